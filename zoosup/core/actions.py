@@ -1,0 +1,71 @@
+"""What a pass may ask for: data that the reconciler books and carries out, compared by equality in tests.
+
+There is no swap: B is not admitted yet, so A is drained and stopped; on a later pass B is started.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoosup.core.status import Cause, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Look at the model's executable, weights and port (`port` None: don't look, it is ours or not fixed)."""
+
+    model: str
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Book `need` (bytes by pool id) on `node`, write the record, spawn."""
+
+    model: str
+    node: str
+    need: Mapping[str, int]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Tell the run to finish what it does (`stop.before`), bounded by its grace period."""
+
+    model: str
+    run_id: str
+    cause: Cause
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Set the termination ladder to work on the run, or on what a crash has left of it."""
+
+    model: str
+    run_id: str
+    cause: Cause
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Move a model that has no run to a phase without one: stopped, pending, backoff or failed."""
+
+    model: str
+    phase: Phase
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCooldown:
+    """A pool's cool-down is over; `outcome` is satisfied, recovered, settled short or max."""
+
+    node: str
+    pool: str
+    model: str
+    outcome: str
+    message: str
+
+
+Action = Inspect | Start | Drain | Stop | Hold | EndCooldown

@@ -1,0 +1,253 @@
+"""The words for what a model is and what a pool holds; every other module speaks in them.
+
+Times are seconds of a monotonic clock unless a field says wall; sizes are bytes, signed. Knows no rule: what may
+follow what stands in `lifecycle`, what should happen next in `plan`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zoosup.spec.models import ModelSpec
+
+
+class Phase(StrEnum):
+    """Where a model is in its life. The comment beside each says what still holds in it."""
+
+    STOPPED = "stopped"  # no member of any run lives and nothing is reserved; not wanted, or not looked at yet
+    PENDING = "pending"  # wanted, nothing lives, nothing is reserved; `reason` says what it waits for
+    STARTING = "starting"  # reserved and recorded; its process may not exist yet, and may already have died
+    READY = "ready"  # reserved; its process answered its readiness probe on a port that it owns
+    UNREADY = "unready"  # as ready, but the last probe failed; it may still be answering requests
+    DRAINING = "draining"  # reserved and alive; it has been told to finish (`stop.before`), not yet to end
+    STOPPING = "stopping"  # reserved; the ladder works on it, or on the remains of a crash; members may live
+    BACKOFF = "backoff"  # crashed; nothing lives and nothing is reserved until `backoff.until`
+    FAILED = "failed"  # given up: nothing lives, nothing is reserved; `reason` says what has to change
+
+
+LIVE_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.DRAINING, Phase.STOPPING})
+"""The phases in which a run exists, and with it a reservation."""
+
+SERVING_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY})
+"""The phases of a run that nobody has told to leave."""
+
+
+class Reason(StrEnum):
+    """Why a model without a process is not running: shown in status, the first word of every refusal."""
+
+    CHECKING = "Checking"  # its executable, weights and port are being looked at
+    MEMORY = "WaitingForMemory"  # fits the budget, but others hold the memory at present
+    MEMORY_UNKNOWN = "MemoryUnknown"  # a pool can't be read; unknown is never taken for free
+    COOL_DOWN = "CoolingDown"  # a model has just stopped; its memory is being waited for
+    EVICTION = "WaitingForEviction"  # another model is leaving to make room
+    EXCEEDS_BUDGET = "ExceedsBudget"  # can't fit, whatever may be stopped for it
+    PORT = "PortInUse"  # its fixed port is held by somebody else
+    TURN = "WaitingForTurn"  # another model with an unknown need is starting alone
+    BACK_OFF = "BackOff"
+    NOT_EXECUTABLE = "NotExecutable"
+    FILE_MISSING = "FileMissing"  # weights or the working directory are not there
+    CRASH_LOOP = "CrashLoop"  # restart.limit is reached
+    EXITED = "Exited"  # it ended and restart.policy does not bring it back
+    ROLLED_BACK = "RolledBack"  # could not become ready; the models before it were brought back
+    NOT_WANTED = "NotWanted"
+    STOPPED_BY_HAND = "StoppedByHand"
+    SHUTDOWN = "Shutdown"
+
+
+class ExitReason(StrEnum):
+    """How a run ended, told apart because each asks something else of the person who reads it."""
+
+    COMPLETED = "Completed"  # exit code 0
+    ERROR = "Error"  # another exit code
+    SIGNALED = "Signaled"
+    OOM_KILLED = "OOMKilled"
+    STARTUP_DEADLINE = "StartupDeadline"
+    LIVENESS_FAILED = "LivenessFailed"
+    NOT_EXECUTABLE = "NotExecutable"
+    PORT_IN_USE = "PortInUse"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """One ended run. `at` is wall time (seconds since the epoch); `log` the last lines it wrote."""
+
+    reason: ExitReason
+    at: float
+    code: int | None = None
+    signal: str | None = None
+    message: str = ""
+    log: tuple[str, ...] = ()
+
+
+class Cause(StrEnum):
+    """Why a run leaves. The crash-like ones count for back-off; see `lifecycle.CRASHES`."""
+
+    NOT_WANTED = "NotWanted"
+    STOPPED_BY_HAND = "StoppedByHand"
+    RESTARTED_BY_HAND = "RestartedByHand"
+    SPEC_CHANGED = "SpecChanged"
+    MADE_ROOM = "MadeRoom"
+    SHUTDOWN = "Shutdown"
+    CRASHED = "Crashed"
+    STARTUP_DEADLINE = "StartupDeadline"
+    LIVENESS_FAILED = "LivenessFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A run's way out: irrevocable. A model wanted again while it leaves leaves first and then starts afresh."""
+
+    cause: Cause
+    message: str
+    since: float
+    drained: bool = False  # `stop.before` has ended, well or not
+    ladder: bool = False  # the termination ladder has been set to work on it
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One life of one model, from the booking of its memory until no member of it is left.
+
+    `reserved`, `measured` and `peak` are bytes by pool id. `spec` is the model as it was started (rendered but for
+    the port), so that a later file can be compared with it.
+    """
+
+    id: str
+    node: str
+    spec: ModelSpec
+    port: int
+    reserved: Mapping[str, int]
+    booked_at: float
+    started_at: float  # wall
+    pid: int | None = None
+    ready_at: float | None = None  # when it was first ready
+    ready_since: float | None = None  # since when it has been ready without a break
+    measured: Mapping[str, int] = field(default_factory=dict)
+    peak: Mapping[str, int] = field(default_factory=dict)
+    leaving: Leaving | None = None
+    exit: Exit | None = None
+    stuck: str = ""  # what of it still lives 10 s after SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """What crashes have added up to. `until` is when the next start is allowed."""
+
+    count: int = 0
+    until: float = 0.0
+    crashes: tuple[float, ...] = ()  # when, as far back as restart.limit looks
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What looking at a model's files and port before a start has shown; `reason` None means nothing is amiss."""
+
+    at: float
+    reason: Reason | None = None
+    message: str = ""
+
+
+class Override(StrEnum):
+    """What a person has asked of a model by hand; holds until `active` says something new about it."""
+
+    START = "start"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All that is known of one model: the single writer replaces it as a whole at each fact."""
+
+    name: str
+    phase: Phase = Phase.STOPPED
+    reason: str = Reason.NOT_WANTED
+    message: str = ""
+    run: Run | None = None
+    backoff: Backoff = Backoff()
+    restarts: int = 0
+    last_exit: Exit | None = None
+    failed_start: Exit | None = None  # the last run ended before it was ever ready
+    preflight: Preflight | None = None
+    override: Override | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One pool of memory of one node, as one pass sees it. `available` None means unknown, which is never 0."""
+
+    node: str
+    id: str  # "ram"
+    kind: str  # "ram"
+    name: str  # for people
+    total: int
+    available: int | None
+    budget: int
+    reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that is so or not so, and why: a refusal is data. `model` None means the zoo as a whole."""
+
+    model: str | None
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """A pool after a stop: no start counts on its memory before it is seen to be back.
+
+    `baseline` is what was available before the stop began (None: the model crashed before it could be taken, so
+    that a difference proves nothing); `expected` the bytes that should come back. `samples` are (time, available),
+    oldest first, all taken after `since`, when the last member was gone.
+    """
+
+    node: str
+    pool: str
+    model: str
+    since: float
+    expected: int
+    baseline: int | None
+    samples: tuple[tuple[float, int], ...] = ()
+
+
+class SwitchOutcome(StrEnum):
+    """How far a change of `active` has come."""
+
+    OPEN = "open"
+    DONE = "done"
+    ROLLED_BACK = "rolled-back"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One change of `active`: who comes, who goes, and how it ended. `outgoing` were serving when it began."""
+
+    generation: int
+    incoming: tuple[str, ...]
+    outgoing: tuple[str, ...]
+    outcome: SwitchOutcome = SwitchOutcome.OPEN
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One host: its pools and what cools down in them."""
+
+    name: str
+    pools: tuple[Pool, ...]
+    cooldowns: tuple[Cooldown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a pass looks at. `models` has every model of the spec and every one that still has a run."""
+
+    now: float
+    nodes: tuple[Node, ...]
+    models: Mapping[str, Model]
+    switch: Switch | None = None
+    shutdown: bool = False

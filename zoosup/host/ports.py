@@ -1,0 +1,176 @@
+"""What the runtime asks of the host, as Protocols a handful of methods wide.
+
+Knows no adapter. The runtime is handed objects of these shapes by the composition root; the tests hand it a fake
+host of the same shapes. Sizes are bytes; durations seconds; times of `Exit` wall time.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from zoosup.core.status import Exit, ExitReason, Preflight
+from zoosup.spec.models import Live, ModelSpec, Ready
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One spawn, rendered to the last character. `env` is the child's whole environment, `ZOOSUP_RUN_ID` in it."""
+
+    run_id: str
+    model: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str | None
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How to end a run: an optional stop command, then `signal`, then SIGKILL after `grace` seconds."""
+
+    signal: str  # "TERM", without SIG
+    grace: float
+    command: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the ladder came to. `survivors` is empty when no member is left; otherwise it says who lives, for people."""
+
+    survivors: str
+    exit: Exit | None
+
+
+class SpawnError(Exception):
+    """The process could not be started. `reason` tells a missing executable from other trouble."""
+
+    def __init__(self, reason: ExitReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Processes(Protocol):
+    """Model processes as runs: whole trees, identified so that no signal reaches a stranger."""
+
+    async def spawn(self, launch: Launch) -> int:
+        """Start the process in a session of its own and return its pid; SpawnError when it can't be."""
+
+    async def terminate(self, run_id: str, ladder: Ladder) -> Ended:
+        """Take the run down the ladder, members outside its group too; also clears the remains of a crash."""
+
+    def hasten(self, run_id: str, grace: float) -> None:
+        """Shorten a ladder under way so that SIGKILL comes at most `grace` seconds from now."""
+
+    async def usage(self) -> Mapping[str, int]:
+        """RAM in bytes that each known run's whole tree holds (RssAnon + RssShmem + VmSwap on Linux)."""
+
+    def members(self, run_id: str) -> frozenset[int]:
+        """The pids last seen to belong to the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReading:
+    """One pool as measured. `available` None means it could not be read; `source` says where the figure is from."""
+
+    id: str
+    kind: str
+    name: str
+    total: int
+    available: int | None
+    source: str
+
+
+class Gauge(Protocol):
+    """Memory of this host."""
+
+    def read(self) -> tuple[PoolReading, ...]:
+        """All pools, now; cheap enough for every pass, and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a run listens, and which pids may answer there. `members` is asked anew at each check of ownership."""
+
+    host: str
+    port: int
+    members: Callable[[], frozenset[int]]
+    contained: bool = False  # the listener lives in a container, so that its pid proves nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One probe's answer. `ok` None: the prober itself was at fault, which changes nothing."""
+
+    ok: bool | None
+    message: str
+
+
+class Prober(Protocol):
+    """Asks a run how it is. Each iterator runs until it is closed; it yields changes only, the first answer included."""
+
+    def readiness(self, endpoint: Endpoint, ready: Ready, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+        """Poll fast until ready (10 ms, then 2-5 % of the time waited, at most 500 ms), slowly afterwards."""
+
+    def liveness(self, endpoint: Endpoint, live: Live, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+        """Yield ok=False once `failures` probes in a row have failed, ok=True when one succeeds again."""
+
+    async def drain(self, endpoint: Endpoint, call: str, timeout: float) -> Verdict:
+        """Carry out `stop.before` ("POST /drain")."""
+
+
+class Inspector(Protocol):
+    """Looks at what a start needs before anything is stopped for it."""
+
+    async def inspect(self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float) -> Preflight:
+        """Executable found and executable, weights and cwd there, `port` free (None: not looked at)."""
+
+    def free_port(self, taken: frozenset[int]) -> int:
+        """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
+
+
+class Logs(Protocol):
+    """Model output, one file a run."""
+
+    async def begin(self, model: str) -> Path:
+        """Set the last run's file aside as the previous one and return the path of a new one."""
+
+    async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
+        """The last lines, decoded with replacement; none when there is no file."""
+
+    def follow(self, model: str) -> AsyncIterator[bytes]:
+        """What is appended from now on, across rotation and new runs."""
+
+    async def rotate(self) -> None:
+        """Cut back every file that has outgrown its bound."""
+
+
+class Store(Protocol):
+    """The state directory: what has to outlive zoosup."""
+
+    def load(self) -> dict[str, Any]:
+        """The saved state; {} when there is none or it can't be used (then the file is set aside, not lost)."""
+
+    async def save(self, state: Mapping[str, Any]) -> None:
+        """Write it atomically and durably; OSError when the disk says no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One look at zoo.yaml: its text, or why there is none."""
+
+    text: str | None
+    error: str = ""
+
+
+class ConfigFile(Protocol):
+    """zoo.yaml on disk."""
+
+    async def read(self) -> Content:
+        """The file as it is now, off the loop."""
+
+    def changes(self) -> AsyncIterator[Content]:
+        """Yield at each change of content (not of mtime), the content once settled; never ends, never raises."""
+
+    def look(self) -> None:
+        """Look again at once (SIGHUP, `zoosup reload`)."""

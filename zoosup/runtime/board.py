@@ -1,0 +1,43 @@
+"""The last published snapshot: what everyone outside the single writer may read.
+
+A snapshot is one consistent pass in the shape of `GET /status`, never changed after it is published. Knows nothing
+of how it is made (`snapshot`) or shown (`web`, `cli`).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+
+class Board:
+    """Holds the newest snapshot and wakes those who wait for a newer one."""
+
+    def __init__(self) -> None:
+        self._snapshot: Mapping[str, Any] = {}
+        self._version = 0
+        self._newer = asyncio.Event()
+
+    @property
+    def snapshot(self) -> Mapping[str, Any]:
+        """The newest snapshot; empty before the first pass."""
+        return self._snapshot
+
+    @property
+    def version(self) -> int:
+        """How many snapshots have been published."""
+        return self._version
+
+    def publish(self, snapshot: Mapping[str, Any]) -> None:
+        """Replace the snapshot and wake the waiters; the same content again wakes nobody."""
+        if snapshot == self._snapshot:
+            return
+        self._snapshot = snapshot
+        self._version += 1
+        self._newer.set()
+        self._newer = asyncio.Event()
+
+    async def newer(self, version: int) -> int:
+        """Wait until a snapshot later than `version` is out; return its number."""
+        while self._version <= version:
+            await self._newer.wait()
+        return self._version
