@@ -1,0 +1,52 @@
+# Makes the checkout's own virtual environment, .venv; sourced by examples/quickstart/run and tests/run.
+# Needs $root, the checkout. POSIX sh; the stamps make a second run quick.
+
+venv=$root/.venv
+python=$venv/bin/python
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+# The interpreter to make the environment from: $PYTHON, or the newest that is found. A name on PATH
+# may be a shim without an interpreter behind it, so each candidate is run, not looked up.
+find_python() {
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+        if is_new_enough "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    die "zoosup needs Python 3.11 or newer; ${PYTHON:-none} found. Install it, or name one: PYTHON=/path/to/python3 $0"
+}
+
+make_venv() {
+    base=$(find_python) || exit 1
+    "$base" -c 'import ensurepip, venv' 2>/dev/null ||
+        die "$base lacks the venv or ensurepip module (Debian, Ubuntu: apt install python3-venv). Install it, or name another: PYTHON=/path/to/python3 $0"
+    say "making .venv with $("$base" -V)"
+    "$base" -m venv --clear "$venv" || die "$base could not make $venv"
+}
+
+# ensure NAME [PIP ARGUMENT…]: zoosup is installed, with what the arguments name besides. The stamp holds
+# all that makes an installation stale: what pyproject.toml says, and where the checkout lies.
+ensure() {
+    stamp=$venv/.zoosup-$1
+    shift
+    is_new_enough "$python" || make_venv
+    fresh="$root $(cksum <"$root/pyproject.toml")"
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$fresh" ]; then
+        return
+    fi
+    say "installing zoosup into .venv"
+    "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip --upgrade >/dev/null ||
+        die "$venv has no pip and ensurepip could not add it; remove $venv and try again"
+    # Dependency groups came with pip 25.1.
+    "$python" -m pip install --quiet --upgrade 'pip>=25.1' &&
+        "$python" -m pip install --quiet --editable "$root" "$@" ||
+        die "zoosup could not be installed; pip's own words are above"
+    printf '%s' "$fresh" >"$stamp"
+}
