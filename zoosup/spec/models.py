@@ -1,0 +1,340 @@
+"""The models of zoo.yaml: what each field means, its default, and what an edit of it costs.
+
+Frozen data. Knows neither YAML nor positions (`document`), nor how `defaults` and `${…}` are resolved
+(`parse`). Strings that may hold `${PORT}` stay templates until the spawn (`templates.render`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+
+from zoosup.spec import fields as kinds
+from zoosup.spec.fields import choice, expected, wrong
+
+CHANGE_KEY = "x-zoosup-change"
+
+Auto = Literal["auto"]
+
+
+class ChangeClass(StrEnum):
+    """What an edit of a field costs: a new process, nothing but its application, or nothing at all."""
+
+    RESTART = "restart"
+    LIVE = "live"
+    NONE = "none"
+
+
+class Strategy(StrEnum):
+    """In which order a switch starts the new model and stops the old one."""
+
+    AUTO = "auto"
+    OVERLAP = "overlap"
+    REPLACE = "replace"
+
+
+class RestartPolicy(StrEnum):
+    """After which exits a model is started again."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+def _field(change: ChangeClass, description: str, **options: Any) -> Any:
+    return Field(description=description, json_schema_extra={CHANGE_KEY: change.value}, **options)
+
+
+def _restart(description: str, **options: Any) -> Any:
+    return _field(ChangeClass.RESTART, description, **options)
+
+
+def _live(description: str, **options: Any) -> Any:
+    return _field(ChangeClass.LIVE, description, **options)
+
+
+def _none(description: str, **options: Any) -> Any:
+    return _field(ChangeClass.NONE, description, **options)
+
+
+class Part(BaseModel):
+    """What all parts of zoo.yaml share: frozen, strict about keys, silent about values in errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Budget(Part):
+    """How much memory all models may hold together."""
+
+    ram: Annotated[
+        kinds.SizeOrAuto,
+        _live(
+            "The most RAM all models may hold together. auto: the host's or container's RAM less ram_reserve."
+        ),
+    ] = "auto"
+    ram_reserve: Annotated[
+        kinds.SizeOrAuto,
+        _live("RAM always left to the rest of the host. auto: 10 %, at least 1.5 GiB and at most 8 GiB."),
+    ] = "auto"
+
+
+class Cooldown(Part):
+    """How long to wait, after a stop, for the memory to be back; seconds."""
+
+    min: Annotated[
+        kinds.Duration, _live("Wait at least this long after a stop, even if the memory is back sooner.")
+    ] = 0.0
+    max: Annotated[kinds.Duration, _live("Wait at most this long for the memory, then go on without it.")] = (
+        30.0
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise wrong("min is above max", "min at most max")
+        return self
+
+
+class Switch(Part):
+    """How one active model is exchanged for another."""
+
+    strategy: Annotated[
+        Strategy,
+        choice(Strategy),
+        _live(
+            "auto: start the new model before the old one stops where memory admits both, else stop first."
+        ),
+    ] = Strategy.AUTO
+    rollback: Annotated[
+        kinds.Flag, _live("Bring the previous model back when the newly active one can't become ready.")
+    ] = True
+    cooldown: Annotated[Cooldown, _live("The wait for a stopped model's memory to be back.")] = Cooldown()
+
+
+def _token(value: Any, info: ValidationInfo) -> SecretStr:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not text:
+        raise expected("a string that is not empty")
+    return SecretStr(kinds.final_text(text, info.context))
+
+
+class StatusSettings(Part):
+    """The HTTP status server."""
+
+    listen: Annotated[
+        kinds.Listen | None,
+        _live("Where it listens, HOST:PORT or [IPv6]:PORT; port 0 is any free one. null: no status server."),
+    ] = "127.0.0.1:8081"
+    token: Annotated[
+        Annotated[SecretStr, PlainValidator(_token)] | None,
+        _live("What a client must present to change anything over HTTP. null: only the control socket can."),
+    ] = None
+
+
+class Memory(Part):
+    """What a model needs; bytes. Declared, so final: running out of it may raise it, nothing lowers it."""
+
+    ram: Annotated[kinds.Size, _live("The RAM the model needs at its peak.")]
+
+
+def _auto(value: Any) -> Auto:
+    if value != "auto":
+        raise expected("auto or {ram: SIZE}")
+    return "auto"
+
+
+def _memory_kind(value: Any) -> str:
+    return "auto" if isinstance(value, str) else "memory"
+
+
+MemoryOrAuto = Annotated[
+    Annotated[Memory, Tag("memory")] | Annotated[Auto, PlainValidator(_auto), Tag("auto")],
+    Discriminator(_memory_kind),
+]
+
+PROBE_KINDS = ("http", "tcp", "exec")
+"""A probe is exactly one of these; a model's own choice replaces the one in `defaults`."""
+
+
+class Probe(Part):
+    """How a model is asked; `/health` over HTTP unless another way is chosen."""
+
+    http: Annotated[
+        kinds.HttpPath | None,
+        _live("GET this path on the model's port; only a 200 counts. /health unless tcp or exec is chosen."),
+    ] = None
+    tcp: Annotated[kinds.Flag, _live("true: a connection to the model's port is enough.")] = False
+    exec: Annotated[
+        kinds.Words | None,
+        _live("A program, as a string split into words or a list; exit code 0 counts. Never a shell."),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_kind(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        chosen = [kind for kind in PROBE_KINDS if data.get(kind) not in (None, False)]
+        if len(chosen) > 1:
+            raise wrong(f"has {' and '.join(chosen)}", "one of http, tcp and exec")
+        return data if chosen else {**data, "http": "/health"}
+
+
+class Ready(Probe):
+    """When a model that was started may be used; seconds."""
+
+    interval: Annotated[
+        kinds.Interval,
+        _live("The time between two attempts. adaptive: 10 ms at first, then a share of the time waited."),
+    ] = "adaptive"
+    timeout: Annotated[kinds.PositiveDuration, _live("How long one attempt may take.")] = 2.0
+    deadline: Annotated[
+        kinds.PositiveDuration,
+        _live("How long a model may take to become ready; after that it is stopped and counts as crashed."),
+    ] = 600.0
+
+
+class Live(Probe):
+    """When a model that was ready is taken for dead; seconds. Never asked while it answers requests."""
+
+    period: Annotated[kinds.PositiveDuration, _live("The time between two attempts.")] = 15.0
+    timeout: Annotated[kinds.PositiveDuration, _live("How long one attempt may take.")] = 10.0
+    failures: Annotated[kinds.Count, _live("So many failures in a row, and the model is restarted.")] = 6
+
+
+class HttpCall(Part):
+    """One HTTP request to the model."""
+
+    http: Annotated[
+        kinds.HttpRequest, _live("The method and the path on the model's port, such as POST /drain.")
+    ]
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in capitals."""
+        return self.http.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path and query; a template until `templates.render`."""
+        return self.http.partition(" ")[2]
+
+
+class Stop(Part):
+    """How a model is asked to end; seconds."""
+
+    signal: Annotated[
+        kinds.SignalName, _live("The signal that asks the model to end, with or without SIG.")
+    ] = "TERM"
+    grace: Annotated[
+        kinds.Duration,
+        _live("How long the model may take to end, its running requests included; then SIGKILL."),
+    ] = 30.0
+    before: Annotated[
+        HttpCall | None, _live("A request sent before the signal, such as one that makes the model drain.")
+    ] = None
+    command: Annotated[
+        kinds.Words | None,
+        _live(
+            "A program run before the signal, such as docker stop for a model in a container. Never a shell."
+        ),
+    ] = None
+
+
+class Limit(Part):
+    """How many crashes, within which time, are enough; seconds."""
+
+    count: Annotated[kinds.Count, _live("So many crashes, and the model has failed.")]
+    within: Annotated[kinds.PositiveDuration, _live("The time in which they are counted.")]
+
+
+class Restart(Part):
+    """What happens after an exit that nobody asked for; seconds."""
+
+    policy: Annotated[
+        RestartPolicy,
+        choice(RestartPolicy),
+        _live("always: after any exit; on-failure: after a signal or a code other than 0; never."),
+    ] = RestartPolicy.ALWAYS
+    initial: Annotated[
+        kinds.PositiveDuration, _live("The delay after the second crash; the first one is answered at once.")
+    ] = 2.0
+    factor: Annotated[kinds.Factor, _live("By what the delay grows with each crash.")] = 2.0
+    max: Annotated[kinds.PositiveDuration, _live("The longest delay.")] = 300.0
+    reset_after: Annotated[
+        kinds.PositiveDuration,
+        _live("After being ready for this long without a break, earlier crashes are forgotten."),
+    ] = 600.0
+    limit: Annotated[Limit | None, _live("Crashes after which the model is left failed. null: no limit.")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.initial > self.max:
+            raise wrong("initial is above max", "initial at most max")
+        return self
+
+
+class ModelSpec(Part):
+    """One model server."""
+
+    command: Annotated[
+        kinds.Words,
+        _restart(
+            "The program and its arguments: a list, or a string, split as a shell would. Never a shell."
+        ),
+    ]
+    env: Annotated[
+        Mapping[kinds.EnvName, kinds.Text],
+        _restart("Environment variables added to zoosup's own; the values are strings.", repr=False),
+    ] = {}
+    cwd: Annotated[
+        kinds.Directory | None, _restart("The working directory, an absolute path. null: zoosup's own.")
+    ] = None
+    port: Annotated[
+        kinds.Port,
+        _restart("The port on 127.0.0.1 that ${PORT} stands for. auto: a free one, chosen at each start."),
+    ] = "auto"
+    memory: Annotated[MemoryOrAuto, _live("What the model needs. auto: zoosup finds out.")] = "auto"
+    ready: Annotated[Ready, _live("When the model may be used: one of http, tcp and exec.")] = Ready()
+    live: Annotated[
+        Live | None,
+        _live("When the model is taken for dead: one of http, tcp and exec. null: when its process is gone."),
+    ] = None
+    stop: Annotated[Stop, _live("How the model is asked to end.")] = Stop()
+    restart: Annotated[Restart, _live("What happens after an exit that nobody asked for.")] = Restart()
+    description: Annotated[kinds.Prose, _none("For people; zoosup only shows it.")] = ""
+
+
+class ZooSpec(Part):
+    """The whole of zoo.yaml: what exists, what should run, what it may hold."""
+
+    active: Annotated[
+        kinds.Names,
+        _live("The models that run without anyone asking: a name, or a list in order of priority. []: none."),
+    ] = ()
+    budget: Annotated[Budget, _live("How much memory all models may hold together.")] = Budget()
+    switch: Annotated[Switch, _live("How one active model is exchanged for another.")] = Switch()
+    status: Annotated[StatusSettings, _live("The HTTP status server.")] = StatusSettings()
+    vars: Annotated[
+        Mapping[kinds.VarName, kinds.Text],
+        _none(
+            "Texts for ${name} in the strings of models; an edit changes the fields that use it.", repr=False
+        ),
+    ] = {}
+    models: Annotated[
+        Mapping[kinds.ModelName, ModelSpec],
+        _live("The model servers by name. Taking one out stops it; {}: none."),
+    ] = {}

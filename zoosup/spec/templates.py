@@ -1,0 +1,145 @@
+"""`${…}` in the strings of zoo.yaml: what it stands for, and when.
+
+Two steps. `Scope.expand` runs while the file is read and leaves only `${PORT}`; `render` runs before each
+spawn and fills that in. Between the two a string is still a template: `$${` stands for a literal `${`, and
+`${$}` for a literal `$`.
+Refuses to know which strings are templates. `$VAR` without braces is text: zoosup runs no shell.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+LATE = frozenset({"PORT"})
+"""Names known only at the spawn, because `port` may be auto."""
+
+BUILT_IN = frozenset({"PORT", "HOST", "MODEL_ID"})
+MAX_TEXT = 128 * 1024
+"""Linux takes no longer argument or variable than this (MAX_ARG_STRLEN); bytes there, characters here."""
+
+MAX_EXPANDED = 16 * 1024 * 1024
+"""Characters that substitution may add to one file; beyond it a few bytes of file could fill the memory."""
+
+_TOKEN = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)\}|\$\{")
+_TRAILING_DOLLARS = re.compile(r"\$+\Z")
+
+
+class TemplateError(ValueError):
+    """A template that can't be filled in; the text says what is wrong and never holds a value."""
+
+
+class Scope:
+    """The values that templates of one place in the file may use.
+
+    `MODEL_ID` and `HOST` exist only inside a model (`built_in`), where `${PORT}` may be named too.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        environ: Mapping[str, str],
+        built_in: Mapping[str, str] | None = None,
+    ) -> None:
+        self._variables = variables
+        self._environ = environ
+        self._built_in = built_in or {}
+        self._left = MAX_EXPANDED
+
+    def expand(self, text: str) -> str:
+        """Substitute all names but the late ones; the answer is a template for `render`.
+
+        Raises TemplateError for a name that is unset or not known here, and for an unterminated `${`.
+        """
+        if "$" not in text:
+            return text
+        late = LATE if self._built_in else frozenset()
+        parts = list(_parts(text))
+        values = [
+            part if name is None else None if name in late else self._value(name) for part, name in parts
+        ]
+        return _written([(value, name) for value, (_, name) in zip(values, parts, strict=True)])
+
+    def _value(self, name: str) -> str:
+        value = self._look_up(name)
+        self._left -= len(value)
+        if self._left < 0:
+            raise TemplateError(f"substitution adds more than {MAX_EXPANDED} characters to the file")
+        return value
+
+    def _look_up(self, name: str) -> str:
+        if name == "$":
+            return "$"
+        if name in self._built_in:
+            return self._built_in[name]
+        if name in self._variables:
+            return self._variables[name]
+        if name.startswith("env."):
+            if (value := self._environ.get(name.removeprefix("env."))) is not None:
+                return value
+            raise TemplateError(f"${{{name}}} is not set in the environment")
+        raise TemplateError(self._unknown(name))
+
+    def _unknown(self, name: str) -> str:
+        if name in BUILT_IN:
+            return f"${{{name}}} is known only inside a model"
+        near = get_close_matches(name, [*self._variables, *self._built_in], 1)
+        hint = f"; did you mean ${{{near[0]}}}?" if near else ""
+        return f"${{{name}}} is not in vars{hint}"
+
+
+def render(text: str, values: Mapping[str, str]) -> str:
+    """Fill in what `Scope.expand` left and take the escapes away; the answer is text.
+
+    Raises TemplateError where a name is left that `values` doesn't have.
+    """
+    if "$" not in text:
+        return text
+    return "".join(part if name is None else _late_value(name, values) for part, name in _parts(text))
+
+
+def _late_value(name: str, values: Mapping[str, str]) -> str:
+    if name == "$":
+        return "$"
+    if name not in values:
+        raise TemplateError(f"${{{name}}} has no value")
+    return values[name]
+
+
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """Cut a template into text (name None) and names (text empty)."""
+    end = 0
+    for match in _TOKEN.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()], None
+        end = match.end()
+        if match[0] == "$${":
+            yield "${", None
+        elif match["name"] is None:
+            raise TemplateError("a `${` is not closed by `}`; a literal one is written `$${`")
+        else:
+            yield "", match["name"]
+    if end < len(text):
+        yield text[end:], None
+
+
+def _written(parts: list[tuple[str | None, str | None]]) -> str:
+    """Join values (None: a late name) into a template that renders to exactly them.
+
+    A value may end in `$` where the next one begins with `{`, so text is escaped once it is joined.
+    """
+    out: list[str] = []
+    run: list[str] = []
+    for value, name in parts:
+        if value is not None:
+            run.append(value)
+            continue
+        out += [_TRAILING_DOLLARS.sub(lambda m: "${$}" * len(m[0]), _escaped(run)), f"${{{name}}}"]
+        run = []
+    text = "".join([*out, _escaped(run)])
+    if len(text) > MAX_TEXT:
+        raise TemplateError(f"the text is longer than {MAX_TEXT} characters once filled in")
+    return text
+
+
+def _escaped(run: list[str]) -> str:
+    return "".join(run).replace("${", "$${")
