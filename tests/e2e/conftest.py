@@ -1,0 +1,46 @@
+"""What the end-to-end tests share: supervisors that are cleaned up, a llama-server, two models for it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .driver import Zoosup
+from .llama import CannotBuildError, llama_server
+
+
+@pytest.fixture
+def zoosup(tmp_path: Path) -> Iterator[Callable[..., Zoosup]]:
+    """Makes supervisors that do not outlive the test."""
+    made: list[Zoosup] = []
+
+    def make(text: str, status_port: int, command: tuple[str, ...] = ()) -> Zoosup:
+        home = tmp_path / f"zoo{len(made)}"
+        home.mkdir()
+        made.append(Zoosup(home, text, status_port, command))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.clean_up()
+
+
+@pytest.fixture(scope="session")
+def llama() -> Path:
+    """The path of a real llama-server."""
+    try:
+        return llama_server()
+    except CannotBuildError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def ggufs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two models with different weights."""
+    from . import tiny_gguf  # noqa: PLC0415  only the llama tests need the gguf package
+
+    folder = tmp_path_factory.mktemp("weights")
+    return tiny_gguf.write(folder / "llama-a.gguf", 1), tiny_gguf.write(folder / "llama-b.gguf", 2)
