@@ -65,6 +65,11 @@ def wrong(what: str, text: str = "", *, at: int | None = None) -> PydanticCustom
     return PydanticCustomError("wrong", "{what}", {"what": what, "expected": text, "at": at})
 
 
+def clash(what: str, text: str) -> PydanticCustomError:
+    """Make an error of two fields that are each right: it counts only once `defaults` are merged in."""
+    return PydanticCustomError("clash", "{what}", {"what": what, "expected": text, "at": None})
+
+
 def _text(value: Any, info: ValidationInfo) -> str:
     return _expanded(value, info.context)
 
@@ -72,12 +77,13 @@ def _text(value: Any, info: ValidationInfo) -> str:
 def _expanded(value: Any, scope: Scope | None, at: int | None = None) -> str:
     if not isinstance(value, str):
         raise expected("a string" + _QUOTE_IT * isinstance(value, bool | int | float), at=at)
-    if "\0" in value:
-        raise wrong("holds a NUL character", "text without it", at=at)
     try:
-        return value if scope is None else scope.expand(value)
+        text = value if scope is None else scope.expand(value)
     except TemplateError as error:
         raise wrong(str(error), at=at) from None
+    if "\0" in text:
+        raise wrong("holds a NUL character", "text without it", at=at)
+    return text
 
 
 def final_text(value: str, scope: Scope | None) -> str:

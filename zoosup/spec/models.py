@@ -6,7 +6,7 @@ Frozen data. Knows neither YAML nor positions (`document`), nor how `defaults` a
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -17,11 +17,12 @@ from pydantic import (
     SecretStr,
     Tag,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from zoosup.spec import fields as kinds
-from zoosup.spec.fields import choice, expected, wrong
+from zoosup.spec.fields import choice, clash, expected
 
 CHANGE_KEY = "x-zoosup-change"
 
@@ -95,15 +96,17 @@ class Cooldown(Part):
     min: Annotated[
         kinds.Duration, _live("Wait at least this long after a stop, even if the memory is back sooner.")
     ] = 0.0
-    max: Annotated[kinds.Duration, _live("Wait at most this long for the memory, then go on without it.")] = (
-        30.0
-    )
+    max: Annotated[
+        kinds.Duration,
+        _live("Wait at most this long for the memory, then go on without it.", validate_default=True),
+    ] = 30.0
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min > self.max:
-            raise wrong("min is above max", "min at most max")
-        return self
+    @field_validator("max", mode="after")
+    @classmethod
+    def _ordered(cls, value: float, info: ValidationInfo) -> float:
+        if info.data.get("min", value) > value:
+            raise clash("min is above max", "min at most max")
+        return value
 
 
 class Switch(Part):
@@ -177,18 +180,26 @@ class Probe(Part):
     tcp: Annotated[kinds.Flag, _live("true: a connection to the model's port is enough.")] = False
     exec: Annotated[
         kinds.Words | None,
-        _live("A program, as a string split into words or a list; exit code 0 counts. Never a shell."),
+        _live(
+            "A program, as a list or a string split into words; exit code 0 counts. Never a shell.",
+            validate_default=True,
+        ),
     ] = None
 
     @model_validator(mode="before")
     @classmethod
-    def _one_kind(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        chosen = [kind for kind in PROBE_KINDS if data.get(kind) not in (None, False)]
+    def _by_default_http(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and not any(data.get(kind) for kind in PROBE_KINDS):
+            return {**data, "http": "/health"}
+        return data
+
+    @field_validator("exec", mode="after")
+    @classmethod
+    def _one_kind(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        chosen = [kind for kind in PROBE_KINDS if (info.data | {"exec": value}).get(kind)]
         if len(chosen) > 1:
-            raise wrong(f"has {' and '.join(chosen)}", "one of http, tcp and exec")
-        return data if chosen else {**data, "http": "/health"}
+            raise clash(f"has {' and '.join(chosen)}", "one of http, tcp and exec")
+        return value
 
 
 class Ready(Probe):
@@ -271,7 +282,7 @@ class Restart(Part):
         kinds.PositiveDuration, _live("The delay after the second crash; the first one is answered at once.")
     ] = 2.0
     factor: Annotated[kinds.Factor, _live("By what the delay grows with each crash.")] = 2.0
-    max: Annotated[kinds.PositiveDuration, _live("The longest delay.")] = 300.0
+    max: Annotated[kinds.PositiveDuration, _live("The longest delay.", validate_default=True)] = 300.0
     reset_after: Annotated[
         kinds.PositiveDuration,
         _live("After being ready for this long without a break, earlier crashes are forgotten."),
@@ -280,11 +291,12 @@ class Restart(Part):
         None
     )
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.initial > self.max:
-            raise wrong("initial is above max", "initial at most max")
-        return self
+    @field_validator("max", mode="after")
+    @classmethod
+    def _ordered(cls, value: float, info: ValidationInfo) -> float:
+        if info.data.get("initial", value) > value:
+            raise clash("initial is above max", "initial at most max")
+        return value
 
 
 class ModelSpec(Part):
@@ -329,7 +341,7 @@ class ZooSpec(Part):
     switch: Annotated[Switch, _live("How one active model is exchanged for another.")] = Switch()
     status: Annotated[StatusSettings, _live("The HTTP status server.")] = StatusSettings()
     vars: Annotated[
-        Mapping[kinds.VarName, kinds.Text],
+        Mapping[kinds.VarName, kinds.Prose],
         _none(
             "Texts for ${name} in the strings of models; an edit changes the fields that use it.", repr=False
         ),

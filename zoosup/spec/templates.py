@@ -43,7 +43,13 @@ class Scope:
         self._variables = variables
         self._environ = environ
         self._built_in = built_in or {}
-        self._left = MAX_EXPANDED
+        self._left = [MAX_EXPANDED]
+
+    def inside(self, built_in: Mapping[str, str]) -> "Scope":
+        """Give the scope of one model of the same file; both draw on one allowance."""
+        scope = Scope(self._variables, self._environ, built_in)
+        scope._left = self._left
+        return scope
 
     def expand(self, text: str) -> str:
         """Substitute all names but the late ones; the answer is a template for `render`.
@@ -61,8 +67,8 @@ class Scope:
 
     def _value(self, name: str) -> str:
         value = self._look_up(name)
-        self._left -= len(value)
-        if self._left < 0:
+        self._left[0] -= len(value)
+        if self._left[0] < 0:
             raise TemplateError(f"substitution adds more than {MAX_EXPANDED} characters to the file")
         return value
 

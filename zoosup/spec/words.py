@@ -1,7 +1,8 @@
 """A command written as one string, split into words as a POSIX shell would.
 
 Knows quoting, and the words by which a person shows to expect a shell. Refuses to be one: nothing is
-expanded. `shlex` isn't used: it forgets which words were quoted and takes a backslash before a line's end literally.
+expanded. `shlex` isn't used: it forgets which words were quoted, and a
+ backslash before a line's end it takes literally.
 """
 
 import re

@@ -1,0 +1,57 @@
+"""Which fields of a model replace its process when they change.
+
+Knows how to walk the models and read the class written at each field; refuses to know any field by name.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from zoosup.spec.models import CHANGE_KEY, ChangeClass, ModelSpec, Part
+
+
+def part_of(annotation: Any) -> type[Part] | None:
+    """Find the part that a field's type holds, through unions and annotations; None for a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation
+    inner = [part for part in map(part_of, get_args(annotation)) if part is not None]
+    return inner[0] if inner else None
+
+
+def change_class(field: FieldInfo) -> ChangeClass:
+    """Read the class written at a field."""
+    extra = field.json_schema_extra
+    if not isinstance(extra, dict):
+        raise TypeError(f"internal error: a field without a change class: {field.description}")
+    return ChangeClass(str(extra[CHANGE_KEY]))
+
+
+def leaves(part: type[Part], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Walk every field of a part that holds a plain value, with its path."""
+    for name, field in part.model_fields.items():
+        inner = part_of(field.annotation)
+        if inner is None:
+            yield (*prefix, name), field
+        else:
+            yield from leaves(inner, (*prefix, name))
+
+
+_RESTART_PATHS = tuple(
+    path for path, field in leaves(ModelSpec) if change_class(field) is ChangeClass.RESTART
+)
+
+
+def restart_fields(model: ModelSpec) -> Mapping[str, Any]:
+    """Give the fields whose change needs a new process, by dotted name, `${PORT}` still unfilled.
+
+    They are compared one by one, never hashed: a hash changes when an upgrade adds a field with a default, which
+    once made the kubelet restart every container.
+    """
+    return {".".join(path): _value(model, path) for path in _RESTART_PATHS}
+
+
+def _value(part: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        part = getattr(part, name, None)
+    return part

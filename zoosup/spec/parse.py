@@ -1,0 +1,172 @@
+"""zoo.yaml's text as a ZooSpec, or as every mistake in it.
+
+Knows the order of the steps: YAML, vars, defaults, each model, what spans them. Refuses to read files and the
+environment: both are handed in. It is all or nothing: a spec is never half a file.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import ValidationError
+
+from zoosup.spec.defaults import merged
+from zoosup.spec.document import MAX_NODES, NOTHING, Entry, Items, Node, Scalar, Table, compose, names, plain
+from zoosup.spec.fields import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
+from zoosup.spec.models import ModelSpec, Part, ZooSpec
+from zoosup.spec.problems import Problems
+from zoosup.spec.templates import Scope, TemplateError, render
+from zoosup.spec.wording import Spot, did_you_mean, shown, worded
+
+HOST = "127.0.0.1"
+"""Backends listen here and nowhere else: the gateway is the only door."""
+
+MODEL_NAME = re.compile(MODEL_NAME_PATTERN.removesuffix("$"))
+
+_P = TypeVar("_P", bound=Part)
+
+
+def spec_hash(text: str) -> str:
+    """Give the SHA-256 of a file's text, in hexadecimal; one hash, one content."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def decode(data: bytes, *, path: str) -> str:
+    """Read a file's bytes as UTF-8.
+
+    Raises SpecError with the place of the first byte that isn't.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        place = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        problems = Problems(path)
+        problems.add(place, "", f"the byte 0x{data[error.start]:02X} is not UTF-8", "UTF-8 text")
+        problems.check()
+        raise
+
+
+def parse(text: str, *, path: str, environ: Mapping[str, str]) -> ZooSpec:
+    """Read zoo.yaml; `path` is the name by which problems call it, `environ` gives `${env.NAME}`.
+
+    Raises SpecError with every problem, in the order of the file.
+    """
+    problems = Problems(path)
+    root = compose(text, problems)
+    if root is None:
+        problems.check()
+    if not isinstance(root, Table):
+        _refuse_root(root, problems)
+    spec = _Reader(problems, environ).spec(root)
+    problems.check()
+    return spec
+
+
+def _refuse_root(root: Node | None, problems: Problems) -> NoReturn:
+    empty = root is None or (isinstance(root, Scalar) and root.value is None)
+    what = "the file is empty" if root is None or empty else f"got {shown(root)}"
+    expected = "a mapping with active and models; to empty the zoo write active: [] and models: {}"
+    problems.add(root.place if root else (1, 1), "", what, expected)
+    problems.check()
+    raise AssertionError("internal error: a file without a mapping was accepted")
+
+
+class _Reader:
+    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+        self._problems = problems
+        self._environ = environ
+
+    def spec(self, root: Table) -> ZooSpec:
+        sections = {key: entry for key, entry in root.entries.items() if not key.startswith("x-")}
+        for key, empty in (("active", "[]"), ("models", "{}")):
+            if key not in sections:
+                self._problems.add(
+                    root.place, key, "is missing", f"this key always; for none write {key}: {empty}"
+                )
+        variables = self._variables(sections.get("vars"))
+        scope = Scope(variables, self._environ)
+        self._check_active(sections.get("active"), sections.get("models"))
+        models = self._models(sections.pop("models", None), sections.pop("defaults", None), scope)
+        top = Table(root.start, root.end, entries=sections)
+        data = plain(top) | ({"active": names(sections["active"].value)} if "active" in sections else {})
+        if isinstance(data.get("vars"), dict):
+            data["vars"] |= variables
+        spec = self._validated(ZooSpec, data, Spot(top, root.place, ()), scope)
+        return (spec or ZooSpec()).model_copy(update={"models": models})
+
+    def _variables(self, entry: Entry | None) -> dict[str, str]:
+        """Fill in the texts of `vars`, each with those above it; one that fails is empty, to fail only once."""
+        variables: dict[str, str] = {}
+        scope = Scope(variables, self._environ)
+        if entry is None or not isinstance(entry.value, Table):
+            return variables
+        for name, variable in entry.value.entries.items():
+            if isinstance(variable.value, Scalar) and isinstance(variable.value.value, str):
+                variables[name] = ""
+                try:
+                    variables[name] = render(scope.expand(variable.value.text), {})
+                except TemplateError as error:
+                    self._problems.add(
+                        variable.value.place, f"vars.{name}", str(error), "env.NAME or a name above"
+                    )
+        return variables
+
+    def _models(self, entry: Entry | None, defaults: Entry | None, scope: Scope) -> dict[str, ModelSpec]:
+        inherited = self._defaults(defaults, scope)
+        if entry is None:
+            return {}
+        if not isinstance(entry.value, Table):
+            what = f"got {shown(entry.value)}"
+            self._problems.add(entry.value.place, "models", what, "a mapping of names to models; {} for none")
+            return {}
+        if entry.value.size + inherited.size * len(entry.value.entries) > MAX_NODES:
+            what = f"more than {MAX_NODES} values once defaults are in every model"
+            self._problems.add(entry.key.place, "models", what, "fewer")
+            return {}
+        models = {
+            name: self._model(name, model, inherited, scope) for name, model in entry.value.entries.items()
+        }
+        return {name: model for name, model in models.items() if model is not None}
+
+    def _defaults(self, entry: Entry | None, scope: Scope) -> Node:
+        """Check `defaults` by themselves too: there may be no model, or each may have its own value."""
+        if entry is None or not isinstance(entry.value, Table):
+            if entry is not None:
+                self._problems.add(entry.value.place, "defaults", f"got {shown(entry.value)}", "a mapping")
+            return NOTHING
+        data = {"command": ["true"]} | plain(entry.value)
+        spot = Spot(entry.value, entry.key.place, ("defaults",))
+        self._validated(ModelSpec, data, spot, scope.inside({"HOST": HOST, "MODEL_ID": ""}), partial=True)
+        return entry.value
+
+    def _model(self, name: str, entry: Entry, inherited: Node, scope: Scope) -> ModelSpec | None:
+        if not MODEL_NAME.fullmatch(name):
+            self._problems.add(
+                entry.key.place, f"models.{name}", "is no name for a model", MODEL_NAME_EXPECTED
+            )
+        node = merged(inherited, entry.value)
+        spot = Spot(node, entry.key.place, ("models", name))
+        return self._validated(ModelSpec, plain(node), spot, scope.inside({"HOST": HOST, "MODEL_ID": name}))
+
+    def _check_active(self, active: Entry | None, models: Entry | None) -> None:
+        if active is None or models is None or not isinstance(models.value, Table):
+            return
+        items = active.value.items if isinstance(active.value, Items) else [active.value]
+        for item in items:
+            if isinstance(item, Scalar) and item.value is not None and item.text not in models.value.entries:
+                what = f"{item.text} is no model of this file{did_you_mean(item.text, models.value.entries)}"
+                self._problems.add(item.place, "active", what, "names that stand under models")
+
+    def _validated(
+        self, kind: type[_P], data: Any, spot: Spot, scope: Scope, *, partial: bool = False
+    ) -> _P | None:
+        try:
+            return kind.model_validate(data, context=scope)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                if not (partial and detail["type"] in {"missing", "clash"}):
+                    place, path, what, expected = worded(kind, spot, detail)
+                    self._problems.add(place, ".".join(path), what, expected)
+        return None

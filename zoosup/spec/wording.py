@@ -1,0 +1,94 @@
+"""How a refusal by the models is told: the place in the file, the path, what was found and what was expected.
+
+Knows pydantic's error details and the nodes of the document. Never shows the values of places for secrets.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from zoosup.spec.changes import part_of
+from zoosup.spec.document import Items, Node, Place, Scalar, Table
+from zoosup.spec.models import Part
+
+_PRIVATE = frozenset({"env", "vars", "command", "exec", "token"})
+_SECRET = re.compile(r"key|token|password|secret", re.IGNORECASE)
+_NO_MAPPING = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})
+_LONGEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A node, the place of the key that leads to it, and its path in the document."""
+
+    node: Node
+    key: Place
+    path: tuple[str, ...]
+
+    def step(self, name: int | str) -> "Spot":
+        """Go one step down; a step the document doesn't have, such as a union's tag, leads nowhere."""
+        if isinstance(self.node, Table) and name in self.node.entries:
+            entry = self.node.entries[str(name)]
+            path = ("defaults", *self.path[2:]) if entry.inherited else self.path
+            return Spot(entry.value, entry.key.place, (*path, str(name)))
+        if isinstance(self.node, Items) and isinstance(name, int) and name < len(self.node.items):
+            return Spot(self.node.items[name], self.node.items[name].place, (*self.path, str(name)))
+        return self
+
+
+def worded(kind: type[Part], spot: Spot, detail: ErrorDetails) -> tuple[Place, tuple[str, ...], str, str]:
+    """Tell one error of a part that stands at `spot`: place, path, what, expected."""
+    context: dict[str, Any] = detail.get("ctx", {})
+    steps = [*detail["loc"], *([context["at"]] if context.get("at") is not None else [])]
+    for step in steps:
+        kind = _field_part(kind, step) or kind
+        spot = spot.step(step)
+    match detail["type"]:
+        case "expected":
+            return spot.node.place, spot.path, f"got {shown(spot.node, spot.path)}", context["expected"]
+        case "wrong":
+            return spot.node.place, spot.path, context["what"], context["expected"]
+        case "clash":
+            return spot.key, spot.path, context["what"], context["expected"]
+        case "missing":
+            return spot.key, (*spot.path, str(steps[-1])), "is missing", _described(kind, str(steps[-1]))
+        case "extra_forbidden":
+            hint = did_you_mean(str(steps[-1]), kind.model_fields)
+            return spot.key, spot.path, f"unknown key{hint}", "one of " + ", ".join(kind.model_fields)
+        case other:
+            expected = "a mapping" if other in _NO_MAPPING else detail["msg"]
+            return spot.node.place, spot.path, f"got {shown(spot.node, spot.path)}", expected
+
+
+def _field_part(kind: type[Part], step: int | str) -> type[Part] | None:
+    field = kind.model_fields.get(str(step))
+    return part_of(field.annotation) if field else None
+
+
+def _described(kind: type[Part], name: str) -> str:
+    text = (kind.model_fields[name].description or "").partition(".")[0]
+    return text[:1].lower() + text[1:]
+
+
+def shown(node: Node, path: tuple[str, ...] = ()) -> str:
+    """Show a node in a few words; of a place where secrets stand only what kind of value it is."""
+    if isinstance(node, Items):
+        return "a list"
+    if not isinstance(node, Scalar):
+        return "a mapping"
+    if node.value is None:
+        return "nothing"
+    if not _PRIVATE.isdisjoint(path) or _SECRET.search(node.text + " ".join(path[2:])):
+        return "a string" if isinstance(node.value, str) else "a number or a truth value"
+    text = node.text if len(node.text) <= _LONGEST else node.text[:_LONGEST] + "…"
+    return repr(text) if node.style or not text.isprintable() else text
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Name the nearest of the known words, or nothing."""
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
