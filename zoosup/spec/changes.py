@@ -45,8 +45,8 @@ _RESTART_PATHS = tuple(
 def restart_fields(model: ModelSpec) -> Mapping[str, Any]:
     """Give the fields whose change needs a new process, by dotted name, `${PORT}` still unfilled.
 
-    They are compared one by one, never hashed: a hash changes when an upgrade adds a field with a default, which
-    once made the kubelet restart every container.
+    They are compared one by one, never hashed: a hash changes when an upgrade adds a field with a default,
+    which once made the kubelet restart every container.
     """
     return {".".join(path): _value(model, path) for path in _RESTART_PATHS}
 

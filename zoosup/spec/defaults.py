@@ -1,7 +1,7 @@
 """How `defaults` become part of each model, with every value keeping its place in the file.
 
-Knows that mappings are merged key by key and that a model's own key wins. Refuses to know what the fields mean,
-but for one rule: a probe is http, tcp or exec, so that choosing one drops the inherited others.
+Knows that mappings are merged key by key and that a model's own key wins. Refuses to know what the fields
+mean, but for one rule: a probe is http, tcp or exec, so that choosing one drops the inherited others.
 """
 
 from zoosup.spec.document import Entry, Node, Table

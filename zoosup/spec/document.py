@@ -65,8 +65,8 @@ class Scalar(Node):
     def value(self) -> bool | float | str | None:
         """What the text means by YAML 1.2's core schema.
 
-        A number is an int only as people write one: `0777`, `0x1f` and `1e3` are floats, which no field of whole
-        numbers takes.
+        A number is an int only as people write one: `0777`, `0x1f` and `1e3` are floats, which no field of
+        whole numbers takes.
         """
         text = self.text
         if self.style is not None:

@@ -17,6 +17,7 @@ from pydantic import (
     SecretStr,
     Tag,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -75,6 +76,13 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def _not_below(name: str, longest: float, info: ValidationInfo) -> float:
+    """Check a `max` against the field above it. A default is checked too, though not read: it has no unit."""
+    if info.data.get(name, longest) > longest:
+        raise clash(f"{name} is above max", f"{name} at most max")
+    return longest
+
+
 class Budget(Part):
     """How much memory all models may hold together."""
 
@@ -101,12 +109,10 @@ class Cooldown(Part):
         _live("Wait at most this long for the memory, then go on without it.", validate_default=True),
     ] = 30.0
 
-    @field_validator("max", mode="after")
+    @field_validator("max", mode="wrap")
     @classmethod
-    def _ordered(cls, value: float, info: ValidationInfo) -> float:
-        if info.data.get("min", value) > value:
-            raise clash("min is above max", "min at most max")
-        return value
+    def _ordered(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> float:
+        return _not_below("min", value if value is cls.model_fields["max"].default else read(value), info)
 
 
 class Switch(Part):
@@ -291,12 +297,10 @@ class Restart(Part):
         None
     )
 
-    @field_validator("max", mode="after")
+    @field_validator("max", mode="wrap")
     @classmethod
-    def _ordered(cls, value: float, info: ValidationInfo) -> float:
-        if info.data.get("initial", value) > value:
-            raise clash("initial is above max", "initial at most max")
-        return value
+    def _ordered(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> float:
+        return _not_below("initial", value if value is cls.model_fields["max"].default else read(value), info)
 
 
 class ModelSpec(Part):

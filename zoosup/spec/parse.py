@@ -97,7 +97,7 @@ class _Reader:
         return (spec or ZooSpec()).model_copy(update={"models": models})
 
     def _variables(self, entry: Entry | None) -> dict[str, str]:
-        """Fill in the texts of `vars`, each with those above it; one that fails is empty, to fail only once."""
+        """Fill in the texts of `vars`, each with those above it; one that fails is empty, to fail once."""
         variables: dict[str, str] = {}
         scope = Scope(variables, self._environ)
         if entry is None or not isinstance(entry.value, Table):
