@@ -14,7 +14,9 @@ from zoosup.spec.models import ModelSpec
 class Phase(StrEnum):
     """Where a model is in its life. The comment beside each says what still holds in it."""
 
-    STOPPED = "stopped"  # no member of any run lives and nothing is reserved; not wanted, or not looked at yet
+    STOPPED = (
+        "stopped"  # no member of any run lives and nothing is reserved; not wanted, or not looked at yet
+    )
     PENDING = "pending"  # wanted, nothing lives, nothing is reserved; `reason` says what it waits for
     STARTING = "starting"  # reserved and recorded; its process may not exist yet, and may already have died
     READY = "ready"  # reserved; its process answered its readiness probe on a port that it owns
@@ -101,7 +103,8 @@ class Leaving:
     message: str
     since: float
     drained: bool = False  # `stop.before` has ended, well or not
-    ladder: bool = False  # the termination ladder has been set to work on it
+    ladder: bool = False  # the termination ladder is at work on it
+    retry_at: float = 0.0  # not before then does the ladder go to work (again, on a run that was stuck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Run:
     peak: Mapping[str, int] = field(default_factory=dict)
     leaving: Leaving | None = None
     exit: Exit | None = None
+    sick: str = ""  # what its liveness probe found; ends the run
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
 
 

@@ -1,0 +1,182 @@
+"""Whether a model fits: the arithmetic of budgets, free memory and promises, one pool at a time.
+
+A candidate c with a set V that would be stopped is admitted iff in every pool
+
+  (B)  sum of E over the live ones outside V + E(c)  <=  budget
+  (M)  available + sum over V of 0.95 x min(E, measured)
+       - sum over the live ones outside V of max(0, E - measured) - reserve  >=  E(c)
+
+so that memory promised to a model which is still loading is never given twice, and a model that is leaving earns
+no credit before it is gone: while it lives, what it gives back is promised to itself. All amounts are signed bytes.
+Knows neither phases nor who may be stopped; `plan` says who is live and offers V.
+"""
+
+from collections.abc import Iterable, Mapping, Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Literal
+
+from zoosup.core.status import Pool
+from zoosup.spec.units import describe_size
+
+CREDIT = 0.95
+"""The share of a leaving model's memory that is counted on: less than all, since free memory is noisy."""
+
+_GIB = 2**30
+
+
+def reserve_of(total: int, setting: int | Literal["auto"]) -> int:
+    """Bytes always left to the rest of the host: auto is max(1.5 GiB, min(8 GiB, 10 %))."""
+    return max(3 * _GIB // 2, min(8 * _GIB, total // 10)) if setting == "auto" else setting
+
+
+def budget_of(total: int, reserve: int, setting: int | Literal["auto"]) -> int:
+    """The most bytes all models may hold together: auto is the total less the reserve, and never below 0."""
+    return max(0, total - reserve) if setting == "auto" else setting
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one model is promised (E) and what it was last measured to hold, in one pool."""
+
+    need: int
+    measured: int
+
+    @property
+    def promised(self) -> int:
+        """Bytes it may still take."""
+        return max(0, self.need - self.measured)
+
+    @property
+    def credit(self) -> int:
+        """Bytes that can be counted on once it is gone."""
+        return int(CREDIT * min(self.need, self.measured))
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One candidate weighed against one pool: every term of (B) and (M), for people and programs."""
+
+    pool: Pool
+    need: int
+    reserved: Mapping[str, int]  # E of each live model outside V
+    promised: int
+    credit: int
+    foreign: int
+
+    @property
+    def budget_short(self) -> int:
+        """Bytes missing in (B); 0 or less when it holds."""
+        return sum(self.reserved.values()) + self.need - self.pool.budget
+
+    @property
+    def memory_short(self) -> int | None:
+        """Bytes missing in (M); 0 or less when it holds, None when the pool can't be read."""
+        if self.pool.available is None:
+            return None
+        return self.need - (self.pool.available + self.credit - self.promised - self.pool.reserve)
+
+    @property
+    def fits(self) -> bool:
+        """Whether both (B) and (M) hold; what can't be read does not fit."""
+        short = self.memory_short
+        return self.budget_short <= 0 and short is not None and short <= 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Who holds what in one pool during one pass: live runs, and those that a pass has promised room."""
+
+    pool: Pool
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    _need: int = 0
+    _promised: int = 0
+    _measured: int = 0
+
+    def add(self, model: str, holding: Holding) -> None:
+        """Enter one holding; a model has at most one."""
+        self.remove(model)
+        self.holdings[model] = holding
+        self._need += holding.need
+        self._promised += holding.promised
+        self._measured += holding.measured
+
+    def remove(self, model: str) -> None:
+        """Take a holding out again, if there is one."""
+        old = self.holdings.pop(model, None)
+        if old is not None:
+            self._need -= old.need
+            self._promised -= old.promised
+            self._measured -= old.measured
+
+    def needs(self, models: AbstractSet[str]) -> dict[str, int]:
+        """E of those of `models` that hold something here."""
+        return {m: h.need for m, h in self.holdings.items() if m in models}
+
+    def fits(self, need: int, without: Iterable[str] = (), *, available: int | None = None) -> bool:
+        """Whether `need` more bytes are admitted once `without` are gone: (B) and (M), without the paperwork.
+
+        `available` replaces the pool's own reading where a more careful one is at hand.
+        """
+        known = self.pool.available if available is None else available
+        if known is None:
+            return False
+        gone = [self.holdings[m] for m in without if m in self.holdings]
+        reserved = self._need - sum(h.need for h in gone)
+        promised = self._promised - sum(h.promised for h in gone)
+        credit = sum(h.credit for h in gone)
+        free = known + credit - promised - self.pool.reserve
+        return reserved + need <= self.pool.budget and need <= free
+
+    def weigh(self, need: int, without: Iterable[str] = ()) -> Sum:
+        """The same sum with every term kept."""
+        gone = {m for m in without if m in self.holdings}
+        stay = {m: h for m, h in self.holdings.items() if m not in gone}
+        return Sum(
+            pool=self.pool,
+            need=need,
+            reserved={m: h.need for m, h in stay.items()},
+            promised=sum(h.promised for h in stay.values()),
+            credit=sum(self.holdings[m].credit for m in gone),
+            foreign=self.foreign,
+        )
+
+    @property
+    def foreign(self) -> int:
+        """Bytes in use that no model of ours accounts for; 0 when the pool can't be read."""
+        if self.pool.available is None:
+            return 0
+        return max(0, self.pool.total - self.pool.available - self._measured)
+
+    @property
+    def ceiling(self) -> int:
+        """The most that could ever be held here, were no foreigner about."""
+        return min(self.pool.budget, self.pool.total - self.pool.reserve)
+
+
+def explain(sums: Iterable[Sum]) -> str:
+    """Say what is short, by how much and who holds it; the first clause is the most important."""
+    return "; ".join(_explain(s) for s in sums if not s.fits) or "fits"
+
+
+def _explain(weighed: Sum) -> str:
+    pool, need = weighed.pool, describe_size(weighed.need)
+    if pool.available is None:
+        return f"{pool.id} can't be read at present, and unknown is not free: needs {need}"
+    held = ", ".join(f"{m} {describe_size(e)}" for m, e in weighed.reserved.items())
+    if weighed.budget_short > 0:
+        left = f" less {held}" if held else ""
+        return (
+            f"{pool.id} is short of {describe_size(weighed.budget_short)}: "
+            f"needs {need}, budget {describe_size(pool.budget)}{left}"
+        )
+    parts = [
+        f"needs {need}",
+        f"free {describe_size(pool.available)}",
+        f"reserve {describe_size(pool.reserve)}",
+    ]
+    if weighed.credit:
+        parts.append(f"would come back {describe_size(weighed.credit)}")
+    if weighed.promised:
+        parts.append(f"promised to loading models {describe_size(weighed.promised)}")
+    parts.append(f"held by {held or 'no model'}, others {describe_size(weighed.foreign)}")
+    return f"{pool.id} is short of {describe_size(weighed.memory_short or 0)}: {', '.join(parts)}"

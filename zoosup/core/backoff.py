@@ -1,0 +1,57 @@
+"""How long a crashed model waits, and when it is given up.
+
+The rule is the kubelet's (CrashLoopBackOff): the first crash costs nothing, then initial x factor^n up to a bound,
+forgotten after `reset_after` of unbroken readiness. systemd's RestartSteps never forgets and supervisord's delay
+covers only early exits; both were lessons. Knows nothing of why a run ended.
+"""
+
+from dataclasses import dataclass
+
+from zoosup.core.status import Backoff
+from zoosup.spec.models import Restart
+
+JITTER = 0.1
+"""Delays are spread by this share either way, so that models which crash together don't start together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """One crash. `jitter` is a random number in [-1, 1]; `ready_since` when the run became ready for good, if so."""
+
+    now: float
+    jitter: float
+    ready_since: float | None
+
+
+def after(crash: Crash, before: Backoff, policy: Restart) -> Backoff:
+    """Count one more crash; `until` of the result is when the next start is allowed, in seconds of `crash.now`'s clock.
+
+    Never earlier than an earlier answer without a reset in between (invariant 10).
+    """
+    healthy = crash.ready_since is not None and crash.now - crash.ready_since >= policy.reset_after
+    counted = 0 if healthy else before.count
+    floor = crash.now if healthy else max(crash.now, before.until)
+    until = max(floor, crash.now + delay(counted, crash.jitter, policy))
+    return Backoff(count=counted + 1, until=until, crashes=_recent(crash, before, policy))
+
+
+def delay(counted: int, jitter: float, policy: Restart) -> float:
+    """Seconds to wait when `counted` crashes are behind and one more has just happened."""
+    if counted == 0:
+        return 0.0
+    # The exponent is bounded before it is used: 2.0 ** 2000 is an error, not a long time.
+    steps = min(counted - 1, 64)
+    return min(policy.max, min(policy.initial * policy.factor**steps, policy.max) * (1 + JITTER * jitter))
+
+
+def exhausted(state: Backoff, policy: Restart) -> bool:
+    """Whether `restart.limit` is reached: `count` crashes within `within` seconds."""
+    return policy.limit is not None and len(state.crashes) >= policy.limit.count
+
+
+def _recent(crash: Crash, before: Backoff, policy: Restart) -> tuple[float, ...]:
+    if policy.limit is None:
+        return ()
+    horizon = crash.now - policy.limit.within
+    kept = [at for at in (*before.crashes, crash.now) if at >= horizon]
+    return tuple(kept[-policy.limit.count :])

@@ -1,0 +1,407 @@
+"""The one place where a model's phase changes: a table of facts, and what each fact leaves true.
+
+A fact carries the run it is about. One about a run that is no longer the model's is dropped, so that a late answer
+never moves a later run. A fact that the table does not allow in a phase is a bug of ours and says so.
+
+    stopped --+                                      +--> ready <--> unready --+--> draining --+
+    pending --+-- Booked --> starting ---------------+                         |               |
+    backoff --+                 |                                              v               v
+    failed  --+                 +----------- Exited, StopBegun ----------> stopping <----------+
+       ^                                                                       |
+       +---------------------------- Held <-- stopped or failed <--- Gone -----+
+
+Leaving is irrevocable: there is no way back from draining or stopping but through Gone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from zoosup.core import backoff
+from zoosup.core.status import (
+    Backoff,
+    Cause,
+    Exit,
+    ExitReason,
+    Leaving,
+    Model,
+    Override,
+    Phase,
+    Preflight,
+    Reason,
+    Run,
+)
+from zoosup.spec.models import Restart
+
+CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
+"""The causes that nobody asked for: they count for back-off."""
+
+STUCK_RETRY = 30.0
+"""Seconds before the ladder goes to work again on a run that SIGKILL did not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Memory is reserved and the run has a name; nothing has been spawned."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The process exists."""
+
+    run_id: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedReady:
+    """It answered on its own port."""
+
+    run_id: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedUnready:
+    """It answers no longer, or not yet: `message` says what the probe saw."""
+
+    run_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSick:
+    """Its liveness probe has given up on it."""
+
+    run_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The leader has ended; others of its tree may live."""
+
+    run_id: str
+    exit: Exit
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrainBegun:
+    """`stop.before` is being carried out."""
+
+    run_id: str
+    leaving: Leaving
+
+
+@dataclass(frozen=True, slots=True)
+class DrainEnded:
+    """`stop.before` has ended, well or not."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopBegun:
+    """The ladder is at work."""
+
+    run_id: str
+    leaving: Leaving
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """No member of the run is left, seen twice; or none was ever spawned. `exit` is how the leader ended."""
+
+    run_id: str
+    exit: Exit | None
+    now: float
+    policy: Restart
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Members live on 10 s after SIGKILL: the reservation stays and nothing starts in its place."""
+
+    run_id: str
+    survivors: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Bytes that the run's whole tree holds, by pool id."""
+
+    run_id: str
+    amounts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model without a run rests in another phase."""
+
+    phase: Phase
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """Its files and port were looked at."""
+
+    preflight: Preflight
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """Its failures are forgotten: its part of the file changed, or a person asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A person has asked for it to run or not; None: the file decides again."""
+
+    override: Override | None
+
+
+Fact = (
+    Booked
+    | Spawned
+    | ProbedReady
+    | ProbedUnready
+    | FoundSick
+    | Exited
+    | DrainBegun
+    | DrainEnded
+    | StopBegun
+    | Gone
+    | Stuck
+    | Measured
+    | Held
+    | Inspected
+    | Forgiven
+    | Overridden
+)
+
+_P = Phase
+_RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
+
+TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
+    Booked: dict.fromkeys(_RESTING, frozenset({_P.STARTING})),
+    Held: dict.fromkeys(_RESTING, _RESTING),
+    ProbedReady: {
+        _P.STARTING: frozenset({_P.READY}),
+        _P.UNREADY: frozenset({_P.READY}),
+        _P.READY: frozenset({_P.READY}),
+        _P.DRAINING: frozenset({_P.DRAINING}),
+        _P.STOPPING: frozenset({_P.STOPPING}),
+    },
+    ProbedUnready: {
+        _P.STARTING: frozenset({_P.STARTING}),
+        _P.UNREADY: frozenset({_P.UNREADY}),
+        _P.READY: frozenset({_P.UNREADY}),
+        _P.DRAINING: frozenset({_P.DRAINING}),
+        _P.STOPPING: frozenset({_P.STOPPING}),
+    },
+    Exited: dict.fromkeys(_P, frozenset({_P.STOPPING})),
+    DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
+    StopBegun: dict.fromkeys(
+        (_P.STARTING, _P.READY, _P.UNREADY, _P.DRAINING, _P.STOPPING), frozenset({_P.STOPPING})
+    ),
+    Forgiven: {
+        **{phase: frozenset({phase}) for phase in _P},
+        _P.FAILED: frozenset({_P.STOPPED}),
+        _P.BACKOFF: frozenset({_P.STOPPED}),
+    },
+    # A spawn that failed is gone from `starting`: nothing of it ever lived.
+    Gone: dict.fromkeys((_P.STARTING, _P.STOPPING), frozenset({_P.STOPPED, _P.FAILED})),
+}
+"""Fact -> phase it may come in -> phases it may lead to. A fact that is not here changes no phase."""
+
+
+class IllegalTransitionError(Exception):
+    """A fact came in a phase where it can't be: a bug of zoosup's, not a user's mistake."""
+
+
+def apply(model: Model, fact: Fact) -> Model:
+    """The model after the fact. One about another run changes nothing; IllegalTransitionError for a bug."""
+    run_id = getattr(fact, "run_id", None)
+    if run_id is not None and (model.run is None or model.run.id != run_id):
+        return model
+    after = _HANDLERS[type(fact)](model, fact)
+    allowed = TABLE.get(type(fact), {}).get(model.phase) if type(fact) in TABLE else frozenset({model.phase})
+    if allowed is None or after.phase not in allowed:
+        msg = f"internal error: {type(fact).__name__} took {model.name} from {model.phase} to {after.phase}"
+        raise IllegalTransitionError(msg)
+    return after
+
+
+def _with_run(model: Model, **changes: Any) -> Model:
+    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    return replace(model, run=replace(model.run, **changes))
+
+
+def _booked(model: Model, fact: Booked) -> Model:
+    return replace(model, phase=Phase.STARTING, reason="", message="", run=fact.run)
+
+
+def _spawned(model: Model, fact: Spawned) -> Model:
+    return _with_run(model, pid=fact.pid)
+
+
+def _probed_ready(model: Model, fact: ProbedReady) -> Model:
+    if model.run is None or model.run.leaving is not None:
+        return model
+    first = model.run.ready_at if model.run.ready_at is not None else fact.now
+    since = model.run.ready_since if model.run.ready_since is not None else fact.now
+    ready = _with_run(model, ready_at=first, ready_since=since)
+    return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None)
+
+
+def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
+    if model.run is None or model.run.leaving is not None:
+        return model
+    was = model.phase
+    phase = was if was is Phase.STARTING else Phase.UNREADY
+    return replace(_with_run(model, ready_since=None), phase=phase, message=fact.message)
+
+
+def _found_sick(model: Model, fact: FoundSick) -> Model:
+    return _with_run(model, sick=fact.message)
+
+
+def _exited(model: Model, fact: Exited) -> Model:
+    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    leaving = model.run.leaving or Leaving(Cause.CRASHED, _describe(fact.exit), fact.now)
+    return replace(
+        _with_run(model, exit=fact.exit, leaving=leaving), phase=Phase.STOPPING, message=leaving.message
+    )
+
+
+def _drain_begun(model: Model, fact: DrainBegun) -> Model:
+    left = _with_run(model, leaving=fact.leaving)
+    return replace(left, phase=Phase.DRAINING, reason=fact.leaving.cause, message=fact.leaving.message)
+
+
+def _drain_ended(model: Model, _: DrainEnded) -> Model:
+    leaving = model.run.leaving if model.run is not None else None
+    return model if leaving is None else _with_run(model, leaving=replace(leaving, drained=True))
+
+
+def _stop_begun(model: Model, fact: StopBegun) -> Model:
+    left = _with_run(model, leaving=replace(fact.leaving, ladder=True))
+    return replace(left, phase=Phase.STOPPING, reason=fact.leaving.cause, message=fact.leaving.message)
+
+
+def _stuck(model: Model, fact: Stuck) -> Model:
+    leaving = model.run.leaving if model.run is not None else None
+    if leaving is None:
+        return model
+    again = replace(leaving, ladder=False, retry_at=fact.now + STUCK_RETRY)
+    return _with_run(model, leaving=again, stuck=fact.survivors)
+
+
+def _gone(model: Model, fact: Gone) -> Model:
+    run = model.run
+    assert run is not None  # noqa: S101 - `apply` has compared the run's id
+    cause = run.leaving.cause if run.leaving is not None else Cause.CRASHED
+    end = _ending(run, cause, fact.exit or run.exit)
+    rested = replace(
+        model,
+        phase=Phase.STOPPED,
+        reason=Reason.NOT_WANTED,
+        message="",
+        run=None,
+        last_exit=end or model.last_exit,
+    )
+    return _crashed(rested, run, fact) if cause in CRASHES else rested
+
+
+def _crashed(model: Model, run: Run, fact: Gone) -> Model:
+    crash = backoff.Crash(fact.now, fact.jitter, run.ready_since)
+    state = backoff.after(crash, model.backoff, fact.policy)
+    failed_start = model.last_exit if run.ready_at is None else model.failed_start
+    counted = replace(model, backoff=state, failed_start=failed_start)
+    given_up = _given_up(counted, fact.policy)
+    if given_up is None:
+        return replace(counted, restarts=model.restarts + 1)
+    return replace(counted, phase=Phase.FAILED, reason=given_up[0], message=given_up[1])
+
+
+def _given_up(model: Model, policy: Restart) -> tuple[Reason, str] | None:
+    end = model.last_exit
+    completed = end is not None and end.reason is ExitReason.COMPLETED
+    if policy.policy == "never" or (policy.policy == "on-failure" and completed):
+        what = _describe(end) if end is not None else "ended"
+        return Reason.EXITED, f"{what}; restart.policy {policy.policy} does not bring it back"
+    if backoff.exhausted(model.backoff, policy) and policy.limit is not None:
+        limit = policy.limit
+        return Reason.CRASH_LOOP, f"crashed {limit.count} times within {limit.within:g} s (restart.limit)"
+    return None
+
+
+def _ending(run: Run, cause: Cause, end: Exit | None) -> Exit | None:
+    """How the run ended, as a person means it: one that we ended for a fault is called after the fault."""
+    named = {
+        Cause.STARTUP_DEADLINE: ExitReason.STARTUP_DEADLINE,
+        Cause.LIVENESS_FAILED: ExitReason.LIVENESS_FAILED,
+    }.get(cause)
+    if end is None or named is None or run.leaving is None:
+        return end
+    return replace(end, reason=named, message=run.leaving.message)
+
+
+def _describe(end: Exit) -> str:
+    if end.message:
+        return end.message
+    if end.signal is not None:
+        return f"killed by {end.signal}"
+    return f"exited with code {end.code}"
+
+
+def _measured(model: Model, fact: Measured) -> Model:
+    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    peak = {pool: max(n, model.run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
+    return _with_run(model, measured=fact.amounts, peak=peak)
+
+
+def _held(model: Model, fact: Held) -> Model:
+    return replace(model, phase=fact.phase, reason=fact.reason, message=fact.message)
+
+
+def _inspected(model: Model, fact: Inspected) -> Model:
+    return replace(model, preflight=fact.preflight)
+
+
+def _forgiven(model: Model, _: Forgiven) -> Model:
+    clean = replace(model, backoff=Backoff(), failed_start=None, preflight=None)
+    if model.phase not in {Phase.FAILED, Phase.BACKOFF}:
+        return clean
+    return replace(clean, phase=Phase.STOPPED, reason=Reason.NOT_WANTED, message="")
+
+
+def _overridden(model: Model, fact: Overridden) -> Model:
+    return replace(model, override=fact.override)
+
+
+_HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
+    Booked: _booked,
+    Spawned: _spawned,
+    ProbedReady: _probed_ready,
+    ProbedUnready: _probed_unready,
+    FoundSick: _found_sick,
+    Exited: _exited,
+    DrainBegun: _drain_begun,
+    DrainEnded: _drain_ended,
+    StopBegun: _stop_begun,
+    Gone: _gone,
+    Stuck: _stuck,
+    Measured: _measured,
+    Held: _held,
+    Inspected: _inspected,
+    Forgiven: _forgiven,
+    Overridden: _overridden,
+}

@@ -1,0 +1,284 @@
+"""Where one candidate stands: whether it may start now, must wait, and who would have to leave for it.
+
+    refused  it can never fit beside what must stay: nothing is stopped for it
+    admitted it fits beside everything that lives, and what has just stopped has given its memory back
+    waits    it would fit once others have left (they are told to), or once strangers let go of memory
+
+Pure arithmetic over one pass's scratch paper (`Room`); it decides about one candidate and changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from zoosup.core import cooldown
+from zoosup.core.admission import Holding, Ledger, Sum, explain
+from zoosup.core.estimate import need
+from zoosup.core.status import (
+    SERVING_PHASES,
+    Cooldown,
+    Model,
+    Observed,
+    Phase,
+    Reason,
+    Run,
+    Switch,
+    SwitchOutcome,
+)
+from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
+from zoosup.spec.units import describe_size
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of one candidate: the sums it was weighed by, and what came of it."""
+
+    outcome: str  # admitted | waits | refused
+    reason: str
+    message: str
+    sums: tuple[Sum, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict on one node: start there, or wait, and who has to leave first."""
+
+    node: str
+    verdict: Verdict
+    start: bool = False
+    evict: tuple[tuple[str, str], ...] = ()  # (model, message)
+
+
+@dataclass(slots=True)
+class Room:
+    """What one pass has found and promised so far."""
+
+    spec: ZooSpec
+    observed: Observed
+    switch: Switch | None = None
+    wanted: tuple[str, ...] = ()
+    cooling: tuple[Cooldown, ...] = ()
+    leaving: set[str] = field(default_factory=set)
+    starting: set[str] = field(default_factory=set)
+    earlier: set[str] = field(default_factory=set)  # wanted, and placed before the candidate at hand
+    ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.switch = self.observed.switch
+        self.cooling = tuple(c for node in self.observed.nodes for c in node.cooldowns)
+        self.ledgers = {(p.node, p.id): Ledger(p) for node in self.observed.nodes for p in node.pools}
+        for model in self.observed.models.values():
+            if model.run is not None:
+                self._enter(model.name, model.run)
+            if model.phase is Phase.STARTING:
+                self.starting.add(model.name)
+
+    def _enter(self, name: str, run: Run) -> None:
+        for pool, amount in run.reserved.items():
+            if (run.node, pool) in self.ledgers:
+                self.ledgers[run.node, pool].add(name, Holding(amount, run.measured.get(pool, 0)))
+        if run.leaving is not None:
+            self.leaving.add(name)
+
+    def promise(self, name: str, spec: ModelSpec, node: str | None = None) -> None:
+        """Keep room for a model that will run, so that no later one keeps it waiting."""
+        where = node or self.observed.nodes[0].name
+        for pool, amount in need(spec).amounts.items():
+            if (where, pool) in self.ledgers:
+                self.ledgers[where, pool].add(name, Holding(amount, 0))
+
+    def spec_of(self, model: Model) -> ModelSpec:
+        """The file's word on it, or what it was started with once the file has none."""
+        current = self.spec.models.get(model.name)
+        if current is not None:
+            return current
+        assert model.run is not None  # noqa: S101 - a model outside the file is known only by its run
+        return model.run.spec
+
+    def outgoing_for(self, name: str) -> set[str]:
+        """Those that an open switch takes out in favour of `name`, as far as they still live."""
+        switch = self.switch
+        if switch is None or switch.outcome is not SwitchOutcome.OPEN or name not in switch.incoming:
+            return set()
+        models = self.observed.models
+        gone = set(self.wanted)
+        return {n for n in switch.outgoing if n not in gone and n in models and models[n].run is not None}
+
+    def ports(self) -> dict[int, str]:
+        """The ports that live runs use, and whose each is."""
+        runs = ((m.name, m.run) for m in self.observed.models.values())
+        return {run.port: name for name, run in runs if run is not None}
+
+
+@dataclass(slots=True)
+class Weighing:
+    """One candidate, on one node, in one pass."""
+
+    room: Room
+    model: Model
+    spec: ModelSpec
+    node: str
+    amounts: Mapping[str, int] = field(init=False)
+    ledgers: Mapping[str, Ledger] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.amounts = need(self.spec).amounts
+        self.ledgers = {pool: self.room.ledgers[self.node, pool] for pool in self.amounts}
+
+    def answer(self) -> Answer:
+        """Weigh a model that has no run."""
+        never = self._never()
+        if never:
+            return self._no("refused", Reason.EXCEEDS_BUDGET, never)
+        if self._must_wait_its_turn():
+            return self._no("waits", Reason.TURN, "a model whose need is a guess starts alone")
+        forced = self._forced()
+        if forced or not self._fits():
+            return self._after_others(forced)
+        cooling = self._cooling()
+        if not all(self._satisfied(watch) for watch in cooling):
+            return self._no("waits", Reason.COOL_DOWN, _cools(cooling))
+        sums = self._sums()
+        return Answer(self.node, Verdict("admitted", "", _admitted(sums), sums), start=True)
+
+    def renewal(self) -> Verdict | None:
+        """Why a model that runs can't be replaced by what the file now says of it; None when it can."""
+        never = self._never()
+        if never:
+            return Verdict("refused", Reason.EXCEEDS_BUDGET, never, self._sums())
+        without = {self.model.name} | self.room.leaving
+        if self._fits(without):
+            return None
+        sums = self._sums(without)
+        return Verdict("waits", Reason.MEMORY, explain(sums), sums)
+
+    def _never(self) -> str:
+        """What is missing even if all were stopped that may be; nothing when it fits then."""
+        for pool, amount in self.amounts.items():
+            ledger = self.ledgers[pool]
+            stay = ledger.needs(self.room.earlier)
+            if amount > ledger.ceiling - sum(stay.values()):
+                return _too_much(ledger, amount, stay)
+        return ""
+
+    def _must_wait_its_turn(self) -> bool:
+        """A guess starts alone, and nothing starts beside one: its true need isn't known before it has loaded."""
+        others = self.room.starting - {self.model.name}
+        if not others:
+            return False
+        models = self.room.observed.models
+        return not need(self.spec).certain or any(
+            not need(self.room.spec_of(models[n])).certain for n in others
+        )
+
+    def _forced(self) -> set[str]:
+        """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
+        holder = self.room.ports().get(self.spec.port) if self.spec.port != "auto" else None
+        forced = {holder} if holder is not None else set()
+        if self.room.spec.switch.strategy is Strategy.REPLACE:
+            forced |= self.room.outgoing_for(self.model.name)
+        return forced
+
+    def _cooling(self) -> list[Cooldown]:
+        return [c for c in self.room.cooling if c.node == self.node and c.pool in self.amounts]
+
+    def _satisfied(self, watch: Cooldown) -> bool:
+        """Two samples agree that the sum holds and the least pause is over: no need to wait for the rest."""
+        known = cooldown.agreed(watch)
+        if known is None or self.room.observed.now - watch.since < self.room.spec.switch.cooldown.min:
+            return False
+        return self.ledgers[watch.pool].fits(self.amounts[watch.pool], self._own(), available=known)
+
+    def _after_others(self, forced: set[str]) -> Answer:
+        """It doesn't fit beside all that lives: wait for those who leave, send others, or wait for strangers."""
+        leaving = self.room.leaving
+        if forced <= leaving and self._fits(leaving):
+            return self._no("waits", Reason.EVICTION, _waits_for(sorted(self._awaited(forced))))
+        victims = self._victims()
+        if not forced <= leaving | set(victims):
+            holders = ", ".join(sorted(forced - leaving - set(victims)))
+            return self._no("waits", Reason.PORT, f"port {self.spec.port} is used by {holders}, which stays")
+        if self.room.cooling:
+            return self._no("waits", Reason.COOL_DOWN, _cools(self.room.cooling))
+        chosen = self._minimal(forced - leaving, victims)
+        if chosen is None:
+            return self._short(leaving | set(victims))
+        evict = tuple((name, f"makes room for {self.model.name}") for name in chosen)
+        return replace(self._no("waits", Reason.EVICTION, _waits_for(chosen)), evict=evict)
+
+    def _short(self, without: set[str]) -> Answer:
+        """Not even with all of those gone: strangers hold the memory, or it can't be read."""
+        unknown = any(ledger.pool.available is None for ledger in self.ledgers.values())
+        sums = self._sums(without)
+        verdict = Verdict("waits", Reason.MEMORY_UNKNOWN if unknown else Reason.MEMORY, explain(sums), sums)
+        return Answer(self.node, verdict)
+
+    def _awaited(self, forced: set[str]) -> set[str]:
+        held = {n for ledger in self.ledgers.values() for n in ledger.holdings}
+        return {n for n in self.room.leaving if n in forced or n in held}
+
+    def _victims(self) -> tuple[str, ...]:
+        """Who may be stopped for it, dearest last: those a switch takes out, then wanted ones of lower priority."""
+        later = (n for n in reversed(self.room.wanted) if n not in self.room.earlier and n != self.model.name)
+        overlap = self.room.spec.switch.strategy is Strategy.OVERLAP
+        outgoing = [] if overlap else sorted(self.room.outgoing_for(self.model.name))
+        models = self.room.observed.models
+        candidates = dict.fromkeys((*outgoing, *later))
+        return tuple(
+            n for n in candidates if models[n].phase in SERVING_PHASES and n not in self.room.leaving
+        )
+
+    def _minimal(self, forced: set[str], victims: Sequence[str]) -> tuple[str, ...] | None:
+        """A set that makes it fit and of which nobody could be spared; None when not even all of them do."""
+        leaving = self.room.leaving
+        chosen = [n for n in victims if n in forced]
+        for name in (n for n in victims if n not in forced):
+            if self._fits(leaving | set(chosen)):
+                break
+            chosen.append(name)
+        if not self._fits(leaving | set(chosen)):
+            return None
+        for name in [n for n in chosen if n not in forced]:
+            fewer = [n for n in chosen if n != name]
+            if self._fits(leaving | set(fewer)):
+                chosen = fewer
+        return tuple(chosen)
+
+    def _own(self) -> set[str]:
+        """Its own promise must not stand against it."""
+        return {self.model.name} if self.model.run is None else set()
+
+    def _fits(self, without: set[str] | None = None) -> bool:
+        gone = self._own() | (without or set())
+        return all(self.ledgers[pool].fits(amount, gone) for pool, amount in self.amounts.items())
+
+    def _sums(self, without: set[str] | None = None) -> tuple[Sum, ...]:
+        gone = self._own() | (without or set())
+        return tuple(self.ledgers[pool].weigh(amount, gone) for pool, amount in self.amounts.items())
+
+    def _no(self, outcome: str, reason: Reason, message: str) -> Answer:
+        return Answer(self.node, Verdict(outcome, reason, message, self._sums()))
+
+
+def _too_much(ledger: Ledger, amount: int, stay: Mapping[str, int]) -> str:
+    pool = ledger.pool
+    bound = f"budget {describe_size(pool.budget)}"
+    if pool.total - pool.reserve < pool.budget:
+        bound = f"{describe_size(pool.total)} in all less reserve {describe_size(pool.reserve)}"
+    held = f" less {', '.join(f'{n} {describe_size(e)}' for n, e in stay.items())}" if stay else ""
+    short = amount - (ledger.ceiling - sum(stay.values()))
+    return f"{pool.id} is short of {describe_size(short)}: needs {describe_size(amount)}, {bound}{held}"
+
+
+def _admitted(sums: Sequence[Sum]) -> str:
+    return "; ".join(
+        f"{s.pool.id}: needs {describe_size(s.need)}, free {describe_size(s.pool.available or 0)}"
+        for s in sums
+    )
+
+
+def _cools(watches: Sequence[Cooldown]) -> str:
+    return f"waits for the memory of {', '.join(dict.fromkeys(w.model for w in watches))} to be back"
+
+
+def _waits_for(names: Sequence[str]) -> str:
+    return f"waits for {', '.join(names)} to leave"

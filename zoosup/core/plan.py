@@ -1,0 +1,372 @@
+"""What should happen next: the whole of zoosup's judgement as one pure function.
+
+    plan(spec, observed) -> Plan(actions, conditions, wake_at)
+
+It is asked again after every event and looks at everything each time, so that a lost or doubled event costs only
+latency. It reads no clock (`observed.now`), touches nothing and remembers nothing. A pass reads like this:
+
+    1. the switch under way: done, rolled back, or still open?
+    2. cool-downs that are over
+    3. runs on their way out: the next step of their stopping
+    4. runs nobody wants any longer: tell them to leave
+    5. models that are wanted, in order of priority: start, wait (and why), or make room
+    6. models that rest: what to call their rest
+
+There is no step that moves: where B waits for A's room, A is told to leave, and a later pass starts B.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from zoosup.core import cooldown, switch as switching
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.estimate import need
+from zoosup.core.placement import Answer, Room, Verdict, Weighing
+from zoosup.core.status import (
+    SERVING_PHASES,
+    Cause,
+    Condition,
+    Cooldown,
+    Model,
+    Observed,
+    Override,
+    Phase,
+    Reason,
+    Run,
+    Switch,
+    SwitchOutcome,
+)
+from zoosup.spec.changes import restart_fields
+from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.units import describe_size
+
+PREFLIGHT_FRESH = 2.0
+"""Seconds that a look at a model's files and port is believed."""
+
+MEMORY_POLL = 0.25
+"""Seconds between looks at memory that somebody else holds and a model waits for."""
+
+COOLDOWN_POLL = 0.01
+"""Seconds between samples while a stopped model's memory comes back: two that agree cost 20 ms."""
+
+_GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK})
+"""Reasons of `failed` that only an edit or a person ends; the others end when what was missing appears."""
+
+_POLLED = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
+"""Reasons that nobody reports the end of."""
+
+_FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
+"""Causes for which a run isn't asked to finish what it does: it does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come."""
+
+    actions: tuple[Action, ...]
+    conditions: tuple[Condition, ...]
+    wake_at: float | None
+    switch: Switch | None
+    verdicts: Mapping[str, Verdict]
+    wanted: tuple[str, ...]
+
+
+def plan(spec: ZooSpec, observed: Observed) -> Plan:
+    """Decide what to do now and why what waits is waiting; see the module's docstring for the order."""
+    the = _Pass(spec, observed, Room(spec, observed))
+    if not observed.shutdown:
+        the.carry_the_switch_on()
+        the.end_cooldowns()
+    the.go_on_leaving()
+    the.release()
+    the.place_the_wanted()
+    the.name_the_rest()
+    return the.answer()
+
+
+@dataclass(slots=True)
+class _Pass:
+    """The scratch paper of one pass; nothing outside ever sees it."""
+
+    spec: ZooSpec
+    observed: Observed
+    room: Room
+    actions: list[Action] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    wake_at: float | None = None
+
+    # 1. the switch under way
+
+    def carry_the_switch_on(self) -> None:
+        settling = bool(self.room.cooling) or bool(self.room.leaving)
+        progress = switching.Progress(self.spec.switch.rollback, settling)
+        self.room.switch = switching.judge(self.observed.switch, self.observed.models, progress)
+        self.room.wanted = tuple(dict.fromkeys(self._wanted()))
+        if self.room.switch is not None:
+            self.conditions.append(_switched(self.room.switch))
+
+    def _wanted(self) -> list[str]:
+        models = self.observed.models
+        listed = switching.effective(self.spec.active, self.room.switch)
+        by_file = [n for n in listed if n in self.spec.models and models[n].override is not Override.STOP]
+        by_hand = [n for n, m in models.items() if m.override is Override.START and n in self.spec.models]
+        return [*by_file, *by_hand]
+
+    # 2. cool-downs that are over
+
+    def end_cooldowns(self) -> None:
+        still: list[Cooldown] = []
+        for watch in self.room.cooling:
+            loading = bool(self.room.starting)
+            over = cooldown.outcome(watch, self.observed.now, self.spec.switch.cooldown, loading=loading)
+            if over is None:
+                still.append(watch)
+                self._wake(self.observed.now + COOLDOWN_POLL)
+            else:
+                self.actions.append(EndCooldown(watch.node, watch.pool, watch.model, *over))
+        self.room.cooling = tuple(still)
+
+    # 3. runs on their way out
+
+    def go_on_leaving(self) -> None:
+        for model in self.observed.models.values():
+            run = model.run
+            if run is None or run.leaving is None:
+                continue
+            if run.stuck:
+                self.conditions.append(
+                    Condition(model.name, "TerminationStuck", True, "Survivors", run.stuck)
+                )
+            due = model.phase is Phase.STOPPING or run.leaving.drained
+            if not due or run.leaving.ladder:
+                continue
+            if run.leaving.retry_at > self.observed.now:
+                self._wake(run.leaving.retry_at)
+            else:
+                self.actions.append(Stop(model.name, run.id, run.leaving.cause, run.leaving.message))
+
+    # 4. runs nobody wants any longer
+
+    def release(self) -> None:
+        wanted = set(self.room.wanted)
+        for model in self.observed.models.values():
+            if model.run is None or model.phase not in SERVING_PHASES or model.run.leaving is not None:
+                continue
+            why = self._fault(model, model.run) or self._unwanted(model, wanted)
+            if why is not None:
+                self._leave(model, *why)
+
+    def _fault(self, model: Model, run: Run) -> tuple[Cause, str] | None:
+        if run.sick:
+            return Cause.LIVENESS_FAILED, run.sick
+        if model.phase is not Phase.STARTING:
+            return None
+        deadline = self.room.spec_of(model).ready.deadline
+        if self.observed.now < run.booked_at + deadline:
+            self._wake(run.booked_at + deadline)
+            return None
+        seen = f": {model.message}" if model.message else ""
+        return Cause.STARTUP_DEADLINE, f"not ready within {deadline:g} s (ready.deadline){seen}"
+
+    def _unwanted(self, model: Model, wanted: set[str]) -> tuple[Cause, str] | None:
+        if self.observed.shutdown:
+            return Cause.SHUTDOWN, "zoosup ends"
+        if model.name in wanted:
+            return None
+        if model.override is Override.STOP:
+            return Cause.STOPPED_BY_HAND, "stopped by hand"
+        if switching.retained(self.room.switch, model.name, self.spec.models, self.observed.models):
+            return None
+        if model.name not in self.spec.models:
+            return Cause.NOT_WANTED, "taken out of the file"
+        return Cause.NOT_WANTED, switching.successors(self.room.switch, model.name) or "not in active"
+
+    # 5. models that are wanted
+
+    def place_the_wanted(self) -> None:
+        for name in self.room.wanted:
+            model, spec = self.observed.models[name], self.spec.models[name]
+            if model.run is None:
+                self._place(model, spec)
+            elif model.run.leaving is None and name not in self.room.leaving:
+                self._renew(model, model.run, spec)
+            self.room.earlier.add(name)
+
+    def _place(self, model: Model, spec: ModelSpec) -> None:
+        if model.phase is Phase.FAILED and model.reason in _GIVEN_UP:
+            self._note(model, Verdict("refused", model.reason, model.message))
+        elif model.backoff.until > self.observed.now:
+            self._wake(model.backoff.until)
+            self._wait(model, spec, Verdict("waits", Reason.BACK_OFF, _crashes(model)), Phase.BACKOFF)
+        elif not self._inspected(model, spec):
+            self.room.promise(model.name, spec)
+        elif model.preflight is not None and model.preflight.reason is not None:
+            self._amiss(model, spec, model.preflight.reason, model.preflight.message)
+        else:
+            self._weigh(model, spec)
+
+    def _inspected(self, model: Model, spec: ModelSpec) -> bool:
+        """Whether its files and port have been looked at; one that something was amiss with is looked at again."""
+        seen = model.preflight
+        if seen is None or (seen.reason is not None and self._stale(model)):
+            self.actions.append(Inspect(model.name, self._port_to_inspect(spec)))
+        elif seen.reason is not None:
+            self._wake(seen.at + PREFLIGHT_FRESH)
+        return seen is not None
+
+    def _stale(self, model: Model) -> bool:
+        return model.preflight is None or self.observed.now >= model.preflight.at + PREFLIGHT_FRESH
+
+    def _port_to_inspect(self, spec: ModelSpec) -> int | None:
+        return spec.port if spec.port != "auto" and spec.port not in self.room.ports() else None
+
+    def _amiss(self, model: Model, spec: ModelSpec, reason: Reason, message: str) -> None:
+        if reason is Reason.PORT:
+            self._wait(model, spec, Verdict("waits", reason, message))
+        else:
+            self._hold(model, Phase.FAILED, Verdict("refused", reason, message))
+
+    def _weigh(self, model: Model, spec: ModelSpec) -> None:
+        answers = [Weighing(self.room, model, spec, node.name).answer() for node in self.observed.nodes]
+        best = next((a for a in answers if a.start), answers[0])
+        for name, message in best.evict:
+            self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
+        if best.start:
+            self._start(model, spec, best)
+        elif best.verdict.outcome == "refused":
+            self._hold(model, Phase.PENDING, best.verdict)
+        else:
+            self._wait(model, spec, best.verdict)
+
+    def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
+        self.verdicts[model.name] = answer.verdict
+        self.room.promise(model.name, spec, answer.node)
+        if self._stale(model):
+            # The look that it was weighed by is old; a file may be gone since, so nothing is spawned on its word.
+            self.actions.append(Inspect(model.name, self._port_to_inspect(spec)))
+            return
+        self.actions.append(Start(model.name, answer.node, need(spec).amounts, answer.verdict.message))
+        self.room.starting.add(model.name)
+
+    def _renew(self, model: Model, run: Run, spec: ModelSpec) -> None:
+        """Its process has to be replaced when what it was started with has changed, if the new one can run."""
+        if run.spec is spec or restart_fields(run.spec) == restart_fields(spec):
+            return
+        if not self._inspected(model, spec):
+            return
+        amiss = model.preflight
+        if amiss is not None and amiss.reason is not None:
+            self._outdated(model, amiss.reason, amiss.message)
+            return
+        refusal = Weighing(self.room, model, spec, run.node).renewal()
+        if refusal is None:
+            self._leave(model, Cause.SPEC_CHANGED, f"{_changed(run.spec, spec)} changed in the file")
+        else:
+            self._outdated(model, refusal.reason, refusal.message)
+
+    def _outdated(self, model: Model, reason: str, message: str) -> None:
+        self.conditions.append(Condition(model.name, "Current", False, reason, message))
+        if reason in _POLLED:
+            self._wake(self.observed.now + MEMORY_POLL)
+
+    # 6. models that rest
+
+    def name_the_rest(self) -> None:
+        wanted = set(self.room.wanted)
+        for model in self.observed.models.values():
+            if model.run is None and model.name not in wanted:
+                self._name(model)
+
+    def _name(self, model: Model) -> None:
+        switch = self.room.switch
+        undone = (
+            switch is not None
+            and switch.outcome is SwitchOutcome.ROLLED_BACK
+            and model.name in switch.incoming
+        )
+        if self.observed.shutdown:
+            self._rest(model, Reason.SHUTDOWN)
+        elif model.override is Override.STOP:
+            self._rest(model, Reason.STOPPED_BY_HAND)
+        elif undone and switch is not None:
+            self._hold(model, Phase.FAILED, Verdict("refused", Reason.ROLLED_BACK, switch.message))
+        else:
+            self._rest(model, Reason.NOT_WANTED)
+
+    def _rest(self, model: Model, reason: Reason) -> None:
+        if (model.phase, model.reason) != (Phase.STOPPED, reason):
+            self.actions.append(Hold(model.name, Phase.STOPPED, reason, ""))
+
+    # what the steps share
+
+    def answer(self) -> Plan:
+        self._check_the_budget()
+        room = self.room
+        return Plan(
+            tuple(self.actions), tuple(self.conditions), self.wake_at, room.switch, self.verdicts, room.wanted
+        )
+
+    def _check_the_budget(self) -> None:
+        """A budget lowered below what runs stops nothing; it is said, and nothing more is started."""
+        for ledger in self.room.ledgers.values():
+            live = {m.name for m in self.observed.models.values() if m.run is not None}
+            held = sum(ledger.needs(live).values())
+            if held > ledger.pool.budget:
+                bound = describe_size(ledger.pool.budget)
+                message = f"{ledger.pool.id}: {describe_size(held)} are reserved, budget {bound}"
+                self.conditions.append(Condition(None, "WithinBudget", False, "OverBudget", message))
+
+    def _leave(self, model: Model, cause: Cause, message: str) -> None:
+        run = model.run
+        if run is None or model.name in self.room.leaving:
+            return
+        self.room.leaving.add(model.name)
+        gentle = cause not in _FAULTS and model.phase in {Phase.READY, Phase.UNREADY}
+        asks_first = gentle and self.room.spec_of(model).stop.before is not None
+        step: Callable[[str, str, Cause, str], Action] = Drain if asks_first else Stop
+        self.actions.append(step(model.name, run.id, cause, message))
+
+    def _wait(self, model: Model, spec: ModelSpec, verdict: Verdict, phase: Phase = Phase.PENDING) -> None:
+        """It will run: its room is promised to it, so that no later model keeps it waiting."""
+        self.room.promise(model.name, spec)
+        if verdict.reason in _POLLED:
+            self._wake(self.observed.now + MEMORY_POLL)
+        self._hold(model, phase, verdict)
+
+    def _hold(self, model: Model, phase: Phase, verdict: Verdict) -> None:
+        self._note(model, verdict)
+        if (model.phase, model.reason, model.message) != (phase, verdict.reason, verdict.message):
+            self.actions.append(Hold(model.name, phase, verdict.reason, verdict.message))
+
+    def _note(self, model: Model, verdict: Verdict) -> None:
+        self.verdicts[model.name] = verdict
+        self.conditions.append(Condition(model.name, "Admitted", False, verdict.reason, verdict.message))
+
+    def _wake(self, at: float) -> None:
+        self.wake_at = at if self.wake_at is None else min(at, self.wake_at)
+
+
+def _switched(switch: Switch) -> Condition:
+    status = switch.outcome is SwitchOutcome.DONE
+    reason = {
+        SwitchOutcome.OPEN: "InProgress",
+        SwitchOutcome.DONE: "Completed",
+        SwitchOutcome.ROLLED_BACK: "RolledBack",
+    }[switch.outcome]
+    message = (
+        switch.message or f"{', '.join(switch.outgoing)} serves until {', '.join(switch.incoming)} is ready"
+    )
+    return Condition(None, "Switched", status, reason, message)
+
+
+def _crashes(model: Model) -> str:
+    end = model.last_exit
+    what = f": {end.message or end.reason}" if end is not None else ""
+    times = f"crashed {model.backoff.count} times in a row" if model.backoff.count > 1 else "crashed"
+    return times + what
+
+
+def _changed(before: ModelSpec, after: ModelSpec) -> str:
+    old, new = restart_fields(before), restart_fields(after)
+    return ", ".join(name for name in new if old.get(name) != new[name])

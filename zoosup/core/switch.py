@@ -1,0 +1,127 @@
+"""Changing the active model: who comes, who goes, and whether it is done or has to be undone.
+
+While a switch is open those who go keep serving, unless their room is needed; nothing that serves is stopped for
+something that can't run. Knows neither memory nor processes: it reads how far each model has come.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from zoosup.core.status import Model, Phase, Reason, Switch, SwitchOutcome
+
+_HAS_SERVED = frozenset({Phase.READY, Phase.UNREADY})
+_NOTHING = Model("")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A newly applied file's `active` beside the one before it."""
+
+    generation: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def begin(change: Change, last: Switch | None, models: Mapping[str, Model]) -> Switch | None:
+    """The switch that applying a file begins, goes on with or ends; None when nobody comes in anyone's place.
+
+    A switch under way that the file leaves as it is goes on. One that was rolled back is tried again, since the
+    file has changed. One that is overtaken hands its outgoing models on: they are what can be brought back.
+    """
+    if last is not None and last.outcome is SwitchOutcome.OPEN and set(change.before) == set(change.after):
+        return last
+    before = effective(change.before, last)
+    handed_on = last.outgoing if last is not None and last.outcome is SwitchOutcome.OPEN else ()
+    was = list(dict.fromkeys((*before, *handed_on)))
+    outgoing = tuple(m for m in was if m not in change.after and (m in handed_on or _serving(m, models)))
+    incoming = tuple(m for m in change.after if m not in was or (m not in before and not _serving(m, models)))
+    incoming = tuple(m for m in incoming if m not in handed_on)
+    if not incoming or not outgoing:
+        return None
+    return Switch(change.generation, incoming, outgoing)
+
+
+def effective(active: Iterable[str], switch: Switch | None) -> tuple[str, ...]:
+    """Who is wanted by the file, in order of priority, with a rolled-back switch undone."""
+    if switch is None or switch.outcome is not SwitchOutcome.ROLLED_BACK:
+        return tuple(active)
+    rest = [m for m in active if m not in switch.incoming and m not in switch.outgoing]
+    return (*switch.outgoing, *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What of the host a judgement needs beside the models: may it roll back, and is memory still coming back."""
+
+    rollback: bool
+    settling: bool  # a run is leaving or a pool cools down
+
+
+def judge(switch: Switch | None, models: Mapping[str, Model], progress: Progress) -> Switch | None:
+    """Carry an open switch on to done or rolled-back, if that is what has become of it."""
+    if switch is None or switch.outcome is not SwitchOutcome.OPEN:
+        return switch
+    coming = [models.get(m, _NOTHING) for m in switch.incoming]
+    touched = any(not _serving(m, models) for m in switch.outgoing)
+    hopeless = [m for m in coming if _failed(m) or _refused(m) or (touched and _robbed(m, progress))]
+    ready = [m for m in coming if m.phase is Phase.READY]
+    if ready and len(ready) + len(hopeless) == len(coming):
+        return replace(switch, outcome=SwitchOutcome.DONE, message=_arrived(switch, ready))
+    if len(hopeless) < len(coming) or not progress.rollback:
+        return switch
+    if touched or any(m.failed_start is not None for m in coming):
+        return replace(switch, outcome=SwitchOutcome.ROLLED_BACK, message=_why(switch, hopeless))
+    return switch
+
+
+def retained(switch: Switch | None, name: str, declared: Container[str], models: Mapping[str, Model]) -> bool:
+    """Whether it keeps serving until its successor does.
+
+    One that was taken out of the file is kept only while a successor is really coming.
+    """
+    if switch is None or switch.outcome is not SwitchOutcome.OPEN or name not in switch.outgoing:
+        return False
+    return name in declared or any(_coming(models[n]) for n in switch.incoming if n in models)
+
+
+def successors(switch: Switch | None, name: str) -> str:
+    """Who took over from a model that a switch has done with; nothing for any other."""
+    if switch is None or switch.outcome is not SwitchOutcome.DONE or name not in switch.outgoing:
+        return ""
+    return f"{', '.join(switch.incoming)} took over"
+
+
+def _coming(model: Model) -> bool:
+    return model.phase is not Phase.FAILED and not _refused(model)
+
+
+def _serving(name: str, models: Mapping[str, Model]) -> bool:
+    return models.get(name, _NOTHING).phase in _HAS_SERVED
+
+
+def _failed(model: Model) -> bool:
+    """It was tried and ended before it was ready, or its files are not there."""
+    return model.run is None and (model.failed_start is not None or model.phase is Phase.FAILED)
+
+
+def _refused(model: Model) -> bool:
+    return model.phase is Phase.PENDING and model.reason == Reason.EXCEEDS_BUDGET
+
+
+def _robbed(model: Model, progress: Progress) -> bool:
+    """Room was made and proved, and somebody else has taken the memory since."""
+    return model.phase is Phase.PENDING and model.reason == Reason.MEMORY and not progress.settling
+
+
+def _arrived(switch: Switch, ready: Iterable[Model]) -> str:
+    return f"{', '.join(m.name for m in ready)} took over from {', '.join(switch.outgoing)}"
+
+
+def _why(switch: Switch, hopeless: Iterable[Model]) -> str:
+    causes = "; ".join(f"{m.name}: {_cause(m)}" for m in hopeless)
+    return f"{causes}. Back to {', '.join(switch.outgoing)} until the file changes"
+
+
+def _cause(model: Model) -> str:
+    end = model.failed_start
+    return end.message or end.reason if end is not None else model.message
