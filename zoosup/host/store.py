@@ -1,0 +1,191 @@
+"""The state directory: what has to outlive zoosup, locked, private, written atomically.
+
+Knows files, modes and locks. Refuses to know what the state means: JSON comes from its owner and goes back.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from zoosup.errors import LockedError, ZoosupError
+from zoosup.host.paths import control_socket, default_state_dir
+
+__all__ = ["FORMAT", "StateDirectory", "control_socket", "default_state_dir"]
+
+FORMAT = 1
+"""The version of state.json's envelope; a file of another one is set aside, not guessed at."""
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class StateDirectory:
+    """One supervisor's directory. `notes` are sentences for people about what had to be set right."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.notes: list[str] = []
+        self._lock: int | None = None
+        # A thread of its own: writes stay in order even when who asked for them is cancelled, and a slow
+        # reader elsewhere can't hold them up.
+        self._writer = ThreadPoolExecutor(1, "zoosup-store")
+        self._newest: tuple[int, str] = (0, "")
+        self._on_disk: tuple[int, str] = (0, "")
+
+    @property
+    def logs(self) -> Path:
+        """The directory of the models' output."""
+        return self.path / "logs"
+
+    @property
+    def socket(self) -> Path:
+        """The control socket's path; its directory is there once `lock` has returned."""
+        return control_socket(self.path)
+
+    def lock(self) -> None:
+        """Make the directory ours and hold it until `close` or the end of this process.
+
+        LockedError when another process holds it, ZoosupError when it can't be made or can't be trusted.
+        """
+        make_private(self.path, self.notes)
+        make_private(self.socket.parent, self.notes)
+        self._lock = _take_lock(self.path / "lock")
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    def close(self) -> None:
+        """Finish the writes under way and let the lock go."""
+        self._writer.shutdown()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def load(self) -> dict[str, Any]:
+        """The saved state, {} when there is none; a file that can't be used is set aside and noted.
+
+        ZoosupError when it can neither be used nor set aside, for then the next save would destroy it.
+        """
+        try:
+            return _unwrapped((self.path / "state.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            self.notes.append(
+                f"{self.path / 'state.json'} can't be used ({error}): kept as {self._set_aside()}"
+            )
+            return {}
+
+    async def save(self, state: Mapping[str, Any]) -> None:
+        """Return when this state, or a newer one, is on disk; OSError when the disk says no."""
+        number = self._newest[0] + 1
+        self._newest = (number, json.dumps({"format": FORMAT, "state": state}, indent=1))
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._write_up_to, number)
+
+    def _write_up_to(self, number: int) -> None:
+        if self._on_disk[0] >= number:
+            return
+        newest = self._newest
+        if newest[1] != self._on_disk[1]:
+            _replace(self.path / "state.json", newest[1].encode())
+        self._on_disk = newest
+
+    def _set_aside(self) -> Path:
+        source = self.path / "state.json"
+        number = 1
+        while (target := self.path / f"state.json.corrupt-{number}").exists():
+            number += 1
+        try:
+            return source.rename(target)
+        except OSError as error:
+            raise ZoosupError(f"{source} can't be read, nor set aside: {error.strerror}") from None
+
+
+def _unwrapped(data: bytes) -> dict[str, Any]:
+    document = json.loads(data)
+    if not isinstance(document, dict) or not isinstance(document.get("state"), dict):
+        raise ValueError("not a saved state")  # noqa: TRY004 - wrong content, not a wrong argument
+    if document.get("format") != FORMAT:
+        raise ValueError(f"format {document.get('format')!r}, expected {FORMAT}")
+    state: dict[str, Any] = document["state"]
+    return state
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside, make durable, rename over: a crash leaves the old content or the new, never a part."""
+    beside = path.with_name(path.name + ".tmp")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - opened by descriptor for its mode
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    beside.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def make_private(path: Path, notes: list[str]) -> None:
+    """Make a directory that only we may enter; ZoosupError, in one line, when that can't be had."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if status.st_uid != os.geteuid():
+            raise ZoosupError(f"{path} belongs to user {status.st_uid}, and zoosup runs as {os.geteuid()}")
+        if status.st_mode & _OTHERS:
+            _tighten(path, status.st_mode)
+            notes.append(
+                f"{path} was open to others (mode {stat.S_IMODE(status.st_mode):04o}); it is 0700 now"
+            )
+    except OSError as error:
+        raise ZoosupError(f"the state directory {path} can't be used: {error.strerror}") from None
+
+
+def _tighten(path: Path, mode: int) -> None:
+    """Shut others out of a directory if it is empty or has been a state directory before.
+
+    Anything else is refused: a mistyped path must not take /tmp or a home directory away from everybody.
+    """
+    ours = not mode & stat.S_ISVTX and ((path / "lock").is_file() or not any(path.iterdir()))
+    if not ours:
+        raise ZoosupError(
+            f"{path} is open to others (mode {stat.S_IMODE(mode):04o}) and holds files that are not zoosup's: "
+            "choose another state directory, or make it 0700"
+        )
+    path.chmod(0o700)
+
+
+def _take_lock(path: Path) -> int:
+    """flock(2): it ends with the process, however that ends; exec closes it, so that no child keeps it."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise ZoosupError(f"the state directory {path.parent} can't be used: {error.strerror}") from None
+        if _locked(descriptor, path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            return descriptor
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, path: Path) -> bool:
+    """Whether we hold the lock and the file is still the one at `path`; LockedError when another holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Somebody may have cleared the directory between our open and our lock: then we hold nobody's lock.
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LockedError(f"another zoosup (pid {holder}) holds {path.parent}") from None
+    except OSError as error:
+        os.close(descriptor)
+        raise ZoosupError(f"{path} can't be locked: {error.strerror}") from None
