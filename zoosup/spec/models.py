@@ -9,33 +9,21 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
-    Field,
     PlainValidator,
-    SecretStr,
     Tag,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from zoosup.spec import fields as kinds
-from zoosup.spec.fields import choice, clash, expected
-
-CHANGE_KEY = "x-zoosup-change"
+from zoosup.spec.base import Part, at_once, no_effect, on_restart
+from zoosup.spec.readers import choice, clash, expected
 
 Auto = Literal["auto"]
-
-
-class ChangeClass(StrEnum):
-    """What an edit of a field costs: a new process, nothing but its application, or nothing at all."""
-
-    RESTART = "restart"
-    LIVE = "live"
-    NONE = "none"
 
 
 class Strategy(StrEnum):
@@ -54,28 +42,6 @@ class RestartPolicy(StrEnum):
     NEVER = "never"
 
 
-def _field(change: ChangeClass, description: str, **options: Any) -> Any:
-    return Field(description=description, json_schema_extra={CHANGE_KEY: change.value}, **options)
-
-
-def _restart(description: str, **options: Any) -> Any:
-    return _field(ChangeClass.RESTART, description, **options)
-
-
-def _live(description: str, **options: Any) -> Any:
-    return _field(ChangeClass.LIVE, description, **options)
-
-
-def _none(description: str, **options: Any) -> Any:
-    return _field(ChangeClass.NONE, description, **options)
-
-
-class Part(BaseModel):
-    """What all parts of zoo.yaml share: frozen, strict about keys, silent about values in errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 def _not_below(name: str, longest: float, info: ValidationInfo) -> float:
     """Check a `max` against the field above it. A default is checked too, though not read: it has no unit."""
     if info.data.get(name, longest) > longest:
@@ -88,13 +54,13 @@ class Budget(Part):
 
     ram: Annotated[
         kinds.SizeOrAuto,
-        _live(
+        at_once(
             "The most RAM all models may hold together. auto: the host's or container's RAM less ram_reserve."
         ),
     ] = "auto"
     ram_reserve: Annotated[
         kinds.SizeOrAuto,
-        _live("RAM always left to the rest of the host. auto: 10 %, at least 1.5 GiB and at most 8 GiB."),
+        at_once("RAM always left to the rest of the host. auto: 10 %, at least 1.5 GiB and at most 8 GiB."),
     ] = "auto"
 
 
@@ -102,11 +68,11 @@ class Cooldown(Part):
     """How long to wait, after a stop, for the memory to be back; seconds."""
 
     min: Annotated[
-        kinds.Duration, _live("Wait at least this long after a stop, even if the memory is back sooner.")
+        kinds.Duration, at_once("Wait at least this long after a stop, even if the memory is back sooner.")
     ] = 0.0
     max: Annotated[
         kinds.Duration,
-        _live("Wait at most this long for the memory, then go on without it.", validate_default=True),
+        at_once("Wait at most this long for the memory, then go on without it.", validate_default=True),
     ] = 30.0
 
     @field_validator("max", mode="wrap")
@@ -120,22 +86,16 @@ class Switch(Part):
 
     strategy: Annotated[
         Strategy,
-        choice(Strategy),
-        _live(
+        PlainValidator(choice(Strategy)),
+        WithJsonSchema({"enum": [word.value for word in Strategy]}),
+        at_once(
             "auto: start the new model before the old one stops where memory admits both, else stop first."
         ),
     ] = Strategy.AUTO
     rollback: Annotated[
-        kinds.Flag, _live("Bring the previous model back when the newly active one can't become ready.")
+        kinds.Flag, at_once("Bring the previous model back when the newly active one can't become ready.")
     ] = True
-    cooldown: Annotated[Cooldown, _live("The wait for a stopped model's memory to be back.")] = Cooldown()
-
-
-def _token(value: Any, info: ValidationInfo) -> SecretStr:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if not isinstance(text, str) or not text:
-        raise expected("a string that is not empty")
-    return SecretStr(kinds.final_text(text, info.context))
+    cooldown: Annotated[Cooldown, at_once("The wait for a stopped model's memory to be back.")] = Cooldown()
 
 
 class StatusSettings(Part):
@@ -143,18 +103,22 @@ class StatusSettings(Part):
 
     listen: Annotated[
         kinds.Listen | None,
-        _live("Where it listens, HOST:PORT or [IPv6]:PORT; port 0 is any free one. null: no status server."),
+        at_once(
+            "Where it listens, HOST:PORT or [IPv6]:PORT; port 0 is any free one. null: no status server."
+        ),
     ] = "127.0.0.1:8081"
     token: Annotated[
-        Annotated[SecretStr, PlainValidator(_token)] | None,
-        _live("What a client must present to change anything over HTTP. null: only the control socket can."),
+        kinds.Secret | None,
+        at_once(
+            "What a client must present to change anything over HTTP. null: only the control socket can."
+        ),
     ] = None
 
 
 class Memory(Part):
     """What a model needs; bytes. Declared, so final: running out of it may raise it, nothing lowers it."""
 
-    ram: Annotated[kinds.Size, _live("The RAM the model needs at its peak.")]
+    ram: Annotated[kinds.Size, at_once("The RAM the model needs at its peak.")]
 
 
 def _auto(value: Any) -> Auto:
@@ -181,12 +145,14 @@ class Probe(Part):
 
     http: Annotated[
         kinds.HttpPath | None,
-        _live("GET this path on the model's port; only a 200 counts. /health unless tcp or exec is chosen."),
+        at_once(
+            "GET this path on the model's port; only a 200 counts. /health unless tcp or exec is chosen."
+        ),
     ] = None
-    tcp: Annotated[kinds.Flag, _live("true: a connection to the model's port is enough.")] = False
+    tcp: Annotated[kinds.Flag, at_once("true: a connection to the model's port is enough.")] = False
     exec: Annotated[
         kinds.Words | None,
-        _live(
+        at_once(
             "A program, as a list or a string split into words; exit code 0 counts. Never a shell.",
             validate_default=True,
         ),
@@ -213,28 +179,28 @@ class Ready(Probe):
 
     interval: Annotated[
         kinds.Interval,
-        _live("The time between two attempts. adaptive: 10 ms at first, then a share of the time waited."),
+        at_once("The time between two attempts. adaptive: 10 ms at first, then a share of the time waited."),
     ] = "adaptive"
-    timeout: Annotated[kinds.PositiveDuration, _live("How long one attempt may take.")] = 2.0
+    timeout: Annotated[kinds.PositiveDuration, at_once("How long one attempt may take.")] = 2.0
     deadline: Annotated[
         kinds.PositiveDuration,
-        _live("How long a model may take to become ready; after that it is stopped and counts as crashed."),
+        at_once("How long a model may take to become ready; after that it is stopped and counts as crashed."),
     ] = 600.0
 
 
 class Live(Probe):
     """When a model that was ready is taken for dead; seconds. Never asked while it answers requests."""
 
-    period: Annotated[kinds.PositiveDuration, _live("The time between two attempts.")] = 15.0
-    timeout: Annotated[kinds.PositiveDuration, _live("How long one attempt may take.")] = 10.0
-    failures: Annotated[kinds.Count, _live("So many failures in a row, and the model is restarted.")] = 6
+    period: Annotated[kinds.PositiveDuration, at_once("The time between two attempts.")] = 15.0
+    timeout: Annotated[kinds.PositiveDuration, at_once("How long one attempt may take.")] = 10.0
+    failures: Annotated[kinds.Count, at_once("So many failures in a row, and the model is restarted.")] = 6
 
 
 class HttpCall(Part):
     """One HTTP request to the model."""
 
     http: Annotated[
-        kinds.HttpRequest, _live("The method and the path on the model's port, such as POST /drain.")
+        kinds.HttpRequest, at_once("The method and the path on the model's port, such as POST /drain.")
     ]
 
     @property
@@ -252,18 +218,18 @@ class Stop(Part):
     """How a model is asked to end; seconds."""
 
     signal: Annotated[
-        kinds.SignalName, _live("The signal that asks the model to end, with or without SIG.")
+        kinds.SignalName, at_once("The signal that asks the model to end, with or without SIG.")
     ] = "TERM"
     grace: Annotated[
         kinds.Duration,
-        _live("How long the model may take to end, its running requests included; then SIGKILL."),
+        at_once("How long the model may take to end, its running requests included; then SIGKILL."),
     ] = 30.0
     before: Annotated[
-        HttpCall | None, _live("A request sent before the signal, such as one that makes the model drain.")
+        HttpCall | None, at_once("A request sent before the signal, such as one that makes the model drain.")
     ] = None
     command: Annotated[
         kinds.Words | None,
-        _live(
+        at_once(
             "A program run before the signal, such as docker stop for a model in a container. Never a shell."
         ),
     ] = None
@@ -272,8 +238,8 @@ class Stop(Part):
 class Limit(Part):
     """How many crashes, within which time, are enough; seconds."""
 
-    count: Annotated[kinds.Count, _live("So many crashes, and the model has failed.")]
-    within: Annotated[kinds.PositiveDuration, _live("The time in which they are counted.")]
+    count: Annotated[kinds.Count, at_once("So many crashes, and the model has failed.")]
+    within: Annotated[kinds.PositiveDuration, at_once("The time in which they are counted.")]
 
 
 class Restart(Part):
@@ -281,21 +247,23 @@ class Restart(Part):
 
     policy: Annotated[
         RestartPolicy,
-        choice(RestartPolicy),
-        _live("always: after any exit; on-failure: after a signal or a code other than 0; never."),
+        PlainValidator(choice(RestartPolicy)),
+        WithJsonSchema({"enum": [word.value for word in RestartPolicy]}),
+        at_once("always: after any exit; on-failure: after a signal or a code other than 0; never."),
     ] = RestartPolicy.ALWAYS
     initial: Annotated[
-        kinds.PositiveDuration, _live("The delay after the second crash; the first one is answered at once.")
+        kinds.PositiveDuration,
+        at_once("The delay after the second crash; the first one is answered at once."),
     ] = 2.0
-    factor: Annotated[kinds.Factor, _live("By what the delay grows with each crash.")] = 2.0
-    max: Annotated[kinds.PositiveDuration, _live("The longest delay.", validate_default=True)] = 300.0
+    factor: Annotated[kinds.Factor, at_once("By what the delay grows with each crash.")] = 2.0
+    max: Annotated[kinds.PositiveDuration, at_once("The longest delay.", validate_default=True)] = 300.0
     reset_after: Annotated[
         kinds.PositiveDuration,
-        _live("After being ready for this long without a break, earlier crashes are forgotten."),
+        at_once("After being ready for this long without a break, earlier crashes are forgotten."),
     ] = 600.0
-    limit: Annotated[Limit | None, _live("Crashes after which the model is left failed. null: no limit.")] = (
-        None
-    )
+    limit: Annotated[
+        Limit | None, at_once("Crashes after which the model is left failed. null: no limit.")
+    ] = None
 
     @field_validator("max", mode="wrap")
     @classmethod
@@ -308,30 +276,32 @@ class ModelSpec(Part):
 
     command: Annotated[
         kinds.Words,
-        _restart(
+        on_restart(
             "The program and its arguments: a list, or a string, split as a shell would. Never a shell."
         ),
     ]
     env: Annotated[
         Mapping[kinds.EnvName, kinds.Text],
-        _restart("Environment variables added to zoosup's own; the values are strings.", repr=False),
+        on_restart("Environment variables added to zoosup's own; the values are strings.", repr=False),
     ] = {}
     cwd: Annotated[
-        kinds.Directory | None, _restart("The working directory, an absolute path. null: zoosup's own.")
+        kinds.Directory | None, on_restart("The working directory, an absolute path. null: zoosup's own.")
     ] = None
     port: Annotated[
         kinds.Port,
-        _restart("The port on 127.0.0.1 that ${PORT} stands for. auto: a free one, chosen at each start."),
+        on_restart("The port on 127.0.0.1 that ${PORT} stands for. auto: a free one, chosen at each start."),
     ] = "auto"
-    memory: Annotated[MemoryOrAuto, _live("What the model needs. auto: zoosup finds out.")] = "auto"
-    ready: Annotated[Ready, _live("When the model may be used: one of http, tcp and exec.")] = Ready()
+    memory: Annotated[MemoryOrAuto, at_once("What the model needs. auto: zoosup finds out.")] = "auto"
+    ready: Annotated[Ready, at_once("When the model may be used: one of http, tcp and exec.")] = Ready()
     live: Annotated[
         Live | None,
-        _live("When the model is taken for dead: one of http, tcp and exec. null: when its process is gone."),
+        at_once(
+            "When the model is taken for dead: one of http, tcp and exec. null: when its process is gone."
+        ),
     ] = None
-    stop: Annotated[Stop, _live("How the model is asked to end.")] = Stop()
-    restart: Annotated[Restart, _live("What happens after an exit that nobody asked for.")] = Restart()
-    description: Annotated[kinds.Prose, _none("For people; zoosup only shows it.")] = ""
+    stop: Annotated[Stop, at_once("How the model is asked to end.")] = Stop()
+    restart: Annotated[Restart, at_once("What happens after an exit that nobody asked for.")] = Restart()
+    description: Annotated[kinds.Prose, no_effect("For people; zoosup only shows it.")] = ""
 
 
 class ZooSpec(Part):
@@ -339,18 +309,20 @@ class ZooSpec(Part):
 
     active: Annotated[
         kinds.Names,
-        _live("The models that run without anyone asking: a name, or a list in order of priority. []: none."),
+        at_once(
+            "The models that run without anyone asking: a name, or a list in order of priority. []: none."
+        ),
     ] = ()
-    budget: Annotated[Budget, _live("How much memory all models may hold together.")] = Budget()
-    switch: Annotated[Switch, _live("How one active model is exchanged for another.")] = Switch()
-    status: Annotated[StatusSettings, _live("The HTTP status server.")] = StatusSettings()
+    budget: Annotated[Budget, at_once("How much memory all models may hold together.")] = Budget()
+    switch: Annotated[Switch, at_once("How one active model is exchanged for another.")] = Switch()
+    status: Annotated[StatusSettings, at_once("The HTTP status server.")] = StatusSettings()
     vars: Annotated[
         Mapping[kinds.VarName, kinds.Prose],
-        _none(
+        no_effect(
             "Texts for ${name} in the strings of models; an edit changes the fields that use it.", repr=False
         ),
     ] = {}
     models: Annotated[
         Mapping[kinds.ModelName, ModelSpec],
-        _live("The model servers by name. Taking one out stops it; {}: none."),
+        at_once("The model servers by name. Taking one out stops it; {}: none."),
     ] = {}

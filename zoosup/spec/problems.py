@@ -43,13 +43,13 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._found: dict[Problem, None] = {}
+        self.found: dict[Problem, None] = {}
 
     def add(self, at: tuple[int, int], path: str, what: str, expected: str = "") -> None:
         """Note a mistake at (line, column), both counted from 1."""
-        self._found[Problem(self._file, *at, path, what, expected)] = None
+        self.found[Problem(self._file, *at, path, what, expected)] = None
 
     def check(self) -> None:
         """Raise SpecError if anything was found."""
-        if self._found:
-            raise SpecError(tuple(sorted(self._found, key=lambda problem: (problem.line, problem.column))))
+        if self.found:
+            raise SpecError(tuple(sorted(self.found, key=lambda problem: (problem.line, problem.column))))

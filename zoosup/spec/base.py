@@ -1,0 +1,44 @@
+"""What every part of zoo.yaml is: frozen, strict about keys, silent about values, with a change class at each field.
+
+Refuses to know any part or field.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CHANGE_KEY = "x-zoosup-change"
+
+
+class ChangeClass(StrEnum):
+    """What an edit of a field costs: a new process, nothing but its application, or nothing at all."""
+
+    RESTART = "restart"
+    LIVE = "live"
+    NONE = "none"
+
+
+class Part(BaseModel):
+    """The base of all parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _field(change: ChangeClass, description: str, **options: Any) -> Any:
+    return Field(description=description, json_schema_extra={CHANGE_KEY: change.value}, **options)
+
+
+def on_restart(description: str, **options: Any) -> Any:
+    """Describe a field whose change replaces the process."""
+    return _field(ChangeClass.RESTART, description, **options)
+
+
+def at_once(description: str, **options: Any) -> Any:
+    """Describe a field whose change is applied without touching the process."""
+    return _field(ChangeClass.LIVE, description, **options)
+
+
+def no_effect(description: str, **options: Any) -> Any:
+    """Describe a field that nothing depends on."""
+    return _field(ChangeClass.NONE, description, **options)

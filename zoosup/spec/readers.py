@@ -1,0 +1,236 @@
+"""How each kind of value in zoo.yaml is read.
+
+With a `Scope` as the validation context a reader takes what a person may write: a size needs its unit, and `${…}` is
+filled in. Without one (code and tests that build models) plain numbers do. Refuses to know any field, and to
+convert: text is never taken for a number, nor a number for text.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import SecretStr, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from zoosup.spec import units
+from zoosup.spec.templates import Scope, TemplateError, render
+from zoosup.spec.words import WordsError, split_words
+
+MAX_SIZE = 2**63 - 1
+MAX_PORT = 65535
+MAX_COUNT = 1_000_000
+MAX_FACTOR = 100
+SIGNALS = (
+    *(
+        "ABRT",
+        "ALRM",
+        "BUS",
+        "CHLD",
+        "CONT",
+        "FPE",
+        "HUP",
+        "ILL",
+        "INT",
+        "IO",
+        "KILL",
+        "PIPE",
+        "PROF",
+        "QUIT",
+    ),
+    *("SEGV", "SYS", "TERM", "TRAP", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ"),
+)
+"""What Linux and macOS both have, without those that only freeze a process (STOP, TSTP, TTIN, TTOU)."""
+
+
+def expected(text: str, *, at: int | None = None) -> PydanticCustomError:
+    """Make the one error of this house's fields: what was expected, in words; `at` is the item of a list."""
+    return PydanticCustomError("expected", "expected {expected}", {"expected": text, "at": at})
+
+
+def wrong(what: str, text: str = "", *, at: int | None = None) -> PydanticCustomError:
+    """Make an error that also says what is wrong, where showing the value alone wouldn't."""
+    return PydanticCustomError("wrong", "{what}", {"what": what, "expected": text, "at": at})
+
+
+def clash(what: str, text: str) -> PydanticCustomError:
+    """Make an error of two fields that are each right: it counts only once `defaults` are merged in."""
+    return PydanticCustomError("clash", "{what}", {"what": what, "expected": text, "at": None})
+
+
+def _expanded(value: Any, scope: Scope | None, at: int | None = None) -> str:
+    if not isinstance(value, str):
+        number = isinstance(value, bool | int | float)
+        raise expected("a string; put quotes around it" if number else "a string", at=at)
+    try:
+        text = value if scope is None else scope.expand(value)
+    except TemplateError as error:
+        raise wrong(str(error), at=at) from None
+    if "\0" in text:
+        raise wrong("holds a NUL character", "text without it", at=at)
+    return text
+
+
+def final(value: Any, scope: Scope | None) -> str:
+    """Read a text of a place that knows no late names, and take its escapes away."""
+    text = _expanded(value, scope)
+    return text if scope is None else render(text, {})
+
+
+def text(value: Any, info: ValidationInfo) -> str:
+    """Read a string that is a template."""
+    return _expanded(value, info.context)
+
+
+def prose(value: Any) -> str:
+    """Read a string as it stands."""
+    return _expanded(value, None)
+
+
+def matching(pattern: str, what: str, *, template: bool = True) -> Callable[[Any, ValidationInfo], str]:
+    """Make the reader of strings that match a pattern once they are filled in."""
+
+    def read(value: Any, info: ValidationInfo) -> str:
+        result = _expanded(value, info.context if template else None)
+        if re.fullmatch(pattern, result) is None:
+            raise expected(what)
+        return result
+
+    return read
+
+
+def choice(kind: type[StrEnum]) -> Callable[[Any], StrEnum]:
+    """Make the reader of a closed set of words."""
+
+    def read(value: Any) -> StrEnum:
+        if isinstance(value, str) and value in list(kind):
+            return kind(value)
+        raise expected("one of " + ", ".join(kind))
+
+    return read
+
+
+def words(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    """Read a program and its arguments; split first, so that a value with blanks stays one argument."""
+    whole = isinstance(value, str)
+    if not isinstance(value, str | list | tuple):
+        raise expected("a string or a list of strings")
+    try:
+        found = split_words(value) if isinstance(value, str) else value
+    except WordsError as error:
+        raise wrong(str(error), error.expected) from None
+    if not found or found[0] == "":
+        raise wrong("names no program", "a program and its arguments")
+    return tuple(_expanded(word, info.context, None if whole else at) for at, word in enumerate(found))
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Read one name or a list of different names."""
+    if not isinstance(value, str | list | tuple):
+        raise expected("the name of a model, a list of names, or [] for none")
+    found = (value,) if isinstance(value, str) else tuple(value)
+    for at, name in enumerate(found):
+        if not isinstance(name, str):
+            raise expected("the name of a model", at=at)
+        if name in found[:at]:
+            raise wrong(f"{name} stands in it twice", "each name once", at=at)
+    return found
+
+
+def flag(value: Any) -> bool:
+    """Read true or false; `yes` and `on` are text in YAML 1.2."""
+    if isinstance(value, bool):
+        return value
+    raise expected("true or false")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def factor(value: Any) -> float:
+    """Read a number of 1 to 100."""
+    if _is_number(value) and 1 <= value <= MAX_FACTOR:
+        return float(value)
+    raise expected(f"a number of 1 to {MAX_FACTOR}")
+
+
+def count(value: Any) -> int:
+    """Read a whole number above 0."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_COUNT:
+        return value
+    raise expected(f"a whole number of 1 to {MAX_COUNT}")
+
+
+def port(value: Any) -> int | Literal["auto"]:
+    """Read a TCP port or auto."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_PORT:
+        return value
+    raise expected(f"1 to {MAX_PORT} or auto")
+
+
+def _measure(value: Any, info: ValidationInfo, parse: Callable[[str], float], what: str) -> Any:
+    """Read text with a unit; a plain number only where no person wrote it."""
+    if info.context is None and _is_number(value):
+        return value
+    try:
+        return parse(value if isinstance(value, str) else "")
+    except ValueError:
+        raise expected(what) from None
+
+
+def size(value: Any, info: ValidationInfo, what: str = units.SIZE_EXPECTED) -> int:
+    """Read a size; bytes."""
+    result = _measure(value, info, units.parse_size, what)
+    if not (isinstance(result, int) and 0 <= result <= MAX_SIZE):
+        raise expected(f"{what}, at most {units.describe_size(MAX_SIZE)}")
+    return result
+
+
+def size_or_auto(value: Any, info: ValidationInfo) -> int | Literal["auto"]:
+    """Read a size in bytes, or auto."""
+    return "auto" if value == "auto" else size(value, info, f"{units.SIZE_EXPECTED}, or auto")
+
+
+def duration(value: Any, info: ValidationInfo) -> float:
+    """Read a duration; seconds, 0 or more."""
+    result = float(_measure(value, info, units.parse_duration, units.DURATION_EXPECTED))
+    if result < 0:
+        raise expected(units.DURATION_EXPECTED)
+    return result
+
+
+def positive_duration(
+    value: Any, info: ValidationInfo, what: str = f"{units.DURATION_EXPECTED}, above 0s"
+) -> float:
+    """Read a duration; seconds, above 0."""
+    result = float(_measure(value, info, units.parse_duration, what))
+    if result <= 0:
+        raise expected(what)
+    return result
+
+
+def interval(value: Any, info: ValidationInfo) -> float | Literal["adaptive"]:
+    """Read a duration in seconds, above 0, or adaptive."""
+    if value == "adaptive":
+        return "adaptive"
+    return positive_duration(value, info, f"{units.DURATION_EXPECTED}, above 0s, or adaptive")
+
+
+def signal(value: Any) -> str:
+    """Read the name of a signal, with or without SIG; the answer is without and in capitals."""
+    name = value.upper().removeprefix("SIG") if isinstance(value, str) else ""
+    if name not in SIGNALS:
+        raise expected("the name of a signal, such as TERM, INT or QUIT")
+    return name
+
+
+def secret(value: Any, info: ValidationInfo) -> SecretStr:
+    """Read a text that is never shown."""
+    result = final(value.get_secret_value() if isinstance(value, SecretStr) else value, info.context)
+    if not result:
+        raise expected("a string that is not empty")
+    return SecretStr(result)
