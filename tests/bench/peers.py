@@ -11,7 +11,7 @@ import sys
 import time
 import venv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -81,8 +81,9 @@ def _running(words: Sequence[str | Path], folder: Path) -> Iterator[psutil.Proce
     children: list[psutil.Process] = []
     try:
         yield process
-        children = process.children(recursive=True)
     finally:
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            children = process.children(recursive=True)
         process.terminate()
         try:
             process.wait(30)
