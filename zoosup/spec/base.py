@@ -4,7 +4,7 @@ Refuses to know any part or field.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,9 @@ class Part(BaseModel):
     """The base of all parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    also: ClassVar[tuple[str, ...]] = ()
+    """Keys that the file may have here and the model hasn't."""
 
 
 def _field(change: ChangeClass, description: str, **options: Any) -> Any:

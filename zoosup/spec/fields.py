@@ -6,7 +6,14 @@ Knows how a kind looks in the JSON schema, which must accept what the reader acc
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainSerializer, PlainValidator, SecretStr, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from zoosup.spec import readers, units
 
@@ -81,8 +88,8 @@ Text = Annotated[str, PlainValidator(readers.text), _schema(type="string")]
 Prose = Annotated[str, PlainValidator(readers.prose), _schema(type="string")]
 Secret = Annotated[SecretStr, PlainValidator(readers.secret), _schema(type="string", minLength=1)]
 Words = Annotated[
-    tuple[str, ...],
-    PlainValidator(readers.words),
+    tuple[Text, ...],
+    BeforeValidator(readers.split),
     _schema(
         anyOf=[
             {"type": "string", "pattern": r"\S"},
@@ -138,8 +145,8 @@ HttpRequest = Annotated[
 ]
 Listen = Annotated[str, PlainValidator(_listen), _filled_in(LISTEN_PATTERN)]
 Names = Annotated[
-    tuple[str, ...],
-    PlainValidator(readers.names),
+    tuple[Annotated[str, PlainValidator(readers.name)], ...],
+    BeforeValidator(readers.listed),
     _schema(oneOf=[_NAME, {"type": "array", "items": _NAME, "uniqueItems": True}]),
 ]
 ModelName = Annotated[

@@ -307,6 +307,8 @@ class ModelSpec(Part):
 class ZooSpec(Part):
     """The whole of zoo.yaml: what exists, what should run, what it may hold."""
 
+    also = ("defaults", "x-…")
+
     active: Annotated[
         kinds.Names,
         at_once(

@@ -154,11 +154,18 @@ class _Reader:
     def _check_active(self, active: Entry | None, models: Entry | None) -> None:
         if active is None or models is None or not isinstance(models.value, Table):
             return
-        items = active.value.items if isinstance(active.value, Items) else [active.value]
-        for item in items:
-            if isinstance(item, Scalar) and item.value is not None and item.text not in models.value.entries:
+        several = isinstance(active.value, Items)
+        seen: set[str] = set()
+        for at, item in enumerate(active.value.items if isinstance(active.value, Items) else [active.value]):
+            if not isinstance(item, Scalar) or item.value is None:
+                continue
+            path = f"active.{at}" if several else "active"
+            if item.text in seen:
+                self._problems.add(item.place, path, f"names {item.text} a second time", "each name once")
+            elif item.text not in models.value.entries:
                 what = f"{item.text} is no model of this file{did_you_mean(item.text, models.value.entries)}"
-                self._problems.add(item.place, "active", what, "names that stand under models")
+                self._problems.add(item.place, path, what, "a name that stands under models")
+            seen.add(item.text)
 
     def _validated(
         self, kind: type[_P], data: Any, spot: Spot, scope: Scope, *, partial: bool = False

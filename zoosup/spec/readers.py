@@ -44,31 +44,31 @@ SIGNALS = (
 """What Linux and macOS both have, without those that only freeze a process (STOP, TSTP, TTIN, TTOU)."""
 
 
-def expected(text: str, *, at: int | None = None) -> PydanticCustomError:
-    """Make the one error of this house's fields: what was expected, in words; `at` is the item of a list."""
-    return PydanticCustomError("expected", "expected {expected}", {"expected": text, "at": at})
+def expected(text: str) -> PydanticCustomError:
+    """Make the one error of this house's fields: what was expected, in words."""
+    return PydanticCustomError("expected", "expected {expected}", {"expected": text})
 
 
-def wrong(what: str, text: str = "", *, at: int | None = None) -> PydanticCustomError:
+def wrong(what: str, text: str = "") -> PydanticCustomError:
     """Make an error that also says what is wrong, where showing the value alone wouldn't."""
-    return PydanticCustomError("wrong", "{what}", {"what": what, "expected": text, "at": at})
+    return PydanticCustomError("wrong", "{what}", {"what": what, "expected": text})
 
 
 def clash(what: str, text: str) -> PydanticCustomError:
     """Make an error of two fields that are each right: it counts only once `defaults` are merged in."""
-    return PydanticCustomError("clash", "{what}", {"what": what, "expected": text, "at": None})
+    return PydanticCustomError("clash", "{what}", {"what": what, "expected": text})
 
 
-def _expanded(value: Any, scope: Scope | None, at: int | None = None) -> str:
+def _expanded(value: Any, scope: Scope | None) -> str:
     if not isinstance(value, str):
         number = isinstance(value, bool | int | float)
-        raise expected("a string; put quotes around it" if number else "a string", at=at)
+        raise expected("a string; put quotes around it" if number else "a string")
     try:
         text = value if scope is None else scope.expand(value)
     except TemplateError as error:
-        raise wrong(str(error), at=at) from None
+        raise wrong(str(error)) from None
     if "\0" in text:
-        raise wrong("holds a NUL character", "text without it", at=at)
+        raise wrong("holds a NUL character", "text without it")
     return text
 
 
@@ -111,9 +111,8 @@ def choice(kind: type[StrEnum]) -> Callable[[Any], StrEnum]:
     return read
 
 
-def words(value: Any, info: ValidationInfo) -> tuple[str, ...]:
-    """Read a program and its arguments; split first, so that a value with blanks stays one argument."""
-    whole = isinstance(value, str)
+def split(value: Any) -> Any:
+    """Cut a program and its arguments into words, before they are filled in: a value with blanks stays one word."""
     if not isinstance(value, str | list | tuple):
         raise expected("a string or a list of strings")
     try:
@@ -122,20 +121,21 @@ def words(value: Any, info: ValidationInfo) -> tuple[str, ...]:
         raise wrong(str(error), error.expected) from None
     if not found or found[0] == "":
         raise wrong("names no program", "a program and its arguments")
-    return tuple(_expanded(word, info.context, None if whole else at) for at, word in enumerate(found))
+    return tuple(found)
 
 
-def names(value: Any) -> tuple[str, ...]:
-    """Read one name or a list of different names."""
+def listed(value: Any) -> Any:
+    """Make a list of a single name."""
     if not isinstance(value, str | list | tuple):
         raise expected("the name of a model, a list of names, or [] for none")
-    found = (value,) if isinstance(value, str) else tuple(value)
-    for at, name in enumerate(found):
-        if not isinstance(name, str):
-            raise expected("the name of a model", at=at)
-        if name in found[:at]:
-            raise wrong(f"{name} stands in it twice", "each name once", at=at)
-    return found
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def name(value: Any) -> str:
+    """Read the name of a model where it is referred to."""
+    if not isinstance(value, str):
+        raise expected("the name of a model")
+    return value
 
 
 def flag(value: Any) -> bool:

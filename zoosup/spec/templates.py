@@ -60,32 +60,39 @@ class Scope:
             return text
         late = LATE if self._built_in else frozenset()
         parts = list(_parts(text))
-        values = [
-            part if name is None else None if name in late else self._value(name) for part, name in parts
-        ]
-        return _written([(value, name) for value, (_, name) in zip(values, parts, strict=True)])
+        early = dict.fromkeys(name for _, name in parts if name is not None and name not in late)
+        unset = [problem for problem in map(self._missing, early) if problem]
+        if unset:
+            raise TemplateError("; ".join(unset))
+        return _written(
+            [
+                (part if name is None else self._value(name) if name in early else None, name)
+                for part, name in parts
+            ]
+        )
 
     def _value(self, name: str) -> str:
-        value = self._look_up(name)
+        value = self._look_up(name) or ""
         self._left[0] -= len(value)
         if self._left[0] < 0:
             raise TemplateError(f"substitution adds more than {MAX_EXPANDED} characters to the file")
         return value
 
-    def _look_up(self, name: str) -> str:
+    def _look_up(self, name: str) -> str | None:
         if name == "$":
             return "$"
         if name in self._built_in:
             return self._built_in[name]
-        if name in self._variables:
-            return self._variables[name]
         if name.startswith("env."):
-            if (value := self._environ.get(name.removeprefix("env."))) is not None:
-                return value
-            raise TemplateError(f"${{{name}}} is not set in the environment")
-        raise TemplateError(self._unknown(name))
+            return self._environ.get(name.removeprefix("env."))
+        return self._variables.get(name)
 
-    def _unknown(self, name: str) -> str:
+    def _missing(self, name: str) -> str | None:
+        """Say why a name has no value; None where it has one."""
+        if self._look_up(name) is not None:
+            return None
+        if name.startswith("env."):
+            return f"${{{name}}} is not set in the environment"
         if name in BUILT_IN:
             return f"${{{name}}} is known only inside a model"
         near = get_close_matches(name, [*self._variables, *self._built_in], 1)

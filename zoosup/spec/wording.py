@@ -43,7 +43,7 @@ class Spot:
 def worded(kind: type[Part], spot: Spot, detail: ErrorDetails) -> tuple[Place, tuple[str, ...], str, str]:
     """Tell one error of a part that stands at `spot`: place, path, what, expected."""
     context: dict[str, Any] = detail.get("ctx", {})
-    steps = [*detail["loc"], *([context["at"]] if context.get("at") is not None else [])]
+    steps = detail["loc"]
     for step in steps:
         kind = _field_part(kind, step) or kind
         spot = spot.step(step)
@@ -57,8 +57,8 @@ def worded(kind: type[Part], spot: Spot, detail: ErrorDetails) -> tuple[Place, t
         case "missing":
             return spot.key, (*spot.path, str(steps[-1])), "is missing", _described(kind, str(steps[-1]))
         case "extra_forbidden":
-            hint = did_you_mean(str(steps[-1]), kind.model_fields)
-            return spot.key, spot.path, f"unknown key{hint}", "one of " + ", ".join(kind.model_fields)
+            known = [*kind.model_fields, *kind.also]
+            return spot.key, spot.path, f"unknown key{did_you_mean(str(steps[-1]), known)}", _one_of(known)
         case other:
             expected = "a mapping" if other in _NO_MAPPING else detail["msg"]
             return spot.node.place, spot.path, f"got {shown(spot.node, spot.path)}", expected
@@ -67,6 +67,10 @@ def worded(kind: type[Part], spot: Spot, detail: ErrorDetails) -> tuple[Place, t
 def _field_part(kind: type[Part], step: int | str) -> type[Part] | None:
     field = kind.model_fields.get(str(step))
     return part_of(field.annotation) if field else None
+
+
+def _one_of(known: list[str]) -> str:
+    return f"one of {', '.join(known)}" if len(known) > 1 else known[0]
 
 
 def _described(kind: type[Part], name: str) -> str:
