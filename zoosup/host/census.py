@@ -1,0 +1,73 @@
+"""One look at the process table for everybody who needs one at the same time.
+
+Knows the families of all runs and keeps them current. A hundred ladders at work together share their looks: a
+look serves everyone who asked before it began. Refuses to signal anybody.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from zoosup.host.kinship import Family, Portrait, assign
+from zoosup.host.proctable import Row, Table
+
+_CACHED_ENVIRONMENTS = 20_000
+
+
+class Census:
+    """The families by run id, brought up to date by `look`."""
+
+    def __init__(self, table: Table) -> None:
+        self.families: dict[str, Family] = {}
+        self._table = table
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="zoosup-census")
+        self._begun = float("-inf")  # when the last complete look began
+        self._looking: asyncio.Task[None] | None = None
+        self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only
+
+    async def look(self, since: float | None = None) -> None:
+        """Bring all families up to a look begun no earlier than `since` (`time.monotonic()`; None: now)."""
+        since = time.monotonic() if since is None else since
+        while self._begun < since:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._survey())
+            await asyncio.shield(self._looking)
+
+    async def memory(self) -> Mapping[str, int]:
+        """Look, and return the bytes that each family's members hold together."""
+        await self.look()
+        members = {run_id: tuple(family.members) for run_id, family in self.families.items()}
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._weigh, members)
+
+    def close(self) -> None:
+        """Let the thread go once it has finished what it does."""
+        if self._looking is not None:
+            self._looking.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _survey(self) -> None:
+        begun = time.monotonic()
+        portraits = [Portrait.of(family) for family in self.families.values()]
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._thread, self._assign, portraits)
+        for run_id, members in found.items():
+            if run_id in self.families:  # it may have been forgotten meanwhile
+                self.families[run_id].members = members
+        self._begun = begun
+
+    def _assign(self, portraits: Sequence[Portrait]) -> Mapping[str, Mapping[int, Row]]:
+        return assign(portraits, self._table.scan(), self._run_id_of, os.getpid())
+
+    def _run_id_of(self, row: Row) -> str | None:
+        """Ask once for each program a process executes: exec changes the environment, and mostly the name."""
+        key = (row.pid, row.start, row.name)
+        if key not in self._run_ids:
+            if len(self._run_ids) >= _CACHED_ENVIRONMENTS:
+                self._run_ids.clear()
+            self._run_ids[key] = self._table.run_id(row.pid)
+        return self._run_ids[key]
+
+    def _weigh(self, members: Mapping[str, Iterable[int]]) -> Mapping[str, int]:
+        return {run_id: sum(map(self._table.memory, pids)) for run_id, pids in members.items()}

@@ -1,0 +1,37 @@
+"""Who a process is, so that a pid used anew is never taken for the process that had it before.
+
+Knows the boot session and the start time that the kernel keeps. Refuses to use `psutil.create_time()` on
+Linux: it is derived from the wall clock and moves with it; the raw start ticks of /proc/pid/stat do not.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process for all time: a pid, when it started, and in which boot of the host.
+
+    `start` is in clock ticks since boot on Linux, in microseconds since the epoch elsewhere; it is only ever
+    compared. The executable is no part of it: a wrapper that execs its server stays the same process.
+    """
+
+    pid: int
+    start: int
+    boot: str
+
+    def of_this_boot(self) -> bool:
+        """Whether the host has not been started again since; without that, no pid means anything."""
+        return self.boot == boot_session()
+
+
+@cache
+def boot_session() -> str:
+    """An id that the kernel draws at each boot."""
+    if sys.platform == "linux":
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603 - fixed

@@ -1,0 +1,98 @@
+"""Which processes belong to which run, decided from one look at the process table. Pure.
+
+Members of a run are its process group and session, their descendants, whoever was seen to be one of these
+before (a daemon's new parent is init, but its pid and start time stay), and processes with the run's id in
+their environment.
+
+What can't be seen here: a process that has left group and session, has cleared its environment, and lost its
+parent before any look at the table fell into that parent's life.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from zoosup.host.identity import Identity
+from zoosup.host.proctable import Row, Rows
+
+
+@dataclass(slots=True)
+class Family:
+    """One run's processes: `members` are those living at the last look, and the next look builds on them."""
+
+    run_id: str
+    leader: Identity
+    members: Mapping[int, Row] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What a look needs to know of a family; unlike `Family` it doesn't change while another thread looks."""
+
+    run_id: str
+    leader: Identity
+    members: Mapping[int, Row]
+
+    @classmethod
+    def of(cls, family: Family) -> "Portrait":
+        """Hold a family as it is now."""
+        return cls(family.run_id, family.leader, family.members)
+
+
+def assign(
+    portraits: Sequence[Portrait], rows: Rows, run_id_of: Callable[[Row], str | None], self_pid: int
+) -> dict[str, dict[int, Row]]:
+    """Return the living members of every family, by run id and pid.
+
+    `run_id_of` reads a process's environment; it is asked only about processes that nothing else places and
+    that are no older than the oldest run. `self_pid`, our own, is nobody's member and separates its children
+    from each other.
+    """
+    found: dict[str, dict[int, Row]] = {portrait.run_id: {} for portrait in portraits}
+    owner: dict[int, str | None] = dict.fromkeys((0, 1, self_pid))
+    owner |= _by_sight(portraits, rows, owner)
+    oldest = min((portrait.leader.start for portrait in portraits), default=None)
+    for pid, row in rows.items():
+        if pid not in owner and oldest is not None and row.start >= oldest:
+            run_id = run_id_of(row)
+            if run_id in found:
+                owner[pid] = run_id
+    for pid, row in rows.items():
+        run_id = _by_descent(pid, rows, owner)
+        if run_id is not None and row.living:
+            found[run_id][pid] = row
+    return found
+
+
+def _by_sight(
+    portraits: Sequence[Portrait], rows: Rows, walls: Mapping[int, str | None]
+) -> dict[int, str | None]:
+    """Place those already known, and those in a leader's group or session."""
+    known = {(pid, row.start): each.run_id for each in portraits for pid, row in each.members.items()}
+    groups = {each.leader.pid: each for each in portraits if _still_there(each.leader, rows)}
+    owner: dict[int, str | None] = {}
+    for pid, row in rows.items():
+        if pid in walls:
+            continue
+        family = groups.get(row.pgid) or groups.get(row.sid)
+        if (pid, row.start) in known:
+            owner[pid] = known[pid, row.start]
+        elif family is not None:
+            owner[pid] = family.run_id
+    return owner
+
+
+def _still_there(leader: Identity, rows: Rows) -> bool:
+    """Whether the number still is this leader's, dead or alive; only then it names this run's group too."""
+    row = rows.get(leader.pid)
+    return row is not None and row.start == leader.start
+
+
+def _by_descent(pid: int, rows: Rows, owner: dict[int, str | None]) -> str | None:
+    """Climb to the nearest ancestor that is placed, and place everyone on the way with it."""
+    climbed = []
+    while pid not in owner and pid in rows and pid not in climbed:
+        climbed.append(pid)
+        pid = rows[pid].ppid
+    found = owner.get(pid)
+    owner.update(dict.fromkeys(climbed, found))
+    return found

@@ -1,0 +1,161 @@
+"""The way down for one run: ask, wait until nobody of it is left, insist, and look twice.
+
+Knows the order of the rungs and their times, seconds of `time.monotonic()`. Refuses to take a leader's exit
+for the end of a run: signalling the group and waiting for the leader left orphans in 7 of 9 cases elsewhere.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from zoosup.host.census import Census
+from zoosup.host.identity import Identity
+from zoosup.host.kinship import Family
+from zoosup.host.ports import Ladder
+from zoosup.host.proctable import Row, Table
+from zoosup.host.signalling import send, send_group
+from zoosup.host.watcher import Cancel, Watcher
+
+LEAST_GRACE = 2.0
+"""Seconds for the signal after a stop command that used up the grace; the kubelet's rule for preStop."""
+
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.2
+_MOST_WATCHED = 32  # descriptors for one ladder; the looks notice the others
+
+StopCommand = Callable[[], Coroutine[Any, Any, None]]
+"""Runs the ladder's command in the run's surroundings; cancelling it ends the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What all ladders share. `give_up` is how many seconds after SIGKILL a run counts as stuck."""
+
+    table: Table
+    census: Census
+    watcher: Watcher
+    give_up: float
+
+
+class Descent:
+    """One ladder at work on one family."""
+
+    def __init__(self, family: Family, ladder: Ladder, instruments: Instruments) -> None:
+        self._family = family
+        self._grace = ladder.grace
+        self._signum = signal.Signals[f"SIG{ladder.signal}"]
+        self._table = instruments.table
+        self._census = instruments.census
+        self._watcher = instruments.watcher
+        self._give_up = instruments.give_up
+        self._stirred = asyncio.Event()  # something has happened that makes a look worth its while
+        self._kill_at = float("inf")
+        self._latest = float("inf")  # what `hasten` allows
+        self._killed_at: float | None = None
+        self._asked: set[tuple[int, int]] = set()  # pid and start of whoever has had the signal
+        self._watched: dict[tuple[int, int], Cancel] = {}
+        self._command_bound: asyncio.Timeout | None = None
+
+    async def go(self, command: StopCommand | None) -> str:
+        """Descend, and return who survived SIGKILL, for people; "" when two looks in a row found nobody."""
+        self._kill_at = time.monotonic() + self._grace
+        try:
+            if command is not None:
+                await self._run(command)
+            return await self._until_empty()
+        finally:
+            for cancel in self._watched.values():
+                cancel()
+
+    def hasten(self, grace: float) -> None:
+        """Let SIGKILL come at most `grace` seconds from now; also ends a stop command by then."""
+        self._latest = min(self._latest, time.monotonic() + grace)
+        if self._command_bound is not None:
+            self._command_bound.reschedule(min(self._kill_at, self._latest))
+        self._stirred.set()
+
+    async def _run(self, command: StopCommand) -> None:
+        """The command spends of the grace; a run that is gone already needs none."""
+        await self._census.look()  # who lives now is remembered, should the command orphan them
+        if not self._family.members:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(min(self._kill_at, self._latest)) as self._command_bound:
+                await command()
+        self._command_bound = None
+        self._kill_at = max(self._kill_at, time.monotonic() + min(LEAST_GRACE, self._grace))
+
+    async def _until_empty(self) -> str:
+        """Look, act and pause; a second look proves that nobody was forked in the course of the first."""
+        since, pause, empty = time.monotonic(), _FIRST_PAUSE, False
+        while True:
+            self._stirred.clear()
+            await self._census.look(since)
+            if not self._family.members:
+                if empty:
+                    return ""
+                since, empty = time.monotonic(), True
+                continue
+            empty = False
+            if time.monotonic() < min(self._kill_at, self._latest):
+                self._ask()
+            elif self._kill():
+                return ", ".join(f"pid {r.pid} ({r.name}), state {r.state}" for r in self._living())
+            since = await self._pause(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _living(self) -> Iterable[Row]:
+        return self._family.members.values()
+
+    def _ask(self) -> None:
+        """Send the signal once to each, then SIGCONT: a stopped process must be able to obey.
+
+        Whoever is forked later is left alone while the leader lives, since the leader may be using it to end
+        in good order; afterwards it is asked as well.
+        """
+        strangers = [row for row in self._living() if (row.pid, row.start) not in self._asked]
+        first = not self._asked
+        if first or self._family.leader.pid not in self._family.members:
+            self._asked.update((row.pid, row.start) for row in strangers)
+            for signum in (self._signum, signal.SIGCONT):
+                self._send(strangers, signum, as_group=first)
+
+    def _kill(self) -> bool:
+        """Send SIGKILL to all, each time anew since they may have forked; True when it is time to give up."""
+        now = time.monotonic()
+        if self._killed_at is None:
+            self._killed_at = now
+        self._send(self._living(), signal.SIGKILL, as_group=True)
+        return now - self._killed_at >= self._give_up
+
+    def _send(self, rows: Iterable[Row], signum: signal.Signals, *, as_group: bool) -> None:
+        """The group is signalled at once, which no fork escapes; the others one by one."""
+        leader = self._family.leader
+        grouped = as_group and send_group(self._table, leader, signum)
+        for row in rows:
+            if not (grouped and row.pgid == leader.pid):
+                send(self._table, Identity(row.pid, row.start, leader.boot), signum)
+
+    async def _pause(self, longest: float) -> float:
+        """Wait for an exit, or for a while; return how old a look may be that serves the next step.
+
+        After an exit it has to be new; after a pause any other ladder's recent one will do, so that a hundred
+        ladders together don't read the table a hundred times as often.
+        """
+        self._watch()
+        due = min(self._kill_at, self._latest) if self._killed_at is None else float("inf")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(longest, max(0.0, due - time.monotonic()))):
+                await self._stirred.wait()
+        now = time.monotonic()
+        return now if self._stirred.is_set() or now >= due else now - longest / 2
+
+    def _watch(self) -> None:
+        for row in self._living():
+            key = (row.pid, row.start)
+            if key not in self._watched and len(self._watched) < _MOST_WATCHED:
+                self._watched[key] = self._watcher.watch(row.pid, lambda _: self._stirred.set())

@@ -1,0 +1,203 @@
+"""Model processes as runs: started, watched, weighed and ended as whole trees.
+
+Knows which run has which leader, and keeps that leader unreaped until nobody of its run is left, so that its
+pid and its group's id stay its own for as long as signals may go there. Refuses to know why a run starts or
+ends.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from zoosup.core.status import Exit, ExitReason
+from zoosup.host.census import Census
+from zoosup.host.commands import run_command
+from zoosup.host.endings import describe, peek, reap
+from zoosup.host.identity import Identity, boot_session
+from zoosup.host.kinship import Family
+from zoosup.host.ladder import Descent, Instruments
+from zoosup.host.ports import Ended, Ladder, Launch, SpawnError
+from zoosup.host.proctable import Table, host_table
+from zoosup.host.spawning import let_children_hear_signals, off_the_loop, start
+from zoosup.host.watcher import Cancel, host_watcher
+
+GIVE_UP = 10.0
+"""Seconds after SIGKILL after which a run counts as stuck."""
+
+_EARLY_LOOKS = (0.05, 0.25, 1.0)
+"""Seconds after a spawn: a child that leaves its session and clears its environment has to be seen while its
+parent lives."""
+
+_SAME_LOOK = 0.02  # runs spawned together share their early looks
+
+OnExit = Callable[[str, Exit], None]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run from its spawn until nobody of it is left."""
+
+    launch: Launch
+    family: Family
+    since: float  # monotonic
+    unwatch: Cancel
+    exit: Exit | None = None
+    descent: Descent | None = None
+    ending: asyncio.Task[Ended] | None = None
+
+
+class Processes:
+    """The adapter for `ports.Processes`; to be made on the running loop, in the main thread.
+
+    `on_exit` is called on the loop when a run's leader has exited, asked for or not; others of the run may
+    still live, and only `terminate` says when they don't.
+    """
+
+    def __init__(
+        self,
+        on_exit: OnExit,
+        *,
+        clock: Callable[[], float] = time.time,
+        table: Table | None = None,
+        give_up: float = GIVE_UP,
+    ) -> None:
+        let_children_hear_signals()
+        self._on_exit = on_exit
+        self._clock = clock
+        self._table = host_table() if table is None else table
+        self._census = Census(self._table)
+        self._watcher = host_watcher(asyncio.get_running_loop(), self._table)
+        self._instruments = Instruments(self._table, self._census, self._watcher, give_up)
+        self._births: dict[str, asyncio.Task[int]] = {}
+        self._runs: dict[str, _Run] = {}
+        self._look: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def spawn(self, launch: Launch) -> int:
+        """Start the process and return its pid; raises SpawnError.
+
+        A cancelled call doesn't cancel the spawn: fork may have happened, and `terminate` then finds the run.
+        """
+        if launch.run_id in self._births or launch.run_id in self._runs:
+            raise ValueError(f"internal error: run {launch.run_id} is spawned twice")
+        birth = asyncio.create_task(self._bear(launch))
+        self._births[launch.run_id] = birth
+        return await asyncio.shield(birth)
+
+    async def terminate(self, run_id: str, ladder: Ladder) -> Ended:
+        """Take the run down the ladder; a second call meanwhile waits for the same end.
+
+        An unknown run has ended already. After survivors the run stays known, and a later call tries again.
+        """
+        if (birth := self._births.get(run_id)) is not None:
+            await asyncio.wait((birth,), timeout=ladder.grace + self._instruments.give_up)
+            if not birth.done():
+                return Ended("a process whose program is still being loaded: exec hangs", None)
+        run = self._runs.get(run_id)
+        if run is None:
+            return Ended("", None)
+        if run.ending is None or run.ending.done():
+            run.ending = asyncio.create_task(self._end(run, ladder))
+        return await asyncio.shield(run.ending)
+
+    def hasten(self, run_id: str, grace: float) -> None:
+        """Let SIGKILL come at most `grace` seconds from now, if a ladder is under way."""
+        run = self._runs.get(run_id)
+        if run is not None and run.descent is not None:
+            run.descent.hasten(grace)
+
+    async def usage(self) -> Mapping[str, int]:
+        """Bytes of RAM by run, over the whole tree; see `proctable` for what is counted."""
+        return await self._census.memory()
+
+    def members(self, run_id: str) -> frozenset[int]:
+        """The pids last seen to belong to the run; asking has them looked at again soon.
+
+        At most every 2 % of the run's age (50 ms to 2 s): whoever asks often is waiting for a server to come
+        up.
+        """
+        run = self._runs.get(run_id)
+        if run is None:
+            return frozenset()
+        age = time.monotonic() - run.since
+        self._look_soon(min(max(age * 0.02, 0.05), 2.0))
+        leader = () if run.exit is not None else (run.family.leader.pid,)
+        return frozenset((*run.family.members, *leader))
+
+    async def close(self) -> None:
+        """Stop watching and collect the dead; whoever lives goes on."""
+        self._closed = True
+        endings = [run.ending for run in self._runs.values() if run.ending is not None]
+        tasks = [*self._births.values(), *endings, *([self._look] if self._look else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for run in self._runs.values():
+            run.unwatch()
+            reap(run.family.leader.pid)
+        self._runs.clear()
+        self._watcher.close()
+        self._census.close()
+
+    async def _bear(self, launch: Launch) -> int:
+        try:
+            pid = await off_the_loop(partial(start, launch))
+        except RuntimeError as error:  # can't start new thread
+            raise SpawnError(ExitReason.ERROR, f"can't run {launch.argv[0]}: {error}") from error
+        finally:
+            del self._births[launch.run_id]
+        self._register(launch, self._identify(pid))
+        for delay in _EARLY_LOOKS:
+            asyncio.get_running_loop().call_later(delay, self._look_soon, _SAME_LOOK)
+        return pid
+
+    def _identify(self, pid: int) -> Identity:
+        """An exited child is there too; one that can't be seen could never be ended safely."""
+        row = self._table.look(pid)
+        if row is None:
+            os.kill(pid, signal.SIGKILL)  # unreaped, so the pid is still our child's
+            raise SpawnError(ExitReason.ERROR, f"pid {pid} was started but is not in the process table")
+        return Identity(pid, row.start, boot_session())
+
+    def _register(self, launch: Launch, leader: Identity) -> None:
+        family = Family(launch.run_id, leader)
+        self._census.families[launch.run_id] = family
+        unwatch = self._watcher.watch(leader.pid, partial(self._exited, launch.run_id))
+        self._runs[launch.run_id] = _Run(launch, family, time.monotonic(), unwatch)
+
+    def _exited(self, run_id: str, status: int | None = None) -> None:
+        run = self._runs[run_id]
+        if run.exit is None:
+            run.exit = describe(peek(run.family.leader.pid, status), self._clock())
+            self._on_exit(run_id, run.exit)
+
+    async def _end(self, run: _Run, ladder: Ladder) -> Ended:
+        run.descent = Descent(run.family, ladder, self._instruments)
+        command = None
+        if ladder.command is not None:
+            launch = replace(run.launch, argv=ladder.command)
+            command = partial(run_command, launch, self._watcher, self._table)
+        try:
+            survivors = await run.descent.go(command)
+        finally:
+            run.descent = None
+        if not survivors:
+            self._forget(run)
+        return Ended(survivors, run.exit)
+
+    def _forget(self, run: _Run) -> None:
+        """Nobody is left: only now may the leader's pid be given away."""
+        self._exited(run.family.run_id)  # its notice may still be on its way
+        run.unwatch()
+        reap(run.family.leader.pid)
+        del self._runs[run.family.run_id]
+        del self._census.families[run.family.run_id]
+
+    def _look_soon(self, age: float) -> None:
+        """Look in the background, unless a look is under way or the last is no older than `age` seconds."""
+        if not self._closed and (self._look is None or self._look.done()):
+            self._look = asyncio.create_task(self._census.look(time.monotonic() - age))

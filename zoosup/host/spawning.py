@@ -1,0 +1,146 @@
+"""Starts processes that can outlive us: in sessions of their own, writing to files, with nothing of ours.
+
+Knows fork, exec and their errors. Refuses to wait for the child, and to let anybody else do so: who reaps it
+is decided in `processes`.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from zoosup.core.status import ExitReason
+from zoosup.host.ports import Launch, SpawnError
+
+OOM_SCORE_ADJ = 500
+"""Half of the scale: the kernel takes a model before zoosup and the host's own services."""
+
+_UMASK = 0o022  # as systemd gives to services; ours is stricter, for the state directory
+_PASSING = {
+    errno.EAGAIN,
+    errno.EINTR,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.ESTALE,
+    errno.ETXTBSY,
+}
+_ADVICE = {
+    errno.E2BIG: "arguments and environment together are too long",
+    errno.EAGAIN: "no further process is allowed at present (ulimit -u, or the container's pids limit)",
+    errno.EMFILE: "zoosup has no file descriptor left (ulimit -n)",
+    errno.ENOEXEC: "not a program: a script needs a first line such as #!/bin/sh",
+    errno.ETXTBSY: "the file is being written",
+}
+_T = TypeVar("_T")
+
+# With vfork the whole program stands still until the child has done its exec, because CPython keeps the GIL;
+# an executable on a dead NFS mount would stop the loop for good. fork costs 2 ms per 60 MB of ours. The
+# switch is documented at the end of the manual page of subprocess.
+vars(subprocess)["_USE_VFORK"] = False
+
+
+def let_children_hear_signals() -> None:
+    """Replace ignored signals (nohup, a shell's background jobs) by handlers that do nothing.
+
+    exec passes ignored signals on, and a child that ignores SIGTERM from birth would always be killed;
+    handlers it resets. Ignoring SIGCHLD would make the kernel reap our children. Only the main thread may do
+    this.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for signum in (
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    ):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, lambda *_: None)
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+async def off_the_loop(work: Callable[[], _T]) -> _T:
+    """Run what may hang on a disk in a thread of its own, which the end of the program doesn't wait for."""
+    future: Future[_T] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - handed to whoever awaits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="zoosup-spawn", daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def start(launch: Launch) -> int:
+    """Fork and exec, and return the pid once the exec has succeeded; raises SpawnError.
+
+    Blocks for as long as the disk does. Nobody reaps the child by itself afterwards. No PR_SET_PDEATHSIG: it
+    fires when the forking thread dies, and a model is to outlive zoosup.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # of this thread, and so of the child
+    output = _open_log(launch.log)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the argv is the user's own, and no shell sees it
+            launch.argv,
+            env=dict(launch.env),
+            cwd=launch.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            umask=_UMASK,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise _explain(error, launch) from error
+    finally:
+        os.close(output)
+    process.returncode = 0  # makes Popen believe it has been reaped, so that it won't do it behind our back
+    _offer_to_oom_killer(process.pid)
+    return process.pid
+
+
+def _open_log(log: Path) -> int:
+    try:
+        return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SpawnError(ExitReason.ERROR, f"can't open the log {log}: {error.strerror}") from error
+
+
+def _explain(error: Exception, launch: Launch) -> SpawnError:
+    """Say what a person has to change; what passes by itself is an ordinary error, tried again later."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return SpawnError(ExitReason.NOT_EXECUTABLE, f"can't run {launch.argv[0]!r}: {error}")
+    reason = ExitReason.ERROR if error.errno in _PASSING else ExitReason.NOT_EXECUTABLE
+    if launch.cwd is not None and error.filename == launch.cwd:
+        return SpawnError(reason, f"can't change to the working directory {launch.cwd}: {error.strerror}")
+    detail = _ADVICE.get(error.errno) or error.strerror
+    if error.errno == errno.ENOENT and "/" not in launch.argv[0]:
+        detail = f"not found in PATH ({launch.env.get('PATH', os.defpath)})"
+    elif error.errno == errno.ENOENT and Path(launch.cwd or ".", launch.argv[0]).exists():
+        detail = "the interpreter or loader that it names does not exist"
+    return SpawnError(reason, f"can't run {launch.argv[0]}: {detail}")
+
+
+def _offer_to_oom_killer(pid: int) -> None:
+    """Children inherit the score from here on; one forked in the instant after exec has ours."""
+    if sys.platform == "linux":
+        with suppress(OSError, ValueError):
+            score = Path(f"/proc/{pid}/oom_score_adj")
+            score.write_text(str(max(OOM_SCORE_ADJ, int(score.read_text("ascii")))), "ascii")
