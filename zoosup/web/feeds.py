@@ -1,0 +1,67 @@
+"""What followers are sent: events and log lines as chunks of bytes, from a point in the past on and for ever.
+
+Knows journal and logs; refuses to know who reads, and how fast.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import TypeVar, cast
+
+from zoosup.host.ports import Logs
+from zoosup.runtime.journal import Event, Journal
+from zoosup.web import wire
+
+T = TypeVar("T")
+
+_BATCH = 200
+"""Events in one chunk: what came before is sent in pieces, so that a slow client holds little memory."""
+
+
+def select(journal: Journal, query: wire.EventQuery) -> list[Event]:
+    """The events that a query asks for, oldest first."""
+    return [] if query.limit == 0 else journal.since(query.since, query.model, query.limit)
+
+
+async def events(journal: Journal, query: wire.EventQuery) -> AsyncGenerator[bytes, None]:
+    """Yield what the query asks for as server-sent events, then every later one."""
+    newest = journal.last
+    past = select(journal, query)
+    for start in range(0, len(past), _BATCH):
+        yield _framed(past[start : start + _BATCH])
+    async with aclosing(_generator(journal.follow(newest, query.model))) as following:
+        async for event in following:
+            yield _framed([event])
+
+
+async def log_lines(logs: Logs, model: str, lines: int) -> AsyncGenerator[bytes, None]:
+    """Yield the last lines of a model's log, then what is appended.
+
+    The follower takes its place before the tail is read: what is written between the two may come twice, but is
+    not lost.
+    """
+    async with aclosing(_generator(logs.follow(model))) as following:
+        upcoming = asyncio.ensure_future(anext(following, None))
+        try:
+            if past := as_text(await logs.tail(model, lines)):
+                yield past
+            while (chunk := await upcoming) is not None:
+                yield chunk
+                upcoming = asyncio.ensure_future(anext(following, None))
+        finally:
+            upcoming.cancel()
+            await asyncio.wait({upcoming})
+
+
+def as_text(lines: Sequence[str]) -> bytes:
+    """Log lines as they stand in the file."""
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def _framed(events: Sequence[Event]) -> bytes:
+    return b"".join(wire.sse(event.seq, event.as_dict()) for event in events)
+
+
+def _generator(source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    # Protocols promise an iterator; behind each is a generator that holds something until it is closed.
+    return cast("AsyncGenerator[T, None]", source)

@@ -1,0 +1,87 @@
+"""Who may ask what: the checks before any handler of the TCP server.
+
+A page in somebody's browser can reach 127.0.0.1, and by DNS rebinding under a name of its own. So the Host must
+be one that no stranger can point here, and whatever changes something needs the token and the same Origin. The
+control socket has none of this: its mode is its guard.
+"""
+
+import hmac
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from zoosup.web.errors import RefusalError
+
+SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+
+
+@dataclass(slots=True)
+class Door:
+    """What the TCP server asks of a caller; both change when zoo.yaml does. `token` None: nothing may be changed."""
+
+    listen_host: str = ""
+    token: str | None = None
+
+
+def guard(door: Door) -> Middleware:
+    """Make the middleware that refuses strangers; it looks at `door` anew at each request."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = request.headers.get(hdrs.HOST, "")
+        if not host_allowed(host, door.listen_host, socket.gethostname()):
+            message = f"Host {host[:80]!r} is not a name of this server; use its address, localhost or its host name"
+            raise RefusalError(421, "wrong_host", message)
+        if request.method not in SAFE_METHODS:
+            _check_write(request, host, door.token)
+        return await handler(request)
+
+    return guarded
+
+
+def host_allowed(header: str, listen_host: str, hostname: str) -> bool:
+    """Whether a Host header names us as no stranger's DNS record can: an IP literal, localhost (RFC 6761), our name."""
+    name = host_name(header)
+    if name == "localhost" or name.endswith(".localhost") or _is_address(name):
+        return True
+    own = {listen_host.lower(), hostname.lower(), hostname.lower().partition(".")[0]}
+    return bool(name) and name in own | {f"{each}.local" for each in own if "." not in each}
+
+
+def host_name(header: str) -> str:
+    """The host of a Host header without its port, in lower case; "" where it makes no sense."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Whether an Origin header is the server's own, scheme aside; `null` is nobody's."""
+    return origin.partition("://")[2].lower() == host.lower() and bool(host)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _check_write(request: web.Request, host: str, token: str | None) -> None:
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and not same_origin(origin, host):
+        raise RefusalError(403, "wrong_origin", f"Origin {origin[:80]!r} is not this server")
+    if token is None:
+        message = "nothing can be changed here: use the command line on the host, or set status.token"
+        raise RefusalError(403, "read_only", message)
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    matches = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+    if scheme.lower() != "bearer" or not matches:
+        challenge = {"WWW-Authenticate": 'Bearer realm="zoosup"'}
+        raise RefusalError(401, "unauthorized", "expected Authorization: Bearer with status.token", challenge)

@@ -1,0 +1,160 @@
+"""The snapshot as Prometheus metrics: made anew at each scrape, in a registry of our own.
+
+Knows names, units and help texts. What is unknown is left out, for it is never 0.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from zoosup.core.status import Phase
+from zoosup.runtime.ports import Faces
+
+Snapshot = Mapping[str, Any]
+Row = tuple[list[str], float | None]
+
+_POOL_FIGURES = {
+    "total": "What there is in the pool.",
+    "free": "What is free now, as measured.",
+    "budget": "The most that all models together may hold.",
+    "reserve": "What is always left to the rest of the host.",
+    "reserved": "What is promised to models that live.",
+    "held": "What models hold, as measured.",
+    "foreign": "What others than models hold.",
+}
+_MEMORY_FIGURES = {
+    "need": "What the model is taken to need at its peak.",
+    "reserved": "What is promised to the model.",
+    "held": "What the model holds, as measured.",
+    "peak": "The most that the model has held in this run.",
+}
+
+
+def registry(faces: Faces) -> CollectorRegistry:
+    """Make the registry: zoosup's metrics, and the usual process_* of zoosup itself where the OS has them."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(_SnapshotCollector(faces))
+    ProcessCollector(registry=made)
+    return made
+
+
+def exposition(source: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Write all metrics in the format that the client accepts; returns the bytes and their content type."""
+    encode, kind = choose_encoder(accept)
+    return encode(source), kind
+
+
+class _SnapshotCollector(Collector):
+    def __init__(self, faces: Faces) -> None:
+        self._faces = faces
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # what there is depends on the snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        age = self._faces.commands.heartbeat()
+        yield _gauge("zoosup_heartbeat_age_seconds", "Time since the loop last turned.", (), [([], age)])
+        events = CounterMetricFamily("zoosup_events", "Events written to the journal.", labels=())
+        events.add_metric((), self._faces.journal.last)
+        yield events
+        snapshot = self._faces.board.snapshot
+        if snapshot:
+            for part in (_daemon, _conditions, _pools, _models, _restarts, _memory):
+                yield from part(snapshot)
+
+
+def _daemon(snapshot: Snapshot) -> Iterator[Metric]:
+    config = snapshot["config"]
+    labels = {key: str(snapshot[key]) for key in ("version", "instance", "node")}
+    yield InfoMetricFamily("zoosup_build", "Which zoosup this is.", value=labels)
+    for name, text, value in (
+        ("converged", "1 when the host is as zoo.yaml says.", float(snapshot["converged"])),
+        (
+            "config_error",
+            "1 while zoo.yaml is refused and the last good one is in force.",
+            float(bool(config["error"])),
+        ),
+        ("config_generation", "How many specs have been applied.", config["generation"]),
+        (
+            "config_observed_generation",
+            "The spec that the last pass looked at.",
+            config["observed_generation"],
+        ),
+        ("config_loaded_timestamp_seconds", "When the spec in force was read.", config["loaded_at"]),
+    ):
+        yield _gauge(f"zoosup_{name}", text, (), [([], value)])
+
+
+def _conditions(snapshot: Snapshot) -> Iterator[Metric]:
+    rows: list[Row] = [(["", each["type"]], float(each["status"])) for each in snapshot["conditions"]]
+    for name, model in snapshot["models"].items():
+        rows += [([name, each["type"]], float(each["status"])) for each in model["conditions"]]
+    text = "1 where a condition is so, 0 where it is not; without a model, one of the zoo as a whole."
+    yield _gauge("zoosup_condition", text, ("model", "type"), rows)
+
+
+def _pools(snapshot: Snapshot) -> Iterator[Metric]:
+    for figure, text in _POOL_FIGURES.items():
+        rows: list[Row] = [([pool["node"], pool["id"]], pool[figure]) for pool in snapshot["pools"]]
+        yield _gauge(f"zoosup_pool_{figure}_bytes", text, ("node", "pool"), rows)
+
+
+def _models(snapshot: Snapshot) -> Iterator[Metric]:
+    models = snapshot["models"]
+    phases: list[Row] = [
+        ([name, phase.value], float(model["phase"] == phase))
+        for name, model in models.items()
+        for phase in Phase
+    ]
+    yield _gauge("zoosup_model_phase", "1 for the phase that the model is in.", ("model", "phase"), phases)
+    yield _each("active", "1 for a model that zoo.yaml wants to run.", models, lambda m: float(m["active"]))
+    yield _each("start_timestamp_seconds", "When its process was started.", models, lambda m: m["started_at"])
+    yield _each("ready_timestamp_seconds", "When it became ready.", models, lambda m: m["ready_at"])
+    yield _each(
+        "backoff_until_timestamp_seconds", "When it is tried again.", models, lambda m: m["backoff_until"]
+    )
+
+
+def _restarts(snapshot: Snapshot) -> Iterator[Metric]:
+    restarts = CounterMetricFamily(
+        "zoosup_model_restarts", "Starts after an exit nobody asked for.", labels=["model"]
+    )
+    for name, model in snapshot["models"].items():
+        restarts.add_metric([name], model["restarts"])
+    yield restarts
+    exits: list[Row] = [
+        ([name, model["last_exit"]["reason"]], model["last_exit"]["at"])
+        for name, model in snapshot["models"].items()
+        if model["last_exit"]
+    ]
+    text = "When and why it last ended."
+    yield _gauge("zoosup_model_last_exit_timestamp_seconds", text, ("model", "reason"), exits)
+
+
+def _memory(snapshot: Snapshot) -> Iterator[Metric]:
+    for figure, text in _MEMORY_FIGURES.items():
+        rows: list[Row] = [
+            ([name, pool], memory[figure])
+            for name, model in snapshot["models"].items()
+            for pool, memory in model["memory"].items()
+        ]
+        yield _gauge(f"zoosup_model_memory_{figure}_bytes", text, ("model", "pool"), rows)
+
+
+def _each(
+    name: str, text: str, models: Mapping[str, Any], value: Callable[[Mapping[str, Any]], float | None]
+) -> Metric:
+    rows: list[Row] = [([model], value(state)) for model, state in models.items()]
+    return _gauge(f"zoosup_model_{name}", text, ("model",), rows)
+
+
+def _gauge(name: str, text: str, labels: Iterable[str], rows: Iterable[Row]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=list(labels))
+    for values, figure in rows:
+        if figure is not None:
+            family.add_metric(values, figure)
+    return family

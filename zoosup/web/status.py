@@ -1,0 +1,105 @@
+"""The read-only routes: everything here is read from the last snapshot, the journal or the logs.
+
+Refuses to wait for a model, and to change anything.
+"""
+
+from aiohttp import hdrs, web
+
+from zoosup.runtime.ports import Faces
+from zoosup.web import feeds, health, metrics, wire
+from zoosup.web.errors import RefusalError
+from zoosup.web.stream import Followers
+
+EVENT_STREAM = "text/event-stream"
+_TEXT = "text/plain; charset=utf-8"
+
+
+class StatusRoutes:
+    """The handlers of `GET`; on the TCP server and on the control socket alike."""
+
+    def __init__(self, faces: Faces, followers: Followers) -> None:
+        self._faces = faces
+        self._followers = followers
+        self._registry = metrics.registry(faces)
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Register every route; a model's name may hold slashes and colons, encoded or not."""
+        for path, handler in (
+            ("/livez", self.livez),
+            ("/readyz", self.readyz),
+            ("/healthz", self.healthz),
+            ("/status", self.status),
+            ("/status/{model:.+}", self.one),
+            ("/metrics", self.metrics),
+        ):
+            router.add_get(path, handler)
+        # No HEAD for what may never end.
+        router.add_get("/events", self.events, allow_head=False)
+        router.add_get("/logs/{model:.+}", self.logs, allow_head=False)
+
+    async def livez(self, _request: web.Request) -> web.Response:
+        """Whether the single writer still turns; what the models do is no matter here."""
+        age = self._faces.commands.heartbeat()
+        if age > health.STALLED_AFTER:
+            return web.Response(status=503, text=f"the loop has not turned for {age:.1f} s\n")
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Ready or not, and what is missing, a line each."""
+        found = self._readiness(request)
+        return web.Response(status=200 if found.ready else 503, text=found.as_text())
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """As `readyz`, for programs."""
+        found = self._readiness(request)
+        body = health.summary(self._faces.board.snapshot, found)
+        return _json(body, 200 if found.ready else 503)
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """Answer with the whole snapshot."""
+        return _json(self._faces.board.snapshot) if self._faces.board.snapshot else _nothing_yet()
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Answer with one model's part of the snapshot."""
+        if not self._faces.board.snapshot:
+            return _nothing_yet()
+        return _json(health.find(self._faces.board.snapshot, request.match_info["model"]))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The journal as JSON, or as server-sent events where the client accepts those."""
+        journal = self._faces.journal
+        last_id = request.headers.get("Last-Event-ID")
+        query = wire.event_query(request.query, last_id, journal.last)
+        if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, ""):
+            found = [event.as_dict() for event in feeds.select(journal, query)]
+            return _json({"events": found, "last": journal.last})
+        headers = {hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"}
+        feed = feeds.events(journal, query)
+        return await self._followers.serve(request, headers, feed, wire.SSE_HEARTBEAT)
+
+    async def logs(self, request: web.Request) -> web.StreamResponse:
+        """A model's log: the last lines, and with `follow` those to come."""
+        model = request.match_info["model"]
+        health.find(self._faces.board.snapshot, model)
+        query = wire.log_query(request.query)
+        if query.follow:
+            feed = feeds.log_lines(self._faces.logs, model, query.lines)
+            return await self._followers.serve(request, {hdrs.CONTENT_TYPE: _TEXT}, feed)
+        lines = await self._faces.logs.tail(model, query.lines, previous=query.previous)
+        return web.Response(body=feeds.as_text(lines), headers={hdrs.CONTENT_TYPE: _TEXT})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text format, or OpenMetrics where the client accepts it."""
+        body, kind = metrics.exposition(self._registry, request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
+
+    def _readiness(self, request: web.Request) -> health.Readiness:
+        return health.readiness(self._faces.board.snapshot, wire.names_query(request.query))
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=wire.as_json(value), content_type="application/json")
+
+
+def _nothing_yet() -> web.Response:
+    raise RefusalError(503, "starting", "zoosup has not looked at anything yet", {"Retry-After": "1"})
