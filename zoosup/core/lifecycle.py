@@ -80,6 +80,13 @@ class FoundSick:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """A person wants it ended and started afresh."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The leader has ended; others of its tree may live."""
 
@@ -173,6 +180,7 @@ Fact = (
     | ProbedReady
     | ProbedUnready
     | FoundSick
+    | Recalled
     | Exited
     | DrainBegun
     | DrainEnded
@@ -271,6 +279,10 @@ def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
 
 def _found_sick(model: Model, fact: FoundSick) -> Model:
     return _with_run(model, sick=fact.message)
+
+
+def _recalled(model: Model, _: Recalled) -> Model:
+    return _with_run(model, recalled=True)
 
 
 def _exited(model: Model, fact: Exited) -> Model:
@@ -393,6 +405,7 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     ProbedReady: _probed_ready,
     ProbedUnready: _probed_unready,
     FoundSick: _found_sick,
+    Recalled: _recalled,
     Exited: _exited,
     DrainBegun: _drain_begun,
     DrainEnded: _drain_ended,

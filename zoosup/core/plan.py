@@ -172,6 +172,8 @@ class _Pass:
     def _unwanted(self, model: Model, wanted: set[str]) -> tuple[Cause, str] | None:
         if self.observed.shutdown:
             return Cause.SHUTDOWN, "zoosup ends"
+        if model.run is not None and model.run.recalled:
+            return Cause.RESTARTED_BY_HAND, "restarted by hand"
         if model.name in wanted:
             return None
         if model.override is Override.STOP:

@@ -130,6 +130,7 @@ class Run:
     leaving: Leaving | None = None
     exit: Exit | None = None
     sick: str = ""  # what its liveness probe found; ends the run
+    recalled: bool = False  # a person has asked for a fresh run in its place
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
 
 

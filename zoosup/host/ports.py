@@ -107,7 +107,7 @@ class Verdict:
 
 
 class Prober(Protocol):
-    """Asks a run how it is. Each iterator runs until it is closed; it yields changes only, the first answer included."""
+    """Asks a run how it is. Each iterator runs until it is closed and yields changes only, the first answer too."""
 
     def readiness(self, endpoint: Endpoint, ready: Ready, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
         """Poll fast until ready (10 ms, then 2-5 % of the time waited, at most 500 ms), slowly afterwards."""
@@ -115,14 +115,16 @@ class Prober(Protocol):
     def liveness(self, endpoint: Endpoint, live: Live, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
         """Yield ok=False once `failures` probes in a row have failed, ok=True when one succeeds again."""
 
-    async def drain(self, endpoint: Endpoint, call: str, timeout: float) -> Verdict:
-        """Carry out `stop.before` ("POST /drain")."""
+    async def drain(self, endpoint: Endpoint, call: str, within: float) -> Verdict:
+        """Carry out `stop.before` ("POST /drain"), given up after `within` seconds."""
 
 
 class Inspector(Protocol):
     """Looks at what a start needs before anything is stopped for it."""
 
-    async def inspect(self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float) -> Preflight:
+    async def inspect(
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
+    ) -> Preflight:
         """Executable found and executable, weights and cwd there, `port` free (None: not looked at)."""
 
     def free_port(self, taken: frozenset[int]) -> int:
@@ -174,3 +176,17 @@ class ConfigFile(Protocol):
 
     def look(self) -> None:
         """Look again at once (SIGHUP, `zoosup reload`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host's adapters, as the composition root puts them together."""
+
+    node: str
+    processes: Processes
+    gauge: Gauge
+    prober: Prober
+    inspector: Inspector
+    logs: Logs
+    store: Store
+    config: ConfigFile

@@ -34,8 +34,14 @@ class Event:
 class Journal:
     """The events, newest last. One writer, any number of readers, none of which can hold it up."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        limit: int = LIMIT,
+        sink: Callable[[Event], None] | None = None,
+    ) -> None:
         self._wall = wall
+        self._sink = sink
         self._events: deque[Event] = deque(maxlen=limit)
         self._last = 0
         self._arrived = asyncio.Event()
@@ -47,6 +53,8 @@ class Journal:
         self._last += 1
         event = Event(self._last, self._wall(), type_, model, reason, message, data or {})
         self._events.append(event)
+        if self._sink is not None:
+            self._sink(event)
         self._arrived.set()
         self._arrived = asyncio.Event()
         return event
@@ -68,6 +76,5 @@ class Journal:
             for event in self.since(seq, model):
                 seq = event.seq
                 yield event
-            if self._last > seq:
-                seq = self._last
-            await arrived.wait()
+            if arrived is self._arrived:
+                await arrived.wait()

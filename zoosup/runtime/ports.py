@@ -28,7 +28,7 @@ class Commands(Protocol):
         """Look at zoo.yaml again at once; returns the snapshot's `config` after it was applied or refused."""
 
     async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
-        """The next pass's answer, for `text` in place of the file where given; InvalidFileError when it is not valid."""
+        """The next pass's answer, for `text` in place of the file where given; InvalidFileError when not valid."""
 
     def heartbeat(self) -> float:
         """Seconds since the loop last turned."""
@@ -41,5 +41,3 @@ class Faces(Protocol):
     journal: Journal
     commands: Commands
     logs: Logs
-
-

@@ -1,0 +1,106 @@
+"""Where people's wishes come in: what `Commands` promises, done by messages to the single writer.
+
+Knows how to ask and how to wait for the turn that took the wish in; decides nothing.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from zoosup.core.status import Preflight
+from zoosup.errors import InvalidFileError, NoSuchModelError
+from zoosup.host.ports import Content, Host
+from zoosup.runtime import following
+from zoosup.runtime.board import Board
+from zoosup.runtime.messages import Asked, Questioned
+from zoosup.runtime.reconciler import Reconciler
+from zoosup.spec.models import ZooSpec
+
+LOOKS = 3
+"""Rounds of looking at files and ports before a plan is told with what is known by then."""
+
+
+class Desk:
+    """Commands over a reconciler."""
+
+    def __init__(
+        self, reconciler: Reconciler, host: Host, board: Board, path: str, environ: Mapping[str, str]
+    ) -> None:
+        self._reconciler = reconciler
+        self._host = host
+        self._board = board
+        self._path = path
+        self._environ = environ
+
+    async def start(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        return await self._ask("start", model)
+
+    async def stop(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        return await self._ask("stop", model)
+
+    async def restart(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        return await self._ask("restart", model)
+
+    async def reload(self) -> Mapping[str, Any]:
+        """See `Commands`."""
+        message = await following.read(await self._host.config.read(), self._path, self._environ)
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reconciler.post(replace(message, answer=answer))
+        await answer
+        config: Mapping[str, Any] = self._board.snapshot["config"]
+        return config
+
+    async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        spec = await self._spec(text, path)
+        looks: dict[str, Preflight] = {}
+        for _ in range(LOOKS):
+            foretold = await self._question(spec, path, looks)
+            unseen = [a for a in foretold["actions"] if a["action"] == "inspect"]
+            if not unseen:
+                break
+            for action in unseen:
+                looks[action["model"]] = await self._look(spec, action)
+        return foretold
+
+    def heartbeat(self) -> float:
+        """See `Commands`."""
+        return self._reconciler.heartbeat()
+
+    async def _ask(self, verb: str, model: str) -> Mapping[str, Any]:
+        known = self._reconciler.zoo.spec.models
+        if model not in known:
+            near = get_close_matches(model, known, n=1)
+            hint = f", did you mean {near[0]}?" if near else f"; there are {', '.join(known) or 'none'}"
+            raise NoSuchModelError(f"no model {model!r} in {self._path}{hint}")
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reconciler.post(Asked(verb, model, answer))
+        await answer
+        shown: Mapping[str, Any] = self._board.snapshot["models"][model]
+        return shown
+
+    async def _spec(self, text: str | None, path: str) -> ZooSpec | None:
+        if text is None:
+            return None
+        message = await following.read(Content(text), path, self._environ)
+        if message.spec is None:
+            raise InvalidFileError(message.error)
+        return message.spec
+
+    async def _question(
+        self, spec: ZooSpec | None, path: str, looks: Mapping[str, Preflight]
+    ) -> Mapping[str, Any]:
+        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._reconciler.post(Questioned(spec, path, looks, answer))
+        return await answer
+
+    async def _look(self, spec: ZooSpec | None, action: Mapping[str, Any]) -> Preflight:
+        zoo = self._reconciler.zoo
+        model = (spec or zoo.spec).models[action["model"]]
+        env = dict(self._environ) | dict(model.env)
+        return await self._host.inspector.inspect(model, env, action["port"], zoo.clock.now())

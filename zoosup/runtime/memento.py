@@ -1,0 +1,112 @@
+"""What has to outlive zoosup, as plain data: the last good file, people's wishes, back-off.
+
+Knows how the zoo turns into JSON and back, and is tolerant of what it can't read; where it is kept is the store's
+business.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from zoosup.core.status import Backoff, Model, Override
+from zoosup.host.ports import Store
+from zoosup.runtime.zoo import Clock, Zoo
+
+_log = logging.getLogger(__name__)
+
+
+def remember(zoo: Zoo) -> dict[str, Any]:
+    """What is worth keeping of the zoo."""
+    now = zoo.clock.now()
+    models = {name: kept for name, model in zoo.models.items() if (kept := _kept(model, now, zoo.clock))}
+    return {"file": {"path": zoo.applied.path, "text": zoo.applied.text}, "models": models}
+
+
+def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
+    """Give the models of the zoo back what was kept of them; what can't be read is left out, and said."""
+    for name, kept in _table(state.get("models")).items():
+        model = zoo.models.get(name)
+        if model is None:
+            continue
+        try:
+            zoo.models[name] = _restored(model, kept, zoo.clock)
+        except (TypeError, ValueError, KeyError) as error:
+            _log.warning("%s: what was kept of it can't be read and is left out: %s", name, error)
+
+
+def last_good(state: Mapping[str, Any]) -> str:
+    """The text of the last file that was in force; empty when there was none."""
+    text = _table(state.get("file")).get("text")
+    return text if isinstance(text, str) else ""
+
+
+class Keeper:
+    """Writes what changed to the store, one write at a time; a disk that refuses is said once and stops nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: dict[str, Any] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._refused = False
+
+    def note(self, zoo: Zoo) -> None:
+        """Begin to write if anything worth keeping has changed."""
+        state = remember(zoo)
+        if _steady(state) != _steady(self._kept) and (self._writing is None or self._writing.done()):
+            self._kept = state
+            self._writing = asyncio.create_task(self._write(state))
+
+    async def keep(self, zoo: Zoo) -> None:
+        """Write the last word, and wait for it."""
+        if self._writing is not None:
+            await self._writing
+        await self._write(remember(zoo))
+
+    async def _write(self, state: Mapping[str, Any]) -> None:
+        try:
+            await self._store.save(state)
+        except OSError as error:
+            if not self._refused:
+                _log.error("the state can't be written, so a restart would forget it: %s", error)
+            self._refused = True
+        else:
+            self._refused = False
+
+
+def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    if model.override is not None:
+        kept["override"] = model.override.value
+    if model.backoff.count:
+        # Wall time, since a monotonic clock means nothing after a reboot; bounded by `max` when it is read.
+        until = clock.wall() + max(0.0, model.backoff.until - now)
+        kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
+    return kept
+
+
+def _restored(model: Model, kept: Any, clock: Clock) -> Model:
+    table = _table(kept)
+    if "override" in table:
+        model = replace(model, override=Override(table["override"]))
+    if "backoff" in table:
+        backoff = _table(table["backoff"])
+        left = max(0.0, float(backoff["until"]) - clock.wall())
+        model = replace(model, backoff=Backoff(int(backoff["count"]), clock.now() + left))
+    return model
+
+
+def _steady(state: Mapping[str, Any] | None) -> Any:
+    """The state without what moves with the clock: `until` of a back-off that is over would else be rewritten."""
+    if state is None:
+        return None
+    models = {
+        name: (kept.get("override"), kept.get("backoff", {}).get("count"))
+        for name, kept in state["models"].items()
+    }
+    return state["file"], models
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,71 @@
+"""What reaches the single writer: data in a mailbox, taken in order at the start of its next turn.
+
+Every message is a fact or a wish; none is an order to act at once, so that losing the wake-up that comes with it
+costs only latency.
+"""
+
+from asyncio import Future
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoosup.core.lifecycle import Fact
+from zoosup.core.status import Preflight
+from zoosup.spec.models import ZooSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fact about a model."""
+
+    model: str
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What each run's tree holds, in bytes by run id."""
+
+    usage: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """One look at the file: a valid spec with its text, or why there is none."""
+
+    spec: ZooSpec | None
+    text: str
+    error: str
+    answer: Future[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person's wish about one model: start, stop or restart. Answered after the turn that took it in."""
+
+    verb: str
+    model: str
+    answer: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Questioned:
+    """What would the next pass do, under `spec` if given? Answered with the plan as data.
+
+    `looks` are what the files and ports of models showed that no start has looked at yet.
+    """
+
+    spec: ZooSpec | None
+    path: str
+    looks: Mapping[str, Preflight]
+    answer: Future[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """zoosup is to end. `grace` bounds, in seconds, how long each model may take; None: as long as its file says."""
+
+    grace: float | None
+
+
+Message = Told | Measured | FileRead | Asked | Questioned | Leave

@@ -1,0 +1,201 @@
+"""Carrying actions out: the coroutines that ask the host and turn its answers into facts.
+
+At most one start and one ending are under way for a run, and an ending waits for the start. Every answer carries the
+run it belongs to. Knows no policy: what to do, and when, was decided before.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from zoosup.core.actions import Drain, Inspect
+from zoosup.core.lifecycle import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
+from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.runtime.messages import Measured, Message, Told
+from zoosup.runtime.zoo import Clock
+from zoosup.spec.models import ModelSpec, Restart
+from zoosup.spec.parse import HOST
+from zoosup.spec.templates import render
+
+RUN_ID = "ZOOSUP_RUN_ID"
+"""The variable by which a process can be known as part of a run whatever became of its parents."""
+
+LOG_LINES = 40
+"""Lines of a dead model's output that go with the event of its death."""
+
+_log = logging.getLogger(__name__)
+
+
+class Operations:
+    """Starts, drains, ends and looks; `post` takes what came of it."""
+
+    def __init__(
+        self, host: Host, clock: Clock, environ: Mapping[str, str], post: Callable[[Message], None]
+    ) -> None:
+        self._host = host
+        self._clock = clock
+        self._environ = environ
+        self._post = post
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starts: dict[str, asyncio.Task[None]] = {}
+        self._drains: dict[str, asyncio.Task[None]] = {}
+        self._inspecting: set[str] = set()
+        self._measuring: asyncio.Task[None] | None = None
+        self._hurry: float | None = None
+
+    def start(self, model: str, run: Run) -> None:
+        """Spawn the run that was booked."""
+        self._starts[run.id] = self._spawn_task(self._start(model, run))
+
+    def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
+        """Set the ladder to work."""
+        drain = self._drains.pop(run.id, None)
+        if drain is not None:
+            drain.cancel()
+        self._spawn_task(self._stop(model.name, run, cause, policy))
+
+    def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
+        """Carry `stop.before` out, bounded by the grace period."""
+        self._drains[run.id] = self._spawn_task(self._drain(action.model, run, policy))
+
+    def inspect(self, action: Inspect, spec: ModelSpec) -> None:
+        """Look at what a start needs, unless a look is under way."""
+        if action.model not in self._inspecting:
+            self._inspecting.add(action.model)
+            self._spawn_task(self._inspect(action, spec))
+
+    def hurry(self, grace: float, runs: list[Run]) -> None:
+        """No ending takes longer than `grace` seconds from now, nor one that begins later."""
+        self._hurry = grace
+        for task in self._drains.values():
+            task.cancel()
+        for run in runs:
+            self._host.processes.hasten(run.id, grace)
+
+    async def close(self) -> None:
+        """Give up whatever is under way; models are left as they are."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def environment(
+        self, model_env: Mapping[str, str], port: int, run_id: str | None = None
+    ) -> dict[str, str]:
+        """A child's whole environment: zoosup's own, the model's, and the mark of its run."""
+        env = dict(self._environ) | {k: render(v, {"PORT": str(port)}) for k, v in model_env.items()}
+        return env if run_id is None else env | {RUN_ID: run_id}
+
+    def where(self, run: Run) -> tuple[Endpoint, Mapping[str, str]]:
+        """Where the run listens and who may answer for it, and the environment of programs that ask it."""
+        return self._endpoint(run), self.environment(run.spec.env, run.port)
+
+    def _endpoint(self, run: Run) -> Endpoint:
+        processes, run_id = self._host.processes, run.id
+        contained = run.spec.stop.command is not None
+        return Endpoint(HOST, run.port, lambda: processes.members(run_id), contained)
+
+    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - see below
+            # A bug of ours in one operation must not end the others; the next pass sees what is still to be done.
+            _log.exception("internal error: an operation failed")
+
+    async def _start(self, model: str, run: Run) -> None:
+        values = {"PORT": str(run.port)}
+        try:
+            log = await self._host.logs.begin(model)
+            launch = Launch(
+                run_id=run.id,
+                model=model,
+                argv=tuple(render(word, values) for word in run.spec.command),
+                env=self.environment(run.spec.env, run.port, run.id),
+                cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
+                log=log,
+            )
+            pid = await self._host.processes.spawn(launch)
+        except (SpawnError, OSError) as error:
+            reason = error.reason if isinstance(error, SpawnError) else ExitReason.ERROR
+            end = Exit(reason, self._clock.wall(), message=str(error))
+            self._gone(model, run, end, run.spec.restart)
+        else:
+            self._post(Told(model, Spawned(run.id, pid)))
+        finally:
+            self._starts.pop(run.id, None)
+
+    async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
+        before = policy.stop.before
+        if before is not None:
+            call = render(before.http, {"PORT": str(run.port)})
+            verdict = await self._host.prober.drain(self._endpoint(run), call, policy.stop.grace)
+            if not verdict.ok:
+                _log.warning("%s: stop.before did not work: %s", model, verdict.message)
+        self._drains.pop(run.id, None)
+        self._post(Told(model, DrainEnded(run.id)))
+
+    async def _stop(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
+        start = self._starts.get(run.id)
+        if start is not None:
+            await asyncio.wait({start})
+        values = {"PORT": str(run.port)}
+        command = policy.stop.command
+        grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
+        ladder = Ladder(
+            signal=policy.stop.signal,
+            grace=grace,
+            command=None if command is None else tuple(render(word, values) for word in command),
+        )
+        ended = await self._host.processes.terminate(run.id, ladder)
+        if ended.survivors:
+            self._post(Told(model, Stuck(run.id, ended.survivors, self._clock.now())))
+            return
+        end = ended.exit or run.exit
+        if end is not None:
+            end = await self._explained(model, run, cause, end)
+        self._gone(model, run, end, policy.restart)
+
+    async def _explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
+        """The exit with the last words of the model, and with its port's holder where that is what killed it."""
+        end = replace(end, log=await self._host.logs.tail(model, LOG_LINES))
+        if cause is not Cause.CRASHED or run.ready_at is not None or end.reason is ExitReason.COMPLETED:
+            return end
+        look = await self._host.inspector.inspect(run.spec, self._environ, run.port, self._clock.now())
+        if look.reason is not Reason.PORT:
+            return end
+        return replace(end, reason=ExitReason.PORT_IN_USE, message=look.message)
+
+    def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:
+        fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
+        self._post(Told(model, fact))
+
+    async def _inspect(self, action: Inspect, spec: ModelSpec) -> None:
+        try:
+            env = self.environment(spec.env, action.port or 0)
+            look = await self._host.inspector.inspect(spec, env, action.port, self._clock.now())
+        finally:
+            self._inspecting.discard(action.model)
+        self._post(Told(action.model, Inspected(look)))
+
+    # what the host reports by itself
+
+    def exited(self, model: str, run_id: str, end: Exit) -> None:
+        """A leader has ended, asked for or not."""
+        self._post(Told(model, Exited(run_id, end, self._clock.now())))
+
+    def measure(self) -> None:
+        """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = self._spawn_task(self._measure())
+
+    async def _measure(self) -> None:
+        self._post(Measured(await self._host.processes.usage()))

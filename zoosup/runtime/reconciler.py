@@ -1,0 +1,331 @@
+"""The single writer: takes facts in, asks the plan what to do, books it, has it done, publishes what is so.
+
+    wait for a message or the plan's own time
+    take every message in
+    read the memory
+    plan, book, act -- and again, until a plan changes nothing more
+    publish
+
+Level-triggered: messages are hints that wake it and facts that it remembers; each turn looks at everything. No lock is
+needed, because nothing else writes and nothing here waits in the middle of a turn: reading memory and booking the
+reservation that was granted on it happen in one step.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Mapping
+
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.lifecycle import (
+    Booked,
+    DrainBegun,
+    Gone,
+    Held,
+    IllegalTransitionError,
+    Measured as RunMeasured,
+    Recalled,
+    StopBegun,
+    Stuck,
+)
+from zoosup.core.plan import Plan, plan
+from zoosup.core.status import Exit, Leaving, Override, Phase, Reason, Run, SwitchOutcome
+from zoosup.host.ports import Host
+from zoosup.runtime import snapshot
+from zoosup.runtime.board import Board
+from zoosup.runtime.memento import Keeper
+from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
+from zoosup.runtime.operations import Operations
+from zoosup.runtime.watchers import Subject, Watchers, watchable
+from zoosup.runtime.zoo import Zoo
+from zoosup.spec.parse import spec_hash
+
+MEASURE_LOADING = 1.0
+"""Seconds between looks at what each run holds while one of them is loading."""
+
+MEASURE_SETTLED = 5.0
+"""The same when none is: a look at a hundred trees costs some milliseconds."""
+
+HEARTBEAT = 2.0
+"""Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
+
+TURNS_AT_ONCE = 20
+"""Plans carried out in one turn before others get their say; a plan that never settles must not stop the loop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Owns the zoo of one host. All public methods but `run` only leave a message."""
+
+    def __init__(
+        self, host: Host, zoo: Zoo, board: Board, keeper: Keeper, environ: Mapping[str, str]
+    ) -> None:
+        self._host = host
+        self._zoo = zoo
+        self._board = board
+        self._keeper = keeper
+        self._inbox: deque[Message] = deque()
+        self._hint = asyncio.Event()
+        self._operations = Operations(host, zoo.clock, environ, self.post)
+        self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
+        self._baselines: dict[str, dict[str, int]] = {}
+        self._stamps = snapshot.Stamps(zoo.clock.wall)
+        self._answers: deque[asyncio.Future[None]] = deque()
+        self._plan: Plan | None = None
+        self._wake_at: float | None = None
+        self._turned_at = zoo.clock.now()
+        self._measured_at = float("-inf")
+
+    # what others may do
+
+    def post(self, message: Message) -> None:
+        """Leave a message for the next turn."""
+        self._inbox.append(message)
+        self._hint.set()
+
+    def exited(self, run_id: str, end: Exit) -> None:
+        """The host's word that a run's leader has ended."""
+        found = self._zoo.run_of(run_id)
+        if found is not None:
+            self._operations.exited(found[0].name, run_id, end)
+
+    def heartbeat(self) -> float:
+        """Seconds since a turn was last completed."""
+        return self._zoo.clock.now() - self._turned_at
+
+    @property
+    def zoo(self) -> Zoo:
+        """What is known; for reading, between turns."""
+        return self._zoo
+
+    # the loop
+
+    async def run(self) -> None:
+        """Turn until zoosup has been asked to leave and no run is left that could still go."""
+        try:
+            while not self._over():
+                await self._wait()
+                await self._turn_safely()
+        finally:
+            await self._watchers.close()
+            await self._operations.close()
+            await self._keeper.keep(self._zoo)
+
+    def _over(self) -> bool:
+        return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
+
+    async def _wait(self) -> None:
+        now = self._zoo.clock.now()
+        latest = now + HEARTBEAT
+        until = latest if self._wake_at is None else min(latest, self._wake_at)
+        if until > now:
+            try:
+                async with asyncio.timeout(until - now):
+                    await self._hint.wait()
+            except TimeoutError:
+                pass
+        else:
+            # Due already: let everyone else have a word first, so that a hasty plan can't keep the loop to itself.
+            await asyncio.sleep(0)
+        self._hint.clear()
+
+    async def _turn_safely(self) -> None:
+        try:
+            self._turn()
+        except Exception:  # noqa: BLE001 - see below
+            # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
+            # as long as none is completed /livez says so.
+            _log.exception("internal error: a turn failed")
+            await asyncio.sleep(1)
+
+    def _turn(self) -> None:
+        while self._inbox:
+            self._take(self._inbox.popleft())
+        for _ in range(TURNS_AT_ONCE):
+            self._zoo.sample(self._host.gauge.read())
+            decided = plan(self._zoo.spec, self._zoo.observed())
+            self._note_switch(decided)
+            # A list, not a generator: every action is carried out, whatever the first one changed.
+            changes = [self._carry_out(action) for action in decided.actions]
+            self._plan, self._wake_at = decided, decided.wake_at
+            if not any(changes):
+                break
+        else:
+            self._wake_at = self._zoo.clock.now()
+        self._zoo.forget_strangers()
+        self._watch_and_measure()
+        self._publish()
+        self._turned_at = self._zoo.clock.now()
+
+    def _publish(self) -> None:
+        if self._plan is not None:
+            self._board.publish(snapshot.build(self._zoo, self._plan, self._stamps))
+        self._keeper.note(self._zoo)
+        while self._answers:
+            answer = self._answers.popleft()
+            if not answer.done():
+                answer.set_result(None)
+
+    # messages
+
+    def _take(self, message: Message) -> None:
+        try:
+            match message:
+                case Told():
+                    self._hear(message)
+                case Measured():
+                    self._weigh_in(message.usage)
+                case FileRead():
+                    self._look_at(message)
+                case Asked():
+                    self._grant(message)
+                case Questioned():
+                    self._foretell(message)
+                case Leave():
+                    self._leave(message)
+        except IllegalTransitionError:
+            # The fact is dropped and the next pass sees the world as it is; ending here would orphan every model.
+            _log.exception("internal error: %r was dropped", message)
+
+    def _hear(self, message: Told) -> None:
+        fact = message.fact
+        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck) else None
+        self._zoo.tell(message.model, fact)
+        if found is None:
+            return
+        model, run = found
+        if isinstance(fact, Gone):
+            self._zoo.cool_down(message.model, run, self._baselines.pop(run.id, {}))
+            self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
+        elif isinstance(fact, Stuck):
+            self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
+
+    def _weigh_in(self, usage: Mapping[str, int]) -> None:
+        for model, run in self._zoo.live():
+            amounts = {"ram": usage[run.id]} if run.id in usage else {}
+            if amounts and amounts != run.measured:
+                self._zoo.tell(model.name, RunMeasured(run.id, amounts))
+
+    def _look_at(self, message: FileRead) -> None:
+        digest = spec_hash(message.text)
+        if message.spec is None:
+            self._zoo.refuse(message.error)
+        elif digest == self._zoo.applied.hash:
+            self._zoo.accept()
+        else:
+            self._zoo.take_over(message.spec, message.text, digest)
+        if message.answer is not None:
+            self._answers.append(message.answer)
+
+    def _grant(self, message: Asked) -> None:
+        name = message.model
+        if name in self._zoo.models:
+            self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
+            self._zoo.override(name, Override.STOP if message.verb == "stop" else Override.START)
+            run = self._zoo.models[name].run
+            if message.verb == "restart" and run is not None:
+                self._zoo.tell(name, Recalled(run.id))
+        self._answers.append(message.answer)
+
+    def _foretell(self, message: Questioned) -> None:
+        spec = self._zoo.spec if message.spec is None else message.spec
+        self._zoo.sample(self._host.gauge.read())
+        if not message.answer.done():
+            ahead = self._zoo.imagine(spec, message.looks)
+            message.answer.set_result(snapshot.foretold(ahead, message.path))
+
+    def _leave(self, message: Leave) -> None:
+        if not self._zoo.shutdown:
+            self._zoo.journal.add("Shutdown", None, "Asked", "zoosup ends; every model is stopped")
+        self._zoo.shutdown = True
+        if message.grace is not None:
+            self._operations.hurry(message.grace, [run for _, run in self._zoo.live()])
+
+    def _note_switch(self, decided: Plan) -> None:
+        switch = decided.switch
+        if switch == self._zoo.switch:
+            return
+        self._zoo.switch = switch
+        if switch is not None and switch.outcome is not SwitchOutcome.OPEN:
+            reason = "Completed" if switch.outcome is SwitchOutcome.DONE else "RolledBack"
+            self._zoo.journal.add("Switch", None, reason, switch.message)
+
+    # actions: the fact is booked, then the act begun
+
+    def _carry_out(self, action: Action) -> bool:
+        """Book and begin one action; whether the plan has to be made again at once."""
+        match action:
+            case Start():
+                return self._start(action)
+            case Drain() | Stop():
+                return self._send_away(action)
+            case Hold():
+                before = self._zoo.models[action.model]
+                self._zoo.tell(action.model, Held(action.phase, action.reason, action.message))
+                return (before.phase, before.reason) != (action.phase, action.reason)
+            case Inspect():
+                self._operations.inspect(action, self._zoo.spec.models[action.model])
+                return False
+            case EndCooldown():
+                self._zoo.end_cool_down(action.pool, action.model, action.outcome, action.message)
+                return True
+
+    def _start(self, action: Start) -> bool:
+        spec = self._zoo.spec.models[action.model]
+        taken = frozenset(run.port for _, run in self._zoo.live())
+        try:
+            port = spec.port if spec.port != "auto" else self._host.inspector.free_port(taken)
+        except OSError as error:
+            self._zoo.tell(action.model, Held(Phase.PENDING, Reason.PORT, f"no port is free: {error}"))
+            return False
+        run = Run(
+            id=uuid.uuid4().hex,
+            node=action.node,
+            spec=spec,
+            port=port,
+            reserved=dict(action.need),
+            booked_at=self._zoo.clock.now(),
+            started_at=self._zoo.clock.wall(),
+        )
+        self._zoo.satisfy(run.reserved, action.model)
+        self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
+        self._zoo.tell(action.model, Booked(run))
+        self._operations.start(action.model, run)
+        return True
+
+    def _send_away(self, action: Drain | Stop) -> bool:
+        found = self._zoo.run_of(action.run_id)
+        if found is None:
+            return False
+        model, run = found
+        leaving = run.leaving or Leaving(action.cause, action.message, self._zoo.clock.now())
+        policy = self._zoo.spec.models.get(model.name, run.spec)
+        if run.exit is None and run.id not in self._baselines:
+            self._baselines[run.id] = {
+                r.id: r.available for r in self._zoo.readings if r.available is not None
+            }
+        if isinstance(action, Drain):
+            self._zoo.tell(model.name, DrainBegun(run.id, leaving))
+            self._operations.drain(action, run, policy)
+        else:
+            self._zoo.tell(model.name, StopBegun(run.id, leaving))
+            self._operations.stop(model, run, leaving.cause, policy)
+        return True
+
+    # what goes on beside
+
+    def _watch_and_measure(self) -> None:
+        self._watchers.follow(self._subjects())
+        now, live = self._zoo.clock.now(), self._zoo.live()
+        loading = any(model.phase is Phase.STARTING for model, _ in live)
+        if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
+            self._measured_at = now
+            self._operations.measure()
+
+    def _subjects(self) -> list[Subject]:
+        models = self._zoo.spec.models
+        return [
+            Subject(m.name, run, models.get(m.name, run.spec)) for m, run in self._zoo.live() if watchable(m)
+        ]

@@ -1,0 +1,241 @@
+"""One consistent pass as data: the shape of `GET /status`, of an event about an exit, and of `zoosup plan`.
+
+Everything that people and programs see of the runtime is built here, from the zoo and the plan alone. Values of
+environment variables and tokens are in none of it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoosup import __version__
+from zoosup.core import estimate
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.admission import Sum
+from zoosup.core.plan import Plan, plan
+from zoosup.core.status import Condition, Exit, Model, Phase, Pool, Run
+from zoosup.runtime.zoo import Zoo
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.parse import HOST
+
+
+@dataclass(slots=True)
+class Stamps:
+    """Since when each condition has been as it is (wall time): data that only the one who publishes can know."""
+
+    wall: Callable[[], float]
+    _known: dict[tuple[str | None, str], tuple[bool, str, float]] = field(default_factory=dict)
+
+    def stamp(self, conditions: tuple[Condition, ...]) -> dict[str | None, list[dict[str, Any]]]:
+        """The conditions by model (None: the zoo's own), each with its `since`; those not named are forgotten."""
+        known, stamped = {}, dict[str | None, list[dict[str, Any]]]()
+        for condition in conditions:
+            key = condition.model, condition.type
+            old = self._known.get(key)
+            fresh = old is None or old[:2] != (condition.status, condition.reason)
+            since = self.wall() if fresh or old is None else old[2]
+            known[key] = (condition.status, condition.reason, since)
+            stamped.setdefault(condition.model, []).append(_condition(condition) | {"since": since})
+        self._known = known
+        return stamped
+
+
+def build(zoo: Zoo, decided: Plan, stamps: Stamps) -> dict[str, Any]:
+    """The whole snapshot but for what the composition root adds (instance, pid)."""
+    conditions = stamps.stamp(decided.conditions)
+    return {
+        "version": __version__,
+        "node": zoo.node,
+        "config": _config(zoo),
+        "phase": "stopping" if zoo.shutdown else "running",
+        "converged": zoo.converged(),
+        "conditions": conditions.get(None, []),
+        "pools": [_pool(zoo, pool) for pool in zoo.pools()],
+        "models": {name: _model(zoo, model, conditions.get(name, [])) for name, model in zoo.models.items()},
+    }
+
+
+def _config(zoo: Zoo) -> dict[str, Any]:
+    applied = zoo.applied
+    return {
+        "path": applied.path,
+        "generation": applied.generation,
+        "observed_generation": applied.generation,
+        "hash": applied.hash,
+        "loaded_at": applied.loaded_at,
+        "error": applied.error,
+    }
+
+
+def _pool(zoo: Zoo, pool: Pool) -> dict[str, Any]:
+    runs = {m.name: run for m, run in zoo.live() if pool.id in run.reserved}
+    held = {name: run.measured.get(pool.id, 0) for name, run in runs.items()}
+    reserved = {name: run.reserved[pool.id] for name, run in runs.items()}
+    used = None if pool.available is None else pool.total - pool.available
+    source = next((r.source for r in zoo.readings if r.id == pool.id), "")
+    return {
+        "node": pool.node,
+        "id": pool.id,
+        "kind": pool.kind,
+        "name": pool.name,
+        "source": source,
+        "total": pool.total,
+        "free": pool.available,
+        "reserve": pool.reserve,
+        "budget": pool.budget,
+        "reserved": sum(reserved.values()),
+        "held": sum(held.values()),
+        "foreign": None if used is None else max(0, used - sum(held.values())),
+        "models": {name: {"reserved": reserved[name], "held": held[name]} for name in runs},
+    }
+
+
+def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    run, spec = model.run, zoo.spec.models.get(model.name)
+    backing_off = model.phase is Phase.BACKOFF
+    return {
+        "phase": model.phase.value,
+        "reason": str(model.reason),
+        "message": model.message,
+        "active": model.name in zoo.spec.active,
+        "pid": run.pid if run is not None else None,
+        "port": run.port if run is not None else None,
+        "url": f"http://{HOST}:{run.port}" if run is not None else None,
+        "run_id": run.id if run is not None else None,
+        "started_at": run.started_at if run is not None else None,
+        "ready_at": _wall(zoo, run.ready_at) if run is not None else None,
+        "restarts": model.restarts,
+        "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
+        "last_exit": _exit(model.last_exit),
+        "memory": _memory(spec or (run.spec if run is not None else None), run),
+        "override": model.override.value if model.override is not None else None,
+        "description": spec.description if spec is not None else "",
+        "conditions": conditions,
+    }
+
+
+def _wall(zoo: Zoo, at: float | None) -> float | None:
+    """A monotonic time as wall time, by what both clocks say now."""
+    return None if at is None else round(zoo.clock.wall() + at - zoo.clock.now(), 1)
+
+
+def _memory(spec: ModelSpec | None, run: Run | None) -> dict[str, Any]:
+    if spec is None:
+        return {}
+    need = estimate.need(spec)
+    return {
+        pool: {
+            "need": amount,
+            "source": need.source,
+            "reserved": run.reserved.get(pool, 0) if run is not None else 0,
+            "held": run.measured.get(pool, 0) if run is not None else 0,
+            "peak": run.peak.get(pool, 0) if run is not None else 0,
+        }
+        for pool, amount in need.amounts.items()
+    }
+
+
+def _exit(end: Exit | None) -> dict[str, Any] | None:
+    if end is None:
+        return None
+    return {
+        "reason": end.reason.value,
+        "code": end.code,
+        "signal": end.signal,
+        "at": end.at,
+        "message": end.message,
+        "log": list(end.log),
+    }
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": str(condition.reason),
+        "message": condition.message,
+    }
+
+
+def farewell(model: Model, run: Run) -> tuple[str, str, str, str, dict[str, Any]]:
+    """The event of a run's end: type, model, reason, message and figures, the last lines it wrote among them."""
+    end = model.last_exit
+    cause = run.leaving.cause if run.leaving is not None else "Crashed"
+    message = (end.message or end.reason) if end is not None else ""
+    data: dict[str, Any] = {"run_id": run.id, "pid": run.pid, "exit": _exit(end), "peak": dict(run.peak)}
+    return "Gone", model.name, str(cause), message, data
+
+
+# zoosup plan
+
+
+def foretold(ahead: Zoo, path: str) -> dict[str, Any]:
+    """What the next pass over such a zoo would do."""
+    decided = plan(ahead.spec, ahead.observed())
+    now = ahead.clock.now()
+    return {
+        "generation": ahead.applied.generation,
+        "path": path,
+        "actions": [_action(a) for a in decided.actions],
+        "models": {name: _verdict(ahead, name, decided) for name in decided.verdicts},
+        "conditions": [_condition(c) | {"model": c.model} for c in decided.conditions],
+        "pools": [_pool(ahead, pool) for pool in ahead.pools()],
+        "wanted": list(decided.wanted),
+        "wake_in": None if decided.wake_at is None else max(0.0, decided.wake_at - now),
+        "changes": any(not isinstance(a, Inspect) for a in decided.actions),
+    }
+
+
+def _action(action: Action) -> dict[str, Any]:
+    shown: dict[str, Any] = {"action": _VERBS[type(action)], "model": action.model}
+    match action:
+        case Start():
+            shown |= {"need": dict(action.need), "message": action.why}
+        case Drain() | Stop():
+            shown |= {"cause": action.cause.value, "message": action.message}
+        case Hold():
+            shown |= {"phase": action.phase.value, "cause": str(action.reason), "message": action.message}
+        case EndCooldown():
+            shown |= {"cause": action.outcome, "message": action.message}
+        case Inspect():
+            shown |= {"port": action.port, "message": "look at its files and port"}
+    return shown
+
+
+_VERBS: Mapping[type, str] = {
+    Start: "start",
+    Drain: "drain",
+    Stop: "stop",
+    Hold: "hold",
+    Inspect: "inspect",
+    EndCooldown: "end-cooldown",
+}
+
+
+def _verdict(zoo: Zoo, name: str, decided: Plan) -> dict[str, Any]:
+    verdict = decided.verdicts[name]
+    known = zoo.models.get(name)
+    return {
+        "phase_now": known.phase.value if known is not None else Phase.STOPPED.value,
+        "verdict": verdict.outcome,
+        "reason": str(verdict.reason),
+        "message": verdict.message,
+        "sums": [_sum(s) for s in verdict.sums],
+    }
+
+
+def _sum(weighed: Sum) -> dict[str, Any]:
+    pool = weighed.pool
+    return {
+        "pool": pool.id,
+        "need": weighed.need,
+        "budget": pool.budget,
+        "reserve": pool.reserve,
+        "total": pool.total,
+        "available": pool.available,
+        "reserved": dict(weighed.reserved),
+        "promised": weighed.promised,
+        "credit": weighed.credit,
+        "foreign": weighed.foreign,
+        "short": max(0, weighed.budget_short, weighed.memory_short or 0),
+    }

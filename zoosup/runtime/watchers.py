@@ -1,0 +1,113 @@
+"""The probes of live runs: one task a run and kind, begun, changed and ended as the runs are.
+
+Level-triggered like the rest: `follow` is told after each turn which runs should be asked and how, and makes it so.
+Their answers are facts; what follows from them is not decided here.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from zoosup.core.lifecycle import Fact, FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.status import SERVING_PHASES, Model, Run
+from zoosup.host.ports import Endpoint, Prober, Verdict
+from zoosup.runtime.messages import Message, Told
+from zoosup.runtime.zoo import Clock
+from zoosup.spec.models import Live, ModelSpec, Ready
+from zoosup.spec.templates import render
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One run to be asked, and how by the file in force."""
+
+    model: str
+    run: Run
+    spec: ModelSpec
+
+
+class Watchers:
+    """Keeps the right probes running. `where` gives a run's endpoint and the environment of its programs."""
+
+    def __init__(
+        self,
+        prober: Prober,
+        clock: Clock,
+        post: Callable[[Message], None],
+        where: Callable[[Run], tuple[Endpoint, Mapping[str, str]]],
+    ) -> None:
+        self._prober = prober
+        self._clock = clock
+        self._post = post
+        self._where = where
+        self._tasks: dict[tuple[str, str], tuple[Ready | Live, asyncio.Task[None]]] = {}
+
+    def follow(self, subjects: Iterable[Subject]) -> None:
+        """Ask exactly these runs, by these rules; a changed rule begins anew, everything else goes on."""
+        due: dict[tuple[str, str], tuple[Ready | Live, Subject]] = {}
+        for subject in subjects:
+            due[subject.run.id, "ready"] = (subject.spec.ready, subject)
+            if subject.spec.live is not None and subject.run.ready_at is not None:
+                due[subject.run.id, "live"] = (subject.spec.live, subject)
+        for key, (rule, task) in list(self._tasks.items()):
+            if key not in due or due[key][0] != rule:
+                task.cancel()
+                del self._tasks[key]
+        for key, (rule, subject) in due.items():
+            if key not in self._tasks:
+                self._tasks[key] = (rule, asyncio.create_task(self._ask(subject, rule)))
+
+    async def close(self) -> None:
+        """End every probe."""
+        tasks = [task for _, task in self._tasks.values()]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, subject: Subject, rule: Ready | Live) -> None:
+        filled = _filled(rule, subject.run.port)
+        endpoint, env = self._where(subject.run)
+        if isinstance(filled, Ready):
+            answers = self._prober.readiness(endpoint, filled, env)
+        else:
+            answers = self._prober.liveness(endpoint, filled, env)
+        try:
+            await self._listen(subject, filled, answers)
+        except Exception:  # noqa: BLE001 - see below
+            # A prober's own fault changes nothing about the model.
+            _log.exception("internal error: the probe of %s failed", subject.model)
+
+    async def _listen(self, subject: Subject, rule: Ready | Live, answers: AsyncIterator[Verdict]) -> None:
+        async for verdict in answers:
+            fact = self._fact(subject.run.id, rule, verdict)
+            if fact is not None:
+                self._post(Told(subject.model, fact))
+
+    def _fact(self, run_id: str, rule: Ready | Live, verdict: Verdict) -> Fact | None:
+        if verdict.ok is None:
+            return None
+        if isinstance(rule, Live):
+            return None if verdict.ok else FoundSick(run_id, verdict.message)
+        if verdict.ok:
+            return ProbedReady(run_id, self._clock.now())
+        return ProbedUnready(run_id, verdict.message)
+
+
+def watchable(model: Model) -> bool:
+    """Whether there is anything to ask: a process, and nobody has told it to leave."""
+    run = model.run
+    return run is not None and run.pid is not None and run.leaving is None and model.phase in SERVING_PHASES
+
+
+def _filled(rule: Ready | Live, port: int) -> Ready | Live:
+    values = {"PORT": str(port)}
+    update: dict[str, object] = {}
+    if rule.http is not None:
+        update["http"] = render(rule.http, values)
+    if rule.exec is not None:
+        update["exec"] = tuple(render(word, values) for word in rule.exec)
+    return rule.model_copy(update=update)

@@ -1,0 +1,242 @@
+"""Everything the single writer knows: the spec in force, every model, the pools, what cools down.
+
+Changes only by the methods here, each of which keeps it consistent. Knows neither tasks nor adapters; what has to be
+told to people is returned or written to the journal.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from zoosup.core import admission, cooldown, switch as switching
+from zoosup.core.lifecycle import Fact, Forgiven, Inspected, Overridden, apply
+from zoosup.core.status import (
+    Cooldown,
+    Model,
+    Node,
+    Observed,
+    Override,
+    Phase,
+    Pool,
+    Preflight,
+    Reason,
+    Run,
+    Switch,
+    SwitchOutcome,
+)
+from zoosup.host.ports import PoolReading
+from zoosup.runtime.journal import Journal
+from zoosup.spec.models import ZooSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the runtime sees it: `now` only ever grows, `wall` may jump and is used for stamps alone."""
+
+    now: Callable[[], float]
+    wall: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The file in force: its text, where it is from and when it was taken over (wall time)."""
+
+    path: str
+    text: str = ""
+    hash: str = ""
+    generation: int = 0
+    loaded_at: float | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Zoo:
+    """The state of one host. `error` of `applied` is why the newest look at the file changed nothing."""
+
+    node: str
+    clock: Clock
+    journal: Journal
+    applied: Applied
+    spec: ZooSpec = field(default_factory=ZooSpec)
+    models: dict[str, Model] = field(default_factory=dict)
+    switch: Switch | None = None
+    cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
+    readings: tuple[PoolReading, ...] = ()
+    shutdown: bool = False
+
+    # the file
+
+    def take_over(self, spec: ZooSpec, text: str, digest: str) -> None:
+        """Put a valid file in force: a new generation, at once and as a whole."""
+        before, self.spec = self.spec, spec
+        generation = self.applied.generation + 1
+        self.applied = replace(
+            self.applied,
+            text=text,
+            hash=digest,
+            generation=generation,
+            loaded_at=self.clock.wall(),
+            error=None,
+        )
+        for name in spec.models:
+            self.models.setdefault(name, Model(name))
+        self._forgive(before, spec)
+        self._lift_overrides(set(before.active) ^ set(spec.active))
+        change = switching.Change(generation, before.active, spec.active)
+        self.switch = switching.begin(change, self.switch, self.models)
+        self.forget_strangers()
+        active = ", ".join(spec.active) or "nothing"
+        self.journal.add("Applied", None, "FileChanged", f"generation {generation}: active {active}")
+
+    def refuse(self, error: str) -> None:
+        """Remember why the file can't be put in force; nothing else changes."""
+        if error != self.applied.error:
+            self.applied = replace(self.applied, error=error)
+            self.journal.add("Refused", None, "InvalidFile", error)
+
+    def accept(self) -> None:
+        """The file says again what is in force: an error about it is over."""
+        if self.applied.error is not None:
+            self.applied = replace(self.applied, error=None)
+            self.journal.add("Applied", None, "FileRestored", "the file is as it was applied")
+
+    def _forgive(self, before: ZooSpec, after: ZooSpec) -> None:
+        undone = (
+            self.switch.incoming if self.switch and self.switch.outcome is SwitchOutcome.ROLLED_BACK else ()
+        )
+        for name, spec in after.models.items():
+            if before.models.get(name) != spec or name in undone:
+                self.tell(name, Forgiven())
+
+    def _lift_overrides(self, changed: Iterable[str]) -> None:
+        for name in changed:
+            if name in self.models and self.models[name].override is not None:
+                self.tell(name, Overridden(None))
+
+    def forget_strangers(self) -> None:
+        """Drop models that neither the file nor a run knows."""
+        for name in [n for n, m in self.models.items() if n not in self.spec.models and m.run is None]:
+            del self.models[name]
+
+    def imagine(self, spec: ZooSpec, looks: Mapping[str, Preflight]) -> "Zoo":
+        """A copy in which `spec` is in force: nothing done to it is done to the real one, or told to anybody."""
+        copy = replace(
+            self,
+            journal=Journal(self.clock.wall, limit=1),
+            models=dict(self.models),
+            cooldowns=dict(self.cooldowns),
+        )
+        if spec is not self.spec:
+            copy.take_over(spec, "", "")
+        for name, look in looks.items():
+            copy.tell(name, Inspected(look))
+        return copy
+
+    # models
+
+    def tell(self, name: str, fact: Fact) -> bool:
+        """Apply a fact; whether it changed anything that a plan looks at. The journal hears of a new phase."""
+        before = self.models.get(name)
+        if before is None:
+            return False
+        after = apply(before, fact)
+        self.models[name] = after
+        if after.phase is not before.phase:
+            self._journal_phase(before, after)
+        return (after.phase, after.reason, after.run) != (before.phase, before.reason, before.run)
+
+    def _journal_phase(self, before: Model, after: Model) -> None:
+        data: dict[str, object] = {"from": before.phase, "to": after.phase}
+        run = after.run or before.run
+        if run is not None:
+            data |= {"run_id": run.id, "pid": run.pid, "port": run.port}
+        self.journal.add("Phase", after.name, after.phase, after.message, data)
+
+    def run_of(self, run_id: str) -> tuple[Model, Run] | None:
+        """The model whose run it is, if it still is."""
+        for model in self.models.values():
+            if model.run is not None and model.run.id == run_id:
+                return model, model.run
+        return None
+
+    def override(self, name: str, override: Override) -> None:
+        """A person's word: where the file says the same it needs no override."""
+        agrees = (name in self.spec.active) == (override is Override.START)
+        rolled_back = self.models[name].reason == Reason.ROLLED_BACK
+        self.tell(name, Overridden(None if agrees and not rolled_back else override))
+        if override is Override.START:
+            self.tell(name, Forgiven())
+
+    # memory
+
+    def sample(self, readings: tuple[PoolReading, ...]) -> None:
+        """Take in one reading of all pools; cool-downs keep those they need."""
+        self.readings = readings
+        available = {r.id: r.available for r in readings}
+        for key, watch in self.cooldowns.items():
+            seen = available.get(watch.pool)
+            if seen is not None:
+                now = self.clock.now()
+                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, now, seen))
+
+    def cool_down(self, model: str, run: Run, baseline: Mapping[str, int]) -> None:
+        """Begin to wait for the memory of a run that is gone; `baseline` is empty after a crash."""
+        for pool, reserved in run.reserved.items():
+            held = min(reserved, run.measured.get(pool, 0))
+            self.cooldowns[pool, run.id] = Cooldown(
+                run.node, pool, model, self.clock.now(), held, baseline.get(pool)
+            )
+
+    def satisfy(self, pools: Iterable[str], successor: str) -> None:
+        """A start was admitted on what is really free: nobody has to wait any longer for what came before it."""
+        for watch in [c for c in self.cooldowns.values() if c.pool in set(pools)]:
+            waited = self.clock.now() - watch.since
+            message = f"{successor} fits {waited:.2f} s after {watch.model} was gone"
+            self.end_cool_down(watch.pool, watch.model, "satisfied", message)
+
+    def end_cool_down(self, pool: str, model: str, outcome: str, message: str) -> None:
+        """The wait is over; the journal hears how."""
+        for key in [k for k, c in self.cooldowns.items() if c.pool == pool and c.model == model]:
+            del self.cooldowns[key]
+        self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
+
+    def pools(self) -> tuple[Pool, ...]:
+        """The pools with this spec's budgets over the last readings."""
+        return tuple(self._pool(r) for r in self.readings)
+
+    def _pool(self, reading: PoolReading) -> Pool:
+        reserve = admission.reserve_of(reading.total, self.spec.budget.ram_reserve)
+        budget = admission.budget_of(reading.total, reserve, self.spec.budget.ram)
+        return Pool(
+            node=self.node,
+            id=reading.id,
+            kind=reading.kind,
+            name=reading.name,
+            total=reading.total,
+            available=reading.available,
+            budget=budget,
+            reserve=reserve,
+        )
+
+    # what a plan sees
+
+    def observed(self) -> Observed:
+        """The whole of it, as one moment."""
+        node = Node(self.node, self.pools(), tuple(self.cooldowns.values()))
+        return Observed(self.clock.now(), (node,), dict(self.models), self.switch, self.shutdown)
+
+    def live(self) -> list[tuple[Model, Run]]:
+        """Every model that has a run."""
+        return [(m, m.run) for m in self.models.values() if m.run is not None]
+
+    def converged(self) -> bool:
+        """Whether the host is as the file says: every wanted model ready, and nothing else alive."""
+        wanted = set(switching.effective(self.spec.active, self.switch))
+        wanted |= {n for n, m in self.models.items() if m.override is Override.START}
+        wanted -= {n for n, m in self.models.items() if m.override is Override.STOP}
+        by_file = set(self.spec.active) <= wanted | {
+            n for n, m in self.models.items() if m.override is Override.STOP
+        }
+        as_wanted = all(
+            (m.phase is Phase.READY) if m.name in wanted else m.run is None for m in self.models.values()
+        )
+        return by_file and as_wanted and self.applied.error is None
