@@ -107,12 +107,14 @@ class ProcTable:
         several processes of a tree share (shared memory, or anonymous after a fork) are counted in each of
         them.
         """
-        total = 0
         with suppress(OSError):
-            for line in _read(f"/proc/{pid}/status").split(b"\n"):
-                if line.startswith(_MEMORY_FIELDS):
-                    total += int(line.split()[1]) * _KIB
-        return total
+            if (held := _held(f"/proc/{pid}/status")) is not None:
+                return held
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                # the first thread has ended alone, and its files no longer show the memory of the others
+                if (held := _held(f"/proc/{pid}/task/{thread}/status")) is not None:
+                    return held
+        return 0
 
 
 class PsutilTable:
@@ -162,6 +164,12 @@ class PsutilTable:
 def host_table() -> Table:
     """The process table of the system we run on."""
     return ProcTable() if sys.platform == "linux" else PsutilTable()
+
+
+def _held(status: str) -> int | None:
+    """Bytes; None for a thread that has given its memory back."""
+    lines = [line for line in _read(status).split(b"\n") if line.startswith(_MEMORY_FIELDS)]
+    return sum(int(line.split()[1]) for line in lines) * _KIB if lines else None
 
 
 def _read(path: str, bound: int = 8192) -> bytes:

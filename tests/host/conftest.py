@@ -1,0 +1,94 @@
+"""Runs of real processes, and the operating system as the oracle of what became of them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from zoosup.core.status import Exit
+from zoosup.host.ports import Ladder, Launch
+from zoosup.host.processes import Processes
+
+CHILDREN = Path(__file__).with_name("children.py")
+
+
+def lives(pid: int) -> bool:
+    """Whether the system knows a process with this pid that is no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def eventually(condition: Callable[[], bool], *, within: float = 20.0) -> None:
+    """Wait until it holds; the bound is a guard, not a measure."""
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+class Yard:
+    """Processes under test, with the pids that the children say they have."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.exits: list[tuple[str, Exit]] = []
+        self.processes = Processes(lambda run_id, exit_: self.exits.append((run_id, exit_)), give_up=3.0)
+
+    def launch(self, run_id: str, *argv: str, **changes: object) -> Launch:
+        """A launch with this program's environment and the run's id in it."""
+        fields: dict[str, object] = {
+            "run_id": run_id,
+            "model": "model",
+            "argv": argv,
+            "env": {"PATH": os.environ["PATH"], "ZOOSUP_RUN_ID": run_id},
+            "cwd": None,
+            "log": self.place / f"{run_id}.log",
+        }
+        return Launch(**(fields | changes))  # type: ignore[arg-type]
+
+    async def spawn(self, run_id: str, *argv: str) -> int:
+        """Spawn any program."""
+        return await self.processes.spawn(self.launch(run_id, *argv))
+
+    async def start(self, case: str, run_id: str = "r1") -> dict[str, int]:
+        """Spawn a case of children.py and return its pids by role once it is ready."""
+        place = self.place / run_id
+        place.mkdir()
+        await self.spawn(run_id, sys.executable, "-IS", str(CHILDREN), case, str(place))
+        await eventually((place / "leader").exists)
+        return self.pids(run_id)
+
+    def pids(self, run_id: str = "r1") -> dict[str, int]:
+        """Every pid noted so far."""
+        return {file.name: int(file.read_text()) for file in (self.place / run_id).glob("[a-z]*[a-z]")}
+
+    async def end(self, run_id: str = "r1", **ladder: object) -> str:
+        """Take the ladder and return its survivors."""
+        fields: dict[str, object] = {"signal": "TERM", "grace": 0.3}
+        ended = await self.processes.terminate(run_id, Ladder(**(fields | ladder)))  # type: ignore[arg-type]
+        return ended.survivors
+
+    def sweep(self) -> None:
+        """Kill whatever a failed test has left."""
+        for place in filter(Path.is_dir, self.place.iterdir()):
+            for pid in self.pids(place.name).values():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+    """A place to let processes run, empty afterwards."""
+    yard = Yard(tmp_path)
+    yield yard
+    yard.sweep()
+    for run_id in tuple(yard.processes._runs):
+        await yard.end(run_id, signal="KILL", grace=0.0)
+    await yard.processes.close()

@@ -1,0 +1,197 @@
+"""After "stopped" nobody lives: the nine cases in which others leave orphans, and the rungs one by one."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+
+CASES = [
+    "plain",
+    "leader-deaf",
+    "group-child-deaf",
+    "session-child",
+    "session-child-deaf",
+    "crashed",
+    "daemon",
+    "fork-on-term",
+    "session-child-cleared",
+]
+
+
+def lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def exists(pid):
+    """Zombies too."""
+    return psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_nobody_of_the_run_is_left(yard, case):
+    pids = await yard.start(case)
+    assert "" == await yard.end()
+    left = {role: pid for role, pid in (pids | yard.pids()).items() if exists(pid)}
+    assert {} == {role: pid for role, pid in left.items() if lives(pid)}
+    assert pids["leader"] not in left.values()
+
+
+async def test_a_case_that_forks_on_term_did_fork(yard):
+    await yard.start("fork-on-term")
+    await yard.end()
+    assert "late" in yard.pids()
+
+
+async def test_a_daemon_with_a_cleared_environment_is_caught_if_it_was_seen_before(yard):
+    pids = await yard.start("daemon-cleared")
+    assert "" == await yard.end()
+    assert [] == [role for role, pid in pids.items() if lives(pid)]
+
+
+async def test_a_process_whose_first_thread_alone_has_ended_counts_as_living(yard):
+    pids = await yard.start("headless")
+    usage = (await yard.processes.usage())["r1"]
+    assert "" == await yard.end()
+    assert not exists(pids["leader"])
+    assert 0 < usage
+
+
+async def test_a_stopped_process_is_woken_so_that_it_can_obey(yard):
+    pids = await yard.start("plain")
+    os.kill(pids["leader"], signal.SIGSTOP)
+    assert "" == await yard.end(grace=60)
+    assert "SIGTERM" == yard.exits[0][1].signal
+    assert not exists(pids["leader"])
+
+
+async def test_a_member_outside_the_group_is_asked_before_it_is_killed(yard):
+    pids = await yard.start("session-child")
+    assert "" == await yard.end(grace=60)
+    assert not lives(pids["child"])
+
+
+async def test_another_signal_can_be_asked_for(yard):
+    await yard.start("leader-deaf")
+    assert "" == await yard.end(signal="INT", grace=60)
+    assert 1 == len(yard.exits)
+
+
+async def test_the_grace_is_granted(yard):
+    await yard.start("leader-deaf")
+    begun = time.monotonic()
+    await yard.end(grace=0.4)
+    assert 0.4 <= time.monotonic() - begun
+    assert "SIGKILL" == yard.exits[0][1].signal
+
+
+async def test_hastening_brings_sigkill_forward(yard):
+    pids = await yard.start("deaf-with-deaf-session-child")
+    ending = asyncio.create_task(yard.end(grace=3600))
+    await asyncio.sleep(0.05)
+    assert lives(pids["leader"])
+    yard.processes.hasten("r1", 0.1)
+    assert "" == await ending
+    assert [] == [role for role, pid in pids.items() if lives(pid)]
+
+
+async def test_hastening_never_prolongs(yard):
+    await yard.start("leader-deaf")
+    ending = asyncio.create_task(yard.end(grace=0.2))
+    await asyncio.sleep(0.05)
+    yard.processes.hasten("r1", 3600)
+    assert "" == await ending
+
+
+async def test_hastening_a_run_without_a_ladder_does_nothing(yard):
+    pids = await yard.start("plain")
+    yard.processes.hasten("r1", 0)
+    yard.processes.hasten("unknown", 0)
+    await asyncio.sleep(0.05)
+    assert lives(pids["leader"])
+
+
+async def test_a_stop_command_runs_with_the_runs_environment_and_log_before_the_signal(yard):
+    pids = await yard.start("leader-deaf")
+    command = ("sh", "-c", f"echo $ZOOSUP_RUN_ID; kill -KILL {pids['leader']}")
+    assert "" == await yard.end(command=command, grace=60)
+    assert "r1\n" == (yard.place / "r1.log").read_text()
+    assert not exists(pids["leader"])
+
+
+@pytest.mark.parametrize("command", [("false",), ("/nowhere/docker", "stop")])
+async def test_a_stop_command_that_fails_does_not_spare_the_run(yard, command, caplog):
+    pids = await yard.start("plain")
+    assert "" == await yard.end(command=command)
+    assert not exists(pids["leader"])
+    assert "stop command of model" in caplog.text
+
+
+async def test_a_stop_command_that_hangs_is_killed_with_all_it_started(yard):
+    pids = await yard.start("plain")
+    note = yard.place / "r1" / "command"
+    script = f"trap '' TERM; sleep 600 & echo $! >{note}; wait"
+    assert "" == await yard.end(command=("sh", "-c", script), grace=0.4)
+    assert not exists(pids["leader"])
+    assert not lives(yard.pids()["command"])
+    assert [] == psutil.Process().children()
+
+
+async def test_hastening_ends_a_stop_command(yard):
+    await yard.start("plain")
+    ending = asyncio.create_task(yard.end(command=("sleep", "600"), grace=3600))
+    await asyncio.sleep(0.1)
+    yard.processes.hasten("r1", 0.05)
+    assert "" == await ending
+    assert [] == psutil.Process().children()
+
+
+async def test_a_second_call_meanwhile_waits_for_the_same_end(yard):
+    pids = await yard.start("leader-deaf")
+    assert ["", ""] == await asyncio.gather(yard.end(), yard.end(grace=3600))
+    assert not exists(pids["leader"])
+
+
+async def test_a_caller_that_goes_away_does_not_stop_the_ladder(yard):
+    pids = await yard.start("leader-deaf")
+    ending = asyncio.create_task(yard.end())
+    await asyncio.sleep(0.05)
+    ending.cancel()
+    assert "" == await yard.end(grace=3600)
+    assert not exists(pids["leader"])
+
+
+async def test_a_run_that_ended_before_or_never_was_has_nobody_left(yard):
+    await yard.start("plain")
+    assert ["", "", ""] == [await yard.end(), await yard.end(), await yard.end("unknown")]
+
+
+async def test_a_hundred_runs_end_together(yard):
+    for number in range(100):
+        await yard.spawn(f"run-{number}", "/bin/sleep", "600")
+    pids = [run.family.leader.pid for run in yard.processes._runs.values()]
+    assert 100 == len(pids)
+    assert {""} == set(await asyncio.gather(*(yard.end(f"run-{number}", grace=30) for number in range(100))))
+    assert [] == [pid for pid in pids if exists(pid)]
+    assert 100 == len(yard.exits)
+    assert {"SIGTERM"} == {exit_.signal for _, exit_ in yard.exits}
+
+
+async def test_who_does_not_die_is_named_and_another_try_may_succeed(yard, monkeypatch):
+    pids = await yard.start("deaf-with-deaf-session-child")
+    with monkeypatch.context() as patch:
+        patch.setattr("zoosup.host.ladder.send_group", lambda *_: True)
+        patch.setattr("zoosup.host.ladder.send", lambda *_: True)
+        survivors = await yard.end(grace=0.1)
+    expected = {f"pid {pids['leader']} (python", f"pid {pids['child']} (sleep), state S"}
+    assert all(part in survivors for part in expected), survivors
+    assert "" == await yard.end(grace=0.1)
+    assert [] == [role for role, pid in pids.items() if lives(pid)]
+
+
