@@ -9,13 +9,14 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from zoosup.core.status import Preflight
+from zoosup.core.lifecycle import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
-from zoosup.host.ports import Content, Host
-from zoosup.runtime import following
+from zoosup.host.ports import Content, Host, Inspector
+from zoosup.runtime import following, snapshot
 from zoosup.runtime.board import Board
 from zoosup.runtime.messages import Asked, Questioned
 from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ZooSpec
 
 LOOKS = 3
@@ -58,15 +59,9 @@ class Desk:
     async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
         """See `Commands`."""
         spec = await self._spec(text, path)
-        looks: dict[str, Preflight] = {}
-        for _ in range(LOOKS):
-            foretold = await self._question(spec, path, looks)
-            unseen = [a for a in foretold["actions"] if a["action"] == "inspect"]
-            if not unseen:
-                break
-            for action in unseen:
-                looks[action["model"]] = await self._look(spec, action)
-        return foretold
+        answer: asyncio.Future[Zoo] = asyncio.get_running_loop().create_future()
+        self._reconciler.post(Questioned(spec, path, answer))
+        return await foretell(await answer, self._host.inspector, self._environ)
 
     def heartbeat(self) -> float:
         """See `Commands`."""
@@ -92,15 +87,17 @@ class Desk:
             raise InvalidFileError(message.error)
         return message.spec
 
-    async def _question(
-        self, spec: ZooSpec | None, path: str, looks: Mapping[str, Preflight]
-    ) -> Mapping[str, Any]:
-        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(Questioned(spec, path, looks, answer))
-        return await answer
 
-    async def _look(self, spec: ZooSpec | None, action: Mapping[str, Any]) -> Preflight:
-        zoo = self._reconciler.zoo
-        model = (spec or zoo.spec).models[action["model"]]
-        env = dict(self._environ) | dict(model.env)
-        return await self._host.inspector.inspect(model, env, action["port"], zoo.clock.now())
+async def foretell(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """What the next passes over a zoo of one's own would do, with the looks they would take at files and ports."""
+    for _ in range(LOOKS):
+        foretold = snapshot.foretold(ahead)
+        unseen = [a for a in foretold["actions"] if a["action"] == "inspect"]
+        if not unseen:
+            break
+        for action in unseen:
+            spec = ahead.spec.models[action["model"]]
+            env = dict(environ) | dict(spec.env)
+            look = await inspector.inspect(spec, env, action["port"], ahead.clock.now())
+            ahead.tell(action["model"], Inspected(look))
+    return foretold

@@ -36,10 +36,11 @@ def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
             _log.warning("%s: what was kept of it can't be read and is left out: %s", name, error)
 
 
-def last_good(state: Mapping[str, Any]) -> str:
-    """The text of the last file that was in force; empty when there was none."""
-    text = _table(state.get("file")).get("text")
-    return text if isinstance(text, str) else ""
+def last_good(state: Mapping[str, Any], path: str) -> str:
+    """The text that was last in force from this path; empty when there was none, or it was another file's."""
+    kept = _table(state.get("file"))
+    text = kept.get("text")
+    return text if isinstance(text, str) and kept.get("path") == path else ""
 
 
 class Keeper:

@@ -7,10 +7,9 @@ costs only latency.
 from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from zoosup.core.lifecycle import Fact
-from zoosup.core.status import Preflight
+from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ZooSpec
 
 
@@ -50,15 +49,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Questioned:
-    """What would the next pass do, under `spec` if given? Answered with the plan as data.
-
-    `looks` are what the files and ports of models showed that no start has looked at yet.
-    """
+    """What if `spec` were in force (None: the one that is)? Answered with a zoo of the asker's own."""
 
     spec: ZooSpec | None
     path: str
-    looks: Mapping[str, Preflight]
-    answer: Future[Mapping[str, Any]]
+    answer: Future[Zoo]
 
 
 @dataclass(frozen=True, slots=True)

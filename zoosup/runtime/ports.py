@@ -5,6 +5,7 @@ for a model.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zoosup.host.ports import Logs
@@ -34,7 +35,8 @@ class Commands(Protocol):
         """Seconds since the loop last turned."""
 
 
-class Faces(Protocol):
+@dataclass(frozen=True, slots=True)
+class Faces:
     """All that a face needs, handed over by the composition root."""
 
     board: Board

@@ -209,13 +209,12 @@ class Reconciler:
                 self._zoo.tell(model.name, RunMeasured(run.id, amounts))
 
     def _look_at(self, message: FileRead) -> None:
-        digest = spec_hash(message.text)
         if message.spec is None:
             self._zoo.refuse(message.error)
-        elif digest == self._zoo.applied.hash:
+        elif spec_hash(message.text) == self._zoo.applied.hash:
             self._zoo.accept()
         else:
-            self._zoo.take_over(message.spec, message.text, digest)
+            self._zoo.take_over(message.spec, message.text)
         if message.answer is not None:
             self._answers.append(message.answer)
 
@@ -230,11 +229,9 @@ class Reconciler:
         self._answers.append(message.answer)
 
     def _foretell(self, message: Questioned) -> None:
-        spec = self._zoo.spec if message.spec is None else message.spec
         self._zoo.sample(self._host.gauge.read())
         if not message.answer.done():
-            ahead = self._zoo.imagine(spec, message.looks)
-            message.answer.set_result(snapshot.foretold(ahead, message.path))
+            message.answer.set_result(self._zoo.imagine(message.spec, message.path))
 
     def _leave(self, message: Leave) -> None:
         if not self._zoo.shutdown:

@@ -4,6 +4,7 @@ Everything that people and programs see of the runtime is built here, from the z
 environment variables and tokens are in none of it.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,7 +46,10 @@ def build(zoo: Zoo, decided: Plan, stamps: Stamps) -> dict[str, Any]:
     conditions = stamps.stamp(decided.conditions)
     return {
         "version": __version__,
+        "instance": zoo.instance,
         "node": zoo.node,
+        "pid": os.getpid(),
+        "at": zoo.clock.wall(),
         "config": _config(zoo),
         "phase": "stopping" if zoo.shutdown else "running",
         "converged": zoo.converged(),
@@ -169,13 +173,13 @@ def farewell(model: Model, run: Run) -> tuple[str, str, str, str, dict[str, Any]
 # zoosup plan
 
 
-def foretold(ahead: Zoo, path: str) -> dict[str, Any]:
+def foretold(ahead: Zoo) -> dict[str, Any]:
     """What the next pass over such a zoo would do."""
     decided = plan(ahead.spec, ahead.observed())
     now = ahead.clock.now()
     return {
         "generation": ahead.applied.generation,
-        "path": path,
+        "path": ahead.applied.path,
         "actions": [_action(a) for a in decided.actions],
         "models": {name: _verdict(ahead, name, decided) for name in decided.verdicts},
         "conditions": [_condition(c) | {"model": c.model} for c in decided.conditions],

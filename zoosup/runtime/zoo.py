@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, switch as switching
-from zoosup.core.lifecycle import Fact, Forgiven, Inspected, Overridden, apply
+from zoosup.core.lifecycle import Fact, Forgiven, Overridden, apply
 from zoosup.core.status import (
     Cooldown,
     Model,
@@ -17,7 +17,6 @@ from zoosup.core.status import (
     Override,
     Phase,
     Pool,
-    Preflight,
     Reason,
     Run,
     Switch,
@@ -26,6 +25,7 @@ from zoosup.core.status import (
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.journal import Journal
 from zoosup.spec.models import ZooSpec
+from zoosup.spec.parse import spec_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Zoo:
     """The state of one host. `error` of `applied` is why the newest look at the file changed nothing."""
 
     node: str
+    instance: str
     clock: Clock
     journal: Journal
     applied: Applied
@@ -65,14 +66,14 @@ class Zoo:
 
     # the file
 
-    def take_over(self, spec: ZooSpec, text: str, digest: str) -> None:
+    def take_over(self, spec: ZooSpec, text: str) -> None:
         """Put a valid file in force: a new generation, at once and as a whole."""
         before, self.spec = self.spec, spec
         generation = self.applied.generation + 1
         self.applied = replace(
             self.applied,
             text=text,
-            hash=digest,
+            hash=spec_hash(text),
             generation=generation,
             loaded_at=self.clock.wall(),
             error=None,
@@ -117,18 +118,17 @@ class Zoo:
         for name in [n for n, m in self.models.items() if n not in self.spec.models and m.run is None]:
             del self.models[name]
 
-    def imagine(self, spec: ZooSpec, looks: Mapping[str, Preflight]) -> "Zoo":
+    def imagine(self, spec: ZooSpec | None, path: str) -> "Zoo":
         """A copy in which `spec` is in force: nothing done to it is done to the real one, or told to anybody."""
         copy = replace(
             self,
             journal=Journal(self.clock.wall, limit=1),
             models=dict(self.models),
             cooldowns=dict(self.cooldowns),
+            applied=replace(self.applied, path=path),
         )
-        if spec is not self.spec:
-            copy.take_over(spec, "", "")
-        for name, look in looks.items():
-            copy.tell(name, Inspected(look))
+        if spec is not None:
+            copy.take_over(spec, "")
         return copy
 
     # models

@@ -1,0 +1,67 @@
+"""The journal as log lines: for people on a terminal, or one JSON object a line for programs.
+
+Knows how an event reads; refuses to know where lines go and which of them are wanted.
+"""
+
+import json
+import logging
+from typing import Any
+
+from zoosup.runtime.journal import Event
+
+LOGGER = logging.getLogger("zoosup")
+
+_LEVELS = {"Refused": logging.ERROR, "Stuck": logging.ERROR}
+
+
+def tell(event: Event) -> None:
+    """Log one event; what went wrong at a level that says so."""
+    level = _LEVELS.get(event.type, logging.INFO)
+    if event.type == "Gone" and event.reason in {"Crashed", "StartupDeadline", "LivenessFailed"}:
+        level = logging.WARNING
+    LOGGER.log(level, "%s", sentence(event), extra={"event": event.as_dict()})
+
+
+def sentence(event: Event) -> str:
+    """The event in one line."""
+    subject = f"{event.model}: " if event.model is not None else ""
+    message = f": {event.message}" if event.message else ""
+    if event.type == "Phase":
+        return f"{subject}{event.data['from']} -> {event.data['to']}{message}"
+    if event.type == "Gone":
+        last = _last_words(event)
+        return f"{subject}gone ({event.reason}){message}{last}"
+    return f"{subject}{event.type} {event.reason}{message}"
+
+
+def _last_words(event: Event) -> str:
+    end = event.data.get("exit") or {}
+    if event.reason not in {"Crashed", "StartupDeadline", "LivenessFailed"} or not end.get("log"):
+        return ""
+    return f"; it last wrote: {end['log'][-1]}"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (seconds since the epoch), level, logger, message, and the event if it is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record."""
+        line: dict[str, Any] = {
+            "time": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        event = getattr(record, "event", None)
+        if event is not None:
+            line["event"] = event
+        return json.dumps(line, default=str)
+
+
+class TextLines(logging.Formatter):
+    """Lines for people: time of day with the date in front, level, message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
