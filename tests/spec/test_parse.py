@@ -1,0 +1,490 @@
+import pytest
+
+from zoosup.errors import ExitCode
+from zoosup.spec.models import Memory, RestartPolicy, Strategy
+from zoosup.spec.parse import decode, parse, spec_hash
+from zoosup.spec.problems import SpecError
+
+ENVIRON = {"HOME": "/home/ann", "ODD": "a b ${PORT}", "ZOO_TOKEN": "hunter2"}
+
+WHOLE = """\
+active: [qwen3:8b, org/embed]
+budget: {ram: 48GiB, ram_reserve: 2GiB}
+switch: {strategy: replace, rollback: false, cooldown: {min: 2s, max: 1m}}
+status: {listen: "[::1]:9000", token: "${env.ZOO_TOKEN}"}
+vars: {root: "${env.HOME}/models", weights: "${root}/gguf"}
+x-notes: {anything: [goes, 1, null]}
+defaults:
+  ready: {http: /health, deadline: 5m}
+  stop: {grace: 10s}
+models:
+  qwen3:8b:
+    command: llama-server -m ${weights}/q.gguf --host ${HOST} --port ${PORT}
+    env: {CUDA_VISIBLE_DEVICES: "0", NAME: "${MODEL_ID}"}
+    cwd: ${root}
+    port: 9100
+    memory: {ram: 1.5GiB}
+    live: {http: /live, period: 5s, timeout: 1s, failures: 2}
+    stop: {signal: sigint, before: {http: POST /drain}, command: "docker stop zoo-${MODEL_ID}"}
+    restart: {policy: on-failure, initial: 1s, factor: 3, max: 1m, reset_after: 5m, limit: {count: 5, within: 10m}}
+    description: The chat model
+  org/embed:
+    command: [embed, --note, "${env.ODD}", --port, "${PORT}"]
+    ready: {tcp: true}
+"""
+
+
+def read(text, environ=ENVIRON):
+    return parse(text, path="zoo.yaml", environ=environ)
+
+
+def refused(text, environ=ENVIRON):
+    with pytest.raises(SpecError) as caught:
+        read(text, environ)
+    return str(caught.value).splitlines()
+
+
+def model(text):
+    return read(f"active: []\nmodels:\n  m:\n{text}\n").models["m"]
+
+
+def test_a_whole_file_is_read_as_it_says():
+    spec = read(WHOLE)
+    assert ("qwen3:8b", "org/embed") == spec.active
+    assert (48 * 2**30, 2 * 2**30) == (spec.budget.ram, spec.budget.ram_reserve)
+    assert (Strategy.REPLACE, False, 2.0, 60.0) == (
+        spec.switch.strategy,
+        spec.switch.rollback,
+        spec.switch.cooldown.min,
+        spec.switch.cooldown.max,
+    )
+    assert "[::1]:9000" == spec.status.listen
+    assert spec.status.token is not None
+    assert "hunter2" == spec.status.token.get_secret_value()
+    variables = {"root": "/home/ann/models", "weights": "/home/ann/models/gguf"}
+    assert variables == spec.vars
+    assert ["qwen3:8b", "org/embed"] == list(spec.models)
+
+
+def test_a_whole_model_is_read_as_it_says():
+    found = read(WHOLE).models["qwen3:8b"]
+    command = (
+        "llama-server",
+        "-m",
+        "/home/ann/models/gguf/q.gguf",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "${PORT}",
+    )
+    assert command == found.command
+    environment = {"CUDA_VISIBLE_DEVICES": "0", "NAME": "qwen3:8b"}
+    assert environment == found.env
+    assert ("/home/ann/models", 9100, Memory(ram=3 * 2**29)) == (found.cwd, found.port, found.memory)
+    assert ("/health", 300.0, "adaptive", 2.0) == (
+        found.ready.http,
+        found.ready.deadline,
+        found.ready.interval,
+        found.ready.timeout,
+    )
+    assert found.live is not None
+    assert ("/live", 5.0, 1.0, 2) == (
+        found.live.http,
+        found.live.period,
+        found.live.timeout,
+        found.live.failures,
+    )
+    assert ("INT", 10.0, ("docker", "stop", "zoo-qwen3:8b")) == (
+        found.stop.signal,
+        found.stop.grace,
+        found.stop.command,
+    )
+    assert found.stop.before is not None
+    assert ("POST", "/drain") == (found.stop.before.method, found.stop.before.path)
+    assert (RestartPolicy.ON_FAILURE, 1.0, 3.0, 60.0, 300.0) == (
+        found.restart.policy,
+        found.restart.initial,
+        found.restart.factor,
+        found.restart.max,
+        found.restart.reset_after,
+    )
+    assert found.restart.limit is not None
+    assert (5, 600.0) == (found.restart.limit.count, found.restart.limit.within)
+
+
+def test_what_is_not_written_has_its_default():
+    found = model("    command: serve")
+    assert ({}, None, "auto", "auto", None, "") == (
+        found.env,
+        found.cwd,
+        found.port,
+        found.memory,
+        found.live,
+        found.description,
+    )
+    assert ("/health", False, None, "adaptive", 2.0, 600.0) == tuple(dict(found.ready).values())
+    assert ("TERM", 30.0, None, None) == tuple(dict(found.stop).values())
+    assert (RestartPolicy.ALWAYS, 2.0, 2.0, 300.0, 600.0, None) == tuple(dict(found.restart).values())
+    spec = read("active: []\nmodels: {}\n")
+    assert ("auto", "auto") == tuple(dict(spec.budget).values())
+    assert ("127.0.0.1:8081", None) == tuple(dict(spec.status).values())
+
+
+def test_a_substituted_value_stays_one_argument_and_literal():
+    command = ("embed", "--note", "a b $${PORT}", "--port", "${PORT}")
+    assert command == read(WHOLE).models["org/embed"].command
+
+
+def test_a_probe_chosen_by_a_model_replaces_the_inherited_one():
+    ready = read(WHOLE).models["org/embed"].ready
+    assert (None, True, 300.0) == (ready.http, ready.tcp, ready.deadline)
+
+
+def test_live_without_a_choice_asks_for_health():
+    assert "/health" == model("    command: x\n    live: {}").live.http
+
+
+def test_active_may_be_one_name():
+    assert ("m",) == read("active: m\nmodels: {m: {command: x}}\n").active
+
+
+TRAPS = [
+    "no",
+    "on",
+    "off",
+    "yes",
+    "y",
+    "1e3",
+    "0777",
+    "12:30:00",
+    "2024-01-01",
+    "true",
+    "0x10",
+    "1_000",
+    "1.10",
+]
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_yaml_1_1_never_changes_a_name(name):
+    for written in (name, f"[{name}]", f"\n- {name}"):
+        spec = read(f"active: {written}\nmodels:\n  {name}: {{command: x}}\n")
+        assert ((name,), [name]) == (spec.active, list(spec.models))
+
+
+GOOD_NAMES = ["q", "qwen3:8b", "org/model", "Qwen3-8B_Q4.K+M@v1", "a" * 128, "1", "a..b"]
+BAD_NAMES = [
+    "",
+    "../x",
+    "a/../b",
+    "a/..",
+    "a//b",
+    "a/",
+    "a/./b",
+    "/a",
+    ".a",
+    "-a",
+    "a b",
+    "é",
+    "a" * 129,
+    "a\\b",
+    "a$b",
+]
+
+
+@pytest.mark.parametrize("name", GOOD_NAMES)
+def test_a_name_people_use_is_taken(name):
+    assert [name] == list(read(f"active: []\nmodels: {{'{name}': {{command: x}}}}\n").models)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_could_lead_elsewhere_is_refused_at_its_key(name):
+    (line,) = refused(f"active: []\nmodels:\n  '{name}': {{command: x}}\n")
+    assert line.startswith(f"zoo.yaml:3:3: models.{name}: is no name for a model, expected a name of letters")
+
+
+NO_ZOO = ["", "\n\n", "# only a comment\n", "null\n", "~\n", "---\n", "---\n...\n"]
+
+
+@pytest.mark.parametrize("text", NO_ZOO)
+def test_an_empty_file_never_empties_the_zoo(text):
+    (line,) = refused(text)
+    assert "the file is empty, expected a mapping with active and models" in line
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a\n", "12\n", "[]\n"])
+def test_a_document_that_is_no_mapping_is_refused(text):
+    (line,) = refused(text)
+    assert "expected a mapping with active and models" in line
+
+
+def test_both_active_and_models_must_be_there():
+    assert [
+        "zoo.yaml:1:1: models: is missing, expected this key always; for none write models: {}",
+    ] == refused("active: []\n")
+    assert [
+        "zoo.yaml:1:1: active: is missing, expected this key always; for none write active: []",
+    ] == refused("models: {}\n")
+
+
+@pytest.mark.parametrize("cut", range(1, len(WHOLE), 7))
+def test_a_truncated_file_is_refused_or_still_a_zoo(cut):
+    """A save seen half way: what is read must at least name its active models."""
+    try:
+        spec = read(WHOLE[:cut])
+    except SpecError:
+        return
+    assert set(spec.active) <= set(spec.models)
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_file():
+    text = """\
+active: [qwen4, no, no]
+budget: {ram: 12, ram_reserv: 1GiB}
+vars: {a: "${later}", later: x}
+x-frag: &frag
+  stop: {grace: 30}
+defaults:
+  ready: {http: health, deadline: 10 m}
+  port: 99999
+models:
+  no:
+    command: serve ${nope} ${env.NOPE}
+    env: {CUDA: 0}
+  qwen3:
+    <<: *frag
+    commnd: [a]
+    ready: {tcp: true, exec: [x]}
+  q5:
+    command: [a, 1, 2.5]
+    memory: 7GiB
+    restart: {limit: {count: 0}, initial: 10m}
+    live: {failures: 1}
+    live: {tcp: yes}
+status: {listen: "a:99999", token: 5}
+"""
+    size = "a size with a unit, such as 512MiB, 7GiB or 7GB"
+    duration = "a duration with a unit, such as 250ms, 30s, 10m or 1h30m"
+    keys = "one of command, env, cwd, port, memory, ready, live, stop, restart, description"
+    command = "the program and its arguments: a list, or a string, split as a shell would"
+    quote = "got a number or a truth value, expected a string; put quotes around it"
+    listen = "HOST:PORT or [IPv6]:PORT, such as 127.0.0.1:8081; a port is 0 to 65535"
+    assert [
+        "1:10: active.0: qwen4 is no model of this file; did you mean qwen3?, expected a name that stands under models",
+        "1:21: active.2: names no a second time, expected each name once",
+        f"2:15: budget.ram: got 12, expected {size}, or auto",
+        "2:19: budget.ram_reserv: unknown key; did you mean ram_reserve?, expected one of ram, ram_reserve",
+        "3:11: vars.a: ${later} is not in vars, expected env.NAME or a name above",
+        f"5:17: models.qwen3.stop.grace: got 30, expected {duration}",
+        "7:17: defaults.ready.http: got health, expected a path that begins with /, without blanks",
+        f"7:35: defaults.ready.deadline: got 10 m, expected {duration}, above 0s",
+        "8:9: defaults.port: got 99999, expected 1 to 65535 or auto",
+        "11:14: models.no.command: ${nope} is not in vars",
+        "11:14: models.no.command: ${env.NOPE} is not set in the environment",
+        f"12:17: models.no.env.CUDA: {quote}",
+        f"13:3: models.qwen3.command: is missing, expected {command}",
+        f"15:5: models.qwen3.commnd: unknown key; did you mean command?, expected {keys}",
+        "16:24: models.qwen3.ready.exec: has tcp and exec, expected one of http, tcp and exec",
+        f"18:18: models.q5.command.1: {quote}",
+        f"18:21: models.q5.command.2: {quote}",
+        "19:13: models.q5.memory: got 7GiB, expected auto or {ram: SIZE}",
+        "20:5: models.q5.restart: initial is above max, expected initial at most max",
+        "20:15: models.q5.restart.limit.within: is missing, expected the time in which they are counted",
+        "20:30: models.q5.restart.limit.count: got 0, expected a whole number of 1 to 1000000",
+        "22:5: models.q5.live: the key stands in line 21 already, expected each key once",
+        f"23:18: status.listen: got 'a:99999', expected {listen}",
+        "23:36: status.token: got a number or a truth value, expected a string; put quotes around it",
+    ] == [line.removeprefix("zoo.yaml:") for line in refused(text)]
+
+
+REFUSALS = {
+    # what is written in a model -> the path, and a part of what is said
+    "port: 0": ("port", "expected 1 to 65535 or auto"),
+    "port: 65536": ("port", "expected 1 to 65535 or auto"),
+    'port: "8080"': ("port", "got '8080', expected 1 to 65535 or auto"),
+    "port: 0o17": ("port", "got 0o17"),
+    "port: 0777": ("port", "got 0777"),
+    "port: true": ("port", "got true"),
+    "port: 8080.0": ("port", "got 8080.0"),
+    "port:": ("port", "got nothing"),
+    "memory: {ram: 1024}": ("memory.ram", "got 1024, expected a size with a unit"),
+    "memory: {ram: 8388608TiB}": ("memory.ram", "at most"),
+    "memory: {}": ("memory.ram", "is missing"),
+    "memory: [1GiB]": ("memory", "got a list, expected a mapping"),
+    "memory: {vram: 1GiB, ram: 1GiB}": ("memory.vram", "unknown key"),
+    "env: [A=b]": ("env", "got a list, expected a mapping"),
+    "env: {A: true}": ("env.A", "put quotes around it"),
+    "env: {A: 1e3}": ("env.A", "put quotes around it"),
+    "env: {A: null}": ("env.A", "got nothing, expected a string"),
+    'env: {"A=B": x}': ("env.A=B", "expected the name of an environment variable"),
+    'env: {A: "x\\0y"}': ("env.A", "NUL"),
+    "cwd: models": ("cwd", "expected an absolute path"),
+    "ready: {tcp: yes}": ("ready.tcp", "got yes, expected true or false"),
+    "ready: {timeout: 0s}": ("ready.timeout", "above 0s"),
+    "ready: {interval: fast}": ("ready.interval", "above 0s, or adaptive"),
+    "ready: {exec: ''}": ("ready.exec", "names no program"),
+    "ready: {http: /a b}": ("ready.http", "without blanks"),
+    "ready:": ("ready", "got nothing, expected a mapping"),
+    "live: {period: 15}": ("live.period", "got 15, expected a duration with a unit"),
+    "live: {failures: 6.0}": ("live.failures", "got 6.0, expected a whole number"),
+    "stop: {signal: STOP}": ("stop.signal", "expected the name of a signal"),
+    "stop: {signal: 15}": ("stop.signal", "expected the name of a signal"),
+    "stop: {grace: 0}": ("stop.grace", "got 0, expected a duration with a unit"),
+    "stop: {before: POST /drain}": ("stop.before", "got POST /drain, expected a mapping"),
+    "stop: {before: {http: /drain}}": ("stop.before.http", "expected a method and a path"),
+    "stop: {command: a | b}": ("stop.command", "holds the shell's |"),
+    "restart: {policy: sometimes}": ("restart.policy", "expected one of always, on-failure, never"),
+    "restart: {factor: 0.5}": ("restart.factor", "expected a number of 1 to 100"),
+    "restart: {factor: .nan}": ("restart.factor", "expected a number of 1 to 100"),
+    "restart: {max: 1s}": ("restart.max", "initial is above max"),
+    "restart: {initial: 0s}": ("restart.initial", "above 0s"),
+    "restart: {limit: {count: 3}}": ("restart.limit.within", "is missing"),
+    "description: 5": ("description", "got 5, expected a string; put quotes around it"),
+    "aliases: [a]": ("aliases", "unknown key"),
+}
+
+
+@pytest.mark.parametrize(("field", "refusal"), REFUSALS.items())
+def test_a_field_of_a_model_is_refused_by_its_path(field, refusal):
+    (line,) = refused(f"active: []\nmodels:\n  m:\n    command: x\n    {field}\n")
+    path, message = refusal
+    assert line.startswith("zoo.yaml:5:")
+    assert f": models.m.{path}: " in line
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("", "got nothing, expected a string or a list of strings"),
+        ("''", "names no program"),
+        ("[]", "names no program"),
+        ("['', a]", "names no program"),
+        ("{a: b}", "got a mapping, expected a string or a list of strings"),
+        ("5", "expected a string or a list of strings"),
+        ("a | b", "zoosup runs no shell; write command: [sh, -c, …]"),
+        ("a 'b", "not closed"),
+        ("x ${PORT", "is not closed by `}`"),
+    ],
+)
+def test_a_command_that_is_none_is_refused(written, message):
+    (line,) = refused(f"active: []\nmodels:\n  m:\n    command: {written}\n")
+    assert ": models.m.command: " in line
+    assert message in line
+
+
+@pytest.mark.parametrize("command", ["[sh, -c, 'a | b']", "sh -c 'a | b'", "[a, '|', '>']"])
+def test_a_shell_that_is_asked_for_by_name_is_no_error(command):
+    assert "|" in " ".join(model(f"    command: {command}").command)
+
+
+SECTIONS = {
+    "active: 5.5\nmodels: {}": "active: 5.5 is no model of this file",
+    "active:\nmodels: {}": "active: got nothing, expected the name of a model, a list of names, or [] for none",
+    "active: {a: b}\nmodels: {}": "active: got a mapping, expected the name of a model",
+    "active: [[a]]\nmodels: {}": "active.0: got a list, expected the name of a model",
+    "active: []\nmodels:": "models: got nothing, expected a mapping of names to models; {} for none",
+    "active: []\nmodels: []": "models: got a list, expected a mapping of names to models; {} for none",
+    "active: []\nmodels: {a: }": "models.a: got nothing, expected a mapping",
+    "active: []\nmodels: {}\ndefaults: 5": "defaults: got 5, expected a mapping",
+    "active: []\nmodels: {}\ndefaults: {prot: 5}": "defaults.prot: unknown key; did you mean port?",
+    "active: []\nmodels: {}\nbugdet: {}": "bugdet: unknown key; did you mean budget?",
+    "active: []\nmodels: {}\nvars: [a]": "vars: got a list, expected a mapping",
+    "active: []\nmodels: {}\nvars: {a: 5}": "vars.a: got a number or a truth value, expected a string",
+    "active: []\nmodels: {}\nvars: {PORT: a}": "vars.PORT: got a string, expected a name of letters",
+    "active: []\nmodels: {}\nbudget: {ram: lots}": "budget.ram: got lots, expected a size with a unit",
+    "active: []\nmodels: {}\nswitch: {cooldown: {min: 1m}}": "switch.cooldown: min is above max",
+    "active: []\nmodels: {}\nswitch: {strategy: swap}": "switch.strategy: got swap, expected one of auto, overlap",
+    "active: []\nmodels: {}\nstatus: {listen: 8081}": "status.listen: got 8081, expected a string",
+    "active: []\nmodels: {}\nstatus: {listen: ':8081'}": "status.listen: got ':8081', expected HOST:PORT",
+    "active: []\nmodels: {}\nstatus: {listen: '::1:80'}": "status.listen: got '::1:80', expected HOST:PORT",
+    "active: []\nmodels: {}\nstatus: {token: ''}": "expected a string that is not empty",
+    "active: []\nmodels: {}\nstatus: {token: '${env.NO}'}": "${env.NO} is not set in the environment",
+    "active: []\nmodels: {}\nstatus: {listen: '${HOST}:1'}": "${HOST} is known only inside a model",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), SECTIONS.items())
+def test_a_section_is_refused_by_its_path(text, message):
+    (line,) = refused(text)
+    assert message in line
+
+
+def test_a_mistake_in_defaults_is_told_once_and_stands_in_defaults():
+    models = "".join(f"  m{n}: {{command: x}}\n" for n in range(3))
+    (line,) = refused(f"active: []\ndefaults:\n  stop: {{grace: 5}}\nmodels:\n{models}")
+    assert line.startswith("zoo.yaml:3:17: defaults.stop.grace: got 5")
+
+
+def test_two_fields_clash_only_once_defaults_are_merged_in():
+    text = "active: []\ndefaults: {restart: {initial: 10m}}\nmodels:\n  m: {command: x, restart: {max: %s}}\n"
+    assert 600.0 == read(text % "20m").models["m"].restart.initial
+    (line,) = refused(text % "5m")
+    assert line.startswith("zoo.yaml:4:29: models.m.restart.max: initial is above max")
+
+
+def test_a_command_may_come_from_defaults():
+    spec = read("active: m\ndefaults: {command: 'serve ${MODEL_ID}'}\nmodels: {m: {}}\n")
+    assert ("serve", "m") == spec.models["m"].command
+
+
+def test_defaults_in_every_model_are_bounded():
+    env = ", ".join(f"K{n}: v" for n in range(500))
+    models = "".join(f"  m{n}: {{command: x}}\n" for n in range(500))
+    (line,) = refused(f"active: []\ndefaults: {{env: {{{env}}}}}\nmodels:\n{models}")
+    assert "more than 100000 values once defaults are in every model" in line
+
+
+SECRETS = [
+    "models: {m: {command: x, env: {API_KEY: 1234567}}}",
+    "models: {m: {command: x, env: {PLAIN: 1234567}}}",
+    "models: {m: {command: [x, --api-key, 1234567]}}",
+    "models: {m: {command: x --api-key=1234567; y}}",
+    "models: {m: {command: x, env: {API_KEY: '1234567${'}}}",
+    "models: {m: {command: x, ready: {http: 'v1?token=1234567'}}}",
+    "models: {}\nstatus: {token: 1234567}",
+    "models: {}\nvars: {secret: 1234567}",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_refusal_never_shows_a_secret(text):
+    lines = refused(f"active: []\n{text}\n")
+    assert lines
+    assert "1234567" not in "\n".join(lines)
+
+
+def test_neither_env_nor_vars_nor_the_token_stand_in_a_repr():
+    text = 'active: []\nmodels: {m: {command: x, env: {A: s3cret}}}\nvars: {v: s3cret}\nstatus: {token: "${v}"}\n'
+    spec = read(text)
+    assert "s3cret" == spec.models["m"].env["A"]
+    assert "s3cret" not in repr(spec) + str(spec) + repr(spec.models["m"])
+
+
+def test_an_invalid_file_exits_with_78_and_its_problems_are_data():
+    with pytest.raises(SpecError) as caught:
+        read("active: []\nmodels: {}\nbudget: {ram: 5}\n")
+    (problem,) = caught.value.problems
+    assert ExitCode.INVALID_FILE == caught.value.exit_code
+    assert ("zoo.yaml", 3, 15, "budget.ram", "got 5") == (
+        problem.file,
+        problem.line,
+        problem.column,
+        problem.path,
+        problem.what,
+    )
+
+
+def test_bytes_that_are_no_utf_8_are_refused_with_their_place():
+    with pytest.raises(SpecError) as caught:
+        decode(b"a: 1\nb: \xff\n", path="zoo.yaml")
+    assert "zoo.yaml:2:4: the byte 0xFF is not UTF-8, expected UTF-8 text" == str(caught.value)
+    assert "é" == decode("é".encode(), path="zoo.yaml")
+
+
+def test_one_content_has_one_hash():
+    assert "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb" == spec_hash("a")
+
+
+def test_crlf_and_a_byte_order_mark_change_nothing():
+    assert read(WHOLE) == read("\ufeff" + WHOLE.replace("\n", "\r\n"))
