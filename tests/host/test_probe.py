@@ -1,0 +1,229 @@
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+
+import pytest
+
+from zoosup.host import probe
+from zoosup.host.listeners import Ownership
+from zoosup.host.ports import Endpoint, Prober, Verdict
+from zoosup.host.probe import HttpProber
+from zoosup.spec.models import Live, Ready
+
+SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404); self.end_headers()
+    def do_POST(self):
+        self.send_response(202 if self.path == "/drain?now=1" else 500); self.end_headers()
+    def log_message(self, *args): pass
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+class Server:
+    """A real process that answers GET /health with 200 and POST /drain?now=1 with 202."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def endpoint(self, *members: int, contained: bool = False) -> Endpoint:
+        pids = frozenset(members or {self.process.pid})
+        return Endpoint("127.0.0.1", self.port, lambda: pids, contained)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+async def prober() -> AsyncIterator[HttpProber]:
+    prober = HttpProber()
+    yield prober
+    await prober.close()
+
+
+async def first(verdicts: AsyncIterator[Verdict]) -> Verdict:
+    verdict = await anext(verdicts)
+    await verdicts.aclose()  # type: ignore[attr-defined]
+    return verdict
+
+
+STRANGER = 1 << 23  # a pid that no process of any kernel has
+
+
+def test_it_is_a_prober(prober: HttpProber) -> None:
+    _: Prober = prober
+
+
+@pytest.mark.parametrize("ready", [Ready(http="/health"), Ready(tcp=True)])
+async def test_a_server_of_ours_is_ready(prober: HttpProber, server: Server, ready: Ready) -> None:
+    assert (await first(prober.readiness(server.endpoint(), ready, {}))).ok
+
+
+@pytest.mark.parametrize("ready", [Ready(http="/health"), Ready(tcp=True)])
+async def test_a_strangers_answer_does_not_count_and_names_it(
+    prober: HttpProber, server: Server, ready: Ready
+) -> None:
+    verdict = await first(prober.readiness(server.endpoint(STRANGER), ready, {}))
+    assert verdict.ok is False
+    expected = f"port {server.port} is answered by pid {server.process.pid} (python"
+    assert verdict.message.startswith(expected)
+    assert verdict.message.endswith("), which is not this model")
+
+
+async def test_a_contained_servers_pid_proves_nothing(prober: HttpProber, server: Server) -> None:
+    assert (await first(prober.readiness(server.endpoint(STRANGER, contained=True), Ready(), {}))).ok
+
+
+async def test_an_owner_that_can_not_be_told_counts_as_ours(
+    prober: HttpProber, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "ownership", lambda *_: Ownership(None))
+    assert (await first(prober.readiness(server.endpoint(STRANGER), Ready(), {}))).ok
+
+
+async def test_a_stranger_is_not_searched_for_at_every_answer(
+    prober: HttpProber, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+    real = probe.ownership
+
+    def counting(*args: object) -> object:
+        searched.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(probe, "ownership", counting)
+    ready = Ready(interval=0.01)
+    async with aclosing(prober.readiness(server.endpoint(STRANGER), ready, {})) as verdicts:
+        await anext(verdicts)
+        waiting = asyncio.ensure_future(anext(verdicts))
+        await asyncio.sleep(0.3)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert 1 == len(searched)
+
+
+async def test_members_are_asked_for_anew_so_that_the_model_becomes_ready(
+    prober: HttpProber, server: Server
+) -> None:
+    members = frozenset({STRANGER})
+    endpoint = Endpoint("127.0.0.1", server.port, lambda: members)
+    async with aclosing(prober.readiness(endpoint, Ready(interval=0.01), {})) as verdicts:
+        assert (await anext(verdicts)).ok is False
+        members = frozenset({STRANGER, server.process.pid})
+        assert (await anext(verdicts)).ok is True
+
+
+async def test_a_start_is_followed_from_refused_to_ready_to_gone_to_taken_by_a_stranger(
+    prober: HttpProber,
+) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    pids: set[int] = set()
+    endpoint = Endpoint("127.0.0.1", port, lambda: frozenset(pids))
+    async with aclosing(prober.readiness(endpoint, Ready(interval=0.02), {})) as verdicts:
+        assert Verdict(False, "connection refused") == await anext(verdicts)
+        server = Server(port)
+        pids.add(server.process.pid)
+        assert Verdict(True, "GET /health answered 200") == await next_ok(verdicts, ok=True)
+        server.end()
+        assert (await next_ok(verdicts, ok=False)).ok is False
+        stranger = Server(port)
+        while "which is not this model" not in (verdict := await anext(verdicts)).message:
+            assert verdict.ok is False
+        stranger.end()
+
+
+async def next_ok(verdicts: AsyncIterator[Verdict], *, ok: bool) -> Verdict:
+    async for verdict in verdicts:
+        if verdict.ok is ok:
+            return verdict
+    raise AssertionError("an iterator of verdicts never ends")
+
+
+async def test_a_flapping_server_is_told_at_each_turn(prober: HttpProber) -> None:
+    answers = iter([503, 503, 200, 200, 503, 200, 200, 503])
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {next(answers, 503)} x\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    flapping = await asyncio.start_server(handle, "127.0.0.1", 0)
+    endpoint = Endpoint("127.0.0.1", flapping.sockets[0].getsockname()[1], lambda: frozenset({os.getpid()}))
+    async with aclosing(prober.readiness(endpoint, Ready(interval=0.01), {})) as verdicts:
+        assert [False, True, False, True, False] == [(await anext(verdicts)).ok for _ in range(5)]
+    flapping.close()
+
+
+async def test_readiness_by_a_program(prober: HttpProber, server: Server) -> None:
+    ready = Ready(exec=("sh", "-c", 'exit "$CODE"'), interval=0.01)
+    assert (await first(prober.readiness(server.endpoint(), ready, {"CODE": "0", **os.environ}))).ok
+    assert (await first(prober.readiness(server.endpoint(), ready, {"CODE": "4", **os.environ}))).ok is False
+
+
+async def test_liveness_fails_after_so_many_failures_and_recovers(prober: HttpProber, server: Server) -> None:
+    endpoint = server.endpoint()
+    live = Live(http="/health", period=0.02, failures=3)
+    async with aclosing(prober.liveness(endpoint, live, {})) as verdicts:
+        assert (await anext(verdicts)).ok
+        server.process.send_signal(19)  # SIGSTOP: it lives and does not answer
+        hanging = Live(http="/health", period=0.02, timeout=0.05, failures=3)
+        async with aclosing(prober.liveness(endpoint, hanging, {})) as impatient:
+            assert Verdict(False, "GET /health: no answer within 0.05 s") == await anext(impatient)
+            server.process.send_signal(18)
+            assert (await anext(impatient)).ok
+
+
+async def test_cancelling_a_probe_of_a_hanging_server_takes_effect_at_once(
+    prober: HttpProber, server: Server
+) -> None:
+    server.process.send_signal(19)
+    verdicts = prober.readiness(server.endpoint(), Ready(timeout=300), {})
+    waiting = asyncio.ensure_future(anext(verdicts))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def test_drain_is_any_2xx(prober: HttpProber, server: Server) -> None:
+    verdict = await prober.drain(server.endpoint(), "POST /drain?now=1", 5)
+    assert Verdict(True, "POST /drain?now=1 answered 202") == verdict
+    assert Verdict(False, "POST /other answered 500") == await prober.drain(
+        server.endpoint(), "POST /other", 5
+    )
+
+
+async def test_drain_of_a_server_that_is_gone_is_not_ok(prober: HttpProber, server: Server) -> None:
+    server.end()
+    assert Verdict(False, "connection refused") == await prober.drain(server.endpoint(), "POST /drain", 5)
+
+
+async def test_a_drain_that_hangs_is_cut(prober: HttpProber, server: Server) -> None:
+    server.process.send_signal(19)
+    verdict = await prober.drain(server.endpoint(), "POST /drain", 0.05)
+    assert Verdict(False, "POST /drain: no answer within 0.05 s") == verdict

@@ -1,0 +1,213 @@
+"""One question to one server, over HTTP, by connecting, or by running a program, and the answer in words.
+
+Knows how each kind can fail and whose fault that is. Refuses to know when to ask, how often, or what follows.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import aiohttp
+import psutil
+
+from zoosup.host.ports import Endpoint, Verdict
+
+_OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN}
+"""Out of descriptors, memory or local ports: says something about us, nothing about the model."""
+
+_TELLING = 200  # characters of an answer that go into a message
+_BODY_LIMIT = 65536  # bytes of an answer that are read
+_BODY_PATIENCE = 0.1  # seconds: the status has been read by then, the rest is politeness
+_HELD_UP = 1.0  # seconds beyond its timeout that make a late answer our own fault
+
+
+async def ask_http(
+    session: aiohttp.ClientSession, endpoint: Endpoint, method: str, path: str, within: float
+) -> tuple[Verdict, int]:
+    """One request; the verdict is ok when the status is 200, which is also returned (0: there was none).
+
+    Redirects are not followed: they lead to another server's health. `within`: seconds.
+    """
+    said = f"{method} {path}"
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    status = 0
+
+    async def ask() -> Verdict:
+        nonlocal status
+        url = f"http://{host}:{endpoint.port}{path}"
+        async with session.request(method, url, allow_redirects=False) as answer:
+            status = answer.status
+            target = answer.headers.get("Location", "nowhere")[:_TELLING]
+            body = await _beginning(answer)
+        if status == 200:  # noqa: PLR2004 - the number everybody knows
+            return Verdict(True, f"{said} answered 200")
+        if 300 <= status < 400:  # noqa: PLR2004
+            return Verdict(False, f"{said} answered {status}: redirected to {target}")
+        return Verdict(False, f"{said} answered {status}{body and ': '}{body}")
+
+    return await _bounded(ask, said, within), status
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> str:
+    """What the answer says first. The rest of a small body is read too, else the server sees a broken pipe."""
+    body = b""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_BODY_PATIENCE):
+            async for chunk in answer.content.iter_any():
+                body += chunk
+                if len(body) > _BODY_LIMIT:
+                    break
+    return " ".join(body[: 4 * _TELLING].decode(errors="replace").split())[:_TELLING]
+
+
+async def ask_tcp(endpoint: Endpoint, within: float) -> Verdict:
+    """Connect and hang up; `within`: seconds."""
+
+    async def ask() -> Verdict:
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(client, (endpoint.host, endpoint.port))
+            if client.getsockname() == client.getpeername():
+                # The kernel gave us the very port we called: we would be talking to ourselves.
+                return Verdict(False, "connection refused")
+        return Verdict(True, f"port {endpoint.port} accepts connections")
+
+    return await _bounded(ask, f"port {endpoint.port}", within)
+
+
+async def _bounded(ask: Callable[[], Awaitable[Verdict]], said: str, within: float) -> Verdict:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with asyncio.timeout(within):
+            return await ask()
+    except TimeoutError:
+        if loop.time() - began > within + _HELD_UP:
+            return Verdict(None, f"{said}: zoosup itself was held up")
+        return Verdict(False, f"{said}: no answer within {within:g} s")
+    except (OSError, aiohttp.ClientError, ValueError) as error:
+        return _refused(error, said)
+
+
+def _refused(error: Exception, said: str) -> Verdict:
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, OSError) and cause.errno in _OWN_FAULTS:
+        return Verdict(None, f"{said}: zoosup can't ask: {os.strerror(cause.errno)}")
+    if isinstance(cause, ConnectionRefusedError):
+        return Verdict(False, "connection refused")
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError) or isinstance(
+        cause, ConnectionResetError | BrokenPipeError
+    ):
+        return Verdict(False, f"{said}: the connection was closed without an answer")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Verdict(False, f"{said}: the answer is not HTTP")
+    return Verdict(False, f"{said}: {' '.join(str(error).split())[:_TELLING] or type(error).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: "subprocess.Popen[bytes]"
+    output: IO[bytes]
+
+
+async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float) -> Verdict:
+    """Run a program; exit code 0 is ok. At its end, or after `within` seconds, its whole session is killed.
+
+    A program that can't be started is our fault, not the model's: ok is None.
+    """
+    loop = asyncio.get_running_loop()
+    name = Path(argv[0]).name
+    spawning = loop.run_in_executor(None, _spawn, argv, env)
+    try:
+        child = await asyncio.shield(spawning)
+    except OSError as error:
+        return Verdict(None, f"{argv[0]} can't be run: {error.strerror}")
+    except asyncio.CancelledError:
+        spawning.add_done_callback(_abandon)
+        raise
+    try:
+        ended = await _ended_within(child.process.pid, within)
+    finally:
+        # In a thread, and to its end even when this probe is cancelled: what was started is cleared away.
+        finishing = loop.run_in_executor(None, _finish, child)
+    code, output = await asyncio.shield(finishing)
+    if not ended:
+        return Verdict(False, f"{name}: no answer within {within:g} s")
+    how = f"exited with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+    return Verdict(code == 0, f"{name} {how}{output and ': '}{output}")
+
+
+def _spawn(argv: tuple[str, ...], env: Mapping[str, str]) -> _Child:
+    # A file, not a pipe: a program that says much must not hang on a reader who waits for its end.
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _finish
+    try:
+        process = subprocess.Popen(  # noqa: S603 - what zoo.yaml asks for, without a shell
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except BaseException:
+        output.close()
+        raise
+    return _Child(process, output)
+
+
+def _abandon(spawning: "asyncio.Future[_Child]") -> None:
+    if not spawning.cancelled() and spawning.exception() is None:
+        # Not in the loop's executor: the loop may be about to close, and this has to happen all the same.
+        threading.Thread(target=_finish, args=(spawning.result(),), daemon=True).start()
+
+
+async def _ended_within(pid: int, within: float) -> bool:
+    """Wait for the end of a child without reaping it, so that its pid and session stay its own until we kill."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            async for _ in _growing_pauses():
+                if _has_ended(pid):
+                    return True
+    return False
+
+
+async def _growing_pauses() -> AsyncIterator[None]:
+    pause = 0.002
+    while True:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+        yield
+
+
+def _has_ended(pid: int) -> bool:
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # macOS before Python 3.13
+
+
+def _finish(child: _Child) -> tuple[int, str]:
+    """Kill what is left of the session, reap the child, and return its exit code and the end of its output."""
+    leader = child.process.pid
+    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies only
+        os.killpg(leader, signal.SIGKILL)
+    for pid in psutil.pids():
+        with suppress(OSError):
+            if pid != leader and os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
+    code = child.process.wait()
+    with child.output:
+        size = child.output.seek(0, os.SEEK_END)
+        child.output.seek(max(0, size - 4 * _TELLING))
+        text = " ".join(child.output.read().decode(errors="replace").split())
+    return code, text[-_TELLING:]

@@ -1,0 +1,104 @@
+"""Asks a model server whether it is ready, whether it lives, and tells it to drain.
+
+Brings together the question (`asking`), its rhythm (`schedule`) and the proof that it is the model that answers
+(`listeners`). Refuses to know what a verdict leads to: it kills nothing and starts nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+
+from zoosup.host.asking import ask_exec, ask_http, ask_tcp
+from zoosup.host.listeners import ownership
+from zoosup.host.ports import Endpoint, Verdict
+from zoosup.host.schedule import Ask, liveness_changes, readiness_changes
+from zoosup.spec.models import Live, Ready
+
+RECHECK = 0.5
+"""Seconds for which a stranger found on a port is believed to be still there: finding one walks all processes."""
+
+
+class HttpProber:
+    """Probes over HTTP, by TCP connect and by program. Made anywhere, used in one event loop, closed at the end.
+
+    Every HTTP question gets a connection of its own: a stranger may have taken the port since the last one, and a
+    kept connection would occupy a worker of servers that have one thread for each.
+    """
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    def readiness(self, endpoint: Endpoint, ready: Ready, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+        """Poll fast until ready, slowly afterwards; an OK counts only from a process of the model."""
+        return readiness_changes(self._question(endpoint, ready, env), ready.interval)
+
+    def liveness(self, endpoint: Endpoint, live: Live, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+        """Ask every period; yield ok=False once `failures` in a row have failed, ok=True when one succeeds."""
+        return liveness_changes(self._question(endpoint, live, env), live.period, live.failures)
+
+    async def drain(self, endpoint: Endpoint, call: str, timeout: float) -> Verdict:  # noqa: ASYNC109 - ports.Prober
+        """Send "POST /drain"; any 2xx within `timeout` seconds is ok."""
+        method, _, path = call.partition(" ")
+        verdict, status = await ask_http(self._client(), endpoint, method, path, timeout)
+        if 200 <= status < 300:  # noqa: PLR2004 - success, RFC 9110
+            return Verdict(True, f"{call} answered {status}")
+        return verdict
+
+    async def close(self) -> None:
+        """Close the HTTP client; iterators are closed by those who have them."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _question(self, endpoint: Endpoint, probe: Ready | Live, env: Mapping[str, str]) -> Ask:
+        """What to ask, as a function of whether the last answer was good."""
+        owner = _Owner(endpoint)
+
+        async def ask(was_ok: bool) -> Verdict:
+            if probe.exec is not None:
+                return await ask_exec(probe.exec, env, probe.timeout)
+            if probe.tcp:
+                verdict = await ask_tcp(endpoint, probe.timeout)
+            else:
+                path = probe.http or "/health"
+                verdict, _ = await ask_http(self._client(), endpoint, "GET", path, probe.timeout)
+            return verdict if was_ok or not verdict.ok else await owner.confirm(verdict)
+
+        return ask
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True, limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                headers={"User-Agent": "zoosup", "Accept-Encoding": "identity"},
+                auto_decompress=False,
+            )
+        return self._session
+
+
+class _Owner:
+    """The proof that a good answer came from the model itself: its processes hold the listening socket."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._stranger: tuple[frozenset[int], float, Verdict] | None = None
+
+    async def confirm(self, verdict: Verdict) -> Verdict:
+        """The verdict itself, or a bad one that names the stranger on the port."""
+        endpoint = self._endpoint
+        if endpoint.contained:
+            return verdict
+        members = endpoint.members()
+        now = asyncio.get_running_loop().time()
+        if self._stranger and self._stranger[0] == members and now - self._stranger[1] < RECHECK:
+            return self._stranger[2]
+        owned = await asyncio.to_thread(ownership, endpoint.host, endpoint.port, members)
+        if owned.ours is not False:
+            # None, it can't be told, counts as ours: nobody else was seen on a port that we had found free, and
+            # a model that runs as another user (sudo, setuid) would never be ready otherwise.
+            return verdict
+        message = f"port {endpoint.port} is answered by {owned.holder}, which is not this model"
+        self._stranger = (members, now, Verdict(False, message))
+        return self._stranger[2]
