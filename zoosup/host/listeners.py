@@ -76,22 +76,34 @@ def listening_sockets(host: str, port: int, proc: Path = PROC) -> frozenset[int]
     A listener on the very address gets the connection before one on all addresses does; where several share an
     address (SO_REUSEPORT) the kernel deals connections out among them.
     """
-    table: dict[str, set[int]] = {}
-    for line in _rows(proc):
-        fields = line.split()
-        address, _, number = fields[1].rpartition(":")
-        if fields[3] == _LISTEN and int(number, 16) == port:
-            table.setdefault(address, set()).add(int(fields[9]))
-    for address in _reaching(host):
-        if address in table:
-            return frozenset(table[address])
+    reaching = _reaching(host)
+    listeners = _listeners(port, proc / "net/tcp")
+    if not any(address == reaching[0] for address, _ in listeners):
+        with suppress(FileNotFoundError):  # IPv6 is switched off
+            listeners += _listeners(port, proc / "net/tcp6")
+    for address in reaching:
+        if inodes := frozenset(inode for at, inode in listeners if at == address):
+            return inodes
     return frozenset()
 
 
-def _rows(proc: Path) -> Iterator[str]:
-    yield from (proc / "net/tcp").read_text().splitlines()[1:]
-    with suppress(FileNotFoundError):  # IPv6 is switched off
-        yield from (proc / "net/tcp6").read_text().splitlines()[1:]
+def _listeners(port: int, table: Path) -> list[tuple[str, int]]:
+    """(address, inode) of the sockets that listen on the port.
+
+    Listening sockets come first (tcp_get_idx in net/ipv4/tcp_ipv4.c), and thousands of connections may follow at
+    4 us each: once the port is found they are not read.
+    """
+    found: list[tuple[str, int]] = []
+    with table.open() as rows:
+        next(rows, None)
+        for row in rows:
+            fields = row.split()
+            address, _, number = fields[1].rpartition(":")
+            if fields[3] == _LISTEN and int(number, 16) == port:
+                found.append((address, int(fields[9])))
+            elif fields[3] != _LISTEN and found:
+                break
+    return found
 
 
 def _reaching(host: str) -> list[str]:
