@@ -151,7 +151,7 @@ def test_aliases_cannot_nest_deeper_than_brackets_can():
 
 def test_a_template_in_brackets_without_quotes_gets_a_hint():
     message = refused("a: {b: docker stop zoo-${MODEL_ID}}\n")
-    assert message.startswith("z:1:24: not YAML: ")
+    assert message.startswith("z:1:25: not YAML: ")
     assert message.endswith("expected quotes around text with ${…} inside { } or [ ]")
 
 

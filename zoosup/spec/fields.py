@@ -86,7 +86,7 @@ _AS_SIZE = PlainSerializer(_size_text, when_used="json")
 
 Text = Annotated[str, PlainValidator(readers.text), _schema(type="string")]
 Prose = Annotated[str, PlainValidator(readers.prose), _schema(type="string")]
-Secret = Annotated[SecretStr, PlainValidator(readers.secret), _schema(type="string", minLength=1)]
+Secret = Annotated[SecretStr, BeforeValidator(readers.secret), _schema(type="string", minLength=1)]
 Words = Annotated[
     tuple[Text, ...],
     BeforeValidator(readers.split),

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     PlainValidator,
     Tag,
@@ -86,7 +87,7 @@ class Switch(Part):
 
     strategy: Annotated[
         Strategy,
-        PlainValidator(choice(Strategy)),
+        BeforeValidator(choice(Strategy)),
         WithJsonSchema({"enum": [word.value for word in Strategy]}),
         at_once(
             "auto: start the new model before the old one stops where memory admits both, else stop first."
@@ -132,7 +133,8 @@ def _memory_kind(value: Any) -> str:
 
 
 MemoryOrAuto = Annotated[
-    Annotated[Memory, Tag("memory")] | Annotated[Auto, PlainValidator(_auto), Tag("auto")],
+    Annotated[Memory, Tag("memory")]
+    | Annotated[Auto, PlainValidator(_auto), WithJsonSchema({"const": "auto"}), Tag("auto")],
     Discriminator(_memory_kind),
 ]
 
@@ -247,7 +249,7 @@ class Restart(Part):
 
     policy: Annotated[
         RestartPolicy,
-        PlainValidator(choice(RestartPolicy)),
+        BeforeValidator(choice(RestartPolicy)),
         WithJsonSchema({"enum": [word.value for word in RestartPolicy]}),
         at_once("always: after any exit; on-failure: after a signal or a code other than 0; never."),
     ] = RestartPolicy.ALWAYS

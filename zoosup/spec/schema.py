@@ -19,7 +19,6 @@ from pydantic_core.core_schema import WithDefaultSchema
 
 from zoosup.spec.base import CHANGE_KEY, ChangeClass, Part
 from zoosup.spec.changes import part_of
-from zoosup.spec.fields import MODEL_NAME_PATTERN
 from zoosup.spec.models import PROBE_KINDS, Live, Ready, ZooSpec
 
 _DEFAULTS = (
@@ -41,7 +40,7 @@ def schema() -> dict[str, Any]:
     definitions = found.pop("$defs")
     for part in _parts(ZooSpec):
         described = found if part is ZooSpec else definitions[part.__name__]
-        _write_defaults(part, described["properties"])
+        _complete(part, described["properties"])
         described.pop("required", None)
     for probe in (Ready, Live):
         definitions[probe.__name__]["not"] = {"anyOf": list(_two_kinds())}
@@ -58,23 +57,14 @@ def _root(found: dict[str, Any]) -> dict[str, Any]:
         "description": _DEFAULTS,
         CHANGE_KEY: ChangeClass.NONE.value,
     }
-    properties["models"] = _models(properties["models"])
+    for always in ("active", "models"):
+        del properties[always]["default"]
     has_command = {"required": ["command"]}
     return found | {
         "required": ["active", "models"],
         "patternProperties": {"^x-": {"description": _FRAGMENT, CHANGE_KEY: ChangeClass.NONE.value}},
         "if": {"required": ["defaults"], "properties": {"defaults": has_command}},
         "else": {"properties": {"models": {"additionalProperties": has_command}}},
-    }
-
-
-def _models(found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "propertyNames": {"pattern": MODEL_NAME_PATTERN},
-        "additionalProperties": {"$ref": "#/$defs/ModelSpec"},
-        "description": found["description"],
-        CHANGE_KEY: found[CHANGE_KEY],
     }
 
 
@@ -93,8 +83,13 @@ def _two_kinds() -> Iterator[dict[str, Any]]:
         yield {"required": list(kinds), "properties": dict.fromkeys(kinds, chosen)}
 
 
-def _write_defaults(part: type[Part], properties: dict[str, Any]) -> None:
+def _complete(part: type[Part], properties: dict[str, Any]) -> None:
+    """Write what pydantic leaves out: defaults with units, the words at a reference, the refusal of odd keys."""
     for name, field in part.model_fields.items():
+        properties[name]["description"] = field.description
+        if "patternProperties" in properties[name]:
+            ((pattern, values),) = properties[name].pop("patternProperties").items()
+            properties[name] |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
         if not field.is_required() and not isinstance(field.default, Part):
             properties[name]["default"] = _as_written(field)
 

@@ -1,0 +1,145 @@
+"""Every field has a class, and the class is what happens. The fields are found, not listed: a new one needs a case."""
+
+import pytest
+from pydantic import BaseModel
+
+from zoosup.spec.base import CHANGE_KEY, ChangeClass
+from zoosup.spec.changes import change_class, leaves, restart_fields
+from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.parse import parse
+from zoosup.spec.schema import schema
+
+MODEL_TEXT = """\
+active: [m]
+models:
+  m:
+    command: serve
+    memory: {ram: 1GiB}
+    live: {http: /health}
+    stop: {before: {http: POST /drain}}
+    restart: {limit: {count: 5, within: 10m}}
+    %s
+  other: {command: x}
+"""
+FLIPS = {
+    "command": ("command: serve", "command: serve --more"),
+    "env": ("%s", "env: {A: b}"),
+    "cwd": ("%s", "cwd: /srv"),
+    "port": ("%s", "port: 8000"),
+    "memory.ram": ("ram: 1GiB", "ram: 2GiB"),
+    "ready.http": ("%s", "ready: {http: /ok}"),
+    "ready.tcp": ("%s", "ready: {tcp: true}"),
+    "ready.exec": ("%s", "ready: {exec: [ok]}"),
+    "ready.interval": ("%s", "ready: {interval: 1s}"),
+    "ready.timeout": ("%s", "ready: {timeout: 1s}"),
+    "ready.deadline": ("%s", "ready: {deadline: 1s}"),
+    "live.http": ("{http: /health}", "{http: /ok}"),
+    "live.tcp": ("{http: /health}", "{tcp: true}"),
+    "live.exec": ("{http: /health}", "{exec: ok}"),
+    "live.period": ("{http: /health}", "{period: 1s}"),
+    "live.timeout": ("{http: /health}", "{timeout: 1s}"),
+    "live.failures": ("{http: /health}", "{failures: 1}"),
+    "stop.signal": ("{before:", "{signal: INT, before:"),
+    "stop.grace": ("{before:", "{grace: 1s, before:"),
+    "stop.before.http": ("/drain", "/sleep"),
+    "stop.command": ("{before:", "{command: halt, before:"),
+    "restart.policy": ("{limit:", "{policy: never, limit:"),
+    "restart.initial": ("{limit:", "{initial: 1s, limit:"),
+    "restart.factor": ("{limit:", "{factor: 3, limit:"),
+    "restart.max": ("{limit:", "{max: 1m, limit:"),
+    "restart.reset_after": ("{limit:", "{reset_after: 1m, limit:"),
+    "restart.limit.count": ("count: 5", "count: 6"),
+    "restart.limit.within": ("within: 10m", "within: 11m"),
+    "description": ("%s", "description: New"),
+}
+ZOO_TEXT = """\
+active: [m]
+budget: {ram: 8GiB, ram_reserve: 1GiB}
+switch: {strategy: auto, rollback: true, cooldown: {min: 0s, max: 30s}}
+status: {listen: 127.0.0.1:8081, token: old}
+vars: {v: old}
+models:
+  m: {command: serve}
+  other: {command: x}
+"""
+ZOO_FLIPS = {
+    "active": ("active: [m]", "active: [other]"),
+    "budget.ram": ("8GiB", "9GiB"),
+    "budget.ram_reserve": ("1GiB", "2GiB"),
+    "switch.strategy": ("strategy: auto", "strategy: replace"),
+    "switch.rollback": ("true", "false"),
+    "switch.cooldown.min": ("min: 0s", "min: 2s"),
+    "switch.cooldown.max": ("max: 30s", "max: 31s"),
+    "status.listen": ("8081", "8082"),
+    "status.token": ("token: old", "token: new"),
+    "vars": ("v: old", "v: new"),
+}
+
+
+def spec_of(text):
+    return parse(text.replace("%s", ""), path="z", environ={})
+
+
+def value_at(part, path):
+    for name in path.split("."):
+        part = getattr(part, name)
+    return part
+
+
+def schema_class(root, path):
+    """Follow a path through the schema's references, as an editor does."""
+    full = schema()
+    node = {"$ref": f"#/$defs/{root}"} if root else full
+    for name in path.split("."):
+        node = resolved(full, node)["properties"][name]
+    return node[CHANGE_KEY]
+
+
+def resolved(full, node):
+    options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
+    reference = next((option["$ref"] for option in options if "$ref" in option), None)
+    return full["$defs"][reference.rpartition("/")[2]] if reference else node
+
+
+FIELDS = [(".".join(path), change_class(field)) for path, field in leaves(ModelSpec)]
+ZOO_FIELDS = [(".".join(path), change_class(field)) for path, field in leaves(ZooSpec) if path[0] != "models"]
+
+
+@pytest.mark.parametrize(("path", "change"), FIELDS)
+def test_flipping_a_field_of_a_model_costs_what_its_class_says(path, change):
+    before = spec_of(MODEL_TEXT).models["m"]
+    after = spec_of(MODEL_TEXT.replace(*FLIPS[path])).models["m"]
+    assert value_at(before, path) != value_at(after, path), "the flip flips nothing"
+    restarted = restart_fields(before) != restart_fields(after)
+    assert (change is ChangeClass.RESTART) == restarted
+    assert change == schema_class("ModelSpec", path)
+
+
+@pytest.mark.parametrize(("path", "change"), ZOO_FIELDS)
+def test_flipping_a_field_of_the_zoo_touches_no_model(path, change):
+    before = spec_of(ZOO_TEXT)
+    after = spec_of(ZOO_TEXT.replace(*ZOO_FLIPS[path]))
+    assert value_at(before, path) != value_at(after, path), "the flip flips nothing"
+    assert before.models == after.models
+    assert change is not ChangeClass.RESTART
+    assert change == schema_class("", path)
+
+
+def test_the_walk_finds_every_field_that_the_models_dump():
+    spec = spec_of(MODEL_TEXT)
+    assert set(dumped(spec.models["m"])) == {path for path, _ in FIELDS}
+
+
+def dumped(part, prefix=""):
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from dumped(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_the_restart_fields_are_these():
+    fields = restart_fields(ModelSpec(command=("serve", "${PORT}"), env={"A": "b"}))
+    expected = {"command": ("serve", "${PORT}"), "env": {"A": "b"}, "cwd": None, "port": "auto"}
+    assert expected == fields

@@ -1,0 +1,67 @@
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from zoosup.spec.fields import split_address
+from zoosup.spec.models import Live, Memory, ModelSpec, Ready, Restart, StatusSettings, Stop, ZooSpec
+
+
+def test_code_may_build_models_with_plain_numbers():
+    model = ModelSpec(command=("serve",), memory=Memory(ram=1024), stop=Stop(grace=0.5), live=Live(period=1))
+    assert isinstance(model.memory, Memory)
+    assert (1024, 0.5, 1.0) == (model.memory.ram, model.stop.grace, model.live and model.live.period)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Stop(grace=-1),
+        lambda: Stop(grace=float("inf")),
+        lambda: Stop(grace=float("nan")),
+        lambda: Stop(grace=True),
+        lambda: Ready(timeout=0),
+        lambda: Memory(ram=-1),
+        lambda: Memory(ram=1.5),
+        lambda: Memory(ram=2**63),
+        lambda: ModelSpec(command=()),
+        lambda: ModelSpec(command=("a",), port=0),
+        lambda: Ready(http="/a", tcp=True),
+        lambda: Restart(initial=301),
+    ],
+)
+def test_code_is_held_to_the_same_bounds(build):
+    with pytest.raises(ValidationError):
+        build()
+
+
+def test_models_are_frozen():
+    with pytest.raises(ValidationError):
+        ZooSpec().active = ("a",)
+
+
+def test_a_validation_error_shows_no_value():
+    with pytest.raises(ValidationError) as caught:
+        ModelSpec.model_validate({"command": ["x"], "env": {"KEY": ["hunter2"]}})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_token_is_never_shown():
+    status = StatusSettings(token=SecretStr("hunter2"))
+    assert "hunter2" not in repr(status) + status.model_dump_json()
+    assert status.token is not None
+    assert "hunter2" == status.token.get_secret_value()
+
+
+def test_a_dump_to_json_is_written_with_units_and_can_be_read_again():
+    model = ModelSpec(command=("serve", "a b"), memory=Memory(ram=3 * 2**29), stop=Stop(grace=90))
+    text = model.model_dump_json()
+    assert '"1.5GiB"' in text
+    assert '"1m30s"' in text
+    assert model == ModelSpec.model_validate_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("127.0.0.1:8081", ("127.0.0.1", 8081)), ("[::1]:80", ("::1", 80)), ("localhost:0", ("localhost", 0))],
+)
+def test_an_address_is_cut_into_host_and_port(text, address):
+    assert address == split_address(text)

@@ -1,0 +1,144 @@
+"""The schema and the parser agree; where they can't, the schema is the milder one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from zoosup.spec.base import CHANGE_KEY, ChangeClass
+from zoosup.spec.document import compose, plain
+from zoosup.spec.parse import parse
+from zoosup.spec.problems import Problems, SpecError
+from zoosup.spec.schema import printed, schema
+
+HERE = Path(__file__).parents[2]
+VALIDATOR = Draft202012Validator(schema())
+HEAD = "active: []\nmodels: {}\n"
+
+GOOD = {
+    "the empty zoo": HEAD,
+    "one active": "active: m\nmodels: {m: {command: serve}}",
+    "several active": "active: [m, n]\nmodels: {m: {command: serve}, n: {command: [a, b]}}",
+    "a name that looks like a number": "active: 1e3\nmodels: {1e3: {command: serve}}",
+    "auto budget": HEAD + "budget: {ram: auto, ram_reserve: 1.5GiB}",
+    "cool-down": HEAD + "switch: {strategy: overlap, rollback: false, cooldown: {min: 2s, max: 1h30m}}",
+    "no server": HEAD + "status: {listen: null}",
+    "IPv6": HEAD + "status: {listen: '[::1]:80', token: x}",
+    "templates": HEAD + "vars: {a: x, h: '127.0.0.1:1'}\nstatus: {listen: '${h}', token: '${a}'}",
+    "fragments": HEAD + "x-a: [1, {b: c}]\nx-b: null",
+    "a command in defaults": "active: []\ndefaults: {command: serve}\nmodels: {m: {}}",
+    "half a limit in defaults": "active: []\ndefaults: {restart: {limit: {within: 1m}}}\n"
+    "models: {m: {command: x, restart: {limit: {count: 3}}}}",
+    "probes": "active: []\nmodels: {m: {command: x, ready: {exec: a b, tcp: false, http: null}, live: null}}",
+    "paths": "active: []\nvars: {r: /r}\nmodels: {m: {command: x, cwd: '${r}/x', ready: {http: '${r}'}}}",
+    "signals": "active: []\nmodels: {m: {command: x, stop: {signal: SigUsr1, before: {http: GET /}, command: [a]}}}",
+    "back-off": "active: []\nmodels: {m: {command: x, restart: {policy: never, factor: 1.5, limit: null}}}",
+    "numbers": "active: []\nmodels: {m: {command: x, port: 80, live: {failures: 3}, ready: {interval: 50ms}}}",
+}
+BAD = {
+    "empty": "",
+    "no models": "active: []",
+    "no active": "models: {}",
+    "null active": "active:\nmodels: {}",
+    "null models": "active: []\nmodels:",
+    "unknown key": HEAD + "bugdet: {}",
+    "unknown field": "active: []\nmodels: {m: {command: x, prot: 1}}",
+    "unknown field in defaults": HEAD + "defaults: {prot: 1}",
+    "no command": "active: []\nmodels: {m: {}}",
+    "no command, other defaults": "active: []\ndefaults: {port: 1}\nmodels: {m: {}}",
+    "empty command": "active: []\nmodels: {m: {command: []}}",
+    "blank command": "active: []\nmodels: {m: {command: ' '}}",
+    "numbers in a command": "active: []\nmodels: {m: {command: [x, 1]}}",
+    "a bare size": HEAD + "budget: {ram: 12}",
+    "a wrong unit": HEAD + "budget: {ram: 12G}",
+    "a bare duration": "active: []\nmodels: {m: {command: x, stop: {grace: 5}}}",
+    "no duration at all": "active: []\nmodels: {m: {command: x, stop: {grace: ''}}}",
+    "zero where none may be": "active: []\nmodels: {m: {command: x, ready: {timeout: 0s}}}",
+    "units in the wrong order": "active: []\nmodels: {m: {command: x, stop: {grace: 1s1m}}}",
+    "a port out of range": "active: []\nmodels: {m: {command: x, port: 65536}}",
+    "a quoted port": "active: []\nmodels: {m: {command: x, port: '80'}}",
+    "a number in env": "active: []\nmodels: {m: {command: x, env: {A: 1}}}",
+    "a bad name in env": "active: []\nmodels: {m: {command: x, env: {A=B: c}}}",
+    "a bad name of a model": "active: []\nmodels: {a/../b: {command: x}}",
+    "a reserved variable": HEAD + "vars: {PORT: x}",
+    "a relative cwd": "active: []\nmodels: {m: {command: x, cwd: models}}",
+    "two kinds of probe": "active: []\nmodels: {m: {command: x, ready: {tcp: true, exec: y}}}",
+    "yes for true": "active: []\nmodels: {m: {command: x, ready: {tcp: yes}}}",
+    "a path without slash": "active: []\nmodels: {m: {command: x, ready: {http: health}}}",
+    "a call without method": "active: []\nmodels: {m: {command: x, stop: {before: {http: /drain}}}}",
+    "an unknown signal": "active: []\nmodels: {m: {command: x, stop: {signal: STOP}}}",
+    "an unknown policy": "active: []\nmodels: {m: {command: x, restart: {policy: often}}}",
+    "a factor below one": "active: []\nmodels: {m: {command: x, restart: {factor: 0.5}}}",
+    "an unknown strategy": HEAD + "switch: {strategy: swap}",
+    "an address without host": HEAD + "status: {listen: ':80'}",
+    "the same name twice": "active: [m, m]\nmodels: {m: {command: x}}",
+}
+
+
+def document(text):
+    node = compose(text, Problems("z"))
+    return None if node is None else plain(node)
+
+
+def mentioned(node):
+    if isinstance(node, dict):
+        yield node
+        for inner in node.values():
+            yield from mentioned(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from mentioned(inner)
+
+
+def test_the_committed_schema_is_fresh():
+    """When this fails: python -m zoosup.spec.schema > schemas/zoo.schema.json."""
+    assert printed() == (HERE / "schemas/zoo.schema.json").read_text(encoding="utf-8")
+
+
+def test_the_schema_is_a_schema():
+    Draft202012Validator.check_schema(json.loads(printed()))
+
+
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
+def test_what_the_parser_takes_the_schema_takes(text):
+    parse(text, path="z", environ={})
+    assert [] == [error.message for error in VALIDATOR.iter_errors(document(text))]
+
+
+@pytest.mark.parametrize("text", BAD.values(), ids=BAD)
+def test_what_the_schema_refuses_the_parser_refuses(text):
+    assert not VALIDATOR.is_valid(document(text))
+    with pytest.raises(SpecError):
+        parse(text, path="z", environ={})
+
+
+EXAMPLES = sorted((HERE / "examples").glob("*/zoo.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=[path.parent.name for path in EXAMPLES])
+def test_the_examples_are_valid_for_both(path):
+    text = path.read_text(encoding="utf-8")
+    parse(text, path=str(path), environ={})
+    assert [] == [error.message for error in VALIDATOR.iter_errors(document(text))]
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+def test_every_field_says_what_it_is_and_what_its_change_costs():
+    silent = [
+        name
+        for node in mentioned(schema())
+        for name, field in node.get("properties", {}).items()
+        if "additionalProperties" in node
+        and not (field.get("description") and field.get(CHANGE_KEY) in list(ChangeClass))
+    ]
+    assert [] == silent
+
+
+def test_defaults_are_written_as_a_person_would():
+    definitions = schema()["$defs"]
+    written = (definitions["Stop"]["properties"]["grace"], definitions["Restart"]["properties"]["max"])
+    assert ["30s", "5m"] == [field["default"] for field in written]
