@@ -151,14 +151,26 @@ class _Site:
         server, limit = self._runner.server, self._limits.connections
         if server is None:
             raise RuntimeError("internal error: a site listens before it is set up")
-        return lambda: server() if len(server.connections) < limit else _TurnAway()
+        return lambda: _Entrance(server, limit)
 
 
-class _TurnAway(asyncio.Protocol):
-    """One connection too many: closed at once, so that descriptors stay for those who work."""
+class _Entrance(asyncio.Protocol):
+    """Hands a connection to aiohttp, or closes it where it is one too many: descriptors stay for those who work.
+
+    Not decided when the protocol is made: a burst is accepted as a whole before the first of it is connected.
+    """
+
+    def __init__(self, server: web.Server, limit: int) -> None:
+        self._server = server
+        self._limit = limit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+        if len(self._server.connections) >= self._limit:
+            transport.close()
+            return
+        handler = self._server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
 
 
 async def _serve(

@@ -1,0 +1,66 @@
+"""A real web server on real sockets, in front of a runtime of paper."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from zoosup.web.server import WebServer
+from zoosup.web.stream import Limits
+
+from .fakes import Faces, snapshot
+
+
+@dataclass
+class House:
+    faces: Faces
+    server: WebServer
+    control: Path
+    tcp: aiohttp.ClientSession
+    unix: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.server.address}"
+
+    @property
+    def port(self) -> int:
+        return int(self.server.address.rpartition(":")[2])
+
+    async def get(self, path: str, **options):
+        async with self.tcp.get(self.url + path, **options) as answer:
+            return answer.status, await answer.read()
+
+    async def json(self, path: str, **options):
+        async with self.tcp.get(self.url + path, **options) as answer:
+            return answer.status, await answer.json()
+
+    async def post(self, path: str, *, session=None, **options):
+        async with (session or self.tcp).post(self.url + path, **options) as answer:
+            return answer.status, await answer.json()
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Overridden where a test wants tighter ones."""
+    return Limits()
+
+
+@pytest.fixture
+def faces() -> Faces:
+    made = Faces()
+    made.board.publish(snapshot())
+    return made
+
+
+@pytest.fixture
+async def house(faces: Faces, tmp_path: Path, limits: Limits) -> AsyncIterator[House]:
+    control = tmp_path / "control.sock"
+    server = WebServer(faces, control=control, limits=limits)
+    await server.start("127.0.0.1:0")
+    connector = aiohttp.UnixConnector(path=str(control))
+    async with aiohttp.ClientSession() as tcp, aiohttp.ClientSession(connector=connector) as unix:
+        yield House(faces, server, control, tcp, unix)
+    await server.stop()

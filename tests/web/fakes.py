@@ -1,0 +1,234 @@
+"""A runtime of paper: a board that is written by hand, wishes that are only noted down."""
+
+import asyncio
+import itertools
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoosup.errors import NoSuchModelError
+from zoosup.runtime.board import Board
+from zoosup.runtime.journal import Journal
+from zoosup.spec.parse import parse
+
+GIB = 1 << 30
+NOW = 1_763_900_000.0
+
+
+def model(phase: str, **more: Any) -> dict[str, Any]:
+    """A model as the snapshot shows it; live ones have a process and a promise of 2 GiB, of which they hold 1.5."""
+    live = phase in {"starting", "ready", "unready", "draining", "stopping"}
+    known = {
+        "phase": phase,
+        "reason": "",
+        "message": "",
+        "active": phase != "stopped",
+        "pid": 4711 if live else None,
+        "port": 8001 if live else None,
+        "url": "http://127.0.0.1:8001" if live else None,
+        "run_id": "r1" if live else None,
+        "started_at": NOW - 3700 if live else None,
+        "ready_at": NOW - 3600 if phase == "ready" else None,
+        "restarts": 0,
+        "backoff_until": None,
+        "last_exit": None,
+        "memory": {"ram": memory(2 * GIB, 2 * GIB if live else 0, 3 * GIB // 2 if live else 0)},
+        "override": None,
+        "description": "",
+        "conditions": [],
+    }
+    assert set(more) <= set(known), more
+    return known | more
+
+
+def memory(need: int, reserved: int = 0, held: int = 0) -> dict[str, Any]:
+    return {"need": need, "source": "declared", "reserved": reserved, "held": held, "peak": held}
+
+
+def condition(type_: str, reason: str, message: str, *, status: bool = False) -> dict[str, Any]:
+    return {"type": type_, "status": status, "reason": reason, "message": message, "since": NOW - 12}
+
+
+def pool(**more: Any) -> dict[str, Any]:
+    """16 GiB, of which 9 are free, 5.5 others' and 1.5 held by a, to whom 2 are promised."""
+    known = {
+        "node": "box",
+        "id": "ram",
+        "kind": "ram",
+        "name": "RAM",
+        "source": "MemAvailable",
+        "total": 16 * GIB,
+        "free": 9 * GIB,
+        "reserve": 2 * GIB,
+        "budget": 14 * GIB,
+        "reserved": 2 * GIB,
+        "held": 3 * GIB // 2,
+        "foreign": 11 * GIB // 2,
+        "models": {"a": {"reserved": 2 * GIB, "held": 3 * GIB // 2}},
+    }
+    assert set(more) <= set(known), more
+    return known | more
+
+
+def snapshot(models: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A zoo of one ready model, another stopped one and one with a name that needs care in a URL."""
+    if models is None:
+        models = {"a": model("ready"), "b": model("stopped"), "org/model:8b": model("stopped")}
+    config = {
+        "path": "/srv/zoo.yaml",
+        "generation": 3,
+        "observed_generation": 3,
+        "hash": "ab" * 32,
+        "loaded_at": NOW - 60,
+        "error": None,
+    }
+    known = {
+        "version": "0.1.0",
+        "instance": "default",
+        "node": "box",
+        "pid": 4242,
+        "at": NOW,
+        "config": config | more.pop("config", {}),
+        "phase": "running",
+        "converged": True,
+        "conditions": [],
+        "pools": [pool()],
+        "models": models,
+    }
+    assert set(more) <= set(known), more
+    return known | more
+
+
+def plan(**more: Any) -> dict[str, Any]:
+    """The plan that makes room for b: a is drained, b will be started."""
+    return {
+        "generation": 4,
+        "path": "/srv/zoo.yaml",
+        "actions": [
+            {"action": "drain", "model": "a", "cause": "NotWanted", "message": "b takes its place"},
+            {
+                "action": "hold",
+                "model": "b",
+                "phase": "pending",
+                "cause": "WaitingForEviction",
+                "message": "a has to leave first",
+            },
+        ],
+        "models": {
+            "a": {"phase_now": "ready", "verdict": "stopped", "reason": "", "message": "", "sums": []},
+            "b": {
+                "phase_now": "stopped",
+                "verdict": "waits",
+                "reason": "WaitingForEviction",
+                "message": "ram is short of 3 GiB: needs 10 GiB, available 9 GiB less 2 GiB reserve",
+                "sums": [sums()],
+            },
+        },
+        "conditions": [],
+        "wake_in": 1.5,
+        "changes": True,
+    } | more
+
+
+def sums(**more: Any) -> dict[str, Any]:
+    return {
+        "pool": "ram",
+        "need": 10 * GIB,
+        "budget": 14 * GIB,
+        "reserve": 2 * GIB,
+        "total": 16 * GIB,
+        "available": 9 * GIB,
+        "reserved": {"a": 2 * GIB},
+        "promised": GIB // 2,
+        "foreign": 11 * GIB // 2,
+        "credit": 0,
+        "short": 7 * GIB // 2,
+    } | more
+
+
+class Logs:
+    """Logs that stand in lists; `arrivals` is what comes while somebody follows."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {}
+        self.previous: dict[str, list[str]] = {}
+        self.arrivals: asyncio.Queue[bytes] = asyncio.Queue()
+        self.following = 0
+
+    async def begin(self, model: str) -> Path:
+        raise NotImplementedError
+
+    async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
+        kept = (self.previous if previous else self.lines).get(model, [])
+        return tuple(kept[-lines:] if lines else ())
+
+    async def follow(self, model: str):
+        self.following += 1
+        try:
+            while True:
+                yield await self.arrivals.get()
+        finally:
+            self.following -= 1
+
+    async def rotate(self) -> None:
+        raise NotImplementedError
+
+
+class Commands:
+    """Notes each wish in `wishes`, and carries out on the board as much of it as a test needs."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.wishes: list[tuple[str, ...]] = []
+        self.age = 0.01
+        self.answer = plan()
+        self.fault: Exception | None = None
+
+    async def start(self, model: str) -> dict[str, Any]:
+        return self._wish("start", model, "start")
+
+    async def stop(self, model: str) -> dict[str, Any]:
+        return self._wish("stop", model, "stop")
+
+    async def restart(self, model: str) -> dict[str, Any]:
+        return self._wish("restart", model, None)
+
+    async def reload(self) -> dict[str, Any]:
+        self.wishes.append(("reload",))
+        return self._board.snapshot["config"]
+
+    async def plan(self, text: str | None, path: str) -> dict[str, Any]:
+        self.wishes.append(("plan", text, path))
+        if text is not None:
+            parse(text, path=path, environ={})
+        return self.answer
+
+    def heartbeat(self) -> float:
+        return self.age
+
+    def _wish(self, verb: str, model: str, override: str | None) -> dict[str, Any]:
+        if self.fault is not None:
+            raise self.fault
+        if model not in self._board.snapshot["models"]:
+            raise NoSuchModelError(f"no model {model!r}")
+        self.wishes.append((verb, model))
+        changed = deepcopy(self._board.snapshot)
+        changed["models"][model]["override"] = override
+        self._board.publish(changed)
+        return changed["models"][model]
+
+
+@dataclass
+class Faces:
+    """Everything that a face is handed, made of paper."""
+
+    board: Board = field(default_factory=Board)
+    logs: Logs = field(default_factory=Logs)
+    journal: Journal = field(init=False)
+    commands: Commands = field(init=False)
+
+    def __post_init__(self) -> None:
+        ticks = itertools.count()
+        self.journal = Journal(wall=lambda: NOW + next(ticks))
+        self.commands = Commands(self.board)

@@ -1,0 +1,232 @@
+"""What the read-only routes answer, asked over a real socket."""
+
+from copy import deepcopy
+
+import pytest
+
+from .fakes import NOW, Faces, condition, model, snapshot
+
+
+async def test_livez_is_ok_while_the_loop_turns_whatever_the_models_do(house):
+    house.faces.board.publish(snapshot({"a": model("failed")}))
+    assert (200, b"ok\n") == await house.get("/livez")
+
+
+async def test_livez_fails_once_the_loop_has_not_turned_for_more_than_five_seconds(house):
+    house.faces.commands.age = 5.0
+    assert (200, b"ok\n") == await house.get("/livez")
+    house.faces.commands.age = 5.1
+    assert (503, b"the loop has not turned for 5.1 s\n") == await house.get("/livez")
+
+
+@pytest.mark.parametrize("faces", [Faces()])
+@pytest.mark.parametrize("path", ["/readyz", "/healthz", "/status", "/status/a"])
+async def test_before_the_first_pass_there_is_no_answer_but_503(house, path):
+    status, body = await house.get(path)
+    assert 503 == status
+    assert b"zoosup has not looked at anything yet" in body
+
+
+@pytest.mark.parametrize("faces", [Faces()])
+async def test_before_the_first_pass_livez_and_metrics_answer(house):
+    assert 200 == (await house.get("/livez"))[0]
+    assert 200 == (await house.get("/metrics"))[0]
+
+
+async def test_readyz_is_ready_when_every_active_model_is(house):
+    assert (200, b"ready\n") == await house.get("/readyz")
+
+
+async def test_readyz_says_which_model_is_missing_and_why(house):
+    waiting = model("pending", reason="WaitingForMemory", message="ram is short of 3.1 GiB")
+    house.faces.board.publish(snapshot({"a": model("ready"), "b": waiting}))
+    assert (
+        503,
+        b"not ready\nb is pending (WaitingForMemory: ram is short of 3.1 GiB)\n",
+    ) == await house.get("/readyz")
+
+
+async def test_readyz_asked_for_some_models_looks_at_those_alone(house):
+    house.faces.board.publish(
+        snapshot({"a": model("ready"), "b": model("starting"), "c": model("ready", active=False)})
+    )
+    assert 200 == (await house.get("/readyz?models=a,c"))[0]
+    assert (503, b"not ready\nb is starting\n") == await house.get("/readyz?models=a,b")
+
+
+async def test_readyz_asked_for_an_unknown_model_says_so(house):
+    status, answer = await house.json("/readyz?models=a,nobody")
+    assert 404 == status
+    assert "model_not_found" == answer["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        ({"config": {"observed_generation": 2}}, b"generation 3 of zoo.yaml is being applied"),
+        ({"config": {"generation": 0, "observed_generation": 0}}, b"no zoo.yaml has been applied yet"),
+        ({"phase": "starting"}, b"zoosup is starting"),
+        ({"phase": "stopping"}, b"zoosup is stopping"),
+    ],
+)
+async def test_readyz_waits_for_the_spec_to_be_applied(house, change, missing):
+    house.faces.board.publish(snapshot(**change))
+    assert (503, b"not ready\n" + missing + b"\n") == await house.get("/readyz")
+
+
+async def test_a_refused_file_leaves_a_serving_zoo_ready_and_is_told_in_healthz(house):
+    house.faces.board.publish(snapshot(config={"error": "zoo.yaml:3:1: activ: unknown key"}))
+    status, answer = await house.json("/healthz")
+    assert 200 == status
+    assert "zoo.yaml:3:1: activ: unknown key" == answer["config_error"]
+
+
+async def test_healthz_counts_phases_and_names_who_is_missing(house):
+    models = {"a": model("ready"), "b": model("backoff"), "c": model("stopped"), "d": model("stopped")}
+    house.faces.board.publish(snapshot(models, converged=False))
+    assert (
+        503,
+        {
+            "ready": False,
+            "missing": ["b is backoff"],
+            "waiting": ["b"],
+            "phases": {"ready": 1, "backoff": 1, "stopped": 2},
+            "converged": False,
+            "generation": 3,
+            "config_error": None,
+        },
+    ) == await house.json("/healthz")
+
+
+async def test_status_is_the_snapshot_and_nothing_else(house):
+    assert (200, snapshot()) == await house.json("/status")
+
+
+async def test_status_follows_the_board(house):
+    newer = deepcopy(snapshot())
+    newer["conditions"] = [condition("Switched", "RolledBack", "b could not become ready")]
+    house.faces.board.publish(newer)
+    assert (200, newer) == await house.json("/status")
+
+
+async def test_status_of_one_model_is_its_part(house):
+    assert (200, snapshot()["models"]["a"]) == await house.json("/status/a")
+
+
+@pytest.mark.parametrize("name", ["org/model:8b", "org%2Fmodel:8b", "org%2Fmodel%3A8b"])
+async def test_a_name_with_slashes_and_colons_is_found_encoded_or_not(house, name):
+    house.faces.logs.lines["org/model:8b"] = ["hello"]
+    assert 200 == (await house.get(f"/status/{name}"))[0]
+    assert (200, b"hello\n") == await house.get(f"/logs/{name}")
+    assert 200 == (await house.post(f"/models/{name}/restart", session=house.unix))[0]
+    assert [("restart", "org/model:8b")] == house.faces.commands.wishes
+
+
+async def test_an_unknown_model_is_404_with_those_there_are(house):
+    status, answer = await house.json("/status/c")
+    assert 404 == status
+    assert {
+        "message": "no model 'c'; there are a, b, org/model:8b",
+        "type": "invalid_request_error",
+        "code": "model_not_found",
+    } == answer["error"]
+
+
+async def test_an_unknown_address_is_404_with_those_there_are(house):
+    for path in ("/", "/stats"):
+        status, answer = await house.json(path)
+        assert 404 == status
+        assert "GET /livez, /readyz" in answer["error"]["message"]
+
+
+async def test_a_wrong_method_is_405_and_says_which_are_right(house):
+    async with house.tcp.get(f"{house.url}/reload") as answer:
+        assert 405 == answer.status
+        assert "POST" == answer.headers["Allow"]
+        assert "method_not_allowed" == (await answer.json())["error"]["code"]
+
+
+async def test_events_come_as_json_with_the_number_to_go_on_from(house):
+    journal = house.faces.journal
+    journal.add("ModelReady", "a", "Ready", "a is ready", {"seconds": 2.5})
+    journal.add("ConfigRefused", None, "Invalid", "zoo.yaml:1:1: no")
+    status, answer = await house.json("/events")
+    assert 200 == status
+    assert 2 == answer["last"]
+    assert {
+        "seq": 1,
+        "at": NOW,
+        "type": "ModelReady",
+        "model": "a",
+        "reason": "Ready",
+        "message": "a is ready",
+        "data": {"seconds": 2.5},
+    } == answer["events"][0]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [1, 2, 3, 4, 5]),
+        ("?since=3", [4, 5]),
+        ("?model=b", [2, 4]),
+        ("?limit=2", [4, 5]),
+        ("?limit=0", []),
+        ("?since=1&model=b&limit=1", [4]),
+        ("?since=99", []),
+    ],
+)
+async def test_events_are_selected_by_number_model_and_limit(house, query, expected):
+    for number in range(1, 6):
+        house.faces.journal.add("Tick", "ab"[number % 2 == 0], "", str(number))
+    assert expected == [event["seq"] for event in (await house.json(f"/events{query}"))[1]["events"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/events?since=-1", "since"),
+        ("/events?limit=ten", "limit"),
+        ("/events?since=" + "9" * 30, "since"),
+        ("/events?form=json", "form"),
+        ("/logs/a?lines=1e3", "lines"),
+        ("/logs/a?follow=maybe", "follow"),
+        ("/logs/a?previous=1&follow=1", "previous"),
+        ("/readyz?model=a", "model"),
+    ],
+)
+async def test_a_wrong_parameter_is_400_and_named(house, path, names):
+    status, answer = await house.json(path)
+    assert 400 == status
+    assert answer["error"]["message"].startswith(names)
+
+
+async def test_logs_are_the_last_lines_as_text(house):
+    house.faces.logs.lines["a"] = [f"line {n}" for n in range(300)]
+    house.faces.logs.previous["a"] = ["it was the other run"]
+    async with house.tcp.get(f"{house.url}/logs/a") as answer:
+        assert "text/plain; charset=utf-8" == answer.headers["Content-Type"]
+        assert [f"line {n}" for n in range(200, 300)] == (await answer.text()).splitlines()
+    assert (200, b"line 299\n") == await house.get("/logs/a?lines=1")
+    assert (200, b"it was the other run\n") == await house.get("/logs/a?previous=1")
+    assert (200, b"") == await house.get("/logs/b")
+
+
+async def test_logs_of_an_unknown_model_are_404_also_when_followed(house):
+    assert 404 == (await house.get("/logs/c?follow=1"))[0]
+
+
+async def test_an_internal_error_is_told_as_such_and_nothing_of_it_leaks(house, caplog):
+    house.faces.commands.fault = RuntimeError("the secret of the house")
+    status, answer = await house.post("/models/a/start", session=house.unix)
+    assert 500 == status
+    assert "internal_error" == answer["error"]["code"]
+    assert "secret" not in str(answer)
+    assert "the secret of the house" in caplog.text
+
+
+async def test_nothing_may_be_cached_or_sniffed(house):
+    for path in ("/status", "/livez", "/nowhere"):
+        async with house.tcp.get(house.url + path) as answer:
+            assert "no-store" == answer.headers["Cache-Control"]
+            assert "nosniff" == answer.headers["X-Content-Type-Options"]
