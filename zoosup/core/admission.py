@@ -21,6 +21,9 @@ from zoosup.spec.units import describe_size
 CREDIT = 0.95
 """The share of a leaving model's memory that is counted on: less than all, since free memory is noisy."""
 
+NAMED = 5
+"""Holders of memory that a message names one by one; of more, only the greatest."""
+
 _GIB = 2**30
 
 
@@ -158,11 +161,23 @@ def explain(sums: Iterable[Sum]) -> str:
     return "; ".join(_explain(s) for s in sums if not s.fits) or "fits"
 
 
+def holders(held: Mapping[str, int]) -> str:
+    """Say who holds how much: a few as they come, of many the greatest and the sum of the rest."""
+    shown = list(held.items())
+    if len(shown) > NAMED + 1:
+        shown = sorted(shown, key=lambda item: -item[1])[:NAMED]
+    named = [f"{m} {describe_size(e)}" for m, e in shown]
+    if len(shown) < len(held):
+        rest = sum(held.values()) - sum(e for _, e in shown)
+        named.append(f"{len(held) - len(shown)} others {describe_size(rest)}")
+    return ", ".join(named)
+
+
 def _explain(weighed: Sum) -> str:
     pool, need = weighed.pool, describe_size(weighed.need)
     if pool.available is None:
         return f"{pool.id} can't be read at present, and unknown is not free: needs {need}"
-    held = ", ".join(f"{m} {describe_size(e)}" for m, e in weighed.reserved.items())
+    held = holders(weighed.reserved)
     if weighed.budget_short > 0:
         left = f" less {held}" if held else ""
         return (

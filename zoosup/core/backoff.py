@@ -16,11 +16,14 @@ JITTER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """One crash. `jitter` is a random number in [-1, 1]; `ready_since` when the run became ready for good, if so."""
+    """One crash, now that its remains are gone. `jitter` is a random number in [-1, 1].
+
+    `ready_for` is the longest time, in seconds, that the run was ready without a break; 0 when it never was.
+    """
 
     now: float
     jitter: float
-    ready_since: float | None
+    ready_for: float
 
 
 def after(crash: Crash, before: Backoff, policy: Restart) -> Backoff:
@@ -28,7 +31,7 @@ def after(crash: Crash, before: Backoff, policy: Restart) -> Backoff:
 
     Never earlier than an earlier answer without a reset in between (invariant 10).
     """
-    healthy = crash.ready_since is not None and crash.now - crash.ready_since >= policy.reset_after
+    healthy = crash.ready_for >= policy.reset_after
     counted = 0 if healthy else before.count
     floor = crash.now if healthy else max(crash.now, before.until)
     until = max(floor, crash.now + delay(counted, crash.jitter, policy))

@@ -20,6 +20,9 @@ AGREEING = 2
 
 RECOVERED = 0.9
 FLAT_SECONDS = 1.5
+SPACING = 0.005
+"""Seconds between two samples that count as two: a turn of the loop may look several times in one moment."""
+
 NOISE = 32 * 2**20
 """Bytes that other processes move to and fro anyway: below it a difference says nothing."""
 
@@ -28,7 +31,9 @@ KEPT_SECONDS = 2.0
 
 
 def sampled(watch: Watch, now: float, available: int) -> tuple[tuple[float, int], ...]:
-    """The samples with one more, the oldest dropped once they are of no use."""
+    """The samples with one more, the oldest dropped once they are of no use; one that comes too soon is left out."""
+    if watch.samples and now - watch.samples[-1][0] < SPACING:
+        return watch.samples
     recent = [s for s in watch.samples if now - s[0] <= KEPT_SECONDS]
     return (*recent, (now, available))
 

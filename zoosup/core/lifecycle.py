@@ -65,10 +65,11 @@ class ProbedReady:
 
 @dataclass(frozen=True, slots=True)
 class ProbedUnready:
-    """It answers no longer, or not yet: `message` says what the probe saw."""
+    """It answers no longer, or not yet: `message` says what the probe saw, `now` when."""
 
     run_id: str
     message: str
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +273,16 @@ def _probed_ready(model: Model, fact: ProbedReady) -> Model:
 def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
     if model.run is None or model.run.leaving is not None:
         return model
-    was = model.phase
-    phase = was if was is Phase.STARTING else Phase.UNREADY
-    return replace(_with_run(model, ready_since=None), phase=phase, message=fact.message)
+    phase = model.phase if model.phase is Phase.STARTING else Phase.UNREADY
+    steady = _ready_for(model.run, fact.now)
+    return replace(_with_run(model, ready_since=None, steady=steady), phase=phase, message=fact.message)
+
+
+def _ready_for(run: Run, until: float | None) -> float:
+    """Seconds of the longest unbroken readiness up to a time."""
+    return (
+        run.steady if run.ready_since is None or until is None else max(run.steady, until - run.ready_since)
+    )
 
 
 def _found_sick(model: Model, fact: FoundSick) -> Model:
@@ -333,7 +341,9 @@ def _gone(model: Model, fact: Gone) -> Model:
 
 
 def _crashed(model: Model, run: Run, fact: Gone) -> Model:
-    crash = backoff.Crash(fact.now, fact.jitter, run.ready_since)
+    # Until it left, not until its remains were gone: what is stuck for an hour was not ready for an hour.
+    ended = run.leaving.since if run.leaving is not None else fact.now
+    crash = backoff.Crash(fact.now, fact.jitter, _ready_for(run, ended))
     state = backoff.after(crash, model.backoff, fact.policy)
     failed_start = model.last_exit if run.ready_at is None else model.failed_start
     counted = replace(model, backoff=state, failed_start=failed_start)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import cooldown
-from zoosup.core.admission import Holding, Ledger, Sum, explain
+from zoosup.core.admission import Holding, Ledger, Sum, explain, holders
 from zoosup.core.estimate import need
 from zoosup.core.status import (
     SERVING_PHASES,
@@ -264,7 +264,7 @@ def _too_much(ledger: Ledger, amount: int, stay: Mapping[str, int]) -> str:
     bound = f"budget {describe_size(pool.budget)}"
     if pool.total - pool.reserve < pool.budget:
         bound = f"{describe_size(pool.total)} in all less reserve {describe_size(pool.reserve)}"
-    held = f" less {', '.join(f'{n} {describe_size(e)}' for n, e in stay.items())}" if stay else ""
+    held = f" less {holders(stay)}" if stay else ""
     short = amount - (ledger.ceiling - sum(stay.values()))
     return f"{pool.id} is short of {describe_size(short)}: needs {describe_size(amount)}, {bound}{held}"
 

@@ -125,6 +125,7 @@ class Run:
     pid: int | None = None
     ready_at: float | None = None  # when it was first ready
     ready_since: float | None = None  # since when it has been ready without a break
+    steady: float = 0.0  # seconds of its longest unbroken readiness before that
     measured: Mapping[str, int] = field(default_factory=dict)
     peak: Mapping[str, int] = field(default_factory=dict)
     leaving: Leaving | None = None

@@ -1,0 +1,177 @@
+"""DESIGN §5.3: the sums (B) and (M) of one pool, and the words for what is short."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.core.zoo import GIB
+from zoosup.core.admission import Holding, Ledger, budget_of, explain, reserve_of
+from zoosup.core.estimate import UNKNOWN_RAM, Need, need
+from zoosup.core.status import Pool
+
+
+def a_ledger(total=32, available=32, budget=30, reserve=2, **holdings):
+    known = None if available is None else int(available * GIB)
+    ledger = Ledger(Pool("local", "ram", "ram", "RAM", total * GIB, known, budget * GIB, reserve * GIB))
+    for name, (needs, measured) in holdings.items():
+        ledger.add(name, Holding(int(needs * GIB), int(measured * GIB)))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("total", "reserve"),
+    [(4, 1.5), (15, 1.5), (16, 1.6), (64, 6.4), (80, 8), (1024, 8)],
+)
+def test_the_automatic_reserve_is_a_tenth_but_at_least_one_and_a_half_and_at_most_eight(total, reserve):
+    assert reserve * GIB == pytest.approx(reserve_of(total * GIB, "auto"), abs=1)
+
+
+def test_a_reserve_that_the_file_names_is_taken_as_it_is():
+    assert 5 == reserve_of(64 * GIB, 5)
+    assert 0 == reserve_of(64 * GIB, 0)
+
+
+def test_the_automatic_budget_is_all_but_the_reserve():
+    assert 56 * GIB == budget_of(64 * GIB, 8 * GIB, "auto")
+
+
+def test_a_reserve_above_the_whole_leaves_a_budget_of_nothing():
+    assert 0 == budget_of(4 * GIB, 6 * GIB, "auto")
+
+
+def test_a_budget_that_the_file_names_is_taken_as_it_is():
+    assert 100 * GIB == budget_of(64 * GIB, 8 * GIB, 100 * GIB)
+
+
+def test_a_model_that_declares_nothing_needs_eight_gibibytes_by_guess():
+    from tests.core.zoo import a_model  # noqa: PLC0415
+
+    assert Need({"ram": 8 * GIB}, "default", certain=False) == need(a_model("auto"))
+    assert 8 * GIB == UNKNOWN_RAM
+    assert Need({"ram": 3 * GIB}, "declared", certain=True) == need(a_model("3GiB"))
+
+
+def test_a_need_may_fill_the_budget_to_the_last_byte():
+    ledger = a_ledger(budget=10, a=(4, 4), available=28)
+    assert ledger.fits(6 * GIB)
+    assert not ledger.fits(6 * GIB + 1)
+
+
+def test_a_need_may_fill_what_is_free_above_the_reserve_to_the_last_byte():
+    ledger = a_ledger(available=7, reserve=2)
+    assert ledger.fits(5 * GIB)
+    assert not ledger.fits(5 * GIB + 1)
+
+
+def test_memory_promised_to_a_model_that_still_loads_is_not_given_twice():
+    ledger = a_ledger(available=10, reserve=2, loading=(6, 1))
+    assert ledger.fits(3 * GIB)
+    assert not ledger.fits(4 * GIB)
+
+
+def test_a_model_that_has_outgrown_its_need_is_owed_nothing_more():
+    assert 0 == Holding(4 * GIB, 5 * GIB).promised
+
+
+def test_a_model_that_would_be_stopped_gives_95_percent_of_the_lesser_of_need_and_holding():
+    assert int(0.95 * 4 * GIB) == Holding(4 * GIB, 6 * GIB).credit
+    assert int(0.95 * 3 * GIB) == Holding(4 * GIB, 3 * GIB).credit
+
+
+def test_stopping_a_model_frees_its_budget_its_promise_and_its_credit():
+    ledger = a_ledger(available=3, reserve=2, budget=8, a=(8, 4))
+    assert not ledger.fits(4 * GIB)
+    assert ledger.fits(int(4.8 * GIB), {"a"})
+    assert not ledger.fits(5 * GIB, {"a"})
+
+
+def test_what_cannot_be_read_is_not_free():
+    ledger = a_ledger(available=None)
+    assert not ledger.fits(1)
+    assert not ledger.weigh(1).fits
+    assert "ram can't be read at present, and unknown is not free: needs 1 GiB" == explain(
+        [ledger.weigh(GIB)]
+    )
+
+
+def test_a_more_careful_reading_may_stand_in_for_the_pools_own():
+    assert not a_ledger(available=32).fits(5 * GIB, available=6 * GIB)
+    assert a_ledger(available=1).fits(4 * GIB, available=6 * GIB)
+
+
+def test_what_no_model_accounts_for_is_held_by_others():
+    assert 7 * GIB == a_ledger(total=32, available=20, a=(6, 5)).foreign
+    assert 0 == a_ledger(available=None).foreign
+
+
+def test_a_holding_entered_twice_counts_once():
+    ledger = a_ledger(budget=10)
+    ledger.add("a", Holding(6 * GIB, 0))
+    ledger.add("a", Holding(5 * GIB, 0))
+    assert ledger.fits(5 * GIB)
+    ledger.remove("a")
+    ledger.remove("a")
+    assert ledger.fits(10 * GIB)
+
+
+def test_the_ceiling_is_the_lesser_of_the_budget_and_what_the_reserve_leaves():
+    assert 20 * GIB == a_ledger(total=32, budget=20).ceiling
+    assert 30 * GIB == a_ledger(total=32, budget=100).ceiling
+
+
+def test_a_shortage_in_the_budget_names_who_has_it():
+    said = explain([a_ledger(budget=20, a=(14, 14), b=(2, 1), available=18).weigh(8 * GIB)])
+    assert "ram is short of 4 GiB: needs 8 GiB, budget 20 GiB less a 14 GiB, b 2 GiB" == said
+
+
+def test_a_shortage_of_memory_gives_every_term_of_the_sum():
+    ledger = a_ledger(total=32, available=14.9, reserve=2, a=(4, 3))
+    said = explain([ledger.weigh(18 * GIB)])
+    assert said == (
+        "ram is short of 6.1 GiB: needs 18 GiB, free 14.9 GiB, reserve 2 GiB, promised to loading models 1 GiB, "
+        "held by a 4 GiB, others 14.1 GiB"
+    )
+
+
+def test_a_shortage_that_a_stop_would_not_mend_says_what_would_come_back():
+    said = explain([a_ledger(total=32, available=4, a=(4, 4)).weigh(18 * GIB, {"a"})])
+    assert said == (
+        "ram is short of 12.2 GiB: needs 18 GiB, free 4 GiB, reserve 2 GiB, would come back 3.8 GiB, "
+        "held by no model, others 24 GiB"
+    )
+
+
+def test_what_fits_is_not_explained():
+    assert "fits" == explain([a_ledger().weigh(GIB)])
+
+
+def test_of_many_holders_the_greatest_are_named_and_the_rest_summed_up():
+    holders = {f"m{i}": (1 + i / 10, 1 + i / 10) for i in range(10)}
+    said = explain([a_ledger(total=64, available=50, budget=15, **holders).weigh(8 * GIB)])
+    assert said.endswith("less m9 1.9 GiB, m8 1.8 GiB, m7 1.7 GiB, m6 1.6 GiB, m5 1.5 GiB, 5 others 6 GiB")
+
+
+amounts = st.integers(0, 40 * GIB)
+holdings = st.dictionaries(st.sampled_from("abcdef"), st.builds(Holding, amounts, amounts))
+
+
+@given(holdings, st.sets(st.sampled_from("abcdefg")), amounts, amounts, amounts, amounts)
+def test_the_quick_sum_is_the_sum_as_it_is_explained(held, without, need_, available, budget, reserve):
+    pool = Pool("local", "ram", "ram", "RAM", 64 * GIB, available, budget, reserve)
+    ledger = Ledger(pool)
+    for name, holding in held.items():
+        ledger.add(name, holding)
+    stay = [h for n, h in held.items() if n not in without]
+    gone = [h for n, h in held.items() if n in without]
+    within_budget = sum(h.need for h in stay) + need_ <= budget
+    free = available + sum(int(0.95 * min(h.need, h.measured)) for h in gone)
+    there = free - sum(max(0, h.need - h.measured) for h in stay) - reserve >= need_
+    assert ledger.fits(need_, without) == (within_budget and there)
+    assert ledger.weigh(need_, without).fits == (within_budget and there)
+
+
+@given(holdings, st.sets(st.sampled_from("abcdef")), st.sampled_from("abcdef"), amounts, amounts)
+def test_stopping_one_more_never_makes_it_fit_less(held, without, one_more, need_, available):
+    ledger = Ledger(Pool("local", "ram", "ram", "RAM", 64 * GIB, available, 40 * GIB, GIB))
+    for name, holding in held.items():
+        ledger.add(name, holding)
+    assert ledger.fits(need_, without | {one_more}) or not ledger.fits(need_, without)

@@ -1,0 +1,93 @@
+"""DESIGN §4.4: how long a crashed model waits, and when it is given up."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from zoosup.core.backoff import Crash, after, delay, exhausted
+from zoosup.core.status import Backoff
+from zoosup.spec.models import Limit, Restart
+
+POLICY = Restart()  # 2 s, doubling, at most 5 min, forgotten after 10 min
+
+
+def crash(now, ready_for=0.0, jitter=0.0):
+    return Crash(now, jitter, ready_for)
+
+
+@pytest.mark.parametrize(
+    ("counted", "seconds"), [(0, 0), (1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (10, 300), (1000, 300)]
+)
+def test_the_first_crash_costs_nothing_and_each_further_one_twice_as_much_up_to_five_minutes(
+    counted, seconds
+):
+    assert seconds == delay(counted, 0.0, POLICY)
+
+
+@pytest.mark.parametrize(("jitter", "seconds"), [(-1.0, 3.6), (0.0, 4.0), (0.5, 4.2), (1.0, 4.4)])
+def test_jitter_spreads_a_delay_by_a_tenth_either_way(jitter, seconds):
+    assert seconds == pytest.approx(delay(2, jitter, POLICY))
+
+
+def test_jitter_never_goes_beyond_max():
+    assert POLICY.max == delay(40, 1.0, POLICY)
+
+
+def test_the_steepest_factor_that_a_file_may_have_is_still_a_number_of_seconds():
+    assert delay(1_000_000, 1.0, Restart(factor=100.0)) == POLICY.max
+
+
+def test_the_delay_is_counted_from_when_the_remains_were_gone():
+    assert Backoff(count=2, until=102.0) == after(crash(100.0), Backoff(count=1), POLICY)
+
+
+def test_ten_minutes_of_readiness_make_the_next_crash_a_first_one():
+    before = Backoff(count=7, until=400.0)
+    assert Backoff(count=1, until=1000.0) == after(crash(1000.0, ready_for=600.0), before, POLICY)
+
+
+def test_a_moment_less_than_ten_minutes_of_readiness_forgives_nothing():
+    before = Backoff(count=2, until=0.0)
+    assert Backoff(count=3, until=1004.0) == after(crash(1000.0, ready_for=599.9), before, POLICY)
+
+
+def test_a_limit_counts_the_crashes_within_its_window_only():
+    policy = Restart(limit=Limit(count=3, within="60s"))
+    state = Backoff()
+    for now in (0.0, 50.0, 100.0):
+        state = after(crash(now), state, policy)
+    assert not exhausted(state, policy)
+    state = after(crash(109.0), state, policy)
+    assert exhausted(state, policy)
+    assert (50.0, 100.0, 109.0) == state.crashes
+
+
+def test_a_limit_holds_though_readiness_has_reset_the_delay():
+    policy = Restart(limit=Limit(count=2, within="1h"), reset_after="10s")
+    state = after(crash(100.0, ready_for=50.0), Backoff(), policy)
+    state = after(crash(200.0, ready_for=50.0), state, policy)
+    assert exhausted(state, policy)
+
+
+def test_without_a_limit_nothing_is_ever_exhausted():
+    state = Backoff()
+    for now in range(100):
+        state = after(crash(float(now)), state, POLICY)
+    assert not exhausted(state, POLICY)
+    assert () == state.crashes
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 500), st.floats(-1, 1), st.floats(1, 100), st.floats(1, 500)), min_size=1)
+)
+def test_without_a_reset_the_next_start_never_moves_nearer(crashes):
+    """Invariant 10, with policies that are edited between any two crashes."""
+    now, state = 0.0, Backoff()
+    for wait, jitter, factor, longest in crashes:
+        now += wait
+        policy = Restart.model_construct(
+            initial=2.0, factor=factor, max=longest, reset_after=600.0, limit=None, policy="always"
+        )
+        later = after(crash(now, jitter=jitter), state, policy)
+        assert later.until >= max(now, state.until)
+        assert later.count == state.count + 1
+        state = later

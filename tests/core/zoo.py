@@ -1,0 +1,244 @@
+"""Zoos and hosts in a line or two, so that an example of a policy says nothing but the policy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.admission import budget_of, reserve_of
+from zoosup.core.estimate import need
+from zoosup.core.plan import Plan, plan
+from zoosup.core.status import (
+    Cause,
+    Condition,
+    Cooldown,
+    Exit,
+    ExitReason,
+    Leaving,
+    Model,
+    Node,
+    Observed,
+    Override,
+    Phase,
+    Pool,
+    Preflight,
+    Reason,
+    Run,
+    Switch,
+)
+from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.units import parse_size
+
+GIB = 2**30
+NOW = 1000.0
+NODE = "local"
+
+Size = int | str
+State = Callable[[str, ModelSpec], Model]
+"""How far a model has come, once it is known which model that is."""
+
+
+def size(value: Size) -> int:
+    """Bytes."""
+    return value if isinstance(value, int) else parse_size(value)
+
+
+def a_model(ram: Size = "4GiB", **fields: Any) -> ModelSpec:
+    """A model that declares `ram`; "auto" declares nothing."""
+    memory = "auto" if ram == "auto" else {"ram": ram}
+    return ModelSpec.model_validate({"command": ["serve"], "memory": memory, **fields})
+
+
+def a_zoo(
+    models: Mapping[str, Size | ModelSpec], active: Sequence[str] = (), budget: Size = "20GiB", **switch: Any
+) -> ZooSpec:
+    """A file with these models (a size stands for a model that needs it) and a reserve of 2 GiB."""
+    return ZooSpec(
+        active=tuple(active),
+        budget={"ram": budget, "ram_reserve": "2GiB"},
+        switch=switch,
+        models={n: m if isinstance(m, ModelSpec) else a_model(m) for n, m in models.items()},
+    )
+
+
+# how far a model has come
+
+
+def resting(
+    phase: Phase = Phase.STOPPED, reason: str = Reason.NOT_WANTED, message: str = "", **fields: Any
+) -> State:
+    """It has no run; its files were looked at just now."""
+    preflight = fields.pop("preflight", Preflight(NOW))
+    return lambda name, _: Model(name, phase, reason, message, preflight=preflight, **fields)
+
+
+def amiss(reason: Reason, message: str, at: float = NOW) -> State:
+    """Its files or its port are not as they should be."""
+    return resting(preflight=Preflight(at, reason, message))
+
+
+def unseen(at: float | None = None) -> State:
+    """Its files were never looked at, or last at `at`."""
+    return resting(preflight=None if at is None else Preflight(at))
+
+
+def crashed(count: int, until: float, **fields: Any) -> State:
+    """It is in back-off."""
+    from zoosup.core.status import Backoff  # noqa: PLC0415 - the builder's own name would hide it
+
+    return resting(Phase.BACKOFF, Reason.BACK_OFF, backoff=Backoff(count, until), **fields)
+
+
+def running(
+    phase: Phase = Phase.READY,
+    holds: Size | None = None,
+    override: Override | None = None,
+    reason: str = "",
+    **run: Any,
+) -> State:
+    """It has a run that holds `holds` (all that it needs, unless told otherwise)."""
+
+    def state(name: str, spec: ModelSpec) -> Model:
+        reserved = dict(run.get("reserved", need(run.get("spec", spec)).amounts))
+        measured = {pool: size(holds) if holds is not None else amount for pool, amount in reserved.items()}
+        facts: dict[str, Any] = {
+            "id": f"{name}-1", "node": NODE, "spec": spec, "port": a_port(name, spec), "reserved": reserved,
+            "booked_at": NOW - 100, "started_at": 0.0, "pid": 42, "measured": measured,
+            "ready_at": NOW - 90, "ready_since": NOW - 90,
+        }  # fmt: skip
+        if phase is Phase.STARTING:
+            facts |= {"ready_at": None, "ready_since": None, "booked_at": NOW - 1}
+        return Model(
+            name, phase, reason, run=Run(**(facts | run)), preflight=Preflight(NOW), override=override
+        )
+
+    return state
+
+
+def ready(**kw: Any) -> State:
+    """It serves."""
+    return running(Phase.READY, **kw)
+
+
+def starting(holds: Size = 0, **kw: Any) -> State:
+    """It loads, and holds `holds` so far."""
+    return running(Phase.STARTING, holds, **kw)
+
+
+def leaving(phase: Phase = Phase.STOPPING, cause: Cause = Cause.NOT_WANTED, **kw: Any) -> State:
+    """It is on its way out, and the ladder is at work unless it still drains."""
+    out = Leaving(cause, cause.value, NOW - 1, ladder=kw.pop("ladder", phase is Phase.STOPPING), **kw)
+    return running(phase, leaving=out, reason=cause)
+
+
+def by_hand(override: Override, state: State | None = None) -> State:
+    """A person has asked for it to run, or not to."""
+    return lambda name, spec: replace((state or resting())(name, spec), override=override)
+
+
+def a_port(name: str, spec: ModelSpec) -> int:
+    """The fixed port, or one of its own."""
+    return 20000 + sum(name.encode()) if spec.port == "auto" else spec.port
+
+
+# the host
+
+
+def a_host(
+    spec: ZooSpec,
+    *,
+    total: Size = "32GiB",
+    foreign: Size = 0,
+    free: Size | None = None,
+    unknown: bool = False,
+    cooling: Sequence[Cooldown] = (),
+    switch: Switch | None = None,
+    shutdown: bool = False,
+    now: float = NOW,
+    **states: State,
+) -> Observed:
+    """A host on which the named models have come so far and all others rest; free is what nobody holds."""
+    declared = spec.models
+    models = {n: states.get(n, resting())(n, m) for n, m in declared.items()}
+    models |= {n: s(n, a_model()) for n, s in states.items() if n not in declared}
+    held = sum(m.run.measured.get("ram", 0) for m in models.values() if m.run is not None)
+    available = size(free) if free is not None else size(total) - held - size(foreign)
+    pool = a_pool(spec, size(total), None if unknown else available)
+    return Observed(now, (Node(NODE, (pool,), tuple(cooling)),), models, switch, shutdown)
+
+
+def a_pool(spec: ZooSpec, total: int, available: int | None, node: str = NODE) -> Pool:
+    """RAM with the file's budget and reserve."""
+    reserve = reserve_of(total, spec.budget.ram_reserve)
+    return Pool(
+        node, "ram", "ram", "RAM", total, available, budget_of(total, reserve, spec.budget.ram), reserve
+    )
+
+
+def cooling_down(
+    model: str = "x",
+    since: float = NOW - 0.1,
+    expected: Size = "4GiB",
+    baseline: Size | None = "4GiB",
+    samples: Sequence[tuple[float, Size]] = (),
+) -> Cooldown:
+    """A wait for the memory of a model that is gone; samples are (seconds after `since`, available)."""
+    return Cooldown(
+        NODE, "ram", model, since, size(expected), None if baseline is None else size(baseline),
+        tuple((since + at, size(amount)) for at, amount in samples),
+    )  # fmt: skip
+
+
+def switched(before: str | Sequence[str], after: str | Sequence[str], **fields: Any) -> Switch:
+    """An open switch from some to others."""
+    return Switch(2, _names(after), _names(before), **fields)
+
+
+def _names(value: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(value.split()) if isinstance(value, str) else tuple(value)
+
+
+def an_exit(code: int = 1, message: str = "", reason: ExitReason = ExitReason.ERROR) -> Exit:
+    """How a leader ended."""
+    return Exit(reason, at=0.0, code=code, message=message)
+
+
+# what came of it
+
+
+def decide(spec: ZooSpec, host: Observed) -> Plan:
+    """One pass; a plan made twice of the same is the same, whichever example asks."""
+    first = plan(spec, host)
+    assert first == plan(spec, host)
+    return first
+
+
+def acts(spec: ZooSpec, host: Observed) -> list[str]:
+    """What a pass does, in a few words: `start b`, `stop a MadeRoom`, `hold c pending ExceedsBudget`."""
+    return [_in_words(action) for action in decide(spec, host).actions]
+
+
+def _in_words(action: Action) -> str:
+    match action:
+        case Start(model, node):
+            return f"start {model}" + ("" if node == NODE else f" on {node}")
+        case Drain(model, _, cause) | Stop(model, _, cause):
+            return f"{type(action).__name__.lower()} {model} {cause}"
+        case Hold(model, phase, reason):
+            return f"hold {model} {phase} {reason}"
+        case Inspect(model, port):
+            return f"inspect {model}" + ("" if port is None else f" port {port}")
+        case EndCooldown(_, _, model, outcome):
+            return f"end cool-down of {model}: {outcome}"
+
+
+def why(spec: ZooSpec, host: Observed, model: str | None, kind: str = "Admitted") -> str:
+    """What the condition of that type says about the model; the test fails when there is none."""
+    said = [c for c in decide(spec, host).conditions if (c.model, c.type) == (model, kind)]
+    assert said, f"no condition {kind} about {model}"
+    return said[0].message
+
+
+def condition(spec: ZooSpec, host: Observed, model: str | None, kind: str) -> Condition | None:
+    """The condition of that type, if there is one."""
+    return next((c for c in decide(spec, host).conditions if (c.model, c.type) == (model, kind)), None)
