@@ -1,0 +1,230 @@
+"""Model output in files: begun, bounded, read from the end and followed."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from urllib.parse import unquote
+
+import pytest
+
+from zoosup.host.logs import Logs, file_name
+
+
+async def eventually(condition):
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def logs(tmp_path):
+    return Logs(tmp_path / "logs", bound=64 << 10)
+
+
+def append(path, data):
+    with path.open("ab") as file:
+        file.write(data)
+
+
+async def collect(stream, length):
+    data = b""
+    async with asyncio.timeout(20):
+        async for chunk in stream:
+            data += chunk
+            if len(data) >= length:
+                return data
+    return data
+
+
+def test_a_name_never_leaves_the_directory_and_can_be_read_back():
+    names = ["a", "org/model:8b", "A-b_c.d+e@f", "..", "a/../b", "größe", "a%2Fb", "a.previous", "previous"]
+    assert [] == [name for name in names if "/" in file_name(name)]
+    assert names == [unquote(file_name(name)) for name in names]
+    assert "qwen2.5-7b" == file_name("qwen2.5-7b")
+
+
+def test_no_two_names_share_a_file():
+    names = [
+        "a",
+        "a.previous",
+        "a:b",
+        "a/b",
+        "a%3Ab",
+        "a.log",
+        "a.previous.previous",
+        ":" * 128,
+        ":" * 127 + "/",
+    ]
+    files = [f"{file_name(name)}{suffix}.log" for name in names for suffix in ("", ".previous")]
+    assert len(files) == len(set(files))
+    assert max(map(len, files)) <= 230
+
+
+async def test_a_new_run_sets_the_last_runs_file_aside(logs):
+    first = await logs.begin("m")
+    append(first, b"first\n")
+    append(first.with_name("m.log.1"), b"older\n")
+    second = await logs.begin("m")
+    assert first == second
+    assert () == await logs.tail("m", 9)
+    assert ("older", "first") == await logs.tail("m", 9, previous=True)
+    await logs.begin("m")
+    assert () == await logs.tail("m", 9, previous=True)
+
+
+async def test_only_the_owner_may_read_them(logs):
+    log = await logs.begin("m")
+    append(log, b"x" * (65 << 10))
+    await logs.rotate()
+    assert [0o600, 0o600] == [path.stat().st_mode & 0o777 for path in sorted(log.parent.iterdir())]
+    assert 0o700 == log.parent.stat().st_mode & 0o777
+
+
+async def test_a_tail_has_the_last_lines(logs):
+    log = await logs.begin("m")
+    append(log, b"one\r\ntwo\n\nfour\nfi\xffve")
+    assert ("", "four", "fi\N{REPLACEMENT CHARACTER}ve") == await logs.tail("m", 3)
+    assert ("one", "two", "", "four", "fi\N{REPLACEMENT CHARACTER}ve") == await logs.tail("m", 99)
+    assert () == await logs.tail("m", 0)
+    assert () == await logs.tail("unknown", 3)
+
+
+@pytest.mark.parametrize("length", [1, 80, 70_000])
+async def test_a_tail_counts_lines_of_any_length(logs, length):
+    log = await logs.begin("m")
+    lines = [str(number % 10) * length for number in range(12)]
+    append(log, "".join(f"{line}\n" for line in lines).encode())
+    assert tuple(lines[-5:]) == await logs.tail("m", 5)
+
+
+async def test_a_tail_reads_a_huge_file_only_at_its_end(logs):
+    log = await logs.begin("m")
+    os.truncate(log, 64 << 30)  # sparse; to read it all would take more memory than there is
+    append(log, b"\nlast\n")
+    assert ("last",) == await logs.tail("m", 1)
+
+
+async def test_a_tail_is_bounded_even_without_a_line_end(logs):
+    log = await logs.begin("m")
+    append(log, b"x" * (3 << 20))
+    (line,) = await logs.tail("m", 40)
+    assert 1 << 20 == len(line)
+
+
+async def test_a_tail_goes_on_into_what_was_cut_off(logs):
+    log = await logs.begin("m")
+    append(log, b"early\n" + b"y" * (65 << 10) + b"\nlate\n")
+    await logs.rotate()
+    append(log, b"now\n")
+    assert ("late", "now") == await logs.tail("m", 2)
+
+
+async def test_only_what_has_outgrown_its_bound_is_cut(logs):
+    small, large = await logs.begin("small"), await logs.begin("large")
+    append(small, b"x" * (64 << 10))
+    append(large, b"old\n" + b"x" * (64 << 10))
+    await logs.rotate()
+    assert 64 << 10 == small.stat().st_size
+    assert 0 == large.stat().st_size
+    assert b"x" * (64 << 10) == large.with_name("large.log.1").read_bytes()
+
+
+async def test_a_file_is_cut_even_if_no_copy_can_be_kept(logs, caplog):
+    log = await logs.begin("m")
+    append(log, b"x" * (65 << 10))
+    log.with_name("m.log.1").mkdir()
+    await logs.rotate()
+    assert 0 == log.stat().st_size
+    assert "m.log is cut without a copy" in caplog.text
+    assert ["m.log", "m.log.1"] == sorted(path.name for path in log.parent.iterdir())
+
+
+async def test_a_writer_at_full_speed_survives_the_cuts_and_stays_bounded(logs):
+    log = await logs.begin("m")
+    with log.open("ab") as output:
+        writer = subprocess.Popen(["yes", "0123456789"], stdout=output)
+    try:
+        for _ in range(5):
+            await eventually(lambda: log.stat().st_size > 1 << 20)
+            grown = log.stat().st_size
+            await logs.rotate()
+            assert log.stat().st_blocks * 512 < grown + (64 << 20)
+            assert log.with_name("m.log.1").stat().st_size <= 128 << 10
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait()
+    await logs.rotate()
+    assert 0 == log.stat().st_size
+
+
+async def test_no_whole_line_is_lost_by_a_cut_between_two_writes(logs):
+    log = await logs.begin("m")
+    append(log, b"a\n" * (40 << 10))
+    await logs.rotate()
+    append(log, b"b\n")
+    assert b"a\n" * (32 << 10) == log.with_name("m.log.1").read_bytes()
+    assert b"b\n" == log.read_bytes()
+
+
+async def test_following_begins_at_the_end(logs):
+    log = await logs.begin("m")
+    append(log, b"before\n")
+    stream = logs.follow("m")
+    first = asyncio.create_task(collect(stream, 6))
+    await asyncio.sleep(0.05)
+    append(log, b"after\n")
+    assert b"after\n" == await first
+    await stream.aclose()
+
+
+async def test_following_waits_for_a_file_and_goes_on_across_runs_and_cuts(logs):
+    stream = logs.follow("m")
+    first = asyncio.create_task(collect(stream, 4))
+    await asyncio.sleep(0.05)
+    log = await logs.begin("m")
+    append(log, b"one\n")
+    assert b"one\n" == await first
+    append(log, b"two\n")
+    await logs.begin("m")
+    append(log, b"three\n")
+    assert b"two\nthree\n" == await collect(stream, 10)
+    append(log, b"x" * (65 << 10))
+    assert 65 << 10 == len(await collect(stream, 65 << 10))
+    await logs.rotate()
+    append(log, b"four\n")
+    assert b"four\n" == await collect(stream, 5)
+    await stream.aclose()
+
+
+async def test_a_follower_that_is_closed_gives_its_descriptor_back(logs):
+    log = await logs.begin("m")
+    append(log, b"x")
+
+    def open_here():
+        import psutil
+
+        return [file.path for file in psutil.Process().open_files() if file.path == str(log)]
+
+    streams = [logs.follow("m") for _ in range(8)]
+    tasks = [asyncio.create_task(collect(stream, 1)) for stream in streams]
+    await eventually(lambda: len(open_here()) == 8)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for stream in streams:
+        await stream.aclose()
+    await eventually(lambda: open_here() == [])
+
+
+async def test_the_loop_turns_while_a_log_is_on_a_disk_that_hangs(logs):
+    log = await logs.begin("m")
+    log.unlink()
+    os.mkfifo(log)  # opening it blocks until somebody writes
+    reading = asyncio.create_task(logs.tail("m", 1))
+    await asyncio.sleep(0.05)
+    assert not reading.done()
+    subprocess.run([sys.executable, "-c", f"open({str(log)!r}, 'w').close()"], check=True)
+    with pytest.raises(OSError, match="seek"):
+        await reading

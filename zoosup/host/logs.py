@@ -1,0 +1,181 @@
+"""The output of models in files: begun anew for each run, bounded, read from the end, followed.
+
+Knows names of files and their ends. Refuses to touch what a model writes, or to stand between it and its
+file: a model writes by a descriptor of its own, so that it outlives us, and a file that has outgrown its
+bound can only be copied and cut, never renamed.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from urllib.parse import quote
+
+from zoosup.host.follower import Follower
+
+BOUND = 20 << 20
+"""Bytes a file may have before it is cut; one copy of as many is kept beside it."""
+
+_THREADS = 4
+_FOLLOW_PAUSE = 0.15
+_CHUNK = 1 << 20
+_TAIL_BLOCK = 64 << 10
+_TAIL_BOUND = 1 << 20  # what a tail reads at most: a progress bar can be one line of megabytes
+_LONGEST_NAME = 200  # of 255 that file systems allow; suffixes come on top
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Logs:
+    """The adapter for `ports.Logs`: `<model>.log`, `<model>.previous.log`, and cut-off parts as `….log.1`.
+
+    All work on files is done in threads of its own, which a hanging disk may hold without holding anybody
+    else.
+    """
+
+    def __init__(self, directory: Path, *, bound: int = BOUND) -> None:
+        self._directory = directory
+        self._bound = bound
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoosup-logs")
+
+    def path(self, model: str, *, previous: bool = False) -> Path:
+        """The file of a model's last run, or of the one before."""
+        return self._directory / f"{file_name(model)}{'.previous' if previous else ''}.log"
+
+    async def begin(self, model: str) -> Path:
+        """Set the last run's file aside and return a new empty one; OSError when the disk says no."""
+        return await self._do(lambda: self._begin(model))
+
+    async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
+        """The last lines, oldest first, of at most 1 MiB; () when there is no file."""
+        return await self._do(lambda: _tail(self.path(model, previous=previous), lines))
+
+    async def follow(self, model: str) -> AsyncIterator[bytes]:
+        """Yield what is appended from now on, at most 150 ms late, across cuts and new runs, until closed.
+
+        What is written between the last look and a cut is skipped; it stands in the file's `.1`.
+        """
+        follower = Follower(self.path(model))
+        try:
+            await self._do(follower.open_at_end)
+            while True:
+                if chunk := await self._do(follower.read):
+                    yield chunk
+                else:
+                    await asyncio.sleep(_FOLLOW_PAUSE)
+        finally:
+            # not awaited, for a generator that is being closed can't; a thread may still be reading
+            self._threads.submit(follower.close)
+
+    async def rotate(self) -> None:
+        """Cut every file that has outgrown the bound; what can't be cut is logged and tried again next time."""
+        await self._do(self._rotate)
+
+    async def _do(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _begin(self, model: str) -> Path:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log, previous = self.path(model), self.path(model, previous=True)
+        _move(log, previous)
+        _move(_copy_of(log), _copy_of(previous))
+        os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        return log
+
+    def _rotate(self) -> None:
+        for log in self._directory.glob("*.log"):
+            try:
+                if log.stat().st_size > self._bound:
+                    _cut(log, self._bound)
+            except OSError as error:
+                _log.warning("can't cut %s: %s", log, error)
+
+
+def file_name(model: str) -> str:
+    """Encode a model's name for a file's: percent-encoding, so that no two are alike and none leaves home.
+
+    A name of many such characters would grow too long for a file system; it ends in its hash instead.
+    """
+    name = quote(model, safe="+@")
+    if model.endswith(".previous"):
+        name = (
+            name.removesuffix(".previous") + "%2Eprevious"
+        )  # else it would be the earlier log of another model
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(model.encode()).hexdigest()
+    return f"{name[: _LONGEST_NAME - len(digest) - 2]}%~{digest}"  # "%~" is in no encoded name
+
+
+def _copy_of(log: Path) -> Path:
+    return log.with_name(f"{log.name}.1")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Replace the target by the source, or by nothing when there is no source."""
+    try:
+        source.replace(target)
+    except FileNotFoundError:
+        target.unlink(missing_ok=True)
+
+
+def _cut(log: Path, bound: int) -> None:
+    """Keep the last `bound` bytes in `.1` and empty the file, whose writer goes on at its new end (O_APPEND).
+
+    Lost is what is written between the last read and the cut: microseconds' worth, unless the writer is so fast
+    that the copy, given up at twice the bound, never catches up. A copy that can't be written doesn't hinder the
+    cut: a full disk would harm more than a log.
+    """
+    with log.open("r+b") as source:
+        source.seek(max(0, os.fstat(source.fileno()).st_size - bound))
+        try:
+            _copy(source, _copy_of(log), 2 * bound)
+        except OSError as error:
+            _log.warning("%s is cut without a copy: %s", log, error)
+        source.truncate(0)
+
+
+def _copy(source: BinaryIO, target: Path, most: int) -> None:
+    """Copy what is left of the source, at most `most` bytes, and put it in the target's place as a whole."""
+    draft = target.with_name(f"{target.name}.new")
+    try:
+        with open(draft, "wb", opener=_private) as file:
+            while file.tell() < most and (chunk := source.read(min(_CHUNK, most - file.tell()))):
+                file.write(chunk)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _tail(log: Path, lines: int) -> tuple[str, ...]:
+    """Read backwards; a file that was cut lately is continued in its `.1`."""
+    if lines <= 0:
+        return ()
+    data = _end(log, lines, _TAIL_BOUND)
+    if data.count(b"\n") < lines and len(data) < _TAIL_BOUND:
+        data = _end(_copy_of(log), lines, _TAIL_BOUND - len(data)) + data
+    found = data.removesuffix(b"\n").split(b"\n") if data else []
+    return tuple(line.removesuffix(b"\r").decode("utf-8", "replace") for line in found[-lines:])
+
+
+def _end(path: Path, lines: int, bound: int) -> bytes:
+    """The end of a file with at least so many lines, unless it or the bound (bytes) has fewer."""
+    data = b""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        while position > 0 and data.count(b"\n") <= lines and len(data) < bound:
+            step = min(_TAIL_BLOCK, position, bound - len(data))
+            position -= step
+            file.seek(position)
+            data = file.read(step) + data
+    return data
