@@ -10,7 +10,7 @@ import pytest
 
 from zoosup.host import probe
 from zoosup.host.listeners import Ownership
-from zoosup.host.ports import Endpoint, Prober, Verdict
+from zoosup.host.ports import Endpoint, Verdict
 from zoosup.host.probe import HttpProber
 from zoosup.spec.models import Live, Ready
 
@@ -68,10 +68,6 @@ async def first(verdicts: AsyncIterator[Verdict]) -> Verdict:
 
 
 STRANGER = 1 << 23  # a pid that no process of any kernel has
-
-
-def test_it_is_a_prober(prober: HttpProber) -> None:
-    _: Prober = prober
 
 
 @pytest.mark.parametrize("ready", [Ready(http="/health"), Ready(tcp=True)])

@@ -1,0 +1,179 @@
+"""Looks at what a start needs before anything is stopped for it: the program, its directory, its weights, its port.
+
+Knows how execvp finds a program and which arguments name weights. Refuses to know whether the model will run: what
+it can't be sure of it lets pass, and the spawn finds out.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from zoosup.core.status import Preflight, Reason
+from zoosup.host import listeners
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.templates import render
+
+LOOPBACK = "127.0.0.1"
+
+WEIGHT_OPTIONS = frozenset({"-m", "--model", "--model-path", "--mmproj"})
+WEIGHT_SUFFIXES = (".gguf", ".safetensors")
+
+ELSEWHERE = frozenset({"apptainer", "docker", "kubectl", "nerdctl", "podman", "singularity", "ssh"})
+"""Programs that run the model where paths mean something else; what follows them isn't looked for here."""
+
+_SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
+_PORT_ATTEMPTS = 200
+
+
+class HostInspector:
+    """Looks in a thread, because a directory may be on a disk that takes its time."""
+
+    async def inspect(
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
+    ) -> Preflight:
+        """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
+        amiss = await asyncio.to_thread(_first_amiss, spec, env, port)
+        return Preflight(now) if amiss is None else Preflight(now, *amiss)
+
+    def free_port(self, taken: frozenset[int]) -> int:
+        """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
+        with ExitStack() as refused:
+            for _ in range(_PORT_ATTEMPTS):
+                candidate = refused.enter_context(socket.socket())
+                candidate.bind((LOOPBACK, 0))
+                port: int = candidate.getsockname()[1]
+                if port not in taken:
+                    return port
+        raise OSError(errno.EADDRINUSE, f"no free port on {LOOPBACK}")
+
+
+Amiss = tuple[Reason, str]
+
+
+def _first_amiss(spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
+    fixed = spec.port if spec.port != "auto" else port
+    argv = [_filled(word, fixed) for word in spec.command]
+    directory = Path(_filled(spec.cwd or ".", fixed)).absolute()
+    if not directory.is_dir():
+        return Reason.FILE_MISSING, f"the working directory {directory} is missing"
+    return _program_amiss(argv[0], directory, env) or _weights_amiss(argv, directory) or _port_amiss(port)
+
+
+def _filled(text: str, port: int | None) -> str:
+    # A port that isn't chosen yet hardly ever stands in a path that has to exist; 0 then shows in the message.
+    return render(text, {"PORT": str(port or 0)})
+
+
+def _program_amiss(name: str, cwd: Path, env: Mapping[str, str]) -> Amiss | None:
+    program, why = find_program(name, cwd, env)
+    if program is None:
+        return Reason.NOT_EXECUTABLE, why
+    interpreter = _interpreter(program)
+    if interpreter and (why := _interpreter_amiss(interpreter, cwd, env)):
+        return Reason.NOT_EXECUTABLE, f"{program} needs {' '.join(interpreter)}, and {why}"
+    return None
+
+
+def find_program(name: str, cwd: Path, env: Mapping[str, str]) -> tuple[Path | None, str]:
+    """What execvpe(3) would run, with the child's PATH and directory; or None, and why not, for people."""
+    if "/" in name:
+        program = cwd / name
+        why = _not_executable(program)
+        return (None, why) if why else (program, "")
+    refused = []
+    searched = os.get_exec_path(env)
+    for entry in searched:
+        program = cwd / entry / name
+        why = _not_executable(program)
+        if not why:
+            return program, ""
+        if os.path.lexists(program):
+            refused.append(why)
+    return None, "; ".join(refused) or f"{name} was not found in PATH ({os.pathsep.join(searched)})"
+
+
+def _not_executable(path: Path) -> str:
+    try:
+        if path.is_dir():
+            return f"{path} is a directory"
+        if not path.exists():
+            return (
+                f"{path} is a symbolic link that leads nowhere" if path.is_symlink() else f"{path} is missing"
+            )
+    except OSError as error:
+        return f"{path} can't be looked at: {error.strerror}"
+    return (
+        "" if os.access(path, os.X_OK) else f"{path} is not executable (chmod +x it, or name its interpreter)"
+    )
+
+
+def _interpreter(program: Path) -> list[str]:
+    """The words of the #! line, none where there is no such line or it can't be read."""
+    with suppress(OSError), program.open("rb") as file:
+        first = file.read(_SHEBANG_BYTES).partition(b"\n")[0]
+        if first.startswith(b"#!"):
+            return os.fsdecode(first[2:]).split()
+    return []
+
+
+def _interpreter_amiss(words: list[str], cwd: Path, env: Mapping[str, str]) -> str:
+    if why := _not_executable(cwd / words[0]):
+        return why
+    if Path(words[0]).name != "env" or len(words) == 1 or words[1].startswith("-") or "=" in words[1]:
+        return ""
+    return find_program(words[1], cwd, env)[1]
+
+
+def _weights_amiss(argv: Sequence[str], cwd: Path) -> Amiss | None:
+    for option, value in _weights(argv):
+        path = cwd / value
+        try:
+            if not path.exists():
+                return Reason.FILE_MISSING, f"{path} ({option}) is missing"
+            if not os.access(path, os.R_OK):
+                return Reason.FILE_MISSING, f"{path} ({option}) can't be read: permission denied"
+        except OSError as error:
+            return Reason.FILE_MISSING, f"{path} ({option}) can't be looked at: {error.strerror}"
+    return None
+
+
+def _weights(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(option, path) of the arguments that name weights on this host; names at a hub ("org/model") are none."""
+    for index, word in enumerate(argv):
+        if Path(word).name in ELSEWHERE:
+            return
+        option, equals, value = word.partition("=")
+        if option in WEIGHT_OPTIONS and not equals and index + 1 < len(argv):
+            value = argv[index + 1]
+        if option in WEIGHT_OPTIONS and _is_a_path(value):
+            yield option, value
+
+
+def _is_a_path(value: str) -> bool:
+    return value.startswith(("/", "./", "../")) or value.endswith(WEIGHT_SUFFIXES)
+
+
+def _port_amiss(port: int | None) -> Amiss | None:
+    # macOS lets a server have one address although another listens on all of them, hence the second question.
+    hosts = [LOOPBACK] if sys.platform == "linux" else [LOOPBACK, "0.0.0.0"]  # noqa: S104
+    if port is None or not any(_is_taken(host, port) for host in hosts):
+        return None
+    who = listeners.holder(LOOPBACK, port) or "another process"
+    return Reason.PORT, f"port {port} is held by {who}"
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """Whether a server could not bind: as servers do with SO_REUSEADDR, so that TIME_WAIT is no hindrance."""
+    with socket.socket() as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((host, port))
+        except OSError as error:
+            # Not allowed (ports below 1024) may still be allowed to the model.
+            return error.errno == errno.EADDRINUSE
+    return False
