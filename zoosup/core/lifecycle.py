@@ -40,6 +40,13 @@ STUCK_RETRY = 30.0
 """Seconds before the ladder goes to work again on a run that SIGKILL did not end."""
 
 
+_NAMED = {
+    Cause.STARTUP_DEADLINE: ExitReason.STARTUP_DEADLINE,
+    Cause.LIVENESS_FAILED: ExitReason.LIVENESS_FAILED,
+}
+"""What a run that we ended for a fault is said to have died of, whatever the signal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Booked:
     """Memory is reserved and the run has a name; nothing has been spawned."""
@@ -328,7 +335,7 @@ def _gone(model: Model, fact: Gone) -> Model:
     run = model.run
     assert run is not None  # noqa: S101 - `apply` has compared the run's id
     cause = run.leaving.cause if run.leaving is not None else Cause.CRASHED
-    end = _ending(run, cause, fact.exit or run.exit)
+    end = _ending(run, cause, fact)
     rested = replace(
         model,
         phase=Phase.STOPPED,
@@ -365,15 +372,18 @@ def _given_up(model: Model, policy: Restart) -> tuple[Reason, str] | None:
     return None
 
 
-def _ending(run: Run, cause: Cause, end: Exit | None) -> Exit | None:
-    """How the run ended, as a person means it: one that we ended for a fault is called after the fault."""
-    named = {
-        Cause.STARTUP_DEADLINE: ExitReason.STARTUP_DEADLINE,
-        Cause.LIVENESS_FAILED: ExitReason.LIVENESS_FAILED,
-    }.get(cause)
-    if end is None or named is None or run.leaving is None:
+def _ending(run: Run, cause: Cause, fact: Gone) -> Exit | None:
+    """How the run ended, as a person means it: one that we ended for a fault is called after the fault.
+
+    A crash has an ending even when nobody saw it: without one a failed start would never be noticed.
+    """
+    end = fact.exit or run.exit
+    if end is None and cause in CRASHES:
+        message = run.leaving.message if run.leaving is not None else "ended, nobody saw how"
+        end = Exit(ExitReason.ERROR, run.started_at + fact.now - run.booked_at, message=message)
+    if end is None or cause not in _NAMED or run.leaving is None:
         return end
-    return replace(end, reason=named, message=run.leaving.message)
+    return replace(end, reason=_NAMED[cause], message=run.leaving.message)
 
 
 def _describe(end: Exit) -> str:
