@@ -42,7 +42,7 @@ EDITS = {
         "active:\n  - a  # chat\n  - b\n  - c\n",
     ),
     "lines: a name before": ("active:\n  - a  # chat\n", ["b", "a"], "active:\n  - b\n  - a  # chat\n"),
-    "lines: other order": ("active:\n- a # 1\n- b # 2\n", ["b", "a"], "active:\n# 1\n- b # 2\n- a\n"),
+    "lines: other order": ("active:\n- a # 1\n- b # 2\n", ["b", "a"], "active:\n- b\n- a # 1\n# 2\n"),
     "lines: none left": ("active: # now\n  - a # chat\n  - b\n", [], "active: [] # now\n  # chat\n"),
     "lines: CRLF": ("active:\r\n  - a\r\n", ["a", "b"], "active:\r\n  - a\r\n  - b\r\n"),
     "lines: the same": ("active:\n  -   a\n  - 'b'\n", ["a", "b"], "active:\n  -   a\n  - 'b'\n"),
@@ -106,7 +106,8 @@ def files(draw):
     elif style == "brackets":
         value = f"active: [{', '.join(quoted)}]{draw(COMMENTS)}\n"
     elif style == "long brackets":
-        value = f"active: [\n   {',\n   '.join(quoted)}\n  ]{draw(COMMENTS)}\n"
+        rows = ",\n   ".join(quoted)
+        value = f"active: [\n   {rows}\n  ]{draw(COMMENTS)}\n"
     else:
         lead = "- " if style == "lines" else "   -  "
         rows = "".join(f"{lead}{name}{draw(COMMENTS)}\n" for name in quoted)
