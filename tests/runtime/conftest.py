@@ -1,0 +1,339 @@
+"""A virtual host: real reconciler, virtual time, and a host that asserts it is never asked for more than it has."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from zoosup.core.status import Exit, ExitReason, Preflight, Reason
+from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict
+from zoosup.runtime import following
+from zoosup.runtime.board import Board
+from zoosup.runtime.desk import Desk
+from zoosup.runtime.journal import Journal
+from zoosup.runtime.memento import Keeper
+from zoosup.runtime.messages import Leave
+from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.zoo import Applied, Clock, Zoo
+
+GIB = 2**30
+WALL = 1_700_000_000.0
+
+
+@dataclass
+class Behaviour:
+    """How one model's processes behave; what they really hold may differ from what the file declares."""
+
+    holds: int = GIB
+    load: float = 1.0
+    stop: float = 0.5
+    release: float = 0.0  # seconds after the exit until the memory is back
+    dies_after: float | None = None  # after the spawn
+    ignores_term: bool = False
+    immortal: bool = False
+    unspawnable: str = ""
+
+
+@dataclass
+class Process:
+    """One living tree."""
+
+    pid: int
+    model: str
+    run_id: str
+    behaviour: Behaviour
+    born: float
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    holding: int = 0
+    exit: Exit | None = None
+
+
+class VirtualHost:
+    """Adapters of one host in virtual time. The oracle is here: `living` and `holding`, not zoosup's word."""
+
+    def __init__(self, total: int = 32 * GIB, idle: int = 2 * GIB) -> None:
+        self.total = total
+        self.foreign = idle
+        self.behaviours: dict[str, Behaviour] = {}
+        self.living: dict[str, Process] = {}
+        self.unreleased = 0
+        self.files_missing: set[str] = set()
+        self.history: list[tuple[float, str, str]] = []
+        self.text = ""
+        self.file_error = ""
+        self.saved: dict[str, object] = {}
+        self.readable = True
+        self._changed = asyncio.Event()
+        self._pids = itertools.count(1000)
+        self._ports = itertools.count(20000)
+        self.on_exit = lambda run_id, end: None
+
+    # what a test does to it
+
+    def behave(self, model: str, **changes: object) -> None:
+        self.behaviours[model] = replace(self.behaviours.get(model, Behaviour()), **changes)
+
+    def save(self, text: str) -> None:
+        self.text, self.file_error = text, ""
+        self._changed.set()
+
+    def kill(self, model: str, signal: str = "SIGKILL") -> None:
+        process = next(p for p in self.living.values() if p.model == model)
+        self._end(process, Exit(ExitReason.SIGNALED, WALL, signal=signal))
+
+    def pids(self, model: str) -> list[int]:
+        return [p.pid for p in self.living.values() if p.model == model and p.exit is None]
+
+    def events(self, model: str) -> list[str]:
+        return [what for _, who, what in self.history if who == model]
+
+    def at(self, model: str, what: str) -> float:
+        return next(at for at, who, w in self.history if (who, w) == (model, what))
+
+    # Gauge
+
+    @property
+    def available(self) -> int:
+        held = sum(p.holding for p in self.living.values())
+        return self.total - self.foreign - held - self.unreleased
+
+    def read(self) -> tuple[PoolReading, ...]:
+        free = self.available if self.readable else None
+        return (PoolReading("ram", "ram", "RAM", self.total, free, "virtual"),)
+
+    # Processes
+
+    async def spawn(self, launch) -> int:
+        behaviour = self.behaviours.get(launch.model, Behaviour())
+        await asyncio.sleep(0.001)
+        self._note(launch.model, "spawn")
+        if behaviour.unspawnable:
+            raise SpawnError(ExitReason.NOT_EXECUTABLE, behaviour.unspawnable)
+        assert not self.pids(launch.model), "a second copy"
+        assert behaviour.holds <= self.available, f"{launch.model} would crash the host"
+        process = Process(next(self._pids), launch.model, launch.run_id, behaviour, self._now())
+        self.living[launch.run_id] = process
+        asyncio.get_running_loop().create_task(self._live(process))
+        return process.pid
+
+    async def _live(self, process: Process) -> None:
+        behaviour = process.behaviour
+        if behaviour.dies_after is not None:
+            asyncio.get_running_loop().call_later(
+                behaviour.dies_after, self._end, process, Exit(ExitReason.ERROR, WALL, code=1)
+            )
+        for step in range(1, 5):
+            await asyncio.sleep(behaviour.load / 4)
+            if process.exit is None:
+                process.holding = behaviour.holds * step // 4
+                assert self.available >= 0, "the host is out of memory"
+
+    def _end(self, process: Process, end: Exit) -> None:
+        if process.exit is not None:
+            return
+        process.exit = end
+        self._note(process.model, "exit")
+        late, process.holding = process.holding, 0
+        if process.behaviour.release:
+            self.unreleased += late
+            asyncio.get_running_loop().call_later(process.behaviour.release, self._release, late)
+        process.ended.set()
+        self.on_exit(process.run_id, end)
+
+    def _release(self, amount: int) -> None:
+        self.unreleased -= amount
+
+    async def terminate(self, run_id: str, ladder) -> Ended:
+        process = self.living.get(run_id)
+        if process is None:
+            return Ended("", None)
+        if process.exit is None:
+            self._note(process.model, "term")
+            patience = ladder.grace
+            if process.behaviour.immortal:
+                await asyncio.sleep(ladder.grace + 10)
+                return Ended(f"pid {process.pid}, state D", None)
+            asked = process.behaviour.stop if not process.behaviour.ignores_term else patience
+            loop = asyncio.get_running_loop()
+            loop.call_later(
+                min(asked, patience), self._end, process, Exit(ExitReason.SIGNALED, WALL, signal="SIGTERM")
+            )
+            await process.ended.wait()
+        del self.living[run_id]
+        self._note(process.model, "gone")
+        return Ended("", process.exit)
+
+    def hasten(self, run_id: str, grace: float) -> None:
+        process = self.living.get(run_id)
+        if process is not None:
+            end = Exit(ExitReason.SIGNALED, WALL, signal="SIGKILL")
+            asyncio.get_running_loop().call_later(grace, self._end, process, end)
+
+    async def usage(self) -> dict[str, int]:
+        return {run_id: p.holding for run_id, p in self.living.items()}
+
+    def members(self, run_id: str) -> frozenset[int]:
+        return frozenset({self.living[run_id].pid}) if run_id in self.living else frozenset()
+
+    # Prober
+
+    async def readiness(self, endpoint, ready, env):
+        pids = endpoint.members()
+        process = next(p for p in self.living.values() if p.pid in pids)
+        left = process.born + process.behaviour.load - self._now()
+        if left > 0:
+            yield Verdict(False, "connection refused")
+            await asyncio.sleep(left)
+        if process.exit is None:
+            self._note(process.model, "ready")
+            yield Verdict(True, "")
+        await asyncio.Event().wait()
+
+    async def liveness(self, endpoint, live, env):
+        await asyncio.Event().wait()
+        yield Verdict(None, "")
+
+    async def drain(self, endpoint, call, within) -> Verdict:
+        pids = endpoint.members()
+        process = next(p for p in self.living.values() if p.pid in pids)
+        self._note(process.model, f"drain {call}")
+        await asyncio.sleep(0.2)
+        return Verdict(True, "")
+
+    # Inspector
+
+    async def inspect(self, spec, env, port, now) -> Preflight:
+        await asyncio.sleep(0.001)
+        missing = [word for word in spec.command if word in self.files_missing]
+        if missing:
+            return Preflight(now, Reason.FILE_MISSING, f"{missing[0]} is not there")
+        return Preflight(now)
+
+    def free_port(self, taken: frozenset[int]) -> int:
+        return next(self._ports)
+
+    # Logs
+
+    async def begin(self, model: str):
+        return f"/logs/{model}.log"
+
+    async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
+        return (f"the last line of {model}",)
+
+    # ConfigFile
+
+    async def changes(self):
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            yield Content(None if self.file_error else self.text, self.file_error)
+
+    async def read_file(self) -> Content:
+        return Content(None if self.file_error else self.text, self.file_error)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _note(self, model: str, what: str) -> None:
+        self.history.append((self._now(), model, what))
+
+
+class _Config:
+    """The config port of a virtual host, apart because its `read` is not the gauge's."""
+
+    def __init__(self, host: VirtualHost) -> None:
+        self._host = host
+        self.changes = host.changes
+        self.read = host.read_file
+
+
+class _Store:
+    """The store port of a virtual host, apart because its `save` is not the editor's."""
+
+    def __init__(self, host: VirtualHost) -> None:
+        self._host = host
+
+    def load(self) -> dict[str, object]:
+        return self._host.saved
+
+    async def save(self, state) -> None:
+        self._host.saved = dict(state)
+
+
+class Supervised:
+    """A running reconciler over a virtual host."""
+
+    def __init__(self, host: VirtualHost) -> None:
+        self.host = host
+        loop = asyncio.get_running_loop()
+        clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
+        self.journal = Journal(clock.wall)
+        self.zoo = Zoo("box", "test", clock, self.journal, Applied("zoo.yaml"))
+        ports = Host("box", host, host, host, host, host, _Store(host), _Config(host))
+        self.board = Board()
+        self.reconciler = Reconciler(ports, self.zoo, self.board, Keeper(_Store(host)), {})
+        self.desk = Desk(self.reconciler, ports, self.board, "zoo.yaml", {})
+        host.on_exit = self.reconciler.exited
+        self.turning = asyncio.create_task(self.reconciler.run())
+        self._following = asyncio.create_task(
+            following.follow(_Config(host), "zoo.yaml", {}, self.reconciler.post)
+        )
+
+    def phase(self, model: str) -> str:
+        return self.zoo.models[model].phase.value
+
+    def reason(self, model: str) -> str:
+        return str(self.zoo.models[model].reason)
+
+    def reserved(self) -> int:
+        return sum(run.reserved["ram"] for _, run in self.zoo.live())
+
+    async def until(self, model: str, phase: str, within: float = 600) -> None:
+        async with asyncio.timeout(within):
+            while model not in self.zoo.models or self.phase(model) != phase:
+                await asyncio.sleep(0.01)
+
+    async def leave(self) -> None:
+        self.reconciler.post(Leave(None))
+        await self.turning
+
+    async def close(self) -> None:
+        for task in (self.turning, self._following):
+            task.cancel()
+        await asyncio.gather(self.turning, self._following, return_exceptions=True)
+
+
+def zoo_yaml(models: dict[str, str], active: str, extra: str = "") -> str:
+    """A file with these models by declared RAM; `active` as it stands in the file."""
+    lines = [f"active: {active}", extra, "models:"]
+    for name, ram in models.items():
+        lines += [f"  {name}:", f"    command: [serve, {name}]", f"    memory: {{ram: {ram}}}"]
+    return "\n".join(lines) + ("\n" if models else " {}\n")
+
+
+@pytest.fixture(autouse=True)
+def _threads_take_no_time(monkeypatch):
+    """Virtual time runs on while a real thread works, so that what goes to a thread is done at once instead."""
+
+    async def at_once(work, *args):
+        return work(*args)
+
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+
+
+@pytest.fixture
+async def host() -> VirtualHost:
+    return VirtualHost()
+
+
+@pytest.fixture
+async def zoo(host):
+    supervised = Supervised(host)
+    yield supervised
+    await supervised.close()
+
+
+@pytest.fixture
+def file():
+    return zoo_yaml

@@ -1,0 +1,319 @@
+"""The single writer over a virtual host, in virtual time."""
+
+import asyncio
+
+import pytest
+
+from zoosup.runtime.messages import Leave
+
+pytestmark = pytest.mark.looptime
+
+GIB = 2**30
+
+
+async def test_an_active_model_is_started_and_becomes_ready(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    assert ["spawn", "ready"] == host.events("a")
+    assert zoo.board.snapshot["converged"] is True
+
+
+async def test_a_switch_with_room_for_both_starts_the_new_before_the_old_ends(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.save(file(models, "a"))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b"))
+    await zoo.until("a", "stopped")
+    assert "ready" == zoo.phase("b")
+    order = [(who, what) for _, who, what in host.history]
+    assert order.index(("b", "ready")) < order.index(("a", "term"))
+
+
+async def test_a_switch_without_room_for_both_stops_the_old_first(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.behave("a", holds=4 * GIB, release=0.7)
+    host.save(file(models, "a", "budget: {ram: 6GiB}"))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b", "budget: {ram: 6GiB}"))
+    await zoo.until("b", "ready")
+    assert "stopped" == zoo.phase("a")
+    assert host.at("b", "spawn") > host.at("a", "gone")
+
+
+async def test_a_model_that_can_never_fit_leaves_the_old_one_serving(host, zoo, file):
+    models = {"a": "4GiB", "b": "40GiB"}
+    host.save(file(models, "a"))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b"))
+    await zoo.until("b", "pending")
+    await asyncio.sleep(60)
+    assert ("ready", "ExceedsBudget") == (zoo.phase("a"), zoo.reason("b"))
+    assert ["spawn", "ready"] == host.events("a")
+
+
+async def test_a_model_that_crashes_while_it_loads_is_rolled_back(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.behave("b", dies_after=0.5)
+    host.save(file(models, "a", "budget: {ram: 6GiB}"))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b", "budget: {ram: 6GiB}"))
+    await zoo.until("b", "failed")
+    await zoo.until("a", "ready")
+    assert "RolledBack" == zoo.reason("b")
+    assert ["spawn", "exit", "gone"] == host.events("b")
+    switched = zoo.board.snapshot["conditions"][0]
+    assert ("Switched", False, "RolledBack") == (switched["type"], switched["status"], switched["reason"])
+
+
+async def test_memory_stolen_after_the_old_one_left_brings_it_back(host, zoo, file):
+    models = {"a": "8GiB", "b": "20GiB"}
+    host.behave("a", holds=8 * GIB, stop=1.0)
+    host.save(file(models, "a", "budget: {ram: 24GiB}"))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    host.save(file(models, "b", "budget: {ram: 24GiB}"))
+    await zoo.until("a", "stopping")
+    host.foreign += 10 * GIB
+    await zoo.until("a", "ready")
+    assert ("failed", "RolledBack") == (zoo.phase("b"), zoo.reason("b"))
+    assert [] == host.events("b")
+
+
+async def test_memory_held_by_strangers_keeps_the_old_one_serving_until_it_is_free(host, zoo, file):
+    models = {"a": "8GiB", "b": "20GiB"}
+    host.behave("a", holds=8 * GIB)
+    host.foreign = 14 * GIB
+    host.save(file(models, "a", "budget: {ram: 24GiB}"))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    host.save(file(models, "b", "budget: {ram: 24GiB}"))
+    await zoo.until("b", "pending")
+    await asyncio.sleep(30)
+    assert ("ready", "WaitingForMemory") == (zoo.phase("a"), zoo.reason("b"))
+    host.foreign = 2 * GIB
+    await zoo.until("b", "ready")
+    assert "stopped" == zoo.phase("a")
+
+
+async def test_a_crash_is_answered_at_once_and_the_next_one_waits(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.kill("a")
+    killed = asyncio.get_running_loop().time()
+    await zoo.until("a", "starting")
+    assert asyncio.get_running_loop().time() - killed < 0.1
+    await zoo.until("a", "ready")
+    host.kill("a")
+    await zoo.until("a", "backoff")
+    waited = asyncio.get_running_loop().time()
+    await zoo.until("a", "starting")
+    assert 1.7 < asyncio.get_running_loop().time() - waited < 2.3
+
+
+async def test_a_bad_file_changes_no_process_and_is_told(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.save("active: [a\n")
+    await asyncio.sleep(5)
+    assert "zoo.yaml:" in zoo.board.snapshot["config"]["error"]
+    assert ["spawn", "ready"] == host.events("a")
+    host.save(file({"a": "1GiB"}, "a"))
+    await asyncio.sleep(5)
+    assert zoo.board.snapshot["config"]["error"] is None
+    assert (1, ["spawn", "ready"]) == (zoo.zoo.applied.generation, host.events("a"))
+
+
+async def test_an_edit_of_a_live_field_keeps_the_pid(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    pids = host.pids("a")
+    host.save(file({"a": "2GiB"}, "a", "switch: {rollback: false}"))
+    await asyncio.sleep(5)
+    assert (2, pids) == (zoo.zoo.applied.generation, host.pids("a"))
+
+
+async def test_an_edited_command_replaces_the_process(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    before = host.pids("a")
+    host.save(file({"a": "1GiB"}, "a").replace("[serve, a]", "[serve, a, --more]"))
+    await zoo.until("a", "stopping")
+    await zoo.until("a", "ready")
+    assert before != host.pids("a")
+    assert ["spawn", "ready", "term", "exit", "gone", "spawn", "ready"] == host.events("a")
+
+
+async def test_an_edited_command_that_can_not_run_keeps_the_old_process(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.files_missing.add("/weights/none.gguf")
+    host.save(file({"a": "1GiB"}, "a").replace("[serve, a]", "[serve, a, /weights/none.gguf]"))
+    await asyncio.sleep(10)
+    assert ["spawn", "ready"] == host.events("a")
+    conditions = zoo.board.snapshot["models"]["a"]["conditions"]
+    assert [("Current", False, "FileMissing")] == [(c["type"], c["status"], c["reason"]) for c in conditions]
+
+
+async def test_a_missing_file_fails_the_model_at_once_and_its_appearance_starts_it(host, zoo, file):
+    host.files_missing.add("a")
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "failed")
+    assert "FileMissing" == zoo.reason("a")
+    host.files_missing.clear()
+    await zoo.until("a", "ready", within=10)
+
+
+async def test_stop_before_is_carried_out_before_the_signal(host, zoo, file):
+    text = file({"a": "1GiB"}, "a") + "    stop: {before: {http: POST /drain}}\n"
+    host.save(text)
+    await zoo.until("a", "ready")
+    host.save(text.replace("active: a", "active: []"))
+    await zoo.until("a", "stopped")
+    assert ["spawn", "ready", "drain POST /drain", "term", "exit", "gone"] == host.events("a")
+
+
+async def test_a_model_stopped_by_hand_stays_stopped_until_it_is_started(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    await zoo.desk.stop("a")
+    await zoo.until("a", "stopped")
+    await asyncio.sleep(60)
+    assert "StoppedByHand" == zoo.reason("a")
+    await zoo.desk.start("a")
+    await zoo.until("a", "ready")
+
+
+async def test_restart_by_hand_ends_and_starts_afresh(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    before = host.pids("a")
+    await zoo.desk.restart("a")
+    await zoo.until("a", "stopping")
+    await zoo.until("a", "ready")
+    assert before != host.pids("a")
+
+
+async def test_a_start_that_takes_too_long_is_ended_and_counts_as_a_crash(host, zoo, file):
+    host.behave("a", load=100.0)
+    host.save(file({"a": "1GiB"}, "a") + "    ready: {deadline: 5s}\n")
+    await zoo.until("a", "stopping")
+    await zoo.until("a", "starting")
+    assert "StartupDeadline" == zoo.zoo.models["a"].last_exit.reason
+    assert (
+        "not ready within 5 s (ready.deadline): connection refused" == zoo.zoo.models["a"].last_exit.message
+    )
+
+
+async def test_what_survives_sigkill_keeps_its_reservation_and_nothing_starts_in_its_place(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.behave("a", immortal=True)
+    host.save(file(models, "a", "budget: {ram: 6GiB}"))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b", "budget: {ram: 6GiB}"))
+    await asyncio.sleep(120)
+    assert ("stopping", "pending", 4 * GIB) == (zoo.phase("a"), zoo.phase("b"), zoo.reserved())
+    conditions = zoo.board.snapshot["models"]["a"]["conditions"]
+    assert ["TerminationStuck"] == [c["type"] for c in conditions]
+
+
+async def test_the_least_pause_is_kept_after_a_stop(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    extra = "budget: {ram: 6GiB}\nswitch: {cooldown: {min: 2s}}"
+    host.save(file(models, "a", extra))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b", extra))
+    await zoo.until("b", "ready")
+    assert 2.0 <= host.at("b", "spawn") - host.at("a", "gone") < 2.1
+
+
+async def test_once_memory_is_back_the_next_one_starts_within_50_ms(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.save(file(models, "a", "budget: {ram: 6GiB}"))
+    await zoo.until("a", "ready")
+    host.save(file(models, "b", "budget: {ram: 6GiB}"))
+    await zoo.until("b", "ready")
+    assert host.at("b", "spawn") - host.at("a", "gone") < 0.05
+
+
+async def test_memory_that_comes_back_late_is_waited_for(host, zoo, file):
+    models = {"a": "20GiB", "b": "20GiB"}
+    host.behave("a", holds=20 * GIB, release=3.0)
+    host.behave("b", holds=20 * GIB)
+    host.save(file(models, "a", "budget: {ram: 24GiB}"))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    host.save(file(models, "b", "budget: {ram: 24GiB}\nswitch: {rollback: false}"))
+    await zoo.until("b", "ready")
+    assert host.at("b", "spawn") - host.at("a", "exit") >= 3.0
+
+
+async def test_memory_that_can_not_be_read_starts_nothing(host, zoo, file):
+    host.readable = False
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "pending")
+    await asyncio.sleep(30)
+    assert ("MemoryUnknown", []) == (zoo.reason("a"), host.events("a"))
+    host.readable = True
+    await zoo.until("a", "ready")
+
+
+async def test_leaving_stops_every_model_and_ends(host, zoo, file):
+    host.save(file({"a": "1GiB", "b": "1GiB"}, "[a, b]"))
+    await zoo.until("a", "ready")
+    await zoo.until("b", "ready")
+    await zoo.leave()
+    assert {} == host.living
+    assert ("stopped", "stopped") == (zoo.phase("a"), zoo.phase("b"))
+
+
+async def test_a_second_wish_to_leave_shortens_the_grace(host, zoo, file):
+    host.behave("a", ignores_term=True)
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    zoo.reconciler.post(Leave(None))
+    await asyncio.sleep(1)
+    asked = asyncio.get_running_loop().time()
+    zoo.reconciler.post(Leave(2.0))
+    await zoo.turning
+    assert asyncio.get_running_loop().time() - asked < 2.1
+
+
+async def test_the_last_good_file_and_the_wishes_are_kept(host, zoo, file):
+    text = file({"a": "1GiB"}, "a")
+    host.save(text)
+    await zoo.until("a", "ready")
+    await zoo.desk.stop("a")
+    await zoo.leave()
+    assert text == host.saved["file"]["text"]
+    assert {"a": {"override": "stop"}} == host.saved["models"]
+
+
+async def test_two_that_do_not_fit_together_run_in_order_of_priority(host, zoo, file):
+    host.save(file({"a": "4GiB", "b": "4GiB"}, "[b, a]", "budget: {ram: 6GiB}"))
+    await zoo.until("b", "ready")
+    await asyncio.sleep(10)
+    assert ("pending", "ExceedsBudget") == (zoo.phase("a"), zoo.reason("a"))
+    message = zoo.board.snapshot["models"]["a"]["message"]
+    assert "ram is short of 2 GiB: needs 4 GiB, budget 6 GiB less b 4 GiB" == message
+
+
+async def test_plan_tells_what_the_next_pass_does_and_changes_nothing(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.save(file(models, "a", "budget: {ram: 6GiB}"))
+    await zoo.until("a", "ready")
+    told = await zoo.desk.plan(file(models, "b", "budget: {ram: 6GiB}"), "zoo.yaml")
+    assert [("stop", "a"), ("hold", "b")] == [(a["action"], a["model"]) for a in told["actions"]]
+    assert "waits for a to leave" == told["models"]["b"]["message"]
+    await asyncio.sleep(5)
+    assert (["spawn", "ready"], 1) == (host.events("a"), zoo.zoo.applied.generation)
+
+
+async def test_the_same_file_again_is_no_change(host, zoo, file):
+    text = file({"a": "1GiB"}, "a")
+    host.save(text)
+    await zoo.until("a", "ready")
+    seen = zoo.journal.last
+    for _ in range(5):
+        host.save(text)
+        await asyncio.sleep(1)
+    assert (seen, 1) == (zoo.journal.last, zoo.zoo.applied.generation)
