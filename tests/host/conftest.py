@@ -7,13 +7,19 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from zoosup.core.status import Exit
 from zoosup.host.ports import Ladder, Launch
 from zoosup.host.processes import Processes
+
+if TYPE_CHECKING:
+    from zoosup.core.status import Exit
+
+# looptime asks for the loop in tests that have none, and asyncio would make one that nobody closes
+asyncio.set_event_loop(None)
 
 CHILDREN = Path(__file__).with_name("children.py")
 
@@ -64,6 +70,18 @@ class Yard:
         await self.spawn(run_id, sys.executable, "-IS", str(CHILDREN), case, str(place))
         await eventually((place / "leader").exists)
         return self.pids(run_id)
+
+    async def exited(self, run_id: str = "r1") -> None:
+        """Wait until the leader's exit has been reported."""
+        await eventually(lambda: run_id in dict(self.exits))
+
+    async def eventually(self, condition: Callable[[], bool]) -> None:
+        """For tests that have no other way to this function."""
+        await eventually(condition)
+
+    def log(self, run_id: str = "r1") -> str:
+        """What the run has written."""
+        return (self.place / f"{run_id}.log").read_text()
 
     def pids(self, run_id: str = "r1") -> dict[str, int]:
         """Every pid noted so far."""

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 import time
 
 import psutil
@@ -193,5 +192,3 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(yard, monke
     assert all(part in survivors for part in expected), survivors
     assert "" == await yard.end(grace=0.1)
     assert [] == [role for role, pid in pids.items() if lives(pid)]
-
-

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from urllib.parse import unquote
 
+import psutil
 import pytest
 
 from zoosup.host.logs import Logs, file_name
@@ -156,7 +157,7 @@ async def test_a_writer_at_full_speed_survives_the_cuts_and_stays_bounded(logs):
         writer.kill()
         writer.wait()
     await logs.rotate()
-    assert 0 == log.stat().st_size
+    assert log.stat().st_size <= 64 << 10
 
 
 async def test_no_whole_line_is_lost_by_a_cut_between_two_writes(logs):
@@ -203,8 +204,6 @@ async def test_a_follower_that_is_closed_gives_its_descriptor_back(logs):
     append(log, b"x")
 
     def open_here():
-        import psutil
-
         return [file.path for file in psutil.Process().open_files() if file.path == str(log)]
 
     streams = [logs.follow("m") for _ in range(8)]

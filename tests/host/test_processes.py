@@ -1,0 +1,206 @@
+"""Runs from spawn to end: exits told apart, descriptors and zombies counted, memory weighed, our own death survived."""
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from zoosup.core.status import Exit, ExitReason
+from zoosup.host import spawning
+from zoosup.host.ports import Ladder
+from zoosup.host.processes import Processes
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exit 0", Exit(ExitReason.COMPLETED, 7.0, code=0, message="exited with code 0")),
+        ("exit 3", Exit(ExitReason.ERROR, 7.0, code=3, message="exited with code 3")),
+        ("kill -SEGV $$", Exit(ExitReason.SIGNALED, 7.0, signal="SIGSEGV", message="killed by SIGSEGV")),
+        ("exit 143", Exit(ExitReason.ERROR, 7.0, code=143, message="exited with code 143")),
+    ],
+)
+async def test_codes_and_signals_are_told_apart(yard, script, expected):
+    yard.processes._clock = lambda: 7.0
+    await yard.spawn("r1", "sh", "-c", script)
+    await yard.exited()
+    assert [("r1", expected)] == yard.exits
+    assert expected == (await yard.processes.terminate("r1", Ladder("TERM", 0.2))).exit
+    assert [("r1", expected)] == yard.exits
+
+
+async def test_a_leader_that_has_exited_keeps_its_pid_until_its_run_is_gone(yard):
+    pids = await yard.start("crashed")
+    await yard.exited()
+    gc.collect()
+    subprocess.run(["true"], check=True)  # Popen collects what it thinks is its own at each start
+    assert psutil.STATUS_ZOMBIE == psutil.Process(pids["leader"]).status()
+    assert psutil.pid_exists(pids["child"])
+    assert "" == await yard.end()
+    assert not psutil.pid_exists(pids["leader"])
+
+
+async def test_a_run_of_that_name_cannot_be_started_twice(yard):
+    await yard.spawn("r1", "/bin/sleep", "600")
+    with pytest.raises(ValueError, match="internal error"):
+        await yard.spawn("r1", "/bin/sleep", "600")
+
+
+async def test_a_cancelled_spawn_leaves_a_run_that_can_be_ended(yard):
+    spawning = asyncio.create_task(yard.spawn("r1", "/bin/sleep", "600"))
+    await asyncio.sleep(0)
+    spawning.cancel()
+    assert "" == await yard.end()
+    assert [] == psutil.Process().children()
+
+
+async def test_the_loop_turns_while_an_exec_hangs(yard, monkeypatch):
+    disk = threading.Event()
+    monkeypatch.setattr(spawning, "_open_log", lambda _: disk.wait() and os.open(os.devnull, os.O_WRONLY))
+    yard.processes._instruments = replace(yard.processes._instruments, give_up=0.1)
+    start = asyncio.create_task(yard.spawn("r1", "/bin/sleep", "600"))
+    await asyncio.sleep(0.05)
+    assert "exec hangs" in await yard.end(grace=0.1)
+    disk.set()
+    assert await start in [child.pid for child in psutil.Process().children()]
+    assert "" == await yard.end()
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@linux
+async def test_two_hundred_runs_leave_no_descriptor_and_no_zombie(yard):
+    await yard.spawn("warm", "true")
+    await yard.end("warm")
+    before = descriptors()
+    for number in range(200):
+        run_id = f"run-{number}"
+        await yard.spawn(run_id, *(("true",) if number % 2 else ("/bin/sleep", "600")))
+        assert "" == await yard.end(run_id)
+    assert before == descriptors()
+    assert [] == psutil.Process().children()
+
+
+async def test_memory_is_counted_over_the_whole_tree_without_what_is_only_mapped(yard):
+    held, weights = 64 << 20, yard.place / "weights"
+    with weights.open("wb") as file:
+        file.truncate(128 << 20)
+    code = f"""
+import mmap, subprocess, sys, time
+file = open({str(weights)!r}, "rb")
+mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+sum(mapped[::4096])
+child = subprocess.Popen([sys.executable, "-c", "block = b'x' * {held}; input()"], stdin=subprocess.PIPE)
+block = b"x" * {held}
+time.sleep(600)
+"""
+    await yard.spawn("r1", sys.executable, "-c", code)
+    async with asyncio.timeout(20):
+        while (used := (await yard.processes.usage())["r1"]) < 2 * held:
+            await asyncio.sleep(0.02)
+    assert used < 2 * held + (40 << 20)
+    assert "" == await yard.end()
+    assert {} == await yard.processes.usage()
+
+
+async def test_members_are_found_as_they_come(yard):
+    assert frozenset() == yard.processes.members("unknown")
+    pids = await yard.start("session-child-cleared")
+    await yard.eventually(lambda: yard.processes.members("r1") == frozenset(pids.values()))
+
+
+async def test_a_stranger_with_a_members_pid_is_never_signalled(yard):
+    """As after a pid has been used anew: the number is in our books, but the start time isn't."""
+    await yard.start("plain")
+    stranger = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
+    try:
+        family = yard.processes._census.families["r1"]
+        row = yard.processes._table.look(stranger.pid)
+        family.members = {**family.members, stranger.pid: row._replace(start=row.start - 1)}
+        assert "" == await yard.end()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+async def test_a_process_that_happens_to_run_beside_is_left_alone(yard):
+    bystander = subprocess.Popen(["/bin/sleep", "600"])
+    try:
+        await yard.start("session-child-deaf")
+        assert "" == await yard.end()
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+async def test_closing_leaves_the_living_alone_and_collects_the_dead(yard):
+    processes = Processes(lambda *_: None)
+    lives = await processes.spawn(yard.launch("lives", "/bin/sleep", "600"))
+    await processes.spawn(yard.launch("dead", "true"))
+    await yard.eventually(lambda: "dead" in processes._runs and processes._runs["dead"].exit is not None)
+    await processes.close()
+    try:
+        assert [lives] == [child.pid for child in psutil.Process().children()]
+    finally:
+        os.kill(lives, signal.SIGKILL)
+        os.waitpid(lives, 0)
+
+
+async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(yard):
+    processes = Processes(lambda *_: None)
+    pid = await processes.spawn(yard.launch("r9", "sh", "-c", "trap '' TERM; echo; sleep 600"))
+    await yard.eventually(lambda: yard.log("r9") != "")
+    ending = asyncio.create_task(processes.terminate("r9", Ladder("TERM", 600)))
+    await asyncio.sleep(0.05)
+    await processes.close()
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await ending
+        assert psutil.pid_exists(pid)
+    finally:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from zoosup.host.ports import Launch
+from zoosup.host.processes import Processes
+async def main():
+    place = Path(sys.argv[1])
+    processes = Processes(lambda *_: None)
+    argv = (sys.executable, "-IS", sys.argv[2], "writer", str(place))
+    await processes.spawn(Launch("r1", "m", argv, {}, None, place / "log"))
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+async def test_a_model_outlives_us_and_goes_on_writing(yard, tmp_path_factory):
+    place = tmp_path_factory.mktemp("writer")
+    children = Path(__file__).with_name("children.py")
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(place), str(children)])
+    log = place / "log"
+    await yard.eventually(lambda: log.exists() and log.stat().st_size > 50)
+    parent.kill()
+    parent.wait()
+    written = log.stat().st_size
+    await yard.eventually(lambda: log.stat().st_size > written + 100)
+    writer = int((place / "leader").read_text())
+    assert psutil.Process(writer).status() != psutil.STATUS_ZOMBIE
+    os.kill(writer, signal.SIGKILL)
