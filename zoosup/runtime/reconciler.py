@@ -30,7 +30,7 @@ from zoosup.core.lifecycle import (
     Stuck,
 )
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Exit, Leaving, Override, Phase, Reason, Run, SwitchOutcome
+from zoosup.core.status import Exit, Leaving, Model, Override, Phase, Reason, Run, SwitchOutcome
 from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
 from zoosup.runtime.board import Board
@@ -46,6 +46,9 @@ MEASURE_LOADING = 1.0
 
 MEASURE_SETTLED = 5.0
 """The same when none is: a look at a hundred trees costs some milliseconds."""
+
+WARMING = 5.0
+"""Seconds after its readiness in which a model still counts as loading: what it holds has not been seen yet."""
 
 HEARTBEAT = 2.0
 """Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
@@ -74,7 +77,7 @@ class Reconciler:
         self._stamps = snapshot.Stamps(zoo.clock.wall)
         self._answers: deque[asyncio.Future[None]] = deque()
         self._plan: Plan | None = None
-        self._wake_at: float | None = None
+        self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
         self._measured_at = float("-inf")
 
@@ -316,7 +319,7 @@ class Reconciler:
     def _watch_and_measure(self) -> None:
         self._watchers.follow(self._subjects())
         now, live = self._zoo.clock.now(), self._zoo.live()
-        loading = any(model.phase is Phase.STARTING for model, _ in live)
+        loading = any(_is_loading(model, run, now) for model, run in live)
         if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
             self._measured_at = now
             self._operations.measure()
@@ -326,3 +329,7 @@ class Reconciler:
         return [
             Subject(m.name, run, models.get(m.name, run.spec)) for m, run in self._zoo.live() if watchable(m)
         ]
+
+
+def _is_loading(model: Model, run: Run, now: float) -> bool:
+    return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)
