@@ -24,6 +24,7 @@ from zoosup.core.status import (
     Switch,
     SwitchOutcome,
 )
+from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
 from zoosup.spec.units import describe_size
 
@@ -68,16 +69,23 @@ class Room:
         self.ledgers = {(p.node, p.id): Ledger(p) for node in self.observed.nodes for p in node.pools}
         for model in self.observed.models.values():
             if model.run is not None:
-                self._enter(model.name, model.run)
+                self._enter(model, model.run)
             if model.phase is Phase.STARTING:
                 self.starting.add(model.name)
 
-    def _enter(self, name: str, run: Run) -> None:
-        for pool, amount in run.reserved.items():
+    def _enter(self, model: Model, run: Run) -> None:
+        for pool, amount in self.promised_to(model, run).items():
             if (run.node, pool) in self.ledgers:
-                self.ledgers[run.node, pool].add(name, Holding(amount, run.measured.get(pool, 0)))
+                self.ledgers[run.node, pool].add(model.name, Holding(amount, run.measured.get(pool, 0)))
         if run.leaving is not None:
-            self.leaving.add(name)
+            self.leaving.add(model.name)
+
+    def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
+        """E of a live run: what it was booked with, unless the file has since said better of the same process."""
+        spec = self.spec.models.get(model.name)
+        if spec is None or run.leaving is not None or outdated(run.spec, spec):
+            return run.reserved
+        return need(spec).amounts
 
     def promise(self, name: str, spec: ModelSpec, node: str | None = None) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
@@ -145,17 +153,17 @@ class Weighing:
         never = self._never()
         if never:
             return Verdict("refused", Reason.EXCEEDS_BUDGET, never, self._sums())
-        without = {self.model.name} | self.room.leaving
-        if self._fits(without):
-            return None
-        sums = self._sums(without)
-        return Verdict("waits", Reason.MEMORY, explain(sums), sums)
+        without = {self.model.name} | self.room.leaving | set(self._victims())
+        staying = self._forced() - without
+        if staying:
+            return Verdict("waits", Reason.PORT, self._port_stays(staying), self._sums())
+        return None if self._fits(without) else self._short(without).verdict
 
     def _never(self) -> str:
         """What is missing even if all were stopped that may be; nothing when it fits then."""
         for pool, amount in self.amounts.items():
             ledger = self.ledgers[pool]
-            stay = ledger.needs(self.room.earlier)
+            stay = ledger.needs(self.room.earlier | self._kept())
             if amount > ledger.ceiling - sum(stay.values()):
                 return _too_much(ledger, amount, stay)
         return ""
@@ -195,8 +203,8 @@ class Weighing:
             return self._no("waits", Reason.EVICTION, _waits_for(sorted(self._awaited(forced))))
         victims = self._victims()
         if not forced <= leaving | set(victims):
-            holders = ", ".join(sorted(forced - leaving - set(victims)))
-            return self._no("waits", Reason.PORT, f"port {self.spec.port} is used by {holders}, which stays")
+            staying = forced - leaving - set(victims)
+            return self._no("waits", Reason.PORT, self._port_stays(staying))
         if self.room.cooling:
             return self._no("waits", Reason.COOL_DOWN, _cools(self.room.cooling))
         chosen = self._minimal(forced - leaving, victims)
@@ -212,15 +220,22 @@ class Weighing:
         verdict = Verdict("waits", Reason.MEMORY_UNKNOWN if unknown else Reason.MEMORY, explain(sums), sums)
         return Answer(self.node, verdict)
 
+    def _port_stays(self, staying: set[str]) -> str:
+        return f"port {self.spec.port} is used by {', '.join(sorted(staying))}, which stays"
+
     def _awaited(self, forced: set[str]) -> set[str]:
         held = {n for ledger in self.ledgers.values() for n in ledger.holdings}
         return {n for n in self.room.leaving if n in forced or n in held}
 
+    def _kept(self) -> set[str]:
+        """Those that a switch takes out, where they have to serve until it is ready."""
+        overlap = self.room.spec.switch.strategy is Strategy.OVERLAP
+        return self.room.outgoing_for(self.model.name) if overlap else set()
+
     def _victims(self) -> tuple[str, ...]:
         """Who may be stopped for it, dearest last: those a switch takes out, then wanted ones of lower priority."""
         later = (n for n in reversed(self.room.wanted) if n not in self.room.earlier and n != self.model.name)
-        overlap = self.room.spec.switch.strategy is Strategy.OVERLAP
-        outgoing = [] if overlap else sorted(self.room.outgoing_for(self.model.name))
+        outgoing = sorted(self.room.outgoing_for(self.model.name) - self._kept())
         models = self.room.observed.models
         candidates = dict.fromkeys((*outgoing, *later))
         return tuple(
@@ -237,7 +252,7 @@ class Weighing:
             chosen.append(name)
         if not self._fits(leaving | set(chosen)):
             return None
-        for name in [n for n in chosen if n not in forced]:
+        for name in [n for n in reversed(chosen) if n not in forced]:
             fewer = [n for n in chosen if n != name]
             if self._fits(leaving | set(fewer)):
                 chosen = fewer
@@ -257,6 +272,11 @@ class Weighing:
 
     def _no(self, outcome: str, reason: Reason, message: str) -> Answer:
         return Answer(self.node, Verdict(outcome, reason, message, self._sums()))
+
+
+def outdated(before: ModelSpec, after: ModelSpec) -> bool:
+    """Whether a process that was started by `before` has to be replaced for `after`."""
+    return before is not after and restart_fields(before) != restart_fields(after)
 
 
 def _too_much(ledger: Ledger, amount: int, stay: Mapping[str, int]) -> str:

@@ -21,12 +21,13 @@ from dataclasses import dataclass, field
 from zoosup.core import cooldown, switch as switching
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.estimate import need
-from zoosup.core.placement import Answer, Room, Verdict, Weighing
+from zoosup.core.placement import Answer, Room, Verdict, Weighing, outdated
 from zoosup.core.status import (
     SERVING_PHASES,
     Cause,
     Condition,
     Cooldown,
+    Leaving,
     Model,
     Observed,
     Override,
@@ -54,6 +55,11 @@ _GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK})
 
 _POLLED = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
 """Reasons that nobody reports the end of."""
+
+_CHECKING = Verdict("waits", Reason.CHECKING, "its executable, its files and its port are being looked at")
+
+_PREFERENCE = {"admitted": 0, "waits": 1, "refused": 2}
+"""Of several nodes the first that admits; else the first where it may run one day."""
 
 _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 """Causes for which a run isn't asked to finish what it does: it does nothing."""
@@ -100,11 +106,17 @@ class _Pass:
 
     def carry_the_switch_on(self) -> None:
         settling = bool(self.room.cooling) or bool(self.room.leaving)
-        progress = switching.Progress(self.spec.switch.rollback, settling)
+        progress = switching.Progress(self._may_roll_back(), settling)
         self.room.switch = switching.judge(self.observed.switch, self.observed.models, progress)
         self.room.wanted = tuple(dict.fromkeys(self._wanted()))
         if self.room.switch is not None:
             self.conditions.append(_switched(self.room.switch))
+
+    def _may_roll_back(self) -> bool:
+        """Whether the file allows it and somebody could come back: nobody that it, or a person, has put away."""
+        switch, models = self.observed.switch, self.observed.models
+        back = [n for n in switch.outgoing if n in self.spec.models] if switch is not None else []
+        return self.spec.switch.rollback and any(models[n].override is not Override.STOP for n in back)
 
     def _wanted(self) -> list[str]:
         models = self.observed.models
@@ -138,13 +150,19 @@ class _Pass:
                 self.conditions.append(
                     Condition(model.name, "TerminationStuck", True, "Survivors", run.stuck)
                 )
-            due = model.phase is Phase.STOPPING or run.leaving.drained
-            if not due or run.leaving.ladder:
+            if run.leaving.ladder:
                 continue
-            if run.leaving.retry_at > self.observed.now:
-                self._wake(run.leaving.retry_at)
+            due = self._ladder_due(model, run.leaving)
+            if due > self.observed.now:
+                self._wake(due)
             else:
                 self.actions.append(Stop(model.name, run.id, run.leaving.cause, run.leaving.message))
+
+    def _ladder_due(self, model: Model, leaving: Leaving) -> float:
+        """When its drain is over, for good or because its grace period is; or when a stuck one is tried again."""
+        if model.phase is Phase.STOPPING or leaving.drained:
+            return leaving.retry_at
+        return leaving.since + self.room.spec_of(model).stop.grace
 
     # 4. runs nobody wants any longer
 
@@ -174,8 +192,9 @@ class _Pass:
             return Cause.SHUTDOWN, "zoosup ends"
         if model.run is not None and model.run.recalled:
             return Cause.RESTARTED_BY_HAND, "restarted by hand"
-        if model.name in wanted:
-            return None
+        return None if model.name in wanted else self._left_over(model)
+
+    def _left_over(self, model: Model) -> tuple[Cause, str] | None:
         if model.override is Override.STOP:
             return Cause.STOPPED_BY_HAND, "stopped by hand"
         if switching.retained(self.room.switch, model.name, self.spec.models, self.observed.models):
@@ -200,9 +219,9 @@ class _Pass:
             self._note(model, Verdict("refused", model.reason, model.message))
         elif model.backoff.until > self.observed.now:
             self._wake(model.backoff.until)
-            self._wait(model, spec, Verdict("waits", Reason.BACK_OFF, _crashes(model)), Phase.BACKOFF)
+            self._wait(model, spec, Verdict("waits", Reason.BACK_OFF, _crashes(model)), phase=Phase.BACKOFF)
         elif not self._inspected(model, spec):
-            self.room.promise(model.name, spec)
+            self._wait(model, spec, _CHECKING)
         elif model.preflight is not None and model.preflight.reason is not None:
             self._amiss(model, spec, model.preflight.reason, model.preflight.message)
         else:
@@ -212,16 +231,17 @@ class _Pass:
         """Whether its files and port have been looked at; one that something was amiss with is looked at again."""
         seen = model.preflight
         if seen is None or (seen.reason is not None and self._stale(model)):
-            self.actions.append(Inspect(model.name, self._port_to_inspect(spec)))
+            self._inspect(model, spec)
         elif seen.reason is not None:
             self._wake(seen.at + PREFLIGHT_FRESH)
         return seen is not None
 
+    def _inspect(self, model: Model, spec: ModelSpec) -> None:
+        port = spec.port if spec.port != "auto" and spec.port not in self.room.ports() else None
+        self.actions.append(Inspect(model.name, port))
+
     def _stale(self, model: Model) -> bool:
         return model.preflight is None or self.observed.now >= model.preflight.at + PREFLIGHT_FRESH
-
-    def _port_to_inspect(self, spec: ModelSpec) -> int | None:
-        return spec.port if spec.port != "auto" and spec.port not in self.room.ports() else None
 
     def _amiss(self, model: Model, spec: ModelSpec, reason: Reason, message: str) -> None:
         if reason is Reason.PORT:
@@ -231,29 +251,29 @@ class _Pass:
 
     def _weigh(self, model: Model, spec: ModelSpec) -> None:
         answers = [Weighing(self.room, model, spec, node.name).answer() for node in self.observed.nodes]
-        best = next((a for a in answers if a.start), answers[0])
-        for name, message in best.evict:
-            self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
-        if best.start:
-            self._start(model, spec, best)
-        elif best.verdict.outcome == "refused":
+        best = min(answers, key=lambda a: _PREFERENCE[a.verdict.outcome])
+        if best.verdict.outcome == "refused":
             self._hold(model, Phase.PENDING, best.verdict)
+        elif (best.start or best.evict) and self._stale(model):
+            # Its files may be gone since they were looked at: nothing is spawned or stopped on the word of an old look.
+            self._inspect(model, spec)
+            self._wait(model, spec, _CHECKING, node=best.node)
+        elif best.start:
+            self._start(model, spec, best)
         else:
-            self._wait(model, spec, best.verdict)
+            for name, message in best.evict:
+                self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
+            self._wait(model, spec, best.verdict, node=best.node)
 
     def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
         self.verdicts[model.name] = answer.verdict
         self.room.promise(model.name, spec, answer.node)
-        if self._stale(model):
-            # The look that it was weighed by is old; a file may be gone since, so nothing is spawned on its word.
-            self.actions.append(Inspect(model.name, self._port_to_inspect(spec)))
-            return
         self.actions.append(Start(model.name, answer.node, need(spec).amounts, answer.verdict.message))
         self.room.starting.add(model.name)
 
     def _renew(self, model: Model, run: Run, spec: ModelSpec) -> None:
         """Its process has to be replaced when what it was started with has changed, if the new one can run."""
-        if run.spec is spec or restart_fields(run.spec) == restart_fields(spec):
+        if not outdated(run.spec, spec):
             return
         if not self._inspected(model, spec):
             return
@@ -262,7 +282,9 @@ class _Pass:
             self._outdated(model, amiss.reason, amiss.message)
             return
         refusal = Weighing(self.room, model, spec, run.node).renewal()
-        if refusal is None:
+        if refusal is None and self._stale(model):
+            self._inspect(model, spec)
+        elif refusal is None:
             self._leave(model, Cause.SPEC_CHANGED, f"{_changed(run.spec, spec)} changed in the file")
         else:
             self._outdated(model, refusal.reason, refusal.message)
@@ -329,9 +351,17 @@ class _Pass:
         step: Callable[[str, str, Cause, str], Action] = Drain if asks_first else Stop
         self.actions.append(step(model.name, run.id, cause, message))
 
-    def _wait(self, model: Model, spec: ModelSpec, verdict: Verdict, phase: Phase = Phase.PENDING) -> None:
+    def _wait(
+        self,
+        model: Model,
+        spec: ModelSpec,
+        verdict: Verdict,
+        *,
+        phase: Phase = Phase.PENDING,
+        node: str | None = None,
+    ) -> None:
         """It will run: its room is promised to it, so that no later model keeps it waiting."""
-        self.room.promise(model.name, spec)
+        self.room.promise(model.name, spec, node)
         if verdict.reason in _POLLED:
             self._wake(self.observed.now + MEMORY_POLL)
         self._hold(model, phase, verdict)
@@ -357,7 +387,7 @@ def _switched(switch: Switch) -> Condition:
         SwitchOutcome.ROLLED_BACK: "RolledBack",
     }[switch.outcome]
     message = (
-        switch.message or f"{', '.join(switch.outgoing)} serves until {', '.join(switch.incoming)} is ready"
+        switch.message or f"{', '.join(switch.incoming)} is to take over from {', '.join(switch.outgoing)}"
     )
     return Condition(None, "Switched", status, reason, message)
 

@@ -230,13 +230,17 @@ class SwitchOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One change of `active`: who comes, who goes, and how it ended. `outgoing` were serving when it began."""
+    """One change of `active`: who comes, who goes, and how it ended. `outgoing` were serving when it began.
+
+    `old_failures` are failed starts of those who come from before it began: they say nothing about it.
+    """
 
     generation: int
     incoming: tuple[str, ...]
     outgoing: tuple[str, ...]
     outcome: SwitchOutcome = SwitchOutcome.OPEN
     message: str = ""
+    old_failures: tuple[Exit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ something that can't run. Knows neither memory nor processes: it reads how far e
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from zoosup.core.status import Model, Phase, Reason, Switch, SwitchOutcome
+from zoosup.core.status import Exit, Model, Phase, Reason, Switch, SwitchOutcome
 
 _HAS_SERVED = frozenset({Phase.READY, Phase.UNREADY})
 _NOTHING = Model("")
@@ -26,34 +26,38 @@ def begin(change: Change, last: Switch | None, models: Mapping[str, Model]) -> S
     """The switch that applying a file begins, goes on with or ends; None when nobody comes in anyone's place.
 
     A switch under way that the file leaves as it is goes on. One that was rolled back is tried again, since the
-    file has changed. One that is overtaken hands its outgoing models on: they are what can be brought back.
+    file has changed. One that is overtaken, or was rolled back, hands its outgoing models on: they are what can be
+    brought back.
     """
     if last is not None and last.outcome is SwitchOutcome.OPEN and set(change.before) == set(change.after):
         return last
     before = effective(change.before, last)
-    handed_on = last.outgoing if last is not None and last.outcome is SwitchOutcome.OPEN else ()
-    was = list(dict.fromkeys((*before, *handed_on)))
+    unfinished = last is not None and last.outcome is not SwitchOutcome.DONE
+    handed_on = tuple(m for m in last.outgoing if m in models) if last is not None and unfinished else ()
+    was = dict.fromkeys((*before, *handed_on))
     outgoing = tuple(m for m in was if m not in change.after and (m in handed_on or _serving(m, models)))
-    incoming = tuple(m for m in change.after if m not in was or (m not in before and not _serving(m, models)))
-    incoming = tuple(m for m in incoming if m not in handed_on)
+    incoming = tuple(m for m in change.after if m not in was)
     if not incoming or not outgoing:
         return None
-    return Switch(change.generation, incoming, outgoing)
+    failed = (models.get(m, _NOTHING).failed_start for m in incoming)
+    return Switch(
+        change.generation, incoming, outgoing, old_failures=tuple(f for f in failed if f is not None)
+    )
 
 
 def effective(active: Iterable[str], switch: Switch | None) -> tuple[str, ...]:
     """Who is wanted by the file, in order of priority, with a rolled-back switch undone."""
     if switch is None or switch.outcome is not SwitchOutcome.ROLLED_BACK:
         return tuple(active)
-    rest = [m for m in active if m not in switch.incoming and m not in switch.outgoing]
-    return (*switch.outgoing, *rest)
+    undone = (switch.outgoing if m in switch.incoming else (m,) for m in active)
+    return tuple(dict.fromkeys(m for names in undone for m in names))
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What of the host a judgement needs beside the models: may it roll back, and is memory still coming back."""
+    """What a judgement needs beside the models: may it be rolled back, and is memory still coming back."""
 
-    rollback: bool
+    rollback: bool  # the file allows it, and there is somebody to bring back
     settling: bool  # a run is leaving or a pool cools down
 
 
@@ -63,13 +67,18 @@ def judge(switch: Switch | None, models: Mapping[str, Model], progress: Progress
         return switch
     coming = [models.get(m, _NOTHING) for m in switch.incoming]
     touched = any(not _serving(m, models) for m in switch.outgoing)
-    hopeless = [m for m in coming if _failed(m) or _refused(m) or (touched and _robbed(m, progress))]
+    failed = [m for m in coming if _failed_start(m, switch) is not None]
+    hopeless = [
+        m
+        for m in coming
+        if m in failed or m.phase is Phase.FAILED or _refused(m) or (touched and _robbed(m, progress))
+    ]
     ready = [m for m in coming if m.phase is Phase.READY]
     if ready and len(ready) + len(hopeless) == len(coming):
         return replace(switch, outcome=SwitchOutcome.DONE, message=_arrived(switch, ready))
     if len(hopeless) < len(coming) or not progress.rollback:
         return switch
-    if touched or any(m.failed_start is not None for m in coming):
+    if touched or failed:
         return replace(switch, outcome=SwitchOutcome.ROLLED_BACK, message=_why(switch, hopeless))
     return switch
 
@@ -99,9 +108,10 @@ def _serving(name: str, models: Mapping[str, Model]) -> bool:
     return models.get(name, _NOTHING).phase in _HAS_SERVED
 
 
-def _failed(model: Model) -> bool:
-    """It was tried and ended before it was ready, or its files are not there."""
-    return model.run is None and (model.failed_start is not None or model.phase is Phase.FAILED)
+def _failed_start(model: Model, switch: Switch) -> Exit | None:
+    """How its run ended before it was ready, if this switch has tried it."""
+    tried = model.run is None and model.failed_start not in switch.old_failures
+    return model.failed_start if tried else None
 
 
 def _refused(model: Model) -> bool:
@@ -109,8 +119,9 @@ def _refused(model: Model) -> bool:
 
 
 def _robbed(model: Model, progress: Progress) -> bool:
-    """Room was made and proved, and somebody else has taken the memory since."""
-    return model.phase is Phase.PENDING and model.reason == Reason.MEMORY and not progress.settling
+    """Room was made and proved, and somebody else has taken the memory, or its port, since."""
+    taken = model.reason in {Reason.MEMORY, Reason.PORT}
+    return model.phase is Phase.PENDING and taken and not progress.settling
 
 
 def _arrived(switch: Switch, ready: Iterable[Model]) -> str:
