@@ -4,6 +4,7 @@ Judges by the operating system. Knows the command line and the status document; 
 """
 
 import json
+import mmap
 import os
 import shutil
 import signal
@@ -47,6 +48,28 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def free_memory() -> int:
+    """The bytes of RAM that can be had without swapping.
+
+    Since Linux 6.7 some 100 MiB of what a process gives back stay for seconds on the processors' own lists of free
+    pages, which MemAvailable leaves out.
+    """
+    on_lists = 0
+    if sys.platform == "linux":
+        for line in Path("/proc/zoneinfo").read_text().splitlines():
+            key, _, value = line.strip().partition(":")
+            on_lists += int(value) if key == "count" else 0
+    return psutil.virtual_memory().available + on_lists * mmap.PAGESIZE
+
+
+def poll(condition: Callable[[], object], what: str) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
 
 
 class Zoosup:

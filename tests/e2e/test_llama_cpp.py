@@ -1,11 +1,9 @@
 """Real input: two models of a real llama.cpp server in one zoo.yaml, with a budget for one of them."""
 
-import time
-
 import psutil
 import pytest
 
-from .driver import DEADLINE, alive, free_ports, listens
+from .driver import alive, free_memory, free_ports, listens, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 
@@ -58,10 +56,6 @@ def say_hello(zoo, name):
         return api.chat.completions.create(model=f"llama-{name}", messages=messages, max_tokens=8)
 
 
-def available():
-    return psutil.virtual_memory().available
-
-
 def held(pid):
     return psutil.Process(pid).memory_info().rss
 
@@ -74,16 +68,11 @@ def test_switching_two_real_models_in_a_budget_for_one(zoo):
     assert 8 == answer_a.usage.completion_tokens
     footprint = held(first)
     assert footprint > 128 * MIB
-    before = available()
+    before = free_memory()
 
     zoo.edit(("active: a", "active: b"))
-    second = None
-    end = time.monotonic() + DEADLINE
-    while second is None:
-        assert time.monotonic() < end, "b was never started"
-        second = zoo.model("b")["pid"]
-        if second is None:
-            time.sleep(0.01)
+    poll(lambda: zoo.model("b")["pid"], "b to be started")
+    second = zoo.pid("b")
     assert not alive(first), "b was started while a still lived"
     assert not listens(zoo.ports["a"])
 
@@ -91,17 +80,17 @@ def test_switching_two_real_models_in_a_budget_for_one(zoo):
     assert "llama-b" == say_hello(zoo, "b").model
     assert "stopped" == zoo.model("a")["phase"]
     assert [second] == [pid for pid in zoo.descendants() if "llama-server" in psutil.Process(pid).name()]
-    # One left and one of its like came, so what is free is what was free: a's memory came back.
-    assert available() > before - footprint / 2
+    # One left and one of its like came: if a's memory were not back, twice as much would be held.
+    poll(lambda: free_memory() > before - footprint / 2, "a's memory to be back")
 
 
 def test_the_memory_of_a_stopped_model_is_back(zoo):
     zoo.wait_phase("a", "ready")
-    footprint, before = held(zoo.pid("a")), available()
+    footprint, before = held(zoo.pid("a")), free_memory()
     zoo.edit(("active: a", "active: []"))
     zoo.wait_phase("a", "stopped")
     assert not listens(zoo.ports["a"])
-    assert available() - before > footprint * 0.5  # the rest of the host moves too
+    poll(lambda: free_memory() - before > footprint * 0.7, "the memory to be back")  # others move it too
 
 
 def test_the_second_model_streams(zoo):
