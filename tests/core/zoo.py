@@ -99,7 +99,8 @@ def running(
     """It has a run that holds `holds` (all that it needs, unless told otherwise)."""
 
     def state(name: str, spec: ModelSpec) -> Model:
-        reserved = dict(run.get("reserved", need(run.get("spec", spec)).amounts))
+        spec = run.get("spec", spec)
+        reserved = dict(run.get("reserved", need(spec).amounts))
         measured = {pool: size(holds) if holds is not None else amount for pool, amount in reserved.items()}
         facts: dict[str, Any] = {
             "id": f"{name}-1", "node": NODE, "spec": spec, "port": a_port(name, spec), "reserved": reserved,

@@ -7,6 +7,7 @@
 Pure arithmetic over one pass's scratch paper (`Room`); it decides about one candidate and changes nothing.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -62,6 +63,7 @@ class Room:
     starting: set[str] = field(default_factory=set)
     earlier: set[str] = field(default_factory=set)  # wanted, and placed before the candidate at hand
     ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)
+    ports: dict[int, str] = field(default_factory=dict)  # those that live runs use, and whose each is
 
     def __post_init__(self) -> None:
         self.switch = self.observed.switch
@@ -79,6 +81,7 @@ class Room:
                 self.ledgers[run.node, pool].add(model.name, Holding(amount, run.measured.get(pool, 0)))
         if run.leaving is not None:
             self.leaving.add(model.name)
+        self.ports[run.port] = model.name
 
     def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
@@ -110,11 +113,6 @@ class Room:
         models = self.observed.models
         gone = set(self.wanted)
         return {n for n in switch.outgoing if n not in gone and n in models and models[n].run is not None}
-
-    def ports(self) -> dict[int, str]:
-        """The ports that live runs use, and whose each is."""
-        runs = ((m.name, m.run) for m in self.observed.models.values())
-        return {run.port: name for name, run in runs if run is not None}
 
 
 @dataclass(slots=True)
@@ -180,7 +178,7 @@ class Weighing:
 
     def _forced(self) -> set[str]:
         """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
-        holder = self.room.ports().get(self.spec.port) if self.spec.port != "auto" else None
+        holder = self.room.ports.get(self.spec.port) if self.spec.port != "auto" else None
         forced = {holder} if holder is not None else set()
         if self.room.spec.switch.strategy is Strategy.REPLACE:
             forced |= self.room.outgoing_for(self.model.name)
@@ -245,13 +243,14 @@ class Weighing:
     def _minimal(self, forced: set[str], victims: Sequence[str]) -> tuple[str, ...] | None:
         """A set that makes it fit and of which nobody could be spared; None when not even all of them do."""
         leaving = self.room.leaving
-        chosen = [n for n in victims if n in forced]
-        for name in (n for n in victims if n not in forced):
-            if self._fits(leaving | set(chosen)):
-                break
-            chosen.append(name)
-        if not self._fits(leaving | set(chosen)):
+        if not self._fits(leaving | set(victims)):
             return None
+        first = [n for n in victims if n in forced]
+        ordered = first + [n for n in victims if n not in forced]
+        # One more never makes it fit less, so that the fewest from the front are found by halving.
+        prefixes = range(len(ordered) + 1)
+        fewest = bisect_left(prefixes, True, len(first), key=lambda n: self._fits(leaving | set(ordered[:n])))
+        chosen = ordered[:fewest]
         for name in [n for n in reversed(chosen) if n not in forced]:
             fewer = [n for n in chosen if n != name]
             if self._fits(leaving | set(fewer)):

@@ -237,7 +237,7 @@ class _Pass:
         return seen is not None
 
     def _inspect(self, model: Model, spec: ModelSpec) -> None:
-        port = spec.port if spec.port != "auto" and spec.port not in self.room.ports() else None
+        port = spec.port if spec.port != "auto" and spec.port not in self.room.ports else None
         self.actions.append(Inspect(model.name, port))
 
     def _stale(self, model: Model) -> bool:
