@@ -1,0 +1,187 @@
+"""What can be typed: every command, its options and its help, and which function carries it out.
+
+Knows words only: imports no other part of zoosup but its errors, so that `--version` and `--help` cost nothing.
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import NoReturn
+
+from zoosup import __version__
+from zoosup.errors import UsageError
+
+_FILE = (
+    "zoo.yaml; without it $ZOOSUP_FILE, ./zoo.yaml, $XDG_CONFIG_HOME/zoosup/zoo.yaml, /etc/zoosup/zoo.yaml"
+)
+
+_EPILOG = """\
+exit codes:
+    0  done                        64  wrong usage
+    1  failed                      69  no supervisor reached
+    2  plan --detailed-exitcode:   75  another instance holds the lock
+       there are changes           78  zoo.yaml is invalid
+    3  not ready (wait -t 0s)     124  time-out
+    4  no such model
+
+environment:
+    ZOOSUP_FILE, ZOOSUP_INSTANCE, ZOOSUP_STATE_DIR, ZOOSUP_STATUS_LISTEN, ZOOSUP_LOG_LEVEL, ZOOSUP_LOG_FORMAT
+    stand for the options of the same names; an option goes before its variable. NO_COLOR is honoured.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit 64 as sysexits.h has it (argparse's 2 means changes here), in one line, with a guess."""
+        choice = re.search(r"invalid choice: '([^']*)'.*\(choose from (.*)\)", message)
+        if choice:
+            known = re.findall(r"[\w-]+", choice[2])
+            near = get_close_matches(choice[1], known, 1)
+            message = f"no command {choice[1]!r}" if len(known) > 4 else message  # noqa: PLR2004
+            message += f", did you mean {near[0]}?" if near else ""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser; the parsed arguments carry `handler`, a module and function of this package."""
+    common = _common()
+    made = _Parser(
+        prog="zoosup",
+        parents=[common],
+        description="Makes this host's model servers be what zoo.yaml says, and keeps them so.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"zoosup {__version__}")
+    commands = made.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True, parser_class=_Parser
+    )
+
+    def add(name: str, handler: str, help_: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            parents=[common],
+            help=help_,
+            description=f"{help_[0].upper()}{help_[1:]}.",
+            allow_abbrev=False,
+        )
+        command.set_defaults(handler=handler)
+        return command
+
+    _add_files(add)
+    _add_looking(add)
+    _add_changing(add)
+    return made
+
+
+def _common() -> _Parser:
+    """Options that may stand before and behind the command; absent ones leave no trace, so that neither wins."""
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = common.add_argument_group("which supervisor")
+    group.add_argument("--instance", metavar="NAME", help="one of several on this host (default: default)")
+    group.add_argument("--state-dir", metavar="DIR", help="where it keeps its state and its control socket")
+    common.add_argument("--no-color", action="store_true", help="no colours on a terminal")
+    return common
+
+
+def _add_files(add: Add) -> None:
+    run = add("run", "files:run", "supervise until SIGTERM: make the host so and keep it so")
+    run.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
+    run.add_argument(
+        "--status-listen", metavar="ADDRESS", help="HOST:PORT of the status server, or none; over zoo.yaml's"
+    )
+    run.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (default: info)")
+    run.add_argument("--log-format", metavar="FORMAT", help="text or json (default: text)")
+
+    check = add("check", "files:check", "say everything that is wrong with a file, and where")
+    check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
+    _json(check)
+
+    plan = add("plan", "planning:plan", "say what would happen if this were the file, with the memory sums")
+    plan.add_argument(
+        "file", nargs="?", metavar="FILE", help=f"{_FILE}; with a supervisor running, the one it follows"
+    )
+    plan.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when there are changes")
+    _json(plan)
+
+    add("schema", "files:schema", "print the JSON schema of zoo.yaml, for editors")
+
+
+def _add_looking(add: Add) -> None:
+    status = add("status", "status:status", "show what runs, what waits and why, and who holds the memory")
+    status.add_argument("model", nargs="?", metavar="MODEL", help="one model, in detail")
+    status.add_argument("-w", "--watch", action="store_true", help="keep showing it, until Ctrl-C")
+    _json(status)
+
+    logs = add("logs", "following:logs", "print what a model wrote")
+    logs.add_argument("model", metavar="MODEL")
+    logs.add_argument(
+        "-f", "--follow", action="store_true", help="and what it goes on to write, across restarts"
+    )
+    logs.add_argument(
+        "-n", "--lines", type=_count, default=100, metavar="N", help="the last N lines (default: 100)"
+    )
+    logs.add_argument("-p", "--previous", action="store_true", help="of the run before")
+
+    events = add("events", "following:events", "print what happened")
+    events.add_argument("-f", "--follow", action="store_true", help="and what goes on to happen")
+    events.add_argument("-m", "--model", metavar="MODEL", help="to one model")
+    events.add_argument(
+        "-n", "--limit", type=_count, metavar="N", help="the newest N (default: all; with -f 20)"
+    )
+    _json(events)
+
+    wait = add("wait", "waiting:wait", "wait until models are ready, for scripts")
+    wait.add_argument("models", nargs="*", metavar="MODEL", help="which (default: every active one)")
+    goals = ("ready", "stopped", "converged")
+    wait.add_argument(
+        "--for", dest="goal", choices=goals, default="ready", help="%(choices)s (default: ready)"
+    )
+    wait.add_argument(
+        "-t", "--timeout", type=_duration, default=60.0, metavar="TIME",
+        help="give up after (default: 60s), exit 124; 0s looks once, exit 3 when it is not so",
+    )  # fmt: skip
+
+    doctor = add("doctor", "doctor:doctor", "say what zoosup sees of this host, and what to mend")
+    doctor.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
+    _json(doctor)
+
+
+def _add_changing(add: Add) -> None:
+    use = add("use", "using:use", "rewrite `active` in the file, keeping every other byte")
+    use.add_argument("models", nargs="+", metavar="MODEL", help="in order of priority")
+    use.add_argument("--file", metavar="FILE", help=_FILE)
+    for verb, text in (
+        ("start", "run a model, until `active` says something new about it"),
+        ("stop", "stop a model, until `active` says something new about it"),
+        ("restart", "end a model's run and start it afresh; forgets its crashes"),
+    ):
+        command = add(verb, "changing:command", text)
+        command.add_argument("model", metavar="MODEL")
+        command.set_defaults(verb=verb)
+        _json(command)
+    _json(add("reload", "changing:reload", "look at zoo.yaml again at once"))
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - no sane count is longer
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of 0 or more")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    from zoosup.spec.units import parse_duration  # noqa: PLC0415 - only where a duration is typed
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected {error}") from None

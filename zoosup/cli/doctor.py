@@ -1,0 +1,228 @@
+"""`zoosup doctor`: what zoosup sees of this host, each line with what to do where something is amiss.
+
+Looks and never changes anything. `fail` is what keeps zoosup from working, `warn` what will bite later.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoosup import __version__
+from zoosup.cli import screen
+from zoosup.cli.asking import print_json, settings
+from zoosup.cli.client import Client
+from zoosup.cli.files import read
+from zoosup.cli.spans import Line, line, wrapped
+from zoosup.cli.words import size
+from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from zoosup.settings import Settings
+    from zoosup.spec.models import ZooSpec
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+_STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
+_FILES_WANTED = 4096
+"""Open files for a few hundred models and their clients; a model takes about four, a client one."""
+
+_INSTANCES_WANTED = 16
+_TOOLS = ("llama-server", "vllm", "docker", "podman")
+_PACKAGES = ("aiohttp", "psutil", "pydantic", "watchfiles", "rich")
+_LISTENERS = Path("/proc/sys/fs/inotify/max_user_instances")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: `state` is ok, warn or fail; `remedy` says what to do and is "" where nothing is."""
+
+    name: str
+    state: str
+    message: str
+    remedy: str = ""
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Look at everything; exit 1 where something fails."""
+    ours = settings(given)
+    spec, about_file = _file(ours)
+    running = _running(ours)
+    findings = [_versions(), about_file, running, *_settings(), _state_dir(ours)]
+    findings += [*_memory(spec), _open_files(), *_inotify(), *_tools()]
+    if running.state != OK:
+        findings += _ports(ours, spec)
+    if given.json:
+        print_json([asdict(each) for each in findings])
+    else:
+        screen.show(given, lambda width: [each for found in findings for each in _shown(found, width)])
+    return ExitCode.FAILED if any(each.state == FAIL for each in findings) else ExitCode.DONE
+
+
+def _shown(found: Finding, width: int | None) -> list[Line]:
+    lead = line((f"{found.state:4}", _STYLES[found.state]), "  ", (f"{found.name:14}", "bold"))
+    lines = wrapped(found.message, width, 0, "", lead)
+    return lines + (wrapped(found.remedy, width, 20, "yellow") if found.remedy else [])
+
+
+def _versions() -> Finding:
+    packages = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    return Finding(
+        "zoosup",
+        OK,
+        f"{__version__} on Python {platform.python_version()}, {platform.platform()}; {packages}",
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _file(ours: "Settings") -> tuple["ZooSpec | None", Finding]:
+    try:
+        path = ours.zoo_file()
+        spec = read(path)
+    except UsageError as error:
+        return None, Finding("zoo.yaml", WARN, str(error), "write one, or name it: zoosup doctor FILE")
+    except InvalidFileError as error:
+        problems = str(error).splitlines()
+        more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+        return None, Finding("zoo.yaml", FAIL, problems[0] + more, "zoosup check says all that is wrong")
+    active = ", ".join(spec.active) or "none"
+    return spec, Finding("zoo.yaml", OK, f"{path}: {len(spec.models)} models, active: {active}")
+
+
+def _running(ours: "Settings") -> Finding:
+    try:
+        snapshot = Client(ours.control_socket).get("status")
+    except UnreachableError as error:
+        return Finding("supervisor", WARN, str(error).partition(";")[0], "zoosup run starts one")
+    converged = "converged" if snapshot["converged"] else "at work"
+    return Finding(
+        "supervisor", OK, f"pid {snapshot['pid']} follows {snapshot['config']['path']}, {converged}"
+    )
+
+
+def _settings() -> Iterator[Finding]:
+    from zoosup.settings import unknown_variables  # noqa: PLC0415 - with the rest of the settings, not before
+
+    for sentence in unknown_variables(os.environ):
+        yield Finding("environment", WARN, sentence, "unset it, or spell it as zoosup --help does")
+
+
+def _state_dir(ours: "Settings") -> Finding:
+    path = ours.state_directory
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        return Finding("state", FAIL, f"{there} is no directory", "name another with --state-dir")
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding("state", FAIL, f"{path}: {there} can't be written", "name another with --state-dir")
+    free = shutil.disk_usage(there).free
+    state = OK if free > 1 << 30 else WARN
+    remedy = "" if state == OK else "make room: the logs of models go there"
+    return Finding(
+        "state", state, f"{path}{'' if there == path else ' (will be made)'}, {size(free)} free", remedy
+    )
+
+
+def _memory(spec: "ZooSpec | None") -> Iterator[Finding]:
+    from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
+    from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
+
+    for pool in RamGauge().read():
+        if pool.available is None:
+            remedy = "without a reading nothing is started; is /proc mounted and readable?"
+            yield Finding(
+                pool.name, FAIL, f"{size(pool.total)}, but what is free is unknown: {pool.source}", remedy
+            )
+            continue
+        reserve, budget = _bounds(spec or ZooSpec(), pool.total)
+        figures = f"{size(pool.total)}, {size(pool.available)} free by {pool.source}"
+        low = pool.available < reserve
+        remedy = "other programs hold the rest; no model can be started now" if low else ""
+        text = f"{figures}; reserve {size(reserve)}, budget {size(budget)}"
+        yield Finding(pool.name, WARN if low else OK, text, remedy)
+
+
+def _bounds(spec: "ZooSpec", total: int) -> tuple[int, int]:
+    from zoosup.core.admission import budget_of, reserve_of  # noqa: PLC0415 - needs the spec's models, too
+
+    reserve = reserve_of(total, spec.budget.ram_reserve)
+    return reserve, budget_of(total, reserve, spec.budget.ram)
+
+
+def _open_files() -> Finding:
+    import resource  # noqa: PLC0415 - POSIX alone has it
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    text = f"{_limit(soft)}, at most {_limit(hard)}"
+    enough = resource.RLIM_INFINITY in {soft, hard} or hard >= _FILES_WANTED
+    remedy = "" if enough else f"raise the limit to {_FILES_WANTED}: ulimit -n, LimitNOFILE= in a unit"
+    return Finding("open files", OK if enough else WARN, text, remedy)
+
+
+def _limit(value: int) -> str:
+    import resource  # noqa: PLC0415 - as above
+
+    return "no limit" if value == resource.RLIM_INFINITY else str(value)
+
+
+def _inotify(limit: Path = _LISTENERS) -> Iterator[Finding]:
+    """Linux alone has these limits; without a free instance zoosup polls the file each second or so."""
+    if sys.platform != "linux":
+        return
+    try:
+        instances = int(limit.read_text())
+    except (OSError, ValueError):
+        yield Finding("inotify", WARN, f"{limit} can't be read", "edits may be noticed a second or two late")
+        return
+    enough = instances >= _INSTANCES_WANTED
+    remedy = "" if enough else "sysctl fs.inotify.max_user_instances=128; edits are noticed late without"
+    yield Finding("inotify", OK if enough else WARN, f"{instances} instances for each user", remedy)
+
+
+def _ports(ours: "Settings", spec: "ZooSpec | None") -> Iterator[Finding]:
+    """What zoosup would want to listen on; not looked at while it runs, for then they are its own."""
+    if spec is None:
+        return
+    wanted = {
+        f"127.0.0.1:{model.port}": name for name, model in spec.models.items() if isinstance(model.port, int)
+    }
+    if listen := ours.listen(spec.status.listen):
+        wanted[listen] = "the status server"
+    taken = [f"{address} (for {who})" for address, who in wanted.items() if _is_taken(address)]
+    if taken:
+        yield Finding("ports", FAIL, f"in use: {', '.join(taken)}", "end who listens there, or choose others")
+    elif wanted:
+        yield Finding("ports", OK, f"{len(wanted)} wanted, all free")
+
+
+def _is_taken(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError:
+            return True
+    return False
+
+
+def _tools(which: Callable[[str], str | None] = shutil.which) -> Iterator[Finding]:
+    found = {tool: which(tool) for tool in _TOOLS}
+    there = ", ".join(f"{tool} {path}" for tool, path in found.items() if path)
+    absent = ", ".join(tool for tool, path in found.items() if not path)
+    yield Finding(
+        "tools", OK, "; ".join(part for part in (there, f"not on PATH: {absent}" * bool(absent)) if part)
+    )

@@ -1,0 +1,71 @@
+"""The commands about a file: `run`, `check`, `schema`."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoosup.cli.asking import environment, print_json, read_file, settings
+from zoosup.errors import ExitCode, InvalidFileError
+
+if TYPE_CHECKING:
+    from zoosup.spec.models import ZooSpec
+
+
+def run(given: argparse.Namespace) -> int:
+    """Supervise until told to end."""
+    from zoosup import supervisor  # noqa: PLC0415 - loads the whole house, which no other command needs
+
+    return supervisor.run(settings(given))
+
+
+def check(given: argparse.Namespace) -> int:
+    """Read the file and say everything that is wrong with it."""
+    path = Path(given.file) if given.file else settings(given).zoo_file()
+    try:
+        spec = read(path)
+    except InvalidFileError as error:
+        if not given.json:
+            raise
+        print_json({"ok": False, "file": str(path), "problems": _problems(error, path)})
+        return error.exit_code
+    if given.json:
+        models, active = list(spec.models), list(spec.active)
+        print_json({"ok": True, "file": str(path), "models": models, "active": active, "problems": []})
+    else:
+        count = f"{len(spec.models)} model{'s' * (len(spec.models) != 1)}"
+        print(f"ok: {count}, active: {', '.join(spec.active) or 'none'}")
+    return ExitCode.DONE
+
+
+def read(path: Path) -> "ZooSpec":
+    """Read a zoo.yaml; InvalidFileError holds every problem."""
+    from zoosup.spec.parse import decode, parse  # noqa: PLC0415 - pydantic, which most commands do without
+
+    name = str(path)
+    return parse(decode(read_file(path), path=name), path=name, environ=environment())
+
+
+def schema(_given: argparse.Namespace) -> int:
+    """Print the schema that editors check zoo.yaml with."""
+    from zoosup.spec.schema import schema as make  # noqa: PLC0415 - as above
+
+    print_json(make())
+    return ExitCode.DONE
+
+
+def _problems(error: InvalidFileError, path: Path) -> list[dict[str, object]]:
+    from zoosup.spec.problems import SpecError  # noqa: PLC0415 - as above
+
+    if isinstance(error, SpecError):
+        return [asdict(problem) for problem in error.problems]
+    return [
+        {
+            "file": str(path),
+            "line": 1,
+            "column": 1,
+            "path": "",
+            "what": str(error),
+            "expected": "a readable file",
+        }
+    ]

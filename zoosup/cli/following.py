@@ -1,0 +1,85 @@
+"""The commands that read on: `logs` and `events`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from zoosup.cli import screen
+from zoosup.cli.asking import client
+from zoosup.cli.spans import Line, clean, line
+from zoosup.errors import ExitCode, UnreachableError, UsageError
+
+FOLLOWED_LIMIT = 20
+"""Events shown before the new ones when nobody said how many."""
+
+_ENDED = "the supervisor has stopped"
+_STYLES = {"Refused": "red", "Stuck": "red", "Gone": "yellow", "Applied": "cyan", "Switch": "cyan"}
+_PHASE_STYLES = {"ready": "green", "failed": "red", "backoff": "red", "pending": "yellow"}
+
+
+def logs(given: argparse.Namespace) -> int:
+    """Print a model's output, byte for byte."""
+    asked, out = client(given), sys.stdout.buffer
+    if not given.follow:
+        previous = 1 if given.previous else None
+        out.write(asked.text("logs", given.model, lines=given.lines, previous=previous))
+        return ExitCode.DONE
+    if given.previous:
+        raise UsageError("--previous and --follow: the run before has ended, expected one of them")
+    with asked.stream("logs", given.model, lines=given.lines, follow=1, silence=None) as chunks:
+        for chunk in chunks:
+            out.write(chunk)
+            out.flush()
+    raise UnreachableError(_ENDED)
+
+
+def events(given: argparse.Namespace) -> int:
+    """Print events, oldest first; with --json one document each a line."""
+    asked = client(given)
+    if not given.follow:
+        found = asked.get("events", model=given.model, limit=given.limit)["events"]
+        _print(given, found)
+        return ExitCode.DONE
+    limit = FOLLOWED_LIMIT if given.limit is None else given.limit
+    with asked.stream("events", model=given.model, limit=limit) as chunks:
+        for event in parsed(chunks):
+            _print(given, [event])
+    raise UnreachableError(_ENDED)
+
+
+def parsed(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The data of server-sent events, however the bytes are cut into chunks; comments are heartbeats."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for each in lines:
+            if each.startswith(b"data: "):
+                yield json.loads(each[len(b"data: ") :])
+
+
+def _print(given: argparse.Namespace, found: Iterable[Mapping[str, Any]]) -> None:
+    if given.json:
+        for event in found:
+            print(json.dumps(event, ensure_ascii=False), flush=True)
+    else:
+        screen.show(given, lambda _width: [shown(event) for event in found])
+        sys.stdout.flush()
+
+
+def shown(event: Mapping[str, Any]) -> Line:
+    """One event as a line: when, which model, what, and the sentence."""
+    when = datetime.fromtimestamp(event["at"]).astimezone().isoformat(sep=" ", timespec="seconds")
+    style = _STYLES.get(event["type"]) or _PHASE_STYLES.get(event["reason"], "")
+    what = event["reason"] if event["type"] == "Phase" else f"{event['type']}/{event['reason']}"
+    return line(
+        (when[:19], "dim"),
+        "  ",
+        (event["model"] or "zoo", "bold"),
+        "  ",
+        (what, style),
+        "  ",
+        clean(event["message"]),
+    )

@@ -1,0 +1,56 @@
+"""`zoosup`: finds the command, calls it, and turns how it ended into a line and an exit code.
+
+Imports a command's module only when it is called: `zoosup --version` loads next to nothing.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from zoosup.cli.arguments import parser
+from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""What a shell reports of a program that SIGINT or SIGPIPE ended."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line and return the exit code."""
+    _never_fail_to_print()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except ZoosupError as error:
+        _complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; what is left has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    if not (sys.argv[1:] if arguments is None else arguments):
+        print(parser().format_help(), file=sys.stderr, end="")
+        return ExitCode.USAGE
+    given = parser().parse_args(arguments)
+    module, _, function = given.handler.partition(":")
+    code: int = getattr(import_module(f"zoosup.cli.{module}"), function)(given)
+    return code
+
+
+def _complain(error: ZoosupError) -> None:
+    # A problem of the file begins with file:line:column, which editors and terminals make a link.
+    text = str(error) if isinstance(error, InvalidFileError) else f"zoosup: {error}"
+    print(text, file=sys.stderr)
+
+
+def _never_fail_to_print() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

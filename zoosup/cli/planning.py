@@ -1,0 +1,154 @@
+"""`zoosup plan`: what would happen, drawn with the sums that decide it.
+
+A running supervisor answers with the function it acts on. Without one the answer is for this host with nothing of
+ours running, and says so.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoosup.cli import pools, screen
+from zoosup.cli.asking import print_json, read_file, settings
+from zoosup.cli.client import Client
+from zoosup.cli.spans import Line, Part, bar, line, wrapped
+from zoosup.cli.words import PHASE_STYLES, size
+from zoosup.errors import ExitCode, UnreachableError
+
+Plan = Mapping[str, Any]
+
+_SIGNS = {
+    "start": ("+", "green"),
+    "drain": ("-", "magenta"),
+    "stop": ("-", "magenta"),
+    "hold": ("=", "yellow"),
+    "inspect": ("?", "dim"),
+    "end-cooldown": ("~", "cyan"),
+}
+_VERDICTS = {"admitted": "green", "waits": "yellow", "refused": "bold red"}
+
+
+def plan(given: argparse.Namespace) -> int:
+    """Say what would happen; exit 2 with --detailed-exitcode where that is anything."""
+    found, offline = _found(given)
+    if given.json:
+        print_json({**found, "offline": offline})
+    else:
+        if offline:
+            print(
+                "zoosup: no supervisor runs; this is for the host with none of its models running",
+                file=sys.stderr,
+            )
+        screen.show(given, lambda width: drawn(found, width))
+    return ExitCode.CHANGES if given.detailed_exitcode and found["changes"] else ExitCode.DONE
+
+
+def _found(given: argparse.Namespace) -> tuple[Plan, bool]:
+    ours = settings(given)
+    asked = Client(ours.control_socket)
+    try:
+        if given.file is None:
+            return asked.post("plan"), False
+        return asked.post("plan", body=read_file(Path(given.file)), path=given.file), False
+    except UnreachableError:
+        from zoosup.spec.parse import decode  # noqa: PLC0415 - only where no supervisor has read the file
+        from zoosup.supervisor import plan_offline  # noqa: PLC0415
+
+        path = ours.zoo_file()
+        return plan_offline(decode(read_file(path), path=str(path)), str(path), ours), True
+
+
+def drawn(found: Plan, width: int | None) -> list[Line]:
+    """The plan for people: the pools as they are, what would be done, and each model's sums."""
+    lines = [line((found["path"], "bold"), (f"  as generation {found['generation']}", "dim")), ()]
+    if width is not None:
+        colours = pools.colours(found.get("pools", ()), list(found["models"]))
+        for pool in found.get("pools", ()):
+            lines += pools.drawn(pool, width, colours)
+    else:
+        lines[1:] = [line(pools.told(pool)) for pool in found.get("pools", ())]
+    lines += _actions(found, width)
+    for name, verdict in found["models"].items():
+        lines += _verdict(name, verdict, width)
+    lines += _conditions(found, width)
+    if found["wake_in"] is not None:
+        lines.append(line((f"looked at again in {found['wake_in']:.3g} s at the latest", "dim")))
+    return lines
+
+
+def _actions(found: Plan, width: int | None) -> list[Line]:
+    if not found["actions"]:
+        return [line(("Nothing to do.", "green")), ()]
+    lines: list[Line] = []
+    for action in found["actions"]:
+        sign, style = _SIGNS.get(action["action"], ("·", ""))
+        lines += wrapped(_in_words(action), width, 0, "", line((f"{sign} {_name(action)}", style), " "))
+    return [*lines, ()]
+
+
+def _name(action: Mapping[str, Any]) -> str:
+    verb = {"hold": action.get("phase", ""), "end-cooldown": "end the cool-down after"}.get(action["action"])
+    return (
+        f"{action['model']}: {verb}"
+        if action["action"] == "hold"
+        else f"{verb or action['action']} {action['model']}"
+    )
+
+
+def _in_words(action: Mapping[str, Any]) -> str:
+    need = ", ".join(f"{size(amount)} of {pool}" for pool, amount in action.get("need", {}).items())
+    if need:  # whose message is the sum, which stands below
+        return f"with {need}"
+    parts = (action.get("cause", ""), action.get("message", ""))
+    return ": ".join(part for part in parts if part)
+
+
+def _verdict(name: str, verdict: Mapping[str, Any], width: int | None) -> list[Line]:
+    now = (verdict["phase_now"], PHASE_STYLES.get(verdict["phase_now"], ""))
+    lines = [
+        line((name, "bold"), "  ", (verdict["verdict"], _VERDICTS.get(verdict["verdict"], "")), "  now ", now)
+    ]
+    reason = ": ".join(part for part in (verdict["reason"], verdict["message"]) if part)
+    if reason and verdict["verdict"] != "admitted":  # else the sums say it all
+        lines += wrapped(reason, width, 2)
+    for each in verdict["sums"]:
+        lines += _sum(each, width)
+    return [*lines, ()] if width is not None else lines
+
+
+def _sum(each: Mapping[str, Any], width: int | None) -> list[Line]:
+    """One pool's two sums, of the budget and of the memory that is really there."""
+    spoken_for = sum(each["reserved"].values())
+    by = ", ".join(f"{name} {size(amount)}" for name, amount in each["reserved"].items())
+    budget = f"budget {size(each['budget'])} - promised {size(spoken_for)}{f' ({by})' * bool(by)}"
+    memory = f"free {size(each['available'])} - reserve {size(each['reserve'])} - still loading {size(each['promised'])}"
+    if each["credit"]:
+        memory += f" + comes back {size(each['credit'])}"
+    style = "yellow" if each["short"] else "green"
+    short = f"short of {size(each['short'])}" if each["short"] else "enough"
+    lead = line((f"{each['pool']} ", "bold"))
+    lines = wrapped(f"needs {size(each['need'])}: {short}", width, 2, style, lead)
+    if width is not None and each["available"] is not None:
+        lines.append(line("  ", *_picture(each, width - 2)))
+    lines += wrapped(budget, width, 2, "dim")
+    return [*lines, *wrapped(f"{memory}; others use {size(each['foreign'])}", width, 2, "dim")]
+
+
+def _picture(each: Mapping[str, Any], width: int) -> Line:
+    """What is needed beside what there is: a bar of the need, its missing part in red."""
+    need, rest = each["need"], ("·", "bright_black")
+    there = max(0, need - each["short"])
+    return bar(
+        [Part(there, "█", "green"), Part(need - there, "█", "red"), Part(each["total"] - need, *rest)], width
+    )
+
+
+def _conditions(found: Plan, width: int | None) -> list[Line]:
+    lines: list[Line] = []
+    for each in found["conditions"]:
+        if each.get("model") is None:
+            lead = line((f"{each['type']} {'yes' if each['status'] else 'no'}", "yellow"), "  ")
+            lines += wrapped(f"{each['reason']}: {each['message']}", width, 0, "", lead)
+    return lines

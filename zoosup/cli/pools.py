@@ -1,0 +1,106 @@
+"""A pool of memory drawn as a bar, with the figures it is made of: who holds what, and what room is left.
+
+Pure. The bar's parts add up to the pool's total: what models hold and others use, then, of what is free, what is
+promised to models that still load, the reserve, and the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoosup.cli.spans import Line, Part, bar, flowed, line
+from zoosup.cli.words import pair, size
+
+_COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "bright_red", "bright_cyan", "bright_magenta")
+_OTHERS = ("▓", "bright_black")
+_RESERVE = ("╱", "bright_black")  # noqa: RUF001 - hatching, not a slash
+_ROOM = ("·", "bright_black")
+_UNKNOWN = ("?", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """A pool's figures in bytes; `promised` by model is what it may still take of what is free."""
+
+    held: Mapping[str, int]
+    promised: Mapping[str, int]
+    others: int
+    reserve: int
+    room: int | None  # what a new model could have; None: free memory is unknown
+
+
+def shares(pool: Mapping[str, Any]) -> Shares:
+    """Divide a pool of the snapshot; nothing is counted twice, and what is overbooked is cut at what is free."""
+    held = {name: max(0, each["held"]) for name, each in pool["models"].items()}
+    promised = {name: max(0, each["reserved"] - each["held"]) for name, each in pool["models"].items()}
+    within_budget = pool["budget"] - pool["reserved"]
+    if pool["free"] is None:
+        return Shares(held, promised, 0, 0, None)
+    left = max(0, pool["free"] - sum(promised.values()))
+    reserve = min(left, pool["reserve"])
+    return Shares(
+        held, promised, max(0, pool["foreign"] or 0), reserve, max(0, min(left - reserve, within_budget))
+    )
+
+
+def drawn(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
+    """The pool for people on a terminal of `width` cells: title, bar, legend."""
+    found = shares(pool)
+    return [
+        _title(pool, found),
+        bar(_parts(pool, found, colours), width),
+        *_legend(pool, found, width, colours),
+        (),
+    ]
+
+
+def told(pool: Mapping[str, Any]) -> str:
+    """The pool in one line, for a pipe."""
+    found = shares(pool)
+    figures = [(key, pool[key]) for key in ("total", "free", "budget", "reserve", "reserved", "held")]
+    figures += [("others", pool["foreign"]), ("room", found.room)]
+    listed = ", ".join(f"{name} {size(amount)}" for name, amount in figures)
+    return f"pool {pool['id']}: {listed} ({pool['source']})"
+
+
+def colours(pools: Sequence[Mapping[str, Any]], models: Sequence[str]) -> dict[str, str]:
+    """One colour for each model that holds memory, the same in every pool."""
+    holding = [name for name in models if any(name in pool["models"] for pool in pools)]
+    return {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(holding)}
+
+
+def _title(pool: Mapping[str, Any], found: Shares) -> Line:
+    if found.room is None:
+        room = (f"can't be read ({pool['source']}); nothing is started", "bold red")
+    else:
+        room = (f"room for {size(found.room)} more", "green" if found.room else "yellow")
+    budget = f"budget {size(pool['budget'])}, {size(pool['reserved'])} promised"
+    return line((pool["name"], "bold"), f"  {size(pool['total'])}   ", (budget, "dim"), "   ", room)
+
+
+def _parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[Part]:
+    parts = [Part(amount, "█", colours.get(name, "")) for name, amount in found.held.items()]
+    promised = [Part(amount, "▒", colours.get(name, "")) for name, amount in found.promised.items()]
+    rest = pool["total"] - sum(found.held.values())
+    if found.room is None:
+        return [*parts, Part(rest, *_UNKNOWN)]
+    parts.append(Part(found.others, *_OTHERS))
+    return [*parts, *promised, Part(found.reserve, *_RESERVE), Part(_left(pool, found), *_ROOM)]
+
+
+def _legend(pool: Mapping[str, Any], found: Shares, width: int, colours: Mapping[str, str]) -> list[Line]:
+    items = []
+    for name, held in found.held.items():
+        more = found.promised[name]
+        amount = pair(held, held + more) if more else size(held)
+        items.append(line(("█" + "▒" * bool(more), colours.get(name, "")), f" {name} {amount}"))
+    if found.room is not None:
+        items.append(line(_OTHERS, f" others {size(found.others)}"))
+        items.append(line(_RESERVE, f" reserve {size(found.reserve)}"))
+        items.append(line(_ROOM, f" free {size(_left(pool, found))}"))
+    return flowed(items, width)
+
+
+def _left(pool: Mapping[str, Any], found: Shares) -> int:
+    free: int = pool["free"]
+    return max(0, free - sum(found.promised.values()) - found.reserve)

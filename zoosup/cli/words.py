@@ -1,0 +1,77 @@
+"""Figures as people read them: sizes, times, and the colours of phases.
+
+Pure. Times are wall seconds since the epoch, and `now` is that of the snapshot, not of this host's clock: the two
+may differ.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoosup.cli.spans import clean
+from zoosup.spec.units import describe_size
+
+NONE = "-"
+
+PHASE_STYLES: Mapping[str, str] = {
+    "ready": "green",
+    "unready": "bold yellow",
+    "starting": "cyan",
+    "pending": "yellow",
+    "draining": "magenta",
+    "stopping": "magenta",
+    "backoff": "bold red",
+    "failed": "bold red",
+    "stopped": "dim",
+}
+
+_STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_TRIVIAL = frozenset({"", "NotWanted"})
+
+
+def size(amount: float | None) -> str:
+    """Bytes for people; unknown is never 0."""
+    return "unknown" if amount is None else describe_size(int(amount))
+
+
+def pair(part: float | None, whole: float | None) -> str:
+    """`1.5 of 2 GiB`: two sizes, the unit once where it is the same."""
+    first, second = size(part), size(whole)
+    number, _, unit = first.partition(" ")
+    return f"{number} of {second}" if second.endswith(f" {unit}") else f"{first} of {second}"
+
+
+def span(seconds: float) -> str:
+    """A time in its two largest units: `59s`, `1m05s`, `3h02m`, `12d04h`."""
+    left = max(0, int(seconds))
+    for at, (length, unit) in enumerate(_STEPS[:-1]):
+        if left >= length:
+            smaller, its_unit = _STEPS[at + 1]
+            return f"{left // length}{unit}{left % length // smaller:02}{its_unit}"
+    return f"{left}s"
+
+
+def ago(at: float, now: float) -> str:
+    """How long something has been."""
+    return f"{span(now - at)} ago"
+
+
+def last_exit(model: Mapping[str, Any]) -> str:
+    """How the last run ended, in two words: `Error 3`, `Signaled SEGV`; "" when none has."""
+    end = model["last_exit"]
+    if end is None:
+        return ""
+    detail = end["signal"] or end["code"] or ""
+    return f"{end['reason']} {str(detail).removeprefix('SIG')}".rstrip()
+
+
+def why(model: Mapping[str, Any]) -> str:
+    """The reason and message of a model that is not simply off or ready; "" when there is nothing to say."""
+    reason = "" if model["reason"] in _TRIVIAL else model["reason"]
+    return clean(
+        ": ".join(part for part in (reason, model["message"]) if part and (reason or model["active"]))
+    )
+
+
+def is_bad(condition: Mapping[str, Any]) -> bool:
+    """Whether a condition is one to act on: most are good when they are so, a few when they are not."""
+    return bool(condition["status"]) == (condition["type"] in {"TerminationStuck", "ExternalPressure"})
