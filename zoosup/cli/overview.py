@@ -23,7 +23,7 @@ _URGENCY = ("failed", "backoff", "unready", "pending", "starting", "draining", "
 _LONGEST_NAME = 28
 _WIDE = 110
 _RECENT = 600.0
-"""Seconds for which a crash is told of a model that runs again."""
+"""Seconds for which a crash is told of a model that runs again, and a switch that went well."""
 
 
 def page(snapshot: Snapshot, width: int) -> list[Line]:
@@ -77,13 +77,14 @@ def _head(snapshot: Snapshot, width: int) -> list[Line]:
 
 
 def _zoo_conditions(snapshot: Snapshot, width: int) -> list[Line]:
+    """What is wrong, and for a while what went well."""
     lines: list[Line] = []
     for each in snapshot["conditions"]:
-        style = "yellow" if is_bad(each) else "dim"
-        lead = line((f"{each['type']} {'yes' if each['status'] else 'no'}", style), " ")
-        lines += wrapped(
-            f"{each['reason']}, {ago(each['since'], snapshot['at'])}: {each['message']}", width, 0, "", lead
-        )
+        bad, age = is_bad(each), snapshot["at"] - each["since"]
+        if bad or age < _RECENT:
+            lead = line(("✗ " if bad else "✓ ", "yellow" if bad else "green"))
+            text = f"{each['type']}: {each['reason']} {span(age)} ago: {each['message']}"
+            lines += wrapped(text, width, 0, "" if bad else "dim", lead)
     return [*lines, ()] if lines else []
 
 

@@ -14,7 +14,7 @@ from zoosup.cli import pools, screen
 from zoosup.cli.asking import print_json, read_file, settings
 from zoosup.cli.client import Client
 from zoosup.cli.spans import Line, Part, bar, line, wrapped
-from zoosup.cli.words import PHASE_STYLES, size
+from zoosup.cli.words import PHASE_STYLES, is_bad, size
 from zoosup.errors import ExitCode, UnreachableError
 
 Plan = Mapping[str, Any]
@@ -123,7 +123,8 @@ def _sum(each: Mapping[str, Any], width: int | None) -> list[Line]:
     spoken_for = sum(each["reserved"].values())
     by = ", ".join(f"{name} {size(amount)}" for name, amount in each["reserved"].items())
     budget = f"budget {size(each['budget'])} - promised {size(spoken_for)}{f' ({by})' * bool(by)}"
-    memory = f"free {size(each['available'])} - reserve {size(each['reserve'])} - still loading {size(each['promised'])}"
+    memory = f"free {size(each['available'])} - reserve {size(each['reserve'])}"
+    memory += f" - still loading {size(each['promised'])}"
     if each["credit"]:
         memory += f" + comes back {size(each['credit'])}"
     style = "yellow" if each["short"] else "green"
@@ -149,6 +150,6 @@ def _conditions(found: Plan, width: int | None) -> list[Line]:
     lines: list[Line] = []
     for each in found["conditions"]:
         if each.get("model") is None:
-            lead = line((f"{each['type']} {'yes' if each['status'] else 'no'}", "yellow"), "  ")
-            lines += wrapped(f"{each['reason']}: {each['message']}", width, 0, "", lead)
+            lead = line(("✗ ", "yellow") if is_bad(each) else ("✓ ", "green"))
+            lines += wrapped(f"{each['type']}: {each['reason']}: {each['message']}", width, 0, "", lead)
     return lines

@@ -44,14 +44,16 @@ def shares(pool: Mapping[str, Any]) -> Shares:
 
 
 def drawn(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
-    """The pool for people on a terminal of `width` cells: title, bar, legend."""
+    """The pool for people on a terminal of `width` cells: title, bars, legend.
+
+    A second bar where the budget is what binds: of 1 GiB in a pool of 64 the first one shows next to nothing.
+    """
     found = shares(pool)
-    return [
-        _title(pool, found),
-        bar(_parts(pool, found, colours), width),
-        *_legend(pool, found, width, colours),
-        (),
-    ]
+    lines = [_title(pool, found), bar(_parts(pool, found, colours), width)]
+    if found.room is not None and pool["budget"] < pool["total"] - pool["reserve"]:
+        label = f"budget {size(pool['budget'])} "
+        lines.append(line((label, "dim"), *bar(_budget_parts(pool, found, colours), width - len(label))))
+    return [*lines, *_legend(pool, found, width, colours), ()]
 
 
 def told(pool: Mapping[str, Any]) -> str:
@@ -86,6 +88,14 @@ def _parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -
         return [*parts, Part(rest, *_UNKNOWN)]
     parts.append(Part(found.others, *_OTHERS))
     return [*parts, *promised, Part(found.reserve, *_RESERVE), Part(_left(pool, found), *_ROOM)]
+
+
+def _budget_parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[Part]:
+    parts: list[Part] = []
+    for name, held in found.held.items():
+        parts.append(Part(held, "█", colours.get(name, "")))
+        parts.append(Part(found.promised[name], "▒", colours.get(name, "")))
+    return [*parts, Part(pool["budget"] - sum(part.amount for part in parts), *_ROOM)]
 
 
 def _legend(pool: Mapping[str, Any], found: Shares, width: int, colours: Mapping[str, str]) -> list[Line]:
