@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ class Yard:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.exits: list[tuple[str, Exit]] = []
-        self.processes = Processes(lambda run_id, exit_: self.exits.append((run_id, exit_)), give_up=3.0)
+        self.processes = Processes(lambda run_id, exit_: self.exits.append((run_id, exit_)), give_up=20)
 
     def launch(self, run_id: str, *argv: str, **changes: object) -> Launch:
         """A launch with this program's environment and the run's id in it."""
@@ -92,6 +93,10 @@ class Yard:
         fields: dict[str, object] = {"signal": "TERM", "grace": 0.3}
         ended = await self.processes.terminate(run_id, Ladder(**(fields | ladder)))  # type: ignore[arg-type]
         return ended.survivors
+
+    def give_up_after(self, seconds: float) -> None:
+        """Call a run stuck so long after SIGKILL."""
+        self.processes._instruments = replace(self.processes._instruments, give_up=seconds)
 
     def sweep(self) -> None:
         """Kill whatever a failed test has left."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
 
@@ -184,11 +185,43 @@ async def test_a_hundred_runs_end_together(yard):
 
 async def test_who_does_not_die_is_named_and_another_try_may_succeed(yard, monkeypatch):
     pids = await yard.start("deaf-with-deaf-session-child")
+    yard.give_up_after(0.2)
     with monkeypatch.context() as patch:
         patch.setattr("zoosup.host.ladder.send_group", lambda *_: True)
         patch.setattr("zoosup.host.ladder.send", lambda *_: True)
         survivors = await yard.end(grace=0.1)
     expected = {f"pid {pids['leader']} (python", f"pid {pids['child']} (sleep), state S"}
     assert all(part in survivors for part in expected), survivors
+    yard.give_up_after(20)
     assert "" == await yard.end(grace=0.1)
     assert [] == [role for role, pid in pids.items() if lives(pid)]
+
+
+@pytest.mark.parametrize("trouble", [OSError(24, "Too many open files"), TimeoutError()])
+async def test_a_table_that_cannot_be_read_is_not_taken_for_an_empty_one(yard, monkeypatch, trouble):
+    pids = await yard.start("plain")
+    yard.give_up_after(0.2)
+
+    def refuse():
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(yard.processes._table, "scan", refuse)
+        assert "no look at the process table" in await yard.end(grace=0.1)
+    yard.give_up_after(20)
+    assert "" == await yard.end()
+    assert not exists(pids["leader"])
+
+
+async def test_a_run_ends_once_the_table_can_be_read_again(yard):
+    pids = await yard.start("leader-deaf")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # no further descriptor
+    try:
+        ending = asyncio.create_task(yard.end(grace=0.1))
+        await asyncio.sleep(0.5)
+        assert not ending.done()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert "" == await ending
+    assert not exists(pids["leader"])

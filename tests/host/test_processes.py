@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,7 +14,7 @@ import pytest
 
 from zoosup.core.status import Exit, ExitReason
 from zoosup.host import spawning
-from zoosup.host.ports import Ladder
+from zoosup.host.ports import Ladder, SpawnError
 from zoosup.host.processes import Processes
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -67,7 +66,7 @@ async def test_a_cancelled_spawn_leaves_a_run_that_can_be_ended(yard):
 async def test_the_loop_turns_while_an_exec_hangs(yard, monkeypatch):
     disk = threading.Event()
     monkeypatch.setattr(spawning, "_open_log", lambda _: disk.wait() and os.open(os.devnull, os.O_WRONLY))
-    yard.processes._instruments = replace(yard.processes._instruments, give_up=0.1)
+    yard.give_up_after(0.1)
     start = asyncio.create_task(yard.spawn("r1", "/bin/sleep", "600"))
     await asyncio.sleep(0.05)
     assert "exec hangs" in await yard.end(grace=0.1)
@@ -204,3 +203,26 @@ async def test_a_model_outlives_us_and_goes_on_writing(yard, tmp_path_factory):
     writer = int((place / "leader").read_text())
     assert psutil.Process(writer).status() != psutil.STATUS_ZOMBIE
     os.kill(writer, signal.SIGKILL)
+
+
+async def test_a_child_that_cannot_be_identified_is_not_left_running(yard, monkeypatch):
+    monkeypatch.setattr(yard.processes._table, "look", lambda _: None)
+    with pytest.raises(SpawnError, match="no look at the process table"):
+        await yard.spawn("r1", "/bin/sleep", "600")
+    await yard.eventually(lambda: psutil.Process().children() == [])
+    assert frozenset() == yard.processes.members("r1")
+
+
+async def test_memory_that_cannot_be_measured_is_an_error_not_nothing(yard, monkeypatch):
+    await yard.spawn("r1", "/bin/sleep", "600")
+
+    def refuse():
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(yard.processes._table, "scan", refuse)
+        with pytest.raises(OSError, match="Too many"):
+            await yard.processes.usage()
+        yard.processes.members("r1")  # looks in the background, and says nothing of the failure
+        await asyncio.sleep(0.05)
+    assert 0 < (await yard.processes.usage())["r1"]

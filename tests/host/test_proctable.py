@@ -1,6 +1,7 @@
 """Two ways to read the process table, held against each other and against what the system says elsewhere."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -102,3 +103,15 @@ def test_each_system_has_its_table(monkeypatch):
 
 def test_a_dead_process_does_not_live():
     assert not Row(1, 1, 1, 1, 1, "X", 1, "x").living
+
+
+@linux
+@pytest.mark.parametrize("ask", [ProcTable.look, ProcTable.run_id, ProcTable.memory])
+def test_no_descriptor_left_is_an_error_not_an_absence(ask):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            ask(ProcTable(), os.getpid())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

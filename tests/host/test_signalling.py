@@ -92,4 +92,4 @@ def test_a_refusal_by_the_system_is_logged(child, monkeypatch, caplog):
     monkeypatch.setattr(signalling, "_pidfd", lambda _: None)
     monkeypatch.setattr(os, "kill", refuse)
     assert not send(host_table(), identity(child.pid), signal.SIGTERM)
-    assert f"may not send SIGTERM to pid {child.pid}" in caplog.text
+    assert f"can't send SIGTERM to pid {child.pid}" in caplog.text

@@ -28,7 +28,10 @@ class Census:
         self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only
 
     async def look(self, since: float | None = None) -> None:
-        """Bring all families up to a look begun no earlier than `since` (`time.monotonic()`; None: now)."""
+        """Bring all families up to a look begun no earlier than `since` (`time.monotonic()`; None: now).
+
+        OSError when the table can't be read; what was known then stays as it was.
+        """
         since = time.monotonic() if since is None else since
         while self._begun < since:
             if self._looking is None or self._looking.done():

@@ -5,6 +5,7 @@ for the end of a run: signalling the group and waiting for the leader left orpha
 """
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -25,7 +26,10 @@ LEAST_GRACE = 2.0
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.2
-_MOST_WATCHED = 32  # descriptors for one ladder; the looks notice the others
+_LOOK_BOUND = 5.0  # a look takes milliseconds, unless the kernel hangs
+_MOST_WATCHED = 8  # descriptors for one ladder; the looks notice the others
+
+_log = logging.getLogger(__name__)
 
 StopCommand = Callable[[], Coroutine[Any, Any, None]]
 """Runs the ladder's command in the run's surroundings; cancelling it ends the command."""
@@ -59,6 +63,7 @@ class Descent:
         self._asked: set[tuple[int, int]] = set()  # pid and start of whoever has had the signal
         self._watched: dict[tuple[int, int], Cancel] = {}
         self._command_bound: asyncio.Timeout | None = None
+        self._trouble = ""  # why the last look told nothing
 
     async def go(self, command: StopCommand | None) -> str:
         """Descend, and return who survived SIGKILL, for people; "" when two looks in a row found nobody."""
@@ -80,8 +85,8 @@ class Descent:
 
     async def _run(self, command: StopCommand) -> None:
         """The command spends of the grace; a run that is gone already needs none."""
-        await self._census.look()  # who lives now is remembered, should the command orphan them
-        if not self._family.members:
+        await self._look(time.monotonic())  # who lives now is remembered, should the command orphan them
+        if not (self._family.members or self._trouble):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout_at(min(self._kill_at, self._latest)) as self._command_bound:
@@ -94,8 +99,8 @@ class Descent:
         since, pause, empty = time.monotonic(), _FIRST_PAUSE, False
         while True:
             self._stirred.clear()
-            await self._census.look(since)
-            if not self._family.members:
+            await self._look(since)
+            if not (self._family.members or self._trouble):
                 if empty:
                     return ""
                 since, empty = time.monotonic(), True
@@ -104,9 +109,24 @@ class Descent:
             if time.monotonic() < min(self._kill_at, self._latest):
                 self._ask()
             elif self._kill():
-                return ", ".join(f"pid {r.pid} ({r.name}), state {r.state}" for r in self._living())
+                return self._survivors()
             since = await self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    async def _look(self, since: float) -> None:
+        """A table that can't be read is no empty table: until it can be, nobody counts as gone."""
+        self._trouble = ""
+        try:
+            async with asyncio.timeout(_LOOK_BOUND):
+                await self._census.look(since)
+        except OSError as error:
+            self._trouble = f"no look at the process table: {str(error) or 'it hangs'}"
+            _log.warning("%s", self._trouble)
+            await asyncio.sleep(_LONGEST_PAUSE)
+
+    def _survivors(self) -> str:
+        living = [f"pid {row.pid} ({row.name}), state {row.state}" for row in self._living()]
+        return ", ".join([*living, *([self._trouble] if self._trouble else [])])
 
     def _living(self) -> Iterable[Row]:
         return self._family.members.values()

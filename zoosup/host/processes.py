@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -111,7 +112,10 @@ class Processes:
             run.descent.hasten(grace)
 
     async def usage(self) -> Mapping[str, int]:
-        """Bytes of RAM by run, over the whole tree; see `proctable` for what is counted."""
+        """Bytes of RAM by run, over the whole tree; see `proctable` for what is counted.
+
+        OSError when the process table can't be read: unknown is never 0.
+        """
         return await self._census.memory()
 
     def members(self, run_id: str) -> frozenset[int]:
@@ -157,11 +161,16 @@ class Processes:
 
     def _identify(self, pid: int) -> Identity:
         """An exited child is there too; one that can't be seen could never be ended safely."""
-        row = self._table.look(pid)
-        if row is None:
-            os.kill(pid, signal.SIGKILL)  # unreaped, so the pid is still our child's
-            raise SpawnError(ExitReason.ERROR, f"pid {pid} was started but is not in the process table")
-        return Identity(pid, row.start, boot_session())
+        try:
+            row, trouble = self._table.look(pid), "it is not there"
+        except OSError as error:
+            row, trouble = None, str(error)
+        if row is not None:
+            return Identity(pid, row.start, boot_session())
+        os.kill(pid, signal.SIGKILL)  # unreaped, so the pid is still our child's
+        self._watcher.watch(pid, partial(_collect, pid))
+        message = f"pid {pid} was started, and ended at once: no look at the process table ({trouble})"
+        raise SpawnError(ExitReason.ERROR, message)
 
     def _register(self, launch: Launch, leader: Identity) -> None:
         family = Family(launch.run_id, leader)
@@ -200,4 +209,12 @@ class Processes:
     def _look_soon(self, age: float) -> None:
         """Look in the background, unless a look is under way or the last is no older than `age` seconds."""
         if not self._closed and (self._look is None or self._look.done()):
-            self._look = asyncio.create_task(self._census.look(time.monotonic() - age))
+            self._look = asyncio.create_task(self._try_to_look(time.monotonic() - age))
+
+    async def _try_to_look(self, since: float) -> None:
+        with suppress(OSError):  # the next look will tell
+            await self._census.look(since)
+
+
+def _collect(pid: int, _: int | None) -> None:
+    reap(pid)

@@ -1,7 +1,8 @@
 """The process table of this host: one raw pass over all processes, or one look at a single one.
 
 Knows /proc/pid/stat, status and environ, and asks psutil where there is no /proc. Refuses to know what a run
-is: `kinship` says who belongs to whom. A process that is gone or may not be read is left out, never an error.
+is: `kinship` says who belongs to whom. A process that is gone or may not be read is left out. Any other trouble, such
+as no descriptor being left, is an OSError: whoever takes an unread table for an empty one sees everybody gone.
 """
 
 import os
@@ -17,6 +18,7 @@ RUN_ID_VARIABLE = "ZOOSUP_RUN_ID"
 
 _KIB = 1024
 _STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 _MEMORY_FIELDS = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 
 
@@ -76,9 +78,9 @@ class ProcTable:
         """Parse one stat file; the name may hold blanks and brackets, so fields are counted from its end."""
         try:
             stat = _read(f"/proc/{pid}/stat")
-            opening, closing = stat.index(b"("), stat.rindex(b")")
-        except (OSError, ValueError):
+        except _GONE:
             return None
+        opening, closing = stat.index(b"("), stat.rindex(b")")
         fields = stat[closing + 2 :].split(None, 20)
         return Row(
             pid=pid,
@@ -94,7 +96,7 @@ class ProcTable:
     def run_id(self, pid: int) -> str | None:
         """Search /proc/pid/environ, which shows the environment of the last exec."""
         prefix = RUN_ID_VARIABLE.encode() + b"="
-        with suppress(OSError):
+        with suppress(*_GONE):
             for entry in _read(f"/proc/{pid}/environ", 1 << 20).split(b"\0"):
                 if entry.startswith(prefix):
                     return entry[len(prefix) :].decode("utf-8", "replace")
@@ -107,7 +109,7 @@ class ProcTable:
         several processes of a tree share (shared memory, or anonymous after a fork) are counted in each of
         them.
         """
-        with suppress(OSError):
+        with suppress(*_GONE):
             if (held := _held(f"/proc/{pid}/status")) is not None:
                 return held
             for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208

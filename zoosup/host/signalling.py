@@ -33,8 +33,8 @@ def send(table: Table, target: Identity, signum: signal.Signals) -> bool:
             signal.pidfd_send_signal(handle, signum)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        _log.warning("may not send %s to pid %d", signum.name, target.pid)
+    except OSError as error:
+        _log.warning("can't send %s to pid %d: %s", signum.name, target.pid, error)
         return False
     finally:
         if handle is not None:
@@ -49,11 +49,10 @@ def send_group(table: Table, leader: Identity, signum: signal.Signals) -> bool:
     away.
     """
     _refuse_suicide(leader.pid)
-    if leader.pid == os.getpgrp() or not _is_still(table, leader):
-        return False
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader.pid, signum)
-        return True
+    with suppress(OSError):
+        if leader.pid != os.getpgrp() and _is_still(table, leader):
+            os.killpg(leader.pid, signum)
+            return True
     return False
 
 

@@ -129,8 +129,7 @@ class PollingWatcher:
 
         def look() -> None:
             nonlocal poll
-            row = self._table.look(pid)
-            if row is None or not row.living:
+            if self._exited(pid):
                 notify(None)
             else:
                 poll = self._loop.call_later(_POLL, look)
@@ -143,6 +142,13 @@ class PollingWatcher:
 
     def close(self) -> None:
         """Nothing is held beyond the watches."""
+
+    def _exited(self, pid: int) -> bool:
+        try:
+            row = self._table.look(pid)
+        except OSError:
+            return False  # not known; the next look may tell
+        return row is None or not row.living
 
 
 def host_watcher(loop: asyncio.AbstractEventLoop, table: Table) -> Watcher:
