@@ -1,0 +1,554 @@
+import asyncio
+import logging
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from zoosup.host import hints, watch
+from zoosup.host.hints import Hints, places_on_the_way
+from zoosup.host.ports import Content
+from zoosup.host.watch import ConfigWatch
+
+NEVER = 1000.0
+
+
+@pytest.fixture(params=["hints", "poll"])
+def watching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Each way of noticing on its own: hints with a poll that never comes, and a quick poll without hints."""
+    monkeypatch.setattr(watch, "POLL", NEVER if request.param == "hints" else 0.02)
+    return request.param == "hints"
+
+
+@asynccontextmanager
+async def following(
+    path: Path, *, hints: bool = True
+) -> AsyncIterator[Callable[[], "asyncio.Task[Content]"]]:
+    """Follow a file that has been read once; gives a function whose task is the next change."""
+    config = ConfigWatch(path, hints=hints)
+    await config.read()
+    changes = config.changes()
+    pending: list[asyncio.Task[Content]] = []
+
+    def following_change() -> "asyncio.Task[Content]":
+        if not pending or pending[-1].done():
+            pending.append(asyncio.ensure_future(anext(changes)))
+        return pending[-1]
+
+    try:
+        yield following_change
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        await changes.aclose()
+
+
+def run(*command: str, cwd: Path) -> None:
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    names = {f"GIT_{who}_{what}": "x@y.z" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(command, cwd=cwd, env=environ | names, check=True, capture_output=True, timeout=60)
+
+
+class Way:
+    """One way of saving: `path` is what is followed; `save` brings new content there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.number = 0
+        self.path = root / "zoo.yaml"
+        self.path.write_text("first\n")
+
+    def save(self, text: str) -> None:
+        raise NotImplementedError
+
+
+class InPlace(Way):
+    def save(self, text: str) -> None:
+        with self.path.open("r+") as file:
+            file.write(text)
+            file.truncate()
+
+
+class TruncateAndWrite(Way):
+    def save(self, text: str) -> None:
+        self.path.write_text(text)
+
+
+class WriteAndRename(Way):
+    def save(self, text: str) -> None:
+        (self.root / ".zoo.yaml.tmp").write_text(text)
+        (self.root / ".zoo.yaml.tmp").rename(self.path)
+
+
+class BackupAndRename(Way):
+    def save(self, text: str) -> None:
+        self.path.rename(self.root / "zoo.yaml~")
+        self.path.write_text(text)
+
+
+class DeleteAndCreate(Way):
+    def save(self, text: str) -> None:
+        self.path.unlink()
+        self.path.write_text(text)
+
+
+class Vim(Way):
+    """The real one, which renames the file to a backup and writes a new one."""
+
+    backupcopy = "no"
+
+    def save(self, text: str) -> None:
+        if shutil.which("vim") is None:
+            pytest.skip("vim is not installed")
+        commands = (
+            "-c",
+            f"set backupcopy={self.backupcopy} backup backupskip=",
+            "-c",
+            f"%s/.*/{text.strip()}/",
+            "-c",
+            "wq",
+        )
+        run("vim", "-Nu", "NONE", "-es", *commands, "zoo.yaml", cwd=self.root)
+
+
+class VimInPlace(Vim):
+    backupcopy = "yes"
+
+
+class GitCheckout(Way):
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        run("git", "init", "-q", "-b", "b0", cwd=root)
+        run("git", "add", ".", cwd=root)
+        run("git", "commit", "-qm", "0", cwd=root)
+
+    def save(self, text: str) -> None:
+        self.number += 1
+        self.stash(text)
+        run("git", "checkout", "-q", f"b{self.number}", cwd=self.root)
+
+    def stash(self, text: str) -> None:
+        """Commit the text to a branch without touching the work tree."""
+        tree = self.root / ".git" / "elsewhere"
+        run("git", "worktree", "add", "-qb", f"b{self.number}", str(tree), cwd=self.root)
+        (tree / "zoo.yaml").write_text(text)
+        run("git", "commit", "-qam", "next", cwd=tree)
+        run("git", "worktree", "remove", str(tree), cwd=self.root)
+
+
+class GitPull(Way):
+    def __init__(self, root: Path) -> None:
+        self.origin = root / "origin"
+        self.origin.mkdir(parents=True)
+        super().__init__(self.origin)
+        run("git", "init", "-q", "-b", "main", cwd=self.origin)
+        run("git", "add", ".", cwd=self.origin)
+        run("git", "commit", "-qm", "0", cwd=self.origin)
+        run("git", "clone", "-q", "origin", "clone", cwd=root)
+        self.path = root / "clone" / "zoo.yaml"
+
+    def save(self, text: str) -> None:
+        (self.origin / "zoo.yaml").write_text(text)
+        run("git", "commit", "-qam", "next", cwd=self.origin)
+        run("git", "pull", "-q", "--ff-only", cwd=self.path.parent)
+
+
+class ConfigMap(Way):
+    """As the kubelet does: zoo.yaml -> ..data/zoo.yaml, ..data -> ..<number>, swapped by rename."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.path.unlink()
+        self.save("first\n")
+        self.path.symlink_to("..data/zoo.yaml")
+
+    def save(self, text: str) -> None:
+        self.number += 1
+        (self.root / f"..{self.number}").mkdir()
+        (self.root / f"..{self.number}" / "zoo.yaml").write_text(text)
+        (self.root / "..data_tmp").symlink_to(f"..{self.number}")
+        (self.root / "..data_tmp").rename(self.root / "..data")
+        shutil.rmtree(self.root / f"..{self.number - 1}", ignore_errors=True)
+
+
+class TargetEdited(Way):
+    """A symbolic link, relative and over another one, to a file elsewhere, that is saved by renaming."""
+
+    def __init__(self, root: Path) -> None:
+        (root / "repository").mkdir(parents=True)
+        super().__init__(root / "repository")
+        (root / "hop").symlink_to("repository")
+        (root / "etc").mkdir()
+        self.path = root / "etc" / "zoo.yaml"
+        self.path.symlink_to("../hop/zoo.yaml")
+
+    def save(self, text: str) -> None:
+        (self.root / "tmp").write_text(text)
+        (self.root / "tmp").rename(self.root / "zoo.yaml")
+
+
+class LinkRepointed(Way):
+    def save(self, text: str) -> None:
+        self.number += 1
+        target = self.root / "versions" / str(self.number)
+        target.mkdir(parents=True)
+        (target / "zoo.yaml").write_text(text)
+        (self.root / "link").symlink_to(target / "zoo.yaml")
+        (self.root / "link").rename(self.path)
+
+
+class CurrentRepointed(Way):
+    """A release directory: `current` is a symbolic link in the middle of the path."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.save("first\n")
+        self.path = root / "current" / "deep" / "er" / "zoo.yaml"
+
+    def save(self, text: str) -> None:
+        self.number += 1
+        release = self.root / "releases" / str(self.number)
+        (release / "deep" / "er").mkdir(parents=True)
+        (release / "deep" / "er" / "zoo.yaml").write_text(text)
+        (self.root / "new").symlink_to(release)
+        (self.root / "new").rename(self.root / "current")
+
+
+class ParentSwapped(Way):
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.path = root / "live" / "zoo.yaml"
+        (root / "live").mkdir()
+        self.path.write_text("first\n")
+
+    def save(self, text: str) -> None:
+        self.number += 1
+        (self.root / "next").mkdir()
+        (self.root / "next" / "zoo.yaml").write_text(text)
+        (self.root / "live").rename(self.root / f"old{self.number}")
+        (self.root / "next").rename(self.root / "live")
+
+
+WAYS = [
+    InPlace,
+    TruncateAndWrite,
+    WriteAndRename,
+    BackupAndRename,
+    DeleteAndCreate,
+    Vim,
+    VimInPlace,
+    GitCheckout,
+    GitPull,
+    ConfigMap,
+    TargetEdited,
+    LinkRepointed,
+    CurrentRepointed,
+    ParentSwapped,
+]
+
+
+@pytest.mark.parametrize("kind", WAYS)
+@pytest.mark.parametrize("pause", [0.0, 0.15])
+async def test_no_way_of_saving_is_missed(
+    tmp_path: Path, kind: type[Way], watching: bool, pause: float
+) -> None:
+    (tmp_path / "root").mkdir()
+    way = kind(tmp_path / "root")
+    async with following(way.path, hints=watching) as change:
+        change()
+        for text in ("second\n", "third\n", "second\n"):
+            await asyncio.sleep(pause)
+            await asyncio.to_thread(way.save, text)
+            assert Content(text) == await asyncio.wait_for(change(), 20)
+            change()
+
+
+async def test_a_file_deleted_for_long_is_missing_and_then_back(tmp_path: Path, watching: bool) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("a\n")
+    async with following(path, hints=watching) as change:
+        for _ in range(3):
+            path.unlink()
+            assert Content(None, f"{path} is missing") == await change()
+            path.write_text("a\n")
+            assert Content("a\n") == await change()
+
+
+@pytest.mark.parametrize("gap", ["missing", "empty", "half a line"])
+async def test_a_gap_of_a_moment_is_not_news(tmp_path: Path, watching: bool, gap: str) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("active: a\nmodels: {}\n")
+    async with following(path, hints=watching) as change:
+        change()
+        if gap == "missing":
+            path.unlink()
+        else:
+            path.write_text("" if gap == "empty" else "active: b\nmod")
+        await asyncio.sleep(0.1)
+        path.write_text("active: b\nmodels: {}\n")
+        assert Content("active: b\nmodels: {}\n") == await change()
+
+
+async def test_a_gap_of_a_moment_before_the_same_content_is_nothing_at_all(
+    tmp_path: Path, watching: bool
+) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("same\n")
+    async with following(path, hints=watching) as change:
+        change()
+        path.unlink()
+        await asyncio.sleep(0.1)
+        path.write_text("same\n")
+        await asyncio.sleep(0.5)
+        path.write_text("other\n")
+        assert Content("other\n") == await change()
+
+
+async def test_content_in_two_pieces_is_reported_whole(tmp_path: Path, watching: bool) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("start\n")
+    async with following(path, hints=watching) as change:
+        for number in range(3):
+            change()
+            with path.open("w") as file:
+                file.write(f"{number}: first pie")
+                file.flush()
+                await asyncio.sleep(0.05)
+                file.write("ce\n")
+            assert Content(f"{number}: first piece\n") == await change()
+
+
+async def test_the_same_content_saved_again_is_no_change(tmp_path: Path, watching: bool) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("same\n")
+    async with following(path, hints=watching) as change:
+        waiting = change()
+        for _ in range(3):
+            path.write_text("same\n")
+            os.utime(path)
+            await asyncio.sleep(0.1)
+        assert not waiting.done()
+
+
+async def test_two_hundred_edits_in_two_seconds_end_with_the_last(tmp_path: Path, watching: bool) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("start\n")
+    async with following(path, hints=watching) as change:
+        change()
+        for number in range(200):
+            path.write_text(f"edit {number}\n" * 50)
+            await asyncio.sleep(0.01)
+        while (await change()).text != "edit 199\n" * 50:
+            pass
+
+
+async def test_a_directory_that_does_not_exist_yet_is_waited_for(tmp_path: Path, watching: bool) -> None:
+    path = tmp_path / "not" / "yet" / "zoo.yaml"
+    config = ConfigWatch(path, hints=watching)
+    assert Content(None, f"{path} is missing") == await config.read()
+    async with following(path, hints=watching) as change:
+        change()
+        await asyncio.sleep(0.2)
+        path.parent.mkdir(parents=True)
+        path.write_text("here\n")
+        assert Content("here\n") == await change()
+
+
+async def test_without_a_first_read_the_first_content_is_a_change(tmp_path: Path) -> None:
+    (tmp_path / "zoo.yaml").write_text("a\n")
+    changes = ConfigWatch(tmp_path / "zoo.yaml").changes()
+    assert Content("a\n") == await anext(changes)
+    await changes.aclose()
+
+
+async def test_an_edit_between_the_first_read_and_the_watch_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("a\n")
+    config = ConfigWatch(path)
+    await config.read()
+    path.write_text("b\n")
+    changes = config.changes()
+    assert Content("b\n") == await anext(changes)
+    await changes.aclose()
+
+
+async def test_a_look_is_taken_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "POLL", NEVER)
+    path = tmp_path / "zoo.yaml"
+    path.write_text("a\n")
+    config = ConfigWatch(path, hints=False)
+    await config.read()
+    changes = config.changes()
+    waiting = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0.1)
+    path.write_text("b\n")
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    config.look()
+    assert Content("b\n") == await waiting
+    await changes.aclose()
+
+
+def unreadable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("a\n")
+    real = os.open
+
+    def refuse(name: object, flags: int, *args: int) -> int:
+        if name == path:
+            raise PermissionError(13, "Permission denied")
+        return real(name, flags, *args)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda path, _: None, "is missing"),
+        (lambda path, _: path.symlink_to("nowhere"), "is missing"),
+        (lambda path, _: path.mkdir(), "can't be read: Is a directory"),
+        (lambda path, _: os.mkfifo(path), "can't be read: not a regular file"),
+        (lambda path, _: path.symlink_to(path.name), "can't be read: Too many levels of symbolic links"),
+        (lambda path, _: path.write_bytes(b"x" * ((1 << 20) + 1)), "is larger than 1 MiB"),
+        (lambda path, _: path.write_bytes(b"active: \xff\n"), "is not UTF-8: byte 0xff at offset 8"),
+        (unreadable, "can't be read: Permission denied"),
+    ],
+)
+async def test_a_file_without_text_says_why_and_leaks_no_descriptor(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path, pytest.MonkeyPatch], None],
+    error: str,
+) -> None:
+    path = tmp_path / "zoo.yaml"
+    make(path, monkeypatch)
+    config = ConfigWatch(path)
+    await config.read()
+    before = psutil.Process().num_fds()
+    for _ in range(5):
+        assert Content(None, f"{path} {error}") == await config.read()
+    assert before == psutil.Process().num_fds()
+
+
+async def test_a_mebibyte_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "zoo.yaml").write_bytes(b"x" * (1 << 20))
+    assert 1 << 20 == len((await ConfigWatch(tmp_path / "zoo.yaml").read()).text or "")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every look at the file."""
+    taken: list[Path] = []
+    real = watch.read_content
+
+    def counting(path: Path) -> Content:
+        taken.append(path)
+        return real(path)
+
+    monkeypatch.setattr(watch, "read_content", counting)
+    return taken
+
+
+async def test_an_idle_file_is_hardly_looked_at(tmp_path: Path, looks: list[Path]) -> None:
+    (tmp_path / "zoo.yaml").write_text("a\n")
+    async with following(tmp_path / "zoo.yaml") as change:
+        change()
+        await asyncio.sleep(0.5)
+        taken = len(looks)
+        await asyncio.sleep(2.2)
+        assert len(looks) - taken in {2, 3}
+
+
+async def test_a_busy_directory_costs_few_looks_and_hides_no_edit(tmp_path: Path, looks: list[Path]) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("a\n")
+    async with following(path) as change:
+        change()
+        for number in range(200):
+            (tmp_path / "log").write_text(str(number))
+            await asyncio.sleep(0.01)
+        assert len(looks) < 30
+        path.write_text("b\n")
+        assert Content("b\n") == await change()
+
+
+@pytest.fixture
+def broken_watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """watchfiles as it is when inotify's limits are used up."""
+    tried: list[int] = []
+
+    def refuse(*args: object, **options: object) -> Iterator[object]:
+        tried.append(1)
+        raise OSError(28, "OS file watch limit reached")
+
+    monkeypatch.setattr(hints, "watch", refuse)
+    monkeypatch.setattr(hints, "RETRY", 0.01)
+    return tried
+
+
+async def test_without_notifications_the_poll_goes_on_and_that_is_said_once(
+    tmp_path: Path, broken_watch: list[int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "POLL", 0.05)
+    path = tmp_path / "zoo.yaml"
+    path.write_text("a\n")
+    with caplog.at_level(logging.INFO):
+        async with following(path) as change:
+            for text in ("b\n", "c\n", "d\n"):
+                path.write_text(text)
+                assert Content(text) == await change()
+            await asyncio.sleep(0.2)
+    assert len(broken_watch) > 2
+    assert [
+        f"changes of {path} are noticed by looking every second: [Errno 28] OS file watch limit reached"
+    ] == [record.getMessage() for record in caplog.records]
+
+
+async def test_closing_ends_the_thread(tmp_path: Path) -> None:
+    def threads() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if isinstance(thread, Hints)]
+
+    (tmp_path / "zoo.yaml").write_text("a\n")
+    async with following(tmp_path / "zoo.yaml") as change:
+        change()
+        await asyncio.sleep(0.1)
+        (thread,) = threads()
+    await asyncio.to_thread(thread.join, 10)
+    assert [] == threads()
+
+
+def names(places: frozenset[hints.Place], root: Path) -> set[str]:
+    return {str(Path(path).relative_to(root)) for path, _, _ in places if Path(path).is_relative_to(root)}
+
+
+def test_the_directory_of_every_hop_is_watched_and_its_parent(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    for directory in ("etc/x", "srv/repo/conf", "links/here"):
+        (root / directory).mkdir(parents=True)
+    (root / "srv/repo/conf/real.yaml").touch()
+    (root / "links/here/hop").symlink_to(root / "srv/repo")
+    (root / "etc/x/zoo.yaml").symlink_to("../../links/here/hop/conf/real.yaml")
+    expected = {"etc/x", "etc", "links/here", "links", "srv/repo/conf", "srv/repo"}
+    assert expected == names(places_on_the_way(root / "etc/x/zoo.yaml"), root)
+
+
+def test_links_in_a_circle_come_to_an_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert {"."} <= names(places_on_the_way(tmp_path / "a" / "zoo.yaml"), tmp_path.resolve())
+
+
+def test_what_is_missing_is_watched_for_from_the_nearest_directory(tmp_path: Path) -> None:
+    assert {"."} <= names(places_on_the_way(tmp_path / "no" / "such" / "zoo.yaml"), tmp_path.resolve())
+
+
+def test_the_root_is_not_watched(tmp_path: Path) -> None:
+    assert {"/etc"} == {path for path, _, _ in places_on_the_way(Path("/etc/zoo.yaml"))}
+    assert {"/"} == {path for path, _, _ in places_on_the_way(Path("/zoo.yaml"))}
