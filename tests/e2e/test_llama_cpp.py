@@ -62,7 +62,7 @@ def held(pid):
 
 def test_switching_two_real_models_in_a_budget_for_one(zoo):
     done = zoo.cli("wait", "a", "--for", "ready", "--timeout", "60s")
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     first = zoo.pid("a")
     answer_a = say_hello(zoo, "a")
     assert 8 == answer_a.usage.completion_tokens
