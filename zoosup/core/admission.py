@@ -91,6 +91,9 @@ class Ledger:
 
     pool: Pool
     holdings: dict[str, Holding] = field(default_factory=dict)
+    _relief: dict[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # what each one's leaving is worth in (B), (M)
     _need: int = 0
     _promised: int = 0
     _measured: int = 0
@@ -99,6 +102,7 @@ class Ledger:
         """Enter one holding; a model has at most one."""
         self.remove(model)
         self.holdings[model] = holding
+        self._relief[model] = holding.need, holding.promised + holding.credit
         self._need += holding.need
         self._promised += holding.promised
         self._measured += holding.measured
@@ -107,6 +111,7 @@ class Ledger:
         """Take a holding out again, if there is one."""
         old = self.holdings.pop(model, None)
         if old is not None:
+            del self._relief[model]
             self._need -= old.need
             self._promised -= old.promised
             self._measured -= old.measured
@@ -123,11 +128,11 @@ class Ledger:
         known = self.pool.available if available is None else available
         if known is None:
             return False
-        gone = [self.holdings[m] for m in without if m in self.holdings]
-        reserved = self._need - sum(h.need for h in gone)
-        promised = self._promised - sum(h.promised for h in gone)
-        credit = sum(h.credit for h in gone)
-        free = known + credit - promised - self.pool.reserve
+        reserved, free = self._need, known - self._promised - self.pool.reserve
+        for model in without:
+            need_of, relief = self._relief.get(model, (0, 0))
+            reserved -= need_of
+            free += relief
         return reserved + need <= self.pool.budget and need <= free
 
     def weigh(self, need: int, without: Iterable[str] = ()) -> Sum:

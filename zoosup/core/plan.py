@@ -139,7 +139,9 @@ class _Pass:
             if over is None:
                 still.append(watch)
                 waited = self.observed.now - watch.since
-                self._wake(self.observed.now + min(COOLDOWN_SLOW, max(COOLDOWN_POLL, COOLDOWN_SHARE * waited)))
+                self._wake(
+                    self.observed.now + min(COOLDOWN_SLOW, max(COOLDOWN_POLL, COOLDOWN_SHARE * waited))
+                )
             else:
                 self.actions.append(EndCooldown(watch.node, watch.pool, watch.model, *over))
         self.room.cooling = tuple(still)
