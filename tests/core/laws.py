@@ -1,0 +1,255 @@
+"""What must be true of every plan and every fact, by arithmetic of its own: the invariants of DESIGN §9.
+
+Written from the contract, not from the code; what it shares with the code are the words of `status` and `actions`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
+from zoosup.core.status import Cause, Model, Observed, Override, Phase, Run, SwitchOutcome
+from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
+
+if TYPE_CHECKING:
+    from tests.core.world import World
+
+GUESS = 8 * 2**30
+ROUNDING = 16  # bytes: a credit is rounded for each model
+
+
+def books_match_the_truth(world: World, name: str) -> None:
+    """1, 3, 4: whatever lives has its reservation, and there is one of it."""
+    alive = [p for p in world.processes if p.model == name and p.alive]
+    assert len(alive) <= 1, f"{name} runs twice"
+    run = world.models[name].run
+    for process in alive:
+        assert run is not None, f"{name} lives, and nothing is reserved for it"
+        assert run.id == process.run_id
+
+
+def plan_is_lawful(world: World, observed: Observed, decided: Plan) -> None:
+    """Every law about one plan."""
+    copy = dict(observed.models)
+    assert decided == plan(world.spec, observed), "14: the same question, another answer"
+    assert copy == observed.models, "a plan has changed what it looked at"
+    for action in decided.actions:
+        _is_lawful(world, decided, action)
+    _starts_fit_together(world, observed, decided)
+    _evictions_are_needed_and_enough(world, observed, decided)
+    _every_wait_has_a_reason(world, decided)
+
+
+def _is_lawful(world: World, decided: Plan, action: Action) -> None:
+    model = world.models[action.model] if action.model in world.models else None
+    match action:
+        case Start():
+            _start_is_lawful(world, decided, action)
+        case Drain() | Stop():
+            assert model is not None, f"5: {action} for a model that nobody knows"
+            assert model.run is not None, f"5: {action} for a model without a run"
+            assert model.run.id == action.run_id, f"5: {action} for another run"
+            _stop_is_lawful(world, decided, model, model.run, action)
+        case Hold():
+            assert model is not None
+            assert model.run is None, f"{action} of a model that lives"
+        case Inspect():
+            assert action.model in world.spec.models
+        case EndCooldown():
+            assert any(c.model == action.model for c in world.cooldowns.values())
+
+
+def _start_is_lawful(world: World, decided: Plan, action: Start) -> None:
+    model = world.models[action.model]
+    assert model.run is None, f"1: a second run of {model.name}"
+    assert not any(p.alive for p in world.processes if p.model == model.name), f"1: {model.name} still lives"
+    assert not world.shutdown, "12: a start while zoosup ends"
+    assert model.override is not Override.STOP, "12: a start of what a person has stopped"
+    back = (
+        world.switch.outgoing
+        if decided.switch and decided.switch.outcome is SwitchOutcome.ROLLED_BACK
+        else ()
+    )
+    assert model.name in {*world.spec.active, *back} or model.override is Override.START, (
+        "12: nobody wants it"
+    )
+    assert model.backoff.until <= world.now, "10: a start before its back-off is over"
+    assert_looked_at(world, model)
+    assert world.readable, "a start on memory that can't be read"
+    for gone, pause in world.pauses:
+        assert world.now - gone >= pause - 1e-9, (
+            f"a start {world.now - gone} s after a stop; cooldown.min {pause} s"
+        )
+    for watch in world.cooldowns.values():
+        assert len(watch.samples) > 1, "a start before two samples have agreed"
+
+
+def assert_looked_at(world: World, model: Model) -> None:
+    """Nothing is started or stopped on the word of an old look, or of one that found something amiss."""
+    look = model.preflight
+    assert look is not None, f"{model.name} was not looked at"
+    assert look.reason is None, f"{model.name} can't run: {look.reason}"
+    assert world.now < look.at + PREFLIGHT_FRESH, (
+        f"{model.name} was last looked at {world.now - look.at} s ago"
+    )
+
+
+def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> None:
+    """2, and (M) by the truth: what is started fits beside all that lives and all that is promised."""
+    starts = [a for a in decided.actions if isinstance(a, Start)]
+    if not starts:
+        return
+    pool = observed.nodes[0].pools[0]
+    new = sum(a.need["ram"] for a in starts)
+    for action in starts:
+        assert action.need["ram"] == need_of(world.spec.models[action.model])
+    live = [m for m in observed.models.values() if m.run is not None]
+    reserved = sum(held_for(world.spec, m, m.run) for m in live)
+    assert reserved + new <= pool.budget, (
+        f"2: {reserved} are reserved, {new} are started, budget {pool.budget}"
+    )
+    promised = 0
+    for model in live:
+        if model.run.leaving is None:
+            process = world.process(model.run.id)
+            promised += max(0, held_for(world.spec, model, model.run) - process.held(world.now))
+    spare = world.free() - promised - pool.reserve
+    assert new <= spare, f"{new} are started where {spare} are free"
+
+
+def _stop_is_lawful(world: World, decided: Plan, model: Model, run: Run, action: Drain | Stop) -> None:
+    spec = world.spec.models.get(model.name)
+    if run.leaving is not None:
+        assert action.cause == run.leaving.cause, "a reason to leave does not change on the way"
+        assert not run.leaving.ladder, "the ladder is at work already"
+        return
+    match action.cause:
+        case Cause.SPEC_CHANGED:
+            assert spec is not None
+            assert process_fields(run.spec) != process_fields(spec), "8: a live edit has cost a process"
+            assert_looked_at(world, model)
+        case Cause.NOT_WANTED:
+            assert model.name not in decided.wanted
+            switch = decided.switch
+            open_ = (
+                switch is not None and switch.outcome is SwitchOutcome.OPEN and model.name in switch.outgoing
+            )
+            assert not (open_ and spec is not None), "it was to serve until its successor does"
+        case Cause.SHUTDOWN:
+            assert world.shutdown
+        case Cause.STOPPED_BY_HAND:
+            assert model.override is Override.STOP
+        case Cause.RESTARTED_BY_HAND:
+            assert run.recalled
+        case Cause.STARTUP_DEADLINE:
+            assert run.ready_at is None
+            assert spec is None or world.now >= run.booked_at + spec.ready.deadline
+        case Cause.LIVENESS_FAILED:
+            assert run.sick
+        case Cause.MADE_ROOM:
+            assert action.message.startswith("makes room for ")
+        case Cause.CRASHED:
+            raise AssertionError("a crash is told by the process")
+
+
+def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: Plan) -> None:
+    """19: who leaves for another leaves for one that can run then, and could not have been spared."""
+    gone = {m.name for m in observed.models.values() if m.run is not None and m.run.leaving is not None}
+    evicted: dict[str, list[str]] = {}
+    for action in decided.actions:
+        if isinstance(action, Drain | Stop) and observed.models[action.model].run.leaving is None:
+            if action.cause is Cause.MADE_ROOM:
+                evicted.setdefault(action.message.removeprefix("makes room for "), []).append(action.model)
+            else:
+                gone.add(action.model)
+    for winner in sorted(evicted, key=decided.wanted.index):
+        victims = set(evicted[winner])
+        _may_be_evicted(world, decided, winner, victims)
+        assert fits_without(world, observed, decided, winner, gone | victims), f"19: {victims} leave in vain"
+        for spared in victims - forced_out(world, observed, decided, winner):
+            enough = fits_without(world, observed, decided, winner, (gone | victims) - {spared})
+            assert not enough, f"19: {spared} leaves for {winner}, which fits without that"
+        gone |= victims
+
+
+def _may_be_evicted(world: World, decided: Plan, winner: str, victims: set[str]) -> None:
+    model, wanted, switch = world.models[winner], decided.wanted, decided.switch
+    assert model.run is None
+    assert model.backoff.until <= world.now
+    assert_looked_at(world, model)
+    open_ = switch is not None and switch.outcome is SwitchOutcome.OPEN and winner in switch.incoming
+    for victim in victims:
+        later = victim in wanted and wanted.index(victim) > wanted.index(winner)
+        outgoing = open_ and victim in switch.outgoing and world.spec.switch.strategy is not Strategy.OVERLAP
+        assert later or outgoing, f"{victim} had no reason to leave for {winner}"
+
+
+def forced_out(world: World, observed: Observed, decided: Plan, winner: str) -> set[str]:
+    """Who has to go whatever the memory: holders of its port, and the old with `replace`."""
+    port = world.spec.models[winner].port
+    forced = {m.name for m in observed.models.values() if m.run is not None and m.run.port == port}
+    if (
+        world.spec.switch.strategy is Strategy.REPLACE
+        and decided.switch
+        and winner in decided.switch.incoming
+    ):
+        forced |= set(decided.switch.outgoing)
+    return forced
+
+
+def fits_without(world: World, observed: Observed, decided: Plan, winner: str, without: set[str]) -> bool:
+    """(B) and (M) of DESIGN §5.3 for one candidate, as the contract writes them."""
+    pool = observed.nodes[0].pools[0]
+    if pool.available is None:
+        return False
+    need = need_of(world.spec.models[winner])
+    earlier = decided.wanted[: decided.wanted.index(winner)]
+    promised_anew = sum(
+        need_of(world.spec.models[n])
+        for n in earlier
+        if observed.models[n].run is None
+        and n in decided.verdicts
+        and decided.verdicts[n].outcome != "refused"
+    )
+    live = [(m, held_for(world.spec, m, m.run)) for m in observed.models.values() if m.run is not None]
+    stay = [(m, e) for m, e in live if m.name not in without]
+    credit = sum(0.95 * min(e, m.run.measured.get("ram", 0)) for m, e in live if m.name in without)
+    promised = sum(max(0, e - m.run.measured.get("ram", 0)) for m, e in stay)
+    within = sum(e for _, e in stay) + promised_anew + need <= pool.budget
+    free = pool.available + credit - promised - promised_anew - pool.reserve
+    return within and need <= free + ROUNDING
+
+
+def _every_wait_has_a_reason(world: World, decided: Plan) -> None:
+    for name in decided.wanted:
+        if world.models[name].run is None:
+            verdict = decided.verdicts.get(name)
+            assert verdict is not None, f"{name} waits and nobody says why"
+            assert verdict.message, f"{name} waits for {verdict.reason} and nobody says what is short"
+
+
+def need_of(spec: ModelSpec) -> int:
+    """E, as far as this issue knows it: what is declared, or the guess."""
+    return GUESS if isinstance(spec.memory, str) else spec.memory.ram
+
+
+def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
+    """E of a live run: a live edit of its need counts at once, one of another process does not."""
+    now = spec.models.get(model.name)
+    if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
+        return run.reserved["ram"]
+    return need_of(now)
+
+
+def process_fields(spec: ModelSpec) -> tuple[object, ...]:
+    return spec.command, dict(spec.env), spec.cwd, spec.port
+
+
+def settled(world: World) -> None:
+    """9: every model is ready, stopped, failed or pending, and says why."""
+    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING}
+    for model in world.models.values():
+        assert model.phase in resting, f"{model.name} is {model.phase} ({model.reason}) for ever"
+        if model.phase is not Phase.READY:
+            assert model.reason, f"{model.name} is {model.phase} and nobody says why"

@@ -1,0 +1,223 @@
+"""Whatever people, models and strangers do in whatever order, the laws hold, and in the end there is peace."""
+
+import os
+from dataclasses import replace
+
+from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from tests.core import laws
+from tests.core.world import GIB, Temper, World
+from tests.core.zoo import a_model, a_zoo
+from zoosup.core.lifecycle import FoundSick, Inspected, ProbedReady, ProbedUnready
+from zoosup.core.status import Phase, Reason
+
+NAMES = "abcd"
+RESTART = {"initial": "1s", "max": "8s", "reset_after": "20s"}
+
+names = st.sampled_from(NAMES)
+needs = st.sampled_from(["1GiB", "4GiB", "6GiB", "9GiB", "15GiB", "40GiB", "auto"])
+specs = st.builds(
+    a_model,
+    needs,
+    command=st.sampled_from([["serve"], ["serve", "better"]]),
+    port=st.sampled_from(["auto", "auto", "auto", 8000]),
+    ready=st.sampled_from([{"deadline": "10s"}, {"deadline": "20s"}]),
+    stop=st.sampled_from([{}, {"before": {"http": "POST /drain"}}, {"grace": "1s"}]),
+    restart=st.sampled_from(
+        [RESTART, RESTART | {"limit": {"count": 3, "within": "60s"}}, {"policy": "never"}]
+    ),
+)
+switches = st.fixed_dictionaries(
+    {
+        "strategy": st.sampled_from(["auto", "auto", "overlap", "replace"]),
+        "rollback": st.booleans(),
+        "cooldown": st.sampled_from([{"max": "4s"}, {"min": "2s", "max": "4s"}]),
+    }
+)
+tempers = st.builds(
+    Temper,
+    load=st.sampled_from([0.1, 3.0, 30.0]),
+    holds=st.sampled_from([0.0, 0.5, 0.9, 1.0, 1.2]),
+    start=st.sampled_from(["ok", "ok", "refuses", "dies", "hangs"]),
+    stop=st.sampled_from([0.0, 0.2, 12.0]),
+    stuck=st.sampled_from([False, False, False, True]),
+    release=st.sampled_from([0.01, 0.3, 6.0]),
+    amiss=st.sampled_from([None, None, None, Reason.FILE_MISSING, Reason.PORT]),
+)
+
+
+class Zoo(RuleBasedStateMachine):
+    """Random lives of one host; the laws are asked at every fact and every plan."""
+
+    def __init__(self):
+        super().__init__()
+        self.world = World()
+        self.world.edit(a_zoo(dict.fromkeys(NAMES, "6GiB"), ["a"]))
+
+    # the file
+
+    @rule(
+        models=st.dictionaries(names, specs, max_size=4),
+        order=st.permutations(NAMES),
+        wanted=st.integers(0, 3),
+        budget=st.sampled_from(["10GiB", "16GiB", "20GiB", "64GiB"]),
+        switch=switches,
+    )
+    def rewrite(self, models, order, wanted, budget, switch):
+        active = [n for n in order if n in models][:wanted]
+        self.world.edit(a_zoo(models, active, budget, **switch))
+
+    @rule(order=st.permutations(NAMES), wanted=st.integers(0, 3))
+    def change_active(self, order, wanted):
+        active = tuple(n for n in order if n in self.world.spec.models)[:wanted]
+        self.world.edit(self.world.spec.model_copy(update={"active": active}))
+
+    @rule(name=names, spec=specs)
+    def edit_one(self, name, spec):
+        models = dict(self.world.spec.models) | {name: spec}
+        self.world.edit(self.world.spec.model_copy(update={"models": models}))
+
+    @rule(name=names, grace=st.sampled_from(["1s", "2s", "30s"]))
+    def live_edit(self, name, grace):
+        """8: nothing is stopped for it, unless it was to be stopped anyway."""
+        model = self.world.spec.models.get(name)
+        if model is not None:
+            new = a_model(stop={"grace": grace}).stop
+            models = dict(self.world.spec.models) | {name: model.model_copy(update={"stop": new})}
+            self.world.edit(self.world.spec.model_copy(update={"models": models}))
+
+    # people
+
+    @rule(name=names, verb=st.sampled_from(["start", "stop", "restart"]))
+    def by_hand(self, name, verb):
+        if name in self.world.spec.models:
+            self.world.ask(name, verb)
+
+    # models
+
+    @rule(name=names, temper=tempers)
+    def change_temper(self, name, temper):
+        self.world.tempers[name] = temper
+
+    @rule(name=names)
+    def crash(self, name):
+        if name in self.world.models:
+            self.world.kill(name)
+
+    @rule(name=names, what=st.sampled_from(["sick", "unready", "ready"]))
+    def probe(self, name, what):
+        model = self.world.models.get(name)
+        if model is None or model.run is None or model.run.ready_at is None:
+            return
+        run_id, now = model.run.id, self.world.now
+        facts = {
+            "sick": FoundSick(run_id, "hangs"),
+            "unready": ProbedUnready(run_id, "503", now),
+            "ready": ProbedReady(run_id, now),
+        }
+        self.world.tell(name, facts[what])
+        self.world.turn()
+
+    # the host
+
+    @rule(amount=st.sampled_from([0, 4, 10, 18, 29, 40]))
+    def strangers(self, amount):
+        self.world.foreign = amount * GIB
+
+    @rule(readable=st.booleans())
+    def blind(self, readable):
+        self.world.readable = readable
+
+    @rule(hints=st.booleans(), doubled=st.booleans())
+    def unreliable(self, hints, doubled):
+        self.world.hints, self.world.doubled = hints, doubled
+
+    @precondition(lambda self: self.world.told)
+    @rule(data=st.data())
+    def replay(self, data):
+        """13: a fact about a run that is gone is told once more."""
+        stale = [
+            (n, f)
+            for n, f in self.world.told[-200:]
+            if hasattr(f, "run_id")
+            and n in self.world.models
+            and (self.world.models[n].run is None or self.world.models[n].run.id != f.run_id)
+        ]
+        if stale:
+            name, fact = data.draw(st.sampled_from(stale))
+            before = self.world.models[name]
+            self.world.tell(name, fact)
+            assert before == self.world.models[name]
+
+    # time
+
+    @rule(seconds=st.sampled_from([0.004, 0.02, 0.3, 1.0, 3.0, 12.0, 40.0]))
+    def wait(self, seconds):
+        self.world.advance(seconds)
+
+    def teardown(self):
+        self.make_peace()
+        self.settle()
+        self.nothing_more_happens()
+        self.leave()
+
+    def make_peace(self):
+        """Faults end: what starts from now on works, what was stuck lets go, memory can be read."""
+        world = self.world
+        world.readable = world.hints = True
+        world.doubled = False
+        for name in NAMES:
+            world.tempers[name] = replace(world.temper(name), start="ok", stuck=False, amiss=None, load=1.0)
+        for process in world.processes:
+            process.temper.stuck = False
+        for name, model in world.models.items():
+            if model.phase is Phase.UNREADY:
+                world.tell(name, ProbedReady(model.run.id, world.now))
+
+    def settle(self):
+        """9: in bounded time, and with a bounded number of starts."""
+        world = self.world
+        before = len(world.starts)
+        world.advance(120)
+        laws.settled(world)
+        started = [name for _, name in world.starts[before:]]
+        for name in NAMES:
+            assert started.count(name) <= 4, f"{name} was started {started.count(name)} times"
+        self.who_waits_first_can_not_run()
+
+    def who_waits_first_can_not_run(self):
+        """The most important of those that wait for memory does not fit even without all that may leave for it."""
+        world = self.world
+        for name in world.last.wanted:
+            model = world.models[name]
+            if model.phase is Phase.PENDING and model.reason == Reason.MEMORY:
+                later = set(world.last.wanted[world.last.wanted.index(name) + 1 :])
+                assert not laws.fits_without(world, world.observed(), world.last, name, later)
+                return
+
+    def nothing_more_happens(self):
+        """7: a host at peace is left alone, however often it is looked at."""
+        world = self.world
+        before = len(world.starts), len(world.stops)
+        world.advance(30)
+        assert before == (len(world.starts), len(world.stops))
+        world.turn()
+        assert not [a for a in world.last.actions if not isinstance(a, Inspected)]
+
+    def leave(self):
+        """When zoosup ends nothing is left."""
+        self.world.end()
+        self.world.advance(120)
+        assert not [p for p in self.world.processes if p.alive]
+        assert all(m.phase is Phase.STOPPED for m in self.world.models.values())
+
+
+TestZoo = Zoo.TestCase
+TestZoo.settings = settings(
+    max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "150")),
+    stateful_step_count=30,
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)

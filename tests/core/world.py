@@ -1,0 +1,355 @@
+"""A host that exists only as numbers: true memory, processes that load, crash, hang and let go late; time is a number.
+
+It does with `plan` and `lifecycle.apply` what the reconciler does (book, act, hear facts, plan again) and knows the
+truth besides, so that `laws` can compare. Knows no policy, and nothing random: who drives it decides.
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from tests.core import laws
+from tests.core.zoo import NODE, a_pool
+from zoosup.core import cooldown, switch as switching
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.lifecycle import (
+    Booked,
+    DrainBegun,
+    DrainEnded,
+    Exited,
+    Fact,
+    Forgiven,
+    Gone,
+    Held,
+    Inspected,
+    Measured,
+    Overridden,
+    ProbedReady,
+    Recalled,
+    Spawned,
+    StopBegun,
+    Stuck,
+    apply,
+)
+from zoosup.core.plan import Plan, plan
+from zoosup.core.status import (
+    Cooldown,
+    Exit,
+    ExitReason,
+    Leaving,
+    Model,
+    Node,
+    Observed,
+    Override,
+    Preflight,
+    Reason,
+    Run,
+    Switch,
+    SwitchOutcome,
+)
+from zoosup.spec.models import ModelSpec, ZooSpec
+
+GIB = 2**30
+HEARTBEAT = 1.0
+MEASURE_EVERY = 2.0
+SPAWN = 0.002
+LOOK = 0.005
+
+
+@dataclass
+class Temper:
+    """How a model behaves from its next start on; `holds` is the share of its need that it really takes."""
+
+    load: float = 1.0
+    holds: float = 0.9
+    start: str = "ok"  # ok | refuses | dies | hangs
+    stop: float = 0.2
+    stuck: bool = False  # SIGKILL does not end it
+    release: float = 0.3  # seconds until the memory is back after the last member has gone
+    amiss: Reason | None = None
+
+
+@dataclass
+class Process:
+    """The truth about one run."""
+
+    model: str
+    run_id: str
+    size: int
+    temper: Temper
+    spawned: float | None = None
+    ended: float | None = None  # the leader
+    gone: float | None = None  # the last member
+
+    @property
+    def alive(self) -> bool:
+        return self.spawned is not None and self.gone is None
+
+    def held(self, now: float) -> int:
+        """Bytes: growing while it loads, all of them until the last member is gone, and then not back at once."""
+        if self.spawned is None:
+            return 0
+        grown = min(1.0, (now - self.spawned) / self.temper.load)
+        kept = 1.0 if self.gone is None else max(0.0, 1 - (now - self.gone) / self.temper.release)
+        return int(self.size * grown * kept)
+
+
+@dataclass
+class World:
+    """One host and its reconciler. `total` and `foreign` are bytes."""
+
+    total: int = 32 * GIB
+    foreign: int = 0
+    readable: bool = True
+    hints: bool = True  # whether facts wake the loop, or only its own time does
+    doubled: bool = False  # whether each fact is told twice
+    now: float = 100.0
+    spec: ZooSpec = field(default_factory=ZooSpec)
+    models: dict[str, Model] = field(default_factory=dict)
+    switch: Switch | None = None
+    cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)
+    shutdown: bool = False
+    tempers: dict[str, Temper] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
+    pauses: list[list[float]] = field(default_factory=list)  # [when a run was gone, the least pause since]
+    told: list[tuple[str, Fact]] = field(default_factory=list)
+    starts: list[tuple[float, str]] = field(default_factory=list)
+    stops: list[tuple[float, str]] = field(default_factory=list)
+    last: Plan | None = None
+    _baselines: dict[str, int] = field(default_factory=dict)
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _order: count = field(default_factory=count)
+    _inspecting: set[str] = field(default_factory=set)
+    _wake_at: float | None = None
+
+    # the truth
+
+    def free(self) -> int:
+        return self.total - self.foreign - sum(p.held(self.now) for p in self.processes)
+
+    def temper(self, name: str) -> Temper:
+        return self.tempers.setdefault(name, Temper())
+
+    def process(self, run_id: str) -> Process:
+        return next(p for p in self.processes if p.run_id == run_id)
+
+    # what the outside does
+
+    def edit(self, spec: ZooSpec) -> None:
+        """A valid file is put in force, as runtime/zoo.py does it."""
+        before, self.spec = self.spec, spec
+        switch = self.switch
+        undone = switch.incoming if switch and switch.outcome is SwitchOutcome.ROLLED_BACK else ()
+        for name, model in spec.models.items():
+            self.models.setdefault(name, Model(name))
+            if before.models.get(name) != model or name in undone:
+                self.tell(name, Forgiven())
+        for name in set(before.active) ^ set(spec.active):
+            if name in self.models and self.models[name].override is not None:
+                self.tell(name, Overridden(None))
+        self.switch = switching.begin(switching.Change(0, before.active, spec.active), switch, self.models)
+        for pause in self.pauses:
+            pause[1] = min(pause[1], spec.switch.cooldown.min)
+        self.turn()
+
+    def ask(self, name: str, verb: str) -> None:
+        """A person's wish, as runtime/zoo.py and the reconciler take it."""
+        override = Override.STOP if verb == "stop" else Override.START
+        agrees = (name in self.spec.active) == (override is Override.START)
+        if agrees and self.models[name].reason != Reason.ROLLED_BACK:
+            override = None
+        self.tell(name, Overridden(override))
+        if verb != "stop":
+            self.tell(name, Forgiven())
+        run = self.models[name].run
+        if verb == "restart" and run is not None:
+            self.tell(name, Recalled(run.id))
+        self.turn()
+
+    def kill(self, name: str) -> None:
+        """The model's process dies of itself."""
+        run = self.models[name].run
+        if run is not None:
+            self._end(self.process(run.id))
+            self.turn()
+
+    def end(self) -> None:
+        self.shutdown = True
+        self.turn()
+
+    # time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: facts come, the loop is woken by them (if hints get through) and by its own time."""
+        until = self.now + seconds
+        while True:
+            due = self._events[0][0] if self._events else float("inf")
+            wake = min(self._wake_at or float("inf"), self.now + HEARTBEAT)
+            if min(due, wake) > until:
+                break
+            self.now = max(self.now, min(due, wake))
+            heard = due <= self.now
+            while self._events and self._events[0][0] <= self.now:
+                heapq.heappop(self._events)[2]()
+            if wake <= self.now or (heard and self.hints):
+                self.turn()
+        self.now = until
+
+    def after(self, seconds: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (self.now + seconds, next(self._order), event))
+
+    # the loop
+
+    def tell(self, name: str, fact: Fact) -> None:
+        if name not in self.models:
+            return
+        self.models[name] = apply(self.models[name], fact)
+        self.told.append((name, fact))
+        if self.doubled and hasattr(fact, "run_id") and not isinstance(fact, DrainBegun):
+            self.models[name] = apply(self.models[name], fact)
+        laws.books_match_the_truth(self, name)
+
+    def observed(self) -> Observed:
+        pool = a_pool(self.spec, self.total, self.free() if self.readable else None)
+        cooldowns = tuple(self.cooldowns.values())
+        return Observed(
+            self.now, (Node(NODE, (pool,), cooldowns),), dict(self.models), self.switch, self.shutdown
+        )
+
+    def turn(self) -> None:
+        for _ in range(20):
+            self._sample()
+            observed = self.observed()
+            decided = plan(self.spec, observed)
+            laws.plan_is_lawful(self, observed, decided)
+            self.switch, self.last = decided.switch, decided
+            if not any([self._carry_out(a) for a in decided.actions]):  # noqa: C419 - each is carried out
+                break
+        else:
+            msg = f"a plan that never settles: {decided.actions}"
+            raise AssertionError(msg)
+        self._wake_at = decided.wake_at
+        assert self._wake_at is None or self._wake_at > self.now - 1e-9, (
+            "a wake-up in the past turns for ever"
+        )
+        self.models = {n: m for n, m in self.models.items() if n in self.spec.models or m.run is not None}
+
+    def _sample(self) -> None:
+        if self.readable:
+            for key, watch in self.cooldowns.items():
+                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, self.now, self.free()))
+
+    def _carry_out(self, action: Action) -> bool:
+        match action:
+            case Start():
+                self._start(action)
+            case Drain() | Stop():
+                self._send_away(action)
+            case Hold(model, phase, reason, message):
+                before = self.models[model]
+                self.tell(model, Held(phase, reason, message))
+                return (before.phase, before.reason) != (phase, reason)
+            case Inspect(model):
+                self._look(model)
+                return False
+            case EndCooldown(_, pool, model):
+                self.cooldowns = {
+                    k: c for k, c in self.cooldowns.items() if (c.pool, c.model) != (pool, model)
+                }
+        return True
+
+    def _look(self, name: str) -> None:
+        def seen() -> None:
+            self._inspecting.discard(name)
+            amiss = self.temper(name).amiss
+            self.tell(name, Inspected(Preflight(self.now, amiss, "amiss" if amiss else "")))
+
+        if name not in self._inspecting:
+            self._inspecting.add(name)
+            self.after(LOOK, seen)
+
+    def _start(self, action: Start) -> None:
+        spec = self.spec.models[action.model]
+        run = Run(
+            f"{action.model}-{next(self._order)}", action.node, spec, a_free_port(self, spec), dict(action.need),
+            self.now, self.now,
+        )  # fmt: skip
+        temper = replace(self.temper(action.model))
+        size = int(action.need["ram"] * temper.holds)
+        process = Process(action.model, run.id, size, temper)
+        self.processes.append(process)
+        self.cooldowns = {k: c for k, c in self.cooldowns.items() if c.pool not in action.need}
+        self.starts.append((self.now, action.model))
+        self.tell(action.model, Booked(run))
+        self.after(SPAWN, lambda: self._spawn(process, spec))
+
+    def _spawn(self, process: Process, spec: ModelSpec) -> None:
+        if process.temper.start == "refuses":
+            process.gone = self.now
+            self._gone(process, Exit(ExitReason.NOT_EXECUTABLE, self.now, message="refuses"))
+            return
+        process.spawned = self.now
+        self.tell(process.model, Spawned(process.run_id, 7))
+        if process.temper.start == "ok":
+            self.after(process.temper.load, lambda: self._answer(process))
+        elif process.temper.start == "dies":
+            self.after(process.temper.load, lambda: self._end(process))
+        self.after(MEASURE_EVERY / 4, lambda: self._measure(process))
+
+    def _answer(self, process: Process) -> None:
+        if process.ended is None:
+            self.tell(process.model, ProbedReady(process.run_id, self.now))
+
+    def _measure(self, process: Process) -> None:
+        if process.gone is None:
+            self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}))
+            self.after(MEASURE_EVERY, lambda: self._measure(process))
+
+    def _end(self, process: Process) -> None:
+        if process.spawned is None or process.ended is not None:
+            return
+        process.ended = self.now
+        self.tell(process.model, Exited(process.run_id, Exit(ExitReason.ERROR, self.now, code=1), self.now))
+
+    def _send_away(self, action: Drain | Stop) -> None:
+        run = self.models[action.model].run
+        assert run is not None, "checked by the laws"
+        leaving = run.leaving or Leaving(action.cause, action.message, self.now)
+        process = self.process(run.id)
+        if run.exit is None and self.readable:
+            self._baselines.setdefault(run.id, self.free())
+        self.stops.append((self.now, action.model))
+        if isinstance(action, Drain):
+            self.tell(action.model, DrainBegun(run.id, leaving))
+            self.after(0.5, lambda: self.tell(action.model, DrainEnded(run.id)))
+        else:
+            self.tell(action.model, StopBegun(run.id, leaving))
+            self.after(SPAWN + process.temper.stop, lambda: self._ladder_done(process))
+
+    def _ladder_done(self, process: Process) -> None:
+        if process.spawned is None and process.gone is not None:
+            return  # a start that failed told so itself
+        if process.temper.stuck:
+            self.tell(process.model, Stuck(process.run_id, "pid 7", self.now))
+            return
+        self._end(process)
+        process.gone = self.now
+        self._gone(process, None)
+
+    def _gone(self, process: Process, end: Exit | None) -> None:
+        model = self.models[process.model]
+        run = model.run
+        assert run is not None, f"{process.run_id} was forgotten while it lived"
+        policy = self.spec.models.get(model.name, run.spec).restart
+        self.tell(process.model, Gone(run.id, end, self.now, policy, 0.0))
+        for pool, reserved in run.reserved.items():
+            held = min(reserved, run.measured.get(pool, 0))
+            watch = Cooldown(run.node, pool, model.name, self.now, held, self._baselines.get(run.id))
+            self.cooldowns[pool, run.id] = watch
+        self.pauses.append([self.now, self.spec.switch.cooldown.min])
+
+
+def a_free_port(world: World, spec: ModelSpec) -> int:
+    """The fixed port, or one that nobody has."""
+    return spec.port if spec.port != "auto" else 20000 + len(world.processes)
