@@ -119,9 +119,25 @@ async def test_a_stranger_is_not_searched_for_at_every_answer(
     assert 1 == len(searched)
 
 
-async def test_members_are_asked_for_anew_so_that_the_model_becomes_ready(
-    prober: HttpProber, server: Server
+async def test_once_proven_the_owner_is_not_asked_for_again(
+    prober: HttpProber, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    searched = []
+    monkeypatch.setattr(probe, "ownership", lambda *_: searched.append(1) or Ownership(True))
+    async with aclosing(prober.readiness(server.endpoint(), Ready(interval=0.01), {})) as verdicts:
+        await anext(verdicts)
+        waiting = asyncio.ensure_future(anext(verdicts))
+        await asyncio.sleep(0.2)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert 1 == len(searched)
+
+
+async def test_members_are_asked_for_anew_so_that_the_model_becomes_ready(
+    prober: HttpProber, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "RECHECK", 1000.0)
     members = frozenset({STRANGER})
     endpoint = Endpoint("127.0.0.1", server.port, lambda: members)
     async with aclosing(prober.readiness(endpoint, Ready(interval=0.01), {})) as verdicts:

@@ -32,7 +32,7 @@ class Hints(threading.Thread):
 
     def __init__(self, path: Path, hint: Callable[[], None]) -> None:
         super().__init__(name="zoosup-hints", daemon=True)
-        self._path = path
+        self._path = path.absolute()
         self._hint = hint
         self._again = threading.Event()
         self._closed = threading.Event()
@@ -131,7 +131,7 @@ def _link(path: Path) -> Path | None:
 
 def _nearest(directory: Path) -> Path:
     """The directory, or the nearest one above it that exists: it will see the missing ones appear."""
-    while not directory.is_dir() and directory != directory.parent:
+    while not os.path.isdir(directory) and directory != directory.parent:  # noqa: PTH112 - is_dir raises on EACCES
         directory = directory.parent
     return directory
 

@@ -59,7 +59,7 @@ def _first_amiss(spec: ModelSpec, env: Mapping[str, str], port: int | None) -> A
     fixed = spec.port if spec.port != "auto" else port
     argv = [_filled(word, fixed) for word in spec.command]
     directory = Path(_filled(spec.cwd or ".", fixed)).absolute()
-    if not directory.is_dir():
+    if not os.path.isdir(directory):  # noqa: PTH112 - is_dir raises where we may not look
         return Reason.FILE_MISSING, f"the working directory {directory} is missing"
     return _program_amiss(argv[0], directory, env) or _weights_amiss(argv, directory) or _port_amiss(port)
 

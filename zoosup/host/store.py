@@ -34,8 +34,8 @@ class StateDirectory:
         # A thread of its own: writes stay in order even when who asked for them is cancelled, and a slow
         # reader elsewhere can't hold them up.
         self._writer = ThreadPoolExecutor(1, "zoosup-store")
-        self._newest: tuple[int, str] = (0, "")
-        self._on_disk: tuple[int, str] = (0, "")
+        self._newest = ""
+        self._on_disk = ""
 
     @property
     def logs(self) -> Path:
@@ -81,17 +81,14 @@ class StateDirectory:
 
     async def save(self, state: Mapping[str, Any]) -> None:
         """Return when this state, or a newer one, is on disk; OSError when the disk says no."""
-        number = self._newest[0] + 1
-        self._newest = (number, json.dumps({"format": FORMAT, "state": state}, indent=1))
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._write_up_to, number)
+        self._newest = json.dumps({"format": FORMAT, "state": state}, indent=1)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._write_newest)
 
-    def _write_up_to(self, number: int) -> None:
-        if self._on_disk[0] >= number:
-            return
+    def _write_newest(self) -> None:
         newest = self._newest
-        if newest[1] != self._on_disk[1]:
-            _replace(self.path / "state.json", newest[1].encode())
-        self._on_disk = newest
+        if newest != self._on_disk:
+            _replace(self.path / "state.json", newest.encode())
+            self._on_disk = newest
 
     def _set_aside(self) -> Path:
         source = self.path / "state.json"
