@@ -125,11 +125,13 @@ def usual_places(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each ZOOSUP_* that means nothing, so that a slip of the pen does not pass in silence."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    strangers = [name for name in environ if name.startswith(PREFIX) and name not in _FOR_OTHERS]
-    return [_stranger(name, known) for name in sorted(strangers) if name not in known]
+    known = [name.upper() for name in Settings.model_fields]
+    ours = [
+        name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX) and name not in _FOR_OTHERS
+    ]
+    return [_stranger(name, known) for name in sorted(ours) if name not in known]
 
 
 def _stranger(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return f"{name} is no setting of zoosup" + (f"; did you mean {near[0]}?" if near else "")
+    return f"{PREFIX}{name} is no setting of zoosup" + (f"; did you mean {PREFIX}{near[0]}?" if near else "")

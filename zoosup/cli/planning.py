@@ -74,7 +74,7 @@ def drawn(found: Plan, width: int | None) -> list[Line]:
         lines += _verdict(name, verdict, width)
     lines += _conditions(found, width)
     if found["wake_in"] is not None:
-        lines.append(line((f"looked at again in {found['wake_in']:.3g} s at the latest", "dim")))
+        lines.append(line((f"looked at again in {found['wake_in']:.1f} s at the latest", "dim")))
     return lines
 
 

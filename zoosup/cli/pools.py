@@ -17,6 +17,9 @@ _RESERVE = ("╱", "bright_black")  # noqa: RUF001 - hatching, not a slash
 _ROOM = ("·", "bright_black")
 _UNKNOWN = ("?", "red")
 
+_NAMED = 8
+"""Models in a bar's legend; those beyond, the smallest, are counted. The table below has them all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -49,7 +52,7 @@ def drawn(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> li
     A second bar where the budget is what binds: of 1 GiB in a pool of 64 the first one shows next to nothing.
     """
     found = shares(pool)
-    lines = [_title(pool, found), bar(_parts(pool, found, colours), width)]
+    lines = [*flowed(_title(pool, found), width), bar(_parts(pool, found, colours), width)]
     if found.room is not None and pool["budget"] < pool["total"] - pool["reserve"]:
         label = f"budget {size(pool['budget'])} "
         lines.append(line((label, "dim"), *bar(_budget_parts(pool, found, colours), width - len(label))))
@@ -71,13 +74,13 @@ def colours(pools: Sequence[Mapping[str, Any]], models: Sequence[str]) -> dict[s
     return {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(holding)}
 
 
-def _title(pool: Mapping[str, Any], found: Shares) -> Line:
+def _title(pool: Mapping[str, Any], found: Shares) -> list[Line]:
     if found.room is None:
         room = (f"can't be read ({pool['source']}); nothing is started", "bold red")
     else:
         room = (f"room for {size(found.room)} more", "green" if found.room else "yellow")
     budget = f"budget {size(pool['budget'])}, {size(pool['reserved'])} promised"
-    return line((pool["name"], "bold"), f"  {size(pool['total'])}   ", (budget, "dim"), "   ", room)
+    return [line((pool["name"], "bold"), f"  {size(pool['total'])}"), line((budget, "dim")), line(room)]
 
 
 def _parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[Part]:
@@ -99,16 +102,23 @@ def _budget_parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, 
 
 
 def _legend(pool: Mapping[str, Any], found: Shares, width: int, colours: Mapping[str, str]) -> list[Line]:
-    items = []
-    for name, held in found.held.items():
-        more = found.promised[name]
-        amount = pair(held, held + more) if more else size(held)
-        items.append(line(("█" + "▒" * bool(more), colours.get(name, "")), f" {name} {amount}"))
+    largest = sorted(found.held, key=lambda name: -(found.held[name] + found.promised[name]))
+    named = set(largest[:_NAMED] if len(largest) > _NAMED + 1 else largest)
+    items = [_model_item(name, found, colours) for name in found.held if name in named]
+    if rest := [name for name in largest if name not in named]:
+        amount = sum(found.held[name] + found.promised[name] for name in rest)
+        items.append(line(("█", ""), f" {len(rest)} more models {size(amount)}"))
     if found.room is not None:
         items.append(line(_OTHERS, f" others {size(found.others)}"))
         items.append(line(_RESERVE, f" reserve {size(found.reserve)}"))
         items.append(line(_ROOM, f" free {size(_left(pool, found))}"))
     return flowed(items, width)
+
+
+def _model_item(name: str, found: Shares, colours: Mapping[str, str]) -> Line:
+    held, more = found.held[name], found.promised[name]
+    amount = pair(held, held + more) if more else size(held)
+    return line(("█" + "▒" * bool(more), colours.get(name, "")), f" {name} {amount}")
 
 
 def _left(pool: Mapping[str, Any], found: Shares) -> int:

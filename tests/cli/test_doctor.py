@@ -1,0 +1,127 @@
+"""`zoosup doctor`: what is amiss on a host, and what to do about it."""
+
+import json
+import socket
+from contextlib import closing
+
+import pytest
+
+from zoosup.cli import doctor
+from zoosup.host.ports import PoolReading
+
+GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: %d}\nstatus: {listen: null}\n"
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
+        return sock.getsockname()[1]
+
+
+async def findings(shell, *words):
+    ended = await shell("doctor", "--json", *words)
+    return ended.code, {each["name"]: each for each in json.loads(ended.out)}
+
+
+async def test_it_tells_memory_limits_file_and_tools(shell):
+    (shell.home / "zoo.yaml").write_text(GOOD % free_port())
+    code, found = await findings(shell)
+    assert 0 == code
+    assert "zoo.yaml: 1 models, active: a" == found["zoo.yaml"]["message"]
+    assert "ok" == found["RAM"]["state"]
+    for word in ("free by", "reserve", "budget"):
+        assert word in found["RAM"]["message"]
+    assert "control.sock" in found["supervisor"]["message"]
+    assert "(will be made)" in found["state"]["message"]
+    assert "1 wanted, all free" == found["ports"]["message"]
+    assert "zoosup" in found
+    assert "open files" in found
+
+
+async def test_an_invalid_file_fails_with_its_first_problem(shell):
+    (shell.home / "zoo.yaml").write_text("activ: x\n")
+    code, found = await findings(shell)
+    assert 1 == code
+    assert "fail" == found["zoo.yaml"]["state"]
+    assert found["zoo.yaml"]["message"].startswith("zoo.yaml:1:1: ")
+    assert "zoosup check" in found["zoo.yaml"]["remedy"]
+
+
+async def test_no_file_at_all_is_a_warning(shell):
+    code, found = await findings(shell)
+    assert (0, "warn") == (code, found["zoo.yaml"]["state"])
+
+
+async def test_a_taken_port_fails_and_says_for_whom(shell):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        (shell.home / "zoo.yaml").write_text(GOOD % port)
+        code, found = await findings(shell)
+    assert (1, f"in use: 127.0.0.1:{port} (for a)") == (code, found["ports"]["message"])
+
+
+async def test_the_ports_of_a_running_supervisor_are_not_taken_for_a_fault(shell, server):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        (shell.home / "zoo.yaml").write_text(GOOD % taken.getsockname()[1])
+        code, found = await findings(shell)
+    assert 0 == code
+    assert "ports" not in found
+    assert "pid 4242 follows /srv/zoo.yaml, converged" == found["supervisor"]["message"]
+
+
+async def test_a_state_directory_that_is_a_file_fails(shell):
+    (shell.home / "state").write_text("")
+    code, found = await findings(shell)
+    assert 1 == code
+    assert "is no directory" in found["state"]["message"]
+
+
+async def test_a_misspelt_variable_is_a_warning_with_a_guess(shell):
+    shell.env = {"ZOOSUP_STATUS_LISTN": "none"}
+    _, found = await findings(shell)
+    assert (
+        "ZOOSUP_STATUS_LISTN is no setting of zoosup; did you mean ZOOSUP_STATUS_LISTEN?"
+        == (found["environment"]["message"])
+    )
+
+
+async def test_for_people_each_line_begins_with_its_state(shell):
+    out = (await shell("doctor")).out
+    assert {"ok", "warn"} == {each.split()[0] for each in out.splitlines() if not each.startswith(" ")}
+
+
+@pytest.mark.parametrize(("limit", "state"), [("128", "ok"), ("4", "warn"), ("?", "warn")])
+def test_few_inotify_instances_are_a_warning(tmp_path, monkeypatch, limit, state):
+    (tmp_path / "limit").write_text(limit)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert [state] == [each.state for each in doctor._inotify(tmp_path / "limit")]
+
+
+def test_macos_has_no_inotify(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert [] == list(doctor._inotify())
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"), [((256, 256), "warn"), ((256, 1 << 20), "ok"), ((1024, -1), "ok"), ((-1, -1), "ok")]
+)
+def test_few_open_files_are_a_warning(monkeypatch, limits, state):
+    monkeypatch.setattr("resource.getrlimit", lambda _: limits)
+    monkeypatch.setattr("resource.RLIM_INFINITY", -1)
+    assert state == doctor._open_files().state
+
+
+def test_unreadable_memory_fails(monkeypatch):
+    class Blind:
+        def read(self):
+            return (PoolReading("ram", "ram", "RAM", 1 << 34, None, "unreadable: no /proc"),)
+
+    monkeypatch.setattr("zoosup.host.memory.RamGauge", Blind)
+    (found,) = doctor._memory(None)
+    assert "fail" == found.state
+    assert "unreadable: no /proc" in found.message
+    assert found.remedy
+
+
+def test_tools_are_told_there_or_not():
+    (found,) = doctor._tools({"docker": "/usr/bin/docker"}.get)
+    assert "docker /usr/bin/docker; not on PATH: llama-server, vllm, podman" == found.message

@@ -1,0 +1,109 @@
+"""`zoosup check` and `zoosup schema`."""
+
+import json
+
+import jsonschema
+import pytest
+
+GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: 9001}\n  b: {command: sleep 2}\n"
+BAD = "activ: a\nmodels:\n  a: {command: sleep 1, port: 99999}\n"
+
+
+@pytest.fixture
+def file(shell):
+    path = shell.home / "zoo.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+async def test_a_good_file_is_ok(shell, file):
+    ended = await shell("check", "zoo.yaml")
+    assert (0, "ok: 2 models, active: a\n", "") == (ended.code, ended.out, ended.err)
+
+
+async def test_an_empty_zoo_is_ok(shell, file):
+    file.write_text("active: []\nmodels: {}\n")
+    assert "ok: 0 models, active: none\n" == (await shell("check")).out
+
+
+async def test_a_bad_file_is_78_with_every_problem_and_its_place(shell, file):
+    file.write_text(BAD)
+    ended = await shell("check", "zoo.yaml")
+    assert (78, "") == (ended.code, ended.out)
+    lines = ended.err.splitlines()
+    assert any(each.startswith("zoo.yaml:1:1: ") for each in lines)
+    assert any(each.startswith("zoo.yaml:3:31: models.a.port: ") for each in lines)
+
+
+async def test_for_programs_problems_are_a_list(shell, file):
+    file.write_text(BAD)
+    ended = await shell("check", "zoo.yaml", "--json")
+    answer = json.loads(ended.out)
+    assert (78, "", False) == (ended.code, ended.err, answer["ok"])
+    port = next(each for each in answer["problems"] if each["path"] == "models.a.port")
+    assert ("zoo.yaml", 3, 31) == (port["file"], port["line"], port["column"])
+    assert port["what"]
+    assert port["expected"]
+
+
+async def test_for_programs_a_good_file_names_its_models(shell, file):
+    answer = json.loads((await shell("check", "zoo.yaml", "--json")).out)
+    expected = {"ok": True, "file": "zoo.yaml", "models": ["a", "b"], "active": ["a"], "problems": []}
+    assert expected == answer
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: path.unlink(), "zoo.yaml: No such file or directory"),
+        (lambda path: (path.unlink(), path.mkdir()), "zoo.yaml: Is a directory"),
+        (lambda path: path.write_bytes(b"active: \xff\n"), "zoo.yaml:1:9: the byte 0xFF is not UTF-8"),
+        (lambda path: path.write_text(""), "zoo.yaml:1:1: the file is empty"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_78_and_says_why(shell, file, make, says):
+    make(file)
+    ended = await shell("check", "zoo.yaml")
+    assert 78 == ended.code
+    assert ended.err.startswith(says)
+    as_json = await shell("check", "zoo.yaml", "--json")
+    assert 78 == as_json.code
+    assert 1 == len(json.loads(as_json.out)["problems"])
+
+
+async def test_the_file_is_looked_for_in_the_documented_order(shell):
+    def put(name: str) -> None:
+        path = shell.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"active: []\nmodels: {{{name.replace('/', '-').strip('.-')}: {{command: x}}}}\n")
+
+    async def found() -> list[str]:
+        return json.loads((await shell("check", "--json")).out)["models"]
+
+    put(".config/zoosup/zoo.yaml")
+    assert ["config-zoosup-zoo.yaml"] == await found()
+    shell.env = {"XDG_CONFIG_HOME": str(shell.home / "xdg")}
+    put("xdg/zoosup/zoo.yaml")
+    assert ["xdg-zoosup-zoo.yaml"] == await found()
+    put("zoo.yaml")
+    assert ["zoo.yaml"] == await found()
+    put("other.yaml")
+    shell.env |= {"ZOOSUP_FILE": "other.yaml"}
+    assert ["other.yaml"] == await found()
+    put("third.yaml")
+    assert ["third.yaml"] == json.loads((await shell("check", "third.yaml", "--json")).out)["models"]
+
+
+async def test_the_environment_reaches_the_file(shell, file):
+    file.write_text("active: []\nmodels: {a: {command: 'x ${env.WEIGHTS}'}}\n")
+    assert "WEIGHTS" in (await shell("check")).err
+    shell.env = {"WEIGHTS": "/w"}
+    assert 0 == (await shell("check")).code
+
+
+async def test_the_schema_is_one_that_accepts_a_good_file(shell):
+    ended = await shell("schema")
+    document = {"active": "a", "models": {"a": {"command": "sleep 1"}}}
+    jsonschema.validate(document, json.loads(ended.out))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"activ": "a"}, json.loads(ended.out))

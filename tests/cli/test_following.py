@@ -1,0 +1,80 @@
+"""`zoosup logs` and `zoosup events`: what was, and what goes on."""
+
+import asyncio
+import json
+
+import pytest
+
+from zoosup.cli.following import parsed
+
+from .conftest import GUARD
+
+
+async def test_logs_are_printed_byte_for_byte(shell, faces, server):
+    faces.logs.lines["org/model:8b"] = ["\x1b[31mred\x1b[0m ünï", *map(str, range(200))]
+    faces.logs.previous["org/model:8b"] = ["the run before"]
+    assert "\n".join(map(str, range(100, 200))) + "\n" == (await shell("logs", "org/model:8b")).out
+    assert "\x1b[31mred\x1b[0m ünï\n0\n" == "".join(
+        (await shell("logs", "org/model:8b", "-n", "201")).out.splitlines(keepends=True)[:2]
+    )
+    assert "the run before\n" == (await shell("logs", "org/model:8b", "--previous")).out
+
+
+async def test_logs_of_an_unknown_model_are_4(shell, server):
+    ended = await shell("logs", "nobody")
+    assert (4, "") == (ended.code, ended.out)
+    assert "no model 'nobody'" in ended.err
+
+
+async def test_followed_logs_show_also_half_a_line_and_end_with_the_supervisor(shell, faces, server):
+    faces.logs.lines["a"] = ["old"]
+    process = await shell.start("logs", "a", "-f")
+    async with asyncio.timeout(GUARD):
+        assert b"old\n" == await process.stdout.readline()
+        faces.logs.arrivals.put_nowait(b"loading 50 %")
+        assert b"loading 50 %" == await process.stdout.readexactly(12)
+        await server.stop()
+        _, err = await process.communicate()
+    assert (69, b"zoosup: the supervisor has stopped\n") == (process.returncode, err)
+
+
+async def test_logs_cannot_be_followed_of_a_run_that_has_ended(shell, server):
+    ended = await shell("logs", "a", "-f", "-p")
+    assert 64 == ended.code
+    assert "--previous and --follow" in ended.err
+
+
+async def test_events_are_a_line_each(shell, faces, server):
+    faces.journal.add("Phase", "a", "ready", "")
+    faces.journal.add("Refused", None, "InvalidFile", "zoo.yaml:1:1: no\nzoo.yaml:2:1: no")
+    first, second = (await shell("events")).out.splitlines()
+    assert first.endswith("  a  ready")
+    assert second.endswith("  zoo  Refused/InvalidFile  zoo.yaml:1:1: no zoo.yaml:2:1: no")
+
+
+async def test_events_are_selected(shell, faces, server):
+    for n in range(4):
+        faces.journal.add("Tick", "ab"[n % 2], "", str(n))
+    ended = await shell("events", "--model", "b", "--limit", "1", "--json")
+    assert ["3"] == [json.loads(each)["message"] for each in ended.out.splitlines()]
+
+
+async def test_followed_events_begin_with_the_newest_and_go_on(shell, faces, server):
+    for n in range(30):
+        faces.journal.add("Tick", None, "", str(n))
+    process = await shell.start("events", "-f", "--json")
+    async with asyncio.timeout(GUARD):
+        past = [json.loads(await process.stdout.readline())["message"] for _ in range(20)]
+        faces.journal.add("Tick", None, "", "new")
+        assert "new" == json.loads(await process.stdout.readline())["message"]
+        await server.stop()
+        await process.communicate()
+    assert [str(n) for n in range(10, 30)] == past
+    assert 69 == process.returncode
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_events_are_read_however_the_bytes_are_cut(size):
+    stream = b': heartbeat\n\nid: 1\ndata: {"seq":1}\n\nid: 2\ndata: {"seq":2,"m":"\xc3\xbc"}\n\n'
+    chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
+    assert [{"seq": 1}, {"seq": 2, "m": "ü"}] == list(parsed(chunks))

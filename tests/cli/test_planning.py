@@ -1,0 +1,123 @@
+"""`zoosup plan`: the supervisor's own answer, drawn; without one, this host's."""
+
+import json
+
+import pytest
+
+from zoosup.cli.planning import drawn
+from zoosup.cli.spans import length, plain
+
+from .fakes import plan, pool, sums
+
+TEXT = "active: [a]\nmodels:\n  a: {command: sleep 1, memory: {ram: 1MiB}}\n  b: {command: sleep 1}\n"
+
+
+def words(lines) -> str:
+    return " ".join(plain(lines).split())
+
+
+@pytest.fixture
+def file(shell):
+    path = shell.home / "zoo.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+async def test_without_a_file_it_is_about_the_one_that_is_followed(shell, faces, server):
+    ended = await shell("plan", "--json")
+    assert (0, plan() | {"offline": False}) == (ended.code, json.loads(ended.out))
+    assert [("plan", None, "/srv/zoo.yaml")] == faces.commands.wishes
+
+
+async def test_with_a_file_it_is_about_its_text(shell, faces, server, file):
+    ended = await shell("plan", "zoo.yaml")
+    assert (0, "") == (ended.code, ended.err)
+    assert [("plan", TEXT, "zoo.yaml")] == faces.commands.wishes
+    assert "- drain a NotWanted: b takes its place" in ended.out
+
+
+@pytest.mark.parametrize(("changes", "code"), [(True, 2), (False, 0)])
+async def test_with_detailed_exitcode_changes_are_2(shell, faces, server, changes, code):
+    faces.commands.answer = plan(changes=changes)
+    assert code == (await shell("plan", "--detailed-exitcode")).code
+    assert 0 == (await shell("plan")).code
+
+
+async def test_an_invalid_file_is_78_with_every_problem(shell, server, file):
+    file.write_text("activ: x\n")
+    ended = await shell("plan", "zoo.yaml")
+    assert (78, "") == (ended.code, ended.out)
+    assert ended.err.startswith("zoo.yaml:1:1: ")
+
+
+async def test_without_a_supervisor_it_is_for_this_host_and_says_so(shell, file):
+    ended = await shell("plan", "--detailed-exitcode")
+    assert 2 == ended.code
+    assert "no supervisor runs; this is for the host with none of its models running" in ended.err
+    assert "+ start a with 1 MiB of ram" in ended.out
+    assert json.loads((await shell("plan", "--json")).out)["offline"]
+
+
+async def test_without_a_supervisor_an_invalid_file_is_78(shell, file):
+    file.write_text("activ: x\n")
+    assert 78 == (await shell("plan")).code
+
+
+@pytest.mark.parametrize("width", [60, 80, 200, None])
+def test_what_waits_is_told_with_both_sums(width):
+    shown = words(drawn(plan(pools=[pool()]), width))
+    for fact in (
+        "/srv/zoo.yaml as generation 4",
+        "- drain a NotWanted: b takes its place",
+        "= b: pending WaitingForEviction: a has to leave first",
+        "b waits now stopped WaitingForEviction: ram is short of 3 GiB",
+        "ram needs 10 GiB: short of 3.5 GiB",
+        "budget 14 GiB - promised 2 GiB (a 2 GiB)",
+        "free 9 GiB - reserve 2 GiB - still loading 512 MiB; others use 5.5 GiB",
+        "looked at again in 1.5 s at the latest",
+    ):
+        assert fact in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    need_all = plan(pools=[pool()])
+    need_all["models"]["b"]["sums"] = [sums(), sums(need=99 << 30, short=90 << 30, credit=1 << 30)]
+    assert all(length(each) <= width for each in drawn(need_all, width))
+
+
+def test_a_credit_is_told_as_what_comes_back():
+    found = plan()
+    found["models"]["b"]["sums"] = [sums(credit=3 << 30)]
+    assert "+ comes back 3 GiB" in words(drawn(found, 200))
+
+
+def test_unknown_memory_is_told_and_not_drawn():
+    found = plan()
+    found["models"]["b"]["sums"] = [sums(available=None, short=0)]
+    shown = words(drawn(found, 80))
+    assert "free unknown" in shown
+    assert "█" not in shown
+
+
+def test_nothing_to_do_is_said():
+    assert "Nothing to do." in words(drawn(plan(actions=[], models={}, wake_in=None), 80))
+
+
+def test_every_action_has_words():
+    actions = [
+        {"action": "start", "model": "a", "need": {"ram": 1 << 30}, "message": "ram: needs 1 GiB"},
+        {"action": "stop", "model": "b", "cause": "StoppedByHand", "message": "asked"},
+        {"action": "inspect", "model": "c", "port": 9, "message": "look at its files and port"},
+        {"action": "end-cooldown", "model": "d", "cause": "recovered", "message": "1 GiB came back"},
+        {"action": "hold", "model": "e", "phase": "failed", "cause": "FileMissing", "message": "/w/x.gguf"},
+    ]
+    shown = words(drawn(plan(actions=actions, models={}), 80))
+    for fact in (
+        "+ start a with 1 GiB of ram",
+        "- stop b StoppedByHand: asked",
+        "? inspect c look at its files and port",
+        "~ end the cool-down after d recovered: 1 GiB came back",
+        "= e: failed FileMissing: /w/x.gguf",
+    ):
+        assert fact in shown
