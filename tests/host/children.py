@@ -55,9 +55,25 @@ def daemon(role: str, *, cleared: bool) -> None:
     os.waitpid(middle, 0)
 
 
-def fork_on_term() -> None:
+def fork_on_term(*, ignore: bool) -> None:
     def end(*_: object) -> None:
-        child("late", session=True, ignore=True)
+        child("late", session=True, ignore=ignore)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def clean_up_on_term() -> None:
+    """A helper does the last of the work, while the leader waits for it."""
+
+    def end(*_: object) -> None:
+        if (helper := os.fork()) == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.setsid()
+            time.sleep(0.3)
+            note("cleaned")
+            os._exit(0)
+        os.waitpid(helper, 0)
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, end)
@@ -70,7 +86,9 @@ def headless() -> None:
 
     threading.Thread(target=time.sleep, args=(600,)).start()
     note("leader")
-    ctypes.CDLL(None).syscall(60, 0)  # exit(2) of Linux on x86-64, of this thread alone
+    ctypes.CDLL(None).syscall(
+        {"x86_64": 60, "aarch64": 93}[os.uname().machine], 0
+    )  # exit(2), of this thread alone
 
 
 match CASE:
@@ -93,7 +111,11 @@ match CASE:
     case "daemon-cleared":
         daemon("child", cleared=True)
     case "fork-on-term":
-        fork_on_term()
+        fork_on_term(ignore=True)
+    case "fork-on-term-mild":
+        fork_on_term(ignore=False)
+    case "clean-up-on-term":
+        clean_up_on_term()
     case "deaf-with-deaf-session-child":
         deaf()
         child("child", session=True, ignore=True)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 import time
 
 import psutil
@@ -55,6 +56,7 @@ async def test_a_daemon_with_a_cleared_environment_is_caught_if_it_was_seen_befo
     assert [] == [role for role, pid in pids.items() if lives(pid)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads of Linux")
 async def test_a_process_whose_first_thread_alone_has_ended_counts_as_living(yard):
     pids = await yard.start("headless")
     usage = (await yard.processes.usage())["r1"]
@@ -75,6 +77,19 @@ async def test_a_member_outside_the_group_is_asked_before_it_is_killed(yard):
     pids = await yard.start("session-child")
     assert "" == await yard.end(grace=60)
     assert not lives(pids["child"])
+
+
+async def test_who_is_forked_for_the_last_of_the_work_is_left_to_it(yard):
+    await yard.start("clean-up-on-term")
+    assert "" == await yard.end(grace=60)
+    assert "cleaned" in yard.pids()
+    assert 0 == yard.exits[0][1].code
+
+
+async def test_who_is_forked_during_the_end_and_outlives_its_leader_is_asked_too(yard):
+    await yard.start("fork-on-term-mild")
+    assert "" == await yard.end(grace=60)
+    assert not lives(yard.pids()["late"])
 
 
 async def test_another_signal_can_be_asked_for(yard):

@@ -23,6 +23,16 @@ class Identity:
     start: int
     boot: str
 
+    def __str__(self) -> str:
+        """The identity as a record keeps it; `parsed` reads it back."""
+        return f"{self.pid}:{self.start}:{self.boot}"
+
+    @classmethod
+    def parsed(cls, text: str) -> "Identity":
+        """Read what `str` wrote; ValueError for anything else."""
+        pid, start, boot = text.split(":", 2)
+        return cls(int(pid), int(start), boot)
+
     def of_this_boot(self) -> bool:
         """Whether the host has not been started again since; without that, no pid means anything."""
         return self.boot == boot_session()

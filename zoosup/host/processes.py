@@ -13,15 +13,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from zoosup.core.status import Exit, ExitReason
+from zoosup.host.adoption import Found, environments, find, recorded
 from zoosup.host.census import Census
 from zoosup.host.commands import run_command
 from zoosup.host.endings import describe, peek, reap
 from zoosup.host.identity import Identity, boot_session
 from zoosup.host.kinship import Family
 from zoosup.host.ladder import Descent, Instruments
-from zoosup.host.ports import Ended, Ladder, Launch, SpawnError
+from zoosup.host.ports import Ended, Ladder, Launch, SpawnError, Trace
 from zoosup.host.proctable import Table, host_table
 from zoosup.host.spawning import let_children_hear_signals, off_the_loop, start
 from zoosup.host.watcher import Cancel, host_watcher
@@ -88,6 +90,37 @@ class Processes:
         birth = asyncio.create_task(self._bear(launch))
         self._births[launch.run_id] = birth
         return await asyncio.shield(birth)
+
+    def identity(self, run_id: str) -> str | None:
+        """Who the run's leader is, as `adopt` of a later zoosup reads it."""
+        run = self._runs.get(run_id)
+        return None if run is None else str(run.family.leader)
+
+    async def adopt(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, int]:
+        """Find runs of an earlier zoosup again; OSError when the process table can't be read.
+
+        Their leaders are children of init now, so that their exit is noticed, and their exit code is not known.
+        """
+        leaders = {run_id: recorded(trace.identity) for run_id, trace in traces.items()}
+        found = await off_the_loop(partial(self._search, leaders, mark))
+        for run_id, run in found.items():
+            trace = traces.get(run_id)
+            launch = trace.launch if trace is not None else _unknown_launch(run_id)
+            self._register(launch, run.leader)
+            self._runs[run_id].family.members = run.members
+            if not run.leader_lives or not self._still(run.leader):
+                self._runs[run_id].unwatch()
+                asyncio.get_running_loop().call_soon(self._exited, run_id)
+        return {run_id: run.leader.pid for run_id, run in found.items()}
+
+    def _search(self, leaders: Mapping[str, Identity | None], mark: str) -> Mapping[str, Found]:
+        rows = self._table.scan()
+        return find(leaders, mark, rows, environments(rows, self._table.run_id))
+
+    def _still(self, leader: Identity) -> bool:
+        """Asked once it is watched: between the look and the watch its pid may have been given away."""
+        row = self._table.look(leader.pid)
+        return row is not None and row.start == leader.start
 
     async def terminate(self, run_id: str, ladder: Ladder) -> Ended:
         """Take the run down the ladder; a second call meanwhile waits for the same end.
@@ -214,6 +247,11 @@ class Processes:
     async def _try_to_look(self, since: float) -> None:
         with suppress(OSError):  # the next look will tell
             await self._census.look(since)
+
+
+def _unknown_launch(run_id: str) -> Launch:
+    """A run that nothing but its mark is known of: it can be ended, and that is all that will be done with it."""
+    return Launch(run_id, "", (), {}, None, Path(os.devnull))
 
 
 def _collect(pid: int, _: int | None) -> None:
