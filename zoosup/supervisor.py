@@ -5,6 +5,7 @@ Knows every part by name and no policy at all.
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import platform
@@ -24,9 +25,11 @@ from zoosup.host.memory import RamGauge
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.probe import HttpProber
 from zoosup.host.processes import Processes
+from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory
 from zoosup.host.watch import ConfigWatch
 from zoosup.runtime import following, memento
+from zoosup.runtime.adoption import adopt
 from zoosup.runtime.board import Board
 from zoosup.runtime.desk import Desk, foretell
 from zoosup.runtime.journal import Journal
@@ -93,7 +96,8 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
 
 
 async def _supervise(settings: Settings, path: Path, store: StateDirectory) -> int:
-    zoo = _empty_zoo(str(path), Journal(sink=tell), settings.instance)
+    mark = hashlib.sha256(os.fsencode(store.path.resolve())).hexdigest()[:8] + "-"
+    zoo = _empty_zoo(str(path), Journal(sink=tell), settings.instance, mark)
     config = ConfigWatch(path)
     await _begin_with_the_file(zoo, config, store)
     exits = _ExitLine()
@@ -105,6 +109,7 @@ async def _supervise(settings: Settings, path: Path, store: StateDirectory) -> i
         web = WebServer(Faces(board, zoo.journal, desk, host.logs), control=store.socket)
         await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
         try:
+            await adopt(zoo, host, os.environ)
             _obey_signals(reconciler, config)
             _log.info("zoosup supervises %s; status on %s", path, web.address or store.socket)
             async with _beside(
@@ -125,9 +130,9 @@ def _farewell(zoo: Zoo) -> int:
     return ExitCode.FAILED if left else ExitCode.DONE
 
 
-def _empty_zoo(path: str, journal: Journal, instance: str) -> Zoo:
+def _empty_zoo(path: str, journal: Journal, instance: str, mark: str = "") -> Zoo:
     clock = Clock(now=time.monotonic, wall=time.time)
-    return Zoo(platform.node() or "localhost", instance, clock, journal, Applied(path))
+    return Zoo(platform.node() or "localhost", instance, mark, clock, journal, Applied(path))
 
 
 async def _begin_with_the_file(zoo: Zoo, config: ConfigWatch, store: StateDirectory) -> None:
@@ -155,6 +160,8 @@ async def _host(
 ) -> AsyncIterator[Host]:
     processes = Processes(exits)
     prober = HttpProber()
+    records = RecordDirectory(store.path / "runs")
+    records.open()
     try:
         yield Host(
             node=zoo.node,
@@ -164,11 +171,13 @@ async def _host(
             inspector=HostInspector(),
             logs=LogDirectory(store.logs),
             store=store,
+            records=records,
             config=config,
         )
     finally:
         await prober.close()
         await processes.close()
+        records.close()
 
 
 def _obey_signals(reconciler: Reconciler, config: ConfigWatch) -> None:

@@ -63,6 +63,7 @@ class VirtualHost:
         self.text = ""
         self.file_error = ""
         self.saved: dict[str, object] = {}
+        self.records: dict[str, dict[str, object]] = {}
         self.readable = True
         self._changed = asyncio.Event()
         self._pids = itertools.count(1000)
@@ -111,6 +112,7 @@ class VirtualHost:
         if behaviour.unspawnable:
             raise SpawnError(ExitReason.NOT_EXECUTABLE, behaviour.unspawnable)
         assert not self.pids(launch.model), "a second copy"
+        assert launch.run_id in self.records, "a spawn without a record"
         assert behaviour.holds <= self.available, f"{launch.model} would crash the host"
         process = Process(next(self._pids), launch.model, launch.run_id, behaviour, self._now())
         self.living[launch.run_id] = process
@@ -213,6 +215,17 @@ class VirtualHost:
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)
 
+    # Records
+
+    async def write(self, run_id: str, record) -> None:
+        self.records[run_id] = dict(record)
+
+    async def remove(self, run_id: str) -> None:
+        self.records.pop(run_id, None)
+
+    def identity(self, run_id: str) -> str | None:
+        return f"identity of {run_id}" if run_id in self.living else None
+
     # Logs
 
     async def begin(self, model: str):
@@ -269,8 +282,8 @@ class Supervised:
         loop = asyncio.get_running_loop()
         clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         self.journal = Journal(clock.wall)
-        self.zoo = Zoo("box", "test", clock, self.journal, Applied("zoo.yaml"))
-        ports = Host("box", host, host, host, host, host, _Store(host), _Config(host))
+        self.zoo = Zoo("box", "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
+        ports = Host("box", host, host, host, host, host, _Store(host), host, _Config(host))
         self.board = Board()
         self.reconciler = Reconciler(ports, self.zoo, self.board, Keeper(_Store(host)), {})
         self.desk = Desk(self.reconciler, ports, self.board, "zoo.yaml", {})

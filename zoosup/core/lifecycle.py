@@ -10,6 +10,7 @@ never moves a later run. A fact that the table does not allow in a phase is a bu
        ^                                                                       |
        +---------------------------- Held <-- stopped or failed <--- Gone -----+
 
+Adopted takes a model from stopped to where its run was found: starting, unready (to be asked anew) or stopping.
 Leaving is irrevocable: there is no way back from draining or stopping but through Gone.
 """
 
@@ -50,6 +51,13 @@ _NAMED = {
 @dataclass(frozen=True, slots=True)
 class Booked:
     """Memory is reserved and the run has a name; nothing has been spawned."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A run of an earlier zoosup has been found alive. One that was ready is asked anew, without a deadline."""
 
     run: Run
 
@@ -184,6 +192,7 @@ class Overridden:
 
 Fact = (
     Booked
+    | Adopted
     | Spawned
     | ProbedReady
     | ProbedUnready
@@ -207,6 +216,7 @@ _RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
 
 TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     Booked: dict.fromkeys(_RESTING, frozenset({_P.STARTING})),
+    Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.STOPPING})},
     Held: dict.fromkeys(_RESTING, _RESTING),
     ProbedReady: {
         _P.STARTING: frozenset({_P.READY}),
@@ -262,6 +272,13 @@ def _with_run(model: Model, **changes: Any) -> Model:
 
 def _booked(model: Model, fact: Booked) -> Model:
     return replace(model, phase=Phase.STARTING, reason="", message="", run=fact.run)
+
+
+def _adopted(model: Model, fact: Adopted) -> Model:
+    phase = Phase.STARTING if fact.run.ready_at is None else Phase.UNREADY
+    if fact.run.leaving is not None:
+        phase = Phase.STOPPING
+    return replace(model, phase=phase, reason="", message="adopted; to be asked anew", run=fact.run)
 
 
 def _spawned(model: Model, fact: Spawned) -> Model:
@@ -421,6 +438,7 @@ def _overridden(model: Model, fact: Overridden) -> Model:
 
 _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     Booked: _booked,
+    Adopted: _adopted,
     Spawned: _spawned,
     ProbedReady: _probed_ready,
     ProbedUnready: _probed_unready,

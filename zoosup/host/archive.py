@@ -135,6 +135,8 @@ class EventArchive:
             self._opened.set_result(last)
 
     async def _newest(self, count: int) -> list[Row]:
+        if count <= 0:
+            return []
         after = await self.mark(0, 1 << 62, None, count)
         return await self.page(after, 1 << 62, None, count)
 

@@ -34,8 +34,9 @@ KEPT_ASIDE = 3
 
 _BUSY = 1.0  # seconds to wait for a stranger's lock
 _WAL_LIMIT = 4 << 20
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-"""SQLITE_ERROR too: our statements are right, so it is the table that is not as we made it."""
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGE_TO_A_WRITER = _DAMAGE | {sqlite3.SQLITE_ERROR}
+"""SQLITE_ERROR too: our statements are right, so it is the table that is not as we made it. A reader may come too soon."""
 _SIDES = ("-wal", "-shm")
 _WHOLE = "SELECT seq, at, type, model, reason, message, data FROM events"
 _MADE = (
@@ -236,18 +237,18 @@ def as_row(line: Line) -> Row:
 
 def _asked(path: Path, select: str, order: str, given: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     where = "WHERE seq > ? AND seq < ? AND (? IS NULL OR model = ?)"
-    with _damage_told():
+    with _damage_told(_DAMAGE):
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=_BUSY, uri=True)
         with contextlib.closing(connection):
             return connection.execute(f"{select} {where} {order}", given).fetchall()
 
 
 @contextlib.contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_told(damage: frozenset[int] = _DAMAGE_TO_A_WRITER) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in damage:
             raise DamagedError(str(error)) from None
         raise
 

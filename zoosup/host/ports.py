@@ -42,6 +42,14 @@ class Ended:
     exit: Exit | None
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a record says of a run that an earlier zoosup has started; `identity` None: it got no further than that."""
+
+    launch: Launch
+    identity: str | None
+
+
 class SpawnError(Exception):
     """The process could not be started. `reason` tells a missing executable from other trouble."""
 
@@ -58,6 +66,16 @@ class Processes(Protocol):
 
     async def terminate(self, run_id: str, ladder: Ladder) -> Ended:
         """Take the run down the ladder, members outside its group too; also clears the remains of a crash."""
+
+    def identity(self, run_id: str) -> str | None:
+        """Who the run's leader is, for a record; None when the run is not known."""
+
+    async def adopt(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, int]:
+        """Find the runs of an earlier zoosup again; from then on they are as if they had been spawned here.
+
+        Those that live, by run id, with their leader's pid: of `traces`, and also any other run whose id begins with
+        `mark`, which is known by its processes' environment alone.
+        """
 
     def hasten(self, run_id: str, grace: float) -> None:
         """Shorten a ladder under way so that SIGKILL comes at most `grace` seconds from now."""
@@ -134,6 +152,9 @@ class Inspector(Protocol):
 class Logs(Protocol):
     """Model output, one file a run."""
 
+    def path(self, model: str) -> Path:
+        """Where the model's output is."""
+
     async def begin(self, model: str) -> Path:
         """Set the last run's file aside as the previous one and return the path of a new one."""
 
@@ -155,6 +176,22 @@ class Store(Protocol):
 
     async def save(self, state: Mapping[str, Any]) -> None:
         """Write it atomically and durably; OSError when the disk says no."""
+
+
+class Records(Protocol):
+    """What a restarted zoosup needs in order to know its runs again, one record a run."""
+
+    def load(self) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+        """All records by run id, and a sentence for each that could not be read and was set aside."""
+
+    def set_aside(self, run_id: str) -> str:
+        """Keep a record that can't be used under another name; says where it is."""
+
+    async def write(self, run_id: str, record: Mapping[str, Any]) -> None:
+        """Return when the record would outlive us; OSError when the disk says no."""
+
+    async def remove(self, run_id: str) -> None:
+        """Forget a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +226,5 @@ class Host:
     inspector: Inspector
     logs: Logs
     store: Store
+    records: Records
     config: ConfigFile

@@ -8,13 +8,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoosup.core.actions import Drain, Inspect
 from zoosup.core.lifecycle import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
 from zoosup.runtime.zoo import Clock
 from zoosup.spec.models import ModelSpec, Restart
@@ -30,15 +31,32 @@ LOG_LINES = 40
 _log = logging.getLogger(__name__)
 
 
+def environment(
+    environ: Mapping[str, str], model_env: Mapping[str, str], port: int, run_id: str | None = None
+) -> dict[str, str]:
+    """A child's whole environment: zoosup's own, the model's, and the mark of its run."""
+    env = dict(environ) | {k: render(v, {"PORT": str(port)}) for k, v in model_env.items()}
+    return env if run_id is None else env | {RUN_ID: run_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What operations work with."""
+
+    host: Host
+    ledger: Ledger
+    clock: Clock
+    environ: Mapping[str, str]
+
+
 class Operations:
     """Starts, drains, ends and looks; `post` takes what came of it."""
 
-    def __init__(
-        self, host: Host, clock: Clock, environ: Mapping[str, str], post: Callable[[Message], None]
-    ) -> None:
-        self._host = host
-        self._clock = clock
-        self._environ = environ
+    def __init__(self, tools: Tools, post: Callable[[Message], None]) -> None:
+        self._host = tools.host
+        self._ledger = tools.ledger
+        self._clock = tools.clock
+        self._environ = tools.environ
         self._post = post
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: dict[str, asyncio.Task[None]] = {}
@@ -82,16 +100,9 @@ class Operations:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def environment(
-        self, model_env: Mapping[str, str], port: int, run_id: str | None = None
-    ) -> dict[str, str]:
-        """A child's whole environment: zoosup's own, the model's, and the mark of its run."""
-        env = dict(self._environ) | {k: render(v, {"PORT": str(port)}) for k, v in model_env.items()}
-        return env if run_id is None else env | {RUN_ID: run_id}
-
     def where(self, run: Run) -> tuple[Endpoint, Mapping[str, str]]:
         """Where the run listens and who may answer for it, and the environment of programs that ask it."""
-        return self._endpoint(run), self.environment(run.spec.env, run.port)
+        return self._endpoint(run), environment(self._environ, run.spec.env, run.port)
 
     def _endpoint(self, run: Run) -> Endpoint:
         processes, run_id = self._host.processes, run.id
@@ -114,12 +125,13 @@ class Operations:
     async def _start(self, model: str, run: Run) -> None:
         values = {"PORT": str(run.port)}
         try:
+            await self._ledger.intend(model, run)
             log = await self._host.logs.begin(model)
             launch = Launch(
                 run_id=run.id,
                 model=model,
                 argv=tuple(render(word, values) for word in run.spec.command),
-                env=self.environment(run.spec.env, run.port, run.id),
+                env=environment(self._environ, run.spec.env, run.port, run.id),
                 cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
                 log=log,
             )
@@ -180,7 +192,7 @@ class Operations:
 
     async def _inspect(self, action: Inspect, spec: ModelSpec) -> None:
         try:
-            env = self.environment(spec.env, action.port or 0)
+            env = environment(self._environ, spec.env, action.port or 0)
             look = await self._host.inspector.inspect(spec, env, action.port, self._clock.now())
         finally:
             self._inspecting.discard(action.model)

@@ -34,9 +34,10 @@ from zoosup.core.status import Exit, Leaving, Model, Override, Phase, Reason, Ru
 from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
 from zoosup.runtime.board import Board
+from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
-from zoosup.runtime.operations import Operations
+from zoosup.runtime.operations import Operations, Tools
 from zoosup.runtime.watchers import Subject, Watchers, watchable
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.parse import spec_hash
@@ -71,7 +72,8 @@ class Reconciler:
         self._keeper = keeper
         self._inbox: deque[Message] = deque()
         self._hint = asyncio.Event()
-        self._operations = Operations(host, zoo.clock, environ, self.post)
+        self._ledger = Ledger(host, zoo.clock)
+        self._operations = Operations(Tools(host, self._ledger, zoo.clock, environ), self.post)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
         self._baselines: dict[str, dict[str, int]] = {}
         self._stamps = snapshot.Stamps(zoo.clock.wall)
@@ -114,6 +116,7 @@ class Reconciler:
         finally:
             await self._watchers.close()
             await self._operations.close()
+            await self._ledger.close()
             await self._keeper.keep(self._zoo)
 
     def _over(self) -> bool:
@@ -158,6 +161,7 @@ class Reconciler:
         else:
             self._wake_at = self._zoo.clock.now()
         self._zoo.forget_strangers()
+        self._ledger.follow(self._zoo)
         self._watch_and_measure()
         self._publish()
         self._turned_at = self._zoo.clock.now()
@@ -281,7 +285,7 @@ class Reconciler:
             self._zoo.tell(action.model, Held(Phase.PENDING, Reason.PORT, f"no port is free: {error}"))
             return False
         run = Run(
-            id=uuid.uuid4().hex,
+            id=self._zoo.mark + uuid.uuid4().hex[:16],
             node=action.node,
             spec=spec,
             port=port,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, switch as switching
-from zoosup.core.lifecycle import Fact, Forgiven, Overridden, apply
+from zoosup.core.lifecycle import Adopted, Fact, Forgiven, Overridden, apply
 from zoosup.core.status import (
     Cooldown,
     Model,
@@ -54,6 +54,7 @@ class Zoo:
 
     node: str
     instance: str
+    mark: str  # how the ids of all its runs begin
     clock: Clock
     journal: Journal
     applied: Applied
@@ -150,6 +151,14 @@ class Zoo:
         if run is not None:
             data |= {"run_id": run.id, "pid": run.pid, "port": run.port}
         self.journal.add("Phase", after.name, after.phase, after.message, data)
+
+    def adopt(self, name: str, fact: Adopted) -> bool:
+        """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already."""
+        model = self.models.setdefault(name, Model(name))
+        if model.run is not None:
+            return False
+        self.tell(name, fact)
+        return True
 
     def run_of(self, run_id: str) -> tuple[Model, Run] | None:
         """The model whose run it is, if it still is."""

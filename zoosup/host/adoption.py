@@ -1,0 +1,79 @@
+"""Finding the runs of an earlier zoosup in one look at the process table. Pure but for that look.
+
+Knows three proofs that a process belongs to a run: it is the recorded leader by pid, start time and boot; it is in that
+leader's group or session while nobody else bears the leader's pid (the kernel gives no pid away that still names a
+group or a session); or it carries the run's id in its environment. Refuses to guess: what none of them proves is a
+stranger.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from zoosup.host.identity import Identity, boot_session
+from zoosup.host.proctable import Row, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that has living members. `leader` may be dead already: then `leader_lives` is False."""
+
+    leader: Identity
+    leader_lives: bool
+    members: Mapping[int, Row]
+
+
+def recorded(text: str | None) -> Identity | None:
+    """The leader a record names, if it is readable and of this boot: after another boot no pid means anything."""
+    if text is None:
+        return None
+    try:
+        identity = Identity.parsed(text)
+    except ValueError:
+        return None
+    return identity if identity.of_this_boot() else None
+
+
+def find(
+    leaders: Mapping[str, Identity | None], mark: str, rows: Rows, run_ids: Mapping[int, str]
+) -> dict[str, Found]:
+    """The runs that live, by run id: those of `leaders`, and any whose id begins with `mark`.
+
+    `run_ids` are the run ids in the environments of processes, by pid.
+    """
+    strays = {run_id for run_id in run_ids.values() if run_id.startswith(mark)}
+    found = {}
+    for run_id in dict.fromkeys((*leaders, *sorted(strays))):
+        marked = [rows[pid] for pid, marked_as in run_ids.items() if marked_as == run_id and pid in rows]
+        run = _found(leaders.get(run_id), marked, rows)
+        if run is not None:
+            found[run_id] = run
+    return found
+
+
+def _found(leader: Identity | None, marked: Iterable[Row], rows: Rows) -> Found | None:
+    members = {row.pid: row for row in marked if row.living}
+    row = rows.get(leader.pid) if leader is not None else None
+    lives = leader is not None and row is not None and row.start == leader.start and row.living
+    if leader is not None:
+        if lives or row is None:
+            members |= _named(leader.pid, rows.values())
+        if members or lives:
+            return Found(leader, lives, members)
+        return None
+    if not members:
+        return None
+    eldest = min(members.values(), key=lambda r: (r.pid != r.sid, r.start, r.pid))
+    return Found(_identity(eldest), leader_lives=True, members=members)
+
+
+def _named(pid: int, rows: Iterable[Row]) -> dict[int, Row]:
+    return {row.pid: row for row in rows if pid in (row.pid, row.pgid, row.sid) and row.living}
+
+
+def _identity(row: Row) -> Identity:
+    return Identity(row.pid, row.start, boot_session())
+
+
+def environments(rows: Rows, run_id_of: Callable[[int], str | None]) -> dict[int, str]:
+    """The run ids that processes carry, by pid; reading them all costs some milliseconds, once at start-up."""
+    return {pid: run_id for pid, row in rows.items() if row.living and (run_id := run_id_of(pid)) is not None}

@@ -1,0 +1,101 @@
+"""The first thing a supervisor does: know the runs of the one before it again, and end what nobody knows.
+
+    a record, and its run lives          adopted: same pid, nothing restarted
+    a record, and nothing of it lives    it ended while nobody watched; forgotten
+    no readable record, but our mark     nothing can be known of it: ended by the ladder
+
+Only when that is done may anything be started (invariant 11), for until then nobody knows what lives.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from zoosup.core.lifecycle import Adopted, Measured
+from zoosup.host.ports import Host, Ladder, Launch, Trace
+from zoosup.runtime.operations import environment
+from zoosup.runtime.records import Record, UnreadableRecordError, read
+from zoosup.runtime.zoo import Zoo
+from zoosup.spec.templates import render
+
+STRAY_GRACE = 30.0
+"""Seconds that an unknown run gets to end by itself, the default of `stop.grace`."""
+
+_log = logging.getLogger(__name__)
+
+
+async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
+    """Take over what lives. OSError when the process table can't be read: then nothing may be started either."""
+    known = _records(zoo, host)
+    traces = {run_id: await _trace(record, host, environ) for run_id, record in known.items()}
+    living = await host.processes.adopt(traces, zoo.mark)
+    for run_id in [r for r in known if r not in living]:
+        await _forget(zoo, host, run_id, known.pop(run_id))
+    strays = [run_id for run_id in living if run_id not in known]
+    strays += _take_over(zoo, known, living)
+    await asyncio.gather(*(_end(zoo, host, run_id) for run_id in strays))
+    await _weigh(zoo, host)
+
+
+def _records(zoo: Zoo, host: Host) -> dict[str, Record]:
+    stored, notes = host.records.load()
+    for note in notes:
+        _log.warning("%s", note)
+    known = {}
+    for run_id, data in stored.items():
+        try:
+            known[run_id] = read(data, zoo.clock)
+        except UnreadableRecordError as error:
+            _log.warning(
+                "the record of run %s is of no use (%s): %s", run_id, error, host.records.set_aside(run_id)
+            )
+    return known
+
+
+async def _trace(record: Record, host: Host, environ: Mapping[str, str]) -> Trace:
+    """What a stop command of the run will need, as it was at the spawn."""
+    run, values = record.run, {"PORT": str(record.run.port)}
+    launch = Launch(
+        run_id=run.id,
+        model=record.model,
+        argv=tuple(render(word, values) for word in run.spec.command),
+        env=environment(environ, run.spec.env, run.port, run.id),
+        cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
+        log=host.logs.path(record.model),
+    )
+    return Trace(launch, record.identity)
+
+
+def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int]) -> list[str]:
+    """Give each run to its model; the ids of those whose model has one already, which is one too many."""
+    spare = []
+    for run_id, record in known.items():
+        if zoo.adopt(record.model, Adopted(record.with_pid(living[run_id]))):
+            zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
+        else:
+            spare.append(run_id)
+    return spare
+
+
+async def _forget(zoo: Zoo, host: Host, run_id: str, record: Record) -> None:
+    zoo.journal.add(
+        "Gone", record.model, "Unwatched", "ended while no supervisor watched", {"run_id": run_id}
+    )
+    await host.records.remove(run_id)
+
+
+async def _end(zoo: Zoo, host: Host, run_id: str) -> None:
+    zoo.journal.add("Stray", None, "Unknown", f"run {run_id} is ours and nothing is known of it: it is ended")
+    ended = await host.processes.terminate(run_id, Ladder("TERM", STRAY_GRACE))
+    if ended.survivors:
+        # Waiting for ever would keep the whole zoo down; what it holds is counted as a stranger's.
+        zoo.journal.add("Stuck", None, "TerminationStuck", f"run {run_id}: {ended.survivors}")
+    await host.records.remove(run_id)
+
+
+async def _weigh(zoo: Zoo, host: Host) -> None:
+    """Before the first plan: memory that an adopted run holds must not count as promised to it once more."""
+    usage = await host.processes.usage()
+    for model, run in zoo.live():
+        if run.id in usage:
+            zoo.tell(model.name, Measured(run.id, {"ram": usage[run.id]}))

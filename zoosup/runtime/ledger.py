@@ -1,0 +1,76 @@
+"""Keeps the records of runs in step with the runs: before a spawn, once it is known, at each turn that matters.
+
+Knows when a record has to be written; what is in one stands in `records`, where it lies is the host's. A disk that
+refuses is said once and stops no model: runs can still be found again by their mark.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+
+from zoosup.core.status import Run
+from zoosup.host.ports import Host
+from zoosup.runtime import records
+from zoosup.runtime.zoo import Clock, Zoo
+
+_log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Writes a run's record when it says something new, and takes it away once the run is gone."""
+
+    def __init__(self, host: Host, clock: Clock) -> None:
+        self._host = host
+        self._clock = clock
+        self._written: dict[str, tuple[object, ...]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.trouble = ""
+        """Why the last record could not be written; empty when it could."""
+
+    async def intend(self, model: str, run: Run) -> None:
+        """Return once it is on disk that this run is about to be."""
+        await self._write(model, run)
+
+    def follow(self, zoo: Zoo) -> None:
+        """Write down whatever has changed since the last turn, and forget runs that are gone."""
+        live = {run.id: (model.name, run) for model, run in zoo.live()}
+        for run_id, (model, run) in live.items():
+            if self._written.get(run_id, ()) != self._gist(run) and run.pid is not None:
+                self._soon(self._write(model, run))
+        for run_id in [r for r in self._written if r not in live]:
+            del self._written[run_id]
+            self._soon(self._remove(run_id))
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _gist(self, run: Run) -> tuple[object, ...]:
+        leaving = run.leaving.cause if run.leaving is not None else None
+        return run.pid, run.ready_at is not None, leaving, self._host.processes.identity(run.id)
+
+    def _soon(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, model: str, run: Run) -> None:
+        self._written[run.id] = self._gist(run)
+        identity = self._host.processes.identity(run.id)
+        try:
+            await self._host.records.write(run.id, records.write(model, run, self._clock, identity))
+        except OSError as error:
+            self._say(f"the record of {model} can't be written: {error}")
+        else:
+            self._say("")
+
+    async def _remove(self, run_id: str) -> None:
+        try:
+            await self._host.records.remove(run_id)
+        except OSError as error:
+            self._say(f"the record of run {run_id} can't be removed: {error}")
+
+    def _say(self, trouble: str) -> None:
+        if trouble and not self.trouble:
+            _log.error("%s", trouble)
+        self.trouble = trouble

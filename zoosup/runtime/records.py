@@ -1,0 +1,85 @@
+"""A run as a record on disk, and back: what a restarted zoosup needs in order to know its models again.
+
+The record is written before the spawn, so that no process of ours can exist without one, and once more when the
+process and its identity are known. Knows the shape of a record; where it lies is the store's business, and whether its
+processes live is the host's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from zoosup.core.status import Cause, Leaving, Run
+from zoosup.runtime.zoo import Clock
+from zoosup.spec.models import ModelSpec
+
+FORMAT = 1
+"""The version of a record; one of another version is not guessed at: its processes are ended by their mark."""
+
+
+class UnreadableRecordError(ValueError):
+    """A record that is corrupt, half written or from another version; the text says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a record says. `identity` is None when zoosup ended between the spawn and writing it down."""
+
+    model: str
+    run: Run
+    identity: str | None
+
+    def with_pid(self, pid: int) -> Run:
+        """The run with the leader it was found with: a record may be older than the process."""
+        return replace(self.run, pid=pid)
+
+
+def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> dict[str, Any]:
+    """The record of a run as JSON-ready data. The model's environment is in it, hence its 0600."""
+    return {
+        "format": FORMAT,
+        "model": model,
+        "run_id": run.id,
+        "node": run.node,
+        "port": run.port,
+        "pid": run.pid,
+        "identity": identity,
+        "reserved": dict(run.reserved),
+        "peak": dict(run.peak),
+        "started_at": run.started_at,
+        "ready_at": None if run.ready_at is None else clock.wall() + run.ready_at - clock.now(),
+        "leaving": None if run.leaving is None else run.leaving.cause.value,
+        "spec": run.spec.model_dump(mode="json"),
+    }
+
+
+def read(data: Mapping[str, Any], clock: Clock) -> Record:
+    """The run a record tells of, as if it had been booked just now; UnreadableRecordError when it can't be.
+
+    A field that the record lacks has the default of today: one by one, never by hash, or an upgrade that adds a
+    field would restart every model (it happened to the kubelet).
+    """
+    if data.get("format") != FORMAT:
+        raise UnreadableRecordError(f"format {data.get('format')!r}, expected {FORMAT}")
+    try:
+        cause, ready_at = data["leaving"], data["ready_at"]
+        leaving = None if cause is None else Leaving(Cause(cause), "was being stopped", clock.now())
+        run = Run(
+            id=str(data["run_id"]),
+            node=str(data["node"]),
+            spec=ModelSpec.model_validate(data["spec"]),
+            port=int(data["port"]),
+            reserved={str(k): int(v) for k, v in data["reserved"].items()},
+            booked_at=clock.now(),
+            started_at=float(data["started_at"]),
+            pid=None if data["pid"] is None else int(data["pid"]),
+            ready_at=None if ready_at is None else clock.now() - max(0.0, clock.wall() - float(ready_at)),
+            peak={str(k): int(v) for k, v in data["peak"].items()},
+            leaving=leaving,
+        )
+        identity = data["identity"]
+        return Record(str(data["model"]), run, None if identity is None else str(identity))
+    except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+        raise UnreadableRecordError(f"{type(error).__name__}: {error}") from None
