@@ -156,21 +156,29 @@ def _stop_is_lawful(world: World, decided: Plan, model: Model, run: Run, action:
 def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: Plan) -> None:
     """19: who leaves for another leaves for one that can run then, and could not have been spared."""
     gone = {m.name for m in observed.models.values() if m.run is not None and m.run.leaving is not None}
-    evicted: dict[str, list[str]] = {}
-    for action in decided.actions:
-        if isinstance(action, Drain | Stop) and observed.models[action.model].run.leaving is None:
-            if action.cause is Cause.MADE_ROOM:
-                evicted.setdefault(action.message.removeprefix("makes room for "), []).append(action.model)
-            else:
-                gone.add(action.model)
-    for winner in sorted(evicted, key=decided.wanted.index):
-        victims = set(evicted[winner])
+    for winner, victims in _departures(observed, decided):
+        if not winner:
+            gone |= victims
+            continue
         _may_be_evicted(world, decided, winner, victims)
         assert fits_without(world, observed, decided, winner, gone | victims), f"19: {victims} leave in vain"
         for spared in victims - forced_out(world, observed, decided, winner):
             enough = fits_without(world, observed, decided, winner, (gone | victims) - {spared})
             assert not enough, f"19: {spared} leaves for {winner}, which fits without that"
         gone |= victims
+
+
+def _departures(observed: Observed, decided: Plan) -> list[tuple[str, set[str]]]:
+    """Who is told to leave, and for whom (nobody: for reasons of their own), in the order of the plan."""
+    told: list[tuple[str, set[str]]] = []
+    for action in decided.actions:
+        if isinstance(action, Drain | Stop) and observed.models[action.model].run.leaving is None:
+            made_room = action.cause is Cause.MADE_ROOM
+            winner = action.message.removeprefix("makes room for ") if made_room else ""
+            if not told or told[-1][0] != winner:
+                told.append((winner, set()))
+            told[-1][1].add(action.model)
+    return told
 
 
 def _may_be_evicted(world: World, decided: Plan, winner: str, victims: set[str]) -> None:
