@@ -111,6 +111,23 @@ def _add_files(add: Add) -> None:
 
     add("schema", "files:schema", "print the JSON schema of zoo.yaml, for editors")
 
+    _add_unit(add("unit", "units:unit", "print the unit with which systemd or launchd keeps zoosup running"))
+
+
+def _add_unit(unit: argparse.ArgumentParser) -> None:
+    """Each kind is a parser of its own: of two positionals argparse takes none behind an option between them."""
+    kinds = unit.add_subparsers(
+        title="kinds", metavar="KIND", dest="kind", required=True, parser_class=_Parser
+    )
+    for kind, text in (("systemd", "a .service file"), ("launchd", "a property list")):
+        made = kinds.add_parser(kind, parents=[_common()], help=text, allow_abbrev=False)
+        made.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
+        whose = made.add_mutually_exclusive_group()
+        whose.add_argument(
+            "--user", dest="own", action="store_true", help="for your own manager, without root"
+        )
+        whose.add_argument("--as", dest="user", metavar="NAME", help="whom it runs as (default: who asks)")
+
 
 def _add_looking(add: Add) -> None:
     status = add("status", "status:status", "show what runs, what waits and why, and who holds the memory")
