@@ -65,15 +65,21 @@ class _ExitLine:
 def run(settings: Settings) -> int:
     """Supervise until SIGTERM; the exit code. ZoosupError for whatever keeps it from starting."""
     _log_to_stderr(settings)
-    path = settings.zoo_file()
+    path = settings.zoo_file().absolute()
     for warning in unknown_variables(os.environ):
         _log.warning("%s", warning)
     store = StateDirectory(settings.state_directory)
     store.lock()
     try:
-        return asyncio.run(_supervise(settings, path, store))
+        return asyncio.run(_supervise(settings, path, store, _environment()))
     finally:
         store.close()
+
+
+def _environment() -> dict[str, str]:
+    """What models inherit: ours, with our interpreter's directory last on PATH, for a host that has no other python."""
+    path = os.environ.get("PATH", os.defpath)
+    return dict(os.environ) | {"PATH": f"{path}{os.pathsep}{Path(sys.executable).parent}"}
 
 
 def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
@@ -83,37 +89,41 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
     """
     del settings
 
+    environ = _environment()
+
     async def ask() -> Mapping[str, Any]:
-        message = await following.read(Content(text), path, os.environ)
+        message = await following.read(Content(text), path, environ)
         if message.spec is None:
             raise InvalidFileError(message.error)
         zoo = _empty_zoo(path, Journal(limit=1), instance="")
         zoo.take_over(message.spec, text)
         zoo.sample(RamGauge().read())
-        return await foretell(zoo, HostInspector(), os.environ)
+        return await foretell(zoo, HostInspector(), environ)
 
     return asyncio.run(ask())
 
 
-async def _supervise(settings: Settings, path: Path, store: StateDirectory) -> int:
+async def _supervise(
+    settings: Settings, path: Path, store: StateDirectory, environ: Mapping[str, str]
+) -> int:
     mark = hashlib.sha256(os.fsencode(store.path.resolve())).hexdigest()[:8] + "-"
     zoo = _empty_zoo(str(path), Journal(sink=tell), settings.instance, mark)
     config = ConfigWatch(path)
-    await _begin_with_the_file(zoo, config, store)
+    await _begin_with_the_file(zoo, config, store, environ)
     exits = _ExitLine()
     async with _host(zoo, config, store, exits) as host:
         board = Board()
-        reconciler = Reconciler(host, zoo, board, memento.Keeper(store), os.environ)
+        reconciler = Reconciler(host, zoo, board, memento.Keeper(store), environ)
         exits.listener = reconciler.exited
-        desk = Desk(reconciler, host, board, str(path), os.environ)
+        desk = Desk(reconciler, host, board, str(path), environ)
         web = WebServer(Faces(board, zoo.journal, desk, host.logs), control=store.socket)
         await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
         try:
-            await adopt(zoo, host, os.environ)
+            await adopt(zoo, host, environ)
             _obey_signals(reconciler, config)
             _log.info("zoosup supervises %s; status on %s", path, web.address or store.socket)
             async with _beside(
-                following.follow(config, str(path), os.environ, reconciler.post),
+                following.follow(config, str(path), environ, reconciler.post),
                 _keep_logs_short(host.logs),
                 _keep_the_address(zoo, settings, web, board),
             ):
@@ -135,17 +145,19 @@ def _empty_zoo(path: str, journal: Journal, instance: str, mark: str = "") -> Zo
     return Zoo(platform.node() or "localhost", instance, mark, clock, journal, Applied(path))
 
 
-async def _begin_with_the_file(zoo: Zoo, config: ConfigWatch, store: StateDirectory) -> None:
+async def _begin_with_the_file(
+    zoo: Zoo, config: ConfigWatch, store: StateDirectory, environ: Mapping[str, str]
+) -> None:
     """Put the file in force, or the last good one where it is broken; with neither there is nothing to supervise."""
     state = store.load()
     for note in store.notes:
         _log.warning("%s", note)
     path = zoo.applied.path
-    message = await following.read(await config.read(), path, os.environ)
+    message = await following.read(await config.read(), path, environ)
     error = message.error
     if message.spec is None:
         kept = memento.last_good(state, path)
-        message = await following.read(Content(kept or None, error), path, os.environ)
+        message = await following.read(Content(kept or None, error), path, environ)
     if message.spec is None:
         raise InvalidFileError(error)
     zoo.take_over(message.spec, message.text)

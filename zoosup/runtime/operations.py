@@ -159,6 +159,9 @@ class Operations:
         start = self._starts.get(run.id)
         if start is not None:
             await asyncio.wait({start})
+        if run.exit is None:
+            # What it holds now is what has to come back; the last look may be from the beginning of its load.
+            self._post(Measured(await self._host.processes.usage()))
         values = {"PORT": str(run.port)}
         command = policy.stop.command
         grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
