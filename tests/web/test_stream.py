@@ -106,7 +106,9 @@ async def test_a_feed_that_breaks_is_cut_and_not_taken_for_an_end(house, caplog)
 class TestWithTightLimits:
     @pytest.fixture
     def limits(self):
-        return Limits(followers=2, connections=6, stall=0.2, heartbeat=0.05, idle=0.3, body=0.2)
+        return Limits(
+            followers=2, connections=6, stall=0.2, heartbeat=0.05, idle=0.3, body=0.2, farewell=0.1, grace=600
+        )
 
     async def test_a_silent_event_follower_is_sent_comments(self, house):
         async with house.tcp.get(f"{house.url}/events", headers=SSE) as answer:
@@ -175,6 +177,25 @@ class TestWithTightLimits:
     async def test_headers_beyond_any_use_are_refused(self, house):
         for headers in ({"X": "y" * 20000}, {f"X{n}": "y" for n in range(2000)}):
             assert 400 == (await house.get("/status", headers=headers))[0]
+
+
+class TestWithEndlessPatience:
+    @pytest.fixture
+    def limits(self):
+        return Limits(stall=600, grace=600, farewell=0.1)
+
+    async def test_a_follower_that_never_reads_does_not_hold_up_the_end(self, house):
+        with silent(house, b"GET /logs/a?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            for _ in range(400):
+                house.faces.logs.arrivals.put_nowait(b"x" * 65536)
+            left = 400
+            await until(lambda: house.faces.logs.arrivals.qsize() < left)
+            while left != (left := house.faces.logs.arrivals.qsize()):  # noqa: ASYNC110 - until the buffers are full
+                await asyncio.sleep(0.1)
+            async with asyncio.timeout(GUARD):
+                await house.server.stop()
+        assert 0 == house.faces.logs.following
+        assert house.faces.logs.arrivals.qsize() > 0
 
 
 def connected(house) -> socket.socket:

@@ -29,8 +29,6 @@ from zoosup.web.stream import Followers, Limits
 _BACKLOG = 128
 _NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 """`localhost` may also stand for ::1 on a host whose IPv6 is switched off; one address of a name is enough."""
-_GRACE = 2.0
-"""Seconds that a request under way may still take when the server stops; followers are sent home at once."""
 
 
 class WebServer:
@@ -118,7 +116,7 @@ class _Site:
             access_log=None,
             handler_cancellation=True,  # else a follower of a silent log would stay after its client went
             keepalive_timeout=limits.idle,
-            shutdown_timeout=_GRACE,
+            shutdown_timeout=limits.grace,
         )
 
     async def setup(self) -> None:

@@ -27,6 +27,8 @@ class Limits:
     heartbeat: float = 15.0  # silence after which an event follower is sent a comment
     idle: float = 60.0  # a connection without a complete request
     body: float = 10.0  # the arrival of a request's body
+    farewell: float = 0.5  # what a follower may leave unread when the server stops
+    grace: float = 2.0  # what a request under way may still take then
 
 
 class Followers:
@@ -34,12 +36,17 @@ class Followers:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._count = 0
+        self._served: dict[int, web.Request] = {}  # by id, for requests are mappings and can't be hashed
         self._closing = asyncio.Event()
 
     def dismiss(self) -> None:
-        """End every stream cleanly and admit nobody any more; the server stops."""
+        """End every stream cleanly, those of clients that don't read a little later; admit nobody any more."""
         self._closing.set()
+        asyncio.get_running_loop().call_later(self._limits.farewell, self._cut)
+
+    def _cut(self) -> None:
+        for request in self._served.values():
+            _abort(request)
 
     async def serve(
         self,
@@ -51,18 +58,18 @@ class Followers:
         """Send what `feed` yields until it ends, the client goes or stalls, or the server stops."""
         async with aclosing(feed):
             self._admit()
-            self._count += 1
+            self._served[id(request)] = request
             try:
                 response = web.StreamResponse(headers=headers)
                 await response.prepare(request)
                 await self._stream(request, response, feed, heartbeat)
             finally:
-                self._count -= 1
+                del self._served[id(request)]
         return response
 
     def _admit(self) -> None:
-        if self._count >= self._limits.followers or self._closing.is_set():
-            message = f"{self._count} clients follow already, as many as may"
+        if len(self._served) >= self._limits.followers or self._closing.is_set():
+            message = f"{len(self._served)} clients follow already, as many as may"
             raise RefusalError(503, "too_many_followers", message, {"Retry-After": "30"})
 
     async def _stream(
