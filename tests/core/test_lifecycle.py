@@ -8,6 +8,7 @@ from tests.core.zoo import GIB, NOW, a_model, an_exit, crashed, leaving, ready, 
 from zoosup.core import lifecycle
 from zoosup.core.lifecycle import (
     STUCK_RETRY,
+    Adopted,
     Booked,
     DrainBegun,
     DrainEnded,
@@ -69,6 +70,7 @@ def gone(exit_=None, policy=ALWAYS, now=NOW, run_id="a-1", jitter=0.0):
 
 FACTS = [
     Booked(Run("a-2", "local", a_model(), 1, {}, NOW, 0.0)),
+    Adopted(Run("a-2", "local", a_model(), 1, {}, NOW, 0.0)),
     Spawned("a-1", 7),
     ProbedReady("a-1", NOW),
     ProbedUnready("a-1", "503", NOW),
@@ -91,6 +93,8 @@ BUGS = {
     (Booked, p) for p in LIVE_PHASES
 } | {
     (Held, p) for p in LIVE_PHASES
+} | {
+    (Adopted, p) for p in Phase if p is not Phase.STOPPED
 } | {
     (DrainBegun, Phase.STARTING), (DrainBegun, Phase.DRAINING), (DrainBegun, Phase.STOPPING),
     (Gone, Phase.READY), (Gone, Phase.UNREADY), (Gone, Phase.DRAINING),
@@ -152,6 +156,22 @@ def test_a_booking_leaves_a_reservation_before_there_is_a_process():
     booked = apply(a(resting(Phase.PENDING, Reason.COOL_DOWN, "waits")), Booked(run))
     assert (Phase.STARTING, "", "", run) == (booked.phase, booked.reason, booked.message, booked.run)
     assert 7 == apply(booked, Spawned("a-2", 7)).run.pid
+
+
+@pytest.mark.parametrize(
+    ("run", "phase"),
+    [
+        ({"ready_at": None}, Phase.STARTING),
+        ({"ready_at": NOW - 9}, Phase.UNREADY),
+        ({"ready_at": NOW - 9, "leaving": OUT}, Phase.STOPPING),
+        ({"ready_at": None, "leaving": OUT}, Phase.STOPPING),
+    ],
+)
+def test_a_run_that_was_found_again_goes_on_from_where_it_was(run, phase):
+    """One that was ready is asked anew; one that was leaving leaves."""
+    found = replace(Run("a-2", "local", a_model(), 1, {"ram": 4 * GIB}, NOW, 0.0), **run)
+    adopted = apply(a(resting()), Adopted(found))
+    assert (phase, found) == (adopted.phase, adopted.run)
 
 
 def test_readiness_is_dated_from_its_first_and_from_its_last_unbroken_beginning():

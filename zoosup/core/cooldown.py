@@ -20,7 +20,7 @@ AGREEING = 2
 
 RECOVERED = 0.9
 FLAT_SECONDS = 1.5
-SPACING = 0.005
+SPACING = 0.002
 """Seconds between two samples that count as two: a turn of the loop may look several times in one moment."""
 
 NOISE = 32 * 2**20
