@@ -64,6 +64,7 @@ class VirtualHost:
         self.file_error = ""
         self.saved: dict[str, object] = {}
         self.records: dict[str, dict[str, object]] = {}
+        self.killed_by_kernel = 0
         self.readable = True
         self._changed = asyncio.Event()
         self._pids = itertools.count(1000)
@@ -102,6 +103,9 @@ class VirtualHost:
     def read(self) -> tuple[PoolReading, ...]:
         free = self.available if self.readable else None
         return (PoolReading("ram", "ram", "RAM", self.total, free, "virtual"),)
+
+    def oom_kills(self) -> int:
+        return self.killed_by_kernel
 
     # Processes
 

@@ -317,3 +317,16 @@ async def test_the_same_file_again_is_no_change(host, zoo, file):
         host.save(text)
         await asyncio.sleep(1)
     assert (seen, 1) == (zoo.journal.last, zoo.zoo.applied.generation)
+
+
+async def test_a_kill_by_the_kernel_is_told_from_any_other(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.killed_by_kernel += 1
+    host.kill("a")
+    await zoo.until("a", "starting")
+    assert "OOMKilled" == zoo.zoo.models["a"].last_exit.reason
+    await zoo.until("a", "ready")
+    host.kill("a")
+    await zoo.until("a", "backoff")
+    assert "Signaled" == zoo.zoo.models["a"].last_exit.reason

@@ -105,6 +105,9 @@ class Gauge(Protocol):
     def read(self) -> tuple[PoolReading, ...]:
         """All pools, now; cheap enough for every pass, and never raises."""
 
+    def oom_kills(self) -> int | None:
+        """How often the kernel has killed for want of memory since boot; None where it doesn't say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -62,6 +62,7 @@ class Operations:
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._inspecting: set[str] = set()
+        self._oom_kills: dict[str, int | None] = {}
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
 
@@ -125,6 +126,7 @@ class Operations:
     async def _start(self, model: str, run: Run) -> None:
         values = {"PORT": str(run.port)}
         try:
+            self._oom_kills[run.id] = self._host.gauge.oom_kills()
             await self._ledger.intend(model, run)
             log = await self._host.logs.begin(model)
             launch = Launch(
@@ -182,6 +184,10 @@ class Operations:
     async def _explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
         """The exit with the last words of the model, and with its port's holder where that is what killed it."""
         end = replace(end, log=await self._host.logs.tail(model, LOG_LINES))
+        if cause is Cause.CRASHED and end.signal == "SIGKILL" and self._kernel_has_killed(run):
+            return replace(
+                end, reason=ExitReason.OOM_KILLED, message="killed by the kernel for want of memory"
+            )
         if cause is not Cause.CRASHED or run.ready_at is not None or end.reason is ExitReason.COMPLETED:
             return end
         look = await self._host.inspector.inspect(run.spec, self._environ, run.port, self._clock.now())
@@ -189,7 +195,13 @@ class Operations:
             return end
         return replace(end, reason=ExitReason.PORT_IN_USE, message=look.message)
 
+    def _kernel_has_killed(self, run: Run) -> bool:
+        """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""
+        before, now = self._oom_kills.get(run.id), self._host.gauge.oom_kills()
+        return before is not None and now is not None and now > before
+
     def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:
+        self._oom_kills.pop(run.id, None)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._post(Told(model, fact))
 
