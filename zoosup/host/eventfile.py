@@ -36,7 +36,7 @@ _BUSY = 1.0  # seconds to wait for a stranger's lock
 _WAL_LIMIT = 4 << 20
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _DAMAGE_TO_A_WRITER = _DAMAGE | {sqlite3.SQLITE_ERROR}
-"""SQLITE_ERROR too: our statements are right, so it is the table that is not as we made it. A reader may come too soon."""
+"""SQLITE_ERROR too: our statements are right, so the tables are not as we made them. A reader may just be early."""
 _SIDES = ("-wal", "-shm")
 _WHOLE = "SELECT seq, at, type, model, reason, message, data FROM events"
 _MADE = (
@@ -107,7 +107,8 @@ class EventFile:
                 self._trim()
             self.newest = max(self.newest, lines[-1][0])
             if self._rows < rows + added:
-                self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # As a script: `execute` would give it one step, which frees one page.
+                self._connection.executescript("PRAGMA incremental_vacuum")
 
     def finish(self, last: int) -> None:
         """Give back the numbers that were claimed and not used: after a clean end the count goes on without a gap."""
