@@ -29,6 +29,7 @@ EXPECTED: Mapping[str, str] = {
     "status_listen": "HOST:PORT, [IPv6]:PORT or none",
     "log_level": "debug, info, warning or error",
     "log_format": "text or json",
+    "on_exit": "stop or keep",
 }
 
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     status_listen: Annotated[str, PlainValidator(_listen)] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    on_exit: Literal["stop", "keep"] = "stop"
 
     @property
     def state_directory(self) -> Path:

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import platform
+import resource
 import signal
 import sys
 import time
@@ -68,12 +69,20 @@ def run(settings: Settings) -> int:
     path = settings.zoo_file().absolute()
     for warning in unknown_variables(os.environ):
         _log.warning("%s", warning)
+    _allow_many_descriptors()
     store = StateDirectory(settings.state_directory)
     store.lock()
     try:
         return asyncio.run(_supervise(settings, path, store, _environment()))
     finally:
         store.close()
+
+
+def _allow_many_descriptors() -> None:
+    """As many as we may have: each process that is watched or ended costs one, and the usual 1024 is for desktops."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS refuses its own "infinity"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _environment() -> dict[str, str]:
@@ -120,7 +129,7 @@ async def _supervise(
         await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
         try:
             await adopt(zoo, host, environ)
-            _obey_signals(reconciler, config)
+            _obey_signals(reconciler, config, keep=settings.on_exit == "keep")
             _log.info("zoosup supervises %s; status on %s", path, web.address or store.socket)
             async with _beside(
                 following.follow(config, str(path), environ, reconciler.post),
@@ -134,6 +143,8 @@ async def _supervise(
 
 
 def _farewell(zoo: Zoo) -> int:
+    if not zoo.shutdown:
+        return ExitCode.DONE
     left = [f"{model.name}: {run.stuck}" for model, run in zoo.live()]
     for line in left:
         _log.error("left behind, for SIGKILL did not end it: %s", line)
@@ -192,13 +203,13 @@ async def _host(
         records.close()
 
 
-def _obey_signals(reconciler: Reconciler, config: ConfigWatch) -> None:
+def _obey_signals(reconciler: Reconciler, config: ConfigWatch, *, keep: bool) -> None:
     loop = asyncio.get_running_loop()
     asked = False
 
     def leave() -> None:
         nonlocal asked
-        reconciler.post(Leave(HURRY if asked else None))
+        reconciler.post(Leave(HURRY if asked else None, keep=keep))
         asked = True
 
     loop.add_signal_handler(signal.SIGTERM, leave)

@@ -97,6 +97,11 @@ def _add_files(add: Add) -> None:
     )
     run.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (default: info)")
     run.add_argument("--log-format", metavar="FORMAT", help="text or json (default: text)")
+    run.add_argument(
+        "--on-exit",
+        metavar="WHAT",
+        help="what SIGTERM does to the models: stop, or keep them for the next zoosup to adopt (default: stop)",
+    )
 
     check = add("check", "files:check", "say everything that is wrong with a file, and where")
     check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)

@@ -29,10 +29,11 @@ async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
     known = _records(zoo, host)
     traces = {run_id: await _trace(record, host, environ) for run_id, record in known.items()}
     living = await host.processes.adopt(traces, zoo.mark)
-    for run_id in [r for r in known if r not in living]:
-        await _forget(zoo, host, run_id, known.pop(run_id))
+    # At once, without a wait in between: an exit that is noticed from here on has to find its model.
     strays = [run_id for run_id in living if run_id not in known]
-    strays += _take_over(zoo, known, living)
+    strays += _take_over(zoo, {r: known[r] for r in known if r in living}, living)
+    for run_id in [r for r in known if r not in living]:
+        await _forget(zoo, host, run_id, known[run_id])
     await asyncio.gather(*(_end(zoo, host, run_id) for run_id in strays))
     await _weigh(zoo, host)
 

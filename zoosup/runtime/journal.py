@@ -7,7 +7,7 @@ order events: clocks jump. Refuses to know how older events are kept, beyond wha
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -144,7 +144,7 @@ class Journal:
 
     async def pages(
         self, seq: int = 0, model: str | None = None, limit: int | None = None
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncGenerator[list[Event], None]:
         """Yield what `since` would find if memory had no bound, oldest first, up to the newest event of now.
 
         In lists of at most PAGE, so that nobody has to hold, encode or send all of it at once.
@@ -159,7 +159,7 @@ class Journal:
         """All `pages` in one list."""
         return [event async for page in self.pages(seq, model, limit) for event in page]
 
-    async def follow(self, seq: int, model: str | None = None) -> AsyncIterator[Event]:
+    async def follow(self, seq: int, model: str | None = None) -> AsyncGenerator[Event, None]:
         """Yield every event after `seq`, for ever; a reader that is too slow goes on from the archive."""
         while True:
             arrived, until = self._arrived, self._last

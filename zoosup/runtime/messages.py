@@ -58,9 +58,13 @@ class Questioned:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """zoosup is to end. `grace` bounds, in seconds, how long each model may take; None: as long as its file says."""
+    """zoosup is to end. `grace` bounds, in seconds, how long each model may take; None: as long as its file says.
+
+    `keep`: the models are to live on, for the next zoosup to adopt.
+    """
 
     grace: float | None
+    keep: bool = False
 
 
 Message = Told | Measured | FileRead | Asked | Questioned | Leave

@@ -81,6 +81,7 @@ class Reconciler:
         self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
+        self._kept = False
         self._measured_at = float("-inf")
 
     # what others may do
@@ -120,6 +121,8 @@ class Reconciler:
             await self._keeper.keep(self._zoo)
 
     def _over(self) -> bool:
+        if self._kept:
+            return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
 
     async def _wait(self) -> None:
@@ -241,6 +244,10 @@ class Reconciler:
             message.answer.set_result(self._zoo.imagine(message.spec, message.path))
 
     def _leave(self, message: Leave) -> None:
+        if message.keep:
+            self._kept = True
+            self._zoo.journal.add("Shutdown", None, "Kept", "zoosup ends; the models go on, to be adopted")
+            return
         if not self._zoo.shutdown:
             self._zoo.journal.add("Shutdown", None, "Asked", "zoosup ends; every model is stopped")
         self._zoo.shutdown = True
