@@ -186,7 +186,7 @@ async def test_a_loop_that_was_held_up_does_not_blame_the_model(session: aiohttp
     async with serving(handler) as at:
         asking_it = asyncio.create_task(health(session, at, within=0.05))
         await asyncio.sleep(0.01)
-        time.sleep(1.2)  # noqa: ASYNC251 - this is the fault under test
+        time.sleep(1.2)  # this is the fault under test
         assert Verdict(None, "GET /health: zoosup itself was held up") == await asking_it
 
 

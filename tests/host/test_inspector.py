@@ -132,7 +132,7 @@ async def test_what_the_inspector_lets_pass_the_kernel_starts(path: Path) -> Non
     program(path / "server", "#!/usr/bin/env sh\nexit 7\n")
     (path / "sh").symlink_to("/bin/sh")
     assert FINE == await look(path, "server")
-    assert 7 == subprocess.run(["server"], env={"PATH": str(path)}, check=False).returncode  # noqa: ASYNC221
+    assert 7 == subprocess.run(["server"], env={"PATH": str(path)}, check=False).returncode
 
 
 async def test_a_missing_working_directory_is_named(path: Path) -> None:

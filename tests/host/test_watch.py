@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -26,28 +27,35 @@ def watching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return request.param == "hints"
 
 
+class Following:
+    """A file that has been read once and is followed from there; every change is kept until it is asked for."""
+
+    def __init__(self, config: ConfigWatch) -> None:
+        self._config = config
+        self.look = config.look
+        self.told: asyncio.Queue[Content] = asyncio.Queue()
+
+    async def run(self) -> None:
+        async with aclosing(self._config.changes()) as changes:
+            async for content in changes:
+                self.told.put_nowait(content)
+
+    async def next(self) -> Content:
+        return await asyncio.wait_for(self.told.get(), 20)
+
+
 @asynccontextmanager
-async def following(
-    path: Path, *, hints: bool = True
-) -> AsyncIterator[Callable[[], "asyncio.Task[Content]"]]:
-    """Follow a file that has been read once; gives a function whose task is the next change."""
+async def following(path: Path, *, hints: bool = True) -> AsyncIterator[Following]:
     config = ConfigWatch(path, hints=hints)
     await config.read()
-    changes = config.changes()
-    pending: list[asyncio.Task[Content]] = []
-
-    def following_change() -> "asyncio.Task[Content]":
-        if not pending or pending[-1].done():
-            pending.append(asyncio.ensure_future(anext(changes)))
-        return pending[-1]
-
+    following = Following(config)
+    running = asyncio.create_task(following.run())
+    await asyncio.sleep(0)
     try:
-        yield following_change
+        yield following
     finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        await changes.aclose()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def run(*command: str, cwd: Path) -> None:
@@ -262,12 +270,10 @@ async def test_no_way_of_saving_is_missed(
     (tmp_path / "root").mkdir()
     way = kind(tmp_path / "root")
     async with following(way.path, hints=watching) as change:
-        change()
         for text in ("second\n", "third\n", "second\n"):
             await asyncio.sleep(pause)
             await asyncio.to_thread(way.save, text)
-            assert Content(text) == await asyncio.wait_for(change(), 20)
-            change()
+            assert Content(text) == await change.next()
 
 
 async def test_a_file_deleted_for_long_is_missing_and_then_back(tmp_path: Path, watching: bool) -> None:
@@ -276,9 +282,9 @@ async def test_a_file_deleted_for_long_is_missing_and_then_back(tmp_path: Path, 
     async with following(path, hints=watching) as change:
         for _ in range(3):
             path.unlink()
-            assert Content(None, f"{path} is missing") == await change()
+            assert Content(None, f"{path} is missing") == await change.next()
             path.write_text("a\n")
-            assert Content("a\n") == await change()
+            assert Content("a\n") == await change.next()
 
 
 @pytest.mark.parametrize("gap", ["missing", "empty", "half a line"])
@@ -286,14 +292,13 @@ async def test_a_gap_of_a_moment_is_not_news(tmp_path: Path, watching: bool, gap
     path = tmp_path / "zoo.yaml"
     path.write_text("active: a\nmodels: {}\n")
     async with following(path, hints=watching) as change:
-        change()
         if gap == "missing":
             path.unlink()
         else:
             path.write_text("" if gap == "empty" else "active: b\nmod")
         await asyncio.sleep(0.1)
         path.write_text("active: b\nmodels: {}\n")
-        assert Content("active: b\nmodels: {}\n") == await change()
+        assert Content("active: b\nmodels: {}\n") == await change.next()
 
 
 async def test_a_gap_of_a_moment_before_the_same_content_is_nothing_at_all(
@@ -302,13 +307,12 @@ async def test_a_gap_of_a_moment_before_the_same_content_is_nothing_at_all(
     path = tmp_path / "zoo.yaml"
     path.write_text("same\n")
     async with following(path, hints=watching) as change:
-        change()
         path.unlink()
         await asyncio.sleep(0.1)
         path.write_text("same\n")
         await asyncio.sleep(0.5)
         path.write_text("other\n")
-        assert Content("other\n") == await change()
+        assert Content("other\n") == await change.next()
 
 
 async def test_content_in_two_pieces_is_reported_whole(tmp_path: Path, watching: bool) -> None:
@@ -316,37 +320,100 @@ async def test_content_in_two_pieces_is_reported_whole(tmp_path: Path, watching:
     path.write_text("start\n")
     async with following(path, hints=watching) as change:
         for number in range(3):
-            change()
             with path.open("w") as file:
                 file.write(f"{number}: first pie")
                 file.flush()
                 await asyncio.sleep(0.05)
                 file.write("ce\n")
-            assert Content(f"{number}: first piece\n") == await change()
+            assert Content(f"{number}: first piece\n") == await change.next()
 
 
 async def test_the_same_content_saved_again_is_no_change(tmp_path: Path, watching: bool) -> None:
     path = tmp_path / "zoo.yaml"
     path.write_text("same\n")
     async with following(path, hints=watching) as change:
-        waiting = change()
         for _ in range(3):
             path.write_text("same\n")
             os.utime(path)
             await asyncio.sleep(0.1)
-        assert not waiting.done()
+        assert change.told.empty()
 
 
 async def test_two_hundred_edits_in_two_seconds_end_with_the_last(tmp_path: Path, watching: bool) -> None:
     path = tmp_path / "zoo.yaml"
     path.write_text("start\n")
     async with following(path, hints=watching) as change:
-        change()
         for number in range(200):
             path.write_text(f"edit {number}\n" * 50)
             await asyncio.sleep(0.01)
-        while (await change()).text != "edit 199\n" * 50:
+        while (await change.next()).text != "edit 199\n" * 50:
             pass
+
+
+async def test_content_that_never_rests_is_reported_all_the_same(tmp_path: Path, watching: bool) -> None:
+    path = tmp_path / "zoo.yaml"
+    path.write_text("start\n")
+    async with following(path, hints=watching) as change:
+        for number in range(2000):
+            path.write_text(f"edit {number}\n")
+            await asyncio.sleep(0.005)
+            if not change.told.empty():
+                break
+        assert not change.told.empty()
+
+
+async def test_a_swap_that_changes_nothing_does_not_hide_the_edit_after_it(
+    tmp_path: Path, watching: bool
+) -> None:
+    way = ParentSwapped(tmp_path)
+    async with following(way.path, hints=watching) as change:
+        await asyncio.sleep(0.2)
+        way.save("first\n")
+        await asyncio.sleep(0.3)
+        way.path.write_text("second\n")
+        assert Content("second\n") == await change.next()
+
+
+async def test_after_a_change_that_no_hint_told_of_hints_come_from_the_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "POLL", NEVER)
+    for name, text in (("live", "first\n"), ("next", "second\n")):
+        (tmp_path / name / "deep" / "er").mkdir(parents=True)
+        (tmp_path / name / "deep" / "er" / "zoo.yaml").write_text(text)
+    path = tmp_path / "live" / "deep" / "er" / "zoo.yaml"
+    async with following(path) as change:
+        await asyncio.sleep(0.2)
+        (tmp_path / "live").rename(tmp_path / "old")
+        (tmp_path / "next").rename(tmp_path / "live")
+        await asyncio.sleep(0.2)
+        assert change.told.empty()
+        change.look()
+        assert Content("second\n") == await change.next()
+        await asyncio.sleep(0.3)
+        path.write_text("third\n")
+        assert Content("third\n") == await change.next()
+
+
+async def test_an_edit_before_the_watch_is_set_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "POLL", NEVER)
+    setting = threading.Event()
+    real = hints.watch
+
+    def slow(*args: str, **options: object) -> Iterator[object]:
+        setting.set()
+        time.sleep(0.05)
+        return real(*args, **options)
+
+    monkeypatch.setattr(hints, "watch", slow)
+    path = tmp_path / "zoo.yaml"
+    path.write_text("a\n")
+    async with following(path) as change:
+        await asyncio.to_thread(setting.wait, 10)
+        path.write_text("b\n")
+        assert Content("b\n") == await change.next()
 
 
 async def test_a_directory_that_does_not_exist_yet_is_waited_for(tmp_path: Path, watching: bool) -> None:
@@ -354,11 +421,10 @@ async def test_a_directory_that_does_not_exist_yet_is_waited_for(tmp_path: Path,
     config = ConfigWatch(path, hints=watching)
     assert Content(None, f"{path} is missing") == await config.read()
     async with following(path, hints=watching) as change:
-        change()
         await asyncio.sleep(0.2)
         path.parent.mkdir(parents=True)
         path.write_text("here\n")
-        assert Content("here\n") == await change()
+        assert Content("here\n") == await change.next()
 
 
 async def test_without_a_first_read_the_first_content_is_a_change(tmp_path: Path) -> None:
@@ -458,8 +524,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 async def test_an_idle_file_is_hardly_looked_at(tmp_path: Path, looks: list[Path]) -> None:
     (tmp_path / "zoo.yaml").write_text("a\n")
-    async with following(tmp_path / "zoo.yaml") as change:
-        change()
+    async with following(tmp_path / "zoo.yaml"):
         await asyncio.sleep(0.5)
         taken = len(looks)
         await asyncio.sleep(2.2)
@@ -470,13 +535,12 @@ async def test_a_busy_directory_costs_few_looks_and_hides_no_edit(tmp_path: Path
     path = tmp_path / "zoo.yaml"
     path.write_text("a\n")
     async with following(path) as change:
-        change()
         for number in range(200):
             (tmp_path / "log").write_text(str(number))
             await asyncio.sleep(0.01)
         assert len(looks) < 30
         path.write_text("b\n")
-        assert Content("b\n") == await change()
+        assert Content("b\n") == await change.next()
 
 
 @pytest.fixture
@@ -503,7 +567,7 @@ async def test_without_notifications_the_poll_goes_on_and_that_is_said_once(
         async with following(path) as change:
             for text in ("b\n", "c\n", "d\n"):
                 path.write_text(text)
-                assert Content(text) == await change()
+                assert Content(text) == await change.next()
             await asyncio.sleep(0.2)
     assert len(broken_watch) > 2
     assert [
@@ -516,8 +580,7 @@ async def test_closing_ends_the_thread(tmp_path: Path) -> None:
         return [thread for thread in threading.enumerate() if isinstance(thread, Hints)]
 
     (tmp_path / "zoo.yaml").write_text("a\n")
-    async with following(tmp_path / "zoo.yaml") as change:
-        change()
+    async with following(tmp_path / "zoo.yaml"):
         await asyncio.sleep(0.1)
         (thread,) = threads()
     await asyncio.to_thread(thread.join, 10)
