@@ -30,6 +30,7 @@ class Behaviour:
     stop: float = 0.5
     release: float = 0.0  # seconds after the exit until the memory is back
     dies_after: float | None = None  # after the spawn
+    drains: float = 0.2
     ignores_term: bool = False
     immortal: bool = False
     unspawnable: str = ""
@@ -204,7 +205,7 @@ class VirtualHost:
         pids = endpoint.members()
         process = next(p for p in self.living.values() if p.pid in pids)
         self._note(process.model, f"drain {call}")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(process.behaviour.drains)
         return Verdict(True, "")
 
     # Inspector

@@ -330,3 +330,33 @@ async def test_a_kill_by_the_kernel_is_told_from_any_other(host, zoo, file):
     host.kill("a")
     await zoo.until("a", "backoff")
     assert "Signaled" == zoo.zoo.models["a"].last_exit.reason
+
+
+async def test_a_drain_that_is_cut_short_by_the_second_wish_to_leave_still_ends(host, zoo, file):
+    host.behave("a", drains=60.0)
+    host.save(file({"a": "1GiB"}, "a") + "    stop: {before: {http: POST /drain}, grace: 2m}\n")
+    await zoo.until("a", "ready")
+    zoo.reconciler.post(Leave(None))
+    await zoo.until("a", "draining")
+    asked = asyncio.get_running_loop().time()
+    zoo.reconciler.post(Leave(2.0))
+    await zoo.turning
+    assert asyncio.get_running_loop().time() - asked < 5
+    assert {} == host.living
+
+
+async def test_a_ladder_that_fails_for_a_fault_of_ours_is_tried_again(host, zoo, file, monkeypatch):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    right = host.terminate
+
+    async def wrong(run_id, ladder):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(host, "terminate", wrong)
+    host.save(file({"a": "1GiB"}, "[]"))
+    await asyncio.sleep(5)
+    assert "TerminationStuck" == zoo.board.snapshot["models"]["a"]["conditions"][0]["type"]
+    monkeypatch.setattr(host, "terminate", right)
+    await zoo.until("a", "stopped")
+    assert {} == host.living

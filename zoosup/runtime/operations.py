@@ -6,9 +6,11 @@ run it belongs to. Knows no policy: what to do, and when, was decided before.
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from zoosup.core.actions import Drain, Inspect
@@ -75,7 +77,7 @@ class Operations:
         drain = self._drains.pop(run.id, None)
         if drain is not None:
             drain.cancel()
-        self._spawn_task(self._stop(model.name, run, cause, policy))
+        self._spawn_task(self._stop_or_say(model.name, run, cause, policy))
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
         """Carry `stop.before` out, bounded by the grace period."""
@@ -119,43 +121,68 @@ class Operations:
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:  # noqa: BLE001 - see below
+        except Exception:  # noqa: BLE001
             # A bug of ours in one operation must not end the others; the next pass sees what is still to be done.
             _log.exception("internal error: an operation failed")
 
     async def _start(self, model: str, run: Run) -> None:
-        values = {"PORT": str(run.port)}
         try:
-            self._oom_kills[run.id] = self._host.gauge.oom_kills()
-            await self._ledger.intend(model, run)
-            log = await self._host.logs.begin(model)
-            launch = Launch(
-                run_id=run.id,
-                model=model,
-                argv=tuple(render(word, values) for word in run.spec.command),
-                env=environment(self._environ, run.spec.env, run.port, run.id),
-                cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
-                log=log,
-            )
-            pid = await self._host.processes.spawn(launch)
+            pid = await self._spawn(model, run)
         except (SpawnError, OSError) as error:
             reason = error.reason if isinstance(error, SpawnError) else ExitReason.ERROR
-            end = Exit(reason, self._clock.wall(), message=str(error))
-            self._gone(model, run, end, run.spec.restart)
+            self._gone(model, run, Exit(reason, self._clock.wall(), message=str(error)), run.spec.restart)
+        except Exception as error:
+            # Whether anything lives is not known, so it is treated as a crash: what is left of it is looked for.
+            end = Exit(ExitReason.ERROR, self._clock.wall(), message=f"internal error: {error}")
+            self.exited(model, run.id, end)
+            raise
         else:
             self._post(Told(model, Spawned(run.id, pid)))
         finally:
             self._starts.pop(run.id, None)
 
+    async def _spawn(self, model: str, run: Run) -> int:
+        values = {"PORT": str(run.port)}
+        self._oom_kills[run.id] = self._host.gauge.oom_kills()
+        await self._ledger.intend(model, run)
+        launch = Launch(
+            run_id=run.id,
+            model=model,
+            argv=tuple(render(word, values) for word in run.spec.command),
+            env=environment(self._environ, run.spec.env, run.port, run.id),
+            cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
+            log=await self._begin_log(model),
+        )
+        return await self._host.processes.spawn(launch)
+
+    async def _begin_log(self, model: str) -> Path:
+        try:
+            return await self._host.logs.begin(model)
+        except OSError as error:
+            # A full disk must not keep a model down: it runs without a log.
+            _log.error("%s runs without a log: %s", model, error)
+            return Path(os.devnull)
+
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
         before = policy.stop.before
-        if before is not None:
-            call = render(before.http, {"PORT": str(run.port)})
-            verdict = await self._host.prober.drain(self._endpoint(run), call, policy.stop.grace)
-            if not verdict.ok:
-                _log.warning("%s: stop.before did not work: %s", model, verdict.message)
-        self._drains.pop(run.id, None)
-        self._post(Told(model, DrainEnded(run.id)))
+        try:
+            if before is not None:
+                call = render(before.http, {"PORT": str(run.port)})
+                verdict = await self._host.prober.drain(self._endpoint(run), call, policy.stop.grace)
+                if not verdict.ok:
+                    _log.warning("%s: stop.before did not work: %s", model, verdict.message)
+        finally:
+            # However it ended, also when it was cut short: the model is to leave.
+            self._drains.pop(run.id, None)
+            self._post(Told(model, DrainEnded(run.id)))
+
+    async def _stop_or_say(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
+        try:
+            await self._stop(model, run, cause, policy)
+        except Exception as error:
+            # Nobody else would take it up again: a run that is being ended counts as stuck until it is tried anew.
+            self._post(Told(model, Stuck(run.id, f"internal error: {error}", self._clock.now())))
+            raise
 
     async def _stop(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
         start = self._starts.get(run.id)
@@ -163,7 +190,7 @@ class Operations:
             await asyncio.wait({start})
         if run.exit is None:
             # What it holds now is what has to come back; the last look may be from the beginning of its load.
-            self._post(Measured(await self._host.processes.usage()))
+            await self._measure()
         values = {"PORT": str(run.port)}
         command = policy.stop.command
         grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
@@ -225,4 +252,8 @@ class Operations:
             self._measuring = self._spawn_task(self._measure())
 
     async def _measure(self) -> None:
-        self._post(Measured(await self._host.processes.usage()))
+        try:
+            self._post(Measured(await self._host.processes.usage()))
+        except OSError as error:
+            # What was known stays as it was: unknown is never 0.
+            _log.warning("what the models hold can't be measured: %s", error)

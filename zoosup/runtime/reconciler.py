@@ -13,26 +13,15 @@ reservation that was granted on it happen in one step.
 
 import asyncio
 import logging
-import uuid
 from collections import deque
 from collections.abc import Mapping
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
-from zoosup.core.lifecycle import (
-    Booked,
-    DrainBegun,
-    Gone,
-    Held,
-    IllegalTransitionError,
-    Measured as RunMeasured,
-    Recalled,
-    StopBegun,
-    Stuck,
-)
+from zoosup.core.lifecycle import Gone, IllegalTransitionError, Measured as RunMeasured, Recalled, Stuck
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Exit, Leaving, Model, Override, Phase, Reason, Run, SwitchOutcome
+from zoosup.core.status import Exit, Model, Override, Phase, Run, SwitchOutcome
 from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
+from zoosup.runtime.acting import Actor
 from zoosup.runtime.board import Board
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
@@ -74,8 +63,8 @@ class Reconciler:
         self._hint = asyncio.Event()
         self._ledger = Ledger(host, zoo.clock)
         self._operations = Operations(Tools(host, self._ledger, zoo.clock, environ), self.post)
+        self._actor = Actor(zoo, self._operations, host.inspector)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
-        self._baselines: dict[str, dict[str, int]] = {}
         self._stamps = snapshot.Stamps(zoo.clock.wall)
         self._answers: deque[asyncio.Future[None]] = deque()
         self._plan: Plan | None = None
@@ -143,7 +132,7 @@ class Reconciler:
     async def _turn_safely(self) -> None:
         try:
             self._turn()
-        except Exception:  # noqa: BLE001 - see below
+        except Exception:  # noqa: BLE001
             # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
             # as long as none is completed /livez says so.
             _log.exception("internal error: a turn failed")
@@ -157,7 +146,7 @@ class Reconciler:
             decided = plan(self._zoo.spec, self._zoo.observed())
             self._note_switch(decided)
             # A list, not a generator: every action is carried out, whatever the first one changed.
-            changes = [self._carry_out(action) for action in decided.actions]
+            changes = [self._actor.carry_out(action) for action in decided.actions]
             self._plan, self._wake_at = decided, decided.wake_at
             if not any(changes):
                 break
@@ -207,7 +196,7 @@ class Reconciler:
             return
         model, run = found
         if isinstance(fact, Gone):
-            self._zoo.cool_down(message.model, run, self._baselines.pop(run.id, {}))
+            self._zoo.cool_down(message.model, run, self._actor.baseline(run.id))
             self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
@@ -262,68 +251,6 @@ class Reconciler:
         if switch is not None and switch.outcome is not SwitchOutcome.OPEN:
             reason = "Completed" if switch.outcome is SwitchOutcome.DONE else "RolledBack"
             self._zoo.journal.add("Switch", None, reason, switch.message)
-
-    # actions: the fact is booked, then the act begun
-
-    def _carry_out(self, action: Action) -> bool:
-        """Book and begin one action; whether the plan has to be made again at once."""
-        match action:
-            case Start():
-                return self._start(action)
-            case Drain() | Stop():
-                return self._send_away(action)
-            case Hold():
-                before = self._zoo.models[action.model]
-                self._zoo.tell(action.model, Held(action.phase, action.reason, action.message))
-                return (before.phase, before.reason) != (action.phase, action.reason)
-            case Inspect():
-                self._operations.inspect(action, self._zoo.spec.models[action.model])
-                return False
-            case EndCooldown():
-                self._zoo.end_cool_down(action.pool, action.model, action.outcome, action.message)
-                return True
-
-    def _start(self, action: Start) -> bool:
-        spec = self._zoo.spec.models[action.model]
-        taken = frozenset(run.port for _, run in self._zoo.live())
-        try:
-            port = spec.port if spec.port != "auto" else self._host.inspector.free_port(taken)
-        except OSError as error:
-            self._zoo.tell(action.model, Held(Phase.PENDING, Reason.PORT, f"no port is free: {error}"))
-            return False
-        run = Run(
-            id=self._zoo.mark + uuid.uuid4().hex[:16],
-            node=action.node,
-            spec=spec,
-            port=port,
-            reserved=dict(action.need),
-            booked_at=self._zoo.clock.now(),
-            started_at=self._zoo.clock.wall(),
-        )
-        self._zoo.satisfy(run.reserved, action.model)
-        self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
-        self._zoo.tell(action.model, Booked(run))
-        self._operations.start(action.model, run)
-        return True
-
-    def _send_away(self, action: Drain | Stop) -> bool:
-        found = self._zoo.run_of(action.run_id)
-        if found is None:
-            return False
-        model, run = found
-        leaving = run.leaving or Leaving(action.cause, action.message, self._zoo.clock.now())
-        policy = self._zoo.spec.models.get(model.name, run.spec)
-        if run.exit is None and run.id not in self._baselines:
-            self._baselines[run.id] = {
-                r.id: r.available for r in self._zoo.readings if r.available is not None
-            }
-        if isinstance(action, Drain):
-            self._zoo.tell(model.name, DrainBegun(run.id, leaving))
-            self._operations.drain(action, run, policy)
-        else:
-            self._zoo.tell(model.name, StopBegun(run.id, leaving))
-            self._operations.stop(model, run, leaving.cause, policy)
-        return True
 
     # what goes on beside
 

@@ -1,0 +1,92 @@
+"""Carrying a plan out: each action is first booked as a fact, then begun.
+
+Knows what each action means for the zoo and for the host. Decides nothing but what the plan left open: the run's id and
+its port.
+"""
+
+import uuid
+from collections.abc import Mapping
+
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.lifecycle import Booked, DrainBegun, Held, StopBegun
+from zoosup.core.status import Leaving, Phase, Reason, Run
+from zoosup.host.ports import Inspector
+from zoosup.runtime.operations import Operations
+from zoosup.runtime.zoo import Zoo
+
+
+class Actor:
+    """Books and begins actions of one zoo."""
+
+    def __init__(self, zoo: Zoo, operations: Operations, inspector: Inspector) -> None:
+        self._zoo = zoo
+        self._operations = operations
+        self._inspector = inspector
+        self._baselines: dict[str, dict[str, int]] = {}
+
+    def baseline(self, run_id: str) -> Mapping[str, int]:
+        """What was available before the run was told to leave, by pool; asked once, when it is gone.
+
+        Nothing after a crash: by then the memory may have come back already.
+        """
+        return self._baselines.pop(run_id, {})
+
+    def carry_out(self, action: Action) -> bool:
+        """Book and begin one action; whether the plan has to be made again at once."""
+        match action:
+            case Start():
+                return self._start(action)
+            case Drain() | Stop():
+                return self._send_away(action)
+            case Hold():
+                before = self._zoo.models[action.model]
+                self._zoo.tell(action.model, Held(action.phase, action.reason, action.message))
+                return (before.phase, before.reason) != (action.phase, action.reason)
+            case Inspect():
+                self._operations.inspect(action, self._zoo.spec.models[action.model])
+                return False
+            case EndCooldown():
+                self._zoo.end_cool_down(action.pool, action.model, action.outcome, action.message)
+                return True
+
+    def _start(self, action: Start) -> bool:
+        spec = self._zoo.spec.models[action.model]
+        taken = frozenset(run.port for _, run in self._zoo.live())
+        try:
+            port = spec.port if spec.port != "auto" else self._inspector.free_port(taken)
+        except OSError as error:
+            self._zoo.tell(action.model, Held(Phase.PENDING, Reason.PORT, f"no port is free: {error}"))
+            return False
+        run = Run(
+            id=self._zoo.mark + uuid.uuid4().hex[:16],
+            node=action.node,
+            spec=spec,
+            port=port,
+            reserved=dict(action.need),
+            booked_at=self._zoo.clock.now(),
+            started_at=self._zoo.clock.wall(),
+        )
+        self._zoo.satisfy(run.reserved, action.model)
+        self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
+        self._zoo.tell(action.model, Booked(run))
+        self._operations.start(action.model, run)
+        return True
+
+    def _send_away(self, action: Drain | Stop) -> bool:
+        found = self._zoo.run_of(action.run_id)
+        if found is None:
+            return False
+        model, run = found
+        leaving = run.leaving or Leaving(action.cause, action.message, self._zoo.clock.now())
+        policy = self._zoo.spec.models.get(model.name, run.spec)
+        if run.exit is None and run.id not in self._baselines:
+            self._baselines[run.id] = {
+                r.id: r.available for r in self._zoo.readings if r.available is not None
+            }
+        if isinstance(action, Drain):
+            self._zoo.tell(model.name, DrainBegun(run.id, leaving))
+            self._operations.drain(action, run, policy)
+        else:
+            self._zoo.tell(model.name, StopBegun(run.id, leaving))
+            self._operations.stop(model, run, leaving.cause, policy)
+        return True
