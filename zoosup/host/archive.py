@@ -24,7 +24,7 @@ from zoosup.host.eventfile import Bounds, DamagedError, EventFile, Row
 __all__ = ["Bounds", "EventArchive", "Row", "Timing"]
 
 Listener: TypeAlias = Callable[[str, str], None]
-"""Told what became of the disk: `Degraded` and why, `Recovered`, `SetAside` and where; the sentence is for people."""
+"""Told what became of the disk: `Degraded`, `Lost`, `Recovered` or `SetAside`, and a sentence for people."""
 
 _BATCH = 1000
 _MOST_ASIDE = 2  # files set aside in one go: what is damaged again at once is the disk's fault
@@ -193,12 +193,13 @@ class EventArchive:
             _log.exception("internal error: the journal's thread")
             self._fail(f"{self._path}: internal error: {error}")
         else:
+            if lost := self._waiting.lost():
+                self._tell(
+                    "Lost", f"{lost} events were too many to wait for the disk and are not in {self._path}"
+                )
             if self._fault:
                 self._fault = ""
-                lost = self._waiting.lost()
-                self._tell(
-                    "Recovered", f"events are written to disk again{f'; {lost} are lost' if lost else ''}"
-                )
+                self._tell("Recovered", "events are written to disk again")
             return done
         return None
 

@@ -28,7 +28,7 @@ class Archive(Protocol):
         """The highest number ever given out, and the newest events, oldest first."""
 
     def listen(self, listener: Callable[[str, str], None]) -> None:
-        """Tell of the disk's trouble from now on: `Degraded`, `Recovered` or `SetAside`, and a sentence."""
+        """Tell of the disk's trouble from now on: `Degraded`, `Lost`, `Recovered` or `SetAside`, and a sentence."""
 
     def append(self, row: Row) -> None:
         """Take an event in; it is written later, off the loop."""
