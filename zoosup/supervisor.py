@@ -5,6 +5,7 @@ Knows every part by name and no policy at all.
 
 import asyncio
 import contextlib
+import faulthandler
 import hashlib
 import logging
 import os
@@ -14,15 +15,17 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoosup.core.status import Exit
 from zoosup.errors import ExitCode, InvalidFileError
+from zoosup.host.archive import EventArchive
 from zoosup.host.inspector import HostInspector
 from zoosup.host.logs import Logs as LogDirectory
 from zoosup.host.memory import RamGauge
+from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.probe import HttpProber
 from zoosup.host.processes import Processes
@@ -33,8 +36,9 @@ from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
 from zoosup.runtime.board import Board
 from zoosup.runtime.desk import Desk, foretell
+from zoosup.runtime.herald import Herald, taking_over
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.messages import Leave
+from zoosup.runtime.messages import Leave, Message
 from zoosup.runtime.ports import Faces
 from zoosup.runtime.reconciler import Reconciler
 from zoosup.runtime.telling import JsonLines, TextLines, tell
@@ -51,16 +55,27 @@ ROTATE_EVERY = 10.0
 
 _log = logging.getLogger("zoosup")
 
+_Work: TypeAlias = Coroutine[Any, Any, None]
+
 
 @dataclass(slots=True)
 class _ExitLine:
     """Carries exits to a listener that can only be made after the processes it listens to."""
 
-    listener: Callable[[str, Exit], None] | None = None
+    _listener: Callable[[str, Exit], None] | None = None
+    _missed: list[tuple[str, Exit]] = field(default_factory=list)
 
     def __call__(self, run_id: str, end: Exit) -> None:
-        if self.listener is not None:
-            self.listener(run_id, end)
+        if self._listener is None:
+            self._missed.append((run_id, end))
+        else:
+            self._listener(run_id, end)
+
+    def connect(self, listener: Callable[[str, Exit], None]) -> None:
+        """From now on, and first of all what came before."""
+        self._listener = listener
+        while self._missed:
+            listener(*self._missed.pop(0))
 
 
 def run(settings: Settings) -> int:
@@ -69,6 +84,7 @@ def run(settings: Settings) -> int:
     path = settings.zoo_file().absolute()
     for warning in unknown_variables(os.environ):
         _log.warning("%s", warning)
+    faulthandler.enable()  # a watchdog's SIGABRT then leaves a traceback
     _allow_many_descriptors()
     store = StateDirectory(settings.state_directory)
     store.lock()
@@ -88,7 +104,7 @@ def _allow_many_descriptors() -> None:
 def _environment() -> dict[str, str]:
     """What models inherit: ours, with our interpreter's directory last on PATH, for a host that has no other python."""
     path = os.environ.get("PATH", os.defpath)
-    return dict(os.environ) | {"PATH": f"{path}{os.pathsep}{Path(sys.executable).parent}"}
+    return without_init_variables(os.environ) | {"PATH": f"{path}{os.pathsep}{Path(sys.executable).parent}"}
 
 
 def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
@@ -115,31 +131,61 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
 async def _supervise(
     settings: Settings, path: Path, store: StateDirectory, environ: Mapping[str, str]
 ) -> int:
-    mark = hashlib.sha256(os.fsencode(store.path.resolve())).hexdigest()[:8] + "-"
-    zoo = _empty_zoo(str(path), Journal(sink=tell), settings.instance, mark)
-    config = ConfigWatch(path)
-    await _begin_with_the_file(zoo, config, store, environ)
-    exits = _ExitLine()
-    async with _host(zoo, config, store, exits) as host:
-        board = Board()
-        reconciler = Reconciler(host, zoo, board, memento.Keeper(store), environ)
-        exits.listener = reconciler.exited
-        desk = Desk(reconciler, host, board, str(path), environ)
-        web = WebServer(Faces(board, zoo.journal, desk, host.logs), control=store.socket)
-        await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
-        try:
-            await adopt(zoo, host, environ)
-            _obey_signals(reconciler, config, keep=settings.on_exit == "keep")
-            _log.info("zoosup supervises %s; status on %s", path, web.address or store.socket)
-            async with _beside(
-                following.follow(config, str(path), environ, reconciler.post),
-                _keep_logs_short(host.logs),
-                _keep_the_address(zoo, settings, web, board),
-            ):
-                await reconciler.run()
-        finally:
-            await web.stop()
-    return _farewell(zoo)
+    journal = Journal(sink=tell, archive=EventArchive(store.path / "journal.db"))
+    await journal.open()
+    init = InitSystem(os.environ)
+    try:
+        zoo = _empty_zoo(str(path), journal, settings.instance, _mark(store))
+        config = ConfigWatch(path)
+        await _begin_with_the_file(zoo, config, store, environ)
+        exits = _ExitLine()
+        async with _host(zoo, config, store, exits) as host, _beside() as beside:
+            await _keep_it_so(_Charge(settings, zoo, host, store, init, environ), exits, beside)
+        return _farewell(zoo)
+    finally:
+        init.close()
+        await journal.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Charge:
+    """What one supervisor is in charge of, and what it was told."""
+
+    settings: Settings
+    zoo: Zoo
+    host: Host
+    store: StateDirectory
+    init: InitSystem
+    environ: Mapping[str, str]
+
+
+async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work], None]) -> None:
+    zoo, host, settings, path = charge.zoo, charge.host, charge.settings, charge.zoo.applied.path
+    board = Board()
+    reconciler = Reconciler(host, zoo, board, memento.Keeper(charge.store), charge.environ)
+    desk = Desk(reconciler, host, board, path, charge.environ)
+    herald = Herald(charge.init, board, reconciler.heartbeat)
+    _obey_signals(reconciler.post, lambda: beside(herald.reload(desk.reload)), settings)
+    async with taking_over(charge.init):
+        await adopt(zoo, host, charge.environ)
+    exits.connect(reconciler.exited)
+    web = WebServer(Faces(board, zoo.journal, desk, host.logs), control=charge.store.socket)
+    await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
+    try:
+        _log.info("zoosup supervises %s; status on %s", path, web.address or charge.store.socket)
+        beside(following.follow(host.config, path, charge.environ, reconciler.post))
+        beside(_keep_logs_short(host.logs))
+        beside(_keep_the_address(zoo, settings, web, board))
+        beside(herald.announce())
+        beside(herald.pulse())
+        await reconciler.run()
+    finally:
+        await web.stop()
+
+
+def _mark(store: StateDirectory) -> str:
+    """How the ids of all runs of this state directory begin: by it they are known from another supervisor's."""
+    return hashlib.sha256(os.fsencode(store.path.resolve())).hexdigest()[:8] + "-"
 
 
 def _farewell(zoo: Zoo) -> int:
@@ -184,7 +230,6 @@ async def _host(
     processes = Processes(exits)
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
-    records.open()
     try:
         yield Host(
             node=zoo.node,
@@ -203,30 +248,45 @@ async def _host(
         records.close()
 
 
-def _obey_signals(reconciler: Reconciler, config: ConfigWatch, *, keep: bool) -> None:
+def _obey_signals(post: Callable[[Message], None], reload: Callable[[], None], settings: Settings) -> None:
+    """SIGTERM and SIGINT end zoosup, a second one in a hurry; SIGUSR2 ends it alone; SIGHUP looks at the file."""
     loop = asyncio.get_running_loop()
-    asked = False
+    graces = iter((None,))
+    keep = settings.on_exit == "keep"
 
     def leave() -> None:
-        nonlocal asked
-        reconciler.post(Leave(HURRY if asked else None, keep=keep))
-        asked = True
+        post(Leave(next(graces, HURRY), keep=keep))
 
     loop.add_signal_handler(signal.SIGTERM, leave)
     loop.add_signal_handler(signal.SIGINT, leave)
-    loop.add_signal_handler(signal.SIGHUP, config.look)
+    loop.add_signal_handler(signal.SIGUSR2, lambda: post(Leave(None, keep=True)))
+    loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 @contextlib.asynccontextmanager
-async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let these go on while the body runs; they end with it."""
-    tasks = [asyncio.create_task(each) for each in work]
+async def _beside() -> AsyncIterator[Callable[[_Work], None]]:
+    """A function that lets work go on beside the body; it ends with the body."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    def add(work: _Work) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_say_failure)
+
     try:
-        yield
+        yield add
     finally:
-        for task in tasks:
+        left = list(tasks)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def _say_failure(task: asyncio.Task[None]) -> None:
+    """What fails beside is a fault of ours, and nobody else would hear of it."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("internal error: something beside the loop has ended", exc_info=task.exception())
 
 
 async def _keep_logs_short(logs: Logs) -> None:

@@ -22,10 +22,6 @@ class RecordDirectory:
         self._directory = directory
         self._writer = ThreadPoolExecutor(1, "zoosup-records")
 
-    def open(self) -> None:
-        """Make the directory; OSError when it can't be had."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-
     def close(self) -> None:
         """Finish the writes under way."""
         self._writer.shutdown()
@@ -61,6 +57,7 @@ class RecordDirectory:
         return self._directory / f"{run_id}{_SUFFIX}"
 
     def _write(self, run_id: str, data: bytes) -> None:
+        self._directory.mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up
         beside = self._directory / f"{run_id}.tmp"
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -5,6 +5,7 @@ Knows how an event reads; refuses to know where lines go and which of them are w
 
 import json
 import logging
+import re
 from typing import Any
 
 from zoosup.runtime.journal import Event
@@ -31,7 +32,14 @@ def sentence(event: Event) -> str:
     if event.type == "Gone":
         last = _last_words(event)
         return f"{subject}gone ({event.reason}){message}{last}"
-    return f"{subject}{event.type} {event.reason}{message}"
+    if event.model is None and event.message:
+        return event.message
+    return f"{subject}{_words(event.type)}{message}"
+
+
+def _words(name: str) -> str:
+    """CoolDown -> cool down."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _last_words(event: Event) -> str:

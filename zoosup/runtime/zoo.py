@@ -87,7 +87,12 @@ class Zoo:
         self.switch = switching.begin(change, self.switch, self.models)
         self.forget_strangers()
         active = ", ".join(spec.active) or "nothing"
-        self.journal.add("Applied", None, "FileChanged", f"generation {generation}: active {active}")
+        self.journal.add(
+            "Applied",
+            None,
+            "FileChanged",
+            f"generation {generation} of the file is in force: active {active}",
+        )
 
     def refuse(self, error: str) -> None:
         """Remember why the file can't be put in force; nothing else changes."""
