@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.core import laws
-from tests.core.world import GIB, Temper, World
+from tests.core.temper import Temper
+from tests.core.world import GIB, World
 from tests.core.zoo import a_model, a_zoo
 from zoosup.core.actions import Inspect
 from zoosup.core.lifecycle import FoundSick, ProbedReady, ProbedUnready
