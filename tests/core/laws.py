@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
-from zoosup.core.status import Cause, Model, Observed, Override, Phase, Run, SwitchOutcome
+from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
 from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def plan_is_lawful(world: World, observed: Observed, decided: Plan) -> None:
         _is_lawful(world, decided, action)
     _starts_fit_together(world, observed, decided)
     _evictions_are_needed_and_enough(world, observed, decided)
+    _refusals_are_true(world, observed, decided)
     _every_wait_has_a_reason(world, decided)
 
 
@@ -229,6 +230,33 @@ def fits_without(world: World, observed: Observed, decided: Plan, winner: str, w
     return within and need <= free + ROUNDING
 
 
+def _refusals_are_true(world: World, observed: Observed, decided: Plan) -> None:
+    """19, the other way round: nobody is refused who could run if all left that may."""
+    pool = observed.nodes[0].pools[0]
+    for name, verdict in decided.verdicts.items():
+        if verdict.reason != Reason.EXCEEDS_BUDGET or observed.models[name].run is not None:
+            continue
+        stay = set(decided.wanted[: decided.wanted.index(name)])
+        if (
+            world.spec.switch.strategy is Strategy.OVERLAP
+            and decided.switch
+            and name in decided.switch.incoming
+        ):
+            stay |= set(outgoing(decided))
+        kept = sum(_kept_for(world, observed, decided, other) for other in stay)
+        most = min(pool.budget, pool.total - pool.reserve) - kept
+        assert need_of(world.spec.models[name]) > most, f"{name} is refused and could have {most}"
+
+
+def _kept_for(world: World, observed: Observed, decided: Plan, name: str) -> int:
+    model = observed.models.get(name)
+    if model is None or (model.run is None and name not in decided.wanted):
+        return 0
+    if model.run is not None:
+        return held_for(world.spec, model, model.run)
+    return 0 if decided.verdicts[name].outcome == "refused" else need_of(world.spec.models[name])
+
+
 def _every_wait_has_a_reason(world: World, decided: Plan) -> None:
     for name in decided.wanted:
         if world.models[name].run is None:
@@ -257,7 +285,10 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 def settled(world: World) -> None:
     """9: every model is ready, stopped, failed or pending, and says why."""
     resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING}
+    lasting = {Reason.EXCEEDS_BUDGET, Reason.MEMORY, Reason.PORT}
     for model in world.models.values():
         assert model.phase in resting, f"{model.name} is {model.phase} ({model.reason}) for ever"
+        if model.phase is Phase.PENDING:
+            assert model.reason in lasting, f"{model.name} waits for {model.reason} for ever"
         if model.phase is not Phase.READY:
             assert model.reason, f"{model.name} is {model.phase} and nobody says why"
