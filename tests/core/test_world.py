@@ -236,7 +236,7 @@ class Zoo(RuleBasedStateMachine):
 
 TestZoo = Zoo.TestCase
 TestZoo.settings = settings(
-    max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "120")),
     stateful_step_count=30,
     deadline=None,
     derandomize="CI" in os.environ,
