@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -57,6 +58,25 @@ async def test_events_are_selected(shell, faces, server):
         faces.journal.add("Tick", "ab"[n % 2], "", str(n))
     ended = await shell("events", "--model", "b", "--limit", "1", "--json")
     assert ["3"] == [json.loads(each)["message"] for each in ended.out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [("2", ["2", "3"]), ("9", []), ("10m", ["2", "3"]), ("2026-01-01T00:00", ["0", "1", "2", "3"])],
+)
+async def test_events_begin_after_a_number_or_at_a_time(shell, faces, server, since, expected):
+    times = iter([time.time() - 3600, time.time() - 3599, time.time() - 60, time.time()])
+    faces.journal._wall = lambda: next(times)
+    for n in range(4):
+        faces.journal.add("Tick", None, "", str(n))
+    ended = await shell("events", "--since", since, "--json")
+    assert expected == [json.loads(each)["message"] for each in ended.out.splitlines()]
+
+
+async def test_a_time_that_is_none_is_refused(shell, server):
+    ended = await shell("events", "--since", "yesterday")
+    assert 64 == ended.code
+    assert "got 'yesterday', expected an event's number" in ended.err
 
 
 async def test_followed_events_begin_with_the_newest_and_go_on(shell, faces, server):

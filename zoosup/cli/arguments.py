@@ -4,8 +4,12 @@ Knows words only: imports no other part of zoosup but its errors, so that `--ver
 """
 
 import argparse
+import contextlib
 import re
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -154,8 +158,12 @@ def _add_looking(add: Add) -> None:
     events.add_argument("-f", "--follow", action="store_true", help="and what goes on to happen")
     events.add_argument("-m", "--model", metavar="MODEL", help="to one model")
     events.add_argument(
-        "-n", "--limit", type=_count, metavar="N", help="the newest N (default: all; with -f 20)"
+        "-n", "--limit", type=_count, metavar="N", help="the newest N (default: 1000; with -f 20)"
     )
+    events.add_argument(
+        "--since", type=_since, metavar="WHEN", default=Since(),
+        help="after event number WHEN, or since a time: 30m ago (30m), or 2026-11-23T18:00",
+    )  # fmt: skip
     _json(events)
 
     wait = add("wait", "waiting:wait", "wait until models are ready, for scripts")
@@ -198,6 +206,26 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - no sane count is longer
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of 0 or more")
     return int(text)
+
+
+@dataclass(frozen=True)
+class Since:
+    """Where events begin: after number `seq`, or at wall time `at`; both 0: wherever."""
+
+    seq: int = 0
+    at: float = 0.0
+
+
+def _since(text: str) -> Since:
+    if text.isdecimal():
+        return Since(seq=int(text))
+    with contextlib.suppress(argparse.ArgumentTypeError):
+        return Since(at=time.time() - _duration(text))
+    with contextlib.suppress(ValueError):
+        return Since(at=datetime.fromisoformat(text).timestamp())
+    raise argparse.ArgumentTypeError(
+        f"got {text!r}, expected an event's number, a time ago such as 30m, or a time such as 2026-11-23T18:00"
+    )
 
 
 def _duration(text: str) -> float:

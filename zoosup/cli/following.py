@@ -12,6 +12,9 @@ from zoosup.cli.asking import client
 from zoosup.cli.spans import Line, clean, line
 from zoosup.errors import ExitCode, UnreachableError, UsageError
 
+EVERYTHING = 1_000_000
+"""More events than any journal keeps."""
+
 FOLLOWED_LIMIT = 20
 """Events shown before the new ones when nobody said how many."""
 
@@ -40,14 +43,24 @@ def events(given: argparse.Namespace) -> int:
     """Print events, oldest first; with --json one document each a line."""
     asked = client(given)
     if not given.follow:
-        found = asked.get("events", model=given.model, limit=given.limit)["events"]
-        _print(given, found)
+        found = asked.get("events", model=given.model, **_past(given, None))["events"]
+        _print(given, [event for event in found if event["at"] >= given.since.at])
         return ExitCode.DONE
-    limit = FOLLOWED_LIMIT if given.limit is None else given.limit
-    with asked.stream("events", model=given.model, limit=limit) as chunks:
+    with asked.stream("events", model=given.model, **_past(given, FOLLOWED_LIMIT)) as chunks:
         for event in parsed(chunks):
-            _print(given, [event])
+            if event["at"] >= given.since.at:
+                _print(given, [event])
     raise UnreachableError(_ENDED)
+
+
+def _past(given: argparse.Namespace, usual: int | None) -> dict[str, int | None]:
+    """Where to begin: after a number, at a time (asked for by reading all there is), or so many from the end."""
+    if given.since.at:
+        return {"since": 0, "limit": EVERYTHING}
+    return {
+        "since": given.since.seq,
+        "limit": usual if given.limit is None and not given.since.seq else given.limit,
+    }
 
 
 def parsed(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:

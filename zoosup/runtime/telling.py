@@ -18,6 +18,8 @@ _LEVELS = {"Refused": logging.ERROR, "Stuck": logging.ERROR}
 def tell(event: Event) -> None:
     """Log one event; what went wrong at a level that says so."""
     level = _LEVELS.get(event.type, logging.INFO)
+    if event.type == "Journal" and event.reason != "Recovered":
+        level = logging.ERROR
     if event.type == "Gone" and event.reason in {"Crashed", "StartupDeadline", "LivenessFailed"}:
         level = logging.WARNING
     LOGGER.log(level, "%s", sentence(event), extra={"event": event.as_dict()})

@@ -14,21 +14,21 @@ from zoosup.web import wire
 
 T = TypeVar("T")
 
-_BATCH = 200
-"""Events in one chunk: what came before is sent in pieces, so that a slow client holds little memory."""
+NEWEST = 1000
+"""Events that somebody gets who names neither a number to begin after nor how many."""
 
 
-def select(journal: Journal, query: wire.EventQuery) -> list[Event]:
-    """The events that a query asks for, oldest first."""
-    return [] if query.limit == 0 else journal.since(query.since, query.model, query.limit)
+async def select(journal: Journal, query: wire.EventQuery) -> list[Event]:
+    """The events that a query asks for, oldest first, from the archive too; the newest ones where it asks for all."""
+    everything = query.limit is None and query.since == 0
+    return await journal.history(query.since, query.model, NEWEST if everything else query.limit)
 
 
 async def events(journal: Journal, query: wire.EventQuery) -> AsyncGenerator[bytes, None]:
     """Yield what the query asks for as server-sent events, then every later one."""
     newest = journal.last
-    past = select(journal, query)
-    for start in range(0, len(past), _BATCH):
-        yield _framed(past[start : start + _BATCH])
+    async for page in journal.pages(query.since, query.model, query.limit):
+        yield _framed(page)
     async with aclosing(_generator(journal.follow(newest, query.model))) as following:
         async for event in following:
             yield _framed([event])
