@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.core.zoo import a_model
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
 from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
@@ -103,6 +104,11 @@ def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> Non
     if not starts:
         return
     pool = observed.nodes[0].pools[0]
+    loading = {m.name for m in observed.models.values() if m.phase is Phase.STARTING} | {
+        a.model for a in starts
+    }
+    guesses = [n for n in loading if isinstance(world.spec.models.get(n, a_model()).memory, str)]
+    assert not guesses or len(loading) == 1, f"{guesses} are guesses and don't load alone: {loading}"
     new = sum(a.need["ram"] for a in starts)
     for action in starts:
         assert action.need["ram"] == need_of(world.spec.models[action.model])

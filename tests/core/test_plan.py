@@ -23,6 +23,7 @@ from tests.core.zoo import (
     resting,
     running,
     starting,
+    stuck,
     switched,
     unseen,
     why,
@@ -161,10 +162,7 @@ def test_a_model_wanted_again_while_it_leaves_leaves_first():
 
 def test_what_can_not_be_killed_is_told_and_tried_again_later():
     spec = a_zoo({"a": "4GiB"}, ["a"])
-    stuck = leaving(ladder=False, retry_at=NOW + 30)
-    host = a_host(
-        spec, a=lambda n, s: (m := stuck(n, s)) and replace(m, run=replace(m.run, stuck="pid 7 (D)"))
-    )
+    host = a_host(spec, a=stuck(retry_at=NOW + 30))
     assert ([], NOW + 30) == (acts(spec, host), decide(spec, host).wake_at)
     assert "pid 7 (D)" == why(spec, host, "a", "TerminationStuck")
     assert ["stop a NotWanted"] == acts(spec, replace(host, now=NOW + 30))
@@ -172,7 +170,7 @@ def test_what_can_not_be_killed_is_told_and_tried_again_later():
 
 def test_what_can_not_be_killed_keeps_its_memory_booked():
     spec = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])
-    host = a_host(spec, a=leaving(ladder=False, retry_at=NOW + 30), free="30GiB")
+    host = a_host(spec, a=stuck(retry_at=NOW + 30), free="30GiB")
     assert ["hold b pending WaitingForEviction"] == acts(spec, host)
 
 

@@ -132,6 +132,12 @@ def leaving(phase: Phase = Phase.STOPPING, cause: Cause = Cause.NOT_WANTED, **kw
     return running(phase, leaving=out, reason=cause)
 
 
+def stuck(retry_at: float) -> State:
+    """SIGKILL did not end it."""
+    out = Leaving(Cause.NOT_WANTED, "not in active", NOW - 60, retry_at=retry_at)
+    return running(Phase.STOPPING, leaving=out, stuck="pid 7 (D)", reason=Cause.NOT_WANTED)
+
+
 def by_hand(override: Override, state: State | None = None) -> State:
     """A person has asked for it to run, or not to."""
     return lambda name, spec: replace((state or resting())(name, spec), override=override)
@@ -211,6 +217,7 @@ def decide(spec: ZooSpec, host: Observed) -> Plan:
     """One pass; a plan made twice of the same is the same, whichever example asks."""
     first = plan(spec, host)
     assert first == plan(spec, host)
+    assert first.wake_at is None or first.wake_at > host.now, "a wake-up in the past turns for ever"
     return first
 
 
