@@ -8,7 +8,8 @@ import pytest
 
 from zoosup.core.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict
-from zoosup.runtime import following
+from zoosup.runtime import following, memento
+from zoosup.runtime.adoption import adopt
 from zoosup.runtime.board import Board
 from zoosup.runtime.desk import Desk
 from zoosup.runtime.journal import Journal
@@ -65,6 +66,8 @@ class VirtualHost:
         self.file_error = ""
         self.saved: dict[str, object] = {}
         self.records: dict[str, dict[str, object]] = {}
+        self.unreadable: set[str] = set()  # runs whose record is not even JSON
+        self.aside: dict[str, dict[str, object]] = {}
         self.killed_by_kernel = 0
         self.readable = True
         self._changed = asyncio.Event()
@@ -177,6 +180,12 @@ class VirtualHost:
             end = Exit(ExitReason.SIGNALED, WALL, signal="SIGKILL")
             asyncio.get_running_loop().call_later(grace, self._end, process, end)
 
+    async def adopt(self, traces, mark: str) -> dict[str, int]:
+        """What lives of these runs and of any with the mark, as another zoosup finds it."""
+        await asyncio.sleep(0.001)
+        self.living = {run_id: p for run_id, p in self.living.items() if p.exit is None}
+        return {r: p.pid for r, p in self.living.items() if r in traces or r.startswith(mark)}
+
     async def usage(self) -> dict[str, int]:
         return {run_id: p.holding for run_id, p in self.living.items()}
 
@@ -228,12 +237,23 @@ class VirtualHost:
     async def remove(self, run_id: str) -> None:
         self.records.pop(run_id, None)
 
+    def load(self):
+        notes = [f"{run_id} can't be read" for run_id in self.unreadable]
+        return {r: dict(d) for r, d in self.records.items() if r not in self.unreadable}, notes
+
+    def set_aside(self, run_id: str) -> str:
+        self.aside[run_id] = self.records.pop(run_id)
+        return f"kept as {run_id}.unreadable"
+
     def identity(self, run_id: str) -> str | None:
         return f"identity of {run_id}" if run_id in self.living else None
 
     # Logs
 
     async def begin(self, model: str):
+        return self.path(model)
+
+    def path(self, model: str):
         return f"/logs/{model}.log"
 
     async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
@@ -280,19 +300,35 @@ class _Store:
 
 
 class Supervised:
-    """A running reconciler over a virtual host."""
+    """A running reconciler over a virtual host; `after_adoption` makes the successor of one that died."""
 
-    def __init__(self, host: VirtualHost) -> None:
+    def __init__(self, host: VirtualHost, *, at_once: bool = True) -> None:
         self.host = host
         loop = asyncio.get_running_loop()
         clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         self.journal = Journal(clock.wall)
         self.zoo = Zoo("box", "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
-        ports = Host("box", host, host, host, host, host, _Store(host), host, _Config(host))
+        self.ports = ports = Host("box", host, host, host, host, host, _Store(host), host, _Config(host))
         self.board = Board()
         self.reconciler = Reconciler(ports, self.zoo, self.board, Keeper(_Store(host)), {})
         self.desk = Desk(self.reconciler, ports, self.board, "zoo.yaml", {})
         host.on_exit = self.reconciler.exited
+        if at_once:
+            self.begin()
+
+    @classmethod
+    async def after_adoption(cls, host: VirtualHost) -> "Supervised":
+        """Begin as the supervisor does: the file, what was kept, adoption, and only then the loop."""
+        successor = cls(host, at_once=False)
+        message = await following.read(await host.read_file(), "zoo.yaml", {})
+        successor.zoo.take_over(message.spec, message.text)
+        memento.recall(successor.zoo, host.saved)
+        await adopt(successor.zoo, successor.ports, {})
+        successor.begin()
+        return successor
+
+    def begin(self) -> None:
+        host = self.host
         self.turning = asyncio.create_task(self.reconciler.run())
         self._following = asyncio.create_task(
             following.follow(_Config(host), "zoo.yaml", {}, self.reconciler.post)
@@ -315,6 +351,12 @@ class Supervised:
     async def leave(self) -> None:
         self.reconciler.post(Leave(None))
         await self.turning
+
+    async def die(self) -> None:
+        """As by SIGKILL: nothing is written down any more, and whatever lives goes on."""
+        saved, records = self.host.saved, {r: dict(d) for r, d in self.host.records.items()}
+        await self.close()
+        self.host.saved, self.host.records = saved, records
 
     async def close(self) -> None:
         for task in (self.turning, self._following):
@@ -350,6 +392,21 @@ async def zoo(host):
     supervised = Supervised(host)
     yield supervised
     await supervised.close()
+
+
+@pytest.fixture
+async def successor(host, zoo):
+    """Kills the zoosup that is there and has another one take over, as often as it is called."""
+    lives = [zoo]
+
+    async def take_over() -> Supervised:
+        await lives[-1].die()
+        lives.append(await Supervised.after_adoption(host))
+        return lives[-1]
+
+    yield take_over
+    for each in lives[1:]:
+        await each.close()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 
 from zoosup.core.lifecycle import Adopted, Measured
+from zoosup.core.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
 from zoosup.runtime.operations import environment
 from zoosup.runtime.records import Record, UnreadableRecordError, read
@@ -68,14 +69,19 @@ async def _trace(record: Record, host: Host, environ: Mapping[str, str]) -> Trac
 
 
 def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int]) -> list[str]:
-    """Give each run to its model; the ids of those whose model has one already, which is one too many."""
+    """Give each run to its model; the ids of those whose model has a better one already: they are one too many."""
     spare = []
-    for run_id, record in known.items():
+    for run_id, record in sorted(known.items(), key=lambda item: _worth(item[1].run)):
         if zoo.adopt(record.model, Adopted(record.with_pid(living[run_id]))):
             zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
         else:
             spare.append(run_id)
     return spare
+
+
+def _worth(run: Run) -> tuple[bool, bool, float]:
+    """The one that stays comes first: not on its way out, then ready, then the eldest."""
+    return run.leaving is not None, run.ready_at is None, run.started_at
 
 
 async def _forget(zoo: Zoo, host: Host, run_id: str, record: Record) -> None:
