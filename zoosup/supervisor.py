@@ -89,9 +89,13 @@ def run(settings: Settings) -> int:
     store = StateDirectory(settings.state_directory)
     store.lock()
     try:
-        return asyncio.run(_supervise(settings, path, store, _environment()))
+        code = asyncio.run(_supervise(settings, path, store, _environment()))
     finally:
         store.close()
+    if code is None:
+        # The models stay our children, so that not even their exit codes are lost in an upgrade.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started as
+    return code
 
 
 def _allow_many_descriptors() -> None:
@@ -130,7 +134,8 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
 
 async def _supervise(
     settings: Settings, path: Path, store: StateDirectory, environ: Mapping[str, str]
-) -> int:
+) -> int | None:
+    """The exit code; None when zoosup is to be executed anew."""
     journal = Journal(sink=tell, archive=EventArchive(store.path / "journal.db"))
     await journal.open()
     init = InitSystem(os.environ)
@@ -140,8 +145,8 @@ async def _supervise(
         await _begin_with_the_file(zoo, config, store, environ)
         exits = _ExitLine()
         async with _host(zoo, config, store, exits) as host, _beside() as beside:
-            await _keep_it_so(_Charge(settings, zoo, host, store, init, environ), exits, beside)
-        return _farewell(zoo)
+            again = await _keep_it_so(_Charge(settings, zoo, host, store, init, environ), exits, beside)
+        return None if again else _farewell(zoo)
     finally:
         init.close()
         await journal.close()
@@ -159,7 +164,8 @@ class _Charge:
     environ: Mapping[str, str]
 
 
-async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work], None]) -> None:
+async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work], None]) -> bool:
+    """Supervise until it is over; whether zoosup is to be executed anew."""
     zoo, host, settings, path = charge.zoo, charge.host, charge.settings, charge.zoo.applied.path
     board = Board()
     reconciler = Reconciler(host, zoo, board, memento.Keeper(charge.store), charge.environ)
@@ -181,6 +187,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         await reconciler.run()
     finally:
         await web.stop()
+    return reconciler.again
 
 
 def _mark(store: StateDirectory) -> str:
@@ -249,7 +256,7 @@ async def _host(
 
 
 def _obey_signals(post: Callable[[Message], None], reload: Callable[[], None], settings: Settings) -> None:
-    """SIGTERM and SIGINT end zoosup, a second one in a hurry; SIGUSR2 ends it alone; SIGHUP looks at the file."""
+    """SIGTERM and SIGINT end zoosup, a second one in a hurry; SIGUSR2 executes it anew; SIGHUP looks at the file."""
     loop = asyncio.get_running_loop()
     graces = iter((None,))
     keep = settings.on_exit == "keep"
@@ -259,7 +266,7 @@ def _obey_signals(post: Callable[[Message], None], reload: Callable[[], None], s
 
     loop.add_signal_handler(signal.SIGTERM, leave)
     loop.add_signal_handler(signal.SIGINT, leave)
-    loop.add_signal_handler(signal.SIGUSR2, lambda: post(Leave(None, keep=True)))
+    loop.add_signal_handler(signal.SIGUSR2, lambda: post(Leave(None, keep=True, again=True)))
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 

@@ -81,9 +81,13 @@ def test_a_leader_that_is_a_zombie_is_dead_but_its_children_are_found():
     assert {RUN: (100, False, {101})} == found({RUN: leader(100, 10)}, rows, {101: RUN})
 
 
-def test_a_run_of_which_only_zombies_are_left_is_not_found():
+def test_a_leader_that_is_a_zombie_is_found_for_its_exit_code_is_still_to_be_had():
     rows = table((100, 100, 100, 10, "Z"), (101, 100, 100, 11, "Z"))
-    assert {} == found({RUN: leader(100, 10)}, rows, {101: RUN})
+    assert {RUN: (100, False, set())} == found({RUN: leader(100, 10)}, rows, {101: RUN})
+
+
+def test_a_run_of_which_only_zombies_but_the_leader_are_left_is_not_found():
+    assert {} == found({RUN: leader(100, 10)}, table((101, 100, 100, 11, "Z")), {101: RUN})
 
 
 def test_a_leader_whose_first_thread_alone_has_ended_lives():

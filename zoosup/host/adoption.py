@@ -15,7 +15,7 @@ from zoosup.host.proctable import Row, Rows
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run that has living members. `leader` may be dead already: then `leader_lives` is False."""
+    """A run of which something is left. `leader` may be dead already: then `leader_lives` is False."""
 
     leader: Identity
     leader_lives: bool
@@ -53,12 +53,14 @@ def find(
 def _found(leader: Identity | None, marked: Iterable[Row], rows: Rows) -> Found | None:
     members = {row.pid: row for row in marked if row.living}
     row = rows.get(leader.pid) if leader is not None else None
-    lives = leader is not None and row is not None and row.start == leader.start and row.living
     if leader is not None:
-        if lives or row is None:
+        same = row is not None and row.start == leader.start
+        if same or row is None:
             members |= _named(leader.pid, rows.values())
-        if members or lives:
-            return Found(leader, lives, members)
+        # One that is dead and still in the table is our own child, left over from before we were executed anew: its
+        # exit code can still be had.
+        if members or same:
+            return Found(leader, row is not None and same and row.living, members)
         return None
     if not members:
         return None

@@ -13,7 +13,12 @@ from zoosup.host.ports import Host
 from zoosup.runtime import records
 from zoosup.runtime.zoo import Clock, Zoo
 
+AGAIN = 1.0
+"""Seconds after which a disk that refused is asked again."""
+
 _log = logging.getLogger(__name__)
+
+_REFUSED: tuple[object, ...] = ()  # says less than any run does, so that what it stands for is tried again
 
 
 class Ledger:
@@ -24,6 +29,7 @@ class Ledger:
         self._clock = clock
         self._written: dict[str, tuple[object, ...]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refused_at = float("-inf")
         self.trouble = ""
         """Why the last record could not be written; empty when it could."""
 
@@ -35,9 +41,9 @@ class Ledger:
         """Write down whatever has changed since the last turn, and forget runs that are gone."""
         live = {run.id: (model.name, run) for model, run in zoo.live()}
         for run_id, (model, run) in live.items():
-            if self._written.get(run_id, ()) != self._gist(run) and run.pid is not None:
+            if self._written.get(run_id) != self._gist(run) and run.pid is not None and self._is_due(run_id):
                 self._soon(self._write(model, run))
-        for run_id in [r for r in self._written if r not in live]:
+        for run_id in [r for r in self._written if r not in live and self._is_due(r)]:
             del self._written[run_id]
             self._soon(self._remove(run_id))
 
@@ -48,6 +54,10 @@ class Ledger:
     def _gist(self, run: Run) -> tuple[object, ...]:
         leaving = run.leaving.cause if run.leaving is not None else None
         return run.pid, run.ready_at is not None, leaving, self._host.processes.identity(run.id)
+
+    def _is_due(self, run_id: str) -> bool:
+        refused = self._written.get(run_id) == _REFUSED
+        return not refused or self._clock.now() - self._refused_at >= AGAIN
 
     def _soon(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -60,17 +70,25 @@ class Ledger:
         try:
             await self._host.records.write(run.id, records.write(model, run, self._clock, identity))
         except OSError as error:
-            self._say(f"the record of {model} can't be written: {error}")
+            self._refuse(run.id, f"the record of {model} can't be written: {error}")
         else:
-            self._say("")
+            self._relent()
 
     async def _remove(self, run_id: str) -> None:
         try:
             await self._host.records.remove(run_id)
         except OSError as error:
-            self._say(f"the record of run {run_id} can't be removed: {error}")
+            self._refuse(run_id, f"the record of run {run_id} can't be removed: {error}")
+        else:
+            self._relent()
 
-    def _say(self, trouble: str) -> None:
-        if trouble and not self.trouble:
+    def _refuse(self, run_id: str, trouble: str) -> None:
+        self._written[run_id] = _REFUSED
+        self._refused_at = self._clock.now()
+        if not self.trouble:
             _log.error("%s", trouble)
         self.trouble = trouble
+
+    def _relent(self) -> None:
+        if _REFUSED not in self._written.values():
+            self.trouble = ""

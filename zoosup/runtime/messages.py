@@ -60,11 +60,12 @@ class Questioned:
 class Leave:
     """zoosup is to end. `grace` bounds, in seconds, how long each model may take; None: as long as its file says.
 
-    `keep`: the models are to live on, for the next zoosup to adopt.
+    `keep`: the models are to live on, for the next zoosup to adopt; `again`: that one is this process, executed anew.
     """
 
     grace: float | None
     keep: bool = False
+    again: bool = False
 
 
 Message = Told | Measured | FileRead | Asked | Questioned | Leave

@@ -27,6 +27,9 @@ from zoosup.spec.templates import render
 RUN_ID = "ZOOSUP_RUN_ID"
 """The variable by which a process can be known as part of a run whatever became of its parents."""
 
+CONTAINER_TOOLS = frozenset({"docker", "podman", "nerdctl", "apptainer", "machinectl", "lxc", "incus"})
+"""Programs that start or stop a server outside our process tree."""
+
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
 
@@ -39,6 +42,15 @@ def environment(
     """A child's whole environment: zoosup's own, the model's, and the mark of its run."""
     env = dict(environ) | {k: render(v, {"PORT": str(port)}) for k, v in model_env.items()}
     return env if run_id is None else env | {RUN_ID: run_id}
+
+
+def _contained(spec: ModelSpec) -> bool:
+    """Whether the server lives in a container, where its port belongs to a process that is not of our tree.
+
+    A wrapper script shows only by how it has to be stopped.
+    """
+    programs = {Path(words[0]).name for words in (spec.command, spec.stop.command) if words}
+    return bool(programs & CONTAINER_TOOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,7 @@ class Operations:
 
     def _endpoint(self, run: Run) -> Endpoint:
         processes, run_id = self._host.processes, run.id
-        contained = run.spec.stop.command is not None
-        return Endpoint(HOST, run.port, lambda: processes.members(run_id), contained)
+        return Endpoint(HOST, run.port, lambda: processes.members(run_id), _contained(run.spec))
 
     def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guarded(work))

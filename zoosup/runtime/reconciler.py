@@ -71,6 +71,8 @@ class Reconciler:
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
         self._kept = False
+        self.again = False
+        """Whether zoosup is to be executed anew once `run` has returned."""
         self._measured_at = float("-inf")
 
     # what others may do
@@ -235,6 +237,7 @@ class Reconciler:
     def _leave(self, message: Leave) -> None:
         if message.keep:
             self._kept = True
+            self.again = message.again
             self._zoo.journal.add("Shutdown", None, "Kept", "zoosup ends; the models go on, to be adopted")
             return
         if not self._zoo.shutdown:

@@ -89,6 +89,7 @@ class Watchers:
 
     def _fact(self, run_id: str, rule: Ready | Live, verdict: Verdict) -> Fact | None:
         if verdict.ok is None:
+            _log.warning("a probe could not be made, which says nothing of the model: %s", verdict.message)
             return None
         if isinstance(rule, Live):
             return None if verdict.ok else FoundSick(run_id, verdict.message)

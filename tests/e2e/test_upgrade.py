@@ -1,0 +1,78 @@
+"""zoosup ends, is killed or is executed anew: its models don't notice."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from .driver import alive, free_ports, poll
+
+pytestmark = pytest.mark.e2e
+
+ZOO = """\
+active: a
+budget: {{ram: 1GiB, ram_reserve: 64MiB}}
+status: {{listen: "127.0.0.1:{status}"}}
+models:
+  a:
+    command: [python, -m, zoosup.demo, --port, "${{PORT}}", --ram, 16MiB, --load-time, 100ms]
+    port: {port}
+    memory: {{ram: 64MiB}}
+"""
+
+
+@pytest.fixture
+def zoo(zoosup):
+    port, status = free_ports(2)
+    zoo = zoosup(ZOO.format(port=port, status=status), status)
+    zoo.start()
+    zoo.wait_phase("a", "ready")
+    return zoo
+
+
+def ready_again(zoo, pid):
+    zoo.wait(lambda s: s["pid"] == zoo.process.pid and s["converged"], "the new zoosup to have taken over")
+    assert pid == zoo.pid("a")
+
+
+def test_a_killed_zoosup_is_replaced_and_no_model_restarts(zoo):
+    pid = zoo.pid("a")
+    zoo.process.kill()
+    zoo.process.wait()
+    assert alive(pid)
+    zoo.start()
+    ready_again(zoo, pid)
+
+
+def test_a_zoosup_told_to_keep_its_models_leaves_them_to_the_next(zoosup):
+    port, status = free_ports(2)
+    zoo = zoosup(ZOO.format(port=port, status=status), status)
+    zoo.command = (*zoo.command, "--on-exit", "keep")
+    zoo.start()
+    zoo.wait_phase("a", "ready")
+    pid = zoo.pid("a")
+    assert 0 == zoo.terminate()
+    assert alive(pid)
+    zoo.command = zoo.command[:-2]
+    zoo.start()
+    ready_again(zoo, pid)
+
+
+def test_one_executed_anew_keeps_its_own_pid_its_models_and_their_exit_codes(zoo):
+    pid, began = zoo.pid("a"), time.time()
+    zoo.process.send_signal(signal.SIGUSR2)
+    zoo.wait(lambda s: (s["config"]["loaded_at"] or 0) > began, "zoosup to be executed anew")
+    ready_again(zoo, pid)
+    os.kill(pid, signal.SIGSEGV)
+    poll(lambda: zoo.model("a")["last_exit"], "the end of the model to be known")
+    assert "SIGSEGV" == zoo.model("a")["last_exit"]["signal"]
+    zoo.wait_phase("a", "ready")
+
+
+def test_a_second_zoosup_on_the_same_state_is_turned_away(zoo):
+    pid = zoo.pid("a")
+    ended = zoo.cli("run", str(zoo.file))
+    assert 75 == ended.returncode
+    assert f"pid {zoo.process.pid}" in ended.stderr
+    assert pid == zoo.pid("a")
