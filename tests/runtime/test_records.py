@@ -1,0 +1,155 @@
+"""A record is read back as the run it tells of, by whichever version of zoosup."""
+
+import json
+
+import pytest
+from hypothesis import given, strategies as st
+
+from zoosup.core.status import Cause, Leaving, Run
+from zoosup.runtime.records import FORMAT, UnreadableRecordError, read, write
+from zoosup.runtime.zoo import Clock
+from zoosup.spec.changes import restart_fields
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.parse import parse
+
+CLOCK = Clock(now=lambda: 1000.0, wall=lambda: 1_700_000_000.0)
+LATER = Clock(now=lambda: 50.0, wall=lambda: 1_700_000_300.0)  # another boot, five minutes on
+
+TEXT = """
+active: a
+models:
+  a:
+    command: [serve, --port, "${PORT}", "--weights=/srv/m.gguf"]
+    env: {CUDA_VISIBLE_DEVICES: "0", SECRET: hush}
+    cwd: /srv
+    memory: {ram: 3GiB}
+    ready: {http: /health, deadline: 90s}
+    live: {http: /health, period: 9s}
+    stop: {signal: INT, grace: 7s, before: {http: POST /drain}, command: [docker, stop, a]}
+    restart: {policy: on-failure, limit: {count: 3, within: 10m}}
+  b: {command: "serve --port ${PORT}"}
+"""
+
+SPECS = parse(TEXT, path="zoo.yaml", environ={}).models
+
+
+def run(**changes):
+    fields = {
+        "id": "r1",
+        "node": "box",
+        "spec": SPECS["a"],
+        "port": 1234,
+        "reserved": {"ram": 3 << 30},
+        "booked_at": 900.0,
+        "started_at": 1_699_999_900.0,
+    }
+    return Run(**(fields | changes))
+
+
+def reread(data, clock=CLOCK):
+    """Through JSON, as by a disk."""
+    return read(json.loads(json.dumps(data)), clock)
+
+
+sizes = st.dictionaries(st.sampled_from(["ram", "vram:GPU-8f6f"]), st.integers(-(2**50), 2**50))
+runs = st.builds(
+    run,
+    id=st.text(min_size=1, max_size=40),
+    node=st.text(max_size=20),
+    spec=st.sampled_from(list(SPECS.values())),
+    port=st.integers(1, 65535),
+    reserved=sizes,
+    booked_at=st.floats(0, 1000),
+    started_at=st.floats(0, 2e9),
+    pid=st.none() | st.integers(2, 2**22),
+    ready_at=st.none() | st.floats(0, 1000),
+    peak=sizes,
+    leaving=st.none() | st.builds(Leaving, st.sampled_from(Cause), st.text(), st.floats(0, 1000)),
+)
+
+
+@given(model=st.text(min_size=1), original=runs, identity=st.none() | st.text())
+def test_a_record_is_read_back_as_it_was_written(model, original, identity):
+    record = reread(write(model, original, CLOCK, identity))
+    again = record.run
+    assert (model, identity) == (record.model, record.identity)
+    expected = (original.id, original.node, original.spec, original.port, original.pid)
+    assert expected == (again.id, again.node, again.spec, again.port, again.pid)
+    assert (original.reserved, original.peak) == (again.reserved, again.peak)
+    assert original.started_at == again.started_at
+    assert (original.ready_at is None) == (again.ready_at is None)
+    causes = [each.leaving and each.leaving.cause for each in (original, again)]
+    assert causes[0] == causes[1]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    ),
+    st.sampled_from(sorted(write("a", run(), CLOCK))),
+)
+def test_a_record_with_any_field_spoilt_is_read_or_refused_but_never_a_crash(value, key):
+    data = write("a", run(), CLOCK) | {key: value}
+    try:
+        read(data, CLOCK)
+    except UnreadableRecordError:
+        assert value != write("a", run(), CLOCK)[key]
+
+
+@pytest.mark.parametrize("key", sorted(write("a", run(), CLOCK)))
+def test_a_record_that_lacks_a_field_of_its_format_is_refused(key):
+    data = write("a", run(), CLOCK)
+    del data[key]
+    with pytest.raises(UnreadableRecordError, match=key):
+        read(data, CLOCK)
+
+
+@pytest.mark.parametrize("version", [None, 0, FORMAT + 1, "1", [1], {}])
+def test_a_record_of_another_version_is_not_guessed_at(version):
+    with pytest.raises(UnreadableRecordError, match="format"):
+        read(write("a", run(), CLOCK) | {"format": version}, CLOCK)
+
+
+def test_a_field_that_is_new_since_the_record_has_the_default_of_today():
+    """One by one, never by hash: an upgrade that adds a field must not restart every model."""
+    data = write("b", run(spec=SPECS["b"]), CLOCK)
+    for name in ModelSpec.model_fields:
+        older = json.loads(json.dumps(data))
+        older["spec"].pop(name)
+        if name == "command":
+            with pytest.raises(UnreadableRecordError, match="command"):
+                read(older, CLOCK)
+        else:
+            assert restart_fields(SPECS["b"]) == restart_fields(read(older, CLOCK).run.spec)
+
+
+def test_a_record_says_what_a_changed_file_is_compared_with():
+    record = reread(write("a", run(), CLOCK))
+    assert restart_fields(SPECS["a"]) == restart_fields(record.run.spec)
+    assert restart_fields(SPECS["b"]) != restart_fields(record.run.spec)
+
+
+def test_readiness_is_told_by_the_wall_and_read_by_the_clock():
+    record = reread(write("a", run(ready_at=940.0), CLOCK), LATER)
+    assert LATER.now() - (60 + 300) == record.run.ready_at
+
+
+def test_a_wall_clock_that_went_back_makes_no_readiness_of_the_future():
+    yesterday = Clock(now=lambda: 2000.0, wall=lambda: 1_700_000_000.0 - 86_400)
+    assert 2000.0 == reread(write("a", run(ready_at=940.0), CLOCK), yesterday).run.ready_at
+
+
+def test_a_run_counts_as_booked_when_it_is_read():
+    assert LATER.now() == reread(write("a", run(), CLOCK), LATER).run.booked_at
+
+
+def test_a_run_on_its_way_out_goes_on_from_the_first_rung():
+    leaving = Leaving(Cause.MADE_ROOM, "b needs the room", 950.0, drained=True, ladder=True)
+    expected = Leaving(Cause.MADE_ROOM, "was being stopped", LATER.now())
+    assert expected == reread(write("a", run(leaving=leaving), CLOCK), LATER).run.leaving
+
+
+def test_a_record_takes_the_pid_its_run_was_found_with():
+    assert 77 == reread(write("a", run(), CLOCK)).with_pid(77).pid
