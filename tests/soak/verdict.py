@@ -1,0 +1,86 @@
+"""Whether what is held grows with the cycles. Pure: samples in, findings out.
+
+A trend is the median of the slopes between all pairs of samples (Theil and Sen): single outliers do not move it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+from tests.soak.gauge import Sample
+
+SETTLED = 0.2
+"""The share of the samples at the beginning that is not judged: pools of threads fill, caches warm."""
+
+JOURNAL = 6000
+"""Events after which memory is judged: up to 5,000 are kept in memory by design."""
+
+LEAST = 5
+"""Samples without which there is no trend."""
+
+COUNTS = ("descriptors", "threads", "tasks", "children", "records", "logs")
+RSS_PER_1000 = 0.25
+"""MiB of resident memory per 1,000 cycles: 2.5 MiB in 10,000; what an allocator's fragments come to."""
+
+OBJECTS_PER_1000 = 100
+"""Python objects per 1,000 cycles: a leak of one small object in ten cycles."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure judged. `bad` is None where there was too little to judge by."""
+
+    figure: str
+    bad: bool | None
+    text: str
+
+
+def judge(samples: Sequence[Sample], models: int) -> list[Finding]:
+    """Judge a run in which `models` ran at each sample."""
+    settled = samples[int(len(samples) * SETTLED) :]
+    full = [sample for sample in settled if sample.events >= JOURNAL]
+    return [
+        _always("zombies", 0, samples),
+        _always("children", models, samples),
+        _always("records", models, samples),
+        *(_trend(name, settled, _whole, "in this run") for name in COUNTS),
+        _trend("rss", full, lambda slope, _: slope > RSS_PER_1000, "MiB"),
+        _trend("objects", full, lambda slope, _: slope > OBJECTS_PER_1000, "objects"),
+    ]
+
+
+def _whole(slope: float, thousands: float) -> bool:
+    """A count may not grow by one in the whole run."""
+    return slope * thousands >= 1
+
+
+def _always(figure: str, expected: int, samples: Sequence[Sample]) -> Finding:
+    seen = sorted({getattr(sample, figure) for sample in samples})
+    return Finding(figure, seen != [expected], f"always {expected}" if seen == [expected] else f"was {seen}")
+
+
+def _trend(
+    figure: str, samples: Sequence[Sample], grows: Callable[[float, float], bool], unit: str
+) -> Finding:
+    if len(samples) < LEAST:
+        return Finding(figure, None, "not judged: too few samples after the warm-up")
+    slope = 1000 * median(
+        (getattr(b, figure) - getattr(a, figure)) / (b.cycles - a.cycles) for a, b in combinations(samples, 2)
+    )
+    thousands = (samples[-1].cycles - samples[0].cycles) / 1000
+    figures = f"{getattr(samples[0], figure):g} → {getattr(samples[-1], figure):g}"
+    return Finding(
+        figure,
+        grows(slope, thousands),
+        f"{figures}, {slope:+.3g} {unit} per 1,000 cycles".replace("in this run ", ""),
+    )
+
+
+def grown(samples: Sequence[Sample]) -> dict[str, int]:
+    """The kinds of objects of which there are more at the end than after the warm-up, most first."""
+    full = [sample for sample in samples if sample.events >= JOURNAL]
+    if len(full) < LEAST:
+        return {}
+    more = {kind: full[-1].kinds.get(kind, 0) - full[0].kinds.get(kind, 0) for kind in full[-1].kinds}
+    return dict(sorted(((k, n) for k, n in more.items() if n > 0), key=lambda each: -each[1])[:10])
