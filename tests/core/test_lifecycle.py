@@ -6,8 +6,7 @@ import pytest
 
 from tests.core.zoo import GIB, NOW, a_model, an_exit, crashed, leaving, ready, resting, running, starting
 from zoosup.core import lifecycle
-from zoosup.core.lifecycle import (
-    STUCK_RETRY,
+from zoosup.core.facts import (
     Adopted,
     Booked,
     DrainBegun,
@@ -17,18 +16,18 @@ from zoosup.core.lifecycle import (
     FoundSick,
     Gone,
     Held,
-    IllegalTransitionError,
     Inspected,
     Measured,
     Overridden,
     ProbedReady,
     ProbedUnready,
+    Rebooked,
     Recalled,
     Spawned,
     StopBegun,
     Stuck,
-    apply,
 )
+from zoosup.core.lifecycle import STUCK_RETRY, IllegalTransitionError, apply
 from zoosup.core.status import (
     LIVE_PHASES,
     SERVING_PHASES,
@@ -83,6 +82,7 @@ FACTS = [
     gone(an_exit()),
     Stuck("a-1", "pid 7", NOW),
     Measured("a-1", {"ram": GIB}),
+    Rebooked("a-1", {"ram": GIB}),
     Held(Phase.PENDING, Reason.MEMORY, "short"),
     Inspected(Preflight(NOW)),
     Forgiven(),

@@ -12,7 +12,7 @@ from tests.core.temper import Temper
 from tests.core.world import GIB, World
 from tests.core.zoo import a_model, a_zoo
 from zoosup.core.actions import Inspect
-from zoosup.core.lifecycle import FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.status import Phase, Reason
 
 NAMES = "abcd"

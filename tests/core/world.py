@@ -14,7 +14,7 @@ from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
 from zoosup.core import cooldown, switch as switching
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
-from zoosup.core.lifecycle import (
+from zoosup.core.facts import (
     Booked,
     DrainBegun,
     DrainEnded,
@@ -31,8 +31,8 @@ from zoosup.core.lifecycle import (
     Spawned,
     StopBegun,
     Stuck,
-    apply,
 )
+from zoosup.core.lifecycle import apply
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import (
     Cooldown,

@@ -132,6 +132,18 @@ async def test_an_edit_of_a_live_field_keeps_the_pid(host, zoo, file):
     assert (2, pids) == (zoo.zoo.applied.generation, host.pids("a"))
 
 
+async def test_an_edit_of_what_a_model_needs_changes_its_reservation_at_once(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    for size, expected in (("2GiB", 2 * GIB), ("1GiB", 1 * GIB)):
+        host.save(file({"a": size}, "a"))
+        await asyncio.sleep(1)
+        assert (expected, expected) == (
+            zoo.reserved(),
+            host.records[zoo.zoo.models["a"].run.id]["reserved"]["ram"],
+        )
+
+
 async def test_an_edited_command_replaces_the_process(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")

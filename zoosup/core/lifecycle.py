@@ -15,10 +15,32 @@ Leaving is irrevocable: there is no way back from draining or stopping but throu
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from zoosup.core import backoff
+from zoosup.core.facts import (
+    Adopted,
+    Booked,
+    DrainBegun,
+    DrainEnded,
+    Exited,
+    Fact,
+    Forgiven,
+    FoundSick,
+    Gone,
+    Held,
+    Inspected,
+    Measured,
+    Overridden,
+    ProbedReady,
+    ProbedUnready,
+    Rebooked,
+    Recalled,
+    Spawned,
+    StopBegun,
+    Stuck,
+)
 from zoosup.core.status import (
     Backoff,
     Cause,
@@ -26,9 +48,7 @@ from zoosup.core.status import (
     ExitReason,
     Leaving,
     Model,
-    Override,
     Phase,
-    Preflight,
     Reason,
     Run,
 )
@@ -47,169 +67,6 @@ _NAMED = {
 }
 """What a run that we ended for a fault is said to have died of, whatever the signal."""
 
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """Memory is reserved and the run has a name; nothing has been spawned."""
-
-    run: Run
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A run of an earlier zoosup has been found alive. One that was ready is asked anew, without a deadline."""
-
-    run: Run
-
-
-@dataclass(frozen=True, slots=True)
-class Spawned:
-    """The process exists."""
-
-    run_id: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProbedReady:
-    """It answered on its own port."""
-
-    run_id: str
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
-class ProbedUnready:
-    """It answers no longer, or not yet: `message` says what the probe saw, `now` when."""
-
-    run_id: str
-    message: str
-    now: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FoundSick:
-    """Its liveness probe has given up on it."""
-
-    run_id: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """A person wants it ended and started afresh."""
-
-    run_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exited:
-    """The leader has ended; others of its tree may live."""
-
-    run_id: str
-    exit: Exit
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
-class DrainBegun:
-    """`stop.before` is being carried out."""
-
-    run_id: str
-    leaving: Leaving
-
-
-@dataclass(frozen=True, slots=True)
-class DrainEnded:
-    """`stop.before` has ended, well or not."""
-
-    run_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class StopBegun:
-    """The ladder is at work."""
-
-    run_id: str
-    leaving: Leaving
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """No member of the run is left, seen twice; or none was ever spawned. `exit` is how the leader ended."""
-
-    run_id: str
-    exit: Exit | None
-    now: float
-    policy: Restart
-    jitter: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """Members live on 10 s after SIGKILL: the reservation stays and nothing starts in its place."""
-
-    run_id: str
-    survivors: str
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Bytes that the run's whole tree holds, by pool id."""
-
-    run_id: str
-    amounts: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A model without a run rests in another phase."""
-
-    phase: Phase
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """Its files and port were looked at."""
-
-    preflight: Preflight
-
-
-@dataclass(frozen=True, slots=True)
-class Forgiven:
-    """Its failures are forgotten: its part of the file changed, or a person asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overridden:
-    """A person has asked for it to run or not; None: the file decides again."""
-
-    override: Override | None
-
-
-Fact = (
-    Booked
-    | Adopted
-    | Spawned
-    | ProbedReady
-    | ProbedUnready
-    | FoundSick
-    | Recalled
-    | Exited
-    | DrainBegun
-    | DrainEnded
-    | StopBegun
-    | Gone
-    | Stuck
-    | Measured
-    | Held
-    | Inspected
-    | Forgiven
-    | Overridden
-)
 
 _P = Phase
 _RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
@@ -417,6 +274,10 @@ def _measured(model: Model, fact: Measured) -> Model:
     return _with_run(model, measured=fact.amounts, peak=peak)
 
 
+def _rebooked(model: Model, fact: Rebooked) -> Model:
+    return _with_run(model, reserved=fact.reserved)
+
+
 def _held(model: Model, fact: Held) -> Model:
     return replace(model, phase=fact.phase, reason=fact.reason, message=fact.message)
 
@@ -451,6 +312,7 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     Gone: _gone,
     Stuck: _stuck,
     Measured: _measured,
+    Rebooked: _rebooked,
     Held: _held,
     Inspected: _inspected,
     Forgiven: _forgiven,

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
-from zoosup.core.lifecycle import Booked, DrainBegun, Held, StopBegun
+from zoosup.core.facts import Booked, DrainBegun, Held, StopBegun
 from zoosup.core.status import Leaving, Phase, Reason, Run
 from zoosup.host.ports import Inspector
 from zoosup.runtime.operations import Operations

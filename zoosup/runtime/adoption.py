@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from zoosup.core.lifecycle import Adopted, Measured
+from zoosup.core.facts import Adopted, Measured
 from zoosup.core.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
 from zoosup.runtime.operations import environment

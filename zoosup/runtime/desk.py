@@ -9,7 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from zoosup.core.lifecycle import Inspected
+from zoosup.core.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime import following, snapshot

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoosup.core.actions import Drain, Inspect
-from zoosup.core.lifecycle import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.ledger import Ledger
@@ -249,7 +249,8 @@ class Operations:
             look = await self._host.inspector.inspect(spec, env, action.port, self._clock.now())
         finally:
             self._inspecting.discard(action.model)
-        self._post(Told(action.model, Inspected(look)))
+        # Dated when it came, not when it began: a look over a slow network would be too old to count for ever.
+        self._post(Told(action.model, Inspected(replace(look, at=self._clock.now()))))
 
     # what the host reports by itself
 

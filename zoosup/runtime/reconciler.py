@@ -16,7 +16,8 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
-from zoosup.core.lifecycle import Gone, IllegalTransitionError, Measured as RunMeasured, Recalled, Stuck
+from zoosup.core.facts import Gone, Measured as RunMeasured, Recalled, Stuck
+from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Exit, Model, Override, Phase, Run, SwitchOutcome
 from zoosup.host.ports import Host

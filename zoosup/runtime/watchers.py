@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from zoosup.core.lifecycle import Fact, FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.facts import Fact, FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.status import SERVING_PHASES, Model, Run
 from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.messages import Message, Told
@@ -95,7 +95,7 @@ class Watchers:
             return None if verdict.ok else FoundSick(run_id, verdict.message)
         if verdict.ok:
             return ProbedReady(run_id, self._clock.now())
-        return ProbedUnready(run_id, verdict.message)
+        return ProbedUnready(run_id, verdict.message, self._clock.now())
 
 
 def watchable(model: Model) -> bool:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, switch as switching
-from zoosup.core.lifecycle import Adopted, Fact, Forgiven, Overridden, apply
+from zoosup.core.estimate import need
+from zoosup.core.facts import Adopted, Fact, Forgiven, Overridden, Rebooked
+from zoosup.core.lifecycle import apply
 from zoosup.core.status import (
     Cooldown,
     Model,
@@ -82,6 +84,7 @@ class Zoo:
         for name in spec.models:
             self.models.setdefault(name, Model(name))
         self._forgive(before, spec)
+        self._rebook()
         self._lift_overrides(set(before.active) ^ set(spec.active))
         change = switching.Change(generation, before.active, spec.active)
         self.switch = switching.begin(change, self.switch, self.models)
@@ -113,6 +116,13 @@ class Zoo:
         for name, spec in after.models.items():
             if before.models.get(name) != spec or name in undone:
                 self.tell(name, Forgiven())
+
+    def _rebook(self) -> None:
+        """An edit of `memory` counts at once, for runs that live too."""
+        for model, run in self.live():
+            spec = self.spec.models.get(model.name)
+            if spec is not None and need(spec).amounts != run.reserved:
+                self.tell(model.name, Rebooked(run.id, dict(need(spec).amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
         for name in changed:

@@ -1,0 +1,183 @@
+"""What can be learned about a model: each fact as data, with the run it is about.
+
+Knows no rule: which fact may come when, and what it leaves true, stands in `lifecycle`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoosup.core.status import Exit, Leaving, Override, Phase, Preflight, Run
+from zoosup.spec.models import Restart
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Memory is reserved and the run has a name; nothing has been spawned."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A run of an earlier zoosup has been found alive. One that was ready is asked anew, without a deadline."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The process exists."""
+
+    run_id: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedReady:
+    """It answered on its own port."""
+
+    run_id: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedUnready:
+    """It answers no longer, or not yet: `message` says what the probe saw, `now` when."""
+
+    run_id: str
+    message: str
+    now: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSick:
+    """Its liveness probe has given up on it."""
+
+    run_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A person wants it ended and started afresh."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The leader has ended; others of its tree may live."""
+
+    run_id: str
+    exit: Exit
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrainBegun:
+    """`stop.before` is being carried out."""
+
+    run_id: str
+    leaving: Leaving
+
+
+@dataclass(frozen=True, slots=True)
+class DrainEnded:
+    """`stop.before` has ended, well or not."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopBegun:
+    """The ladder is at work."""
+
+    run_id: str
+    leaving: Leaving
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """No member of the run is left, seen twice; or none was ever spawned. `exit` is how the leader ended."""
+
+    run_id: str
+    exit: Exit | None
+    now: float
+    policy: Restart
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Members live on 10 s after SIGKILL: the reservation stays and nothing starts in its place."""
+
+    run_id: str
+    survivors: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Bytes that the run's whole tree holds, by pool id."""
+
+    run_id: str
+    amounts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebooked:
+    """The file now says something else of what it needs: bytes by pool id."""
+
+    run_id: str
+    reserved: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model without a run rests in another phase."""
+
+    phase: Phase
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """Its files and port were looked at."""
+
+    preflight: Preflight
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """Its failures are forgotten: its part of the file changed, or a person asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A person has asked for it to run or not; None: the file decides again."""
+
+    override: Override | None
+
+
+Fact = (
+    Booked
+    | Adopted
+    | Spawned
+    | ProbedReady
+    | ProbedUnready
+    | FoundSick
+    | Recalled
+    | Exited
+    | DrainBegun
+    | DrainEnded
+    | StopBegun
+    | Gone
+    | Stuck
+    | Measured
+    | Rebooked
+    | Held
+    | Inspected
+    | Forgiven
+    | Overridden
+)
