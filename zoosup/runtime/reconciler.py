@@ -44,6 +44,9 @@ WARMING = 5.0
 HEARTBEAT = 2.0
 """Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
 
+SHORTEST_WAIT = 0.001
+"""Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
+
 TURNS_AT_ONCE = 20
 """Plans carried out in one turn before others get their say; a plan that never settles must not stop the loop."""
 
@@ -123,7 +126,7 @@ class Reconciler:
         until = latest if self._wake_at is None else min(latest, self._wake_at)
         if until > now:
             try:
-                async with asyncio.timeout(until - now):
+                async with asyncio.timeout(max(SHORTEST_WAIT, until - now)):
                     await self._hint.wait()
             except TimeoutError:
                 pass
