@@ -1,6 +1,6 @@
 """The same black-box cases against zoosup, supervisord, circus and pm2; one table, judged by the operating system.
 
-    python tests/peers/run.py [--short] [--markdown] [--crashes N] [NAME…]
+    python tests/peers/run.py [--only CASE] [--crashes N] [--markdown] [NAME…]
 
 Takes some eight minutes. A supervisor that can't be had here is left out with a reason. Exits 1 when a case could not
 be run, or when zoosup itself left a process or made a second copy.
@@ -11,7 +11,7 @@ be run, or when zoosup itself left a process or made a second copy.
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -37,8 +37,9 @@ def main() -> int:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         heads.append(head)
-        for each in _cases(short=arguments.short, crashes=arguments.crashes):
-            failed |= not _collect(kind, head, each, results)
+        for case, each in _cases(arguments.crashes).items():
+            if arguments.only in {None, case}:
+                failed |= not _collect(kind, head, each, results)
     shown = table.markdown if arguments.markdown else table.plain
     print(shown(results, heads))
     for name in arguments.names or SUPERVISORS:
@@ -46,12 +47,14 @@ def main() -> int:
     return 1 if failed or _broken(results) else 0
 
 
-def _cases(*, short: bool, crashes: int) -> Iterable[Callable[[cases.Make], cases.Rows]]:
-    yield cases.ladder
-    yield cases.death
-    yield cases.slip
-    yield cases.live_edit
-    yield partial(cases.latency, count=2 if short else crashes)
+def _cases(crashes: int) -> Mapping[str, Callable[[cases.Make], cases.Rows]]:
+    return {
+        "ladder": cases.ladder,
+        "death": cases.death,
+        "slip": cases.slip,
+        "live-edit": cases.live_edit,
+        "latency": partial(cases.latency, count=crashes),
+    }
 
 
 def _collect(
@@ -89,7 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", choices=[*SUPERVISORS, []], help=", ".join(SUPERVISORS)
     )
-    parser.add_argument("--short", action="store_true", help="few crashes: that it works, not how fast")
+    parser.add_argument("--only", metavar="CASE", choices=[*_cases(0)], help=", ".join(_cases(0)))
     parser.add_argument("--markdown", action="store_true", help="for the README")
     parser.add_argument("--crashes", type=int, default=7, metavar="N", help="programs to crash, twice each")
     return parser.parse_args()

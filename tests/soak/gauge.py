@@ -53,7 +53,7 @@ def take(zoo: Zoosup, cycles: int) -> Sample:
     return Sample(
         cycles=cycles,
         events=_events(zoo.url),
-        rss=process.memory_info().rss / MIB,
+        rss=round(process.memory_info().rss / MIB, 2),
         state=sum(file.stat().st_size for file in _files(zoo.state)) / MIB,
         tasks=asked["tasks"],
         objects=asked["objects"],

@@ -16,10 +16,13 @@ SETTLED = 0.2
 JOURNAL = 6000
 """Events after which memory is judged: up to 5,000 are kept in memory by design."""
 
+LATE = 0.5
+"""The share of the cycles after which resident memory is judged: SQLite's cache and the allocator's free lists fill."""
+
 LEAST = 5
 """Samples without which there is no trend."""
 
-COUNTS = ("descriptors", "threads", "tasks", "children", "records", "logs")
+COUNTS = ("descriptors", "threads", "tasks", "logs")
 RSS_PER_1000 = 0.25
 """MiB of resident memory per 1,000 cycles: 2.5 MiB in 10,000; what an allocator's fragments come to."""
 
@@ -40,41 +43,15 @@ def judge(samples: Sequence[Sample], models: int) -> list[Finding]:
     """Judge a run in which `models` ran at each sample."""
     settled = samples[int(len(samples) * SETTLED) :]
     full = [sample for sample in settled if sample.events >= JOURNAL]
+    late = [sample for sample in full if sample.cycles > samples[-1].cycles * LATE]
     return [
         _always("zombies", 0, samples),
         _always("children", models, samples),
         _always("records", models, samples),
-        *(_trend(name, settled, _whole, "in this run") for name in COUNTS),
-        _trend("rss", full, lambda slope, _: slope > RSS_PER_1000, "MiB"),
-        _trend("objects", full, lambda slope, _: slope > OBJECTS_PER_1000, "objects"),
+        *(_trend(name, settled, _a_whole_one) for name in COUNTS),
+        _trend("objects", full, lambda slope, _: slope > OBJECTS_PER_1000),
+        _trend("rss", late, lambda slope, _: slope > RSS_PER_1000),
     ]
-
-
-def _whole(slope: float, thousands: float) -> bool:
-    """A count may not grow by one in the whole run."""
-    return slope * thousands >= 1
-
-
-def _always(figure: str, expected: int, samples: Sequence[Sample]) -> Finding:
-    seen = sorted({getattr(sample, figure) for sample in samples})
-    return Finding(figure, seen != [expected], f"always {expected}" if seen == [expected] else f"was {seen}")
-
-
-def _trend(
-    figure: str, samples: Sequence[Sample], grows: Callable[[float, float], bool], unit: str
-) -> Finding:
-    if len(samples) < LEAST:
-        return Finding(figure, None, "not judged: too few samples after the warm-up")
-    slope = 1000 * median(
-        (getattr(b, figure) - getattr(a, figure)) / (b.cycles - a.cycles) for a, b in combinations(samples, 2)
-    )
-    thousands = (samples[-1].cycles - samples[0].cycles) / 1000
-    figures = f"{getattr(samples[0], figure):g} → {getattr(samples[-1], figure):g}"
-    return Finding(
-        figure,
-        grows(slope, thousands),
-        f"{figures}, {slope:+.3g} {unit} per 1,000 cycles".replace("in this run ", ""),
-    )
 
 
 def grown(samples: Sequence[Sample]) -> dict[str, int]:
@@ -84,3 +61,24 @@ def grown(samples: Sequence[Sample]) -> dict[str, int]:
         return {}
     more = {kind: full[-1].kinds.get(kind, 0) - full[0].kinds.get(kind, 0) for kind in full[-1].kinds}
     return dict(sorted(((k, n) for k, n in more.items() if n > 0), key=lambda each: -each[1])[:10])
+
+
+def _a_whole_one(slope: float, thousands: float) -> bool:
+    """A count may not grow by one in the whole run."""
+    return slope * thousands >= 1
+
+
+def _always(figure: str, expected: int, samples: Sequence[Sample]) -> Finding:
+    seen = sorted({getattr(sample, figure) for sample in samples})
+    return Finding(figure, seen != [expected], f"always {expected}" if seen == [expected] else f"was {seen}")
+
+
+def _trend(figure: str, samples: Sequence[Sample], grows: Callable[[float, float], bool]) -> Finding:
+    if len(samples) < LEAST:
+        return Finding(figure, None, "not judged: too few samples after the warm-up")
+    pairs = combinations([(sample.cycles / 1000, getattr(sample, figure)) for sample in samples], 2)
+    slope = median((b - a) / (then - before) for (before, a), (then, b) in pairs)
+    thousands = (samples[-1].cycles - samples[0].cycles) / 1000
+    ends = f"{getattr(samples[0], figure):,.10g} to {getattr(samples[-1], figure):,.10g}"
+    text = f"{ends} from cycle {samples[0].cycles:,} on, {slope:+.3g} per 1,000 cycles"
+    return Finding(figure, grows(slope, thousands), text)
