@@ -1,8 +1,8 @@
 """The same black-box cases against zoosup, supervisord, circus and pm2; one table, judged by the operating system.
 
-    python tests/peers/run.py [--only CASE] [--crashes N] [--markdown] [NAME…]
+    python tests/peers/run.py [--only CASE] [--rounds N] [--crashes N] [--markdown] [NAME…]
 
-Takes some eight minutes. A supervisor that can't be had here is left out with a reason. Exits 1 when a case could not
+Takes some fifteen minutes. A supervisor that can't be had here is left out with a reason. Exits 1 when a case could not
 be run, or when zoosup itself left a process or made a second copy.
 """
 
@@ -37,7 +37,7 @@ def main() -> int:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         heads.append(head)
-        for case, each in _cases(arguments.crashes).items():
+        for case, each in _cases(arguments.rounds, arguments.crashes).items():
             if arguments.only in {None, case}:
                 failed |= not _collect(kind, head, each, results)
     shown = table.markdown if arguments.markdown else table.plain
@@ -47,9 +47,9 @@ def main() -> int:
     return 1 if failed or _broken(results) else 0
 
 
-def _cases(crashes: int) -> Mapping[str, Callable[[cases.Make], cases.Rows]]:
+def _cases(rounds: int, crashes: int) -> Mapping[str, Callable[[cases.Make], cases.Rows]]:
     return {
-        "ladder": cases.ladder,
+        "ladder": partial(cases.ladder, rounds=rounds),
         "death": cases.death,
         "slip": cases.slip,
         "live-edit": cases.live_edit,
@@ -75,7 +75,7 @@ def _collect(
 
 def _broken(results: dict[str, dict[str, str]]) -> list[str]:
     """The rows in which zoosup did what it promises never to do."""
-    promised = {"left after": "0", "and restarted": "1 (the same)", "a broken file": "untouched"}
+    promised = {"left after": "nothing", "and restarted": "1 (the same)", "a broken file": "untouched"}
     return [
         case
         for case, row in results.items()
@@ -92,8 +92,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", choices=[*SUPERVISORS, []], help=", ".join(SUPERVISORS)
     )
-    parser.add_argument("--only", metavar="CASE", choices=[*_cases(0)], help=", ".join(_cases(0)))
+    parser.add_argument("--only", metavar="CASE", choices=[*_cases(0, 0)], help=", ".join(_cases(0, 0)))
     parser.add_argument("--markdown", action="store_true", help="for the README")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="stops of each kind")
     parser.add_argument("--crashes", type=int, default=7, metavar="N", help="programs to crash, twice each")
     return parser.parse_args()
 

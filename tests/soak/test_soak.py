@@ -49,9 +49,13 @@ def test_a_record_that_stays_behind_is_found():
     assert "records" in bad(history(records=lambda i: 10 + (i > 20)))
 
 
-def test_memory_that_grows_by_a_quarter_of_a_mebibyte_in_1000_cycles_is_found():
-    assert {"rss"} == bad(history(rss=lambda i: 70 + i * 0.07))
-    assert set() == bad(history(rss=lambda i: 70 + i * 0.02))
+def test_memory_that_grows_by_half_a_mebibyte_in_1000_cycles_is_found():
+    assert {"rss"} == bad(history(rss=lambda i: 70 + i * 0.15))
+    assert set() == bad(history(rss=lambda i: 70 + i * 0.05))
+
+
+def test_one_step_of_the_allocator_is_no_growth():
+    assert set() == bad(history(rss=lambda i: 70.0 if i < 28 else 71.8))
 
 
 def test_objects_that_grow_are_named():
