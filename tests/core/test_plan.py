@@ -30,7 +30,7 @@ from tests.core.zoo import (
 )
 from zoosup.core.actions import Drain, Hold, Start, Stop
 from zoosup.core.plan import MEMORY_POLL, PREFLIGHT_FRESH
-from zoosup.core.status import Cause, Override, Phase, Reason
+from zoosup.core.status import Cause, Leaving, Override, Phase, Reason
 
 # starting
 
@@ -171,6 +171,13 @@ def test_what_can_not_be_killed_is_told_and_tried_again_later():
 def test_what_can_not_be_killed_keeps_its_memory_booked():
     spec = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])
     host = a_host(spec, a=stuck(retry_at=NOW + 30), free="30GiB")
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_what_a_crash_has_left_keeps_its_memory_booked():
+    spec = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])
+    out = Leaving(Cause.CRASHED, "exited with code 1", NOW - 1, ladder=True)
+    host = a_host(spec, a=running(Phase.STOPPING, leaving=out, exit=an_exit()), free="30GiB")
     assert ["hold b pending WaitingForEviction"] == acts(spec, host)
 
 

@@ -212,6 +212,16 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(yard, monke
     assert [] == [role for role, pid in pids.items() if lives(pid)]
 
 
+async def test_who_is_missed_by_one_look_is_found_by_the_second(yard, monkeypatch):
+    monkeypatch.setattr("zoosup.host.processes._EARLY_LOOKS", ())
+    pids = await yard.start("leader-deaf")
+    table = yard.processes._table
+    scan, blind = table.scan, [{}]
+    monkeypatch.setattr(table, "scan", lambda: blind.pop() if blind else scan())
+    assert "" == await yard.end(grace=0.1)
+    assert not lives(pids["leader"])
+
+
 @pytest.mark.parametrize("trouble", [OSError(24, "Too many open files"), TimeoutError()])
 async def test_a_table_that_cannot_be_read_is_not_taken_for_an_empty_one(yard, monkeypatch, trouble):
     pids = await yard.start("plain")

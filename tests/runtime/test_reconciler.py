@@ -13,7 +13,7 @@ GIB = 2**30
 
 async def test_an_active_model_is_started_and_becomes_ready(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a"))
-    await zoo.until("a", "ready")
+    await zoo.until("a", "ready", within=10)
     assert ["spawn", "ready"] == host.events("a")
     assert zoo.board.snapshot["converged"] is True
 
@@ -182,6 +182,7 @@ async def test_stop_before_is_carried_out_before_the_signal(host, zoo, file):
     host.save(text.replace("active: a", "active: []"))
     await zoo.until("a", "stopped")
     assert ["spawn", "ready", "drain POST /drain", "term", "exit", "gone"] == host.events("a")
+    assert host.at("a", "term") - host.at("a", "drain POST /drain") < 1, "the whole grace was waited for"
 
 
 async def test_a_model_stopped_by_hand_stays_stopped_until_it_is_started(host, zoo, file):
@@ -318,6 +319,16 @@ async def test_plan_tells_what_the_next_pass_does_and_changes_nothing(host, zoo,
     assert "waits for a to leave" == told["models"]["b"]["message"]
     await asyncio.sleep(5)
     assert (["spawn", "ready"], 1) == (host.events("a"), zoo.zoo.applied.generation)
+
+
+async def test_plan_of_an_edit_forgives_nothing(host, zoo, file):
+    host.behave("a", dies_after=0.5)
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "backoff")
+    backoff = zoo.zoo.models["a"].backoff
+    await zoo.desk.plan(file({"a": "2GiB", "b": "1GiB"}, "[a, b]"), "zoo.yaml")
+    assert {"a"} == zoo.zoo.models.keys()
+    assert ("backoff", backoff) == (zoo.phase("a"), zoo.zoo.models["a"].backoff)
 
 
 async def test_the_same_file_again_is_no_change(host, zoo, file):
