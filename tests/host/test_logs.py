@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 import subprocess
 import sys
 from urllib.parse import unquote
@@ -80,6 +81,14 @@ async def test_only_the_owner_may_read_them(logs):
     await logs.rotate()
     assert [0o600, 0o600] == [path.stat().st_mode & 0o777 for path in sorted(log.parent.iterdir())]
     assert 0o700 == log.parent.stat().st_mode & 0o777
+
+
+async def test_a_state_directory_that_was_deleted_is_made_again_for_its_owner_alone(tmp_path):
+    """Open to others, it would be refused by the next zoosup."""
+    logs = Logs(tmp_path / "state" / "logs")
+    await logs.begin("a")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("state", "state/logs")]
+    assert [0o700, 0o700] == modes
 
 
 async def test_a_tail_has_the_last_lines(logs):

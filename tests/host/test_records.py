@@ -57,6 +57,14 @@ async def test_a_directory_that_was_deleted_meanwhile_is_made_again(records, run
     assert ({"r2": {"port": 2}}, []) == records.load()
 
 
+async def test_a_state_directory_that_was_deleted_is_made_again_for_its_owner_alone(tmp_path):
+    records = RecordDirectory(tmp_path / "state" / "runs")
+    await records.write("r1", {})
+    records.close()
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("state", "state/runs")]
+    assert [0o700, 0o700] == modes
+
+
 async def test_a_disk_that_refuses_is_an_error_and_leaves_the_old_record(records, runs, monkeypatch):
     await records.write("r1", {"turn": 1})
     really_open = os.open

@@ -81,7 +81,9 @@ class Logs:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _begin(self, model: str) -> Path:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (self._directory.parent, self._directory):
+            # Somebody may have cleaned up; `parents=True` would open the state directory to others.
+            each.mkdir(mode=0o700, exist_ok=True)
         log, previous = self.path(model), self.path(model, previous=True)
         _move(log, previous)
         _move(_copy_of(log), _copy_of(previous))

@@ -57,7 +57,8 @@ class RecordDirectory:
         return self._directory / f"{run_id}{_SUFFIX}"
 
     def _write(self, run_id: str, data: bytes) -> None:
-        self._directory.mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up
+        for each in (self._directory.parent, self._directory):
+            each.mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up
         beside = self._directory / f"{run_id}.tmp"
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
