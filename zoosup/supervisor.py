@@ -34,11 +34,12 @@ from zoosup.host.store import StateDirectory
 from zoosup.host.watch import ConfigWatch
 from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
+from zoosup.runtime.beginning import begin, catch_up
 from zoosup.runtime.board import Board
 from zoosup.runtime.desk import Desk, foretell
 from zoosup.runtime.herald import Herald, taking_over
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.messages import Leave, Message
+from zoosup.runtime.messages import FileRead, Leave, Message
 from zoosup.runtime.ports import Faces
 from zoosup.runtime.reconciler import Reconciler
 from zoosup.runtime.telling import JsonLines, TextLines, tell
@@ -142,10 +143,10 @@ async def _supervise(
     try:
         zoo = _empty_zoo(str(path), journal, settings.instance, _mark(store))
         config = ConfigWatch(path)
-        await _begin_with_the_file(zoo, config, store, environ)
+        edit = await _begin_with_the_file(zoo, config, store, environ)
         exits = _ExitLine()
         async with _host(zoo, config, store, exits) as host, _beside() as beside:
-            again = await _keep_it_so(_Charge(settings, zoo, host, store, init, environ), exits, beside)
+            again = await _keep_it_so(_Charge(settings, zoo, host, store, init, environ, edit), exits, beside)
         return None if again else _farewell(zoo)
     finally:
         init.close()
@@ -162,6 +163,7 @@ class _Charge:
     store: StateDirectory
     init: InitSystem
     environ: Mapping[str, str]
+    edit: FileRead | None  # of the file, made while no zoosup watched
 
 
 async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work], None]) -> bool:
@@ -174,6 +176,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
     _obey_signals(reconciler.post, lambda: beside(herald.reload(desk.reload)), settings)
     async with taking_over(charge.init):
         await adopt(zoo, host, charge.environ)
+    catch_up(zoo, charge.edit)
     exits.connect(reconciler.exited)
     web = WebServer(Faces(board, zoo.journal, desk, host.logs), control=charge.store.socket)
     await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
@@ -211,23 +214,11 @@ def _empty_zoo(path: str, journal: Journal, instance: str, mark: str = "") -> Zo
 
 async def _begin_with_the_file(
     zoo: Zoo, config: ConfigWatch, store: StateDirectory, environ: Mapping[str, str]
-) -> None:
-    """Put the file in force, or the last good one where it is broken; with neither there is nothing to supervise."""
+) -> FileRead | None:
     state = store.load()
     for note in store.notes:
         _log.warning("%s", note)
-    path = zoo.applied.path
-    message = await following.read(await config.read(), path, environ)
-    error = message.error
-    if message.spec is None:
-        kept = memento.last_good(state, path)
-        message = await following.read(Content(kept or None, error), path, environ)
-    if message.spec is None:
-        raise InvalidFileError(error)
-    zoo.take_over(message.spec, message.text)
-    if error:
-        zoo.refuse(error)
-    memento.recall(zoo, state)
+    return await begin(zoo, await config.read(), state, environ)
 
 
 @contextlib.asynccontextmanager

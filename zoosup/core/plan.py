@@ -54,7 +54,7 @@ COOLDOWN_SLOW = 0.1
 anything starts, then 2 % of the time waited, so that a long wait costs nothing and ends at most 2 % late.
 """
 
-_GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK})
+GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK})
 """Reasons of `failed` that only an edit or a person ends; the others end when what was missing appears."""
 
 _POLLED = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
@@ -225,7 +225,7 @@ class _Pass:
             self.room.earlier.add(name)
 
     def _place(self, model: Model, spec: ModelSpec) -> None:
-        if model.phase is Phase.FAILED and model.reason in _GIVEN_UP:
+        if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
             self._note(model, Verdict("refused", model.reason, model.message))
         elif model.backoff.until > self.observed.now:
             self._wake(model.backoff.until)

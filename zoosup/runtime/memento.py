@@ -1,4 +1,4 @@
-"""What has to outlive zoosup, as plain data: the last good file, people's wishes, back-off.
+"""What has to outlive zoosup, as plain data: the last good file, people's wishes, back-off, what was given up.
 
 Knows how the zoo turns into JSON and back, and is tolerant of what it can't read; where it is kept is the store's
 business.
@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core.status import Backoff, Model, Override
+from zoosup.core.plan import GIVEN_UP
+from zoosup.core.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.host.ports import Store
 from zoosup.runtime.zoo import Clock, Zoo
+
+AGAIN = 1.0
+"""Seconds after which a disk that refused is asked again."""
 
 _log = logging.getLogger(__name__)
 
@@ -21,18 +25,24 @@ def remember(zoo: Zoo) -> dict[str, Any]:
     """What is worth keeping of the zoo."""
     now = zoo.clock.now()
     models = {name: kept for name, model in zoo.models.items() if (kept := _kept(model, now, zoo.clock))}
-    return {"file": {"path": zoo.applied.path, "text": zoo.applied.text}, "models": models}
+    file = {"path": zoo.applied.path, "text": zoo.applied.text}
+    return {"file": file, "models": models, "switch": _kept_switch(zoo.switch)}
 
 
 def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
-    """Give the models of the zoo back what was kept of them; what can't be read is left out, and said."""
+    """Give the zoo back what was kept of it; what can't be read is left out, and said.
+
+    To be called with that file in force which the state was kept under, or with one that has nothing to do with it.
+    """
+    if _table(state.get("file")).get("text") == zoo.applied.text:
+        _recall_switch(zoo, state.get("switch"))
     for name, kept in _table(state.get("models")).items():
         model = zoo.models.get(name)
         if model is None:
             continue
         try:
-            zoo.models[name] = _restored(model, kept, zoo.clock)
-        except (TypeError, ValueError, KeyError) as error:
+            zoo.models[name] = _restored(model, kept, zoo)
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             _log.warning("%s: what was kept of it can't be read and is left out: %s", name, error)
 
 
@@ -51,12 +61,16 @@ class Keeper:
         self._kept: dict[str, Any] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._refused = False
+        self._asked_at = float("-inf")
 
     def note(self, zoo: Zoo) -> None:
-        """Begin to write if anything worth keeping has changed."""
-        state = remember(zoo)
-        if _steady(state) != _steady(self._kept) and (self._writing is None or self._writing.done()):
-            self._kept = state
+        """Begin to write if anything worth keeping has changed, or if the disk has refused it before."""
+        if self._writing is not None and not self._writing.done():
+            return
+        state, now = remember(zoo), zoo.clock.now()
+        due = now - self._asked_at >= AGAIN if self._refused else _steady(state) != _steady(self._kept)
+        if due:
+            self._kept, self._asked_at = state, now
             self._writing = asyncio.create_task(self._write(state))
 
     async def keep(self, zoo: Zoo) -> None:
@@ -84,17 +98,53 @@ def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
         # Wall time, since a monotonic clock means nothing after a reboot; bounded by `max` when it is read.
         until = clock.wall() + max(0.0, model.backoff.until - now)
         kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
+    if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
+        kept["failed"] = {"reason": str(model.reason), "message": model.message}
     return kept
 
 
-def _restored(model: Model, kept: Any, clock: Clock) -> Model:
-    table = _table(kept)
+def _kept_switch(switch: Switch | None) -> dict[str, Any] | None:
+    if switch is None:
+        return None
+    return {
+        "generation": switch.generation,
+        "incoming": list(switch.incoming),
+        "outgoing": list(switch.outgoing),
+        "outcome": switch.outcome.value,
+        "message": switch.message,
+    }
+
+
+def _recall_switch(zoo: Zoo, kept: Any) -> None:
+    """One that was rolled back stays so: a restart of zoosup must not try again what failed, and stop what serves."""
+    if kept is None:
+        return
+    try:
+        zoo.switch = Switch(
+            generation=int(kept["generation"]),
+            incoming=tuple(str(name) for name in kept["incoming"]),
+            outgoing=tuple(str(name) for name in kept["outgoing"]),
+            outcome=SwitchOutcome(kept["outcome"]),
+            message=str(kept["message"]),
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        _log.warning("what was kept of the last switch can't be read and is left out: %r", error)
+
+
+def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
+    table, clock = _table(kept), zoo.clock
     if "override" in table:
         model = replace(model, override=Override(table["override"]))
     if "backoff" in table:
         backoff = _table(table["backoff"])
-        left = max(0.0, float(backoff["until"]) - clock.wall())
+        # The wall clock may have jumped: nobody waits longer than the longest delay for it.
+        longest = zoo.spec.models[model.name].restart.max
+        left = min(max(0.0, float(backoff["until"]) - clock.wall()), longest)
         model = replace(model, backoff=Backoff(int(backoff["count"]), clock.now() + left))
+    if "failed" in table:
+        failed = _table(table["failed"])
+        reason, message = Reason(failed["reason"]), str(failed["message"])
+        model = replace(model, phase=Phase.FAILED, reason=reason, message=message)
     return model
 
 
@@ -103,10 +153,10 @@ def _steady(state: Mapping[str, Any] | None) -> Any:
     if state is None:
         return None
     models = {
-        name: (kept.get("override"), kept.get("backoff", {}).get("count"))
+        name: (kept.get("override"), kept.get("backoff", {}).get("count"), kept.get("failed"))
         for name, kept in state["models"].items()
     }
-    return state["file"], models
+    return state["file"], models, state["switch"]
 
 
 def _table(value: Any) -> Mapping[str, Any]:

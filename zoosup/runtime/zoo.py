@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, switch as switching
 from zoosup.core.estimate import need
-from zoosup.core.facts import Adopted, Fact, Forgiven, Overridden, Rebooked
+from zoosup.core.facts import Adopted, Fact, Forgiven, Held, Overridden, Rebooked
 from zoosup.core.lifecycle import apply
 from zoosup.core.status import (
     Cooldown,
@@ -172,6 +172,9 @@ class Zoo:
         model = self.models.setdefault(name, Model(name))
         if model.run is not None:
             return False
+        if model.phase is not Phase.STOPPED:
+            # What was kept of it is older than its run.
+            self.tell(name, Held(Phase.STOPPED, Reason.NOT_WANTED, ""))
         self.tell(name, fact)
         return True
 
