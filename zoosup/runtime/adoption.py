@@ -88,7 +88,7 @@ async def _forget(zoo: Zoo, host: Host, run_id: str, record: Record) -> None:
     zoo.journal.add(
         "Gone", record.model, "Unwatched", "ended while no supervisor watched", {"run_id": run_id}
     )
-    await host.records.remove(run_id)
+    await _remove_record(host, run_id)
 
 
 async def _end(zoo: Zoo, host: Host, run_id: str) -> None:
@@ -97,12 +97,25 @@ async def _end(zoo: Zoo, host: Host, run_id: str) -> None:
     if ended.survivors:
         # Waiting for ever would keep the whole zoo down; what it holds is counted as a stranger's.
         zoo.journal.add("Stuck", None, "TerminationStuck", f"run {run_id}: {ended.survivors}")
-    await host.records.remove(run_id)
+    await _remove_record(host, run_id)
+
+
+async def _remove_record(host: Host, run_id: str) -> None:
+    try:
+        await host.records.remove(run_id)
+    except OSError as error:
+        # It stays until the next start finds once more that nothing of it lives.
+        _log.warning("the record of run %s can't be removed: %s", run_id, error)
 
 
 async def _weigh(zoo: Zoo, host: Host) -> None:
     """Before the first plan: memory that an adopted run holds must not count as promised to it once more."""
-    usage = await host.processes.usage()
+    try:
+        usage = await host.processes.usage()
+    except OSError as error:
+        # What they hold then counts as promised as well, until it can be measured: too careful, never too bold.
+        _log.warning("what the models hold can't be measured: %s", error)
+        return
     for model, run in zoo.live():
         if run.id in usage:
             zoo.tell(model.name, Measured(run.id, {"ram": usage[run.id]}))
