@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoosup.core.actions import Drain, Inspect
 from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
@@ -34,6 +34,9 @@ LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
 
 _log = logging.getLogger(__name__)
+
+_Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
+"""Work that is made where it runs: a coroutine made before, and cancelled before it began, would never be awaited."""
 
 
 def environment(
@@ -82,24 +85,24 @@ class Operations:
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
-        self._starts[run.id] = self._spawn_task(self._start(model, run))
+        self._starts[run.id] = self._spawn_task(self._start, model, run)
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
         drain = self._drains.pop(run.id, None)
         if drain is not None:
             drain.cancel()
-        self._spawn_task(self._stop_or_say(model.name, run, cause, policy))
+        self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
         """Carry `stop.before` out, bounded by the grace period."""
-        self._drains[run.id] = self._spawn_task(self._drain(action.model, run, policy))
+        self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
         """Look at what a start needs, unless a look is under way."""
         if action.model not in self._inspecting:
             self._inspecting.add(action.model)
-            self._spawn_task(self._inspect(action, spec))
+            self._spawn_task(self._inspect, action, spec)
 
     def hurry(self, grace: float, runs: list[Run]) -> None:
         """No ending takes longer than `grace` seconds from now, nor one that begins later."""
@@ -123,15 +126,15 @@ class Operations:
         processes, run_id = self._host.processes, run.id
         return Endpoint(HOST, run.port, lambda: processes.members(run_id), _contained(run.spec))
 
-    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._guarded(work))
+    def _spawn_task(self, work: _Work, *args: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._guarded(work, *args))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: _Work, *args: Any) -> None:
         try:
-            await work
+            await work(*args)
         except Exception:  # noqa: BLE001
             # A bug of ours in one operation must not end the others; the next pass sees what is still to be done.
             _log.exception("internal error: an operation failed")
@@ -261,7 +264,7 @@ class Operations:
     def measure(self) -> None:
         """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
         if self._measuring is None or self._measuring.done():
-            self._measuring = self._spawn_task(self._measure())
+            self._measuring = self._spawn_task(self._measure)
 
     async def _measure(self) -> None:
         try:
