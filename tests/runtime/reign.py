@@ -1,0 +1,183 @@
+"""One zoosup over a rough host, from its start until it ends or is killed: as `supervisor.py`, without the faces.
+
+A killed one does nothing more: whatever it was in the middle of stops where it stood, and no adapter hears it again.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from tests.runtime.rough import RoughHost
+from zoosup.core.actions import Action
+from zoosup.host.ports import Content, Host
+from zoosup.runtime import following
+from zoosup.runtime.adoption import adopt
+from zoosup.runtime.beginning import begin, catch_up
+from zoosup.runtime.board import Board
+from zoosup.runtime.desk import Desk
+from zoosup.runtime.journal import Event, Journal
+from zoosup.runtime.memento import Keeper
+from zoosup.runtime.messages import FileRead, Leave, Measured, Message, Told
+from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.zoo import Applied, Clock, Zoo
+
+MARK = "mark-"
+PATH = "zoo.yaml"
+
+
+class Line:
+    """Adapters as one zoosup reaches them: dead when it is, and the place where it can be killed between two acts."""
+
+    def __init__(self, reign: "Reign", **methods: Callable[..., Any]) -> None:
+        for name, method in methods.items():
+            wrapped = self._wrapped(reign, method) if inspect.iscoroutinefunction(method) else method
+            setattr(self, name, wrapped)
+
+    @staticmethod
+    def _wrapped(reign: "Reign", method: Callable[..., Any]) -> Callable[..., Any]:
+        async def through(*args: Any) -> Any:
+            reign.step()
+            try:
+                return await method(*args)
+            finally:
+                reign.step()
+
+        return through
+
+
+class DeafHint(asyncio.Event):
+    """The wake-up that comes with a message; one that is lost wakes nobody."""
+
+    lost = False
+
+    def set(self) -> None:
+        if not self.lost:
+            super().set()
+
+
+class Reign:
+    """One life of zoosup. `acts` is what it has carried out, `turns` where among them each turn ended."""
+
+    def __init__(self, host: RoughHost, sink: Callable[["Reign", Event], None]) -> None:
+        self.host = host
+        self.dead = asyncio.Event()
+        self.steps_left: int | None = None
+        self.adopted = False
+        self.left = False
+        self.doubled = False
+        self.acts: list[Action] = []
+        self.turns: list[int] = []
+        clock = Clock(now=host.now, wall=host.wall)
+        journal = Journal(clock.wall, sink=lambda event: sink(self, event))
+        self.zoo = Zoo("box", "test", MARK, clock, journal, Applied(PATH))
+        self._ports = self._host()
+        self._main: asyncio.Task[None] | None = None
+
+    def _host(self) -> Host:
+        h = self.host
+        return Host(
+            node="box",
+            processes=Line(
+                self,
+                spawn=h.spawn,
+                terminate=h.terminate,
+                usage=h.usage,
+                adopt=h.adopt,
+                hasten=h.hasten,
+                members=h.members,
+                identity=h.identity,
+            ),
+            gauge=h,
+            prober=h,
+            inspector=h,
+            logs=Line(self, begin=h.begin, tail=h.tail, path=h.path),
+            store=Line(self, save=h.save_state),
+            records=Line(self, load=h.load_records, set_aside=h.set_aside, write=h.write, remove=h.remove),
+            config=h,
+        )
+
+    def begin(self) -> None:
+        self._main = asyncio.create_task(self._supervise())
+
+    async def _supervise(self) -> None:
+        host, zoo = self.host, self.zoo
+        edit = await begin(zoo, Content(host.text), host.saved, {})
+        board = Board()
+        self.reconciler = Reconciler(self._ports, zoo, board, Keeper(self._ports.store), {})
+        self.desk = Desk(self.reconciler, self._ports, board, PATH, {})
+        self.board = board
+        self._listen_in()
+        await adopt(zoo, self._ports, {})
+        catch_up(zoo, edit)
+        self.adopted = True
+        host.on_exit = self.reconciler.exited
+        follower = asyncio.create_task(following.follow(host, PATH, {}, self.reconciler.post))
+        try:
+            await self.reconciler.run()
+        finally:
+            self.left = True
+            follower.cancel()
+
+    def _listen_in(self) -> None:
+        reconciler, actor = self.reconciler, self.reconciler._actor
+        self.hint = reconciler._hint = DeafHint()
+        carry_out, post, turn = actor.carry_out, reconciler.post, reconciler._turn
+
+        def carried_out(action: Action) -> bool:
+            self.acts.append(action)
+            return carry_out(action)
+
+        def posted(message: Message) -> None:
+            post(message)
+            if self.doubled and isinstance(message, Told | Measured | FileRead):
+                post(message)
+
+        def turned() -> None:
+            turn()
+            self.turns.append(len(self.acts))
+
+        actor.carry_out, reconciler.post, reconciler._turn = carried_out, posted, turned
+        # These were handed the right one before it was replaced.
+        reconciler._operations._post = reconciler._watchers._post = posted
+
+    # how it ends
+
+    def leave(self, grace: float | None = None, *, keep: bool = False) -> None:
+        self.reconciler.post(Leave(grace, keep=keep))
+
+    def step(self) -> None:
+        """Asked before and after each act; a dead zoosup gets no further."""
+        if self.steps_left is not None and not self.dead.is_set():
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                self.kill()
+        if self.dead.is_set():
+            raise asyncio.CancelledError
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.dead.set()
+        self.host.forsake()
+
+    async def bury(self) -> None:
+        """Nothing of it runs any longer. It may have ended by itself; what it left running is a leak then."""
+        ours = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in ours:
+            task.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
+        if not self.dead.is_set():
+            self.kill()
+
+    @property
+    def over(self) -> bool:
+        return self._main is not None and self._main.done()
+
+    @property
+    def up(self) -> bool:
+        """It has adopted what there was, and goes on."""
+        return self.adopted and not self.left and not self.dead.is_set()
+
+    def error(self) -> BaseException | None:
+        done = self._main is not None and self._main.done() and not self._main.cancelled()
+        return self._main.exception() if done and self._main is not None else None

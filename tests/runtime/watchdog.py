@@ -1,0 +1,232 @@
+"""The invariants of DESIGN §9 over one rough host and whoever supervises it: by the host's truth, not by zoosup's word.
+
+Asked at each event of the journal, at each change of the host and after each step of a history.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from tests.runtime.reign import Reign
+from tests.runtime.rough import GIB, Process, RoughHost
+from zoosup.core.status import Cause, Model, Override, Phase, Run
+from zoosup.runtime.journal import Event
+from zoosup.spec.models import ModelSpec, Restart
+
+CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
+RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}
+GUESS = 8 * GIB
+SAVED_WITHIN = 3.0
+"""Seconds in which what has to outlive zoosup must be on a disk that works."""
+
+
+@dataclass
+class Crashes:
+    """What is known of one model's crashes: how many in a row, when the last was over, the least delay after it."""
+
+    count: int = 0
+    gone: float = 0.0
+    least: float = 0.0
+
+
+@dataclass
+class Watchdog:
+    """Collects what is broken; a test that raised inside a callback would be taken for a fault of zoosup's."""
+
+    host: RoughHost
+    broken: list[str] = field(default_factory=list)
+    stopped_by_hand: set[str] = field(default_factory=set)
+    crashes: dict[str, Crashes] = field(default_factory=lambda: defaultdict(Crashes))
+    ready_at: dict[str, float] = field(default_factory=dict)
+    given_up_on: set[str] = field(default_factory=set)  # strays that a restarted zoosup couldn't end
+    reign: Reign | None = None
+    _active: tuple[str, ...] = ()
+
+    def check(self, true: bool, what: str) -> None:
+        if not true:
+            self.broken.append(f"{asyncio.get_running_loop().time():.3f}: {what}")
+
+    # at each event
+
+    def hear(self, reign: Reign, event: Event) -> None:
+        if reign is not self.reign or reign.dead.is_set():
+            return
+        match event.type:
+            case "Admitted":
+                self._start(reign, event.model or "")
+            case "Phase":
+                self._phase(reign, event)
+            case "Gone" if event.reason in CRASHES:
+                self._crashed(reign, event.model or "")
+            case "Asked":
+                self._asked(event.model or "", event.reason)
+            case "Applied":
+                self._applied(reign)
+            case "Stuck" if event.model is None:
+                self.given_up_on |= {p.run_id for p in self.host.alive() if p.run_id in event.message}
+
+    def _start(self, reign: Reign, name: str) -> None:
+        zoo, now = reign.zoo, self.host.now()
+        model, spec = zoo.models[name], zoo.spec.models[name]
+        self.check(reign.adopted, f"11: {name} is started before adoption is complete")
+        lives = [p.run_id for p in self.host.alive(name) if p.run_id not in self.given_up_on]
+        self.check(model.run is None and not lives, f"1: {name} is started while {lives} live")
+        self.check(not zoo.shutdown, f"12: {name} is started while zoosup ends")
+        self.check(name not in self.stopped_by_hand, f"12: {name} is started, and was stopped by hand")
+        known = self.crashes[name]
+        early = known.gone + known.least - now
+        self.check(early <= 0, f"10: {name} is started {early:.3f} s before its back-off is over")
+        self._memory(reign, name, need_of(spec))
+
+    def _memory(self, reign: Reign, name: str, need: int) -> None:
+        """2 by the books; and by the truth: what is free, less what others are still going to take."""
+        zoo, host = reign.zoo, self.host
+        self.check(host.readable, f"{name} is started on memory that can't be read")
+        reserved = {m.name: held_for(reign, m, run) for m, run in zoo.live()}
+        budget, reserve = zoo.pools()[0].budget, zoo.pools()[0].reserve
+        total = sum(reserved.values()) + need
+        self.check(
+            total <= budget, f"2: {name} is started: {total / GIB:.1f} GiB booked, budget {budget / GIB:.1f}"
+        )
+        promised = 0
+        for model, run in zoo.live():
+            process = self._process(run.id)
+            if process is None or (process.gone is None and run.leaving is None):
+                promised += max(0, reserved[model.name] - (host.held(process) if process is not None else 0))
+        spare = host.available() - promised - reserve
+        self.check(need <= spare, f"M: {name} needs {need / GIB:.1f} GiB, {spare / GIB:.2f} are to be had")
+
+    def _phase(self, reign: Reign, event: Event) -> None:
+        name, phase = event.model or "", Phase(event.reason)
+        if phase in RESTING:
+            lives = [p.run_id for p in self.host.alive(name) if p.run_id not in self.given_up_on]
+            self.check(not lives, f"4: {name} is {phase} and {lives} live")
+        if phase is Phase.STARTING:
+            self.ready_at.pop(name, None)
+        if phase is Phase.READY:
+            self.ready_at.setdefault(name, self.host.now())
+        if phase in {Phase.DRAINING, Phase.STOPPING} and event.data.get("from") in {
+            "starting",
+            "ready",
+            "unready",
+        }:
+            self._leaves(reign, name, event.message)
+
+    def _leaves(self, reign: Reign, name: str, message: str) -> None:
+        """8 and 19, of a run that is told to leave."""
+        zoo = reign.zoo
+        run, spec = zoo.models[name].run, zoo.spec.models.get(name)
+        assert run is not None and run.leaving is not None  # noqa: PT018 - a fact of the event
+        if run.leaving.cause is Cause.SPEC_CHANGED:
+            changed = spec is not None and process_fields(run.spec) != process_fields(spec)
+            self.check(changed, f"8: {name} is replaced for a live edit: {message}")
+        if run.leaving.cause is Cause.MADE_ROOM:
+            winner = message.removeprefix("makes room for ")
+            need, pool = need_of(zoo.spec.models[winner]), zoo.pools()[0]
+            fits = need <= min(pool.budget, pool.total - pool.reserve)
+            self.check(fits, f"19: {name} leaves for {winner}, which can never fit")
+
+    def _crashed(self, reign: Reign, name: str) -> None:
+        policy, known, now = self._policy(reign, name), self.crashes[name], self.host.now()
+        healthy = name in self.ready_at and now - self.ready_at[name] >= policy.reset_after
+        known.count = 1 if healthy else known.count + 1
+        steps = max(0, known.count - 2)
+        delay = 0.0 if known.count == 1 else min(policy.max, policy.initial * policy.factor**steps)
+        known.gone, known.least = now, 0.9 * delay - 0.001
+
+    def _policy(self, reign: Reign, name: str) -> Restart:
+        model = reign.zoo.models[name]
+        spec = reign.zoo.spec.models.get(name)
+        if spec is not None:
+            return spec.restart
+        return model.run.spec.restart if model.run is not None else Restart()
+
+    def _asked(self, name: str, verb: str) -> None:
+        if verb == "Stop":
+            self.stopped_by_hand.add(name)
+        else:
+            self.stopped_by_hand.discard(name)
+            self.crashes.pop(name, None)
+
+    def _applied(self, reign: Reign) -> None:
+        """An edit may forgive any crash, and what it says anew of `active` lifts a person's word."""
+        self.crashes.clear()
+        active = reign.zoo.spec.active
+        self.stopped_by_hand -= set(active) ^ set(self._active)
+        self.stopped_by_hand &= set(reign.zoo.spec.models)
+        self._active = active
+
+    # between two lives
+
+    def succeed(self, reign: Reign) -> None:
+        """A new zoosup knows what was saved in time."""
+        self.reign = reign
+
+    def forget_unsaved(self) -> None:
+        """What could not be on disk when zoosup was killed is nobody's promise any longer."""
+        kept = self.host.saved.get("models", {})
+        for name, known in list(self.crashes.items()):
+            count = kept.get(name, {}).get("backoff", {}).get("count", 0)
+            if count < known.count:
+                late = self.host.now() - known.gone > SAVED_WITHIN and not self.host.disk_full
+                known_then = self.reign is not None and name in self.reign.zoo.models
+                self.check(not (late and known_then), f"10: the crashes of {name} were not written down")
+                del self.crashes[name]
+        self.stopped_by_hand &= {n for n, k in kept.items() if k.get("override") == "stop"}
+        self.ready_at.clear()
+
+    # at each change of the host
+
+    def look(self) -> None:
+        """1 and 3: whatever lives is booked, once."""
+        by_model = defaultdict(list)
+        for process in self.host.alive():
+            if process.run_id not in self.given_up_on:
+                by_model[process.model].append(process.run_id)
+        for name, runs in by_model.items():
+            self.check(len(runs) == 1, f"1: {name} runs as {runs}")
+        reign = self.reign
+        if reign is None or not reign.up:
+            return
+        for name, runs in by_model.items():
+            for run_id in runs:
+                self.check(
+                    reign.zoo.run_of(run_id) is not None, f"3: {run_id} of {name} lives, nothing is reserved"
+                )
+
+    def _process(self, run_id: str) -> Process | None:
+        return next((p for p in self.host.processes if p.run_id == run_id), None)
+
+
+class Complaints(logging.Handler):
+    """What zoosup calls an internal error is one."""
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        super().__init__(logging.ERROR)
+        self._watchdog = watchdog
+        self._plain = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("internal error"):
+            self._watchdog.check(False, self._plain.format(record))
+
+
+def need_of(spec: ModelSpec) -> int:
+    return GUESS if isinstance(spec.memory, str) else spec.memory.ram
+
+
+def process_fields(spec: ModelSpec) -> tuple[object, ...]:
+    return spec.command, dict(spec.env), spec.cwd, spec.port
+
+
+def held_for(reign: Reign, model: Model, run: Run) -> int:
+    """E of a live run: a live edit of its need counts at once, one of another process does not."""
+    now = reign.zoo.spec.models.get(model.name)
+    if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
+        return run.reserved["ram"]
+    return need_of(now)
+
+
+def wanted_by_hand(model: Model) -> bool:
+    return model.override is Override.START
