@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .oracle import Oracle, Process
 from zoosup.host.paths import control_socket
+
+from .oracle import Oracle, Process
 
 DEADLINE = 60.0
 """Seconds after which a wait is given up: a guard against hanging, not a figure to meet."""
@@ -34,6 +35,7 @@ class Daemon:
         self.models = models
         self.budget = budget
         self.options: dict[str, str] = {}
+        self.before: list[str] = []  # words before each command
         self.state = home / "state"
         self.points = home / "points"
         self.armed = home / "armed"
@@ -52,14 +54,14 @@ class Daemon:
     def _text(self, active: Iterable[str]) -> str:
         lines = [f"active: [{', '.join(active)}]", f"budget: {self.budget}", "models:"]
         for name in self.models:
-            argv = [sys.executable, "-IS", str(HERE / "model.py"), self.token, name, "${PORT}"]
+            argv = [*self.before, sys.executable, "-IS", str(HERE / "model.py"), self.token, name, "${PORT}"]
             argv += self.options.get(f"{name}.argv", "").split()
             lines += [f"  {name}:", f"    command: {json.dumps(argv)}", "    memory: {ram: 16MiB}"]
             lines += ["    ready: {http: /}", f"    stop: {self.options.get(f'{name}.stop', '{grace: 20s}')}"]
         return "\n".join(lines) + "\n"
 
-    def start(self, deadly: int | None = None) -> None:
-        """The installed zoosup, or the one that dies at an instant."""
+    def start(self, deadly: int | str | None = None) -> None:
+        """The installed zoosup, or the one that dies at an instant, by its number or its name."""
         command = [str(BIN / "zoosup")]
         if deadly is not None:
             killed_at = [str(HERE / "killed_at.py"), str(deadly), str(self.points), str(self.armed)]

@@ -3,8 +3,8 @@
     python killed_at.py N POINTS ARMED ARGUMENT…
 
 An instant lies before and after each persist, fork, spawn, signal and reap. Instants are counted once the file ARMED
-exists; the name of each goes to POINTS as a line of its own, the deadly one included. N 0 never kills. Everything else
-is the installed zoosup.
+exists; the name of each goes to POINTS as a line of its own, the deadly one included. N 0 never kills, and the name of
+an instant kills at the first of that name. Everything else is the installed zoosup.
 """
 
 import os
@@ -18,7 +18,7 @@ from typing import Any
 from zoosup.cli.main import main
 from zoosup.host import ladder, processes, records, store
 
-DEADLY, POINTS, ARMED = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+DEADLY, POINTS, ARMED = sys.argv[1:4]
 
 SEAMS: tuple[tuple[str, Any, str], ...] = (
     ("write record", records.RecordDirectory, "_write"),
@@ -44,7 +44,7 @@ def point(name: str) -> None:
         _passed += 1
         with open(POINTS, "a") as file:  # noqa: PTH123
             file.write(f"{name}\n")
-        if _passed == DEADLY:
+        if DEADLY in (str(_passed), name):
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -226,3 +226,19 @@ def test_after_a_reboot_a_stranger_with_the_old_pid_is_left_alone(daemon, anothe
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_model_that_clears_its_environment_is_found_though_zoosup_died_before_it_knew_its_pid(daemon):
+    """Nothing tells of it then but the log that it inherited."""
+    zoo = daemon(models="a")
+    zoo.before = ["/usr/bin/env", "-i"]
+    zoo.armed.touch()
+    zoo.write("a")
+    zoo.start("after spawn")
+    assert -signal.SIGKILL == zoo.wait()
+    zoo.until(lambda: zoo.is_as("a"), "a to serve")
+    before = zoo.pids("a")
+    restart(zoo)
+    serves(zoo, "a")
+    assert before == zoo.pids("a")
+    leave(zoo)

@@ -226,6 +226,7 @@ async def test_a_record_that_names_a_stranger_harms_nobody(yard, successor):
     assert "" == await yard.end(RUN)
     assert lives(pid)
     os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)  # nobody else knows it any longer
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["by its record", "by its mark alone"])
@@ -245,6 +246,25 @@ async def test_of_a_tree_that_is_adopted_nobody_is_left(yard, successor, case, k
     await yard.start(case, RUN)
     text = yard.processes.identity(RUN)
     assert RUN in await successor.take_over({RUN: trace(yard, RUN, text)} if known else {})
+    assert "" == await yard.end(RUN)
+    assert [] == [role for role, pid in yard.pids(RUN).items() if lives(pid)]
+
+
+async def test_a_run_that_clears_its_environment_is_adopted_by_its_log(yard, successor):
+    """As `env -i` does, when the zoosup before died between the spawn and the record of the pid."""
+    launch = yard.launch(RUN, "/usr/bin/env", "-i", "/bin/sleep", "600")
+    pid = await yard.processes.spawn(launch)
+    assert {RUN: pid} == await successor.take_over({RUN: trace(yard, RUN, None)})
+    assert "" == await yard.end(RUN)
+    assert not lives(pid)
+
+
+async def test_a_daemon_that_clears_its_environment_is_ended_with_the_run_whose_log_it_inherited(
+    yard, successor
+):
+    await yard.start("daemon-cleared", RUN)
+    text = yard.processes.identity(RUN)
+    await successor.take_over({RUN: trace(yard, RUN, text)})
     assert "" == await yard.end(RUN)
     assert [] == [role for role, pid in yard.pids(RUN).items() if lives(pid)]
 

@@ -1,9 +1,9 @@
 """Finding the runs of an earlier zoosup in one look at the process table. Pure but for that look.
 
-Knows three proofs that a process belongs to a run: it is the recorded leader by pid, start time and boot; it is in that
+Knows the proofs that a process belongs to a run: it is the recorded leader by pid, start time and boot; it is in that
 leader's group or session while nobody else bears the leader's pid (the kernel gives no pid away that still names a
-group or a session); or it carries the run's id in its environment. Refuses to guess: what none of them proves is a
-stranger.
+group or a session); it carries the run's id in its environment; or its output goes to the run's log. Refuses to guess:
+what none of them proves is a stranger.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,7 @@ def find(
 ) -> dict[str, Found]:
     """The runs that live, by run id: those of `leaders`, and any whose id begins with `mark`.
 
-    `run_ids` are the run ids in the environments of processes, by pid.
+    `run_ids` are the run ids that processes bear, in their environment or by the log they inherited, by pid.
     """
     strays = {run_id for run_id in run_ids.values() if run_id.startswith(mark)}
     found = {}

@@ -21,6 +21,7 @@ from zoosup.host.census import Census
 from zoosup.host.commands import run_command
 from zoosup.host.endings import describe, peek, reap
 from zoosup.host.identity import Identity, boot_session
+from zoosup.host.inheritance import writers
 from zoosup.host.kinship import Family
 from zoosup.host.ladder import Descent, Instruments
 from zoosup.host.ports import Ended, Ladder, Launch, SpawnError, Trace
@@ -101,8 +102,7 @@ class Processes:
 
         Their leaders are children of init now, so that their exit is noticed, and their exit code is not known.
         """
-        leaders = {run_id: recorded(trace.identity) for run_id, trace in traces.items()}
-        found = await off_the_loop(partial(self._search, leaders, mark))
+        found = await off_the_loop(partial(self._search, dict(traces), mark))
         for run_id, run in found.items():
             trace = traces.get(run_id)
             launch = trace.launch if trace is not None else _unknown_launch(run_id)
@@ -113,9 +113,11 @@ class Processes:
                 asyncio.get_running_loop().call_soon(self._exited, run_id)
         return {run_id: run.leader.pid for run_id, run in found.items()}
 
-    def _search(self, leaders: Mapping[str, Identity | None], mark: str) -> Mapping[str, Found]:
+    def _search(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, Found]:
+        leaders = {run_id: recorded(trace.identity) for run_id, trace in traces.items()}
         rows = self._table.scan()
-        return find(leaders, mark, rows, environments(rows, self._table.run_id))
+        heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in traces.items()})
+        return find(leaders, mark, rows, heirs | environments(rows, self._table.run_id))
 
     def _still(self, leader: Identity) -> bool:
         """Asked once it is watched: between the look and the watch its pid may have been given away."""
