@@ -1,0 +1,51 @@
+"""What models write, or can't: their output is a file of theirs, which zoosup bounds and never stands between."""
+
+import pytest
+
+from tests.faults.house import faulty, keeping
+from tests.faults.table import fault
+from tests.peers import oracle
+from zoosup.host.logs import BOUND
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    models = {"closed": faulty("closed-output"), "chatter": faulty("chatter")}
+    with keeping(tmp_path_factory.mktemp("output"), models) as house:
+        yield house
+        house.unharmed()
+
+
+@fault("closed stdin, stdout and stderr", "serves like any other, and is stopped like any other", 4)
+def test_a_model_that_closes_its_output_serves_and_stops(house):
+    house.start("closed")
+    assert 1 == len(house.living("closed"))
+    house.stop("closed")
+    assert [] == house.living("closed")
+
+
+@fault(
+    "100 MB/s of log",
+    "keeps the process; cuts the file to its bound every 10 s, with one copy beside it",
+    9,
+    16,
+)
+def test_a_log_of_a_hundred_megabytes_a_second_is_cut_and_holds_nobody_up(house):
+    pid = house.start("chatter")["pid"]
+    log = house.zoo.state / "logs" / "chatter.log"
+    most = 0
+
+    def cut():
+        nonlocal most
+        now = log.stat().st_size
+        most = max(most, now)
+        return now < most
+
+    oracle.wait(cut, "the log to be cut")
+    assert most > BOUND
+    assert [pid] == house.living("chatter")
+    assert "ready" == house.zoo.model("chatter")["phase"]
+    house.stop("chatter")
+    assert [] == house.living("chatter")
+    oracle.wait(lambda: log.stat().st_size <= BOUND, "the last cut")
+    assert log.with_name("chatter.log.1").stat().st_size <= 2 * BOUND
