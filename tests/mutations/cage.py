@@ -28,7 +28,9 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: flo
     # A file, not a pipe: an orphan that holds the pipe would keep us waiting for its end.
     output = cwd / "output-of-the-tests"
     with output.open("wb") as file:
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL
+        )
     try:
         status = _wait(process.pid, time.monotonic() + limit)
     finally:

@@ -69,7 +69,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these mutations")
     parser.add_argument("--list", action="store_true", help="show them and what each breaks, run nothing")
-    parser.add_argument("--by", nargs="+", default=[], metavar="TEST", help="run these tests, not those named")
+    parser.add_argument(
+        "--by", nargs="+", default=[], metavar="TEST", help="run these tests, not those named"
+    )
     return parser.parse_args(arguments)
 
 
@@ -78,14 +80,17 @@ def _copy(source: Path, target: Path) -> None:
     for part in PARTS:
         if (source / part).is_dir():
             shutil.copytree(
-                source / part, target / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", ".*")
+                source / part,
+                target / part,
+                symlinks=True,
+                ignore=shutil.ignore_patterns("__pycache__", ".*"),
             )
         else:
             shutil.copy2(source / part, target / part)
 
 
 def _try_all(chosen: Sequence[Mutation], by: Sequence[str], pristine: Path) -> int:
-    """The table, a line as soon as it is known; the unchanged sources first, for tests that fail anyway prove nothing."""
+    """Print the table; the unchanged sources come first, for tests that fail anyway prove nothing."""
     began = time.monotonic()
     width = max(len(each.name) for each in chosen)
     if not _is_green(list(dict.fromkeys(by or [t for each in chosen for t in each.tests])), pristine):

@@ -316,6 +316,32 @@ async def test_memory_of_an_adopted_model_is_not_promised_again(host, zoo, file,
     assert ("pending", []) == (second.phase("c"), host.pids("c"))
 
 
+async def test_nobody_leaves_for_memory_that_an_adopted_model_holds_already(
+    host, zoo, file, successor, monkeypatch
+):
+    models = {"a": "14GiB", "b": "10GiB"}
+    host.behave("a", holds=14 * GIB)
+    host.behave("b", holds=10 * GIB)
+    host.save(file(models, "[a, b]"))
+    await zoo.until("a", "ready")
+    await zoo.until("b", "ready")
+    await asyncio.sleep(10)
+    await zoo.die()
+    usage, looks = host.usage, []
+
+    async def slow_but_for_the_first():
+        if looks:
+            await asyncio.sleep(1)
+        looks.append(1)
+        return await usage()
+
+    monkeypatch.setattr(host, "usage", slow_but_for_the_first)
+    host.text = file(models | {"c": "2GiB"}, "[c, a, b]")
+    second = await successor()
+    await second.until("c", "ready", within=5)
+    assert [] == [event for _, _, event in host.history if event == "term"]
+
+
 async def test_a_full_host_is_taken_over_without_a_move(host, zoo, file, successor):
     """What the adopted hold is seen before the first plan, else it would count as promised to them once more."""
     models = {"a": "14GiB", "b": "10GiB"}

@@ -383,3 +383,26 @@ async def test_a_ladder_that_fails_for_a_fault_of_ours_is_tried_again(host, zoo,
     monkeypatch.setattr(host, "terminate", right)
     await zoo.until("a", "stopped")
     assert {} == host.living
+
+
+async def test_what_stands_in_env_is_shown_to_nobody(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a") + "    env: {TOKEN: hunter2}\n")
+    await zoo.until("a", "ready")
+    told = [zoo.board.snapshot, await zoo.desk.plan(None, "zoo.yaml"), *map(str, zoo.journal.since(0))]
+    assert "hunter2" not in str(told)
+
+
+async def test_a_stop_that_overtakes_the_spawn_leaves_nobody_behind(host, zoo, file, monkeypatch):
+    spawn = host.spawn
+
+    async def slowly(launch):
+        await asyncio.sleep(5)
+        return await spawn(launch)
+
+    monkeypatch.setattr(host, "spawn", slowly)
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "starting")
+    host.save(file({"a": "1GiB"}, "[]"))
+    await zoo.until("a", "stopped")
+    await asyncio.sleep(10)
+    assert {} == host.living
