@@ -76,6 +76,18 @@ def test_a_dead_leaders_session_that_lives_on_is_still_its_run():
     assert {RUN: (100, False, {101, 102})} == found({RUN: leader(100, 10)}, rows, {101: RUN})
 
 
+def test_a_session_of_that_number_in_which_nobody_is_known_is_a_strangers():
+    """Its leader had our pid after us, and has died since."""
+    rows = table((101, 100, 100, 99, "S"), (200, 200, 200, 12, "S"))
+    assert {} == found({RUN: leader(100, 10)}, rows)
+    assert {RUN: (100, False, {200})} == found({RUN: leader(100, 10)}, rows, {200: RUN})
+
+
+def test_a_zombie_leader_still_names_its_session():
+    rows = table((100, 100, 100, 10, "Z"), (101, 100, 100, 11, "S"))
+    assert {RUN: (100, False, {101})} == found({RUN: leader(100, 10)}, rows)
+
+
 def test_a_leader_that_is_a_zombie_is_dead_but_its_children_are_found():
     rows = table((100, 100, 100, 10, "Z"), (101, 101, 101, 11, "S"))
     assert {RUN: (100, False, {101})} == found({RUN: leader(100, 10)}, rows, {101: RUN})

@@ -1,9 +1,10 @@
 """Finding the runs of an earlier zoosup in one look at the process table. Pure but for that look.
 
-Knows the proofs that a process belongs to a run: it is the recorded leader by pid, start time and boot; it is in that
-leader's group or session while nobody else bears the leader's pid (the kernel gives no pid away that still names a
-group or a session); it carries the run's id in its environment; or its output goes to the run's log. Refuses to guess:
-what none of them proves is a stranger.
+Knows the proofs that a process belongs to a run: it is the recorded leader by pid, start time and boot; it carries the
+run's id in its environment; its output goes to the run's log; or it is in the leader's group or session, and so is the
+leader itself or somebody known otherwise (the kernel gives no pid away that still names a group or a session; but once
+ours was empty, a stranger may have had the number, and have died and left others). Refuses to guess: what none of them
+proves is a stranger.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -55,7 +56,7 @@ def _found(leader: Identity | None, marked: Iterable[Row], rows: Rows) -> Found 
     row = rows.get(leader.pid) if leader is not None else None
     if leader is not None:
         same = row is not None and row.start == leader.start
-        if same or row is None:
+        if same or (row is None and any(leader.pid in (each.pgid, each.sid) for each in members.values())):
             members |= _named(leader.pid, rows.values())
         # One that is dead and still in the table is our own child, left over from before we were executed anew: its
         # exit code can still be had.
