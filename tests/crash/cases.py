@@ -6,6 +6,7 @@ The invariants (DESIGN §9), each judged by the oracle:
 """
 
 import json
+import math
 import signal
 import time
 from contextlib import suppress
@@ -57,8 +58,13 @@ class Outcome:
     seconds: float
 
 
-def run_case(oracle: Oracle, home: Path, history: str, deadly: int, *, edited: bool) -> Outcome:
-    """Live through one history up to its deadly instant (0: to its end), take over, and judge."""
+def run_case(
+    oracle: Oracle, home: Path, history: str, deadly: int, *, edited: bool, after: float = math.inf
+) -> Outcome:
+    """Live through one history up to its deadly instant (0: to its end), take over, and judge.
+
+    `after` has it killed from outside so many seconds after it began, wherever it may be.
+    """
     told, begun = HISTORIES[history], time.monotonic()
     budget = "{ram: 24MiB}" if told.tight else "{}"
     daemon = Daemon(home, oracle, budget=budget)
@@ -66,7 +72,7 @@ def run_case(oracle: Oracle, home: Path, history: str, deadly: int, *, edited: b
         daemon.seen.apart = ("a", "b")
     point, wrong = "", ""
     try:
-        point = _live(daemon, told, deadly)
+        point = _live(daemon, told, deadly, after)
         _take_over(daemon, told, edited=edited)
     except AssertionError as error:
         wrong = str(error)
@@ -77,7 +83,7 @@ def run_case(oracle: Oracle, home: Path, history: str, deadly: int, *, edited: b
     return Outcome(history, deadly, edited, point, points, wrong, time.monotonic() - begun)
 
 
-def _live(daemon: Daemon, told: History, deadly: int) -> str:
+def _live(daemon: Daemon, told: History, deadly: int, after: float) -> str:
     """The first zoosup, to its death; the instant of it, empty when it lived to the end of its history."""
     if told.first is None:
         daemon.armed.touch()
@@ -93,13 +99,20 @@ def _live(daemon: Daemon, told: History, deadly: int) -> str:
         daemon.write(*told.then)
         if told.leave:
             daemon.send(signal.SIGTERM)
-    end = "" if told.leave else told.then
-    daemon.until(lambda: daemon.ended() is not None or (daemon.is_as(*end) and _is_quiet(daemon)), "the end")
+    end, due = "" if told.leave else told.then, time.monotonic() + after
+    daemon.until(
+        lambda: (
+            daemon.ended() is not None
+            or time.monotonic() >= due
+            or (daemon.is_as(*end) and _is_quiet(daemon))
+        ),
+        "the end",
+    )
     if daemon.ended() is None:
         daemon.kill()
-        return ""
+        return f"after {after:.3f} s" if time.monotonic() >= due else ""
     assert daemon.ended() in (0, -signal.SIGKILL), daemon.testimony()
-    return daemon.points.read_text().splitlines()[-1] if daemon.ended() else ""
+    return daemon.points.read_text().splitlines()[-1] if daemon.ended() else ""  # 0 is a life to the end
 
 
 def _has_settled(daemon: Daemon, models: str) -> bool:

@@ -144,36 +144,27 @@ def deleted(record):
     record.unlink()
 
 
-@pytest.mark.parametrize("spoil", [corrupt, half_written, from_the_future, deleted])
-def test_a_run_whose_record_is_of_no_use_is_ended_and_started_afresh(daemon, spoil):
-    zoo = daemon()
-    zoo.write("a", "b")
-    zoo.start()
-    serves(zoo, "ab")
-    before = leaders(zoo, "ab")
-    zoo.kill()
-    spoil(ready_records(zoo)["a"])
-    restart(zoo)
-    serves(zoo, "ab")
-    after = leaders(zoo, "ab")
-    assert before["b"] == after["b"]
-    assert 1 == len(after["a"])
-    assert before["a"] != after["a"]
-    leave(zoo)
-
-
-def test_a_record_that_has_no_identity_yet_is_enough(daemon):
-    zoo = daemon(models="a")
-    zoo.write("a")
-    zoo.start()
-    serves(zoo, "a")
-    before = zoo.pids("a")
-    zoo.kill()
-    record = ready_records(zoo)["a"]
+def without_identity(record):
     record.write_text(json.dumps(json.loads(record.read_text()) | {"identity": None, "pid": None}))
+
+
+def test_a_run_whose_record_is_of_no_use_is_ended_and_started_afresh(daemon):
+    zoo = daemon(models="abcdef")
+    zoo.write(*"abcdef")
+    zoo.start()
+    serves(zoo, "abcdef")
+    before = leaders(zoo, "abcdef")
+    zoo.kill()
+    records = ready_records(zoo)
+    for name, spoil in zip(
+        "abcde", (corrupt, half_written, from_the_future, deleted, without_identity), strict=True
+    ):
+        spoil(records[name])
     restart(zoo)
-    serves(zoo, "a")
-    assert before == zoo.pids("a")
+    serves(zoo, "abcdef")
+    after = leaders(zoo, "abcdef")
+    assert [1] * 6 == [len(pids) for pids in after.values()]
+    assert set("ef") == {name for name in "abcdef" if before[name] == after[name]}
     leave(zoo)
 
 
