@@ -6,8 +6,9 @@ feel a neighbour's fault keeps its process, and that is looked at after each.
 
 import json
 import os
+import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,21 @@ class House:
         draft = self.place(name) / "health.new"
         draft.write_text(health)
         draft.replace(self.place(name) / "health")
+
+    @contextmanager
+    def line(self) -> Iterator[Callable[[str, str], None]]:
+        """A connection made in good time to ask for something by hand later, when there may be none to be had."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(oracle.DEADLINE)
+            client.connect(str(control_socket(self.zoo.state)))
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: zoosup\r\n\r\n")
+            assert client.recv(4096)
+
+            def ask(name: str, verb: str) -> None:
+                head = f"POST /models/{name}/{verb} HTTP/1.1\r\nHost: zoosup\r\nContent-Length: 0\r\n\r\n"
+                client.sendall(head.encode())
+
+            yield ask
 
     def start(self, name: str, phase: str = "ready") -> dict[str, Any]:
         self.client.post("models", name, "start")

@@ -60,7 +60,8 @@ class Keeper:
         self._store = store
         self._kept: dict[str, Any] | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._refused = False
+        self.trouble = ""
+        """Why the last state could not be written; empty when it could."""
         self._asked_at = float("-inf")
 
     def note(self, zoo: Zoo) -> None:
@@ -68,7 +69,7 @@ class Keeper:
         if self._writing is not None and not self._writing.done():
             return
         state, now = remember(zoo), zoo.clock.now()
-        due = now - self._asked_at >= AGAIN if self._refused else _steady(state) != _steady(self._kept)
+        due = now - self._asked_at >= AGAIN if self.trouble else _steady(state) != _steady(self._kept)
         if due:
             self._kept, self._asked_at = state, now
             self._writing = asyncio.create_task(self._write(state))
@@ -83,11 +84,12 @@ class Keeper:
         try:
             await self._store.save(state)
         except OSError as error:
-            if not self._refused:
-                _log.error("the state can't be written, so a restart would forget it: %s", error)
-            self._refused = True
+            trouble = f"the state can't be written, so a restart would forget it: {error}"
+            if not self.trouble:
+                _log.error("%s", trouble)
+            self.trouble = trouble
         else:
-            self._refused = False
+            self.trouble = ""
 
 
 def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:

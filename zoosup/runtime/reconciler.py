@@ -21,7 +21,7 @@ from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Exit, Model, Override, Phase, Run, SwitchOutcome
 from zoosup.host.ports import Host
-from zoosup.runtime import snapshot
+from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
 from zoosup.runtime.board import Board
 from zoosup.runtime.ledger import Ledger
@@ -43,6 +43,12 @@ WARMING = 5.0
 
 HEARTBEAT = 2.0
 """Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
+
+HELD_UP = 1.0
+"""Seconds beyond a heartbeat without a turn after which we count as having been held up: stopped, or a paused machine."""
+
+CATCH_UP = 1.0
+"""Seconds that others then get first: those who would have told us what happened were held up as well."""
 
 SHORTEST_WAIT = 0.001
 """Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
@@ -108,6 +114,7 @@ class Reconciler:
         try:
             while not self._over():
                 await self._wait()
+                await self._catch_up()
                 await self._turn_safely()
         finally:
             await self._watchers.close()
@@ -134,6 +141,11 @@ class Reconciler:
             # Due already: let everyone else have a word first, so that a hasty plan can't keep the loop to itself.
             await asyncio.sleep(0)
         self._hint.clear()
+
+    async def _catch_up(self) -> None:
+        """After a time without turns, a deadline in it must not end a model that has been ready since."""
+        if self.heartbeat() > HEARTBEAT + HELD_UP:
+            await asyncio.sleep(CATCH_UP)
 
     async def _turn_safely(self) -> None:
         try:
@@ -166,7 +178,10 @@ class Reconciler:
 
     def _publish(self) -> None:
         if self._plan is not None:
-            self._board.publish(snapshot.build(self._zoo, self._plan, self._stamps))
+            beside = durability.conditions(
+                self._ledger.trouble, self._keeper.trouble, self._zoo.journal.trouble
+            )
+            self._board.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
         self._keeper.note(self._zoo)
         while self._answers:
             answer = self._answers.popleft()

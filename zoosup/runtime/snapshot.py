@@ -41,9 +41,9 @@ class Stamps:
         return stamped
 
 
-def build(zoo: Zoo, decided: Plan, stamps: Stamps) -> dict[str, Any]:
-    """The whole snapshot but for what the composition root adds (instance, pid)."""
-    conditions = stamps.stamp(decided.conditions)
+def build(zoo: Zoo, decided: Plan, stamps: Stamps, beside: tuple[Condition, ...] = ()) -> dict[str, Any]:
+    """The whole snapshot; `beside` are conditions that no plan knows of, since none depends on them."""
+    conditions = stamps.stamp((*decided.conditions, *beside))
     return {
         "version": __version__,
         "instance": zoo.instance,

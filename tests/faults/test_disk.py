@@ -1,0 +1,135 @@
+"""A state directory that is full or read-only: models start, run and stop as ever, and the status says so.
+
+Both are real, made in a mount namespace that is zoosup's own. Models are wanted by the file, for the control socket
+lies on the other side of the namespace.
+"""
+
+import errno
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.faults.house import House, faulty
+from tests.faults.shortage import in_namespace, inside, mounted_anew
+from tests.faults.table import fault
+from tests.peers import oracle
+
+SIZE = 512 << 10
+"""Bytes of the small disk, enough for a zoosup that has just begun."""
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(tmp_path, {"late": faulty("none"), "crashes": faulty("none")})
+    state = house.zoo.state
+    state.mkdir(mode=0o700)
+    words = in_namespace("--mount", f"mount -t tmpfs -o size={SIZE},mode=0700 faults '{state}' || exit 71")
+    if isinstance(words, str):
+        pytest.skip(words)
+    house.zoo.command = (*words, *house.zoo.command)
+    house.zoo.file.write_text(house.text("crashes"))
+    try:
+        house.begin()
+        yield house
+    finally:
+        house.close()
+
+
+def fill(house: House) -> Path:
+    """Leave no byte free; the file that takes them all."""
+    ballast = inside(house.pid, house.zoo.state) / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(OSError, match="No space") as refused, ballast.open("ab", buffering=0) as file:
+        file.write(b"x")
+    assert errno.ENOSPC == refused.value.errno
+    return ballast
+
+
+def wait_condition(house: House, *, there: bool) -> None:
+    house.zoo.wait(
+        lambda s: there == any(c["type"] == "StateWritable" and not c["status"] for c in s["conditions"]),
+        f"StateWritable {'False' if there else 'to be no matter'}",
+    )
+
+
+def lives_on(house: House) -> None:
+    """Without a disk: a model starts, one that dies starts anew, one that is not wanted goes."""
+    house.zoo.file.write_text(house.text("crashes", "late"))
+    house.zoo.wait_phase("late", "ready")
+    [pid] = house.living("crashes")
+    os.kill(pid, signal.SIGKILL)
+    house.zoo.wait(lambda s: s["models"]["crashes"]["pid"] not in {None, pid}, "the next run")
+    house.zoo.wait_phase("crashes", "ready")
+    assert [1, 1] == [len(house.living(name)) for name in ("crashes", "late")]
+    wait_condition(house, there=True)
+    house.zoo.file.write_text(house.text("crashes"))
+    house.zoo.wait_phase("late", "stopped")
+    assert [] == house.living("late")
+    house.unharmed()
+
+
+def is_on_record(house: House) -> None:
+    """Whoever lives is on record again, and nobody else: the next zoosup would know its models."""
+    wait_condition(house, there=False)
+    runs = inside(house.pid, house.zoo.state) / "runs"
+    models = house.zoo.status()["models"].values()
+    wanted = {f"{model['run_id']}.json" for model in models if model["run_id"] is not None}
+    oracle.wait(lambda: wanted == {path.name for path in runs.glob("*.json")}, "the records of who lives")
+
+
+@fault(
+    "state directory full: ENOSPC",
+    "goes on in memory, `StateWritable` False; writes it down when it can",
+    9,
+    16,
+)
+def test_a_full_disk_stops_no_model_and_is_a_condition(house):
+    ballast = fill(house)
+    lives_on(house)
+    ballast.unlink()
+    is_on_record(house)
+
+
+@fault(
+    "state directory turns read-only: EROFS",
+    "goes on in memory, `StateWritable` False; writes it down when it can",
+    9,
+    16,
+)
+def test_a_read_only_disk_stops_no_model_and_is_a_condition(house):
+    mounted_anew(house.pid, house.zoo.state, 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"')
+    lives_on(house)
+    mounted_anew(house.pid, house.zoo.state, 'umount -l "$1"')
+    is_on_record(house)
+
+
+@fault("SIGTERM while the disk is full", "every model is stopped, exit 0", 4)
+def test_a_full_disk_does_not_keep_zoosup_from_ending_in_good_order(house):
+    fill(house)
+    assert 0 == house.zoo.terminate()
+    assert [] == [*house.living("steady"), *house.living("crashes")]
+
+
+@fault(
+    "state directory read-only from the start",
+    "ends with exit 1 and says why: without a lock it could not be alone",
+    1,
+)
+def test_a_state_directory_that_can_not_be_locked_is_refused_in_one_line(tmp_path):
+    house = House(tmp_path, {})
+    house.zoo.state.mkdir(mode=0o700)
+    how = f"mount --bind '{house.zoo.state}' '{house.zoo.state}' && mount -o remount,ro,bind '{house.zoo.state}' || exit 71"
+    words = in_namespace("--mount", how)
+    if isinstance(words, str):
+        pytest.skip(words)
+    house.zoo.command = (*words, *house.zoo.command)
+    house.zoo.start()
+    assert house.zoo.process is not None
+    assert 1 == house.zoo.process.wait(oracle.DEADLINE)
+    assert "Read-only file system" in house.zoo.log.read_text()
+    assert [] == house.living("steady")
