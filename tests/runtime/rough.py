@@ -77,6 +77,7 @@ class RoughHost:
         self.known: dict[str, Process] = {}  # by the zoosup that lives now
         self.history: list[tuple[float, str, str]] = []
         self.broken: list[str] = []
+        self._unrecorded: set[str] = set()  # runs whose record the disk has refused
         self.life = 0
         self.on_exit: Callable[[str, Exit], None] | None = None
         self.on_change: Callable[[], None] = lambda: None
@@ -169,6 +170,8 @@ class RoughHost:
             raise SpawnError(ExitReason.NOT_EXECUTABLE, "no such file")
         if temper.start == "eagain":
             raise OSError(errno.EAGAIN, "no more processes")
+        if launch.run_id not in self.records and launch.run_id not in self._unrecorded:
+            self.broken.append(f"{launch.run_id} is spawned without a record")
         size = int(self._needs(launch.model) * temper.holds)
         port = int(launch.argv[-1])
         taken = [p for p in self.alive() if p.port == port and p.ended is None]
@@ -320,6 +323,8 @@ class RoughHost:
     async def write(self, run_id: str, record) -> None:
         text = json.dumps(record)
         await asyncio.sleep(WRITE)
+        if self.disk_full:
+            self._unrecorded.add(run_id)
         self._disk()
         self.records[run_id] = json.loads(text)
 

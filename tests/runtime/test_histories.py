@@ -380,7 +380,8 @@ class History:
             for p in self.host.processes
             if p.gone is None or self.host.now() - p.gone < p.temper.release + 60
         ]
-        assert not self.watchdog.broken, "\n".join(self.watchdog.broken[:5])
+        broken = [*self.watchdog.broken, *self.host.broken]
+        assert not broken, "\n".join(broken[:5])
 
     # what can happen
 

@@ -12,6 +12,7 @@ from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
 from zoosup.core.status import Cause, Model, Override, Phase, Run
 from zoosup.runtime.journal import Event
+from zoosup.runtime.reconciler import HEARTBEAT
 from zoosup.spec.models import ModelSpec, Restart
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
@@ -133,7 +134,9 @@ class Watchdog:
         known.count = 1 if healthy else known.count + 1
         steps = max(0, known.count - 2)
         delay = 0.0 if known.count == 1 else min(policy.max, policy.initial * policy.factor**steps)
-        known.gone, known.least = now, 0.9 * delay - 0.001
+        # Where the wake-up was lost, zoosup heard of it later than it happened, by a heartbeat at most.
+        late = HEARTBEAT if reign.hint.lost else 0.001
+        known.gone, known.least = now, 0.9 * delay - late
 
     def _policy(self, reign: Reign, name: str) -> Restart:
         model = reign.zoo.models[name]

@@ -1,0 +1,244 @@
+"""What outlives zoosup: there and back again, whatever the clock and the disk do meanwhile."""
+
+import asyncio
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.runtime.paper import PATH, Hands, a_zoo, text_of
+from zoosup.core.facts import Held, Overridden
+from zoosup.core.status import Backoff, Override, Phase, Reason, Switch, SwitchOutcome
+from zoosup.runtime.memento import Keeper, last_good, recall, remember
+
+pytestmark = pytest.mark.looptime
+
+FILE = text_of({"a": {"restart": {"initial": "1s", "max": "60s"}}, "b": {}}, "a")
+
+
+def a_state(zoo):
+    """As it is after the disk."""
+    return json.loads(json.dumps(remember(zoo)))
+
+
+def backing_off(hands, *, count=3, seconds=40.0):
+    zoo = a_zoo(hands, FILE)
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(count, hands.now + seconds))
+    return zoo
+
+
+def recalled(hands, state, text=FILE):
+    zoo = a_zoo(hands, text)
+    recall(zoo, state)
+    return zoo
+
+
+def test_a_zoo_with_nothing_to_remember_keeps_only_its_file():
+    assert {
+        "file": {"path": PATH, "text": FILE},
+        "models": {},
+        "switch": None,
+    } == a_state(a_zoo(Hands(), FILE))
+
+
+def test_wishes_come_back():
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    zoo.tell("a", Overridden(Override.STOP))
+    zoo.tell("b", Overridden(Override.START))
+    after = recalled(hands, a_state(zoo))
+    assert [Override.STOP, Override.START] == [after.models[n].override for n in "ab"]
+
+
+def test_a_back_off_goes_on_where_it_was_though_the_monotonic_clock_began_anew():
+    hands = Hands()
+    state = a_state(backing_off(hands))
+    later = Hands(now=5.0, wall=hands.wall + 15)
+    after = recalled(later, state).models["a"].backoff
+    assert 3 == after.count
+    assert 25.0 == pytest.approx(after.until - later.now)
+
+
+def test_a_back_off_that_is_over_keeps_its_count():
+    hands = Hands()
+    state = a_state(backing_off(hands))
+    later = Hands(now=5.0, wall=hands.wall + 3600)
+    assert Backoff(3, 5.0) == recalled(later, state).models["a"].backoff
+
+
+@given(jump=st.floats(-1e9, 1e9), seconds=st.floats(0, 60))
+def test_a_clock_that_jumps_makes_nobody_wait_longer_than_the_longest_delay(jump, seconds):
+    hands = Hands()
+    state = a_state(backing_off(hands, seconds=seconds))
+    later = Hands(now=5.0, wall=hands.wall + jump)
+    assert 0.0 <= recalled(later, state).models["a"].backoff.until - later.now <= 60.0
+
+
+@pytest.mark.parametrize("reason", [Reason.CRASH_LOOP, Reason.EXITED])
+def test_what_was_given_up_stays_given_up(reason):
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    zoo.tell("a", Held(Phase.FAILED, reason, "crashed 3 times"))
+    after = recalled(hands, a_state(zoo)).models["a"]
+    assert (Phase.FAILED, reason, "crashed 3 times") == (after.phase, after.reason, after.message)
+
+
+def test_what_failed_for_a_missing_file_is_looked_at_again():
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    zoo.tell("a", Held(Phase.FAILED, Reason.FILE_MISSING, "weights are not there"))
+    assert Phase.STOPPED is recalled(hands, a_state(zoo)).models["a"].phase
+
+
+@pytest.mark.parametrize("outcome", list(SwitchOutcome))
+def test_a_switch_stands_as_it_stood(outcome):
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    zoo.switch = Switch(4, ("a",), ("b",), outcome, "a: exited")
+    assert zoo.switch == recalled(hands, a_state(zoo)).switch
+
+
+def test_a_switch_under_another_file_means_nothing():
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    zoo.switch = Switch(4, ("a",), ("b",), SwitchOutcome.ROLLED_BACK, "a: exited")
+    assert recalled(hands, a_state(zoo), FILE + "\n").switch is None
+
+
+def test_a_model_that_the_file_no_longer_has_is_not_recalled():
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    zoo.tell("b", Overridden(Override.START))
+    assert ["a"] == list(recalled(hands, a_state(zoo), text_of({"a": {}}, "a")).models)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"backoff": {"count": "many", "until": 0}},
+        {"backoff": {"count": 1}},
+        {"backoff": {"count": 1, "until": None}},
+        {"backoff": {"count": 1e999, "until": 0}},
+        {"override": "perhaps"},
+        {"override": ["stop"]},
+        {"failed": {"reason": "Sulking", "message": ""}},
+        {"failed": {}},
+    ],
+)
+def test_a_part_that_can_not_be_read_is_left_out_and_said(kept, caplog):
+    state = {"models": {"a": kept, "b": {"override": "start"}}}
+    with caplog.at_level(logging.WARNING, "zoosup"):
+        zoo = recalled(Hands(), state)
+    assert a_zoo(Hands(), FILE).models["a"] == zoo.models["a"]
+    assert Override.START is zoo.models["b"].override
+    assert ["a"] == [record.getMessage().partition(":")[0] for record in caplog.records]
+
+
+@pytest.mark.parametrize("switch", [7, {}, {"generation": 1, "incoming": None}, "open", {"outcome": "odd"}])
+def test_a_switch_that_can_not_be_read_is_left_out_and_said(switch, caplog):
+    state = {"file": {"path": PATH, "text": FILE}, "switch": switch}
+    with caplog.at_level(logging.WARNING, "zoosup"):
+        assert recalled(Hands(), state).switch is None
+    assert "left out" in caplog.text
+
+
+@pytest.mark.parametrize("state", [{}, {"models": []}, {"models": {"a": 7}}, {"models": None, "file": 1}])
+def test_a_state_of_another_shape_is_no_state(state):
+    assert a_zoo(Hands(), FILE).models == recalled(Hands(), state).models
+    assert "" == last_good(state, PATH)
+
+
+def test_the_last_good_text_is_that_of_the_same_file_only():
+    state = a_state(a_zoo(Hands(), FILE))
+    assert FILE == last_good(state, PATH)
+    assert "" == last_good(state, "other.yaml")
+    assert "" == last_good({"file": {"path": PATH, "text": None}}, PATH)
+
+
+class Disk:
+    """A store that can refuse, and is as slow as it is told."""
+
+    def __init__(self):
+        self.states, self.full, self.slow, self.asked = [], False, 0.0, 0
+
+    async def save(self, state):
+        self.asked += 1
+        await asyncio.sleep(self.slow)
+        if self.full:
+            raise OSError(28, "no space left on device")
+        self.states.append(state)
+
+
+def loop_hands():
+    loop = asyncio.get_running_loop()
+
+    class Running(Hands):
+        now = property(lambda self: loop.time(), lambda self, _: None)
+
+    return Running()
+
+
+async def test_what_has_not_changed_is_not_written_again():
+    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    keeper = Keeper(disk)
+    for _ in range(5):
+        keeper.note(zoo)
+        await asyncio.sleep(1)
+    assert 1 == len(disk.states)
+    zoo.tell("a", Overridden(Override.STOP))
+    keeper.note(zoo)
+    await asyncio.sleep(1)
+    assert {"a": {"override": "stop"}} == disk.states[-1]["models"]
+
+
+async def test_a_back_off_that_passes_is_no_news():
+    hands, disk = Hands(), Disk()
+    zoo, keeper = backing_off(hands), Keeper(disk)
+    for _ in range(5):
+        keeper.note(zoo)
+        await asyncio.sleep(1)
+        hands.pass_time(20.0)
+    assert 1 == len(disk.states)
+
+
+async def test_what_changes_during_a_slow_write_is_written_after_it():
+    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    disk.slow, keeper = 5.0, Keeper(disk)
+    keeper.note(zoo)
+    await asyncio.sleep(1)
+    zoo.tell("a", Overridden(Override.STOP))
+    keeper.note(zoo)
+    await asyncio.sleep(5)
+    keeper.note(zoo)
+    await asyncio.sleep(6)
+    assert [{}, {"a": {"override": "stop"}}] == [s["models"] for s in disk.states]
+
+
+async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(caplog):
+    hands, disk = loop_hands(), Disk()
+    zoo, keeper = a_zoo(hands, FILE), Keeper(disk)
+    disk.full = True
+    for _ in range(100):
+        keeper.note(zoo)
+        await asyncio.sleep(0.05)
+    assert 5 == disk.asked
+    assert 1 == len(caplog.records)
+    disk.full = False
+    await asyncio.sleep(1)
+    keeper.note(zoo)
+    await asyncio.sleep(0.1)
+    assert [{}] == [s["models"] for s in disk.states]
+    keeper.note(zoo)
+    await asyncio.sleep(1.1)
+    assert 1 == len(disk.states)
+
+
+async def test_the_last_word_is_written_even_after_one_that_is_under_way():
+    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    disk.slow, keeper = 2.0, Keeper(disk)
+    keeper.note(zoo)
+    zoo.tell("a", Overridden(Override.STOP))
+    await keeper.keep(zoo)
+    assert {"a": {"override": "stop"}} == disk.states[-1]["models"]

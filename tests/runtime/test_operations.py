@@ -1,0 +1,348 @@
+"""What is asked of the host for each action, and the facts that come of the answers."""
+
+import asyncio
+import errno
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.paper import GIB, Hands, a_run, a_zoo, text_of
+from zoosup.core.actions import Drain, Inspect
+from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.status import Cause, Exit, ExitReason, Preflight, Reason
+from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
+from zoosup.runtime.ledger import Ledger
+from zoosup.runtime.messages import Measured, Told
+from zoosup.runtime.operations import RUN_ID, Operations, Tools, environment
+
+pytestmark = pytest.mark.looptime
+
+KILLED = Exit(ExitReason.SIGNALED, 0.0, signal="SIGKILL")
+FAILED = Exit(ExitReason.ERROR, 0.0, code=1)
+
+
+class Answers:
+    """A host that answers what a test says, an exception raised; `asked` has every question in order."""
+
+    def __init__(self):
+        self.asked = []
+        self.answers = {
+            "spawn": 4711,
+            "terminate": Ended("", KILLED),
+            "usage": {"mark-1": GIB},
+            "drain": Verdict(ok=True, message=""),
+            "inspect": Preflight(100.0),
+            "begin": Path("/logs/a.log"),
+            "tail": ("last words",),
+            "write": None,
+        }
+        self.kernel_kills = 0
+        self.takes = dict.fromkeys(self.answers, 0.0)
+
+    def __getattr__(self, name):
+        async def ask(*args, **_):
+            self.asked.append((name, args))
+            await asyncio.sleep(self.takes[name])
+            if isinstance(self.answers[name], Exception):
+                raise self.answers[name]
+            return self.answers[name]
+
+        return ask
+
+    def oom_kills(self):
+        return self.kernel_kills
+
+    def identity(self, run_id):
+        return f"identity of {run_id}"
+
+    def members(self, run_id):
+        return frozenset({4711})
+
+    def hasten(self, run_id, grace):
+        self.asked.append(("hasten", (run_id, grace)))
+
+    def names(self):
+        return [name for name, _ in self.asked]
+
+    def args(self, name):
+        return next(args for asked, args in self.asked if asked == name)
+
+
+@pytest.fixture
+def host():
+    return Answers()
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+async def operations(host, told):
+    ports = Host("box", host, host, host, host, host, host, host, host)
+    clock = Hands().clock()
+    operations = Operations(
+        Tools(ports, Ledger(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}), told.append
+    )
+    yield operations
+    await operations.close()
+
+
+@pytest.fixture
+def zoo():
+    model = {
+        "command": ["serve", "--port", "${PORT}"],
+        "env": {"WHERE": "http://127.0.0.1:${PORT}"},
+        "stop": {
+            "grace": "20s",
+            "before": {"http": "POST /drain?port=${PORT}"},
+            "command": ["docker", "stop", "x"],
+        },
+    }
+    return a_zoo(Hands(), text_of({"a": model}, "a"))
+
+
+def facts(told):
+    return [message.fact for message in told if isinstance(message, Told)]
+
+
+async def stop(operations, zoo, run, cause=Cause.NOT_WANTED):
+    operations.stop(replace(zoo.models["a"], run=run), run, cause, run.spec)
+    await asyncio.sleep(200)
+
+
+# starting
+
+
+async def test_a_start_is_recorded_then_spawned_then_told(operations, host, told, zoo):
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(1)
+    assert ["write", "begin", "spawn"] == host.names()
+    assert [Spawned("mark-1", 4711)] == facts(told)
+
+
+async def test_a_launch_is_rendered_to_the_last_character(operations, host, zoo):
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(1)
+    (launch,) = host.args("spawn")
+    assert ("serve", "--port", "20000") == launch.argv
+    expected = {"PATH": "/bin", "HOME": "/root", "WHERE": "http://127.0.0.1:20000", RUN_ID: "mark-1"}
+    assert (expected, Path("/logs/a.log"), None) == (launch.env, launch.log, launch.cwd)
+
+
+def test_the_models_own_variables_win_and_the_runs_mark_wins_over_all():
+    env = environment({"A": "ours", RUN_ID: "another"}, {"A": "its", "P": "${PORT}"}, 7, "mark-1")
+    assert {"A": "its", "P": "7", RUN_ID: "mark-1"} == env
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SpawnError(ExitReason.NOT_EXECUTABLE, "no such file"), ExitReason.NOT_EXECUTABLE),
+        (OSError(errno.EAGAIN, "no more processes"), ExitReason.ERROR),
+    ],
+)
+async def test_a_spawn_that_fails_is_a_run_that_is_gone(operations, host, told, zoo, error, reason):
+    host.answers["spawn"] = error
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(1)
+    (fact,) = facts(told)
+    assert isinstance(fact, Gone)
+    assert (reason, str(error)) == (fact.exit.reason, fact.exit.message)
+    assert -1 <= fact.jitter <= 1
+
+
+async def test_a_spawn_that_fails_for_a_fault_of_ours_is_a_crash_whose_remains_are_looked_for(
+    operations, host, told, zoo, caplog
+):
+    host.answers["spawn"] = ZeroDivisionError("ours")
+    with caplog.at_level(logging.ERROR, "zoosup"):
+        operations.start("a", a_run(zoo, "a"))
+        await asyncio.sleep(1)
+    (fact,) = facts(told)
+    assert isinstance(fact, Exited)
+    assert "internal error: ours" == fact.exit.message
+    assert "internal error" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["write", "begin"])
+async def test_a_full_disk_keeps_no_model_down(operations, host, told, zoo, what):
+    host.answers[what] = OSError(errno.ENOSPC, "no space left on device")
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(1)
+    assert [Spawned("mark-1", 4711)] == facts(told)
+    log = host.args("spawn")[0].log
+    assert (Path(os.devnull) if what == "begin" else Path("/logs/a.log")) == log
+
+
+# stopping
+
+
+async def test_a_stop_measures_first_and_then_sets_the_ladder_to_work(operations, host, told, zoo):
+    await stop(operations, zoo, a_run(zoo, "a", pid=4711))
+    assert ["usage", "terminate"] == host.names()[:2]
+    assert ("mark-1", Ladder("TERM", 20.0, ("docker", "stop", "x"))) == host.args("terminate")
+    assert Measured({"mark-1": GIB}) == told[0]
+    (gone,) = facts(told)
+    assert ("mark-1", ("last words",)) == (gone.run_id, gone.exit.log)
+
+
+async def test_what_cannot_be_measured_is_stopped_all_the_same(operations, host, told, zoo):
+    host.answers["usage"] = OSError(errno.EMFILE, "too many open files")
+    await stop(operations, zoo, a_run(zoo, "a"))
+    assert [Gone] == [type(fact) for fact in facts(told)]
+
+
+async def test_a_crashed_run_is_not_measured(operations, host, zoo):
+    await stop(operations, zoo, a_run(zoo, "a", exit=FAILED), Cause.CRASHED)
+    assert "usage" not in host.names()
+
+
+async def test_a_stop_waits_for_the_start_it_overtakes(operations, host, told, zoo):
+    host.takes["spawn"] = 5.0
+    run = a_run(zoo, "a")
+    operations.start("a", run)
+    await asyncio.sleep(1)
+    await stop(operations, zoo, run)
+    assert host.names().index("spawn") < host.names().index("terminate")
+    assert [Spawned, Gone] == [type(fact) for fact in facts(told)]
+
+
+async def test_survivors_are_told_and_the_run_is_not_gone(operations, host, told, zoo):
+    host.answers["terminate"] = Ended("pid 7, state D", None)
+    await stop(operations, zoo, a_run(zoo, "a"))
+    assert [Stuck("mark-1", "pid 7, state D", 100.0)] == facts(told)
+
+
+async def test_a_ladder_that_fails_for_a_fault_of_ours_counts_as_stuck(operations, host, told, zoo, caplog):
+    host.answers["terminate"] = ZeroDivisionError("ours")
+    with caplog.at_level(logging.CRITICAL, "zoosup"):
+        await stop(operations, zoo, a_run(zoo, "a"))
+    assert [Stuck("mark-1", "internal error: ours", 100.0)] == facts(told)
+
+
+async def test_a_run_that_never_had_an_exit_is_gone_without_one(operations, host, told, zoo):
+    host.answers["terminate"] = Ended("", None)
+    await stop(operations, zoo, a_run(zoo, "a"))
+    assert facts(told)[0].exit is None
+    assert "tail" not in host.names()
+
+
+# how it ended
+
+
+@pytest.mark.parametrize(
+    ("run", "cause", "end", "kills", "look", "expected"),
+    [
+        ({}, Cause.CRASHED, KILLED, 1, None, ExitReason.OOM_KILLED),
+        ({}, Cause.CRASHED, KILLED, 0, None, ExitReason.SIGNALED),
+        ({}, Cause.NOT_WANTED, KILLED, 1, None, ExitReason.SIGNALED),
+        ({}, Cause.CRASHED, FAILED, 1, None, ExitReason.ERROR),
+        ({}, Cause.CRASHED, FAILED, 0, Reason.PORT, ExitReason.PORT_IN_USE),
+        ({"ready_at": 100.0}, Cause.CRASHED, FAILED, 0, Reason.PORT, ExitReason.ERROR),
+        ({}, Cause.NOT_WANTED, FAILED, 0, Reason.PORT, ExitReason.ERROR),
+        ({}, Cause.CRASHED, FAILED, 0, Reason.FILE_MISSING, ExitReason.ERROR),
+    ],
+)
+async def test_an_exit_is_told_apart(operations, host, told, zoo, run, cause, end, kills, look, expected):
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(1)
+    host.kernel_kills += kills
+    host.answers["terminate"] = Ended("", end)
+    host.answers["inspect"] = Preflight(100.0, look, "port 20000 is taken")
+    await stop(operations, zoo, a_run(zoo, "a", **run), cause)
+    assert expected is facts(told)[-1].exit.reason
+
+
+# in a hurry
+
+
+async def test_in_a_hurry_ladders_under_way_and_later_ones_are_short(operations, host, zoo):
+    host.takes["terminate"] = 10.0
+    first, second = a_run(zoo, "a"), a_run(zoo, "a", "mark-2")
+    operations.stop(zoo.models["a"], first, Cause.SHUTDOWN, first.spec)
+    await asyncio.sleep(1)
+    operations.hurry(2.0, [first])
+    await stop(operations, zoo, second)
+    graces = [args[1].grace for name, args in host.asked if name == "terminate"]
+    assert ([20.0, 2.0], ("mark-1", 2.0)) == (graces, host.args("hasten"))
+
+
+# draining and looking
+
+
+async def test_a_drain_calls_the_model_and_ends_well(operations, host, told, zoo):
+    run = a_run(zoo, "a")
+    operations.drain(Drain("a", "mark-1", Cause.NOT_WANTED, ""), run, run.spec)
+    await asyncio.sleep(1)
+    endpoint, call, within = host.args("drain")
+    assert (20000, "POST /drain?port=20000", 20.0) == (endpoint.port, call, within)
+    assert [DrainEnded("mark-1")] == facts(told)
+
+
+@pytest.mark.parametrize("answer", [Verdict(ok=False, message="404"), Verdict(ok=None, message="no socket")])
+async def test_a_drain_that_does_not_work_ends_too_and_is_said(operations, host, told, zoo, answer, caplog):
+    host.answers["drain"] = answer
+    run = a_run(zoo, "a")
+    operations.drain(Drain("a", "mark-1", Cause.NOT_WANTED, ""), run, run.spec)
+    await asyncio.sleep(1)
+    assert [DrainEnded("mark-1")] == facts(told)
+    assert f"a: stop.before did not work: {answer.message}" in caplog.text
+
+
+async def test_a_drain_that_a_stop_overtakes_is_given_up(operations, host, told, zoo):
+    host.takes["drain"] = 100.0
+    run = a_run(zoo, "a")
+    operations.drain(Drain("a", "mark-1", Cause.NOT_WANTED, ""), run, run.spec)
+    await asyncio.sleep(1)
+    operations.stop(zoo.models["a"], run, Cause.NOT_WANTED, run.spec)
+    await asyncio.sleep(1)
+    assert [DrainEnded, Gone] == [type(fact) for fact in facts(told)]
+
+
+async def test_a_model_is_looked_at_once_at_a_time(operations, host, told, zoo):
+    host.takes["inspect"] = 3.0
+    for _ in range(3):
+        operations.inspect(Inspect("a", 20000), zoo.spec.models["a"])
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(5)
+    operations.inspect(Inspect("a", 20000), zoo.spec.models["a"])
+    await asyncio.sleep(5)
+    assert [Inspected(Preflight(100.0))] * 2 == facts(told)
+
+
+async def test_a_look_that_fails_for_a_fault_of_ours_can_be_taken_again(operations, host, told, zoo, caplog):
+    host.answers["inspect"] = ZeroDivisionError("ours")
+    with caplog.at_level(logging.CRITICAL, "zoosup"):
+        operations.inspect(Inspect("a", None), zoo.spec.models["a"])
+        await asyncio.sleep(1)
+    host.answers["inspect"] = Preflight(100.0)
+    operations.inspect(Inspect("a", None), zoo.spec.models["a"])
+    await asyncio.sleep(1)
+    assert [Inspected(Preflight(100.0))] == facts(told)
+
+
+async def test_a_slow_host_gets_no_second_question_about_memory(operations, host, told):
+    host.takes["usage"] = 3.0
+    for _ in range(3):
+        operations.measure()
+        await asyncio.sleep(1)
+    await asyncio.sleep(5)
+    assert (["usage"], [Measured({"mark-1": GIB})]) == (host.names(), told)
+
+
+async def test_what_is_given_up_before_it_began_leaves_nothing_unawaited(operations, host, recwarn, zoo):
+    operations.start("a", a_run(zoo, "a"))
+    await operations.close()
+    assert ([], []) == (host.asked, list(recwarn))
+
+
+async def test_programs_of_a_run_get_its_environment_and_its_endpoint_asks_who_it_is(operations, zoo):
+    endpoint, env = operations.where(a_run(zoo, "a"))
+    assert ("127.0.0.1", 20000, frozenset({4711})) == (endpoint.host, endpoint.port, endpoint.members())
+    assert endpoint.contained
+    assert {"PATH": "/bin", "HOME": "/root", "WHERE": "http://127.0.0.1:20000"} == env

@@ -1,0 +1,241 @@
+"""The published pass: complete by the contract, honest about memory, silent about secrets."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
+from zoosup.core.facts import Booked, Exited, Gone, Inspected, Measured, StopBegun
+from zoosup.core.plan import plan
+from zoosup.core.status import (
+    Backoff,
+    Cause,
+    Condition,
+    Exit,
+    ExitReason,
+    Leaving,
+    Override,
+    Phase,
+    Preflight,
+)
+from zoosup.host.ports import PoolReading
+from zoosup.runtime.snapshot import Stamps, build, farewell, foretold
+from zoosup.spec.models import Restart
+
+TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
+CONFIG = {"path", "generation", "observed_generation", "hash", "loaded_at", "error"}
+POOL = {"id", "kind", "name", "total", "free", "budget", "reserved", "held", "foreign"}
+MODEL = {
+    "phase", "reason", "message", "active", "pid", "port", "url", "run_id", "started_at", "ready_at", "restarts",
+    "backoff_until", "last_exit", "memory", "conditions",
+}  # fmt: skip
+MEMORY = {"need", "source", "reserved", "held", "peak"}
+EXIT = {"reason", "code", "signal", "at"}
+CONDITION = {"type", "status", "reason", "message", "since"}
+
+FILE = text_of({"a": {}, "b": {"memory": {"ram": "40GiB"}}}, ["a", "b"])
+
+
+@pytest.fixture
+def hands():
+    return Hands()
+
+
+def shot(zoo, stamps=None):
+    return build(zoo, plan(zoo.spec, zoo.observed()), stamps or Stamps(zoo.clock.wall))
+
+
+def test_every_key_of_the_contract_is_there(hands):
+    zoo = a_zoo(hands, FILE)
+    make_ready(zoo, "a")
+    zoo.models["a"] = replace(zoo.models["a"], last_exit=Exit(ExitReason.ERROR, hands.wall, code=1))
+    seen = shot(zoo)
+    assert set() == TOP - set(seen)
+    assert set() == CONFIG - set(seen["config"])
+    assert set() == POOL - set(seen["pools"][0])
+    for model in seen["models"].values():
+        assert set() == MODEL - set(model)
+        assert set() == MEMORY - set(model["memory"]["ram"])
+    assert set() == EXIT - set(seen["models"]["a"]["last_exit"])
+    refused = seen["models"]["b"]["conditions"]
+    assert [("Admitted", False, "Checking")] == [(c["type"], c["status"], c["reason"]) for c in refused]
+    assert CONDITION == set(refused[0])
+
+
+def test_a_snapshot_is_json(hands):
+    zoo = a_zoo(hands, FILE)
+    make_ready(zoo, "a")
+    assert shot(zoo) == json.loads(json.dumps(shot(zoo)))
+
+
+def test_a_ready_model_says_where_it_is_and_since_when(hands):
+    zoo = a_zoo(hands, FILE)
+    make_ready(zoo, "a")
+    hands.pass_time(60.0)
+    model = shot(zoo)["models"]["a"]
+    assert ("ready", 4711, 20000, "http://127.0.0.1:20000") == tuple(
+        model[key] for key in ("phase", "pid", "port", "url")
+    )
+    assert hands.wall - 60.0 == model["ready_at"] == model["started_at"]
+
+
+def test_a_pool_says_who_holds_what_and_what_is_foreign(hands):
+    zoo = a_zoo(hands, FILE)
+    make_ready(zoo, "a")
+    zoo.tell("a", Measured("mark-1", {"ram": GIB // 2}))
+    pool = shot(zoo)["pools"][0]
+    assert (32 * GIB, 30 * GIB, GIB, GIB // 2) == tuple(
+        pool[k] for k in ("total", "free", "reserved", "held")
+    )
+    assert 2 * GIB - GIB // 2 == pool["foreign"]
+    assert {"a": {"reserved": GIB, "held": GIB // 2}} == pool["models"]
+
+
+def test_what_strangers_hold_is_never_negative(hands):
+    zoo = a_zoo(hands, FILE)
+    make_ready(zoo, "a")
+    zoo.tell("a", Measured("mark-1", {"ram": 3 * GIB}))
+    assert 0 == shot(zoo)["pools"][0]["foreign"]
+
+
+def test_a_pool_that_can_not_be_read_is_unknown_and_not_empty(hands):
+    zoo = a_zoo(hands, FILE)
+    zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
+    pool = shot(zoo)["pools"][0]
+    assert (None, None) == (pool["free"], pool["foreign"])
+
+
+def test_back_off_is_told_only_while_it_lasts(hands):
+    zoo = a_zoo(hands, FILE)
+    model = replace(zoo.models["a"], backoff=Backoff(2, hands.now + 8.0))
+    zoo.models["a"] = replace(model, phase=Phase.BACKOFF)
+    assert hands.wall + 8.0 == shot(zoo)["models"]["a"]["backoff_until"]
+    zoo.models["a"] = model
+    assert shot(zoo)["models"]["a"]["backoff_until"] is None
+
+
+def test_a_model_that_left_the_file_is_shown_until_it_is_gone(hands):
+    zoo = a_zoo(hands, FILE)
+    make_ready(zoo, "a")
+    from_now_on = text_of({"b": {}}, "b")
+    zoo.take_over(spec_of(from_now_on), from_now_on)
+    model = shot(zoo)["models"]["a"]
+    assert (False, GIB) == (model["active"], model["memory"]["ram"]["need"])
+    assert {"a", "b"} == set(shot(zoo)["models"])
+
+
+SECRETS = text_of(
+    {
+        "a": {
+            "command": ["serve", "--api-key", "s3cret-one", "--token=s3cret-two", "HF_TOKEN=s3cret-three"],
+            "env": {"HF_TOKEN": "s3cret-four", "DB_PASSWORD": "s3cret-five"},
+        }
+    },
+    "a",
+    vars={"key": "s3cret-six"},
+    status={"listen": "127.0.0.1:0", "token": "s3cret-seven"},
+)
+
+
+def test_secrets_are_in_no_snapshot_plan_or_event(hands):
+    zoo = a_zoo(hands, SECRETS)
+    make_ready(zoo, "a")
+    zoo.override("a", Override.STOP)
+    run = zoo.models["a"].run
+    end = Exit(ExitReason.ERROR, hands.wall, code=1)
+    zoo.tell("a", Exited(run.id, end, hands.now))
+    zoo.tell("a", StopBegun(run.id, zoo.models["a"].run.leaving))
+    run = zoo.models["a"].run
+    zoo.tell("a", Gone(run.id, end, hands.now, Restart(), 0.0))
+    zoo.journal.add(*farewell(zoo.models["a"], run))
+    told = [event.as_dict() for event in zoo.journal.since()]
+    shown = json.dumps([shot(zoo), foretold(zoo), told])
+    assert "s3cret" not in shown
+    assert "s3cret" not in repr(zoo.spec.status)
+
+
+def test_an_edit_of_a_secret_argument_is_told_without_it(hands):
+    zoo = a_zoo(hands, SECRETS)
+    make_ready(zoo, "a")
+    edited = SECRETS.replace("s3cret-one", "s3cret-new").replace("s3cret-four", "s3cret-other")
+    zoo.take_over(spec_of(edited), edited)
+    zoo.tell("a", Inspected(Preflight(hands.now)))
+    ahead = foretold(zoo)
+    assert ["stop"] == [action["action"] for action in ahead["actions"]]
+    assert "s3cret" not in json.dumps(ahead)
+
+
+# since
+
+
+def a_condition(status=False, reason="WaitingForMemory", message="1 GiB short", model="a"):
+    return Condition(model, "Admitted", status, reason, message)
+
+
+def test_a_condition_keeps_its_since_while_status_and_reason_stay():
+    wall = iter([1.0, 2.0, 3.0, 4.0])
+    stamps = Stamps(lambda: next(wall))
+    stamps.stamp((a_condition(),))
+    assert 1.0 == stamps.stamp((a_condition(message="2 GiB short"),))["a"][0]["since"]
+
+
+@pytest.mark.parametrize("changed", [a_condition(reason="ExceedsBudget"), a_condition(status=True)])
+def test_a_condition_is_new_when_its_status_or_reason_changes(changed):
+    wall = iter([1.0, 2.0])
+    stamps = Stamps(lambda: next(wall))
+    stamps.stamp((a_condition(),))
+    assert 2.0 == stamps.stamp((changed,))["a"][0]["since"]
+
+
+def test_a_condition_that_went_and_came_again_is_new():
+    wall = iter([1.0, 2.0])
+    stamps = Stamps(lambda: next(wall))
+    stamps.stamp((a_condition(),))
+    stamps.stamp(())
+    assert 2.0 == stamps.stamp((a_condition(),))["a"][0]["since"]
+
+
+def test_conditions_of_two_models_have_each_their_own_since():
+    wall = iter([1.0, 2.0])
+    stamps = Stamps(lambda: next(wall))
+    stamps.stamp((a_condition(),))
+    both = stamps.stamp((a_condition(), a_condition(model="b")))
+    assert [1.0, 2.0] == [both[name][0]["since"] for name in "ab"]
+
+
+# an exit as an event
+
+
+def test_a_farewell_says_why_how_and_the_last_words(hands):
+    zoo = a_zoo(hands, FILE)
+    leaving = Leaving(Cause.CRASHED, "exited with code 1", hands.now)
+    run = a_run(zoo, "a", pid=7, leaving=leaving, peak={"ram": 5})
+    end = Exit(ExitReason.ERROR, hands.wall, code=1, message="", log=("last line",))
+    type_, model, reason, message, data = farewell(replace(zoo.models["a"], last_exit=end), run)
+    assert ("Gone", "a", "Crashed", "Error") == (type_, model, reason, message)
+    assert (7, ["last line"], {"ram": 5}) == (data["pid"], data["exit"]["log"], data["peak"])
+
+
+def test_a_farewell_without_an_exit_still_tells(hands):
+    zoo = a_zoo(hands, FILE)
+    zoo.tell("a", Booked(a_run(zoo, "a")))
+    _, _, reason, message, data = farewell(zoo.models["a"], zoo.models["a"].run)
+    assert ("Crashed", "", None) == (reason, message, data["exit"])
+
+
+# zoosup plan
+
+
+def test_a_plan_shows_actions_verdicts_and_sums(hands):
+    ahead = foretold(a_zoo(hands, FILE))
+    assert ("inspect", "a") == (ahead["actions"][0]["action"], ahead["actions"][0]["model"])
+    verdict = ahead["models"]["a"]
+    assert ("stopped", "waits", "Checking") == (verdict["phase_now"], verdict["verdict"], verdict["reason"])
+    assert json.loads(json.dumps(ahead)) == ahead
+
+
+def test_a_plan_in_which_only_looks_are_due_changes_nothing(hands):
+    zoo = a_zoo(hands, text_of({"a": {}}, []))
+    zoo.models["a"] = replace(zoo.models["a"], reason="NotWanted")
+    assert foretold(zoo)["changes"] is False

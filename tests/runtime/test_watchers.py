@@ -1,0 +1,176 @@
+"""Probes begun, changed and ended as the runs are; their answers as facts."""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+import pytest
+
+from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
+from zoosup.core.facts import FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.status import Leaving, Phase
+from zoosup.host.ports import Endpoint, Verdict
+from zoosup.runtime.messages import Told
+from zoosup.runtime.watchers import Subject, Watchers, watchable
+from zoosup.spec.models import Live, Ready
+
+pytestmark = pytest.mark.looptime
+
+
+class Asked:
+    """A prober that notes what it was asked, and answers what it is told to."""
+
+    def __init__(self):
+        self.begun, self.ended = [], []
+        self.verdicts = {"ready": [], "live": []}
+        self.fault = None
+
+    def readiness(self, endpoint, rule, env):
+        return self._answers("ready", endpoint, rule)
+
+    def liveness(self, endpoint, rule, env):
+        return self._answers("live", endpoint, rule)
+
+    async def _answers(self, kind, endpoint, rule):
+        self.begun.append((kind, endpoint.port, rule))
+        try:
+            if self.fault is not None:
+                raise self.fault
+            for verdict in self.verdicts[kind]:
+                yield verdict
+            await asyncio.Event().wait()
+        finally:
+            self.ended.append((kind, endpoint.port))
+
+    def kinds(self):
+        return [(kind, port) for kind, port, _ in self.begun]
+
+
+@pytest.fixture
+def prober():
+    return Asked()
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+async def watchers(prober, told):
+    watchers = Watchers(
+        prober, Hands().clock(), told.append, lambda run: (Endpoint("127.0.0.1", run.port, set), {})
+    )
+    yield watchers
+    await watchers.close()
+
+
+def a_subject(run_id="mark-1", *, port=20000, ready_at=None, **model):
+    zoo = a_zoo(Hands(), text_of({"a": model}, "a"))
+    run = a_run(zoo, "a", run_id, port=port, pid=7, ready_at=ready_at)
+    return Subject("a", run, zoo.spec.models["a"])
+
+
+async def follow(watchers, *subjects):
+    watchers.follow(subjects)
+    await asyncio.sleep(0.1)
+
+
+async def test_a_run_is_asked_whether_it_is_ready(watchers, prober):
+    await follow(watchers, a_subject())
+    assert [("ready", 20000)] == prober.kinds()
+
+
+async def test_an_unchanged_rule_goes_on(watchers, prober):
+    for _ in range(3):
+        await follow(watchers, a_subject())
+    assert ([("ready", 20000)], []) == (prober.kinds(), prober.ended)
+
+
+async def test_an_edit_of_something_else_goes_on_too(watchers, prober):
+    await follow(watchers, a_subject())
+    await follow(watchers, a_subject(stop={"grace": "1s"}))
+    assert 1 == len(prober.begun)
+
+
+async def test_a_changed_rule_begins_anew(watchers, prober):
+    await follow(watchers, a_subject())
+    await follow(watchers, a_subject(ready={"http": "/other"}))
+    assert ["/health", "/other"] == [rule.http for _, _, rule in prober.begun]
+    assert [("ready", 20000)] == prober.ended
+
+
+async def test_another_run_of_the_model_is_asked_afresh(watchers, prober):
+    await follow(watchers, a_subject())
+    await follow(watchers, a_subject("mark-2", port=20001))
+    assert [("ready", 20000), ("ready", 20001)] == prober.kinds()
+    assert [("ready", 20000)] == prober.ended
+
+
+async def test_a_run_that_leaves_is_asked_no_longer(watchers, prober):
+    await follow(watchers, a_subject())
+    await follow(watchers)
+    assert [("ready", 20000)] == prober.ended
+
+
+async def test_liveness_is_asked_only_of_who_wants_it_and_was_ready(watchers, prober):
+    live = {"live": {"http": "/live"}}
+    await follow(watchers, a_subject(**live))
+    assert [("ready", 20000)] == prober.kinds()
+    await follow(watchers, a_subject(ready_at=100.0, **live))
+    assert [("ready", 20000), ("live", 20000)] == prober.kinds()
+    await follow(watchers, a_subject(ready_at=100.0))
+    assert [("live", 20000)] == prober.ended
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "fact"),
+    [
+        ("ready", Verdict(ok=True, message=""), ProbedReady("mark-1", 100.0)),
+        ("ready", Verdict(ok=False, message="503"), ProbedUnready("mark-1", "503", 100.0)),
+        ("ready", Verdict(ok=None, message="too many open files"), None),
+        ("live", Verdict(ok=True, message=""), None),
+        ("live", Verdict(ok=False, message="hangs"), FoundSick("mark-1", "hangs")),
+        ("live", Verdict(ok=None, message="too many open files"), None),
+    ],
+)
+async def test_an_answer_becomes_a_fact_about_its_run(watchers, prober, told, kind, verdict, fact):
+    prober.verdicts[kind] = [verdict]
+    await follow(watchers, a_subject(ready_at=100.0, live={"http": "/live"}))
+    assert ([] if fact is None else [Told("a", fact)]) == told
+
+
+async def test_a_probers_own_fault_changes_nothing_and_is_said(watchers, prober, told, caplog):
+    prober.fault = RuntimeError("boom")
+    with caplog.at_level(logging.ERROR, "zoosup"):
+        await follow(watchers, a_subject())
+        await follow(watchers, a_subject())
+    assert [] == told
+    assert ["internal error: the probe of a failed"] == [r.getMessage() for r in caplog.records]
+
+
+async def test_the_port_is_filled_in_where_a_rule_names_it(watchers, prober):
+    ready, live = {"http": "/health?port=${PORT}"}, {"exec": ["check", "--port", "${PORT}"]}
+    await follow(watchers, a_subject(ready_at=100.0, ready=ready, live=live))
+    rules = {kind: rule for kind, _, rule in prober.begun}
+    assert "/health?port=20000" == rules["ready"].http
+    assert ("check", "--port", "20000") == rules["live"].exec
+    assert isinstance(rules["ready"], Ready)
+    assert isinstance(rules["live"], Live)
+
+
+async def test_closing_ends_every_probe(watchers, prober):
+    await follow(watchers, a_subject(), a_subject("mark-2", port=20001))
+    await watchers.close()
+    assert [("ready", 20000), ("ready", 20001)] == sorted(prober.ended)
+
+
+def test_only_a_process_that_nobody_has_told_to_leave_is_worth_asking():
+    zoo = a_zoo(Hands(), text_of({"a": {}}, "a"))
+    assert not watchable(zoo.models["a"])
+    make_ready(zoo, "a")
+    ready = zoo.models["a"]
+    assert watchable(ready)
+    assert not watchable(replace(ready, run=replace(ready.run, pid=None)))
+    assert not watchable(replace(ready, run=replace(ready.run, leaving=Leaving("NotWanted", "", 0.0))))
+    assert not watchable(replace(ready, phase=Phase.STOPPING))

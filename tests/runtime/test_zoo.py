@@ -1,0 +1,297 @@
+"""The state of one host, and the few ways in which it changes."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
+from zoosup.core.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
+from zoosup.core.status import (
+    Backoff,
+    Exit,
+    ExitReason,
+    Override,
+    Phase,
+    Preflight,
+    Reason,
+    Switch,
+    SwitchOutcome,
+)
+from zoosup.host.ports import PoolReading
+from zoosup.spec.models import Restart
+
+AB = {"a": {}, "b": {}}
+
+
+def told(zoo, type_):
+    return [event for event in zoo.journal.since() if event.type == type_]
+
+
+def apply_file(zoo, text):
+    zoo.take_over(spec_of(text), text)
+
+
+# the file
+
+
+def test_a_file_taken_over_is_a_new_generation_and_is_told():
+    hands = Hands()
+    zoo = a_zoo(hands, text_of(AB, "a"))
+    hands.pass_time(5.0)
+    apply_file(zoo, text_of(AB, ["b", "a"]))
+    assert (2, hands.wall, None) == (zoo.applied.generation, zoo.applied.loaded_at, zoo.applied.error)
+    assert "generation 2 of the file is in force: active b, a" == told(zoo, "Applied")[-1].message
+
+
+def test_a_file_with_nothing_active_says_so():
+    assert told(a_zoo(Hands(), text_of(AB, [])), "Applied")[-1].message.endswith("active nothing")
+
+
+def test_a_refused_file_changes_nothing_but_the_error():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    before, models = zoo.applied, dict(zoo.models)
+    zoo.refuse("zoo.yaml:1:1: nonsense")
+    assert replace(before, error="zoo.yaml:1:1: nonsense") == zoo.applied
+    assert models == zoo.models
+    assert not zoo.converged()
+
+
+def test_the_same_error_again_is_told_once_and_another_one_anew():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    for error in ("one", "one", "two", "one"):
+        zoo.refuse(error)
+    assert ["one", "two", "one"] == [event.message for event in told(zoo, "Refused")]
+
+
+def test_the_file_restored_ends_the_error_and_is_no_new_generation():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.refuse("nonsense")
+    zoo.accept()
+    zoo.accept()
+    assert (1, None) == (zoo.applied.generation, zoo.applied.error)
+    assert ["FileChanged", "FileRestored"] == [event.reason for event in told(zoo, "Applied")]
+
+
+def test_a_valid_file_ends_the_error_of_the_one_before():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.refuse("nonsense")
+    apply_file(zoo, text_of(AB, "b"))
+    assert zoo.applied.error is None
+
+
+def test_an_edit_forgives_the_edited_model_alone():
+    hands = Hands()
+    zoo = a_zoo(hands, text_of(AB, ["a", "b"]))
+    for name in AB:
+        zoo.models[name] = replace(zoo.models[name], backoff=Backoff(3, hands.now + 60))
+    apply_file(zoo, text_of(AB | {"a": {"description": "edited"}}, ["a", "b"]))
+    assert [0, 3] == [zoo.models[n].backoff.count for n in "ab"]
+
+
+def test_an_edit_of_the_need_changes_the_reservation_and_not_the_run():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    make_ready(zoo, "a")
+    apply_file(zoo, text_of(AB | {"a": {"memory": {"ram": "3GiB"}}}, "a"))
+    run = zoo.models["a"].run
+    assert ("mark-1", 4711, {"ram": 3 * GIB}) == (run.id, run.pid, run.reserved)
+
+
+def test_a_rolled_back_model_is_tried_again_when_the_file_changes():
+    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
+    zoo.tell("b", Held(Phase.FAILED, Reason.ROLLED_BACK, "b: exited"))
+    apply_file(zoo, text_of(AB | {"a": {"description": "edited"}}, "b"))
+    assert Phase.STOPPED is zoo.models["b"].phase
+
+
+def test_a_model_that_left_the_file_goes_with_its_run():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    make_ready(zoo, "a")
+    apply_file(zoo, text_of({}, []))
+    assert ["a"] == list(zoo.models)
+    end = Exit(ExitReason.SIGNALED, 0.0, signal="SIGTERM")
+    zoo.tell("a", Exited("mark-1", end, 100.0))
+    zoo.tell("a", StopBegun("mark-1", zoo.models["a"].run.leaving))
+    zoo.tell("a", Gone("mark-1", end, 100.0, Restart(), 0.0))
+    zoo.forget_strangers()
+    assert {} == zoo.models
+
+
+# wishes
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "expected"),
+    [
+        ("a", Override.START, None),
+        ("a", Override.STOP, Override.STOP),
+        ("b", Override.START, Override.START),
+        ("b", Override.STOP, None),
+    ],
+)
+def test_a_wish_that_the_file_shares_needs_no_override(name, wish, expected):
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.override(name, wish)
+    assert expected == zoo.models[name].override
+
+
+def test_a_wish_to_stop_is_taken_back_by_one_to_start():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.override("a", Override.STOP)
+    zoo.override("a", Override.START)
+    assert zoo.models["a"].override is None
+
+
+def test_a_rolled_back_model_that_is_asked_for_is_wanted_by_hand_though_the_file_has_it():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.tell("a", Held(Phase.FAILED, Reason.ROLLED_BACK, "a: exited"))
+    zoo.override("a", Override.START)
+    assert (Override.START, Phase.STOPPED) == (zoo.models["a"].override, zoo.models["a"].phase)
+
+
+def test_a_wish_to_start_forgives_and_one_to_stop_does_not():
+    hands = Hands()
+    zoo = a_zoo(hands, text_of(AB, "a"))
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(3, hands.now + 60))
+    zoo.override("a", Override.STOP)
+    assert 3 == zoo.models["a"].backoff.count
+    zoo.override("a", Override.START)
+    assert 0 == zoo.models["a"].backoff.count
+
+
+@pytest.mark.parametrize(
+    ("active", "left"),
+    [
+        (["a"], [Override.STOP, Override.START]),
+        (["a", "b"], [Override.STOP, None]),
+        ([], [None, Override.START]),
+    ],
+)
+def test_an_override_ends_when_active_says_something_new_about_its_model(active, left):
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.override("a", Override.STOP)
+    zoo.override("b", Override.START)
+    apply_file(zoo, text_of(AB, active))
+    assert left == [zoo.models[n].override for n in "ab"]
+
+
+# facts and the journal
+
+
+def test_the_journal_hears_of_phases_and_not_of_every_fact():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    make_ready(zoo, "a")
+    zoo.tell("a", ProbedReady("mark-1", 101.0))
+    phases = [(event.data["from"], event.data["to"]) for event in told(zoo, "Phase")]
+    assert [("stopped", "starting"), ("starting", "ready")] == phases
+    assert (4711, "mark-1", 20000) == tuple(told(zoo, "Phase")[-1].data[k] for k in ("pid", "run_id", "port"))
+
+
+def test_a_fact_about_an_unknown_model_or_run_is_no_fact():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    make_ready(zoo, "a")
+    before = dict(zoo.models)
+    assert not zoo.tell("z", Inspected(Preflight(1.0)))
+    assert not zoo.tell("a", ProbedReady("mark-0", 101.0))
+    assert before == zoo.models
+
+
+def test_only_one_run_of_a_model_is_adopted():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    assert zoo.adopt("a", Adopted(a_run(zoo, "a", "mark-1", pid=7)))
+    assert not zoo.adopt("a", Adopted(a_run(zoo, "a", "mark-2", pid=8)))
+    assert "mark-1" == zoo.models["a"].run.id
+
+
+def test_a_run_that_lives_outweighs_what_was_kept_of_its_model():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.tell("a", Held(Phase.FAILED, Reason.CRASH_LOOP, "crashed 3 times"))
+    assert zoo.adopt("a", Adopted(a_run(zoo, "a", pid=7)))
+    assert Phase.STARTING is zoo.models["a"].phase
+
+
+def test_a_run_of_a_model_that_the_file_does_not_have_is_adopted_too():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    assert zoo.adopt("z", Adopted(a_run(zoo, "a", pid=7)))
+    assert ["z"] == [model.name for model, _ in zoo.live()]
+
+
+# memory
+
+
+def test_two_runs_of_one_model_cool_down_each_by_itself():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    first = a_run(zoo, "a", "mark-1", measured={"ram": GIB // 2})
+    zoo.cool_down("a", first, {"ram": 20 * GIB})
+    zoo.cool_down("a", a_run(zoo, "a", "mark-2", measured={"ram": 4 * GIB}), {})
+    watches = list(zoo.cooldowns.values())
+    assert [(GIB // 2, 20 * GIB), (GIB, None)] == [(w.expected, w.baseline) for w in watches]
+
+
+def test_a_sample_goes_to_what_cools_down_in_that_pool_and_unknown_is_no_sample():
+    hands = Hands()
+    zoo = a_zoo(hands, text_of(AB, "a"))
+    zoo.cool_down("a", a_run(zoo, "a"), {})
+    hands.pass_time(1.0)
+    zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
+    hands.pass_time(1.0)
+    zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 7 * GIB, "virtual"),))
+    assert ((102.0, 7 * GIB),) == next(iter(zoo.cooldowns.values())).samples
+
+
+def test_a_start_ends_every_cool_down_of_its_pools():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.cool_down("a", a_run(zoo, "a"), {})
+    zoo.satisfy({"vram:0": 1}, "b")
+    assert zoo.cooldowns
+    zoo.satisfy({"ram": 1}, "b")
+    assert {} == zoo.cooldowns
+    assert [("a", "Satisfied")] == [(event.model, event.reason) for event in told(zoo, "CoolDown")]
+
+
+# questions
+
+
+def test_what_is_done_to_a_copy_is_not_done_to_the_zoo():
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    make_ready(zoo, "a")
+    before, events = dict(zoo.models), zoo.journal.last
+    ahead = zoo.imagine(spec_of(text_of({"c": {}}, "c")), "other.yaml")
+    ahead.tell("a", Overridden(Override.STOP))
+    ahead.cool_down("a", before["a"].run, {})
+    assert (before, {}, events, "zoo.yaml", 1) == (
+        zoo.models,
+        zoo.cooldowns,
+        zoo.journal.last,
+        zoo.applied.path,
+        zoo.applied.generation,
+    )
+    assert ("other.yaml", 2) == (ahead.applied.path, ahead.applied.generation)
+
+
+@pytest.mark.parametrize(
+    ("ready", "by_hand", "expected"),
+    [
+        ([], {}, False),
+        (["a"], {}, True),
+        (["a", "b"], {}, False),
+        (["a"], {"b": Override.START}, False),
+        (["a", "b"], {"b": Override.START}, True),
+        ([], {"a": Override.STOP}, True),
+        (["a"], {"a": Override.STOP}, False),
+    ],
+)
+def test_converged_is_every_wanted_model_ready_and_nothing_else_alive(ready, by_hand, expected):
+    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    for name in ready:
+        make_ready(zoo, name, f"mark-{name}")
+    for name, wish in by_hand.items():
+        zoo.override(name, wish)
+    assert expected is zoo.converged()
+
+
+def test_a_rolled_back_zoo_has_not_converged_though_what_was_brought_back_is_ready():
+    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    make_ready(zoo, "a")
+    zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
+    assert zoo.converged() is False
