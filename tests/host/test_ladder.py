@@ -68,7 +68,9 @@ async def test_a_process_whose_first_thread_alone_has_ended_counts_as_living(yar
 async def test_a_stopped_process_is_woken_so_that_it_can_obey(yard):
     pids = await yard.start("plain")
     os.kill(pids["leader"], signal.SIGSTOP)
-    assert "" == await yard.end(grace=60)
+    # A SIGTERM that overtook it would need no waking.
+    await yard.eventually(lambda: psutil.STATUS_STOPPED == psutil.Process(pids["leader"]).status())
+    assert "" == await yard.end(grace=15)
     assert "SIGTERM" == yard.exits[0][1].signal
     assert not exists(pids["leader"])
 
