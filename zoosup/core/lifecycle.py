@@ -283,7 +283,7 @@ def _held(model: Model, fact: Held) -> Model:
 
 
 def _inspected(model: Model, fact: Inspected) -> Model:
-    return replace(model, preflight=fact.preflight)
+    return replace(model, preflight=fact.preflight, weights=fact.preflight.weights or model.weights)
 
 
 def _forgiven(model: Model, _: Forgiven) -> Model:
