@@ -275,7 +275,7 @@ def _measured(model: Model, fact: Measured) -> Model:
 
 
 def _rebooked(model: Model, fact: Rebooked) -> Model:
-    return _with_run(model, reserved=fact.reserved)
+    return _with_run(model, reserved=fact.reserved, source="declared")
 
 
 def _held(model: Model, fact: Held) -> Model:
