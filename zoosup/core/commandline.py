@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from zoosup.core.options import ADAPTERS, BY_OPTION, BY_OTHER_OPTION, GGML_TYPES, LLAMA_FLAGS
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import TemplateError, render
 
@@ -29,64 +30,6 @@ _PROGRAMS = {
 }
 _LOOKED_AT = 12
 """Words at the front among which the server is looked for: wrappers such as numactl or nice come before it."""
-
-_LLAMA_VALUES = {
-    "model": ("-m", "--model", "LLAMA_ARG_MODEL"),
-    "context": ("-c", "--ctx-size", "--n-ctx", "LLAMA_ARG_CTX_SIZE"),
-    "batch": ("-b", "--batch-size", "--n-batch", "LLAMA_ARG_BATCH"),
-    "ubatch": ("-ub", "--ubatch-size", "--n-ubatch", "LLAMA_ARG_UBATCH"),
-    "parallel": ("-np", "--parallel", "LLAMA_ARG_N_PARALLEL"),
-    "per-slot": ("--kv-unified-per-slot", "LLAMA_ARG_KV_UNIFIED_PER_SLOT"),
-    "type-k": ("-ctk", "--cache-type-k", "--type-k", "LLAMA_ARG_CACHE_TYPE_K"),
-    "type-v": ("-ctv", "--cache-type-v", "--type-v", "LLAMA_ARG_CACHE_TYPE_V"),
-    "layers": ("-ngl", "--gpu-layers", "--n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS"),
-    "mmproj": ("-mm", "--mmproj", "--clip-model-path", "LLAMA_ARG_MMPROJ"),
-    "cache-ram": ("-cram", "--cache-ram", "LLAMA_ARG_CACHE_RAM"),
-    "cache-size": ("--cache-size",),
-    "checkpoints": ("-ctxcp", "--ctx-checkpoints", "--swa-checkpoints", "LLAMA_ARG_CTX_CHECKPOINTS"),
-    "draft": (
-        "-md", "--model-draft", "--spec-draft-model",
-        "LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT",
-    ),
-    "draft-type-k": ("-ctkd", "--cache-type-k-draft", "--spec-draft-type-k", "LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_K"),
-    "draft-type-v": ("-ctvd", "--cache-type-v-draft", "--spec-draft-type-v", "LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_V"),
-    "load-mode": ("-lm", "--load-mode", "LLAMA_ARG_LOAD_MODE"),
-    "flash": ("-fa", "--flash-attn", "LLAMA_ARG_FLASH_ATTN"),
-    "cache": ("--cache",),
-    "mmap": ("--use-mmap", "LLAMA_ARG_MMAP"),
-}  # fmt: skip
-_LLAMA_FLAGS = {
-    "--swa-full": ("swa-full", True), "LLAMA_ARG_SWA_FULL": ("swa-full", True),
-    "-kvu": ("unified", True), "--kv-unified": ("unified", True), "LLAMA_ARG_KV_UNIFIED": ("unified", True),
-    "-no-kvu": ("unified", False), "--no-kv-unified": ("unified", False),
-    "LLAMA_ARG_NO_KV_UNIFIED": ("unified", False),
-    "--mmap": ("mmap", True), "--no-mmap": ("mmap", False), "LLAMA_ARG_NO_MMAP": ("mmap", False),
-    "--embedding": ("embedding", True), "--embeddings": ("embedding", True),
-    "LLAMA_ARG_EMBEDDINGS": ("embedding", True),
-    "--rerank": ("embedding", True), "--reranking": ("embedding", True),
-    "LLAMA_ARG_RERANKING": ("embedding", True),
-}  # fmt: skip
-_ADAPTERS = {"--lora": False, "--lora-scaled": True, "--lora-path": False}
-"""Options that name LoRA adapters, and whether each name is followed by :SCALE."""
-
-_OTHER_VALUES = {
-    "model": ("-m", "--model", "--model-path"),
-    "lora": ("--lora-paths",),
-    "mmproj": ("--mmproj",),
-    "cpu-cache": ("VLLM_CPU_KVCACHE_SPACE",),
-}
-
-GGML_TYPES = {
-    "0": "f32",
-    "1": "f16",
-    "2": "q4_0",
-    "3": "q4_1",
-    "6": "q5_0",
-    "7": "q5_1",
-    "8": "q8_0",
-    "30": "bf16",
-}
-"""llama_cpp.server names a cache type by its number (enum ggml_type)."""
 
 _WHOLE = re.compile(r"[+-]?\d{1,12}\Z")
 _TRUE, _FALSE = frozenset({"on", "enabled", "true", "1"}), frozenset({"off", "disabled", "false", "0"})
@@ -226,13 +169,13 @@ def _hear(said: _Said, argv: Sequence[str]) -> None:
         option, equals, value = _split(word)
         following = argv[index + 1] if index + 1 < len(argv) else ""
         given = value if equals else following
-        if option in _LLAMA_FLAGS:
-            name, truth = _LLAMA_FLAGS[option]
+        if option in LLAMA_FLAGS:
+            name, truth = LLAMA_FLAGS[option]
             said.flags[name] = truth
-        elif option in _ADAPTERS:
-            said.adapters += _paths(given, scaled=_ADAPTERS[option])
-        elif option in _BY_OPTION:
-            said.values[_BY_OPTION[option]] = given
+        elif option in ADAPTERS:
+            said.adapters += _paths(given, scaled=ADAPTERS[option])
+        elif option in BY_OPTION:
+            said.values[BY_OPTION[option]] = given
 
 
 def _split(word: str) -> tuple[str, str, str]:
@@ -252,10 +195,10 @@ def _paths(text: str, *, scaled: bool) -> Iterator[str]:
 
 def _hear_environment(said: _Said, env: Mapping[str, str]) -> None:
     for variable, value in env.items():
-        if variable in _BY_OPTION:
-            said.values[_BY_OPTION[variable]] = value
-        elif variable in _LLAMA_FLAGS:
-            name, truth = _LLAMA_FLAGS[variable]
+        if variable in BY_OPTION:
+            said.values[BY_OPTION[variable]] = value
+        elif variable in LLAMA_FLAGS:
+            name, truth = LLAMA_FLAGS[variable]
             said.flags[name] = truth if value.lower() in _TRUE else not truth
 
 
@@ -289,8 +232,8 @@ def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | N
     said = _Said()
     for index, word in enumerate(argv):
         option, equals, value = _split(word)
-        if option in _BY_OTHER_OPTION:
-            said.values[_BY_OTHER_OPTION[option]] = value if equals else "".join(argv[index + 1 : index + 2])
+        if option in BY_OTHER_OPTION:
+            said.values[BY_OTHER_OPTION[option]] = value if equals else "".join(argv[index + 1 : index + 2])
     if kind == VLLM and "model" not in said.values:
         said.values["model"] = _served(argv)
     if not said.values.get("model"):
@@ -311,7 +254,3 @@ def _served(argv: Sequence[str]) -> str:
     """The model of `vllm serve MODEL`."""
     follows = [argv[i + 1] for i, word in enumerate(argv[:-1]) if word == "serve"]
     return follows[0] if follows and not follows[0].startswith("-") else ""
-
-
-_BY_OPTION = {option: name for name, options in _LLAMA_VALUES.items() for option in options}
-_BY_OTHER_OPTION = {option: name for name, options in _OTHER_VALUES.items() for option in options}
