@@ -25,6 +25,7 @@ class Start:
     node: str
     need: Mapping[str, int]
     why: str
+    source: str = ""  # where `need` is from
 
 
 @dataclass(frozen=True, slots=True)

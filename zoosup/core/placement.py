@@ -86,14 +86,14 @@ class Room:
     def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
         spec = self.spec.models.get(model.name)
-        if spec is None or run.leaving is not None or outdated(run.spec, spec):
+        if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
         return need(spec).amounts
 
     def promise(self, name: str, spec: ModelSpec, node: str | None = None) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
         where = node or self.observed.nodes[0].name
-        for pool, amount in need(spec).amounts.items():
+        for pool, amount in need(spec, self.observed.models[name].weights).amounts.items():
             if (where, pool) in self.ledgers:
                 self.ledgers[where, pool].add(name, Holding(amount, 0))
 
@@ -127,7 +127,7 @@ class Weighing:
     ledgers: Mapping[str, Ledger] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.amounts = need(self.spec).amounts
+        self.amounts = need(self.spec, self.model.weights).amounts
         self.ledgers = {pool: self.room.ledgers[self.node, pool] for pool in self.amounts}
 
     def answer(self) -> Answer:
@@ -171,9 +171,9 @@ class Weighing:
         others = self.room.starting - {self.model.name}
         if not others:
             return False
-        models = self.room.observed.models
-        return not need(self.spec).certain or any(
-            not need(self.room.spec_of(models[n])).certain for n in others
+        starting = (self.room.observed.models[n] for n in others)
+        return not need(self.spec, self.model.weights).certain or any(
+            not need(self.room.spec_of(m), m.weights).certain for m in starting
         )
 
     def _forced(self) -> set[str]:

@@ -278,7 +278,9 @@ class _Pass:
     def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
         self.verdicts[model.name] = answer.verdict
         self.room.promise(model.name, spec, answer.node)
-        self.actions.append(Start(model.name, answer.node, need(spec).amounts, answer.verdict.message))
+        what = need(spec, model.weights)
+        start = Start(model.name, answer.node, what.amounts, answer.verdict.message, what.source)
+        self.actions.append(start)
         self.room.starting.add(model.name)
 
     def _renew(self, model: Model, run: Run, spec: ModelSpec) -> None:

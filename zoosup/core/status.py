@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
 
@@ -133,6 +134,7 @@ class Run:
     sick: str = ""  # what its liveness probe found; ends the run
     recalled: bool = False  # a person has asked for a fresh run in its place
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
+    source: str = ""  # where `reserved` is from: declared, derived, default; "" in records of old
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class Preflight:
     at: float
     reason: Reason | None = None
     message: str = ""
+    weights: WeightFacts | None = None
 
 
 class Override(StrEnum):
@@ -174,6 +177,7 @@ class Model:
     last_exit: Exit | None = None
     failed_start: Exit | None = None  # the last run ended before it was ever ready
     preflight: Preflight | None = None
+    weights: WeightFacts | None = None  # the last that any look has found
     override: Override | None = None
 
 

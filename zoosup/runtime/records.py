@@ -47,6 +47,7 @@ def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> di
         "pid": run.pid,
         "identity": identity,
         "reserved": dict(run.reserved),
+        "source": run.source,
         "peak": dict(run.peak),
         "started_at": run.started_at,
         "ready_at": None if run.ready_at is None else clock.wall() + run.ready_at - clock.now(),
@@ -78,6 +79,7 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             ready_at=None if ready_at is None else clock.now() - max(0.0, clock.wall() - float(ready_at)),
             peak={str(k): int(v) for k, v in data["peak"].items()},
             leaving=leaving,
+            source=str(data.get("source", "")),
         )
         identity = data["identity"]
         return Record(str(data["model"]), run, None if identity is None else str(identity))

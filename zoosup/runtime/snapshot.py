@@ -111,7 +111,7 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "restarts": model.restarts,
         "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
         "last_exit": _exit(model.last_exit),
-        "memory": _memory(spec or (run.spec if run is not None else None), run),
+        "memory": _memory(model, spec or (run.spec if run is not None else None)),
         "override": model.override.value if model.override is not None else None,
         "description": spec.description if spec is not None else "",
         "conditions": conditions,
@@ -123,10 +123,14 @@ def _wall(zoo: Zoo, at: float | None) -> float | None:
     return None if at is None else round(zoo.clock.wall() + at - zoo.clock.now(), 1)
 
 
-def _memory(spec: ModelSpec | None, run: Run | None) -> dict[str, Any]:
+def _memory(model: Model, spec: ModelSpec | None) -> dict[str, Any]:
+    run = model.run
     if spec is None:
         return {}
-    need = estimate.need(spec)
+    need = estimate.need(spec, model.weights)
+    if run is not None and need.source == "default" and run.source not in {"", "default"}:
+        # An adopted run was booked by somebody who had looked at its weights.
+        need = estimate.Need(run.reserved, run.source, certain=True)
     return {
         pool: {
             "need": amount,
@@ -225,7 +229,21 @@ def _verdict(zoo: Zoo, name: str, decided: Plan) -> dict[str, Any]:
         "reason": str(verdict.reason),
         "message": verdict.message,
         "sums": [_sum(s) for s in verdict.sums],
+        "need": _need(zoo, name),
     }
+
+
+def _need(zoo: Zoo, name: str) -> dict[str, Any]:
+    spec, model = zoo.spec.models.get(name), zoo.models.get(name)
+    if spec is None or model is None:
+        return {}
+    return told(estimate.need(spec, model.weights))
+
+
+def told(need: estimate.Need) -> dict[str, Any]:
+    """A need as JSON-ready data, its terms among it."""
+    terms = [{"name": t.name, "amount": t.amount, "how": t.how} for t in need.terms]
+    return {"amounts": dict(need.amounts), "source": need.source, "certain": need.certain, "terms": terms}
 
 
 def _sum(weighed: Sum) -> dict[str, Any]:

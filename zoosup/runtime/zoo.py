@@ -118,10 +118,10 @@ class Zoo:
                 self.tell(name, Forgiven())
 
     def _rebook(self) -> None:
-        """An edit of `memory` counts at once, for runs that live too."""
+        """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
             spec = self.spec.models.get(model.name)
-            if spec is not None and need(spec).amounts != run.reserved:
+            if spec is not None and spec.memory != "auto" and need(spec).amounts != run.reserved:
                 self.tell(model.name, Rebooked(run.id, dict(need(spec).amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
