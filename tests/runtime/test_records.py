@@ -98,18 +98,18 @@ def test_a_record_with_any_field_spoilt_is_read_or_refused_but_never_a_crash(val
         assert value != write("a", run(), CLOCK)[key]
 
 
-LATER = {"source": ""}
+ADDED = {"source": ""}
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
 
-@pytest.mark.parametrize(("key", "default"), LATER.items())
+@pytest.mark.parametrize(("key", "default"), ADDED.items())
 def test_a_record_from_before_a_field_was_added_has_its_default(key, default):
     data = write("a", run(), CLOCK)
     del data[key]
     assert default == getattr(read(data, CLOCK).run, key)
 
 
-@pytest.mark.parametrize("key", sorted(set(write("a", run(), CLOCK)) - set(LATER)))
+@pytest.mark.parametrize("key", sorted(set(write("a", run(), CLOCK)) - set(ADDED)))
 def test_a_record_that_lacks_a_field_of_its_format_is_refused(key):
     data = write("a", run(), CLOCK)
     del data[key]
