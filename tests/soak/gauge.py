@@ -23,7 +23,10 @@ PAUSE = 0.15
 
 @dataclass(frozen=True)
 class Sample:
-    """One look. `cycles` are runs begun so far, `events` those in the journal, `rss` and `state` MiB."""
+    """One look. `cycles` are runs begun so far, `events` those in the journal; `rss`, `allocated` and `state` are MiB.
+
+    `allocated` is what malloc has given out, None where it can't say.
+    """
 
     cycles: int
     events: int
@@ -35,6 +38,7 @@ class Sample:
     records: int
     logs: int
     rss: float
+    allocated: float | None
     objects: int
     state: float
     kinds: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
@@ -55,6 +59,7 @@ def take(zoo: Zoosup, cycles: int) -> Sample:
         events=_events(zoo.url),
         rss=round(process.memory_info().rss / MIB, 2),
         state=sum(file.stat().st_size for file in _files(zoo.state)) / MIB,
+        allocated=None if asked["allocated"] is None else round(asked["allocated"] / MIB, 3),
         tasks=asked["tasks"],
         objects=asked["objects"],
         kinds=asked["kinds"],

@@ -7,6 +7,7 @@ nothing of it is in production.
 """
 
 import asyncio
+import ctypes
 import gc
 import json
 import sys
@@ -18,6 +19,25 @@ from pathlib import Path
 from zoosup.cli.main import main
 
 MOST_KINDS = 80
+
+
+class Mallinfo2(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+    )]  # fmt: skip
+
+
+def allocated() -> int | None:
+    """Bytes that malloc has given out and not got back, fragments left aside; None where there is no glibc 2.33."""
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return None
+    mallinfo2.restype = Mallinfo2
+    info = mallinfo2()
+    return info.uordblks + info.hblkhd
 
 
 def listen(place: Path) -> None:
@@ -36,6 +56,7 @@ def answer(place: Path) -> None:
     said = {
         "tasks": sum(len(asyncio.all_tasks(loop)) for loop in loops),
         "objects": len(objects),
+        "allocated": allocated(),
         "kinds": dict(kinds.most_common(MOST_KINDS)),
     }
     draft = place / "answer.new"

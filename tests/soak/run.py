@@ -21,8 +21,8 @@ from tests.soak.gauge import Sample
 from tests.soak.zoo import soaked
 
 COLUMNS = (
-    "cycles", "events", "descriptors", "threads", "tasks", "zombies", "children", "records", "logs", "rss", "objects",
-    "state",
+    "cycles", "events", "descriptors", "threads", "tasks", "zombies", "children", "records", "logs", "rss", "allocated",
+    "objects", "state",
 )  # fmt: skip
 SAMPLES = 40
 SAMPLES_SHORT = 12
@@ -65,7 +65,7 @@ def soak(folder: Path, cycles: int, light: int, looks: int) -> tuple[list[Sample
 
 def _show(seconds: float, sample: Sample) -> None:
     figures = (getattr(sample, column) for column in COLUMNS)
-    cells = (f"{figure:11.1f}" if isinstance(figure, float) else f"{figure:11}" for figure in figures)
+    cells = (f"{figure:11.1f}" if isinstance(figure, float) else f"{figure!s:>11}" for figure in figures)
     print(f"{seconds:11.0f} {' '.join(cells)}", flush=True)
 
 

@@ -8,7 +8,7 @@ from tests.soak.verdict import judge
 
 FLAT = Sample(
     cycles=0, events=0, descriptors=26, threads=19, tasks=17, zombies=0, children=10, records=10, logs=35, rss=70.0,
-    objects=80_000, state=1.0, kinds={"builtins.dict": 5},
+    allocated=30.0, objects=80_000, state=1.0, kinds={"builtins.dict": 5},
 )  # fmt: skip
 
 
@@ -49,9 +49,15 @@ def test_a_record_that_stays_behind_is_found():
     assert "records" in bad(history(records=lambda i: 10 + (i > 20)))
 
 
-def test_memory_that_grows_by_half_a_mebibyte_in_1000_cycles_is_found():
-    assert {"rss"} == bad(history(rss=lambda i: 70 + i * 0.15))
-    assert set() == bad(history(rss=lambda i: 70 + i * 0.05))
+def test_memory_that_grows_by_a_mebibyte_in_1000_cycles_is_found():
+    assert {"rss"} == bad(history(rss=lambda i: 70 + i * 0.3))
+    assert set() == bad(history(rss=lambda i: 70 + i * 0.1))
+
+
+def test_memory_that_only_malloc_sees_is_judged_where_malloc_tells():
+    assert {"allocated"} == bad(history(allocated=lambda i: 30 + i * 0.03))
+    silent = judge(history(allocated=lambda i: None), models=10)
+    assert ["allocated"] == [each.figure for each in silent if each.bad is None]
 
 
 def test_one_step_of_the_allocator_is_no_growth():
@@ -69,7 +75,7 @@ def test_objects_that_grow_are_named():
 def test_memory_is_not_judged_before_the_journal_is_full():
     samples = [replace(each, events=100) for each in history(rss=lambda i: 70 + i)]
     undecided = {each.figure for each in judge(samples, models=10) if each.bad is None}
-    assert {"rss", "objects"} == undecided
+    assert {"rss", "allocated", "objects"} == undecided
 
 
 def test_some_cycles_of_a_real_zoosup_leave_nothing(tmp_path):
