@@ -294,7 +294,7 @@ def _say_failure(task: asyncio.Task[None]) -> None:
 
 
 async def _reload_when_asked(asked: asyncio.Event, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """One look at a time: those asked for meanwhile are one more, or a storm of SIGHUPs would be followed for minutes."""
+    """One look at a time, and all that are asked for meanwhile are one more: a storm of SIGHUPs must not queue up."""
     while True:
         await asked.wait()
         asked.clear()
