@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import currently_in_test_context, given, note, strategies as st
+from hypothesis import currently_in_test_context, given, note, settings, strategies as st
 
 from tests.runtime import virtual_time
 from tests.runtime.reign import Reign
@@ -628,6 +628,8 @@ def _quiet(caplog):
     logging.getLogger("zoosup").setLevel(logging.ERROR)
 
 
+@pytest.mark.timeout(3600)  # a failing history is made as short as can be before it is shown
+@settings(max_examples=2 * settings().max_examples)
 @given(histories)
 def test_the_laws_hold_and_in_the_end_there_is_peace(happening):
     virtual_time.run(live_through(happening))

@@ -144,9 +144,20 @@ def test_a_wish_to_stop_is_taken_back_by_one_to_start():
 
 def test_a_rolled_back_model_that_is_asked_for_is_wanted_by_hand_though_the_file_has_it():
     zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo.switch = Switch(1, ("a",), ("b",), SwitchOutcome.ROLLED_BACK)
     zoo.tell("a", Held(Phase.FAILED, Reason.ROLLED_BACK, "a: exited"))
     zoo.override("a", Override.START)
     assert (Override.START, Phase.STOPPED) == (zoo.models["a"].override, zoo.models["a"].phase)
+
+
+def test_a_model_that_a_roll_back_brought_back_can_be_stopped_by_hand_though_the_file_does_not_have_it():
+    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    make_ready(zoo, "a")
+    zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
+    zoo.override("a", Override.STOP)
+    assert Override.STOP is zoo.models["a"].override
+    zoo.override("a", Override.START)
+    assert zoo.models["a"].override is None
 
 
 def test_a_wish_to_start_forgives_and_one_to_stop_does_not():

@@ -186,10 +186,10 @@ class Zoo:
         return None
 
     def override(self, name: str, override: Override) -> None:
-        """A person's word: where the file says the same it needs no override."""
-        agrees = (name in self.spec.active) == (override is Override.START)
-        rolled_back = self.models[name].reason == Reason.ROLLED_BACK
-        self.tell(name, Overridden(None if agrees and not rolled_back else override))
+        """A person's word: where the file, or what a roll-back has made of it, says the same it needs no override."""
+        wanted = switching.effective(self.spec.active, self.switch)
+        agrees = (name in wanted) == (override is Override.START)
+        self.tell(name, Overridden(None if agrees else override))
         if override is Override.START:
             self.tell(name, Forgiven())
 
