@@ -31,6 +31,7 @@ from zoosup.host.probe import HttpProber
 from zoosup.host.processes import Processes
 from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory
+from zoosup.host.threads import ready_made
 from zoosup.host.watch import ConfigWatch
 from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
@@ -140,6 +141,7 @@ async def _supervise(
     settings: Settings, path: Path, store: StateDirectory, environ: Mapping[str, str]
 ) -> int | None:
     """The exit code; None when zoosup is to be executed anew."""
+    asyncio.get_running_loop().set_default_executor(ready_made())
     journal = Journal(sink=tell, archive=EventArchive(store.path / "journal.db"))
     await journal.open()
     init = InitSystem(os.environ)

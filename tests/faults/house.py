@@ -21,7 +21,6 @@ from zoosup.cli.client import Client
 from zoosup.host.paths import control_socket
 
 FAULTY = Path(__file__).with_name("faulty.py")
-SABOTAGED = Path(__file__).with_name("sabotaged.py")
 
 LONG = bool(os.environ.get("FAULTS_LONG"))
 """Whether faults last as long as the issue says; run.py's default, and too long for the suite of every day."""

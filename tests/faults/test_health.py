@@ -13,7 +13,7 @@ from tests.peers import oracle
 
 FLAPS = 6
 
-SHORT = {**OFTEN, "deadline": "2s"}
+SHORT = {**OFTEN, "deadline": "1s"}
 
 
 @pytest.fixture(scope="module")

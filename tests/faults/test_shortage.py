@@ -10,7 +10,7 @@ from tests.faults.house import LONG, faulty, keeping
 from tests.faults.shortage import as_mere_user, without_descriptors, without_processes
 from tests.faults.table import fault
 
-LASTS = 120.0 if LONG else 1.5
+LASTS = 12.0 if LONG else 1.5
 """Seconds: several tries of a start, and more than one look at the file."""
 
 
@@ -35,18 +35,18 @@ def _neighbour(house):
     house.unharmed()
 
 
-@pytest.fixture(params=[without_processes, without_descriptors])
-def shortage(request):
-    return request.param
-
-
 def shortages(test):
     """Run a test under each shortage."""
     return pytest.mark.parametrize("shortage", [without_processes, without_descriptors])(test)
 
 
 @shortages
-@fault("fork: EAGAIN; EMFILE", "a start is tried until it succeeds, then there is one process", 1, 9)
+@fault(
+    "no process or thread to be had (EAGAIN), no descriptor (EMFILE), while a model is started",
+    "tried again until it succeeds, then there is one process",
+    1,
+    9,
+)
 def test_a_start_that_the_kernel_refuses_is_tried_until_it_succeeds(house, shortage):
     with house.line() as ask, shortage(house.pid):
         ask("late", "start")
@@ -58,7 +58,7 @@ def test_a_start_that_the_kernel_refuses_is_tried_until_it_succeeds(house, short
 
 
 @shortages
-@fault("fork: EAGAIN; EMFILE, while a model crashes", "its successor starts when they are back", 1, 9)
+@fault("EAGAIN, EMFILE, while a model crashes", "its successor starts when they are back", 1, 9)
 def test_a_crash_in_the_shortage_is_answered_when_it_is_over(house, shortage):
     house.start("crashes")
     [pid] = house.living("crashes")
@@ -73,7 +73,7 @@ def test_a_crash_in_the_shortage_is_answered_when_it_is_over(house, shortage):
 
 
 @shortages
-@fault("fork: EAGAIN; EMFILE, while a model is stopped", "it is gone, and nothing of it left", 4)
+@fault("EAGAIN, EMFILE, while a model is stopped", "it is gone, and nothing of it left", 4)
 def test_a_stop_in_the_shortage_leaves_nobody(house, shortage):
     house.start("leaves")
     with house.line() as ask, shortage(house.pid):
@@ -85,7 +85,7 @@ def test_a_stop_in_the_shortage_leaves_nobody(house, shortage):
 
 @shortages
 @fault(
-    "fork: EAGAIN; EMFILE, while the file is edited",
+    "EAGAIN, EMFILE, while the file is edited",
     "the edit is in force when they are back, if not before",
     6,
     15,
