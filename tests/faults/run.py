@@ -2,7 +2,7 @@
 
     python tests/faults/run.py [--short] [--markdown] [-k EXPRESSION]
 
-Takes some nine minutes, --short two: the same faults, which last as long as in the everyday suite. A fault that this
+Takes some seven minutes, --short two: the same faults, which last as long as in the everyday suite. A fault that this
 machine can't make is skipped with the reason. Exits 1 when an invariant did not hold.
 """
 
