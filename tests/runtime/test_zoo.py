@@ -160,6 +160,16 @@ def test_a_model_that_a_roll_back_brought_back_can_be_stopped_by_hand_though_the
     assert zoo.models["a"].override is None
 
 
+@pytest.mark.parametrize("wish", list(Override))
+def test_a_wish_about_a_model_that_an_open_switch_takes_out_is_never_the_files_own(wish):
+    """It serves on until its successor does, and may be brought back: neither what `stop` nor what `start` means."""
+    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    make_ready(zoo, "a")
+    zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.OPEN)
+    zoo.override("a", wish)
+    assert wish is zoo.models["a"].override
+
+
 def test_a_wish_to_start_forgives_and_one_to_stop_does_not():
     hands = Hands()
     zoo = a_zoo(hands, text_of(AB, "a"))

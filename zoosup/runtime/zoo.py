@@ -187,8 +187,14 @@ class Zoo:
 
     def override(self, name: str, override: Override) -> None:
         """A person's word: where the file, or what a roll-back has made of it, says the same it needs no override."""
-        wanted = switching.effective(self.spec.active, self.switch)
-        agrees = (name in wanted) == (override is Override.START)
+        wanted = name in switching.effective(self.spec.active, self.switch)
+        # An open switch keeps it serving and may bring it back, so that nobody else has said yet that it is to end.
+        kept = (
+            self.switch is not None
+            and self.switch.outcome is SwitchOutcome.OPEN
+            and name in self.switch.outgoing
+        )
+        agrees = wanted if override is Override.START else not wanted and not kept
         self.tell(name, Overridden(None if agrees else override))
         if override is Override.START:
             self.tell(name, Forgiven())
