@@ -15,9 +15,9 @@ if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]  # the oracle reads /proc
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def oracle() -> Iterator[Oracle]:
-    """One look at the system for all of them."""
+    """One look at the system for all of a file; no longer, or it would go on beside tests that leave it no descriptor."""
     with Oracle() as oracle:
         yield oracle
 
