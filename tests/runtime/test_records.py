@@ -1,6 +1,7 @@
 """A record is read back as the run it tells of, by whichever version of zoosup."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -98,7 +99,14 @@ def test_a_record_with_any_field_spoilt_is_read_or_refused_but_never_a_crash(val
         assert value != write("a", run(), CLOCK)[key]
 
 
-@pytest.mark.parametrize("key", sorted(write("a", run(), CLOCK)))
+def test_a_record_from_before_there_were_gpus_shows_its_run_whatever_there_is():
+    data = write("a", replace(run(), gpus=("GPU-a", "GPU-b")), CLOCK)
+    assert ("GPU-a", "GPU-b") == read(data, CLOCK).run.gpus
+    del data["gpus"]
+    assert read(data, CLOCK).run.gpus is None
+
+
+@pytest.mark.parametrize("key", sorted({*write("a", run(), CLOCK)} - {"gpus"}))
 def test_a_record_that_lacks_a_field_of_its_format_is_refused(key):
     data = write("a", run(), CLOCK)
     del data[key]

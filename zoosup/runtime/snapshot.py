@@ -13,6 +13,7 @@ from zoosup import __version__
 from zoosup.core import estimate
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.admission import Sum
+from zoosup.core.cards import rebooked
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.zoo import Zoo
@@ -106,6 +107,7 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "port": run.port if run is not None else None,
         "url": f"http://{HOST}:{run.port}" if run is not None else None,
         "run_id": run.id if run is not None else None,
+        "gpus": None if run is None or run.gpus is None else list(run.gpus),
         "started_at": run.started_at if run is not None else None,
         "ready_at": _wall(zoo, run.ready_at) if run is not None else None,
         "restarts": model.restarts,
@@ -127,6 +129,9 @@ def _memory(spec: ModelSpec | None, run: Run | None) -> dict[str, Any]:
     if spec is None:
         return {}
     need = estimate.need(spec)
+    # Of a model that isn't booked yet nobody knows on which GPU its part for GPUs will be.
+    unplaced = {"vram": need.whole_vram} if need.whole_vram and need.certain else {}
+    amounts = {**need.amounts, **unplaced} if run is None else rebooked(need, run)
     return {
         pool: {
             "need": amount,
@@ -135,7 +140,7 @@ def _memory(spec: ModelSpec | None, run: Run | None) -> dict[str, Any]:
             "held": run.measured.get(pool, 0) if run is not None else 0,
             "peak": run.peak.get(pool, 0) if run is not None else 0,
         }
-        for pool, amount in need.amounts.items()
+        for pool, amount in amounts.items()
     }
 
 
@@ -194,7 +199,8 @@ def _action(action: Action) -> dict[str, Any]:
     shown: dict[str, Any] = {"action": _VERBS[type(action)], "model": action.model}
     match action:
         case Start():
-            shown |= {"need": dict(action.need), "message": action.why}
+            gpus = {} if action.gpus is None else {"gpus": list(action.gpus)}
+            shown |= {"need": dict(action.need), "message": action.why} | gpus
         case Drain() | Stop():
             shown |= {"cause": action.cause.value, "message": action.message}
         case Hold():
