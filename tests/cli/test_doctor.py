@@ -153,16 +153,17 @@ def gpu(available=20 << 30, source="NVML"):
 
 def test_a_gpu_is_told_with_its_bounds(monkeypatch):
     found = gpu_findings(monkeypatch, pools=(gpu(),))
-    assert "24 GiB, 20 GiB free by NVML; reserve 512 MiB, budget 23.5 GiB" == found["GPU 0 NVIDIA L4"].message
+    told = "NVIDIA L4: 24 GiB, 20 GiB free by NVML; reserve 512 MiB, budget 23.5 GiB"
+    assert told == found["GPU 0"].message
     assert ("ok", "1 with memory of their own, by NVML") == (found["GPUs"].state, found["GPUs"].message)
 
 
 def test_a_gpu_that_can_not_be_read_fails(monkeypatch):
     lost = gpu(None, "NVML: GPU is lost")
     found = gpu_findings(monkeypatch, pools=(lost,), trouble="GPU 0: GPU is lost")
-    assert ("fail", "warn") == (found["GPU 0 NVIDIA L4"].state, found["GPUs"].state)
-    assert "GPU is lost" in found["GPU 0 NVIDIA L4"].message
-    assert "nvidia-smi" in found["GPU 0 NVIDIA L4"].remedy
+    assert ("fail", "warn") == (found["GPU 0"].state, found["GPUs"].state)
+    assert "GPU is lost" in found["GPU 0"].message
+    assert "nvidia-smi" in found["GPU 0"].remedy
 
 
 def test_a_host_without_nvml_says_why_it_has_no_gpus(monkeypatch):

@@ -150,19 +150,21 @@ def _memory(spec: "ZooSpec | None") -> Iterator[Finding]:
     cards.start()
     cards.wait(_GPU_PATIENCE)
     for pool in (*RamGauge().read(), *cards.read()):
+        name = pool.name if pool.kind == "ram" else f"GPU {pool.index}"
+        model = pool.name.removeprefix(name).strip()
+        prefix = f"{model}: " if model else ""
         if pool.available is None:
             look = "is /proc mounted and readable?" if pool.kind == "ram" else "what does nvidia-smi say?"
             remedy = f"without a reading nothing is started; {look}"
-            yield Finding(
-                pool.name, FAIL, f"{size(pool.total)}, but what is free is unknown: {pool.source}", remedy
-            )
+            text = f"{prefix}{size(pool.total)}, but what is free is unknown: {pool.source}"
+            yield Finding(name, FAIL, text, remedy)
             continue
         reserve, budget = _bounds(spec or ZooSpec(), pool)
-        figures = f"{size(pool.total)}, {size(pool.available)} free by {pool.source}"
+        figures = f"{prefix}{size(pool.total)}, {size(pool.available)} free by {pool.source}"
         low = pool.available < reserve
         remedy = "other programs hold the rest; no model can be started now" if low else ""
         text = f"{figures}; reserve {size(reserve)}, budget {size(budget)}"
-        yield Finding(pool.name, WARN if low else OK, text, remedy)
+        yield Finding(name, WARN if low else OK, text, remedy)
     yield _gpus(cards)
     cards.close()
 

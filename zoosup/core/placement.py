@@ -212,14 +212,16 @@ class Weighing:
         """How well `share` bytes would stand on a GPU: where it could start at once the fullest, else the emptiest."""
         pool, own, leaving = ledger.pool.id, self._own(), self.room.leaving
         cooling = any(c.node == self.node and c.pool == pool for c in self.room.cooling)
+        stay = ledger.needs(self.room.earlier | self._kept())
+        if share > ledger.ceiling - sum(stay.values()):
+            return 5, -ledger.spare
         if ledger.fits(share, own):
             return (1 if cooling or self._is_busy(pool) else 0), ledger.spare
         if cooling or ledger.fits(share, own | leaving):
             return 2, -ledger.spare
         if ledger.fits(share, own | leaving | set(self.victims())):
             return 3, -ledger.spare
-        stay = ledger.needs(self.room.earlier | self._kept())
-        return (4 if share <= ledger.ceiling - sum(stay.values()) else 5), -ledger.spare
+        return 4, -ledger.spare
 
     def _forced(self) -> set[str]:
         """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
