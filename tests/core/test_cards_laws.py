@@ -42,13 +42,13 @@ def hosts(draw):
 def lives(draw, held, model):
     """It runs, as it was laid out once: equally over some GPUs, holding all of it or part of it."""
     cards = draw(st.lists(st.integers(0, len(held) - 1), min_size=1, max_size=2, unique=True))
-    share = -(-model.memory.vram // len(cards) // GIB)
-    part = draw(st.integers(0, share))
+    share = -(-model.memory.vram // len(cards))
+    part = draw(st.integers(0, share // GIB))
     for card in cards:
         held[card] += part
     phase = draw(st.sampled_from([Phase.READY, Phase.READY, Phase.STARTING]))
     told = draw(st.integers(0, 4)) > 0
-    on = {f"GPU-{card}": f"{share}GiB" for card in cards}
+    on = {f"GPU-{card}": share for card in cards}
     return placed(on, phase, holds=dict.fromkeys(on, part * GIB) if told else {}, spec=model)
 
 

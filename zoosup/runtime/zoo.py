@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, switch as switching
+from zoosup.core.cards import rebooked
 from zoosup.core.estimate import need
 from zoosup.core.facts import Adopted, Fact, Forgiven, Held, Overridden, Rebooked
 from zoosup.core.lifecycle import apply
+from zoosup.core.placement import outdated
 from zoosup.core.status import (
     Cooldown,
     Model,
@@ -121,8 +123,9 @@ class Zoo:
         """An edit of `memory` counts at once, for runs that live too."""
         for model, run in self.live():
             spec = self.spec.models.get(model.name)
-            if spec is not None and need(spec).amounts != run.reserved:
-                self.tell(model.name, Rebooked(run.id, dict(need(spec).amounts)))
+            amounts = run.reserved if spec is None or outdated(run.spec, spec) else rebooked(need(spec), run)
+            if amounts != run.reserved:
+                self.tell(model.name, Rebooked(run.id, dict(amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
         for name in changed:
