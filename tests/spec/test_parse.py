@@ -267,14 +267,14 @@ status: {listen: "a:99999", token: 5}
     duration = "a duration with a unit, such as 250ms, 30s, 10m or 1h30m"
     keys = "one of command, env, cwd, port, memory, gpus, ready, live, stop, restart, description"
     command = "the program and its arguments: a list, or a string, split as a shell would"
+    budget = "expected one of ram, ram_reserve, vram, vram_reserve"
     quote = "got a number or a truth value, expected a string; put quotes around it"
     listen = "HOST:PORT or [IPv6]:PORT, such as 127.0.0.1:8081; a port is 0 to 65535"
     assert [
         "1:10: active.0: qwen4 is no model of this file; did you mean qwen3?, expected a name that stands under models",
         "1:21: active.2: names no a second time, expected each name once",
         f"2:15: budget.ram: got 12, expected {size}, or auto",
-        "2:19: budget.ram_reserv: unknown key; did you mean ram_reserve?, expected one of "
-        "ram, ram_reserve, vram, vram_reserve",
+        f"2:19: budget.ram_reserv: unknown key; did you mean ram_reserve?, {budget}",
         "3:11: vars.a: ${later} is not in vars, expected env.NAME or a name above",
         f"5:17: models.qwen3.stop.grace: got 30, expected {duration}",
         "7:17: defaults.ready.http: got health, expected a path that begins with /, without blanks",
