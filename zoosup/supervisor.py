@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoosup.core.status import Exit
-from zoosup.errors import ExitCode, InvalidFileError
+from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host.archive import EventArchive
 from zoosup.host.gauges import Gauges
 from zoosup.host.inspector import HostInspector
@@ -52,6 +52,9 @@ from zoosup.web.server import WebServer
 
 HURRY = 2.0
 """Seconds that a second SIGTERM leaves each model."""
+
+HOLD_EVERY = 2.0
+"""Seconds between looks at whether the lock is still where others would meet it."""
 
 ROTATE_EVERY = 10.0
 """Seconds between looks at the size of the models' logs."""
@@ -190,6 +193,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         _log.info("zoosup supervises %s; status on %s", path, web.address or charge.store.socket)
         beside(following.follow(host.config, path, charge.environ, reconciler.post))
         beside(_keep_logs_short(host.logs))
+        beside(_keep_the_lock(charge.store, reconciler.post))
         beside(_keep_the_address(zoo, settings, web, board))
         beside(herald.announce())
         beside(herald.pulse())
@@ -304,6 +308,20 @@ def _say_failure(task: asyncio.Task[None]) -> None:
     """What fails beside is a fault of ours, and nobody else would hear of it."""
     if not task.cancelled() and task.exception() is not None:
         _log.error("internal error: something beside the loop has ended", exc_info=task.exception())
+
+
+async def _keep_the_lock(store: StateDirectory, post: Callable[[Message], None]) -> None:
+    """A state directory that somebody removes takes the lock along, and a second zoosup would start beside this one."""
+    while True:
+        await asyncio.sleep(HOLD_EVERY)
+        try:
+            await asyncio.to_thread(store.hold)
+        except LockedError as error:
+            _log.error("%s; this one ends and leaves its models to it", error)
+            post(Leave(None, keep=True))
+            return
+        except ZoosupError as error:
+            _log.debug("the lock can't be looked after: %s", error)
 
 
 async def _keep_logs_short(logs: Logs) -> None:

@@ -28,6 +28,7 @@ from tests.core.zoo import (
 from zoosup.core.actions import EndCooldown, Hold, Stop
 from zoosup.core.plan import COOLDOWN_POLL, MEMORY_POLL
 from zoosup.core.status import Cause, Node, Phase, Reason
+from zoosup.core.weights import FileFacts, WeightFacts
 
 # memory
 
@@ -318,3 +319,28 @@ def test_each_node_has_its_own_budget():
     spec = a_zoo({"a": "12GiB", "b": "12GiB", "c": "12GiB"}, list("abc"))
     host = two_nodes(spec, a_host(spec), 32, 32)
     assert ["start a on n1", "start b on n2", "hold c pending ExceedsBudget"] == acts(spec, host)
+
+
+# needs that follow from weights
+
+WEIGHTS = WeightFacts((("m.gguf", FileFacts("plain", 4 * GIB)),))
+AUTO = a_model("auto", command=["mine", "--model", "m.gguf"])
+
+
+def test_models_whose_needs_follow_from_their_weights_load_side_by_side():
+    spec = a_zoo({"a": AUTO, "b": AUTO}, ["a", "b"])
+    host = a_host(spec, a=resting(weights=WEIGHTS), b=resting(weights=WEIGHTS))
+    assert ["start a", "start b"] == acts(spec, host)
+    assert [{"ram": 6 * GIB}] * 2 == [action.need for action in decide(spec, host).actions]
+    assert ["derived"] * 2 == [action.source for action in decide(spec, host).actions]
+
+
+def test_one_whose_weights_are_of_another_file_is_a_guess():
+    spec = a_zoo({"a": a_model("auto", command=["mine", "--model", "n.gguf"])}, ["a"])
+    [start] = decide(spec, a_host(spec, a=resting(weights=WEIGHTS))).actions
+    assert ("default", {"ram": 8 * GIB}) == (start.source, start.need)
+
+
+def test_a_run_keeps_what_it_was_booked_with_while_nothing_better_is_known():
+    spec = a_zoo({"a": AUTO, "b": "6GiB"}, ["a", "b"], budget="10GiB")
+    assert ["start b"] == acts(spec, a_host(spec, a=ready(reserved={"ram": 4 * GIB})))

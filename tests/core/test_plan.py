@@ -37,7 +37,7 @@ from zoosup.core.status import Cause, Leaving, Override, Phase, Reason
 
 def test_a_wanted_model_that_fits_is_started_with_its_need_booked():
     spec = a_zoo({"a": "4GiB"}, ["a"])
-    assert (Start("a", "local", {"ram": 4 * GIB}, "ram: needs 4 GiB, free 32 GiB"),) == decide(
+    assert (Start("a", "local", {"ram": 4 * GIB}, "ram: needs 4 GiB, free 32 GiB", "declared"),) == decide(
         spec, a_host(spec)
     ).actions
 

@@ -134,10 +134,12 @@ class House:
         return {each["type"]: each for each in self.zoo.status()["conditions"]}
 
     def unharmed(self) -> None:
-        """The neighbour has never been touched, and no zombie is left."""
+        """The neighbour has never been touched, no zombie is left, and nothing was a surprise to zoosup."""
         assert [self.steady] == self.living("steady")
         assert self.steady == self.zoo.pid("steady")
         oracle.wait(lambda: not self.zombies(), f"zombies to be reaped: {self.zombies()}")
+        log = self.zoo.log.read_text()
+        assert "internal error" not in log, log
 
     def zombies(self) -> list[int]:
         children = psutil.Process(self.pid).children()

@@ -122,8 +122,9 @@ def test_a_full_disk_does_not_keep_zoosup_from_ending_in_good_order(house):
 )
 def test_a_state_directory_that_can_not_be_locked_is_refused_in_one_line(tmp_path):
     house = House(tmp_path, {})
-    house.zoo.state.mkdir(mode=0o700)
-    how = f"mount --bind '{house.zoo.state}' '{house.zoo.state}' && mount -o remount,ro,bind '{house.zoo.state}' || exit 71"
+    state = house.zoo.state
+    state.mkdir(mode=0o700)
+    how = f"mount --bind '{state}' '{state}' && mount -o remount,ro,bind '{state}' || exit 71"
     words = in_namespace("--mount", how)
     if isinstance(words, str):
         pytest.skip(words)

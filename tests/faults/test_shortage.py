@@ -6,16 +6,16 @@ import time
 
 import pytest
 
-from tests.faults.house import faulty, keeping
+from tests.faults.house import LONG, faulty, keeping
 from tests.faults.shortage import as_mere_user, without_descriptors, without_processes
 from tests.faults.table import fault
 
-LASTS = 3.0
-"""Seconds: more than two heartbeats of the loop and several tries of a start."""
+LASTS = 120.0 if LONG else 1.5
+"""Seconds: several tries of a start, and more than one look at the file."""
 
 
 def through_env(model):
-    """access(2) forgets capabilities, so that an interpreter below /root seems forbidden to a mere user; env(1) is not."""
+    """access(2) forgets capabilities: for it a mere user may not execute what is below /root; env(1) may."""
     return {**model, "command": ["/usr/bin/env", *model["command"]]}
 
 
@@ -41,7 +41,7 @@ def shortage(request):
 
 
 def shortages(test):
-    """Run a test under each shortage, with the whole of the zoosup's word about it."""
+    """Run a test under each shortage."""
     return pytest.mark.parametrize("shortage", [without_processes, without_descriptors])(test)
 
 
@@ -81,3 +81,22 @@ def test_a_stop_in_the_shortage_leaves_nobody(house, shortage):
         time.sleep(LASTS)
     house.zoo.wait_phase("leaves", "stopped")
     assert [] == house.living("leaves")
+
+
+@shortages
+@fault(
+    "fork: EAGAIN; EMFILE, while the file is edited",
+    "the edit is in force when they are back, if not before",
+    6,
+    15,
+)
+def test_an_edit_in_the_shortage_comes_into_force_when_it_is_over(house, shortage):
+    generation = house.zoo.status()["config"]["generation"]
+    text = house.zoo.file.read_text()
+    with shortage(house.pid):
+        house.zoo.file.write_text(
+            text.replace("grace: 5", "grace: 15") if "grace: 5" in text else house.text()
+        )
+        time.sleep(LASTS)
+    house.zoo.wait(lambda s: s["config"]["generation"] > generation, "the edit to be in force")
+    house.zoo.wait(lambda s: s["config"]["error"] is None, "no error to be left of it")

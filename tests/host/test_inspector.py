@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoosup.core.status import Preflight, Reason
+from zoosup.core.weights import WeightFacts
 from zoosup.host import inspector, listeners
 from zoosup.host.inspector import HostInspector
 from zoosup.spec.models import ModelSpec
@@ -42,7 +43,9 @@ FINE = (None, "")
 async def test_nothing_amiss(path: Path) -> None:
     program(path / "server")
     spec = ModelSpec(command=["server", "--port", "${PORT}"])
-    assert Preflight(3.0) == await HostInspector().inspect(spec, {"PATH": str(path)}, None, 3.0)
+    assert Preflight(3.0, weights=WeightFacts()) == await HostInspector().inspect(
+        spec, {"PATH": str(path)}, None, 3.0
+    )
 
 
 async def test_a_program_that_is_not_in_path_is_said_with_where_it_was_looked_for(path: Path) -> None:

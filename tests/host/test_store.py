@@ -2,6 +2,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -350,3 +351,33 @@ def test_asking_for_the_socket_loads_neither_asyncio_nor_pydantic() -> None:
         "[]\n"
         == subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     )
+
+
+class TestALockThatIsLookedAfter:
+    def test_one_that_is_where_it_was_stays_as_it_is(self, tmp_path):
+        ours = StateDirectory(tmp_path / "state")
+        ours.lock()
+        before = (tmp_path / "state/lock").stat().st_ino
+        ours.hold()
+        assert before == (tmp_path / "state/lock").stat().st_ino
+        ours.close()
+
+    def test_one_that_was_removed_with_its_directory_is_made_anew_and_keeps_others_out(self, tmp_path):
+        ours = StateDirectory(tmp_path / "state")
+        ours.lock()
+        shutil.rmtree(tmp_path / "state")
+        ours.hold()
+        with pytest.raises(LockedError):
+            StateDirectory(tmp_path / "state").lock()
+        ours.close()
+        StateDirectory(tmp_path / "state").lock()
+
+    def test_one_that_somebody_else_has_made_meanwhile_is_theirs(self, tmp_path):
+        ours, other = StateDirectory(tmp_path / "state"), StateDirectory(tmp_path / "state")
+        ours.lock()
+        shutil.rmtree(tmp_path / "state")
+        other.lock()
+        with pytest.raises(LockedError):
+            ours.hold()
+        ours.close()
+        other.close()

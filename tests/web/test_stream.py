@@ -25,7 +25,7 @@ def add(house, *messages: str, model: str = "a") -> None:
 
 async def until(is_so) -> None:
     async with asyncio.timeout(GUARD):
-        while not is_so():  # noqa: ASYNC110 - what is polled lives in the code under test
+        while not is_so():
             await asyncio.sleep(0.01)
 
 
@@ -130,7 +130,7 @@ class TestWithTightLimits:
         assert 200 == (await house.get("/status"))[0]
         first.close()
         async with asyncio.timeout(GUARD):
-            while await self.refused(house):  # noqa: ASYNC110
+            while await self.refused(house):
                 await asyncio.sleep(0.01)
         second.close()
 
@@ -190,7 +190,7 @@ class TestWithEndlessPatience:
                 house.faces.logs.arrivals.put_nowait(b"x" * 65536)
             left = 400
             await until(lambda: house.faces.logs.arrivals.qsize() < left)
-            while left != (left := house.faces.logs.arrivals.qsize()):  # noqa: ASYNC110 - until the buffers are full
+            while left != (left := house.faces.logs.arrivals.qsize()):
                 await asyncio.sleep(0.1)
             async with asyncio.timeout(GUARD):
                 await house.server.stop()

@@ -177,6 +177,19 @@ def _add_looking(add: Add) -> None:
         help="give up after (default: 60s), exit 124; 0s looks once, exit 3 when it is not so",
     )  # fmt: skip
 
+    estimate = add(
+        "estimate", "estimating:estimate", "say what memory a model needs, term by term, without starting it"
+    )
+    estimate.add_argument("model", metavar="MODEL|FILE.gguf", help="a model of the file, or weights")
+    estimate.add_argument("--file", metavar="FILE", help=_FILE)
+    estimate.add_argument(
+        "options",
+        nargs="*",
+        metavar="-- OPTION",
+        help="with weights: llama-server's, such as -- -c 8192 -np 2",
+    )
+    _json(estimate)
+
     doctor = add("doctor", "doctor:doctor", "say what zoosup sees of this host, and what to mend")
     doctor.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     _json(doctor)

@@ -114,11 +114,11 @@ def _verdict(name: str, verdict: Mapping[str, Any], width: int | None) -> list[L
     if reason and verdict["verdict"] != "admitted":  # else the sums say it all
         lines += wrapped(reason, width, 2)
     for each in verdict["sums"]:
-        lines += _sum(each, width)
+        lines += _sum(each, width, verdict.get("need", {}).get("source", ""))
     return [*lines, ()] if width is not None else lines
 
 
-def _sum(each: Mapping[str, Any], width: int | None) -> list[Line]:
+def _sum(each: Mapping[str, Any], width: int | None, source: str) -> list[Line]:
     """One pool's two sums, of the budget and of the memory that is really there."""
     spoken_for = sum(each["reserved"].values())
     by = ", ".join(f"{name} {size(amount)}" for name, amount in each["reserved"].items())
@@ -130,7 +130,8 @@ def _sum(each: Mapping[str, Any], width: int | None) -> list[Line]:
     style = "yellow" if each["short"] else "green"
     short = f"short of {size(each['short'])}" if each["short"] else "enough"
     lead = line((f"{each['pool']} ", "bold"))
-    lines = wrapped(f"needs {size(each['need'])}: {short}", width, 2, style, lead)
+    needs = f"needs {size(each['need'])}" + f" ({source})" * bool(source)
+    lines = wrapped(f"{needs}: {short}", width, 2, style, lead)
     if width is not None and each["available"] is not None:
         lines.append(line("  ", *_picture(each, width - 2)))
     lines += wrapped(budget, width, 2, "dim")

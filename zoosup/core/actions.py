@@ -28,6 +28,7 @@ class Start:
     node: str
     need: Mapping[str, int]
     why: str
+    source: str = ""  # where `need` is from
     gpus: tuple[str, ...] | None = None
 
 

@@ -52,10 +52,22 @@ def layouts(spec: ModelSpec, need: Need, ledgers: Sequence[Ledger], order: Order
     elif not cards:
         unified = any(ledger.pool.unified for ledger in ledgers)
         yield _without_cards(spec, need, unified=unified)
-    elif names := _named(spec, need):
+    else:
+        yield from _with_cards(spec, need, cards, order)
+
+
+def _with_cards(spec: ModelSpec, whole: Need, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]:
+    need = whole.on_gpus or whole
+    if names := _named(spec, need):
         yield _on(need, [_find(name, cards) for name in names])
     elif spec.gpus == "auto":
-        yield from _auto(need, cards, order)
+        fits = False
+        for layout in _auto(need, cards, order):
+            fits = fits or _could_fit(layout, cards)
+            yield layout
+        if need.yields and not fits:
+            # llama-server offloads what there is room for, which nobody can book: it is shown no GPU at all.
+            yield Layout(whole.amounts, ())
     else:
         assert isinstance(spec.gpus, int)  # noqa: S101 - all else is handled above
         yield _best(need, spec.gpus, cards, order)
@@ -116,7 +128,7 @@ def _on(need: Need, chosen: Sequence[Ledger]) -> Layout:
     for ledger in cards:
         pool = ledger.pool
         if isinstance(need.vram, int):
-            share = _share(need.vram, len(cards))
+            share = _on_one(need, len(cards), ledger)
             amounts[pool.id] = share if need.certain else max(0, min(share, ledger.ceiling))
         else:
             sizes = [s for key, s in need.vram.items() if names_gpu(key, pool.id, pool.index)]
@@ -138,10 +150,21 @@ def _auto(need: Need, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]
 def _best(need: Need, count: int, cards: Sequence[Ledger], order: Order) -> Layout:
     if count > len(cards):
         raise NoSuchGpuError(f"the file gives it {count} GPUs, and this host has {len(cards)}")
-    share = _share(need.whole_vram, count)
     # Pools are weighed one by one, so that the best so many are the best each; sorting keeps the order of indexes.
-    ranked = sorted(range(len(cards)), key=lambda at: order(cards[at], share))
+    ranked = sorted(range(len(cards)), key=lambda at: order(cards[at], _on_one(need, count, cards[at])))
     return _on(need, [cards[at] for at in sorted(ranked[:count])])
+
+
+def _could_fit(layout: Layout, cards: Sequence[Ledger]) -> bool:
+    return all(layout.amounts.get(ledger.pool.id, 0) <= ledger.ceiling for ledger in cards)
+
+
+def _on_one(need: Need, count: int, ledger: Ledger) -> int:
+    """What each of so many GPUs would hold; vLLM takes its part of a GPU and 1 GiB (§5.1), however small the model."""
+    share = _share(need.whole_vram + (count - 1) * need.each_gpu, count)
+    if not need.fraction:
+        return share
+    return max(share, min(ledger.ceiling, int(ledger.pool.total * need.fraction) + 2**30))
 
 
 def _share(whole: int, count: int) -> int:

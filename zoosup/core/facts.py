@@ -126,7 +126,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Rebooked:
-    """The file now says something else of what it needs: bytes by pool id."""
+    """The file now declares something else of what it needs: bytes by pool id."""
 
     run_id: str
     reserved: Mapping[str, int]

@@ -275,7 +275,7 @@ def _measured(model: Model, fact: Measured) -> Model:
 
 
 def _rebooked(model: Model, fact: Rebooked) -> Model:
-    return _with_run(model, reserved=fact.reserved)
+    return _with_run(model, reserved=fact.reserved, source="declared")
 
 
 def _held(model: Model, fact: Held) -> Model:
@@ -283,7 +283,7 @@ def _held(model: Model, fact: Held) -> Model:
 
 
 def _inspected(model: Model, fact: Inspected) -> Model:
-    return replace(model, preflight=fact.preflight)
+    return replace(model, preflight=fact.preflight, weights=fact.preflight.weights or model.weights)
 
 
 def _forgiven(model: Model, _: Forgiven) -> Model:

@@ -101,7 +101,7 @@ class Room:
     def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
         spec = self.spec.models.get(model.name)
-        if spec is None or run.leaving is not None or outdated(run.spec, spec):
+        if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
         return rebooked(need(spec), run)
 
@@ -199,9 +199,9 @@ class Weighing:
         others = self.room.starting - {self.model.name}
         if not others:
             return False
-        models = self.room.observed.models
-        return not need(self.spec).certain or any(
-            not need(self.room.spec_of(models[n])).certain for n in others
+        starting = (self.room.observed.models[n] for n in others)
+        return not need(self.spec, self.model.weights).certain or any(
+            not need(self.room.spec_of(m), m.weights).certain for m in starting
         )
 
     def _is_busy(self, pool: str) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from zoosup.core import cooldown, switch as switching
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.estimate import need
 from zoosup.core.placement import Answer, Room, Verdict, outdated
 from zoosup.core.siting import intended, renewal, weigh
 from zoosup.core.status import (
@@ -269,17 +270,18 @@ class _Pass:
             self._inspect(model, spec)
             self._wait(model, spec, _CHECKING, answer=best)
         elif best.start:
-            self._start(model, best)
+            self._start(model, spec, best)
         else:
             for name, message in best.evict:
                 self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
             self._wait(model, spec, best.verdict, answer=best)
 
-    def _start(self, model: Model, answer: Answer) -> None:
+    def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
         self.verdicts[model.name] = answer.verdict
         amounts, gpus = answer.layout.amounts, answer.layout.gpus
         self.room.promise(model.name, amounts, answer.node)
-        self.actions.append(Start(model.name, answer.node, amounts, answer.verdict.message, gpus))
+        source = need(spec, model.weights).source
+        self.actions.append(Start(model.name, answer.node, amounts, answer.verdict.message, source, gpus))
         self.room.starting.add(model.name)
 
     def _renew(self, model: Model, run: Run, spec: ModelSpec) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
 
@@ -136,6 +137,7 @@ class Run:
     recalled: bool = False  # a person has asked for a fresh run in its place
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
     gpus: tuple[str, ...] | None = None
+    source: str = ""  # where `reserved` is from: declared, derived, default; "" in records of old
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class Preflight:
     at: float
     reason: Reason | None = None
     message: str = ""
+    weights: WeightFacts | None = None
 
 
 class Override(StrEnum):
@@ -177,6 +180,7 @@ class Model:
     last_exit: Exit | None = None
     failed_start: Exit | None = None  # the last run ended before it was ever ready
     preflight: Preflight | None = None
+    weights: WeightFacts | None = None  # the last that any look has found
     override: Override | None = None
 
 

@@ -63,6 +63,7 @@ class Hints(threading.Thread):
 
     def _watch(self, places: frozenset[Place]) -> None:
         """Hint at every change until the way to the file is another one."""
+        _try_a_thread()
         for _ in watch(
             *(path for path, _, _ in places),
             watch_filter=None,
@@ -84,6 +85,16 @@ class Hints(threading.Thread):
         if not self._complained:
             self._complained = True
             _log.warning("changes of %s are noticed by looking every second: %s", self._path, error)
+
+
+def _try_a_thread() -> None:
+    """RuntimeError when none can be started: watchfiles starts one in Rust, and ends the whole program where it fails.
+
+    Seen with notify 8.0 under RLIMIT_NPROC: a panic in a destructor, hence SIGABRT.
+    """
+    trial = threading.Thread(target=lambda: None, name="zoosup-hints-trial")
+    trial.start()
+    trial.join()
 
 
 def places_on_the_way(path: Path) -> frozenset[Place]:

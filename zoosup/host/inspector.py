@@ -13,8 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from zoosup.core.commandline import ELSEWHERE, understand
 from zoosup.core.status import Preflight, Reason
+from zoosup.core.weights import WeightFacts
 from zoosup.host import listeners
+from zoosup.host.weights import WeightReader
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render
 
@@ -23,22 +26,38 @@ LOOPBACK = "127.0.0.1"
 WEIGHT_OPTIONS = frozenset({"-m", "--model", "--model-path", "--mmproj"})
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 
-ELSEWHERE = frozenset({"apptainer", "docker", "kubectl", "nerdctl", "podman", "singularity", "ssh"})
-"""Programs that run the model where paths mean something else; what follows them isn't looked for here."""
-
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
 _PORT_ATTEMPTS = 200
+
+
+Amiss = tuple[Reason, str]
 
 
 class HostInspector:
     """Looks in a thread, because a directory may be on a disk that takes its time."""
 
+    def __init__(self) -> None:
+        self._weights = WeightReader()
+
     async def inspect(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
     ) -> Preflight:
         """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
-        amiss = await asyncio.to_thread(_first_amiss, spec, env, port)
-        return Preflight(now) if amiss is None else Preflight(now, *amiss)
+        amiss, weights = await asyncio.to_thread(self._look, spec, env, port)
+        reason, message = amiss or (None, "")
+        return Preflight(now, reason, message, weights)
+
+    def weights(self, spec: ModelSpec) -> WeightFacts:
+        """What the headers of the model's weights say; reads from the disk where they have changed."""
+        server = understand(spec)
+        cwd = Path(_filled(spec.cwd or ".", None)).absolute()
+        return WeightFacts() if server is None else self._weights.look(server.files, cwd)
+
+    def _look(
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None
+    ) -> tuple[Amiss | None, WeightFacts | None]:
+        weights = self.weights(spec) if spec.memory == "auto" else None
+        return _first_amiss(spec, env, port), weights
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
@@ -50,9 +69,6 @@ class HostInspector:
                 if port not in taken:
                     return port
         raise OSError(errno.EADDRINUSE, f"no free port on {LOOPBACK}")
-
-
-Amiss = tuple[Reason, str]
 
 
 def _first_amiss(spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:

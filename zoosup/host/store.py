@@ -4,6 +4,7 @@ Knows files, modes and locks. Refuses to know what the state means: JSON comes f
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -56,6 +57,20 @@ class StateDirectory:
         make_private(self.socket.parent, self.notes)
         self._lock = _take_lock(self.path / "lock")
         self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    def hold(self) -> None:
+        """Make sure that the lock others would meet is ours; one that was removed with its directory is made anew.
+
+        LockedError when somebody else holds it by now, ZoosupError when it can't be had at present.
+        """
+        path = self.path / "lock"
+        with contextlib.suppress(FileNotFoundError):
+            if self._lock is None or os.path.samestat(os.fstat(self._lock), path.stat()):
+                return
+        held = self._lock
+        self.lock()
+        if held is not None:
+            os.close(held)
 
     def close(self) -> None:
         """Finish the writes under way and let the lock go."""

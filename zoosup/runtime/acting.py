@@ -68,6 +68,7 @@ class Actor:
             spec=spec,
             port=port,
             reserved=dict(action.need),
+            source=action.source,
             booked_at=self._zoo.clock.now(),
             started_at=self._zoo.clock.wall(),
             gpus=action.gpus,

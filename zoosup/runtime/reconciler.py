@@ -46,7 +46,7 @@ HEARTBEAT = 2.0
 """Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
 
 HELD_UP = 1.0
-"""Seconds beyond a heartbeat without a turn after which we count as having been held up: stopped, or a paused machine."""
+"""Seconds beyond a heartbeat without a turn after which we were held up: stopped, or on a paused machine."""
 
 CATCH_UP = 1.0
 """Seconds that others then get first: those who would have told us what happened were held up as well."""

@@ -48,6 +48,7 @@ def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> di
         "identity": identity,
         "reserved": dict(run.reserved),
         "gpus": None if run.gpus is None else list(run.gpus),
+        "source": run.source,
         "peak": dict(run.peak),
         "started_at": run.started_at,
         "ready_at": None if run.ready_at is None else clock.wall() + run.ready_at - clock.now(),
@@ -80,6 +81,7 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             peak={str(k): int(v) for k, v in data["peak"].items()},
             leaving=leaving,
             gpus=None if gpus is None else tuple(str(uuid) for uuid in gpus),
+            source=str(data.get("source", "")),
         )
         identity = data["identity"]
         return Record(str(data["model"]), run, None if identity is None else str(identity))

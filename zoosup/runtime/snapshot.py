@@ -12,7 +12,7 @@ from typing import Any
 from zoosup import __version__
 from zoosup.core import estimate
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
-from zoosup.core.admission import Sum
+from zoosup.core.admission import VRAM, Sum
 from zoosup.core.cards import rebooked
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Condition, Exit, Model, Phase, Pool, Run
@@ -113,7 +113,7 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "restarts": model.restarts,
         "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
         "last_exit": _exit(model.last_exit),
-        "memory": _memory(spec or (run.spec if run is not None else None), run),
+        "memory": _memory(zoo, model, spec or (run.spec if run is not None else None)),
         "override": model.override.value if model.override is not None else None,
         "description": spec.description if spec is not None else "",
         "conditions": conditions,
@@ -125,17 +125,23 @@ def _wall(zoo: Zoo, at: float | None) -> float | None:
     return None if at is None else round(zoo.clock.wall() + at - zoo.clock.now(), 1)
 
 
-def _memory(spec: ModelSpec | None, run: Run | None) -> dict[str, Any]:
+def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
+    run = model.run
     if spec is None:
         return {}
-    need = estimate.need(spec)
-    # Of a model that isn't booked yet nobody knows on which GPU its part for GPUs will be.
-    unplaced = {"vram": need.whole_vram} if need.whole_vram and need.certain else {}
-    amounts = {**need.amounts, **unplaced} if run is None else rebooked(need, run)
+    need = estimate.need(spec, model.weights)
+    amounts, source = need.amounts, need.source
+    if run is None:
+        amounts = _unplaced(zoo, need)
+    elif spec.memory == "auto" and (run.gpus or (source == "default" and run.source not in {"", "default"})):
+        # Laid out over GPUs when it was booked; or adopted, and booked by somebody who had looked at its weights.
+        amounts, source = run.reserved, run.source or source
+    else:
+        amounts = rebooked(need, run)
     return {
         pool: {
             "need": amount,
-            "source": need.source,
+            "source": source,
             "reserved": run.reserved.get(pool, 0) if run is not None else 0,
             "held": run.measured.get(pool, 0) if run is not None else 0,
             "peak": run.peak.get(pool, 0) if run is not None else 0,
@@ -231,7 +237,37 @@ def _verdict(zoo: Zoo, name: str, decided: Plan) -> dict[str, Any]:
         "reason": str(verdict.reason),
         "message": verdict.message,
         "sums": [_sum(s) for s in verdict.sums],
+        "need": _need(zoo, name),
     }
+
+
+def _need(zoo: Zoo, name: str) -> dict[str, Any]:
+    spec, model = zoo.spec.models.get(name), zoo.models.get(name)
+    if spec is None or model is None:
+        return {}
+    need = estimate.need(spec, model.weights)
+    return told(need.on_gpus or need if _has_gpus(zoo) and spec.gpus != "none" else need)
+
+
+def told(need: estimate.Need) -> dict[str, Any]:
+    """A need as JSON-ready data, its terms among it."""
+    terms = [{"name": t.name, "amount": t.amount, "how": t.how, "pool": t.pool} for t in need.terms]
+    amounts = {**need.amounts, **_of_gpus(need)}
+    return {"amounts": amounts, "source": need.source, "certain": need.certain, "terms": terms}
+
+
+def _of_gpus(need: estimate.Need) -> dict[str, int]:
+    """Of a model that isn't booked yet nobody knows on which GPU its part for GPUs will be."""
+    return {"vram": need.whole_vram} if need.whole_vram and need.certain else {}
+
+
+def _unplaced(zoo: Zoo, need: estimate.Need) -> dict[str, int]:
+    on_host = need.on_gpus or need if _has_gpus(zoo) else need
+    return {**on_host.amounts, **_of_gpus(on_host)}
+
+
+def _has_gpus(zoo: Zoo) -> bool:
+    return any(pool.id.startswith(VRAM) for pool in zoo.pools())
 
 
 def _sum(weighed: Sum) -> dict[str, Any]:

@@ -120,10 +120,11 @@ class Zoo:
                 self.tell(name, Forgiven())
 
     def _rebook(self) -> None:
-        """An edit of `memory` counts at once, for runs that live too."""
+        """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
             spec = self.spec.models.get(model.name)
-            amounts = run.reserved if spec is None or outdated(run.spec, spec) else rebooked(need(spec), run)
+            declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
+            amounts = rebooked(need(spec), run) if spec is not None and declared else run.reserved
             if amounts != run.reserved:
                 self.tell(model.name, Rebooked(run.id, dict(amounts)))
 

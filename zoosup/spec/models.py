@@ -308,7 +308,13 @@ class ModelSpec(Part):
         kinds.Port,
         on_restart("The port on 127.0.0.1 that ${PORT} stands for. auto: a free one, chosen at each start."),
     ] = "auto"
-    memory: Annotated[MemoryOrAuto, at_once("What the model needs. auto: zoosup finds out.")] = "auto"
+    memory: Annotated[
+        MemoryOrAuto,
+        at_once(
+            "What the model needs. auto: reckoned from its weights and its command line (zoosup estimate shows "
+            "how), 8 GiB where they can't be read."
+        ),
+    ] = "auto"
     gpus: Annotated[
         kinds.Gpus,
         on_restart(

@@ -1,0 +1,77 @@
+"""`zoosup estimate`: the terms and their sum, without a supervisor."""
+
+import json
+
+import pytest
+
+from tests.host import made
+from zoosup.cli.main import main
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.gguf").write_bytes(made.gguf())
+    (tmp_path / "zoo.yaml").write_text(
+        """\
+active: []
+models:
+  derived: {command: llama-server -m m.gguf -c 4096 --cache-ram 0, cwd: CWD}
+  declared: {command: llama-server -m m.gguf, memory: {ram: 3GiB}}
+  unknown: {command: sleep 5}
+""".replace("CWD", str(tmp_path))
+    )
+    return tmp_path
+
+
+def told(capsys, *arguments):
+    assert 0 == main(["estimate", *arguments, "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_terms_add_up_to_the_need(here, capsys):
+    found = told(capsys, "derived")
+    assert ("derived", True) == (found["source"], found["certain"])
+    assert found["amounts"]["ram"] == sum(term["amount"] for term in found["terms"])
+    assert 2 * 4096 * 2 * 16 * 2 * 2 == next(t["amount"] for t in found["terms"] if t["name"] == "kv cache")
+
+
+def test_the_source_is_told(here, capsys):
+    assert {"ram": 3 * 2**30} == told(capsys, "declared")["amounts"]
+    assert ("default", False) == ((found := told(capsys, "unknown"))["source"], found["certain"])
+
+
+def test_a_file_of_weights_is_reckoned_for_a_llama_server(here, capsys):
+    without = told(capsys, "m.gguf")["terms"]
+    assert 8 * 2**30 == next(t["amount"] for t in without if t["name"] == "prompt cache")
+    assert 0 == main(["estimate", "--json", "m.gguf", "--", "-c", "512", "--cache-ram", "0"])
+    found = json.loads(capsys.readouterr().out)
+    assert "prompt cache" not in {t["name"] for t in found["terms"]}
+
+
+def test_people_read_one_term_a_line(here, capsys):
+    assert 0 == main(["estimate", "derived"])
+    whole, on_gpus = capsys.readouterr().out.split("\non a host with GPUs:\n")
+    lines = whole.rstrip().splitlines()
+    assert "derived  derived" == lines[0]
+    assert ["weights", "kv cache", "compute", "program", "margin"] == [
+        line[13:27].strip() for line in lines[1:-1]
+    ]
+    assert lines[-1].endswith("of ram")
+    assert ["of ram", "of vram"] == [
+        line[13:] for line in on_gpus.splitlines() if line[13:].startswith("of ")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["none"], 4, "no model 'none' in"),
+        (["./gone.gguf"], 4, "./gone.gguf is missing"),
+        (["derived", "--", "-c", "1"], 64, "options go with a file of weights"),
+        (["derived", "--file", "none.yaml"], 78, "none.yaml"),
+    ],
+)
+def test_what_cannot_be_estimated_is_said(here, capsys, arguments, code, said):
+    assert code == main(["estimate", *arguments])
+    assert said in capsys.readouterr().err

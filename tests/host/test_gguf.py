@@ -1,0 +1,149 @@
+"""The header of a GGUF file, and that no file can make its reader raise anything else or read without bound."""
+
+import io
+import struct
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.host import made
+from zoosup.host import gguf
+from zoosup.host.gguf import WeightsError
+
+
+def read(data, size=None):
+    return gguf.read(io.BytesIO(data), len(data) if size is None else size)
+
+
+def why(data, size=None):
+    with pytest.raises(WeightsError) as raised:
+        read(data, size)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_metadata_tensor_bytes_and_vocabulary_are_read(version):
+    header = read(made.gguf(version=version))
+    assert made.LLAMA == header.metadata
+    assert (64 * 300 * 2, 300) == (header.tensors, header.vocabulary)
+
+
+def test_quantised_tensors_count_by_their_blocks():
+    tensors = [("a", (64, 10), made.Q8_0, 680), ("b", (7,), made.F32, 28)]
+    assert 680 + 28 == read(made.gguf(tensors=tensors)).tensors
+
+
+def test_arrays_of_numbers_are_kept_and_the_tokenizer_is_passed_over():
+    metadata = made.LLAMA | {
+        "tokenizer.ggml.tokens": ("a", "bc", ""),
+        "tokenizer.ggml.token_type": (1, 2, 3),
+        "llama.attention.head_count_kv": (2, 0),
+        "llama.attention.sliding_window_pattern": (True, False),
+        "llama.rope.freq_base": 0.5,
+    }
+    kept = read(made.gguf(metadata)).metadata
+    assert (2, 0) == kept["llama.attention.head_count_kv"]
+    assert (True, False) == kept["llama.attention.sliding_window_pattern"]
+    assert 0.5 == kept["llama.rope.freq_base"]
+    assert not [name for name in kept if name.startswith("tokenizer.")]
+
+
+def test_long_strings_and_long_arrays_are_passed_over():
+    metadata = made.LLAMA | {"a": "x" * 5000, "b": (1,) * 5000}
+    assert made.LLAMA == read(made.gguf(metadata)).metadata
+
+
+def test_a_big_endian_file_is_refused_by_that_name():
+    assert "a big-endian GGUF file; only little-endian ones are read" == why(made.gguf(order=">"))
+
+
+@pytest.mark.parametrize("version", [0, 1, 4])
+def test_other_versions_are_refused(version):
+    assert f"GGUF version {version}; 2 and 3 are known" == why(made.gguf(version=version))
+
+
+def test_a_file_that_ends_too_early_is_truncated_wherever_that_is():
+    data = made.gguf()
+    for end in range(4, len(data), 7):
+        assert why(data[:end]).startswith("truncated")
+    assert "not a GGUF file" == why(b"GGML" + data[4:])
+
+
+def test_a_file_of_zeros_behind_its_claims_costs_nothing():
+    head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1)
+    string = head + struct.pack("<Q1sIQ", 1, b"a", 8, 2**62)
+    assert why(string, 2**63) == f"its header has more than {gguf.MAX_HEADER} bytes"
+    array = head + struct.pack("<Q1sIIQ", 1, b"a", 9, 10, 2**62)
+    assert why(array, 2**63) == f"its header has more than {gguf.MAX_HEADER} bytes"
+    assert why(head + struct.pack("<Q", 2**62), 2**63) == f"a name of {2**62} bytes"
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (struct.pack("<QQ", 0, 2**40), "it claims 1099511627776 keys and 0 tensors"),
+        (struct.pack("<QQ", 2**40, 0), "it claims 0 keys and 1099511627776 tensors"),
+        (struct.pack("<QQQ1sI", 0, 1, 1, b"a", 99), "a value of unknown type 99"),
+        (struct.pack("<QQQ1sIIQ", 0, 1, 1, b"a", 9, 9, 1), "an array of arrays, which llama.cpp does not have"),
+        (struct.pack("<QQQ1sI", 1, 0, 1, b"t", 9), "'t' has 9 dimensions"),
+        (struct.pack("<QQQ1sIQIQ", 1, 0, 1, b"t", 1, 32, 77, 0), "'t' is of unknown type 77"),
+        (
+            struct.pack("<QQQ1sIQIQ", 1, 0, 1, b"t", 1, 33, 8, 0),
+            "'t' has rows of 33, which its blocks of 32 don't divide",
+        ),
+        (struct.pack("<QQQ1sIQIQ", 1, 0, 1, b"t", 1, 32, 8, 3), "'t' is not aligned"),
+    ],
+)  # fmt: skip
+def test_claims_that_cannot_be_are_named(head, said):
+    assert said == why(b"GGUF" + struct.pack("<I", 3) + head)
+
+
+def test_an_alignment_of_nothing_is_refused():
+    assert "general.alignment is 0" == why(made.gguf({"general.alignment": 0}))
+
+
+class Counting(io.BytesIO):
+    """Knows the most that was asked of it at once, and in all."""
+
+    asked = most = 0
+
+    def read(self, count=-1):
+        assert count >= 0, "the whole file was asked for"
+        self.most, self.asked = max(self.most, count), self.asked + count
+        return super().read(count)
+
+
+def judged(data, size):
+    file = Counting(data)
+    try:
+        header = gguf.read(file, size)
+    except WeightsError:
+        header = None
+    assert file.asked <= min(size, gguf.MAX_HEADER)
+    assert file.most <= 64 * 2**10, "one value is never larger than an array that is kept"
+    if header is not None:
+        assert header.tensors <= size * 32  # several infos may claim one place
+
+
+@given(st.binary(max_size=400), st.integers(0, 2**63))
+def test_any_bytes_are_read_or_refused(data, size):
+    judged(data, size)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_behind_a_good_start_are_read_or_refused(data):
+    judged(b"GGUF\x03\x00\x00\x00" + data, len(data) + 8)
+
+
+GOOD = made.gguf(made.LLAMA | {"tokenizer.ggml.tokens": ("a", "b"), "x": (1, 2)})
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 700), st.binary(min_size=1, max_size=8)), max_size=4),
+    st.integers(0, 2**40),
+)
+def test_a_good_file_with_some_bytes_changed_is_read_or_refused(changes, more):
+    data = bytearray(GOOD)
+    for at, new in changes:
+        data[at : at + len(new)] = new
+    judged(bytes(data), len(data) + more)

@@ -1,0 +1,140 @@
+"""Weight files as they lie on disk: alone, in parts, in directories; read once, and never an exception."""
+
+import json
+import os
+import struct
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from tests.host import made
+from zoosup.core.weights import WeightFacts
+from zoosup.host import gguf
+from zoosup.host.weights import INDEX, WeightReader
+
+
+@pytest.fixture
+def look(tmp_path):
+    reader = WeightReader()
+    return lambda *names: [reader.look([name], tmp_path).of(name) for name in names]
+
+
+def put(folder, name, data):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def test_a_gguf_file_is_known_by_its_header(tmp_path, look):
+    put(tmp_path, "m.gguf", made.gguf(pad=64))
+    [facts] = look("m.gguf")
+    assert ("gguf", 1, 38_400, 300, "") == (
+        facts.format, facts.parts, facts.tensors, facts.vocabulary, facts.problem
+    )  # fmt: skip
+    assert (tmp_path / "m.gguf").stat().st_size == facts.size
+    assert 2 == facts.metadata["llama.block_count"]
+
+
+def test_all_parts_of_a_split_file_count_and_the_first_describes_the_model(tmp_path, look):
+    put(tmp_path, "m-00001-of-00003.gguf", made.gguf())
+    for part in (2, 3):
+        put(tmp_path, f"m-0000{part}-of-00003.gguf", made.gguf({}, [("blk.0.x", (64, 10), made.F32, 2560)]))
+    for named in ("m-00001-of-00003.gguf", "m-00002-of-00003.gguf"):
+        [facts] = look(named)
+        assert (3, 38_400 + 2 * 2560) == (facts.parts, facts.tensors)
+        assert "llama" == facts.metadata["general.architecture"]
+
+
+def test_a_missing_part_leaves_the_size_of_the_others_and_the_reason(tmp_path, look):
+    put(tmp_path, "m-00001-of-00002.gguf", made.gguf())
+    [facts] = look("m-00001-of-00002.gguf")
+    assert ("plain", "1 of its 2 parts are missing") == (facts.format, facts.problem)
+    assert facts.size == len(made.gguf())
+
+
+def test_a_claim_of_very_many_parts_is_not_followed(tmp_path, look):
+    put(tmp_path, "m-00001-of-99999.gguf", made.gguf())
+    assert "it claims to be one of 99999 parts" == look("m-00001-of-99999.gguf")[0].problem
+
+
+def test_what_is_no_gguf_file_has_its_size_and_the_reason(tmp_path, look):
+    put(tmp_path, "m.gguf", b"version https://git-lfs.github.com/spec/v1")
+    [facts] = look("m.gguf")
+    assert ("plain", 42, "not a GGUF file") == (facts.format, facts.size, facts.problem)
+
+
+def test_what_is_not_there_or_no_file_is_left_out(tmp_path, look):
+    os.mkfifo(tmp_path / "pipe.gguf")
+    (tmp_path / "empty").mkdir()
+    assert [None, None, None, None] == look("none.gguf", "pipe.gguf", "empty", "a\0b")
+    assert WeightFacts() == WeightReader().look([], tmp_path)
+
+
+def test_a_file_is_read_again_only_when_it_has_changed(tmp_path, look, monkeypatch):
+    put(tmp_path, "m.gguf", made.gguf())
+    [first] = look("m.gguf")
+    monkeypatch.setattr(gguf, "read", lambda *_: pytest.fail("was read again"))
+    assert look("m.gguf") == [first]
+    monkeypatch.undo()
+    put(tmp_path, "m.gguf", made.gguf(tensors=[("t", (32,), made.F32, 128)]))
+    assert 128 == look("m.gguf")[0].tensors
+
+
+def test_a_safetensors_file_counts_its_tensors(tmp_path, look):
+    put(tmp_path, "m.safetensors", made.safetensors([100, 60]))
+    [facts] = look("m.safetensors")
+    assert ("safetensors", 160) == (facts.format, facts.tensors)
+
+
+def test_a_directory_counts_the_files_of_its_index_and_no_others(tmp_path, look):
+    for name, size in (("a", 100), ("b", 60), ("other", 500)):
+        put(tmp_path, f"m/{name}.safetensors", made.safetensors([size]))
+    assert (660, 3) == ((facts := look("m")[0]).tensors, facts.parts)
+    index = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "a.safetensors"}}
+    put(tmp_path, f"m/{INDEX}", json.dumps(index).encode())
+    reader = WeightReader()
+    assert (160, 2) == ((facts := reader.look(["m"], tmp_path).of("m")).tensors, facts.parts)
+    (tmp_path / "m/b.safetensors").unlink()
+    facts = reader.look(["m"], tmp_path).of("m")
+    assert ("plain", "1 of its 2 files are missing") == (facts.format, facts.problem)
+
+
+@pytest.mark.parametrize(
+    "index", [b"[]", b"{", b'{"weight_map": {"x": "../../etc/passwd"}}', b'{"weight_map": 3}']
+)
+def test_an_index_that_is_of_no_use_is_said(tmp_path, look, index):
+    put(tmp_path, "m/a.safetensors", made.safetensors([100]))
+    put(tmp_path, f"m/{INDEX}", index)
+    [facts] = look("m")
+    assert "plain" == facts.format
+    assert facts.problem.startswith(INDEX)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"short",
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 4) + b"nope",
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
+        made.safetensors([100])[:-1],
+    ],
+    ids=["empty", "short", "endless", "a list", "no JSON", "deep", "truncated"],
+)
+def test_a_bad_safetensors_file_is_plain(tmp_path, look, data):
+    put(tmp_path, "m.safetensors", data)
+    [facts] = look("m.safetensors")
+    assert ("plain", len(data)) == (facts.format, facts.size)
+    assert facts.problem
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=120), st.booleans())
+def test_whatever_is_in_a_file_is_an_answer(tmp_path_factory, data, framed):
+    folder = tmp_path_factory.mktemp("w")
+    text = struct.pack("<Q", len(data)) + data if framed else data
+    put(folder, "m.safetensors", text)
+    put(folder, "m.gguf", text)
+    found = WeightReader().look(["m.safetensors", "m.gguf"], folder)
+    assert [len(text), len(text)] == [found.of(name).size for name in ("m.safetensors", "m.gguf")]

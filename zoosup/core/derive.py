@@ -1,0 +1,224 @@
+"""What a model needs, reckoned from its weights and its command line, term by term; bytes of RAM.
+
+Knows how llama.cpp spends memory and the margins for what is not reckoned. Every layer counts for RAM, as on a host
+without GPUs; what of it GPUs take over stands in `offload`. Weights that are mapped count as well as those that are
+read: their pages can be evicted, but a model that computes on the CPU reads all of them for each token, and crawls from
+the disk when they are.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from zoosup.core import kvcache
+from zoosup.core.commandline import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
+from zoosup.core.kvcache import Metadata, UnusableError
+from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.spec.units import describe_size
+
+MIB, GIB = 2**20, 2**30
+
+PROGRAM = 20 * MIB
+"""llama-server's code and what it allocates before any model (measured: 11 MiB of file pages, 6 MiB of heap)."""
+
+PER_TOKEN, PER_CANDIDATE = 128, 12
+"""Bytes for each entry of the vocabulary, and again for each slot's sampler (llama_token_data)."""
+
+PROJECTOR = GIB
+"""Beside an mmproj's weights: the images that it works on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand: what it is, how many bytes, and how that was found."""
+
+    name: str
+    amount: int
+    how: str
+    pool: str = "ram"  # or vram: on GPUs, whichever
+
+
+@dataclass(frozen=True, slots=True)
+class Workings:
+    """What the terms of a GGUF under llama.cpp are reckoned from, and those that don't depend on what is offloaded."""
+
+    server: Server
+    model: FileFacts
+    meta: Metadata
+    room: kvcache.Cells
+    shape: list[kvcache.Layer]
+    compute: Term
+    program: Term
+    extras: list[Term]  # mmproj, adapters, draft
+    bounded: list[Term]  # caches that take no margin
+
+
+@lru_cache(maxsize=1024)
+def derive(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
+    """The terms, the margin last; None when nothing is known of the weights."""
+    model = facts.of(server.model)
+    if model is None:
+        return None
+    extras = _extras(server, facts)
+    try:
+        known = workings(server, facts)
+        if known is not None:
+            return _gguf(known)
+    except UnusableError as error:
+        return _plain(server, model, extras, f"its metadata are of no use: {error}")
+    if model.format == "safetensors":
+        return _safetensors(server, model, extras)
+    return _plain(server, model, extras, model.problem or "only its size is known to matter here")
+
+
+def workings(server: Server, facts: WeightFacts) -> Workings | None:
+    """None for what is no GGUF under llama.cpp; UnusableError where its metadata say too little."""
+    model = facts.of(server.model)
+    if model is None or model.format != "gguf" or server.kind not in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
+        return None
+    meta = Metadata(model.metadata)
+    room, shape = kvcache.cells(meta, server), kvcache.layers(meta)
+    return Workings(
+        server,
+        model,
+        meta,
+        room,
+        shape,
+        compute=_compute(meta, room, shape, server),
+        program=_program(model, room),
+        extras=[*_extras(server, facts), *_draft(server, facts)],
+        bounded=[*_checkpoints(meta, room, shape, server), *_prompts(meta, room, shape, server)],
+    )
+
+
+def _extras(server: Server, facts: WeightFacts) -> list[Term]:
+    terms = []
+    projector = facts.of(server.mmproj)
+    if projector is not None:
+        weights = projector.tensors or projector.size
+        how = f"{describe_size(weights)} of weights, and {describe_size(PROJECTOR)} to work in"
+        terms.append(Term("mmproj", weights + PROJECTOR, how))
+    for path in server.adapters:
+        adapter = facts.of(path)
+        if adapter is not None:
+            terms.append(Term("lora", adapter.tensors or adapter.size, path.rpartition("/")[2]))
+    return terms
+
+
+def _plain(server: Server, model: FileFacts, extras: list[Term], why: str) -> tuple[Term, ...]:
+    weights = Term("weights", model.size, f"size of {_files(model)}; {why}")
+    margin = Term("margin", model.size // 4 + GIB, "25 % of the size + 1 GiB, for the context and all else")
+    return (weights, *extras, *_bounded_prompts(server), margin)
+
+
+def _safetensors(server: Server, model: FileFacts, extras: list[Term]) -> tuple[Term, ...]:
+    terms = [Term("weights", model.tensors, f"tensors of {_files(model)}"), *extras]
+    if server.cpu_cache:
+        terms.append(Term("kv cache", server.cpu_cache, "VLLM_CPU_KVCACHE_SPACE, 4 GiB unless set"))
+    margin = model.tensors // 5 + 2 * GIB
+    return (*terms, Term("margin", margin, "20 % of the weights + 2 GiB, for the context and all else"))
+
+
+def _files(model: FileFacts) -> str:
+    return "1 file" if model.parts == 1 else f"{model.parts} files"
+
+
+# GGUF
+
+
+def _gguf(of: Workings) -> tuple[Term, ...]:
+    steady = [
+        _weights(of.server, of.model),
+        *_context(of.meta, of.room, of.shape, of.server),
+        of.compute,
+        of.program,
+        *of.extras,
+    ]
+    margin = sum(term.amount for term in steady) * 15 // 100 + 768 * MIB
+    return (*steady, *of.bounded, Term("margin", margin, "15 % of the terms before the caches + 768 MiB"))
+
+
+def _weights(server: Server, model: FileFacts) -> Term:
+    kept = "mapped; the pages have to stay for it to be fast" if server.mmap else "read into memory"
+    return Term("weights", model.tensors, f"tensors of {_files(model)}, {kept}")
+
+
+def _context(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server) -> list[Term]:
+    cache = kvcache.cache_bytes(room, shape, server.types)
+    sliding = sum(layer.sliding for layer in shape if layer.keys)
+    full = sum(not layer.sliding for layer in shape if layer.keys)
+    how = f"{full} layers of {room.full} cells"
+    how += f", {sliding} sliding ones of {room.window}" if sliding else ""
+    how += f", for each of {room.streams} slots" if room.streams > 1 else ""
+    terms = [Term("kv cache", cache, f"{how}, {'/'.join(dict.fromkeys(server.types))}")]
+    state = kvcache.state_bytes(meta, room, shape)
+    if state:
+        recurrent = sum(layer.recurrent for layer in shape)
+        terms.append(Term("state", state, f"{recurrent} recurrent layers, {room.slots} slots"))
+    return terms
+
+
+def _compute(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server) -> Term:
+    """The greatest graph's scratch memory: a batch's activations and the attention mask.
+
+    Without flash attention also every head's scores, as f32 and once more as the f16 that they are multiplied as.
+    """
+    batch = min(server.ubatch, room.context)
+    heads = meta.whole("attention.head_count")
+    width, feed = meta.whole("embedding_length"), meta.whole("feed_forward_length")
+    attended = max((layer.keys + layer.values for layer in shape), default=0)
+    elements = max(4 * feed + 2 * width, 4 * width + 3 * attended)
+    masked = room.full + (room.window if any(layer.sliding for layer in shape) else 0)
+    scores = 2 * masked if server.flash else 4 * masked + 6 * room.full * heads
+    return Term("compute", batch * (4 * elements + scores), f"batches of {batch} tokens over {masked} cells")
+
+
+def _program(model: FileFacts, room: kvcache.Cells) -> Term:
+    """What a server holds beside the model, and the logits of each slot."""
+    each = PER_TOKEN + (PER_CANDIDATE + 4) * room.slots
+    how = f"the program, and {model.vocabulary} tokens of vocabulary in {room.slots} slots"
+    return Term("program", PROGRAM + model.vocabulary * each, how)
+
+
+def _draft(server: Server, facts: WeightFacts) -> list[Term]:
+    model = facts.of(server.draft)
+    if model is None:
+        return []
+    name = server.draft.rpartition("/")[2]
+    if model.format != "gguf":
+        return [Term("draft", model.size + model.size // 4 + GIB, f"{name}: size + 25 % + 1 GiB")]
+    meta = Metadata(model.metadata)
+    room, shape = kvcache.cells(meta, server), kvcache.layers(meta)
+    cache = kvcache.cache_bytes(room, shape, server.draft_types) + kvcache.state_bytes(meta, room, shape)
+    scratch = _compute(meta, room, shape, server).amount
+    return [
+        Term(
+            "draft", model.tensors + cache + scratch, f"{name}: weights, cache of {room.full} cells, compute"
+        )
+    ]
+
+
+def _checkpoints(
+    meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server
+) -> list[Term]:
+    one = kvcache.checkpoint_bytes(meta, room, shape, server) if server.prompt_cache != 0 else 0
+    if not one or not server.checkpoints:
+        return []
+    how = f"{server.checkpoints} context checkpoints of {describe_size(one)}, one slot's (--ctx-checkpoints)"
+    return [Term("checkpoints", one * server.checkpoints, how)]
+
+
+def _prompts(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server) -> list[Term]:
+    """llama-server keeps prompts that no slot needs; without a bound in bytes, as many tokens as the context has."""
+    if server.prompt_cache is None:
+        one = kvcache.cache_bytes(room, shape, server.types) + kvcache.state_bytes(meta, room, shape)
+        return [Term("prompt cache", one, "--cache-ram -1: as many tokens as the context")]
+    return _bounded_prompts(server)
+
+
+def _bounded_prompts(server: Server) -> list[Term]:
+    if not server.prompt_cache:
+        return []
+    option = "--cache-ram" if server.kind == LLAMA_SERVER else "--cache_size"
+    return [
+        Term("prompt cache", server.prompt_cache, f"what {option} allows it to take in time; 0 turns it off")
+    ]

@@ -1,0 +1,77 @@
+"""The options of model servers that say something about memory, and the words they are given by.
+
+Tables only; from common/arg.cpp of llama.cpp (--help), and the manuals of llama_cpp.server, vLLM and the mlx servers.
+"""
+
+LLAMA_VALUES = {
+    "model": ("-m", "--model", "LLAMA_ARG_MODEL"),
+    "context": ("-c", "--ctx-size", "--n-ctx", "LLAMA_ARG_CTX_SIZE"),
+    "batch": ("-b", "--batch-size", "--n-batch", "LLAMA_ARG_BATCH"),
+    "ubatch": ("-ub", "--ubatch-size", "--n-ubatch", "LLAMA_ARG_UBATCH"),
+    "parallel": ("-np", "--parallel", "LLAMA_ARG_N_PARALLEL"),
+    "per-slot": ("--kv-unified-per-slot", "LLAMA_ARG_KV_UNIFIED_PER_SLOT"),
+    "type-k": ("-ctk", "--cache-type-k", "--type-k", "LLAMA_ARG_CACHE_TYPE_K"),
+    "type-v": ("-ctv", "--cache-type-v", "--type-v", "LLAMA_ARG_CACHE_TYPE_V"),
+    "layers": ("-ngl", "--gpu-layers", "--n-gpu-layers", "LLAMA_ARG_N_GPU_LAYERS"),
+    "mmproj": ("-mm", "--mmproj", "--clip-model-path", "LLAMA_ARG_MMPROJ"),
+    "cache-ram": ("-cram", "--cache-ram", "LLAMA_ARG_CACHE_RAM"),
+    "cache-size": ("--cache-size",),
+    "checkpoints": ("-ctxcp", "--ctx-checkpoints", "--swa-checkpoints", "LLAMA_ARG_CTX_CHECKPOINTS"),
+    "draft": (
+        "-md", "--model-draft", "--spec-draft-model",
+        "LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT",
+    ),
+    "draft-type-k": ("-ctkd", "--cache-type-k-draft", "--spec-draft-type-k", "LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_K"),
+    "draft-type-v": ("-ctvd", "--cache-type-v-draft", "--spec-draft-type-v", "LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_V"),
+    "load-mode": ("-lm", "--load-mode", "LLAMA_ARG_LOAD_MODE"),
+    "flash": ("-fa", "--flash-attn", "LLAMA_ARG_FLASH_ATTN"),
+    "cache": ("--cache",),
+    "devices": ("-dev", "--device", "LLAMA_ARG_DEVICE"),
+    "kv-offload": ("--offload-kqv",),
+    "scattered": (
+        "-ot", "--override-tensor", "-ncmoe", "--n-cpu-moe",
+        "LLAMA_ARG_OVERRIDE_TENSOR", "LLAMA_ARG_N_CPU_MOE",
+    ),
+    "mmap": ("--use-mmap", "LLAMA_ARG_MMAP"),
+}  # fmt: skip
+LLAMA_FLAGS = {
+    "--swa-full": ("swa-full", True), "LLAMA_ARG_SWA_FULL": ("swa-full", True),
+    "-kvu": ("unified", True), "--kv-unified": ("unified", True), "LLAMA_ARG_KV_UNIFIED": ("unified", True),
+    "-no-kvu": ("unified", False), "--no-kv-unified": ("unified", False),
+    "LLAMA_ARG_NO_KV_UNIFIED": ("unified", False),
+    "--mmap": ("mmap", True), "--no-mmap": ("mmap", False), "LLAMA_ARG_NO_MMAP": ("mmap", False),
+    "-kvo": ("kv-offload", True), "--kv-offload": ("kv-offload", True), "LLAMA_ARG_KV_OFFLOAD": ("kv-offload", True),
+    "-nkvo": ("kv-offload", False), "--no-kv-offload": ("kv-offload", False),
+    "LLAMA_ARG_NO_KV_OFFLOAD": ("kv-offload", False),
+    "--no-mmproj-offload": ("mmproj-offload", False), "LLAMA_ARG_NO_MMPROJ_OFFLOAD": ("mmproj-offload", False),
+    "-cmoe": ("scattered", True), "--cpu-moe": ("scattered", True), "LLAMA_ARG_CPU_MOE": ("scattered", True),
+    "--embedding": ("embedding", True), "--embeddings": ("embedding", True),
+    "LLAMA_ARG_EMBEDDINGS": ("embedding", True),
+    "--rerank": ("embedding", True), "--reranking": ("embedding", True),
+    "LLAMA_ARG_RERANKING": ("embedding", True),
+}  # fmt: skip
+ADAPTERS = {"--lora": False, "--lora-scaled": True, "--lora-path": False}
+"""Options that name LoRA adapters, and whether each name is followed by :SCALE."""
+
+OTHER_VALUES = {
+    "model": ("-m", "--model", "--model-path"),
+    "lora": ("--lora-paths",),
+    "mmproj": ("--mmproj",),
+    "utilization": ("--gpu-memory-utilization",),
+    "cpu-cache": ("VLLM_CPU_KVCACHE_SPACE",),
+}
+
+GGML_TYPES = {
+    "0": "f32",
+    "1": "f16",
+    "2": "q4_0",
+    "3": "q4_1",
+    "6": "q5_0",
+    "7": "q5_1",
+    "8": "q8_0",
+    "30": "bf16",
+}
+"""llama_cpp.server names a cache type by its number (enum ggml_type)."""
+
+BY_OPTION = {option: name for name, options in LLAMA_VALUES.items() for option in options}
+BY_OTHER_OPTION = {option: name for name, options in OTHER_VALUES.items() for option in options}
