@@ -182,7 +182,8 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
     reconciler = Reconciler(host, zoo, board, memento.Keeper(charge.store), charge.environ)
     desk = Desk(reconciler, host, board, path, charge.environ)
     herald = Herald(charge.init, board, reconciler.heartbeat)
-    _obey_signals(reconciler.post, lambda: beside(herald.reload(desk.reload)), settings)
+    asked_to_reload = asyncio.Event()
+    _obey_signals(reconciler.post, asked_to_reload.set, settings)
     async with taking_over(charge.init):
         await adopt(zoo, host, charge.environ)
     catch_up(zoo, charge.edit)
@@ -195,6 +196,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         beside(_keep_logs_short(host.logs))
         beside(_keep_the_lock(charge.store, reconciler.post))
         beside(_keep_the_address(zoo, settings, web, board))
+        beside(_reload_when_asked(asked_to_reload, lambda: herald.reload(desk.reload)))
         beside(herald.announce())
         beside(herald.pulse())
         await reconciler.run()
@@ -308,6 +310,14 @@ def _say_failure(task: asyncio.Task[None]) -> None:
     """What fails beside is a fault of ours, and nobody else would hear of it."""
     if not task.cancelled() and task.exception() is not None:
         _log.error("internal error: something beside the loop has ended", exc_info=task.exception())
+
+
+async def _reload_when_asked(asked: asyncio.Event, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """One look at a time, and all that are asked for meanwhile are one more: a storm of SIGHUPs must not queue up."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        await reload()
 
 
 async def _keep_the_lock(store: StateDirectory, post: Callable[[Message], None]) -> None:

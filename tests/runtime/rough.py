@@ -16,7 +16,7 @@ from zoosup.core.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, SpawnError, Verdict
 
 GIB = 2**30
-SPAWN = LOOK = 0.002
+LOOK = 0.002
 WRITE = 0.001
 GIVE_UP = 10.0
 """Seconds after SIGKILL until a ladder says who survives."""
@@ -26,6 +26,7 @@ GIVE_UP = 10.0
 class Temper:
     """How a model's next process behaves; `holds` is the share of its need that it really takes."""
 
+    spawn: float = 0.002  # seconds until there is a process at all
     load: float = 1.0
     holds: float = 0.9
     start: str = "ok"  # ok | refused (no executable) | eagain | dies | hangs
@@ -165,7 +166,7 @@ class RoughHost:
 
     async def spawn(self, launch: Launch) -> int:
         temper = self.temper(launch.model)
-        await asyncio.sleep(SPAWN)
+        await asyncio.sleep(temper.spawn)
         if temper.start == "refused":
             raise SpawnError(ExitReason.NOT_EXECUTABLE, "no such file")
         if temper.start == "eagain":
@@ -352,4 +353,6 @@ class RoughHost:
 
 def mended(temper: Temper) -> Temper:
     """The same model once its faults are over."""
-    return replace(temper, load=1.0, holds=min(temper.holds, 1.0), start="ok", stop=0.2, stuck=False)
+    return replace(
+        temper, spawn=0.002, load=1.0, holds=min(temper.holds, 1.0), start="ok", stop=0.2, stuck=False
+    )

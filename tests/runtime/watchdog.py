@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
-from zoosup.core.status import Cause, Model, Override, Phase, Run
+from zoosup.core.status import Cause, Model, Phase, Run
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
 from zoosup.spec.models import ModelSpec, Restart
@@ -43,6 +43,7 @@ class Watchdog:
     given_up_on: set[str] = field(default_factory=set)  # strays that a restarted zoosup couldn't end
     reign: Reign | None = None
     _active: tuple[str, ...] = ()
+    _text: str = ""
 
     def check(self, true: bool, what: str) -> None:
         if not true:
@@ -153,7 +154,13 @@ class Watchdog:
             self.crashes.pop(name, None)
 
     def _applied(self, reign: Reign) -> None:
-        """An edit may forgive any crash, and what it says anew of `active` lifts a person's word."""
+        """An edit may forgive any crash, and what it says anew of `active` lifts a person's word.
+
+        A new zoosup that begins with the same file has no such excuse.
+        """
+        if reign.zoo.applied.text == self._text:
+            return
+        self._text = reign.zoo.applied.text
         self.crashes.clear()
         active = reign.zoo.spec.active
         self.stopped_by_hand -= set(active) ^ set(self._active)
@@ -229,7 +236,3 @@ def held_for(reign: Reign, model: Model, run: Run) -> int:
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
     return need_of(now)
-
-
-def wanted_by_hand(model: Model) -> bool:
-    return model.override is Override.START

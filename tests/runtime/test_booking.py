@@ -1,4 +1,4 @@
-"""The zoo's own rules: what an edit of the file does to what is booked."""
+"""What an edit of the file does to what a run was booked with."""
 
 import pytest
 
