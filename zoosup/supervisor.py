@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 from zoosup.core.status import Exit
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host.archive import EventArchive
+from zoosup.host.gauges import Gauges
 from zoosup.host.inspector import HostInspector
 from zoosup.host.logs import Logs as LogDirectory
 from zoosup.host.memory import RamGauge
@@ -32,6 +33,7 @@ from zoosup.host.processes import Processes
 from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory
 from zoosup.host.threads import ready_made
+from zoosup.host.vram import VramGauge
 from zoosup.host.watch import ConfigWatch
 from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
@@ -57,6 +59,9 @@ HOLD_EVERY = 2.0
 
 ROTATE_EVERY = 10.0
 """Seconds between looks at the size of the models' logs."""
+
+FIRST_LOOK = 5.0
+"""Seconds that a start-up waits for the GPUs to be listed: NVML takes its time where nothing keeps the driver awake."""
 
 _log = logging.getLogger("zoosup")
 
@@ -131,7 +136,8 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
             raise InvalidFileError(message.error)
         zoo = _empty_zoo(path, Journal(limit=1), instance="")
         zoo.take_over(message.spec, text)
-        zoo.sample(RamGauge().read())
+        async with _gauge() as gauge:
+            zoo.sample(gauge.read())
         return await foretell(zoo, HostInspector(), environ)
 
     return asyncio.run(ask())
@@ -230,6 +236,18 @@ async def _begin_with_the_file(
 
 
 @contextlib.asynccontextmanager
+async def _gauge() -> AsyncIterator[Gauges]:
+    """All pools of this host, with those of its GPUs listed already, unless their driver hangs."""
+    cards = VramGauge()
+    cards.start()
+    try:
+        await asyncio.to_thread(cards.wait, FIRST_LOOK)
+        yield Gauges(RamGauge(), cards)
+    finally:
+        cards.close()
+
+
+@contextlib.asynccontextmanager
 async def _host(
     zoo: Zoo, config: ConfigWatch, store: StateDirectory, exits: _ExitLine
 ) -> AsyncIterator[Host]:
@@ -237,17 +255,18 @@ async def _host(
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
     try:
-        yield Host(
-            node=zoo.node,
-            processes=processes,
-            gauge=RamGauge(),
-            prober=prober,
-            inspector=HostInspector(),
-            logs=LogDirectory(store.logs),
-            store=store,
-            records=records,
-            config=config,
-        )
+        async with _gauge() as gauge:
+            yield Host(
+                node=zoo.node,
+                processes=processes,
+                gauge=gauge,
+                prober=prober,
+                inspector=HostInspector(),
+                logs=LogDirectory(store.logs),
+                store=store,
+                records=records,
+                config=config,
+            )
     finally:
         await prober.close()
         await processes.close()

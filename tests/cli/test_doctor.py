@@ -116,10 +116,66 @@ def test_unreadable_memory_fails(monkeypatch):
             return (PoolReading("ram", "ram", "RAM", 1 << 34, None, "unreadable: no /proc"),)
 
     monkeypatch.setattr("zoosup.host.memory.RamGauge", Blind)
-    (found,) = doctor._memory(None)
+    found, *_ = doctor._memory(None)
     assert "fail" == found.state
     assert "unreadable: no /proc" in found.message
     assert found.remedy
+
+
+class Gpus:
+    """What the gauge of GPUs says on some other host."""
+
+    pools: tuple[PoolReading, ...] = ()
+    unified: tuple[str, ...] = ()
+    trouble = ""
+
+    def read(self):
+        return self.pools
+
+    def start(self):
+        pass
+
+    def wait(self, timeout):
+        return True
+
+    def close(self):
+        pass
+
+
+def gpu_findings(monkeypatch, **says):
+    monkeypatch.setattr("zoosup.host.vram.VramGauge", type("Other", (Gpus,), says))
+    return {each.name: each for each in doctor._memory(None) if each.name != "RAM"}
+
+
+def gpu(available=20 << 30, source="NVML"):
+    return PoolReading("vram:GPU-a", "vram", "GPU 0 NVIDIA L4", 24 << 30, available, source, "0")
+
+
+def test_a_gpu_is_told_with_its_bounds(monkeypatch):
+    found = gpu_findings(monkeypatch, pools=(gpu(),))
+    told = "NVIDIA L4: 24 GiB, 20 GiB free by NVML; reserve 512 MiB, budget 23.5 GiB"
+    assert told == found["GPU 0"].message
+    assert ("ok", "1 with memory of their own, by NVML") == (found["GPUs"].state, found["GPUs"].message)
+
+
+def test_a_gpu_that_can_not_be_read_fails(monkeypatch):
+    lost = gpu(None, "NVML: GPU is lost")
+    found = gpu_findings(monkeypatch, pools=(lost,), trouble="GPU 0: GPU is lost")
+    assert ("fail", "warn") == (found["GPU 0"].state, found["GPUs"].state)
+    assert "GPU is lost" in found["GPU 0"].message
+    assert "nvidia-smi" in found["GPU 0"].remedy
+
+
+def test_a_host_without_nvml_says_why_it_has_no_gpus(monkeypatch):
+    found = gpu_findings(monkeypatch, trouble="NVML Shared Library Not Found")
+    assert {"GPUs"} == set(found)
+    assert "none that can be seen: NVML Shared Library Not Found" == found["GPUs"].message
+    assert "ok" == found["GPUs"].state
+
+
+def test_unified_memory_is_told(monkeypatch):
+    found = gpu_findings(monkeypatch, unified=("NVIDIA GB10",))
+    assert "NVIDIA GB10: its memory is the host's RAM" == found["GPUs"].message
 
 
 def test_tools_are_told_there_or_not():

@@ -51,12 +51,16 @@ def test_a_file_of_weights_is_reckoned_for_a_llama_server(here, capsys):
 
 def test_people_read_one_term_a_line(here, capsys):
     assert 0 == main(["estimate", "derived"])
-    lines = capsys.readouterr().out.splitlines()
+    whole, on_gpus = capsys.readouterr().out.split("\non a host with GPUs:\n")
+    lines = whole.rstrip().splitlines()
     assert "derived  derived" == lines[0]
     assert ["weights", "kv cache", "compute", "program", "margin"] == [
         line[13:27].strip() for line in lines[1:-1]
     ]
     assert lines[-1].endswith("of ram")
+    assert ["of ram", "of vram"] == [
+        line[13:] for line in on_gpus.splitlines() if line[13:].startswith("of ")
+    ]
 
 
 @pytest.mark.parametrize(

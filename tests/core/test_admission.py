@@ -45,7 +45,7 @@ def test_a_budget_that_the_file_names_is_taken_as_it_is():
 def test_a_model_that_declares_nothing_needs_eight_gibibytes_by_guess():
     from tests.core.zoo import a_model  # noqa: PLC0415
 
-    assert Need({"ram": 8 * GIB}, "default", certain=False) == need(a_model("auto"))
+    assert Need({"ram": 8 * GIB}, "default", certain=False, vram=8 * GIB) == need(a_model("auto"))
     assert 8 * GIB == UNKNOWN_RAM
     assert Need({"ram": 3 * GIB}, "declared", certain=True) == need(a_model("3GiB"))
 

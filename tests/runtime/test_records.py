@@ -1,6 +1,7 @@
 """A record is read back as the run it tells of, by whichever version of zoosup."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -98,7 +99,12 @@ def test_a_record_with_any_field_spoilt_is_read_or_refused_but_never_a_crash(val
         assert value != write("a", run(), CLOCK)[key]
 
 
-ADDED = {"source": ""}
+def test_the_gpus_of_a_run_are_read_back():
+    data = write("a", replace(run(), gpus=("GPU-a", "GPU-b")), CLOCK)
+    assert ("GPU-a", "GPU-b") == read(data, CLOCK).run.gpus
+
+
+ADDED = {"source": "", "gpus": None}
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
 

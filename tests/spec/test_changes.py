@@ -14,7 +14,7 @@ active: [m]
 models:
   m:
     command: serve
-    memory: {ram: 1GiB}
+    memory: {ram: 1GiB, vram: 2GiB}
     live: {http: /health}
     stop: {before: {http: POST /drain}}
     restart: {limit: {count: 5, within: 10m}}
@@ -27,6 +27,8 @@ FLIPS = {
     "cwd": ("%s", "cwd: /srv"),
     "port": ("%s", "port: 8000"),
     "memory.ram": ("ram: 1GiB", "ram: 2GiB"),
+    "memory.vram": ("vram: 2GiB", "vram: {0: 2GiB}"),
+    "gpus": ("%s", "gpus: [0, 1]"),
     "ready.http": ("%s", "ready: {http: /ok}"),
     "ready.tcp": ("%s", "ready: {tcp: true}"),
     "ready.exec": ("%s", "ready: {exec: [ok]}"),
@@ -54,7 +56,7 @@ FLIPS = {
 }
 ZOO_TEXT = """\
 active: [m]
-budget: {ram: 8GiB, ram_reserve: 1GiB}
+budget: {ram: 8GiB, ram_reserve: 1GiB, vram: auto, vram_reserve: 512MiB}
 switch: {strategy: auto, rollback: true, cooldown: {min: 0s, max: 30s}}
 status: {listen: 127.0.0.1:8081, token: old}
 vars: {v: old}
@@ -66,6 +68,8 @@ ZOO_FLIPS = {
     "active": ("active: [m]", "active: [other]"),
     "budget.ram": ("8GiB", "9GiB"),
     "budget.ram_reserve": ("1GiB", "2GiB"),
+    "budget.vram": ("vram: auto", "vram: {0: 22GiB}"),
+    "budget.vram_reserve": ("512MiB", "1GiB"),
     "switch.strategy": ("strategy: auto", "strategy: replace"),
     "switch.rollback": ("true", "false"),
     "switch.cooldown.min": ("min: 0s", "min: 2s"),
@@ -141,5 +145,7 @@ def dumped(part, prefix=""):
 
 def test_the_restart_fields_are_these():
     fields = restart_fields(ModelSpec(command=("serve", "${PORT}"), env={"A": "b"}))
-    expected = {"command": ("serve", "${PORT}"), "env": {"A": "b"}, "cwd": None, "port": "auto"}
+    expected = {
+        "command": ("serve", "${PORT}"), "env": {"A": "b"}, "cwd": None, "port": "auto", "gpus": "auto",
+    }  # fmt: skip
     assert expected == fields

@@ -126,7 +126,7 @@ def test_what_is_not_written_has_its_default():
     assert ("TERM", 30.0, None, None) == tuple(dict(found.stop).values())
     assert (RestartPolicy.ALWAYS, 2.0, 2.0, 300.0, 600.0, None) == tuple(dict(found.restart).values())
     spec = read("active: []\nmodels: {}\n")
-    assert ("auto", "auto") == tuple(dict(spec.budget).values())
+    assert ("auto", "auto", "auto", 512 * 2**20) == tuple(dict(spec.budget).values())
     assert ("127.0.0.1:8081", None) == tuple(dict(spec.status).values())
 
 
@@ -265,15 +265,16 @@ status: {listen: "a:99999", token: 5}
 """
     size = "a size with a unit, such as 512MiB, 7GiB or 7GB"
     duration = "a duration with a unit, such as 250ms, 30s, 10m or 1h30m"
-    keys = "one of command, env, cwd, port, memory, ready, live, stop, restart, description"
+    keys = "one of command, env, cwd, port, memory, gpus, ready, live, stop, restart, description"
     command = "the program and its arguments: a list, or a string, split as a shell would"
+    budget = "expected one of ram, ram_reserve, vram, vram_reserve"
     quote = "got a number or a truth value, expected a string; put quotes around it"
     listen = "HOST:PORT or [IPv6]:PORT, such as 127.0.0.1:8081; a port is 0 to 65535"
     assert [
         "1:10: active.0: qwen4 is no model of this file; did you mean qwen3?, expected a name that stands under models",
         "1:21: active.2: names no a second time, expected each name once",
         f"2:15: budget.ram: got 12, expected {size}, or auto",
-        "2:19: budget.ram_reserv: unknown key; did you mean ram_reserve?, expected one of ram, ram_reserve",
+        f"2:19: budget.ram_reserv: unknown key; did you mean ram_reserve?, {budget}",
         "3:11: vars.a: ${later} is not in vars, expected env.NAME or a name above",
         f"5:17: models.qwen3.stop.grace: got 30, expected {duration}",
         "7:17: defaults.ready.http: got health, expected a path that begins with /, without blanks",
@@ -287,7 +288,7 @@ status: {listen: "a:99999", token: 5}
         "16:24: models.qwen3.ready.exec: has tcp and exec, expected one of http, tcp and exec",
         f"18:18: models.q5.command.1: {quote}",
         f"18:21: models.q5.command.2: {quote}",
-        "19:13: models.q5.memory: got 7GiB, expected auto or {ram: SIZE}",
+        "19:13: models.q5.memory: got 7GiB, expected auto or {ram: SIZE, vram: SIZE}",
         "20:5: models.q5.restart: initial is above max, expected initial at most max",
         "20:15: models.q5.restart.limit.within: is missing, expected the time in which they are counted",
         "20:30: models.q5.restart.limit.count: got 0, expected a whole number of 1 to 1000000",
@@ -311,7 +312,19 @@ REFUSALS = {
     "memory: {ram: 8388608TiB}": ("memory.ram", "at most"),
     "memory: {}": ("memory.ram", "is missing"),
     "memory: [1GiB]": ("memory", "got a list, expected a mapping"),
-    "memory: {vram: 1GiB, ram: 1GiB}": ("memory.vram", "unknown key"),
+    "memory: {vrom: 1GiB, ram: 1GiB}": ("memory.vrom", "unknown key; did you mean vram?"),
+    "memory: {vram: 7, ram: 1GiB}": ("memory.vram", "got 7, expected a size with a unit"),
+    "memory: {vram: {}, ram: 1GiB}": ("memory.vram", "names no GPU"),
+    "memory: {vram: {0: 7}, ram: 1GiB}": ("memory.vram", "expected a size with a unit"),
+    "memory: {vram: {H100: 1GiB}, ram: 1GiB}": ("memory.vram", "'H100' names no GPU, expected an index"),
+    "gpus: 0": ("gpus", "got 0, expected auto, none, a number of GPUs, or a list"),
+    "gpus: all": ("gpus", "got all, expected auto, none"),
+    "gpus: true": ("gpus", "got true, expected auto, none"),
+    "gpus: []": ("gpus", "got a list, expected auto, none"),
+    "gpus: [0, '0']": ("gpus", "names a GPU twice"),
+    "gpus: [GPU 0]": ("gpus", "'GPU 0' names no GPU"),
+    "gpus: none\n    memory: {ram: 1GiB, vram: 1GiB}": ("gpus", "is none, and memory.vram is not 0"),
+    "gpus: 2\n    memory: {ram: 1GiB, vram: {0: 1GiB}}": ("gpus", "is 2, and memory.vram names 1 GPUs"),
     "env: [A=b]": ("env", "got a list, expected a mapping"),
     "env: {A: true}": ("env.A", "put quotes around it"),
     "env: {A: 1e3}": ("env.A", "put quotes around it"),

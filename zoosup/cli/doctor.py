@@ -25,6 +25,8 @@ from zoosup.cli.words import size
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
+    from zoosup.host.ports import PoolReading
+    from zoosup.host.vram import VramGauge
     from zoosup.settings import Settings
     from zoosup.spec.models import ZooSpec
 
@@ -35,6 +37,10 @@ _FILES_WANTED = 4096
 """Open files for a few hundred models and their clients; a model takes about four, a client one."""
 
 _INSTANCES_WANTED = 16
+
+_GPU_PATIENCE = 5.0
+"""Seconds that a driver gets to answer."""
+
 _TOOLS = ("llama-server", "vllm", "docker", "podman")
 _PACKAGES = ("aiohttp", "psutil", "pydantic", "watchfiles", "rich")
 _LISTENERS = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -137,28 +143,49 @@ def _state_dir(ours: "Settings") -> Finding:
 
 def _memory(spec: "ZooSpec | None") -> Iterator[Finding]:
     from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
+    from zoosup.host.vram import VramGauge  # noqa: PLC0415 - pynvml
     from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
 
-    for pool in RamGauge().read():
+    cards = VramGauge()
+    cards.start()
+    cards.wait(_GPU_PATIENCE)
+    for pool in (*RamGauge().read(), *cards.read()):
+        name = pool.name if pool.kind == "ram" else f"GPU {pool.index}"
+        model = pool.name.removeprefix(name).strip()
+        prefix = f"{model}: " if model else ""
         if pool.available is None:
-            remedy = "without a reading nothing is started; is /proc mounted and readable?"
-            yield Finding(
-                pool.name, FAIL, f"{size(pool.total)}, but what is free is unknown: {pool.source}", remedy
-            )
+            look = "is /proc mounted and readable?" if pool.kind == "ram" else "what does nvidia-smi say?"
+            remedy = f"without a reading nothing is started; {look}"
+            text = f"{prefix}{size(pool.total)}, but what is free is unknown: {pool.source}"
+            yield Finding(name, FAIL, text, remedy)
             continue
-        reserve, budget = _bounds(spec or ZooSpec(), pool.total)
-        figures = f"{size(pool.total)}, {size(pool.available)} free by {pool.source}"
+        reserve, budget = _bounds(spec or ZooSpec(), pool)
+        figures = f"{prefix}{size(pool.total)}, {size(pool.available)} free by {pool.source}"
         low = pool.available < reserve
         remedy = "other programs hold the rest; no model can be started now" if low else ""
         text = f"{figures}; reserve {size(reserve)}, budget {size(budget)}"
-        yield Finding(pool.name, WARN if low else OK, text, remedy)
+        yield Finding(name, WARN if low else OK, text, remedy)
+    yield _gpus(cards)
+    cards.close()
 
 
-def _bounds(spec: "ZooSpec", total: int) -> tuple[int, int]:
-    from zoosup.core.admission import budget_of, reserve_of  # noqa: PLC0415 - needs the spec's models, too
+def _gpus(cards: "VramGauge") -> Finding:
+    """How GPUs are seen at all: those with memory of their own are pools, and have been told one by one."""
+    pools = len(cards.read())
+    parts = [f"{pools} with memory of their own, by NVML"] if pools else []
+    if cards.unified:
+        parts.append(f"{', '.join(cards.unified)}: its memory is the host's RAM")
+    if cards.trouble:
+        parts.append(cards.trouble if pools else f"none that can be seen: {cards.trouble}")
+    text = "; ".join(parts) or "none"
+    broken = bool(cards.trouble) and pools > 0
+    return Finding("GPUs", WARN if broken else OK, text, "what does nvidia-smi say?" if broken else "")
 
-    reserve = reserve_of(total, spec.budget.ram_reserve)
-    return reserve, budget_of(total, reserve, spec.budget.ram)
+
+def _bounds(spec: "ZooSpec", pool: "PoolReading") -> tuple[int, int]:
+    from zoosup.core.admission import bounds  # noqa: PLC0415 - needs the spec's models, too
+
+    return bounds(spec.budget, pool.id, pool.total, pool.index)
 
 
 def _open_files() -> Finding:

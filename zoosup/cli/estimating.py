@@ -27,6 +27,8 @@ def estimate(given: argparse.Namespace) -> int:
     spec = _spec(given)
     need = estimates.need(spec, HostInspector().weights(spec))
     found = {"model": given.model, **told(need)}
+    if need.on_gpus is not None:
+        found["on_gpus"] = {"model": given.model, **told(need.on_gpus)}
     if given.json:
         print_json(found)
     else:
@@ -38,11 +40,13 @@ def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
     """The sum for people."""
     guess = ("", "") if found["certain"] else (", a guess: it would start alone", "yellow")
     lines = [line((found["model"], "bold"), f"  {found['source']}", guess)]
-    for term in found["terms"]:
-        lead = line(f"  {size(term['amount']):>9}  ", (f"{term['name']:<13} ", "bold"))
-        lines += wrapped(term["how"], width, 0, "dim", lead)
     for pool, amount in found["amounts"].items():
+        for term in (each for each in found["terms"] if each["pool"] == pool):
+            lead = line(f"  {size(term['amount']):>9}  ", (f"{term['name']:<13} ", "bold"))
+            lines += wrapped(term["how"], width, 0, "dim", lead)
         lines.append(line((f"  {size(amount):>9}  ", "bold"), f"of {pool}"))
+    if "on_gpus" in found:
+        lines += [line(), line("on a host with GPUs:"), *drawn(found["on_gpus"], width)[1:]]
     return lines
 
 

@@ -19,13 +19,17 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Book `need` (bytes by pool id) on `node`, write the record, spawn."""
+    """Book `need` (bytes by pool id) on `node`, write the record, spawn.
+
+    `gpus` are the UUIDs that its processes are shown; None: nothing is set for them.
+    """
 
     model: str
     node: str
     need: Mapping[str, int]
     why: str
     source: str = ""  # where `need` is from
+    gpus: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ Knows neither phases nor who may be stopped; `plan` says who is live and offers 
 """
 
 from collections.abc import Iterable, Mapping, Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from zoosup.core.status import Pool
+from zoosup.spec.models import Budget
 from zoosup.spec.units import describe_size
 
 CREDIT = 0.95
@@ -23,6 +24,9 @@ CREDIT = 0.95
 
 NAMED = 5
 """Holders of memory that a message names one by one; of more, only the greatest."""
+
+VRAM = "vram:"
+"""How the ids of pools of GPU memory begin; the UUID follows."""
 
 _GIB = 2**30
 
@@ -35,6 +39,24 @@ def reserve_of(total: int, setting: int | Literal["auto"]) -> int:
 def budget_of(total: int, reserve: int, setting: int | Literal["auto"]) -> int:
     """The most bytes all models may hold together: auto is the total less the reserve, and never below 0."""
     return max(0, total - reserve) if setting == "auto" else setting
+
+
+def bounds(budget: Budget, pool: str, total: int, index: str = "") -> tuple[int, int]:
+    """(reserve, budget) in bytes of a pool of `total` bytes, by what the file says of pools of its kind."""
+    if not pool.startswith(VRAM):
+        reserve = reserve_of(total, budget.ram_reserve)
+        return reserve, budget_of(total, reserve, budget.ram)
+    setting: int | Literal["auto"] = "auto"
+    if isinstance(budget.vram, Mapping):
+        setting = next((size for key, size in budget.vram.items() if names_gpu(key, pool, index)), "auto")
+    else:
+        setting = budget.vram
+    return budget.vram_reserve, budget_of(total, budget.vram_reserve, setting)
+
+
+def names_gpu(key: str, pool: str, index: str) -> bool:
+    """Whether an index or a UUID of the file means this pool; a UUID may be cut short, as CUDA allows."""
+    return key == index or (not key[:1].isdigit() and pool.removeprefix(VRAM).startswith(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +169,19 @@ class Ledger:
             credit=sum(self.holdings[m].credit for m in gone),
             foreign=self.foreign,
         )
+
+    @property
+    def spare(self) -> int:
+        """Bytes that one more could have now by (B) and (M); negative where too much is promised."""
+        free = self.pool.available
+        within = self.pool.budget - self._need
+        return within if free is None else min(within, free - self._promised - self.pool.reserve)
+
+    def distrust(self) -> None:
+        """Somebody's holding here is not known: count no more as available than promises leave of the total."""
+        if self.pool.available is not None:
+            left = min(self.pool.available, self.pool.total - self._need)
+            self.pool = replace(self.pool, available=left)
 
     @property
     def foreign(self) -> int:

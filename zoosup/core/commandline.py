@@ -32,6 +32,7 @@ _LOOKED_AT = 12
 """Words at the front among which the server is looked for: wrappers such as numactl or nice come before it."""
 
 _WHOLE = re.compile(r"[+-]?\d{1,12}\Z")
+_SHARE = re.compile(r"(?:0?\.\d{1,6}|1(?:\.0{0,6})?)\Z")
 _TRUE, _FALSE = frozenset({"on", "enabled", "true", "1"}), frozenset({"off", "disabled", "false", "0"})
 _GIB = 2**30
 
@@ -41,7 +42,7 @@ class Server:
     """One server as its command line describes it; paths are words of that line. Sizes are bytes.
 
     `context` 0 means what the model was trained with, `parallel` -1 as many slots as llama-server thinks right (4).
-    `gpu_layers` is only kept here: this host's GPUs are no pools yet, so all layers count for RAM.
+    `scattered`: some tensors are kept where no count of layers tells.
     """
 
     kind: str
@@ -64,12 +65,32 @@ class Server:
     prompt_cache: int | None = 8 * _GIB  # None: bounded by the context alone
     checkpoints: int = 32
     cpu_cache: int = 0  # vLLM's KV cache where it computes on the CPU
+    devices: str = ""
+    kv_offload: bool = True
+    mmproj_offload: bool = True
+    scattered: bool = False
+    utilization: float = 0.9  # what vLLM takes of a GPU
 
     @property
     def files(self) -> tuple[str, ...]:
         """Every path that names weights, each once."""
         named = (self.model, self.mmproj, *self.adapters, self.draft)
         return tuple(dict.fromkeys(path for path in named if path))
+
+    @property
+    def understood(self) -> bool:
+        """Whether `gpu_layers` means something to it."""
+        return self.kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON}
+
+    @property
+    def offloads(self) -> bool:
+        """Whether it would use GPUs; of servers that aren't llama.cpp's nobody knows better."""
+        return not self.understood or (self.devices != "none" and self.layers_on_gpu(1) > 0)
+
+    def layers_on_gpu(self, layers: int) -> int:
+        """How many of so many layers and the output are offloaded, the last ones; auto: all."""
+        wanted = int(self.gpu_layers) if _WHOLE.match(self.gpu_layers) else -1
+        return layers + 1 if wanted < 0 else min(wanted, layers + 1)
 
 
 def understand(spec: ModelSpec) -> Server | None:
@@ -161,6 +182,10 @@ def _llama(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server:
         gpu_layers=said.values.get("layers", "0" if python else "auto"),
         prompt_cache=_python_cache(said) if python else _prompt_cache(said),
         checkpoints=0 if python else said.at_least("checkpoints", 0, 32),
+        devices=said.values.get("devices", ""),
+        kv_offload=said.flags.get("kv-offload", said.truth("kv-offload", default=True)),
+        mmproj_offload=said.flags.get("mmproj-offload", True),
+        scattered=said.flags.get("scattered", False) or "scattered" in said.values,
     )
 
 
@@ -238,6 +263,7 @@ def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | N
         said.values["model"] = _served(argv)
     if not said.values.get("model"):
         return None
+    share = said.values.get("utilization", "")
     space = env.get("VLLM_CPU_KVCACHE_SPACE", "")
     return Server(
         kind,
@@ -247,6 +273,7 @@ def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | N
         prompt_cache=0,
         checkpoints=0,
         cpu_cache=(int(space) if _WHOLE.match(space) and int(space) > 0 else 4) * _GIB if kind == VLLM else 0,
+        utilization=float(share) if _SHARE.match(share) else 0.9,
     )
 
 

@@ -1,8 +1,9 @@
 """What a model needs, reckoned from its weights and its command line, term by term; bytes of RAM.
 
-Knows how llama.cpp spends memory and the margins for what is not reckoned. Every layer counts for RAM, whatever is
-offloaded: GPUs are no pools yet. Weights that are mapped count as well as those that are read: their pages can be
-evicted, but a model that computes on the CPU reads all of them for each token, and crawls from the disk when they are.
+Knows how llama.cpp spends memory and the margins for what is not reckoned. Every layer counts for RAM, as on a host
+without GPUs; what of it GPUs take over stands in `offload`. Weights that are mapped count as well as those that are
+read: their pages can be evicted, but a model that computes on the CPU reads all of them for each token, and crawls from
+the disk when they are.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,22 @@ class Term:
     name: str
     amount: int
     how: str
+    pool: str = "ram"  # or vram: on GPUs, whichever
+
+
+@dataclass(frozen=True, slots=True)
+class Workings:
+    """What the terms of a GGUF under llama.cpp are reckoned from, and those that don't depend on what is offloaded."""
+
+    server: Server
+    model: FileFacts
+    meta: Metadata
+    room: kvcache.Cells
+    shape: list[kvcache.Layer]
+    compute: Term
+    program: Term
+    extras: list[Term]  # mmproj, adapters, draft
+    bounded: list[Term]  # caches that take no margin
 
 
 @lru_cache(maxsize=1024)
@@ -42,14 +59,35 @@ def derive(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
     if model is None:
         return None
     extras = _extras(server, facts)
-    if model.format == "gguf" and server.kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
-        try:
-            return _gguf(server, facts, model, extras)
-        except UnusableError as error:
-            return _plain(server, model, extras, f"its metadata are of no use: {error}")
+    try:
+        known = workings(server, facts)
+        if known is not None:
+            return _gguf(known)
+    except UnusableError as error:
+        return _plain(server, model, extras, f"its metadata are of no use: {error}")
     if model.format == "safetensors":
         return _safetensors(server, model, extras)
     return _plain(server, model, extras, model.problem or "only its size is known to matter here")
+
+
+def workings(server: Server, facts: WeightFacts) -> Workings | None:
+    """None for what is no GGUF under llama.cpp; UnusableError where its metadata say too little."""
+    model = facts.of(server.model)
+    if model is None or model.format != "gguf" or server.kind not in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
+        return None
+    meta = Metadata(model.metadata)
+    room, shape = kvcache.cells(meta, server), kvcache.layers(meta)
+    return Workings(
+        server,
+        model,
+        meta,
+        room,
+        shape,
+        compute=_compute(meta, room, shape, server),
+        program=_program(model, room),
+        extras=[*_extras(server, facts), *_draft(server, facts)],
+        bounded=[*_checkpoints(meta, room, shape, server), *_prompts(meta, room, shape, server)],
+    )
 
 
 def _extras(server: Server, facts: WeightFacts) -> list[Term]:
@@ -87,18 +125,16 @@ def _files(model: FileFacts) -> str:
 # GGUF
 
 
-def _gguf(server: Server, facts: WeightFacts, model: FileFacts, extras: list[Term]) -> tuple[Term, ...]:
-    meta = Metadata(model.metadata)
-    room, shape = kvcache.cells(meta, server), kvcache.layers(meta)
+def _gguf(of: Workings) -> tuple[Term, ...]:
     steady = [
-        _weights(server, model),
-        *_context(meta, room, shape, server),
-        _compute(meta, room, shape, server),
+        _weights(of.server, of.model),
+        *_context(of.meta, of.room, of.shape, of.server),
+        of.compute,
+        of.program,
+        *of.extras,
     ]
-    steady += [_program(model, room), *extras, *_draft(server, facts)]
     margin = sum(term.amount for term in steady) * 15 // 100 + 768 * MIB
-    bounded = [*_checkpoints(meta, room, shape, server), *_prompts(meta, room, shape, server)]
-    return (*steady, *bounded, Term("margin", margin, "15 % of the terms before the caches + 768 MiB"))
+    return (*steady, *of.bounded, Term("margin", margin, "15 % of the terms before the caches + 768 MiB"))
 
 
 def _weights(server: Server, model: FileFacts) -> Term:

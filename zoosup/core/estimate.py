@@ -1,45 +1,77 @@
 """How much memory a model needs, pool by pool, and where the figure is from.
 
 The first that has an answer: what zoo.yaml declares, what follows from the weights, a guess. What earlier runs have
-shown will come between the first two.
+shown will come between the first two. Which GPUs the part for GPUs is booked on stands in `cards`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from zoosup.core.commandline import OTHER, understand
+from zoosup.core.commandline import OTHER, VLLM, Server, understand
 from zoosup.core.derive import Term, derive
+from zoosup.core.offload import each_gpu, offloaded
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import Memory, ModelSpec
 
 UNKNOWN_RAM = 8 * 2**30
 """Bytes assumed for a model of which nothing is known: the default of the design zoosup came from."""
 
+UNKNOWN_VRAM = 8 * 2**30
+"""The same on a GPU, where it has that much."""
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The variable that shows a process some GPUs and hides the others; a UUID means the same whatever their order."""
+
 _NOTHING = WeightFacts()
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Bytes by pool id. `certain` is False for a guess: such a model starts alone. `terms` add up to the RAM."""
+    """Bytes by pool id, and `vram`: the whole model's bytes on GPUs, or bytes by GPU (index or UUID).
+
+    `certain` is False for a guess: such a model starts alone. `terms` add up to all of it. A derived need is what the
+    model takes where all of it is RAM; `on_gpus` is what it takes on a host with GPUs, where it would use them.
+    """
 
     amounts: Mapping[str, int]
     source: str  # declared | derived | default
     certain: bool
+    vram: int | Mapping[str, int] = 0
     terms: tuple[Term, ...] = field(default=(), compare=False)
+    on_gpus: "Need | None" = None
+    each_gpu: int = 0  # of `vram`: bytes that every GPU takes once more when it is split
+    fraction: float = 0.0  # of a GPU's whole memory that it takes however small it is
+    yields: bool = False  # it runs without GPUs too, where none is large enough
+
+    @property
+    def whole_vram(self) -> int:
+        """Bytes on all its GPUs together."""
+        return self.vram if isinstance(self.vram, int) else sum(self.vram.values())
 
 
 def need(spec: ModelSpec, facts: WeightFacts | None = None) -> Need:
     """What the model must be able to hold before it is started; `facts` are what was found of its weights."""
     if isinstance(spec.memory, Memory):
-        return _declared(spec.memory.ram)
-    return _derived(spec, facts or _NOTHING) or _unknown(_why_unknown(spec, facts))
+        return _declared(spec.memory)
+    return _derived(spec, facts or _NOTHING) or _unknown(_why_unknown(spec, facts), offloads=_offloads(spec))
+
+
+def _declared(memory: Memory) -> Need:
+    return _declared_ram(memory.ram) if memory.vram == 0 else _declared_both(memory)
 
 
 @lru_cache(maxsize=1024)  # asked several times of each model in each pass
-def _declared(ram: int) -> Need:
+def _declared_ram(ram: int) -> Need:
     terms = (Term("declared", ram, "memory.ram of zoo.yaml, which is final"),)
     return Need({"ram": ram}, "declared", certain=True, terms=terms)
+
+
+def _declared_both(memory: Memory) -> Need:
+    terms = [Term("declared", memory.ram, "memory.ram of zoo.yaml, which is final")]
+    whole = memory.vram if isinstance(memory.vram, int) else sum(memory.vram.values())
+    terms.append(Term("declared", whole, "memory.vram of zoo.yaml, which is final", "vram"))
+    return Need({"ram": memory.ram}, "declared", certain=True, vram=memory.vram, terms=tuple(terms))
 
 
 def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
@@ -47,15 +79,43 @@ def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
         return None
     server = understand(spec)
     terms = derive(server, facts) if server is not None else None
-    if terms is None:
+    if server is None or terms is None:
         return None
-    return Need({"ram": sum(term.amount for term in terms)}, "derived", certain=True, terms=terms)
+    split = offloaded(server, facts) if _offloads(spec) else None
+    on_gpus = _on_gpus(server, split) if split is not None else None
+    return Need({"ram": _sum(terms, "ram")}, "derived", certain=True, terms=terms, on_gpus=on_gpus)
+
+
+def _on_gpus(server: Server, terms: tuple[Term, ...]) -> Need:
+    return Need(
+        {"ram": _sum(terms, "ram")},
+        "derived",
+        certain=True,
+        vram=_sum(terms, "vram"),
+        terms=terms,
+        each_gpu=each_gpu(terms),
+        fraction=server.utilization if server.kind == VLLM else 0.0,
+        yields=server.gpu_layers == "auto" and server.understood,
+    )
+
+
+def _sum(terms: Sequence[Term], pool: str) -> int:
+    return sum(term.amount for term in terms if term.pool == pool)
+
+
+def _offloads(spec: ModelSpec) -> bool:
+    """Whether it would use GPUs where it is shown some."""
+    if spec.gpus == "none" or spec.env.get(VISIBLE) in {"", "-1"}:
+        return False
+    server = understand(spec)
+    return server is None or server.offloads
 
 
 @lru_cache(maxsize=1024)
-def _unknown(why: str) -> Need:
+def _unknown(why: str, *, offloads: bool) -> Need:
     terms = (Term("default", UNKNOWN_RAM, f"a guess: {why}"),)
-    return Need({"ram": UNKNOWN_RAM}, "default", certain=False, terms=terms)
+    vram = UNKNOWN_VRAM if offloads else 0
+    return Need({"ram": UNKNOWN_RAM}, "default", certain=False, vram=vram, terms=terms)
 
 
 def _why_unknown(spec: ModelSpec, facts: WeightFacts | None) -> str:

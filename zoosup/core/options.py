@@ -26,6 +26,12 @@ LLAMA_VALUES = {
     "load-mode": ("-lm", "--load-mode", "LLAMA_ARG_LOAD_MODE"),
     "flash": ("-fa", "--flash-attn", "LLAMA_ARG_FLASH_ATTN"),
     "cache": ("--cache",),
+    "devices": ("-dev", "--device", "LLAMA_ARG_DEVICE"),
+    "kv-offload": ("--offload-kqv",),
+    "scattered": (
+        "-ot", "--override-tensor", "-ncmoe", "--n-cpu-moe",
+        "LLAMA_ARG_OVERRIDE_TENSOR", "LLAMA_ARG_N_CPU_MOE",
+    ),
     "mmap": ("--use-mmap", "LLAMA_ARG_MMAP"),
 }  # fmt: skip
 LLAMA_FLAGS = {
@@ -34,6 +40,11 @@ LLAMA_FLAGS = {
     "-no-kvu": ("unified", False), "--no-kv-unified": ("unified", False),
     "LLAMA_ARG_NO_KV_UNIFIED": ("unified", False),
     "--mmap": ("mmap", True), "--no-mmap": ("mmap", False), "LLAMA_ARG_NO_MMAP": ("mmap", False),
+    "-kvo": ("kv-offload", True), "--kv-offload": ("kv-offload", True), "LLAMA_ARG_KV_OFFLOAD": ("kv-offload", True),
+    "-nkvo": ("kv-offload", False), "--no-kv-offload": ("kv-offload", False),
+    "LLAMA_ARG_NO_KV_OFFLOAD": ("kv-offload", False),
+    "--no-mmproj-offload": ("mmproj-offload", False), "LLAMA_ARG_NO_MMPROJ_OFFLOAD": ("mmproj-offload", False),
+    "-cmoe": ("scattered", True), "--cpu-moe": ("scattered", True), "LLAMA_ARG_CPU_MOE": ("scattered", True),
     "--embedding": ("embedding", True), "--embeddings": ("embedding", True),
     "LLAMA_ARG_EMBEDDINGS": ("embedding", True),
     "--rerank": ("embedding", True), "--reranking": ("embedding", True),
@@ -46,6 +57,7 @@ OTHER_VALUES = {
     "model": ("-m", "--model", "--model-path"),
     "lora": ("--lora-paths",),
     "mmproj": ("--mmproj",),
+    "utilization": ("--gpu-memory-utilization",),
     "cpu-cache": ("VLLM_CPU_KVCACHE_SPACE",),
 }
 

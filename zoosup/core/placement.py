@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import cooldown
-from zoosup.core.admission import Holding, Ledger, Sum, explain, holders
+from zoosup.core.admission import VRAM, Holding, Ledger, Sum, explain, holders
+from zoosup.core.cards import NOWHERE, Layout, rebooked
 from zoosup.core.estimate import need
 from zoosup.core.status import (
     SERVING_PHASES,
@@ -42,12 +43,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict on one node: start there, or wait, and who has to leave first."""
+    """A verdict on one node: start there, or wait, and who has to leave first. `layout` is what it was weighed as."""
 
     node: str
     verdict: Verdict
     start: bool = False
     evict: tuple[tuple[str, str], ...] = ()  # (model, message)
+    layout: Layout = NOWHERE
 
 
 @dataclass(slots=True)
@@ -69,33 +71,50 @@ class Room:
         self.switch = self.observed.switch
         self.cooling = tuple(c for node in self.observed.nodes for c in node.cooldowns)
         self.ledgers = {(p.node, p.id): Ledger(p) for node in self.observed.nodes for p in node.pools}
+        blind: list[Ledger] = []
         for model in self.observed.models.values():
             if model.run is not None:
-                self._enter(model, model.run)
+                blind += self._enter(model, model.run)
             if model.phase is Phase.STARTING:
                 self.starting.add(model.name)
+        for ledger in blind:
+            ledger.distrust()
 
-    def _enter(self, model: Model, run: Run) -> None:
+    def _enter(self, model: Model, run: Run) -> list[Ledger]:
+        """Enter a run's holdings; the ledgers of GPUs on which nobody can say what it holds."""
+        blind = []
         for pool, amount in self.promised_to(model, run).items():
-            if (run.node, pool) in self.ledgers:
-                self.ledgers[run.node, pool].add(model.name, Holding(amount, run.measured.get(pool, 0)))
+            ledger = self.ledgers.get((run.node, pool))
+            if ledger is None:
+                continue
+            held = run.measured.get(pool)
+            if held is None and pool.startswith(VRAM) and model.phase is not Phase.STARTING:
+                # It has loaded, so that what it holds is no longer free: promised once more it would count twice.
+                blind.append(ledger)
+                held = amount
+            ledger.add(model.name, Holding(amount, held or 0))
         if run.leaving is not None:
             self.leaving.add(model.name)
         self.ports[run.port] = model.name
+        return blind
 
     def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
         spec = self.spec.models.get(model.name)
         if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
-        return need(spec).amounts
+        return rebooked(need(spec), run)
 
-    def promise(self, name: str, spec: ModelSpec, node: str | None = None) -> None:
+    def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
-        where = node or self.observed.nodes[0].name
-        for pool, amount in need(spec, self.observed.models[name].weights).amounts.items():
-            if (where, pool) in self.ledgers:
-                self.ledgers[where, pool].add(name, Holding(amount, 0))
+        for pool, amount in amounts.items():
+            if (node, pool) in self.ledgers:
+                self.ledgers[node, pool].add(name, Holding(amount, 0))
+
+    def loading(self, node: str, pool: str, but: str = "") -> bool:
+        """Whether a model other than `but` is starting in that pool, so that what is free there is in motion."""
+        ledger = self.ledgers.get((node, pool))
+        return ledger is not None and any(n in ledger.holdings for n in self.starting if n != but)
 
     def spec_of(self, model: Model) -> ModelSpec:
         """The file's word on it, or what it was started with once the file has none."""
@@ -117,17 +136,18 @@ class Room:
 
 @dataclass(slots=True)
 class Weighing:
-    """One candidate, on one node, in one pass."""
+    """One candidate, on one node, in one layout, in one pass."""
 
     room: Room
     model: Model
     spec: ModelSpec
     node: str
+    layout: Layout
     amounts: Mapping[str, int] = field(init=False)
     ledgers: Mapping[str, Ledger] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.amounts = need(self.spec, self.model.weights).amounts
+        self.amounts = self.layout.amounts
         self.ledgers = {pool: self.room.ledgers[self.node, pool] for pool in self.amounts}
 
     def answer(self) -> Answer:
@@ -137,6 +157,9 @@ class Weighing:
             return self._no("refused", Reason.EXCEEDS_BUDGET, never)
         if self._must_wait_its_turn():
             return self._no("waits", Reason.TURN, "a model whose need is a guess starts alone")
+        busy = [pool for pool in self.amounts if self._is_busy(pool)]
+        if busy:
+            return self._no("waits", Reason.TURN, f"another model is starting on {', '.join(busy)}")
         forced = self._forced()
         if forced or not self._fits():
             return self._after_others(forced)
@@ -144,18 +167,23 @@ class Weighing:
         if not all(self._satisfied(watch) for watch in cooling):
             return self._no("waits", Reason.COOL_DOWN, _cools(cooling))
         sums = self._sums()
-        return Answer(self.node, Verdict("admitted", "", _admitted(sums), sums), start=True)
+        verdict = Verdict("admitted", "", _admitted(sums), sums)
+        return Answer(self.node, verdict, start=True, layout=self.layout)
 
     def renewal(self) -> Verdict | None:
         """Why a model that runs can't be replaced by what the file now says of it; None when it can."""
         never = self._never()
         if never:
             return Verdict("refused", Reason.EXCEEDS_BUDGET, never, self._sums())
-        without = {self.model.name} | self.room.leaving | set(self._victims())
+        without = {self.model.name} | self.room.leaving | set(self.victims())
         staying = self._forced() - without
         if staying:
             return Verdict("waits", Reason.PORT, self._port_stays(staying), self._sums())
         return None if self._fits(without) else self._short(without).verdict
+
+    def could_ever_fit(self) -> bool:
+        """Whether it would fit on a host that held nothing else."""
+        return all(amount <= self.ledgers[pool].ceiling for pool, amount in self.amounts.items())
 
     def _never(self) -> str:
         """What is missing even if all were stopped that may be; nothing when it fits then."""
@@ -175,6 +203,25 @@ class Weighing:
         return not need(self.spec, self.model.weights).certain or any(
             not need(self.room.spec_of(m), m.weights).certain for m in starting
         )
+
+    def _is_busy(self, pool: str) -> bool:
+        """One start at a time for each GPU: loading servers look at what is free there and take it."""
+        return pool.startswith(VRAM) and self.room.loading(self.node, pool, self.model.name)
+
+    def order(self, ledger: Ledger, share: int) -> tuple[int, ...]:
+        """How well `share` bytes would stand on a GPU: where it could start at once the fullest, else the emptiest."""
+        pool, own, leaving = ledger.pool.id, self._own(), self.room.leaving
+        cooling = any(c.node == self.node and c.pool == pool for c in self.room.cooling)
+        stay = ledger.needs(self.room.earlier | self._kept())
+        if share > ledger.ceiling - sum(stay.values()):
+            return 5, -ledger.spare
+        if ledger.fits(share, own):
+            return (1 if cooling or self._is_busy(pool) else 0), ledger.spare
+        if cooling or ledger.fits(share, own | leaving):
+            return 2, -ledger.spare
+        if ledger.fits(share, own | leaving | set(self.victims())):
+            return 3, -ledger.spare
+        return 4, -ledger.spare
 
     def _forced(self) -> set[str]:
         """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
@@ -199,12 +246,13 @@ class Weighing:
         leaving = self.room.leaving
         if forced <= leaving and self._fits(leaving):
             return self._no("waits", Reason.EVICTION, _waits_for(sorted(self._awaited(forced))))
-        victims = self._victims()
+        victims = self.victims()
         if not forced <= leaving | set(victims):
             staying = forced - leaving - set(victims)
             return self._no("waits", Reason.PORT, self._port_stays(staying))
-        if self.room.cooling:
-            return self._no("waits", Reason.COOL_DOWN, _cools(self.room.cooling))
+        cooling = self._cooling()
+        if cooling:
+            return self._no("waits", Reason.COOL_DOWN, _cools(cooling))
         chosen = self._minimal(forced - leaving, victims)
         if chosen is None:
             return self._short(leaving | set(victims))
@@ -216,7 +264,7 @@ class Weighing:
         unknown = any(ledger.pool.available is None for ledger in self.ledgers.values())
         sums = self._sums(without)
         verdict = Verdict("waits", Reason.MEMORY_UNKNOWN if unknown else Reason.MEMORY, explain(sums), sums)
-        return Answer(self.node, verdict)
+        return Answer(self.node, verdict, layout=self.layout)
 
     def _port_stays(self, staying: set[str]) -> str:
         return f"port {self.spec.port} is used by {', '.join(sorted(staying))}, which stays"
@@ -230,7 +278,7 @@ class Weighing:
         overlap = self.room.spec.switch.strategy is Strategy.OVERLAP
         return self.room.outgoing_for(self.model.name) if overlap else set()
 
-    def _victims(self) -> tuple[str, ...]:
+    def victims(self) -> tuple[str, ...]:
         """Who may be stopped for it, dearest last: those a switch takes out, then wanted ones of lower priority."""
         later = (n for n in reversed(self.room.wanted) if n not in self.room.earlier and n != self.model.name)
         outgoing = sorted(self.room.outgoing_for(self.model.name) - self._kept())
@@ -270,7 +318,7 @@ class Weighing:
         return tuple(self.ledgers[pool].weigh(amount, gone) for pool, amount in self.amounts.items())
 
     def _no(self, outcome: str, reason: Reason, message: str) -> Answer:
-        return Answer(self.node, Verdict(outcome, reason, message, self._sums()))
+        return Answer(self.node, Verdict(outcome, reason, message, self._sums()), layout=self.layout)
 
 
 def outdated(before: ModelSpec, after: ModelSpec) -> bool:

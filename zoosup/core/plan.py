@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from zoosup.core import cooldown, switch as switching
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.estimate import need
-from zoosup.core.placement import Answer, Room, Verdict, Weighing, outdated
+from zoosup.core.placement import Answer, Room, Verdict, outdated
+from zoosup.core.siting import intended, renewal, weigh
 from zoosup.core.status import (
     SERVING_PHASES,
     Cause,
@@ -134,7 +135,7 @@ class _Pass:
     def end_cooldowns(self) -> None:
         still: list[Cooldown] = []
         for watch in self.room.cooling:
-            loading = bool(self.room.starting)
+            loading = self.room.loading(watch.node, watch.pool)
             over = cooldown.outcome(watch, self.observed.now, self.spec.switch.cooldown, loading=loading)
             if over is None:
                 still.append(watch)
@@ -260,27 +261,27 @@ class _Pass:
             self._hold(model, Phase.FAILED, Verdict("refused", reason, message))
 
     def _weigh(self, model: Model, spec: ModelSpec) -> None:
-        answers = [Weighing(self.room, model, spec, node.name).answer() for node in self.observed.nodes]
+        answers = [weigh(self.room, model, spec, node.name) for node in self.observed.nodes]
         best = min(answers, key=lambda a: _PREFERENCE[a.verdict.outcome])
         if best.verdict.outcome == "refused":
             self._hold(model, Phase.PENDING, best.verdict)
         elif (best.start or best.evict) and self._stale(model):
             # Its files may be gone since they were looked at: nothing is spawned or stopped on the word of an old look.
             self._inspect(model, spec)
-            self._wait(model, spec, _CHECKING, node=best.node)
+            self._wait(model, spec, _CHECKING, answer=best)
         elif best.start:
             self._start(model, spec, best)
         else:
             for name, message in best.evict:
                 self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
-            self._wait(model, spec, best.verdict, node=best.node)
+            self._wait(model, spec, best.verdict, answer=best)
 
     def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
         self.verdicts[model.name] = answer.verdict
-        self.room.promise(model.name, spec, answer.node)
-        what = need(spec, model.weights)
-        start = Start(model.name, answer.node, what.amounts, answer.verdict.message, what.source)
-        self.actions.append(start)
+        amounts, gpus = answer.layout.amounts, answer.layout.gpus
+        self.room.promise(model.name, amounts, answer.node)
+        source = need(spec, model.weights).source
+        self.actions.append(Start(model.name, answer.node, amounts, answer.verdict.message, source, gpus))
         self.room.starting.add(model.name)
 
     def _renew(self, model: Model, run: Run, spec: ModelSpec) -> None:
@@ -293,7 +294,7 @@ class _Pass:
         if amiss is not None and amiss.reason is not None:
             self._outdated(model, amiss.reason, amiss.message)
             return
-        refusal = Weighing(self.room, model, spec, run.node).renewal()
+        refusal = renewal(self.room, model, spec, run.node)
         if refusal is None and self._stale(model):
             self._inspect(model, spec)
         elif refusal is None:
@@ -338,10 +339,20 @@ class _Pass:
 
     def answer(self) -> Plan:
         self._check_the_budget()
+        self._check_the_gpus()
         room = self.room
         return Plan(
             tuple(self.actions), tuple(self.conditions), self.wake_at, room.switch, self.verdicts, room.wanted
         )
+
+    def _check_the_gpus(self) -> None:
+        """A GPU that was there and can't be read any longer: it may be lost, or its driver hangs."""
+        lost = [
+            p.name for n in self.observed.nodes for p in n.pools if p.kind == "vram" and p.available is None
+        ]
+        if lost:
+            message = f"{', '.join(lost)} can't be read; nothing is started there"
+            self.conditions.append(Condition(None, "GpusReadable", False, "Unreadable", message))
 
     def _check_the_budget(self) -> None:
         """A budget lowered below what runs stops nothing; it is said, and nothing more is started."""
@@ -370,10 +381,12 @@ class _Pass:
         verdict: Verdict,
         *,
         phase: Phase = Phase.PENDING,
-        node: str | None = None,
+        answer: Answer | None = None,
     ) -> None:
         """It will run: its room is promised to it, so that no later model keeps it waiting."""
-        self.room.promise(model.name, spec, node)
+        node = self.observed.nodes[0].name if answer is None else answer.node
+        layout = intended(self.room, model, spec, node) if answer is None else answer.layout
+        self.room.promise(model.name, layout.amounts, node)
         if verdict.reason in _POLLED:
             self._wake(self.observed.now + MEMORY_POLL)
         self._hold(model, phase, verdict)

@@ -44,8 +44,9 @@ class Reason(StrEnum):
     COOL_DOWN = "CoolingDown"  # a model has just stopped; its memory is being waited for
     EVICTION = "WaitingForEviction"  # another model is leaving to make room
     EXCEEDS_BUDGET = "ExceedsBudget"  # can't fit, whatever may be stopped for it
+    GPU_MISSING = "GpuMissing"  # the file gives it GPUs that this host doesn't have at present
     PORT = "PortInUse"  # its fixed port is held by somebody else
-    TURN = "WaitingForTurn"  # another model with an unknown need is starting alone
+    TURN = "WaitingForTurn"  # another model is starting alone: one need is a guess, or they share a GPU
     BACK_OFF = "BackOff"
     NOT_EXECUTABLE = "NotExecutable"
     FILE_MISSING = "FileMissing"  # weights or the working directory are not there
@@ -113,7 +114,8 @@ class Run:
     """One life of one model, from the booking of its memory until no member of it is left.
 
     `reserved`, `measured` and `peak` are bytes by pool id. `spec` is the model as it was started (rendered but for
-    the port), so that a later file can be compared with it.
+    the port), so that a later file can be compared with it. A pool that `measured` lacks could not be measured for
+    this run, which is not 0. `gpus` are the UUIDs that its processes are shown; None: nobody has chosen any for it.
     """
 
     id: str
@@ -134,6 +136,7 @@ class Run:
     sick: str = ""  # what its liveness probe found; ends the run
     recalled: bool = False  # a person has asked for a fresh run in its place
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
+    gpus: tuple[str, ...] | None = None
     source: str = ""  # where `reserved` is from: declared, derived, default; "" in records of old
 
 
@@ -183,16 +186,21 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One pool of memory of one node, as one pass sees it. `available` None means unknown, which is never 0."""
+    """One pool of memory of one node, as one pass sees it. `available` None means unknown, which is never 0.
+
+    `unified` (of RAM alone): GPUs of this host have no memory of their own and take theirs from this pool.
+    """
 
     node: str
-    id: str  # "ram"
-    kind: str  # "ram"
+    id: str  # "ram", or "vram:" and the UUID of a GPU or of a MIG device
+    kind: str  # "ram" or "vram"
     name: str  # for people
     total: int
     available: int | None
     budget: int
     reserve: int
+    index: str = ""  # of a GPU as nvidia-smi counts; "0:1" is the second MIG device of the first GPU
+    unified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +220,8 @@ class Cooldown:
 
     `baseline` is what was available before the stop began (None: the model crashed before it could be taken, so
     that a difference proves nothing); `expected` the bytes that should come back. `samples` are (time, available),
-    oldest first, all taken after `since`, when the last member was gone.
+    oldest first, all taken after `since`, when the last member was gone. `pids` were its members: while the driver
+    still lists one of them nothing is sampled, for the driver has not let go of its memory.
     """
 
     node: str
@@ -222,6 +231,7 @@ class Cooldown:
     expected: int
     baseline: int | None
     samples: tuple[tuple[float, int], ...] = ()
+    pids: frozenset[int] = frozenset()
 
 
 class SwitchOutcome(StrEnum):

@@ -115,7 +115,7 @@ def _failed_start(model: Model, switch: Switch) -> Exit | None:
 
 
 def _refused(model: Model) -> bool:
-    return model.phase is Phase.PENDING and model.reason == Reason.EXCEEDS_BUDGET
+    return model.phase is Phase.PENDING and model.reason in {Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING}
 
 
 def _robbed(model: Model, progress: Progress) -> bool:

@@ -89,7 +89,12 @@ class Processes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PoolReading:
-    """One pool as measured. `available` None means it could not be read; `source` says where the figure is from."""
+    """One pool as measured. `available` None means it could not be read; `source` says where the figure is from.
+
+    `at` is when (monotonic), for a figure that may be older than the question; None: just now. `processes` is what
+    each process holds of a GPU, by pid; a value None: it is there, and nobody can say how much it holds; None
+    altogether: nobody can say who is there.
+    """
 
     id: str
     kind: str
@@ -97,6 +102,10 @@ class PoolReading:
     total: int
     available: int | None
     source: str
+    index: str = ""  # of a GPU, as nvidia-smi counts
+    at: float | None = None
+    processes: Mapping[int, int | None] | None = None
+    unified: bool = False  # of RAM: GPUs without memory of their own take theirs from it
 
 
 class Gauge(Protocol):

@@ -23,6 +23,7 @@ class Actor:
         self._operations = operations
         self._inspector = inspector
         self._baselines: dict[str, dict[str, int]] = {}
+        self._members: dict[str, frozenset[int]] = {}
 
     def baseline(self, run_id: str) -> Mapping[str, int]:
         """What was available before the run was told to leave, by pool; asked once, when it is gone.
@@ -30,6 +31,10 @@ class Actor:
         Nothing after a crash: by then the memory may have come back already.
         """
         return self._baselines.pop(run_id, {})
+
+    def members(self, run_id: str) -> frozenset[int]:
+        """The pids that the run had when it was told to leave; asked once, when it is gone."""
+        return self._members.pop(run_id, frozenset())
 
     def carry_out(self, action: Action) -> bool:
         """Book and begin one action; whether the plan has to be made again at once."""
@@ -66,6 +71,7 @@ class Actor:
             source=action.source,
             booked_at=self._zoo.clock.now(),
             started_at=self._zoo.clock.wall(),
+            gpus=action.gpus,
         )
         self._zoo.satisfy(run.reserved, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
@@ -84,6 +90,7 @@ class Actor:
             self._baselines[run.id] = {
                 r.id: r.available for r in self._zoo.readings if r.available is not None
             }
+        self._members[run.id] = self._members.get(run.id, frozenset()) | self._operations.members(run)
         if isinstance(action, Drain):
             self._zoo.tell(model.name, DrainBegun(run.id, leaving))
             self._operations.drain(action, run, policy)

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from zoosup.core.facts import Adopted, Measured
 from zoosup.core.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
-from zoosup.runtime.operations import environment
+from zoosup.runtime.operations import environment_of
 from zoosup.runtime.records import Record, UnreadableRecordError, read
+from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.templates import render
 
@@ -61,7 +62,7 @@ async def _trace(record: Record, host: Host, environ: Mapping[str, str]) -> Trac
         run_id=run.id,
         model=record.model,
         argv=tuple(render(word, values) for word in run.spec.command),
-        env=environment(environ, run.spec.env, run.port, run.id),
+        env=environment_of(environ, run),
         cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
         log=host.logs.path(record.model),
     )
@@ -116,6 +117,8 @@ async def _weigh(zoo: Zoo, host: Host) -> None:
         # What they hold then counts as promised as well, until it can be measured: too careful, never too bold.
         _log.warning("what the models hold can't be measured: %s", error)
         return
+    zoo.sample(host.gauge.read())
     for model, run in zoo.live():
         if run.id in usage:
-            zoo.tell(model.name, Measured(run.id, {"ram": usage[run.id]}))
+            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.readings)
+            zoo.tell(model.name, Measured(run.id, held))

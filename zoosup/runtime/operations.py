@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoosup.core.actions import Drain, Inspect
+from zoosup.core.estimate import VISIBLE
 from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
@@ -45,6 +46,12 @@ def environment(
     """A child's whole environment: zoosup's own, the model's, and the mark of its run."""
     env = dict(environ) | {k: render(v, {"PORT": str(port)}) for k, v in model_env.items()}
     return env if run_id is None else env | {RUN_ID: run_id}
+
+
+def environment_of(environ: Mapping[str, str], run: Run) -> dict[str, str]:
+    """The same of a run that was booked: with the GPUs it was booked on, by UUID."""
+    env = environment(environ, run.spec.env, run.port, run.id)
+    return env if run.gpus is None else env | {VISIBLE: ",".join(run.gpus)}
 
 
 def _contained(spec: ModelSpec) -> bool:
@@ -120,7 +127,13 @@ class Operations:
 
     def where(self, run: Run) -> tuple[Endpoint, Mapping[str, str]]:
         """Where the run listens and who may answer for it, and the environment of programs that ask it."""
-        return self._endpoint(run), environment(self._environ, run.spec.env, run.port)
+        env = environment_of(self._environ, run)
+        del env[RUN_ID]  # what asks a run is no part of it
+        return self._endpoint(run), env
+
+    def members(self, run: Run) -> frozenset[int]:
+        """The pids last seen to belong to the run."""
+        return self._host.processes.members(run.id)
 
     def _endpoint(self, run: Run) -> Endpoint:
         processes, run_id = self._host.processes, run.id
@@ -163,7 +176,7 @@ class Operations:
             run_id=run.id,
             model=model,
             argv=tuple(render(word, values) for word in run.spec.command),
-            env=environment(self._environ, run.spec.env, run.port, run.id),
+            env=environment_of(self._environ, run),
             cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
             log=await self._begin_log(model),
         )

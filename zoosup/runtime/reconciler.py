@@ -29,6 +29,7 @@ from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.operations import Operations, Tools
 from zoosup.runtime.watchers import Subject, Watchers, watchable
+from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.parse import spec_hash
 
@@ -217,15 +218,19 @@ class Reconciler:
             return
         model, run = found
         if isinstance(fact, Gone):
-            self._zoo.cool_down(message.model, run, self._actor.baseline(run.id))
+            baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
+            self._zoo.cool_down(message.model, run, baseline, members)
             self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
 
     def _weigh_in(self, usage: Mapping[str, int]) -> None:
         for model, run in self._zoo.live():
-            amounts = {"ram": usage[run.id]} if run.id in usage else {}
-            if amounts and amounts != run.measured:
+            if run.id not in usage:
+                continue
+            members = self._host.processes.members(run.id)
+            amounts = holdings(run, usage[run.id], members, self._zoo.readings)
+            if amounts != run.measured:
                 self._zoo.tell(model.name, RunMeasured(run.id, amounts))
 
     def _look_at(self, message: FileRead) -> None:

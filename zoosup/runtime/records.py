@@ -47,6 +47,7 @@ def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> di
         "pid": run.pid,
         "identity": identity,
         "reserved": dict(run.reserved),
+        "gpus": None if run.gpus is None else list(run.gpus),
         "source": run.source,
         "peak": dict(run.peak),
         "started_at": run.started_at,
@@ -65,7 +66,7 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
     if data.get("format") != FORMAT:
         raise UnreadableRecordError(f"format {data.get('format')!r}, expected {FORMAT}")
     try:
-        cause, ready_at = data["leaving"], data["ready_at"]
+        cause, ready_at, gpus = data["leaving"], data["ready_at"], data.get("gpus")
         leaving = None if cause is None else Leaving(Cause(cause), "was being stopped", clock.now())
         run = Run(
             id=str(data["run_id"]),
@@ -79,6 +80,7 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             ready_at=None if ready_at is None else clock.now() - max(0.0, clock.wall() - float(ready_at)),
             peak={str(k): int(v) for k, v in data["peak"].items()},
             leaving=leaving,
+            gpus=None if gpus is None else tuple(str(uuid) for uuid in gpus),
             source=str(data.get("source", "")),
         )
         identity = data["identity"]

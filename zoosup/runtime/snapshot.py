@@ -12,7 +12,8 @@ from typing import Any
 from zoosup import __version__
 from zoosup.core import estimate
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
-from zoosup.core.admission import Sum
+from zoosup.core.admission import VRAM, Sum
+from zoosup.core.cards import rebooked
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.zoo import Zoo
@@ -106,12 +107,13 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "port": run.port if run is not None else None,
         "url": f"http://{HOST}:{run.port}" if run is not None else None,
         "run_id": run.id if run is not None else None,
+        "gpus": None if run is None or run.gpus is None else list(run.gpus),
         "started_at": run.started_at if run is not None else None,
         "ready_at": _wall(zoo, run.ready_at) if run is not None else None,
         "restarts": model.restarts,
         "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
         "last_exit": _exit(model.last_exit),
-        "memory": _memory(model, spec or (run.spec if run is not None else None)),
+        "memory": _memory(zoo, model, spec or (run.spec if run is not None else None)),
         "override": model.override.value if model.override is not None else None,
         "description": spec.description if spec is not None else "",
         "conditions": conditions,
@@ -123,23 +125,28 @@ def _wall(zoo: Zoo, at: float | None) -> float | None:
     return None if at is None else round(zoo.clock.wall() + at - zoo.clock.now(), 1)
 
 
-def _memory(model: Model, spec: ModelSpec | None) -> dict[str, Any]:
+def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
     run = model.run
     if spec is None:
         return {}
     need = estimate.need(spec, model.weights)
-    if run is not None and need.source == "default" and run.source not in {"", "default"}:
-        # An adopted run was booked by somebody who had looked at its weights.
-        need = estimate.Need(run.reserved, run.source, certain=True)
+    amounts, source = need.amounts, need.source
+    if run is None:
+        amounts = _unplaced(zoo, need)
+    elif spec.memory == "auto" and (run.gpus or (source == "default" and run.source not in {"", "default"})):
+        # Laid out over GPUs when it was booked; or adopted, and booked by somebody who had looked at its weights.
+        amounts, source = run.reserved, run.source or source
+    else:
+        amounts = rebooked(need, run)
     return {
         pool: {
             "need": amount,
-            "source": need.source,
+            "source": source,
             "reserved": run.reserved.get(pool, 0) if run is not None else 0,
             "held": run.measured.get(pool, 0) if run is not None else 0,
             "peak": run.peak.get(pool, 0) if run is not None else 0,
         }
-        for pool, amount in need.amounts.items()
+        for pool, amount in amounts.items()
     }
 
 
@@ -198,7 +205,8 @@ def _action(action: Action) -> dict[str, Any]:
     shown: dict[str, Any] = {"action": _VERBS[type(action)], "model": action.model}
     match action:
         case Start():
-            shown |= {"need": dict(action.need), "message": action.why}
+            gpus = {} if action.gpus is None else {"gpus": list(action.gpus)}
+            shown |= {"need": dict(action.need), "message": action.why} | gpus
         case Drain() | Stop():
             shown |= {"cause": action.cause.value, "message": action.message}
         case Hold():
@@ -237,13 +245,29 @@ def _need(zoo: Zoo, name: str) -> dict[str, Any]:
     spec, model = zoo.spec.models.get(name), zoo.models.get(name)
     if spec is None or model is None:
         return {}
-    return told(estimate.need(spec, model.weights))
+    need = estimate.need(spec, model.weights)
+    return told(need.on_gpus or need if _has_gpus(zoo) and spec.gpus != "none" else need)
 
 
 def told(need: estimate.Need) -> dict[str, Any]:
     """A need as JSON-ready data, its terms among it."""
-    terms = [{"name": t.name, "amount": t.amount, "how": t.how} for t in need.terms]
-    return {"amounts": dict(need.amounts), "source": need.source, "certain": need.certain, "terms": terms}
+    terms = [{"name": t.name, "amount": t.amount, "how": t.how, "pool": t.pool} for t in need.terms]
+    amounts = {**need.amounts, **_of_gpus(need)}
+    return {"amounts": amounts, "source": need.source, "certain": need.certain, "terms": terms}
+
+
+def _of_gpus(need: estimate.Need) -> dict[str, int]:
+    """Of a model that isn't booked yet nobody knows on which GPU its part for GPUs will be."""
+    return {"vram": need.whole_vram} if need.whole_vram and need.certain else {}
+
+
+def _unplaced(zoo: Zoo, need: estimate.Need) -> dict[str, int]:
+    on_host = need.on_gpus or need if _has_gpus(zoo) else need
+    return {**on_host.amounts, **_of_gpus(on_host)}
+
+
+def _has_gpus(zoo: Zoo) -> bool:
+    return any(pool.id.startswith(VRAM) for pool in zoo.pools())
 
 
 def _sum(weighed: Sum) -> dict[str, Any]:

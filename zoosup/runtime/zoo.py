@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, switch as switching
+from zoosup.core.cards import rebooked
 from zoosup.core.estimate import need
 from zoosup.core.facts import Adopted, Fact, Forgiven, Held, Overridden, Rebooked
 from zoosup.core.lifecycle import apply
+from zoosup.core.placement import outdated
 from zoosup.core.status import (
     Cooldown,
     Model,
@@ -121,8 +123,10 @@ class Zoo:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
             spec = self.spec.models.get(model.name)
-            if spec is not None and spec.memory != "auto" and need(spec).amounts != run.reserved:
-                self.tell(model.name, Rebooked(run.id, dict(need(spec).amounts)))
+            declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
+            amounts = rebooked(need(spec), run) if spec is not None and declared else run.reserved
+            if amounts != run.reserved:
+                self.tell(model.name, Rebooked(run.id, dict(amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
         for name in changed:
@@ -204,19 +208,21 @@ class Zoo:
     def sample(self, readings: tuple[PoolReading, ...]) -> None:
         """Take in one reading of all pools; cool-downs keep those they need."""
         self.readings = readings
-        available = {r.id: r.available for r in readings}
+        pools = {r.id: r for r in readings}
         for key, watch in self.cooldowns.items():
-            seen = available.get(watch.pool)
-            if seen is not None:
-                now = self.clock.now()
-                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, now, seen))
+            reading = pools.get(watch.pool)
+            if reading is not None and reading.available is not None and _says_something(reading, watch):
+                at = self.clock.now() if reading.at is None else reading.at
+                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, at, reading.available))
 
-    def cool_down(self, model: str, run: Run, baseline: Mapping[str, int]) -> None:
-        """Begin to wait for the memory of a run that is gone; `baseline` is empty after a crash."""
+    def cool_down(
+        self, model: str, run: Run, baseline: Mapping[str, int], pids: frozenset[int] = frozenset()
+    ) -> None:
+        """Begin to wait for the memory of a run that is gone and had `pids`; `baseline` is empty after a crash."""
         for pool, reserved in run.reserved.items():
             held = min(reserved, run.measured.get(pool, 0))
             self.cooldowns[pool, run.id] = Cooldown(
-                run.node, pool, model, self.clock.now(), held, baseline.get(pool)
+                run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
             )
 
     def satisfy(self, pools: Iterable[str], successor: str) -> None:
@@ -237,8 +243,7 @@ class Zoo:
         return tuple(self._pool(r) for r in self.readings)
 
     def _pool(self, reading: PoolReading) -> Pool:
-        reserve = admission.reserve_of(reading.total, self.spec.budget.ram_reserve)
-        budget = admission.budget_of(reading.total, reserve, self.spec.budget.ram)
+        reserve, budget = admission.bounds(self.spec.budget, reading.id, reading.total, reading.index)
         return Pool(
             node=self.node,
             id=reading.id,
@@ -248,6 +253,8 @@ class Zoo:
             available=reading.available,
             budget=budget,
             reserve=reserve,
+            index=reading.index,
+            unified=reading.unified,
         )
 
     # what a plan sees
@@ -273,3 +280,14 @@ class Zoo:
             (m.phase is Phase.READY) if m.name in wanted else m.run is None for m in self.models.values()
         )
         return by_file and as_wanted and self.applied.error is None
+
+
+def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
+    """Whether it was taken after the run was gone, is not the last one again, and the driver has let go of the run.
+
+    A figure that is read more often than it is made would else agree with itself.
+    """
+    if reading.processes is not None and not watch.pids.isdisjoint(reading.processes):
+        return False
+    latest = watch.samples[-1][0] if watch.samples else watch.since
+    return reading.at is None or reading.at > latest

@@ -4,6 +4,7 @@ Knows how a kind looks in the JSON schema, which must accept what the reader acc
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -40,6 +41,12 @@ _POSITIVE_PATTERN = f"^(?=.*[1-9]){units.DURATION_PATTERN.removeprefix('^')}"
 _POSITIVE = {"type": "string", "pattern": _POSITIVE_PATTERN}
 _SIZE = {"type": "string", "pattern": units.SIZE_PATTERN}
 _AUTO = {"const": "auto"}
+_BY_GPU = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": readers.GPU_PATTERN},
+    "additionalProperties": _SIZE,
+}
 _NAME = {"type": ["string", "number", "boolean"]}
 
 
@@ -81,6 +88,13 @@ def _size_text(value: int | str) -> str:
     return value if isinstance(value, str) else units.format_size(value)
 
 
+def _sizes_text(value: int | str | Mapping[str, int]) -> Any:
+    if isinstance(value, Mapping):
+        return {gpu: units.format_size(size) for gpu, size in value.items()}
+    return _size_text(value)
+
+
+_AS_SIZES = PlainSerializer(_sizes_text, when_used="json")
 _AS_DURATION = PlainSerializer(_duration_text, when_used="json")
 _AS_SIZE = PlainSerializer(_size_text, when_used="json")
 
@@ -101,6 +115,39 @@ Flag = Annotated[bool, PlainValidator(readers.flag), _schema(type="boolean")]
 Size = Annotated[int, PlainValidator(readers.size), _AS_SIZE, _schema(**_SIZE)]
 SizeOrAuto = Annotated[
     int | Literal["auto"], PlainValidator(readers.size_or_auto), _AS_SIZE, _schema(anyOf=[_AUTO, _SIZE])
+]
+SizeByGpu = Annotated[
+    int | Mapping[str, int],
+    PlainValidator(readers.size_by_gpu),
+    _AS_SIZES,
+    _schema(anyOf=[_SIZE, _BY_GPU]),
+]
+SizeByGpuOrAuto = Annotated[
+    int | Mapping[str, int] | Literal["auto"],
+    PlainValidator(readers.size_by_gpu_or_auto),
+    _AS_SIZES,
+    _schema(anyOf=[_AUTO, _SIZE, _BY_GPU]),
+]
+Gpus = Annotated[
+    int | str | tuple[str, ...],
+    PlainValidator(readers.gpus),
+    _schema(
+        anyOf=[
+            {"enum": ["auto", "none"]},
+            {"type": "integer", "minimum": 1, "maximum": readers.MAX_GPUS},
+            {
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "items": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 0, "maximum": 999},
+                        {"type": "string", "pattern": readers.GPU_PATTERN},
+                    ]
+                },
+            },
+        ]
+    ),
 ]
 Duration = Annotated[float, PlainValidator(readers.duration), _AS_DURATION, _string(units.DURATION_PATTERN)]
 PositiveDuration = Annotated[

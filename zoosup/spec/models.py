@@ -63,6 +63,14 @@ class Budget(Part):
         kinds.SizeOrAuto,
         at_once("RAM always left to the rest of the host. auto: 10 %, at least 1.5 GiB and at most 8 GiB."),
     ] = "auto"
+    vram: Annotated[
+        kinds.SizeByGpuOrAuto,
+        at_once(
+            "The most memory of each GPU all models may hold together: one size for every GPU, or a mapping of "
+            "indexes and UUIDs to sizes. auto: all but vram_reserve."
+        ),
+    ] = "auto"
+    vram_reserve: Annotated[kinds.Size, at_once("Memory always left free on each GPU.")] = 512 * 2**20
 
 
 class Cooldown(Part):
@@ -120,11 +128,18 @@ class Memory(Part):
     """What a model needs; bytes. Declared, so final: running out of it may raise it, nothing lowers it."""
 
     ram: Annotated[kinds.Size, at_once("The RAM the model needs at its peak.")]
+    vram: Annotated[
+        kinds.SizeByGpu,
+        at_once(
+            "The GPU memory the model needs at its peak, all its GPUs together and shared equally between them; or a "
+            "mapping of indexes and UUIDs to sizes."
+        ),
+    ] = 0
 
 
 def _auto(value: Any) -> Auto:
     if value != "auto":
-        raise expected("auto or {ram: SIZE}")
+        raise expected("auto or {ram: SIZE, vram: SIZE}")
     return "auto"
 
 
@@ -300,6 +315,13 @@ class ModelSpec(Part):
             "how), 8 GiB where they can't be read."
         ),
     ] = "auto"
+    gpus: Annotated[
+        kinds.Gpus,
+        on_restart(
+            "Which GPUs the model gets: auto (one where one suffices, else several), none, a number of them, or a "
+            "list of indexes and UUIDs."
+        ),
+    ] = "auto"
     ready: Annotated[Ready, at_once("When the model may be used: one of http, tcp and exec.")] = Ready()
     live: Annotated[
         Live | None,
@@ -310,6 +332,17 @@ class ModelSpec(Part):
     stop: Annotated[Stop, at_once("How the model is asked to end.")] = Stop()
     restart: Annotated[Restart, at_once("What happens after an exit that nobody asked for.")] = Restart()
     description: Annotated[kinds.Prose, no_effect("For people; zoosup only shows it.")] = ""
+
+    @field_validator("gpus", mode="after")
+    @classmethod
+    def _agrees_with_vram(cls, value: Any, info: ValidationInfo) -> Any:
+        memory = info.data.get("memory", "auto")
+        vram = 0 if isinstance(memory, str) else memory.vram
+        if value == "none" and vram:
+            raise clash("is none, and memory.vram is not 0", "auto, a number or a list; or no memory.vram")
+        if isinstance(value, int) and isinstance(vram, Mapping) and len(vram) != value:
+            raise clash(f"is {value}, and memory.vram names {len(vram)} GPUs", "the same number in both")
+        return value
 
 
 class ZooSpec(Part):

@@ -7,7 +7,7 @@ convert: text is never taken for a number, nor a number for text.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -22,6 +22,12 @@ MAX_SIZE = 2**63 - 1
 MAX_PORT = 65535
 MAX_COUNT = 1_000_000
 MAX_FACTOR = 100
+MAX_GPUS = 64
+GPU_PATTERN = r"^(?:[0-9]{1,3}(?::[0-9]{1,3})?|(?:GPU|MIG)-[A-Za-z0-9/-]+)$"
+GPU_EXPECTED = (
+    "an index such as 0 (0:1 for a MIG device) or a UUID such as GPU-8f6f…, as nvidia-smi -L tells them"
+)
+GPUS_EXPECTED = "auto, none, a number of GPUs, or a list of indexes and UUIDs"
 SIGNALS = (
     *(
         "ABRT",
@@ -234,3 +240,39 @@ def secret(value: Any, info: ValidationInfo) -> SecretStr:
     if not result:
         raise expected("a string that is not empty")
     return SecretStr(result)
+
+
+def gpu(value: Any) -> str:
+    """Read which GPU is meant; an index may be a number."""
+    name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(name, str) or re.fullmatch(GPU_PATTERN, name) is None:
+        raise wrong(f"{value!r} names no GPU", GPU_EXPECTED)
+    return name
+
+
+def gpus(value: Any) -> int | str | tuple[str, ...]:
+    """Read which GPUs a model may have: auto, none, how many, or which."""
+    if isinstance(value, str) and value in {"auto", "none"}:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_GPUS:
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise expected(GPUS_EXPECTED)
+    named = tuple(gpu(item) for item in value)
+    if len(set(named)) < len(named):
+        raise wrong("names a GPU twice", "each GPU once")
+    return named
+
+
+def size_by_gpu(value: Any, info: ValidationInfo) -> int | dict[str, int]:
+    """Read a size, or a mapping of GPUs to sizes; bytes."""
+    if not isinstance(value, Mapping):
+        return size(value, info, f"{units.SIZE_EXPECTED}, or a mapping of GPUs to sizes")
+    if not value:
+        raise wrong("names no GPU", "a size, or a mapping of GPUs to sizes")
+    return {gpu(key): size(amount, info) for key, amount in value.items()}
+
+
+def size_by_gpu_or_auto(value: Any, info: ValidationInfo) -> int | dict[str, int] | Literal["auto"]:
+    """Read a size, a mapping of GPUs to sizes, or auto; bytes."""
+    return "auto" if isinstance(value, str) and value == "auto" else size_by_gpu(value, info)

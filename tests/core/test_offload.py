@@ -1,0 +1,110 @@
+"""What of a derived need goes to GPUs, where a host has some; and that hosts without any notice nothing of it."""
+
+import pytest
+
+from tests.core.gpus import gpu_host, gpu_zoo, shown, start_of
+from tests.core.test_estimate import MIB, WEIGHTS, estimated
+from tests.core.zoo import GIB, acts, resting
+from zoosup.core.estimate import need
+from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.spec.models import ModelSpec
+
+BASE = "llama-server -m m.gguf -c 8192 --cache-ram 0"
+
+
+def by_pool(of, pool):
+    return {t.name: t.amount for t in of.terms if t.pool == pool}
+
+
+def test_all_layers_are_offloaded_unless_the_command_line_says_otherwise():
+    of = estimated(BASE)
+    vram, ram = by_pool(of.on_gpus, "vram"), by_pool(of.on_gpus, "ram")
+    assert ["weights", "kv cache", "compute", "logits", "context", "margin"] == list(vram)
+    assert (100 * MIB, 32 * MIB, 512 * MIB) == (vram["weights"], vram["kv cache"], vram["context"])
+    assert {"weights": 32_000 * 512 * 2} | {n: ram[n] for n in ("program", "margin")} == ram
+    assert (sum(vram.values()), sum(ram.values())) == (of.on_gpus.whole_vram, of.on_gpus.amounts["ram"])
+
+
+def test_a_host_without_gpus_has_all_of_it_as_ram():
+    of = estimated(BASE)
+    assert {"ram": sum(t.amount for t in of.terms)} == of.amounts
+    assert 0 == of.whole_vram
+
+
+@pytest.mark.parametrize("options", ["-ngl 0", "--device none"])
+def test_who_offloads_nothing_has_no_part_on_gpus(options):
+    assert estimated(f"{BASE} {options}").on_gpus is None
+
+
+@pytest.mark.parametrize("fields", [{"gpus": "none"}, {"env": {"CUDA_VISIBLE_DEVICES": ""}}])
+def test_who_is_shown_no_gpu_has_no_part_on_gpus(fields):
+    spec = ModelSpec.model_validate({"command": BASE, **fields})
+    assert need(spec, WeightFacts((("m.gguf", WEIGHTS),))).on_gpus is None
+
+
+@pytest.mark.parametrize("layers", range(1, 9))
+def test_no_part_of_the_weights_and_the_cache_is_lost_between_the_pools(layers):
+    of = estimated(f"{BASE} -ngl {layers}").on_gpus
+    vram, ram = by_pool(of, "vram"), by_pool(of, "ram")
+    assert vram["weights"] + ram["weights"] >= 100 * MIB
+    assert 32 * MIB == vram.get("kv cache", 0) + ram["kv cache"]
+    assert (layers - 1) * 4 * MIB == vram.get("kv cache", 0)
+    assert "compute" in vram
+    assert "compute" in ram
+
+
+def test_a_cache_that_is_kept_from_the_gpu_stays_ram():
+    of = estimated(f"{BASE} -nkvo").on_gpus
+    assert 32 * MIB == by_pool(of, "ram")["kv cache"]
+    assert "kv cache" not in by_pool(of, "vram")
+
+
+@pytest.mark.parametrize("command", [f"{BASE} --cpu-moe", f"{BASE} -ot exps=CPU", "mine --model m.gguf"])
+def test_what_cannot_be_told_apart_counts_in_both_pools(command):
+    of = estimated(command)
+    assert of.amounts == of.on_gpus.amounts
+    assert of.amounts["ram"] + 512 * MIB == of.on_gpus.whole_vram
+
+
+def test_vllm_takes_its_part_of_a_gpu_however_small_the_model():
+    found = {"s": FileFacts("safetensors", GIB, 1, GIB)}
+    spec, host = looked_at("vllm serve s --gpu-memory-utilization 0.5", [24], found)
+    assert {"GPU-0": 13} == start_of(spec, host, "a")
+
+
+def looked_at(command, free, found, **fields):
+    spec = gpu_zoo({"a": ModelSpec.model_validate({"command": command, **fields})}, ["a"], {"ram": "200GiB"})
+    facts = WeightFacts(tuple(found.items()))
+    return spec, gpu_host(spec, free, total="512GiB", a=resting(weights=facts))
+
+
+def test_an_offloading_model_is_booked_on_a_gpu_and_shown_it():
+    spec, host = looked_at(BASE, [24, 8], {"m.gguf": WEIGHTS})
+    assert ("GPU-1",) == shown(spec, host, "a")
+    assert need(spec.models["a"], host.models["a"].weights).on_gpus.whole_vram == round(
+        start_of(spec, host, "a")["GPU-1"] * GIB
+    )
+
+
+def test_a_model_that_no_gpu_is_large_enough_for_runs_on_the_cpu_where_the_layers_are_left_to_it():
+    vast = {"m.gguf": FileFacts("gguf", 60 * GIB, 1, 60 * GIB, 32_000, WEIGHTS.metadata)}
+    spec, host = looked_at(BASE, [24], vast)
+    assert {} == start_of(spec, host, "a")
+    assert () == shown(spec, host, "a")
+    spec, host = looked_at(f"{BASE} -ngl 99", [24], vast)
+    assert ["hold a pending ExceedsBudget"] == acts(spec, host)
+
+
+def test_every_gpu_of_several_has_a_context_and_buffers_of_its_own():
+    large = {"m.gguf": FileFacts("gguf", 30 * GIB, 1, 30 * GIB, 32_000, WEIGHTS.metadata)}
+    spec, host = looked_at(BASE, [24, 24], large)
+    both = start_of(spec, host, "a")
+    whole = need(spec.models["a"], host.models["a"].weights).on_gpus.whole_vram / GIB
+    assert {"GPU-0", "GPU-1"} == set(both)
+    assert sum(both.values()) > whole + 0.5
+
+
+def test_without_gpus_it_starts_as_it_did_before_there_were_pools_for_them():
+    spec, host = looked_at(BASE, [], {"m.gguf": WEIGHTS})
+    assert {} == start_of(spec, host, "a")
+    assert shown(spec, host, "a") is None

@@ -1,0 +1,245 @@
+"""The gauge of GPU memory: what it says while its thread asks, waits or hangs."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.host.conftest import eventually
+from zoosup.host import vram
+from zoosup.host.gauges import Gauges
+from zoosup.host.memory import RamGauge
+from zoosup.host.nvml import Card, Look, NvmlUnavailableError
+from zoosup.host.vram import STALE, UNBELIEVED, VramGauge
+
+GIB = 2**30
+
+
+def card(uuid="GPU-a", available=20 * GIB, index="0", trouble="", processes=None):
+    return Card(uuid, index, f"GPU {index} Fake", 24 * GIB, available, processes or {}, trouble)
+
+
+@dataclass
+class Scripted:
+    """A source that answers what a test has put there; it hangs while `held` is set."""
+
+    answer: Look | Exception = field(default_factory=lambda: Look((card(),)))
+    looks: int = 0
+    closed: int = 0
+    free: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self):
+        self.free.set()
+
+    def look(self):
+        self.looks += 1
+        self.free.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def close(self):
+        self.closed += 1
+
+
+@dataclass
+class Bench:
+    gauge: VramGauge
+    source: Scripted
+    now: list[float]
+
+    async def until(self, condition: Callable[[tuple], bool]):
+        """Read as often as a turn would, until what is read is so."""
+
+        def so():
+            self.now[0] += 0.01  # so that what was read last is not quite fresh
+            return condition(self.gauge.read())
+
+        await eventually(so)
+        return self.gauge.read()
+
+    async def newly(self):
+        """Two looks later: the first may have begun before the test changed its answer."""
+        before = self.source.looks
+        return await self.until(lambda _: self.source.looks > before + 1)
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.setattr(vram.sys, "platform", "linux")
+    monkeypatch.setattr(vram, "AGAIN", 0.01)
+    monkeypatch.setattr(vram, "ABSENT", 0.01)
+    monkeypatch.setattr(vram, "PERIOD", 0.05)
+    now = [100.0]
+    source = Scripted()
+    gauge = VramGauge(source, clock=lambda: now[0], spacing=0.002)
+    yield Bench(gauge, source, now)
+    source.free.set()
+    gauge.close()
+    if gauge._thread.ident is not None:
+        gauge._thread.join(20)
+        assert not gauge._thread.is_alive()
+
+
+async def test_a_gpu_is_a_pool(bench):
+    bench.source.answer = Look((card(processes={7: GIB}),))
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    (reading,) = bench.gauge.read()
+    assert ("vram:GPU-a", "vram", "GPU 0 Fake", "0") == (
+        reading.id,
+        reading.kind,
+        reading.name,
+        reading.index,
+    )
+    assert (24 * GIB, 20 * GIB, {7: GIB}) == (reading.total, reading.available, reading.processes)
+    assert ("NVML", 100.0) == (reading.source, reading.at)
+
+
+def test_before_the_first_answer_there_are_no_pools(bench):
+    bench.source.free.clear()
+    bench.gauge.start()
+    assert not bench.gauge.wait(0.01)
+    assert ((), "NVML has not answered yet") == (bench.gauge.read(), bench.gauge.trouble)
+
+
+async def test_a_reader_has_the_next_look_made(bench, monkeypatch):
+    monkeypatch.setattr(vram, "PERIOD", 1e6)
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    before = bench.source.looks
+    await bench.until(lambda _: bench.source.looks > before + 3)
+
+
+async def test_a_library_that_hangs_keeps_nobody_waiting_and_is_soon_not_believed(bench):
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    bench.source.free.clear()
+    before = bench.source.looks
+    await bench.until(lambda _: bench.source.looks > before)
+    at = bench.gauge.read()[0].at
+    bench.now[0] = at + STALE + 0.5
+    assert (20 * GIB, "NVML, silent for 4 s") == (
+        bench.gauge.read()[0].available,
+        bench.gauge.read()[0].source,
+    )
+    bench.now[0] = at + UNBELIEVED + 0.5
+    (reading,) = bench.gauge.read()
+    assert (24 * GIB, None, None) == (reading.total, reading.available, reading.processes)
+    bench.source.free.set()
+    await bench.until(lambda found: found[0].available == 20 * GIB)
+
+
+async def test_a_gpu_that_vanishes_stays_a_pool_that_can_not_be_read_until_it_is_back(bench):
+    bench.source.answer = Look((card(), card("GPU-b", 9 * GIB, "1")))
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    bench.source.answer = Look((card(),))
+    found = await bench.until(lambda readings: readings[1].available is None)
+    assert [("vram:GPU-a", 20 * GIB), ("vram:GPU-b", None)] == [(r.id, r.available) for r in found]
+    assert ("NVML: it has vanished", 24 * GIB) == (found[1].source, found[1].total)
+    await bench.until(lambda _: bench.source.closed > 0)  # the library finds GPUs when a session begins
+    bench.source.answer = Look((card(), card("GPU-b", 9 * GIB, "1")))
+    await bench.until(lambda readings: readings[1].available == 9 * GIB)
+    assert "" == bench.gauge.trouble
+
+
+async def test_a_gpu_that_is_lost_keeps_its_size(bench):
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    lost = Card("GPU-a", "0", "GPU 0 Fake", 0, None, None, "GPU is lost")
+    bench.source.answer = Look((lost,), trouble="GPU 0: GPU is lost")
+    (reading,) = await bench.until(lambda readings: readings[0].available is None)
+    assert (24 * GIB, "NVML: GPU is lost") == (reading.total, reading.source)
+
+
+async def test_a_driver_that_goes_away_takes_no_pool_with_it(bench):
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    bench.source.answer = NvmlUnavailableError("Driver Not Loaded")
+    (reading,) = await bench.until(lambda readings: readings[0].available is None)
+    assert "NVML: Driver Not Loaded" == reading.source
+    bench.source.answer = Look((card(),))
+    await bench.until(lambda readings: readings[0].available == 20 * GIB)
+
+
+async def test_a_host_without_nvml_has_no_pools_and_says_so_once(bench, caplog):
+    caplog.set_level(logging.INFO, "zoosup.host.vram")
+    bench.source.answer = NvmlUnavailableError("NVML Shared Library Not Found")
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    assert () == await bench.newly()
+    assert ["no pools for GPUs: NVML Shared Library Not Found"] == [r.getMessage() for r in caplog.records]
+    assert "NVML Shared Library Not Found" == bench.gauge.trouble
+
+
+async def test_a_driver_that_is_loaded_later_brings_its_pools(bench):
+    bench.source.answer = NvmlUnavailableError("Driver Not Loaded")
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    bench.source.answer = Look((card(),))
+    await bench.until(lambda readings: len(readings) == 1)
+
+
+async def test_a_bug_of_ours_leaves_the_last_answer_to_grow_stale(bench):
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    bench.source.answer = ZeroDivisionError("oops")
+    at = bench.gauge.read()[0].at
+    await bench.newly()
+    await eventually(lambda: bench.gauge.trouble == "internal error: ZeroDivisionError('oops')")
+    frozen = bench.gauge.read()[0].at
+    assert frozen >= at
+    await bench.newly()
+    assert frozen == bench.gauge.read()[0].at
+
+
+def test_macos_has_no_nvml_and_no_thread_that_asks(bench, monkeypatch):
+    monkeypatch.setattr(vram.sys, "platform", "darwin")
+    bench.gauge.start()
+    assert bench.gauge.wait(0)
+    assert ((), "there is no NVML on macOS", 0) == (
+        bench.gauge.read(),
+        bench.gauge.trouble,
+        bench.source.looks,
+    )
+
+
+# RAM and GPUs together
+
+
+class Cards:
+    unified: tuple[str, ...] = ()
+
+    def read(self):
+        return ()
+
+
+def test_the_gpus_come_after_ram(bench):
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    gauges = Gauges(RamGauge(), bench.gauge)
+    assert ["ram", "vram:GPU-a"] == [reading.id for reading in gauges.read()]
+    assert RamGauge().oom_kills() == gauges.oom_kills()
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "names", "unified"),
+    [
+        ("linux", "x86_64", (), False),
+        ("linux", "aarch64", ("NVIDIA GB10",), True),
+        ("darwin", "arm64", (), True),
+        ("darwin", "x86_64", (), False),
+    ],
+)
+def test_one_memory_for_both_is_the_pool_ram(monkeypatch, platform, machine, names, unified):
+    ram = RamGauge()
+    monkeypatch.setattr("zoosup.host.gauges.sys.platform", platform)
+    monkeypatch.setattr("zoosup.host.gauges.platform.machine", lambda: machine)
+    cards = Cards()
+    cards.unified = names
+    gauges = Gauges(ram, cards)
+    (reading,) = gauges.read()
+    assert ("ram", unified) == (reading.id, reading.unified)

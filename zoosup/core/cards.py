@@ -1,0 +1,171 @@
+"""Which GPUs a model may have, and how much it would hold on each.
+
+    auto       one GPU where one suffices, else two, three, ... with equal shares
+    a number   so many, with equal shares
+    a list     these and no others; `memory.vram` by GPU is such a list
+    none       no GPU is shown to it
+
+A model that declares no GPU memory and names no GPU is left alone: it may use none, and nothing is set for it. Where a
+host has no GPU memory of its own (none at all, or unified with RAM), what a model needs of it is counted as RAM.
+Equal shares are what servers do that are told nothing else. Pools are never summed. Knows neither who holds what nor
+who may leave: which GPU is best is asked of `order`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from zoosup.core.admission import VRAM, Ledger, names_gpu
+from zoosup.core.estimate import VISIBLE, Need
+from zoosup.core.status import Run
+from zoosup.spec.models import ModelSpec
+
+Order = Callable[[Ledger, int], tuple[int, ...]]
+"""How well so many bytes would stand on a GPU; the least is the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way to book a model: bytes by pool id, and the UUIDs that it is shown (None: nothing is set for it)."""
+
+    amounts: Mapping[str, int]
+    gpus: tuple[str, ...] | None = None
+
+    @property
+    def split(self) -> bool:
+        """Whether it would be spread over several GPUs."""
+        return self.gpus is not None and len(self.gpus) > 1
+
+
+NOWHERE = Layout({})
+"""Of a model that could not even be laid out."""
+
+
+class NoSuchGpuError(Exception):
+    """The file gives the model GPUs that the host doesn't have at present; the text says which."""
+
+
+def layouts(spec: ModelSpec, need: Need, ledgers: Sequence[Ledger], order: Order) -> Iterator[Layout]:
+    """The ways to book a model on one node, the fewest GPUs first; NoSuchGpuError when there is none."""
+    cards = [ledger for ledger in ledgers if ledger.pool.id.startswith(VRAM)]
+    if spec.gpus == "none":
+        yield Layout(need.amounts, ())
+    elif not cards:
+        unified = any(ledger.pool.unified for ledger in ledgers)
+        yield _without_cards(spec, need, unified=unified)
+    else:
+        yield from _with_cards(spec, need, cards, order)
+
+
+def _with_cards(spec: ModelSpec, whole: Need, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]:
+    need = whole.on_gpus or whole
+    if names := _named(spec, need):
+        yield _on(need, [_find(name, cards) for name in names])
+    elif spec.gpus == "auto":
+        fits = False
+        for layout in _auto(need, cards, order):
+            fits = fits or _could_fit(layout, cards)
+            yield layout
+        if need.yields and not fits:
+            # llama-server offloads what there is room for, which nobody can book: it is shown no GPU at all.
+            yield Layout(whole.amounts, ())
+    else:
+        assert isinstance(spec.gpus, int)  # noqa: S101 - all else is handled above
+        yield _best(need, spec.gpus, cards, order)
+
+
+def rebooked(need: Need, run: Run) -> Mapping[str, int]:
+    """What a live run is promised once the file says `need` of the same process: on the GPUs that it has."""
+    cards = [pool for pool in run.reserved if pool.startswith(VRAM)]
+    if not cards:
+        return need.amounts if run.gpus is not None else _as_ram(need)
+    if not need.certain:
+        return {**run.reserved, **need.amounts}
+    if isinstance(need.vram, int):
+        return {**need.amounts, **dict.fromkeys(cards, _share(need.vram, len(cards)))}
+    # By index, too, a key may mean a GPU of the run, but only the host knows which: what was booked stays.
+    by_uuid = {p: s for p in cards for key, s in need.vram.items() if names_gpu(key, p, "")}
+    return {**need.amounts, **({p: run.reserved[p] for p in cards} | by_uuid)}
+
+
+def _without_cards(spec: ModelSpec, need: Need, *, unified: bool) -> Layout:
+    explicit = not isinstance(need.vram, int) or spec.gpus != "auto"
+    if explicit and not unified:
+        raise NoSuchGpuError("the file gives it GPUs, and this host shows none")
+    return Layout(_as_ram(need))
+
+
+def _as_ram(need: Need) -> Mapping[str, int]:
+    # A guess of RAM is a guess of the whole model already.
+    more = need.whole_vram if need.certain else 0
+    return {pool: amount + more * (pool == "ram") for pool, amount in need.amounts.items()}
+
+
+def _named(spec: ModelSpec, need: Need) -> tuple[str, ...]:
+    """The GPUs that the file names, wherever it does; none when it leaves the choice open."""
+    listed = spec.gpus if isinstance(spec.gpus, tuple) else ()
+    if not isinstance(need.vram, int):
+        return tuple(dict.fromkeys((*listed, *need.vram)))
+    if not listed and spec.gpus == "auto" and need.vram:
+        # What people wrote before there was `gpus:`. Its indexes count as ours do, whatever order CUDA would take.
+        shown = spec.env.get(VISIBLE, "")
+        return tuple(word.strip() for word in shown.split(",") if word.strip())
+    return listed
+
+
+def _find(name: str, cards: Sequence[Ledger]) -> Ledger:
+    found = [ledger for ledger in cards if names_gpu(name, ledger.pool.id, ledger.pool.index)]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{ledger.pool.index} ({ledger.pool.id.removeprefix(VRAM)})" for ledger in cards)
+    what = "means several GPUs" if found else "is no GPU of this host"
+    raise NoSuchGpuError(f"{name} {what}; there are {there}")
+
+
+def _on(need: Need, chosen: Sequence[Ledger]) -> Layout:
+    """Book on exactly these: by the file's map, or with equal shares; a guess takes no more than there is."""
+    cards = list({ledger.pool.id: ledger for ledger in chosen}.values())
+    amounts = dict(need.amounts)
+    for ledger in cards:
+        pool = ledger.pool
+        if isinstance(need.vram, int):
+            share = _on_one(need, len(cards), ledger)
+            amounts[pool.id] = share if need.certain else max(0, min(share, ledger.ceiling))
+        else:
+            sizes = [s for key, s in need.vram.items() if names_gpu(key, pool.id, pool.index)]
+            amounts[pool.id] = sum(sizes)
+    return Layout(amounts, tuple(ledger.pool.id.removeprefix(VRAM) for ledger in cards))
+
+
+def _auto(need: Need, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]:
+    if not need.whole_vram:
+        yield Layout(need.amounts)
+        return
+    yield _best(need, 1, cards, order)
+    # CUDA shows a process one MIG device at most; and a guess is not worth several GPUs.
+    whole = [ledger for ledger in cards if not ledger.pool.id.startswith(f"{VRAM}MIG-")]
+    for count in range(2, len(whole) + 1) if need.certain else ():
+        yield _best(need, count, whole, order)
+
+
+def _best(need: Need, count: int, cards: Sequence[Ledger], order: Order) -> Layout:
+    if count > len(cards):
+        raise NoSuchGpuError(f"the file gives it {count} GPUs, and this host has {len(cards)}")
+    # Pools are weighed one by one, so that the best so many are the best each; sorting keeps the order of indexes.
+    ranked = sorted(range(len(cards)), key=lambda at: order(cards[at], _on_one(need, count, cards[at])))
+    return _on(need, [cards[at] for at in sorted(ranked[:count])])
+
+
+def _could_fit(layout: Layout, cards: Sequence[Ledger]) -> bool:
+    return all(layout.amounts.get(ledger.pool.id, 0) <= ledger.ceiling for ledger in cards)
+
+
+def _on_one(need: Need, count: int, ledger: Ledger) -> int:
+    """What each of so many GPUs would hold; vLLM takes its part of a GPU and 1 GiB (§5.1), however small the model."""
+    share = _share(need.whole_vram + (count - 1) * need.each_gpu, count)
+    if not need.fraction:
+        return share
+    return max(share, min(ledger.ceiling, int(ledger.pool.total * need.fraction) + 2**30))
+
+
+def _share(whole: int, count: int) -> int:
+    return -(-whole // count)
