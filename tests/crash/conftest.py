@@ -17,7 +17,7 @@ if sys.platform != "linux":
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[Oracle]:
-    """One look at the system for all of a file; no longer, or it would go on beside tests that leave it no descriptor."""
+    """One look at the system for all of a file; one that went on would meet tests that leave it no descriptor."""
     with Oracle() as oracle:
         yield oracle
 
