@@ -15,7 +15,7 @@ from hypothesis import currently_in_test_context, given, note, settings, strateg
 from tests.runtime import virtual_time
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, RoughHost, Temper, mended
-from tests.runtime.watchdog import Complaints, Watchdog, need_of
+from tests.runtime.watchdog import Complaints, Watchdog
 from zoosup.core.actions import Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.facts import (
     DrainEnded,
@@ -349,7 +349,8 @@ class History:
         self.host.save(self.valid)
 
     def _need(self, name: str) -> int:
-        return need_of(self.reign.zoo.spec.models[name]) if name in self.reign.zoo.spec.models else GIB
+        run = self.reign.zoo.models[name].run if name in self.reign.zoo.models else None
+        return run.reserved["ram"] if run is not None else GIB
 
     async def start(self) -> None:
         self.watchdog.forget_unsaved()

@@ -17,7 +17,6 @@ from zoosup.spec.models import ModelSpec, Restart
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
 RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}
-GUESS = 8 * GIB
 SAVED_WITHIN = 3.0
 """Seconds in which what has to outlive zoosup must be on a disk that works."""
 
@@ -56,7 +55,7 @@ class Watchdog:
             return
         match event.type:
             case "Admitted":
-                self._start(reign, event.model or "")
+                self._start(reign, event.model or "", event.data["need"]["ram"])
             case "Phase":
                 self._phase(reign, event)
             case "Gone" if event.reason in CRASHES:
@@ -68,7 +67,7 @@ class Watchdog:
             case "Stuck" if event.model is None:
                 self.given_up_on |= {p.run_id for p in self.host.alive() if p.run_id in event.message}
 
-    def _start(self, reign: Reign, name: str) -> None:
+    def _start(self, reign: Reign, name: str, need: int) -> None:
         zoo, now = reign.zoo, self.host.now()
         model, spec = zoo.models[name], zoo.spec.models[name]
         self.check(reign.adopted, f"11: {name} is started before adoption is complete")
@@ -79,7 +78,8 @@ class Watchdog:
         known = self.crashes[name]
         early = known.gone + known.least - now
         self.check(early <= 0, f"10: {name} is started {early:.3f} s before its back-off is over")
-        self._memory(reign, name, need_of(spec))
+        self.check(need >= need_of(spec), f"{name} is booked with less than the file declares")
+        self._memory(reign, name, need)
 
     def _memory(self, reign: Reign, name: str, need: int) -> None:
         """2 by the books; and by the truth: what is free, less what others are still going to take."""
@@ -223,7 +223,8 @@ class Complaints(logging.Handler):
 
 
 def need_of(spec: ModelSpec) -> int:
-    return GUESS if isinstance(spec.memory, str) else spec.memory.ram
+    """The least that it may be booked with: a guess may be better informed one day, what is declared is final."""
+    return 0 if isinstance(spec.memory, str) else spec.memory.ram
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:
@@ -231,8 +232,10 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 
 
 def held_for(reign: Reign, model: Model, run: Run) -> int:
-    """E of a live run: a live edit of its need counts at once, one of another process does not."""
+    """E of a live run: what the file declares anew counts at once, but for another process or where it says auto."""
     now = reign.zoo.spec.models.get(model.name)
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
+        return run.reserved["ram"]
+    if now.memory == "auto":
         return run.reserved["ram"]
     return need_of(now)
