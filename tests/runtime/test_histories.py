@@ -564,6 +564,7 @@ class History:
     async def leave(self) -> None:
         """When zoosup ends in a hurry nothing is left: no process, no reservation, no task, no record."""
         for process in self.host.alive():
+            process.stuck = False  # it may have been on its way when peace was made
             process.temper = replace(process.temper, stop=1000.0)
         self.reign.leave()
         await asyncio.sleep(0.1)
