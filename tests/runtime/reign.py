@@ -62,6 +62,7 @@ class Reign:
     def __init__(self, host: RoughHost, sink: Callable[["Reign", Event], None]) -> None:
         self.host = host
         self.dead = asyncio.Event()
+        self.died_at = 0.0
         self.steps_left: int | None = None
         self.adopted = False
         self.left = False
@@ -157,6 +158,7 @@ class Reign:
 
     def kill(self) -> None:
         """kill -9."""
+        self.died_at = self.host.now()
         self.dead.set()
         self.host.forsake()
 

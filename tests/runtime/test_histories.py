@@ -321,14 +321,15 @@ histories = st.lists(
 
 
 class Marked(asyncio.Future):
-    """Knows how much had been carried out when it was answered."""
+    """Knows how much had been carried out when it was answered, and whether it was the last in the mailbox."""
 
     def __init__(self, reign: Reign) -> None:
         super().__init__()
-        self._reign, self.acts, self.turn = reign, 0, 0
+        self._reign, self.acts, self.turn, self.last = reign, 0, 0, True
 
     def set_result(self, result: object) -> None:
         self.acts, self.turn = len(self._reign.acts), len(self._reign.turns)
+        self.last = not self._reign.reconciler._inbox
         super().set_result(result)
 
 
@@ -495,8 +496,8 @@ class History:
         answer = Marked(reign)
         reign.reconciler.post(Questioned(None, "zoo.yaml", answer))
         await asyncio.wait({answer, reign._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done() or len(reign.turns) == answer.turn:
-            return
+        if not answer.done() or len(reign.turns) == answer.turn or not answer.last:
+            return  # what the same turn heard after the question was not part of it
         told = [(a["action"], a["model"]) for a in snapshot.foretold(answer.result())["actions"]]
         done = [(VERBS[type(a)], a.model) for a in reign.acts[answer.acts : reign.turns[answer.turn]]]
         assert told == done[: len(told)], f"14: {told} was foretold, done was {done}"

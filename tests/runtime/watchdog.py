@@ -179,8 +179,9 @@ class Watchdog:
         for name, known in list(self.crashes.items()):
             count = kept.get(name, {}).get("backoff", {}).get("count", 0)
             if count < known.count:
-                late = self.host.now() - known.gone > SAVED_WITHIN and not self.host.disk_full
-                known_then = self.reign is not None and name in self.reign.zoo.models
+                before = self.reign
+                late = before is not None and before.died_at - known.gone > SAVED_WITHIN
+                known_then = before is not None and name in before.zoo.models and not self.host.disk_full
                 self.check(not (late and known_then), f"10: the crashes of {name} were not written down")
                 del self.crashes[name]
         self.stopped_by_hand &= {n for n, k in kept.items() if k.get("override") == "stop"}
