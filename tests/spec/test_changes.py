@@ -18,6 +18,7 @@ models:
     live: {http: /health}
     stop: {before: {http: POST /drain}}
     restart: {limit: {count: 5, within: 10m}}
+    park: {sleep: POST /sleep, wake: POST /wake_up, holds: {ram: 1GiB, vram: 1GiB}}
     %s
   other: {command: x}
 """
@@ -52,12 +53,25 @@ FLIPS = {
     "restart.reset_after": ("{limit:", "{reset_after: 1m, limit:"),
     "restart.limit.count": ("count: 5", "count: 6"),
     "restart.limit.within": ("within: 10m", "within: 11m"),
+    "on_demand": ("%s", "on_demand: true"),
+    "idle_timeout": ("%s", "idle_timeout: 1m"),
+    "max_inflight": ("%s", "max_inflight: 4"),
+    "aliases": ("%s", "aliases: [gpt-4o-mini]"),
+    "task": ("%s", "task: embed"),
+    "upstream_model": ("%s", "upstream_model: default"),
+    "strip_params": ("%s", "strip_params: [temperature]"),
+    "set_params": ("%s", "set_params: {temperature: 0.5}"),
+    "park.sleep": ("POST /sleep", "POST /sleep?level=1"),
+    "park.wake": ("/wake_up", "/wake"),
+    "park.holds.ram": ("holds: {ram: 1GiB", "holds: {ram: 3GiB"),
+    "park.holds.vram": ("vram: 1GiB}}", "vram: 2GiB}}"),
     "description": ("%s", "description: New"),
 }
 ZOO_TEXT = """\
 active: [m]
 budget: {ram: 8GiB, ram_reserve: 1GiB, vram: auto, vram_reserve: 512MiB}
 switch: {strategy: auto, rollback: true, cooldown: {min: 0s, max: 30s}}
+gateway: {listen: 127.0.0.1:8080, api_keys: [old], queue_timeout: 10m, loading: comments}
 status: {listen: 127.0.0.1:8081, token: old}
 vars: {v: old}
 models:
@@ -74,6 +88,18 @@ ZOO_FLIPS = {
     "switch.rollback": ("true", "false"),
     "switch.cooldown.min": ("min: 0s", "min: 2s"),
     "switch.cooldown.max": ("max: 30s", "max: 31s"),
+    "gateway.listen": ("127.0.0.1:8080", "127.0.0.1:8090"),
+    "gateway.api_keys": ("[old]", "[old, new]"),
+    "gateway.api_key_file": ("loading:", "api_key_file: /etc/keys, loading:"),
+    "gateway.open": ("loading:", "open: true, loading:"),
+    "gateway.cors": ("loading:", "cors: ['*'], loading:"),
+    "gateway.max_body": ("loading:", "max_body: 1MiB, loading:"),
+    "gateway.queue_timeout": ("10m", "11m"),
+    "gateway.max_queue": ("loading:", "max_queue: 9, loading:"),
+    "gateway.patience": ("loading:", "patience: 1s, loading:"),
+    "gateway.min_residency": ("loading:", "min_residency: 1s, loading:"),
+    "gateway.loading": ("comments", "off"),
+    "gateway.prewarm": ("loading:", "prewarm: false, loading:"),
     "status.listen": ("8081", "8082"),
     "status.token": ("token: old", "token: new"),
     "vars": ("v: old", "v: new"),

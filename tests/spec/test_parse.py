@@ -1,7 +1,7 @@
 import pytest
 
 from zoosup.errors import ExitCode
-from zoosup.spec.models import Memory, RestartPolicy, Strategy
+from zoosup.spec.models import Memory, ModelSpec, RestartPolicy, Strategy
 from zoosup.spec.parse import decode, parse, spec_hash
 from zoosup.spec.problems import SpecError
 
@@ -265,7 +265,7 @@ status: {listen: "a:99999", token: 5}
 """
     size = "a size with a unit, such as 512MiB, 7GiB or 7GB"
     duration = "a duration with a unit, such as 250ms, 30s, 10m or 1h30m"
-    keys = "one of command, env, cwd, port, memory, gpus, ready, live, stop, restart, description"
+    keys = f"one of {', '.join(ModelSpec.model_fields)}"
     command = "the program and its arguments: a list, or a string, split as a shell would"
     budget = "expected one of ram, ram_reserve, vram, vram_reserve"
     quote = "got a number or a truth value, expected a string; put quotes around it"
@@ -353,7 +353,7 @@ REFUSALS = {
     "restart: {initial: 0s}": ("restart.initial", "above 0s"),
     "restart: {limit: {count: 3}}": ("restart.limit.within", "is missing"),
     "description: 5": ("description", "got 5, expected a string; put quotes around it"),
-    "aliases: [a]": ("aliases", "unknown key"),
+    "alias: [a]": ("alias", "unknown key; did you mean aliases?"),
 }
 
 
@@ -501,3 +501,59 @@ def test_one_content_has_one_hash():
 
 def test_crlf_and_a_byte_order_mark_change_nothing():
     assert read(WHOLE) == read("\ufeff" + WHOLE.replace("\n", "\r\n"))
+
+
+GATEWAY_REFUSALS = {
+    "true": ("gateway", "expected a mapping, or false"),
+    "{listen: 0.0.0.0:8080}": ("gateway", "which other hosts reach, and asks for no key"),
+    "{listen: '[::]:8080', open: false}": ("gateway.open", "which other hosts reach"),
+    "{max_queue: 0}": ("gateway.max_queue", "got 0, expected a whole number"),
+    "{cors: ['example.org']}": ("gateway.cors", "a list of origins"),
+    "{api_keys: ['']}": ("gateway.api_keys.0", "a string that is not empty"),
+    "{api_keys: hunter2}": ("gateway.api_keys", "a list of strings"),
+    "{loading: dots}": ("gateway.loading", "one of comments, reasoning, off"),
+}
+
+
+@pytest.mark.parametrize(("written", "refusal"), GATEWAY_REFUSALS.items())
+def test_a_gateway_is_refused_by_its_path(written, refusal):
+    (line,) = refused(f"active: []\nmodels: {{}}\ngateway: {written}\n")
+    path, message = refusal
+    assert f": {path}: " in line
+    assert message in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{listen: 0.0.0.0:8080, open: true}",
+        "{listen: 0.0.0.0:8080, api_keys: ['${env.ZOO_TOKEN}']}",
+        "{listen: 0.0.0.0:8080, api_key_file: /etc/zoosup/keys}",
+        "{listen: '[::1]:8080'}",
+        "{listen: localhost:0}",
+    ],
+)
+def test_a_gateway_that_is_guarded_or_local_is_accepted(written):
+    spec = parse(f"active: []\nmodels: {{}}\ngateway: {written}\n", path="z", environ=ENVIRON)
+    assert spec.gateway
+
+
+def test_gateway_false_turns_it_off():
+    assert parse("active: []\nmodels: {}\ngateway: false\n", path="z", environ={}).gateway is False
+
+
+def test_no_name_leads_to_two_models():
+    lines = refused(
+        "active: []\nmodels:\n  a: {command: x, aliases: [b, one]}\n  b: {command: x, aliases: [one, b, no]}\n"
+    )
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        "models.a.aliases.0: b is the name of a model already, expected each name once",
+        "models.b.aliases.0: one is an alias of a already, expected each name once",
+        "models.b.aliases.1: b is the name of a model already, expected each name once",
+    ]
+
+
+def test_an_alias_is_read_as_it_is_written():
+    spec = parse("active: []\nmodels:\n  a: {command: x, aliases: [no, 1e3, 0777]}\n", path="z", environ={})
+    assert spec.models["a"].aliases == ("no", "1e3", "0777")

@@ -91,6 +91,7 @@ class Cause(StrEnum):
     RESTARTED_BY_HAND = "RestartedByHand"
     SPEC_CHANGED = "SpecChanged"
     MADE_ROOM = "MadeRoom"
+    IDLE = "Idle"  # on-demand, and nobody has asked for it for idle_timeout
     SHUTDOWN = "Shutdown"
     CRASHED = "Crashed"
     STARTUP_DEADLINE = "StartupDeadline"
@@ -181,6 +182,7 @@ class Model:
     failed_start: Exit | None = None  # the last run ended before it was ever ready
     preflight: Preflight | None = None
     weights: WeightFacts | None = None  # the last that any look has found
+    load_time: float | None = None  # seconds from the booking of its last run to its first readiness
     override: Override | None = None
 
 
@@ -234,6 +236,24 @@ class Cooldown:
     pids: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What clients ask of one model at the moment: leases that are held, and those that are waited for."""
+
+    inflight: int = 0
+    waiting: int = 0
+    since: float | None = None  # when the longest waiting of them came; None when nobody waits
+    last_used: float | None = None  # when the last lease was given back; None: none ever was
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is any."""
+        return bool(self.inflight or self.waiting)
+
+
+NO_DEMAND = Demand()
+
+
 class SwitchOutcome(StrEnum):
     """How far a change of `active` has come."""
 
@@ -275,3 +295,8 @@ class Observed:
     models: Mapping[str, Model]
     switch: Switch | None = None
     shutdown: bool = False
+    demand: Mapping[str, Demand] = field(default_factory=dict)  # of models that clients have asked for
+
+    def demand_for(self, model: str) -> Demand:
+        """What is asked of one model."""
+        return self.demand.get(model, NO_DEMAND)

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from zoosup.core.refusal import Refusal
+from zoosup.core.status import Phase
 from zoosup.host.ports import Logs
 from zoosup.runtime.board import Board
 from zoosup.runtime.journal import Journal
+from zoosup.spec.models import ModelSpec
 
 
 class Commands(Protocol):
@@ -35,6 +38,73 @@ class Commands(Protocol):
         """Seconds since the loop last turned."""
 
 
+class Lease(Protocol):
+    """One client's claim on a running model: held from the dispatch of a request until its answer has ended."""
+
+    model: str
+    run_id: str
+    host: str
+    port: int
+
+    def release(self) -> None:
+        """Give it back, once; a second call does nothing."""
+
+
+class Ticket(Protocol):
+    """A place in the queue for a model that can't be had at once."""
+
+    def cancel(self) -> None:
+        """Give the place up; nothing is called any more. Does nothing after a grant or a refusal."""
+
+    def why(self) -> str:
+        """What is being waited for, in words for people."""
+
+
+class Holder(Protocol):
+    """Who asks for leases; each call comes on the loop, from the single writer's turn, and must not block or raise."""
+
+    def granted(self, lease: Lease) -> None:
+        """The wait is over. It holds the lease from now on, even if its client has just gone: it must release it."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """The wait is over, without a lease."""
+
+    def cut(self, message: str) -> None:
+        """The model is being ended now, its drain time over: end what is being answered, and say so to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What clients may know of a model, for `/v1/models`. `created` is wall time; `load_time` seconds, once learned."""
+
+    name: str
+    spec: ModelSpec
+    phase: Phase
+    active: bool
+    created: float
+    load_time: float | None = None
+    context_length: int | None = None
+
+
+class Leasing(Protocol):
+    """Where the gateway asks for models. Every call is made on the loop and is answered at once."""
+
+    def resolve(self, name: str) -> str | None:
+        """The model that is meant by a name or an alias; None when there is none."""
+
+    def spec(self, model: str) -> ModelSpec:
+        """What the file in force says of a model that `resolve` has named."""
+
+    def cards(self) -> tuple[Card, ...]:
+        """All models, in the order of the file."""
+
+    def ask(self, model: str, holder: Holder) -> Lease | Ticket:
+        """A lease where the model runs and has room; else a place in the queue, and `holder` hears what became of it.
+
+        RefusedError where waiting is of no use: the model is off, failed or backing off, the queue is full.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Faces:
     """All that a face needs, handed over by the composition root."""
@@ -43,3 +113,4 @@ class Faces:
     journal: Journal
     commands: Commands
     logs: Logs
+    leasing: Leasing | None = None

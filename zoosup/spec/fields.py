@@ -5,6 +5,7 @@ Knows how a kind looks in the JSON schema, which must accept what the reader acc
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -56,6 +57,17 @@ def split_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(number)
 
 
+def is_loopback(listen: str) -> bool:
+    """Whether only this host can connect to a checked `listen`."""
+    host = split_address(listen)[0].partition("%")[0]
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _listen(value: Any, info: ValidationInfo) -> str:
     text = readers.final(value, info.context)
     if re.fullmatch(LISTEN_PATTERN, text) is None or split_address(text)[1] > MAX_PORT:
@@ -101,6 +113,34 @@ _AS_SIZE = PlainSerializer(_size_text, when_used="json")
 Text = Annotated[str, PlainValidator(readers.text), _schema(type="string")]
 Prose = Annotated[str, PlainValidator(readers.prose), _schema(type="string")]
 Secret = Annotated[SecretStr, BeforeValidator(readers.secret), _schema(type="string", minLength=1)]
+Secrets = Annotated[
+    tuple[Secret, ...],
+    BeforeValidator(readers.secrets),
+    _schema(type="array", items={"type": "string", "minLength": 1}),
+]
+Origins = Annotated[
+    tuple[str, ...],
+    BeforeValidator(readers.origins),
+    _schema(
+        type="array",
+        uniqueItems=True,
+        items={"anyOf": [{"const": "*"}, {"type": "string", "pattern": readers.ORIGIN_PATTERN}]},
+    ),
+]
+ParamNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(readers.param_names),
+    _schema(
+        type="array",
+        uniqueItems=True,
+        items={"type": "string", "minLength": 1, "not": {"const": readers.MODEL}},
+    ),
+]
+Params = Annotated[
+    Mapping[str, Any],
+    PlainValidator(readers.params),
+    _schema(type="object", propertyNames={"minLength": 1, "not": {"const": readers.MODEL}}),
+]
 Words = Annotated[
     tuple[Text, ...],
     BeforeValidator(readers.split),
@@ -165,6 +205,11 @@ Factor = Annotated[
 Count = Annotated[
     int, PlainValidator(readers.count), _schema(type="integer", minimum=1, maximum=readers.MAX_COUNT)
 ]
+CountOrNone = Annotated[
+    int,
+    PlainValidator(readers.count_or_none),
+    _schema(type="integer", minimum=0, maximum=readers.MAX_COUNT),
+]
 Port = Annotated[
     int | Literal["auto"],
     PlainValidator(readers.port),
@@ -200,6 +245,16 @@ ModelName = Annotated[
     str,
     PlainValidator(readers.matching(MODEL_NAME_PATTERN, MODEL_NAME_EXPECTED, template=False)),
     _string(MODEL_NAME_PATTERN),
+]
+Aliases = Annotated[
+    tuple[ModelName, ...],
+    BeforeValidator(readers.aliases),
+    _schema(type="array", uniqueItems=True, items={"type": "string", "pattern": MODEL_NAME_PATTERN}),
+]
+NameOrNone = Annotated[
+    str | None,
+    PlainValidator(readers.text_or_none),
+    _schema(anyOf=[{"type": "string", "minLength": 1}, {"type": "null"}]),
 ]
 VarName = Annotated[
     str,

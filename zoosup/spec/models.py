@@ -22,7 +22,7 @@ from pydantic import (
 
 from zoosup.spec import fields as kinds
 from zoosup.spec.base import Part, at_once, no_effect, on_restart
-from zoosup.spec.readers import choice, clash, expected
+from zoosup.spec.readers import choice, choice_or_none, clash, expected
 
 Auto = Literal["auto"]
 
@@ -41,6 +41,24 @@ class RestartPolicy(StrEnum):
     ALWAYS = "always"
     ON_FAILURE = "on-failure"
     NEVER = "never"
+
+
+class Loading(StrEnum):
+    """What a client that streams is sent while its model is being loaded."""
+
+    COMMENTS = "comments"
+    REASONING = "reasoning"
+    OFF = "off"
+
+
+class Task(StrEnum):
+    """What a model is for, as its clients see it."""
+
+    CHAT = "chat"
+    EMBED = "embed"
+    RERANK = "rerank"
+    IMAGE = "image"
+    AUDIO = "audio"
 
 
 def _not_below(name: str, longest: float, info: ValidationInfo) -> float:
@@ -105,6 +123,96 @@ class Switch(Part):
         kinds.Flag, at_once("Bring the previous model back when the newly active one can't become ready.")
     ] = True
     cooldown: Annotated[Cooldown, at_once("The wait for a stopped model's memory to be back.")] = Cooldown()
+
+
+class Gateway(Part):
+    """The one OpenAI-compatible address by which clients reach all models; seconds and bytes."""
+
+    listen: Annotated[
+        kinds.Listen, at_once("Where clients connect, HOST:PORT or [IPv6]:PORT; port 0 is any free one.")
+    ] = "127.0.0.1:8080"
+    api_keys: Annotated[
+        kinds.Secrets, at_once("Keys, one of which a client must present; []: no key is asked for.")
+    ] = ()
+    api_key_file: Annotated[
+        kinds.Directory | None,
+        at_once(
+            "A file with more keys, one a line, lines with # aside; an absolute path, read again when it changes."
+        ),
+    ] = None
+    open: Annotated[
+        kinds.Flag,
+        at_once(
+            "true: other hosts may connect without a key.",
+            validate_default=True,
+        ),
+    ] = False
+    cors: Annotated[
+        kinds.Origins,
+        at_once(
+            "Web pages of these origins may call, such as https://chat.example.org; '*': any page. []: none."
+        ),
+    ] = ()
+    max_body: Annotated[kinds.Size, at_once("The longest body that a request may have.")] = 256 * 2**20
+    queue_timeout: Annotated[
+        kinds.PositiveDuration, at_once("How long a request waits for its model; then it is refused.")
+    ] = 600.0
+    max_queue: Annotated[
+        kinds.Count, at_once("So many requests may wait, for all models together; one more is refused.")
+    ] = 256
+    patience: Annotated[
+        kinds.Duration,
+        at_once(
+            "A busy on-demand model that is older than min_residency makes room for a request that waited so long."
+        ),
+    ] = 20.0
+    min_residency: Annotated[
+        kinds.Duration,
+        at_once("How long a model that a request has loaded stays at least, once it is ready."),
+    ] = 10.0
+    loading: Annotated[
+        Loading,
+        BeforeValidator(choice(Loading)),
+        WithJsonSchema({"enum": [word.value for word in Loading]}),
+        at_once(
+            "What a streaming client is sent while it waits. comments: SSE comments, which clients skip; reasoning: "
+            "what is being waited for, as reasoning text; off: nothing."
+        ),
+    ] = Loading.COMMENTS
+    prewarm: Annotated[
+        kinds.Flag,
+        at_once(
+            "Read the weights of the next model into the page cache while the one before it still drains."
+        ),
+    ] = True
+
+    @field_validator("open", mode="after")
+    @classmethod
+    def _guarded(cls, value: bool, info: ValidationInfo) -> bool:
+        listen, keys = info.data.get("listen"), info.data.get("api_keys") or info.data.get("api_key_file")
+        if (
+            listen is not None
+            and "api_keys" in info.data
+            and not (value or keys or kinds.is_loopback(listen))
+        ):
+            raise clash(
+                f"gateway listens on {listen}, which other hosts reach, and asks for no key",
+                "api_keys or api_key_file, a loopback address such as 127.0.0.1:8080, or open: true",
+            )
+        return value
+
+
+def _off(value: Any) -> Literal[False]:
+    if value is not False:
+        raise expected("a mapping, or false for no gateway")
+    return False
+
+
+GatewayOrOff = Annotated[
+    Annotated[Gateway, Tag("gateway")]
+    | Annotated[Literal[False], PlainValidator(_off), WithJsonSchema({"const": False}), Tag("off")],
+    Discriminator(lambda value: "gateway" if isinstance(value, Mapping | Gateway) else "off"),
+]
 
 
 class StatusSettings(Part):
@@ -288,6 +396,27 @@ class Restart(Part):
         return _not_below("initial", value if value is cls.model_fields["max"].default else read(value), info)
 
 
+class Parked(Part):
+    """What a model that sleeps still holds; bytes."""
+
+    ram: Annotated[kinds.Size, at_once("The RAM that the sleeping model holds.")]
+    vram: Annotated[
+        kinds.Size, at_once("The GPU memory that it holds, all its GPUs together and shared equally.")
+    ] = 0
+
+
+class Park(Part):
+    """How a model gives memory back without ending, as vLLM's sleep mode does."""
+
+    sleep: Annotated[
+        kinds.HttpRequest, at_once("The request that puts it to sleep, such as POST /sleep?level=1.")
+    ]
+    wake: Annotated[kinds.HttpRequest, at_once("The request that wakes it, such as POST /wake_up.")]
+    holds: Annotated[
+        Parked | None, at_once("What it holds while it sleeps. null: what it was last seen to hold then.")
+    ] = None
+
+
 class ModelSpec(Part):
     """One model server."""
 
@@ -322,6 +451,48 @@ class ModelSpec(Part):
             "list of indexes and UUIDs."
         ),
     ] = "auto"
+    on_demand: Annotated[
+        kinds.Flag,
+        at_once(
+            "true: a request may start it; and where it is active, a request for another may displace it."
+        ),
+    ] = False
+    idle_timeout: Annotated[
+        kinds.Duration,
+        at_once(
+            "How long a model that a request has started stays without requests; 0s: it is not stopped for that."
+        ),
+    ] = 600.0
+    max_inflight: Annotated[
+        kinds.CountOrNone, at_once("So many requests at once; more wait for their turn. 0: as many as come.")
+    ] = 0
+    aliases: Annotated[kinds.Aliases, at_once("Other names by which clients may ask for it.")] = ()
+    task: Annotated[
+        Task | None,
+        BeforeValidator(choice_or_none(Task)),
+        WithJsonSchema({"enum": [*(word.value for word in Task), None]}),
+        at_once(
+            "What it is for: chat, embed, rerank, image or audio. Shown in /v1/models, and a request of "
+            "another kind is refused. null: whatever it is asked."
+        ),
+    ] = None
+    upstream_model: Annotated[
+        kinds.NameOrNone,
+        at_once(
+            "The name that its server is told in place of the one that the client used. null: the client's."
+        ),
+    ] = None
+    strip_params: Annotated[
+        kinds.ParamNames, at_once("Parameters that are taken out of the body of its requests.")
+    ] = ()
+    set_params: Annotated[
+        kinds.Params,
+        at_once("Parameters that are set in the body of its requests, whatever the client said."),
+    ] = {}  # noqa: RUF012 - pydantic copies it
+    park: Annotated[
+        Park | None,
+        at_once("How it gives memory back without ending. null: it can't; it is stopped to make room."),
+    ] = None
     ready: Annotated[Ready, at_once("When the model may be used: one of http, tcp and exec.")] = Ready()
     live: Annotated[
         Live | None,
@@ -358,6 +529,9 @@ class ZooSpec(Part):
     ] = ()
     budget: Annotated[Budget, at_once("How much memory all models may hold together.")] = Budget()
     switch: Annotated[Switch, at_once("How one active model is exchanged for another.")] = Switch()
+    gateway: Annotated[
+        GatewayOrOff, at_once("The address by which clients reach all models; false: none.")
+    ] = Gateway()
     status: Annotated[StatusSettings, at_once("The HTTP status server.")] = StatusSettings()
     vars: Annotated[
         Mapping[kinds.VarName, kinds.Prose],

@@ -129,7 +129,22 @@ class _Reader:
         models = {
             name: self._model(name, model, inherited, scope) for name, model in entry.value.entries.items()
         }
+        self._check_aliases(entry.value)
         return {name: model for name, model in models.items() if model is not None}
+
+    def _check_aliases(self, models: Table) -> None:
+        """A client's name leads to one model: no alias is a model's name or stands twice."""
+        known = dict.fromkeys(models.entries, "is the name of a model")
+        for name, model in models.entries.items():
+            aliases = model.value.entries.get("aliases") if isinstance(model.value, Table) else None
+            for at, item in enumerate(
+                aliases.value.items if aliases and isinstance(aliases.value, Items) else ()
+            ):
+                if isinstance(item, Scalar) and item.text in known:
+                    what = f"{item.text} {known[item.text]} already"
+                    self._problems.add(item.place, f"models.{name}.aliases.{at}", what, "each name once")
+                elif isinstance(item, Scalar):
+                    known[item.text] = f"is an alias of {name}"
 
     def _defaults(self, entry: Entry | None, scope: Scope) -> Node:
         """Check `defaults` by themselves too: there may be no model, or each may have its own value."""
@@ -149,7 +164,10 @@ class _Reader:
             )
         node = merged(inherited, entry.value)
         spot = Spot(node, entry.key.place, ("models", name))
-        return self._validated(ModelSpec, plain(node), spot, scope.inside({"HOST": HOST, "MODEL_ID": name}))
+        data = plain(node)
+        if isinstance(node, Table) and "aliases" in node.entries:
+            data["aliases"] = names(node.entries["aliases"].value)
+        return self._validated(ModelSpec, data, spot, scope.inside({"HOST": HOST, "MODEL_ID": name}))
 
     def _check_active(self, active: Entry | None, models: Entry | None) -> None:
         if active is None or models is None or not isinstance(models.value, Table):

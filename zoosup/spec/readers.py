@@ -27,6 +27,9 @@ GPU_PATTERN = r"^(?:[0-9]{1,3}(?::[0-9]{1,3})?|(?:GPU|MIG)-[A-Za-z0-9/-]+)$"
 GPU_EXPECTED = (
     "an index such as 0 (0:1 for a MIG device) or a UUID such as GPU-8f6f…, as nvidia-smi -L tells them"
 )
+MODEL = "model"
+ORIGIN_PATTERN = r"^https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$"
+ORIGINS_EXPECTED = "a list of origins such as https://chat.example.org, or ['*'] for any"
 GPUS_EXPECTED = "auto, none, a number of GPUs, or a list of indexes and UUIDs"
 SIGNALS = (
     *(
@@ -89,6 +92,16 @@ def text(value: Any, info: ValidationInfo) -> str:
     return _expanded(value, info.context)
 
 
+def text_or_none(value: Any, info: ValidationInfo) -> str | None:
+    """Read a string that is not empty and knows no late names, or nothing."""
+    if value is None:
+        return None
+    found = final(value, info.context)
+    if not found:
+        raise expected("a string that is not empty, or null")
+    return found
+
+
 def prose(value: Any) -> str:
     """Read a string as it stands."""
     return _expanded(value, None)
@@ -115,6 +128,12 @@ def choice(kind: type[StrEnum]) -> Callable[[Any], StrEnum]:
         raise expected("one of " + ", ".join(kind))
 
     return read
+
+
+def choice_or_none(kind: type[StrEnum]) -> Callable[[Any], StrEnum | None]:
+    """Make the reader of a closed set of words, none of which is a choice too."""
+    read = choice(kind)
+    return lambda value: None if value is None else read(value)
 
 
 def split(value: Any) -> Any:
@@ -167,6 +186,59 @@ def count(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_COUNT:
         return value
     raise expected(f"a whole number of 1 to {MAX_COUNT}")
+
+
+def count_or_none(value: Any) -> int:
+    """Read a whole number of 0 or more."""
+    return 0 if value == 0 and value is not False and isinstance(value, int) else count(value)
+
+
+def each(value: Any, what: str) -> tuple[Any, ...]:
+    """Read a list, of which every item stands once."""
+    if not isinstance(value, list | tuple):
+        raise expected(what)
+    if len(set(map(str, value))) < len(value):
+        raise wrong("holds the same item twice", "each item once")
+    return tuple(value)
+
+
+def aliases(value: Any) -> tuple[Any, ...]:
+    """Read a list of names."""
+    return each(value, "a list of names; [] for none")
+
+
+def secrets(value: Any) -> tuple[Any, ...]:
+    """Read a list of secrets, which are compared by nobody."""
+    if not isinstance(value, list | tuple):
+        raise expected("a list of strings; [] for none")
+    return tuple(value)
+
+
+def param_names(value: Any) -> tuple[str, ...]:
+    """Read the names of parameters."""
+    found = each(value, "a list of names of parameters, such as [temperature, top_p]")
+    if not all(isinstance(name, str) and name and name != MODEL for name in found):
+        raise expected(f"names of parameters other than {MODEL}, which upstream_model sets")
+    return found
+
+
+def params(value: Any) -> Mapping[str, Any]:
+    """Read parameters and their values, which may be anything that JSON has."""
+    if not isinstance(value, Mapping):
+        raise expected("a mapping of names of parameters to values")
+    if MODEL in value or not all(isinstance(name, str) and name for name in value):
+        raise expected(f"names of parameters other than {MODEL}, which upstream_model sets")
+    return dict(value)
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Read the origins of web pages."""
+    found = each(value, ORIGINS_EXPECTED)
+    if not all(
+        isinstance(item, str) and (item == "*" or re.fullmatch(ORIGIN_PATTERN, item)) for item in found
+    ):
+        raise expected(ORIGINS_EXPECTED)
+    return found
 
 
 def port(value: Any) -> int | Literal["auto"]:

@@ -15,7 +15,7 @@ from zoosup.spec.base import Part
 from zoosup.spec.changes import part_of
 from zoosup.spec.document import Items, Node, Place, Scalar, Table
 
-_PRIVATE = frozenset({"env", "vars", "command", "exec", "token"})
+_PRIVATE = frozenset({"env", "vars", "command", "exec", "token", "api_keys"})
 _SECRET = re.compile(r"key|token|password|secret", re.IGNORECASE)
 _NO_MAPPING = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})
 _LONGEST = 40
