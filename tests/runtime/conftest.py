@@ -71,6 +71,7 @@ class VirtualHost:
         self.unreadable: set[str] = set()  # runs whose record is not even JSON
         self.aside: dict[str, dict[str, object]] = {}
         self.killed_by_kernel = 0
+        self.stalls: float | None = None
         self.readable = True
         self.broken: list[str] = []
         self._changed = asyncio.Event()
@@ -113,6 +114,9 @@ class VirtualHost:
 
     def oom_kills(self) -> int:
         return self.killed_by_kernel
+
+    def stalled(self) -> float | None:
+        return self.stalls
 
     # Processes
 

@@ -162,6 +162,9 @@ class RoughHost:
     def oom_kills(self) -> int | None:
         return None
 
+    def stalled(self) -> float | None:
+        return None
+
     # Processes
 
     async def spawn(self, launch: Launch) -> int:

@@ -55,6 +55,9 @@ class Answers:
     def oom_kills(self):
         return self.kernel_kills
 
+    def stalled(self):
+        return None
+
     def identity(self, run_id):
         return f"identity of {run_id}"
 
