@@ -162,6 +162,9 @@ class RoughHost:
     def oom_kills(self) -> int | None:
         return None
 
+    def stalled(self) -> float | None:
+        return None
+
     # Processes
 
     async def spawn(self, launch: Launch) -> int:
@@ -300,6 +303,11 @@ class RoughHost:
 
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)
+
+    # Warmer
+
+    def warm(self, spec, limit: int) -> Warming:
+        return Warming(spec.command[1], limit, self.now())
 
     # Logs, Records, Store, ConfigFile
 
