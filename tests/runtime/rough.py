@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from tests.runtime.conftest import Warming
 from zoosup.core.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, SpawnError, Verdict
 
