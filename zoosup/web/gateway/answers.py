@@ -4,7 +4,6 @@ Knows OpenAI's shapes and Anthropic's, the status of every code, and when a clie
 and Retry-After, as the openai and anthropic packages read them). Refuses to know who is asked and what was sent before.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from zoosup.core.refusal import Code, Refusal
 from zoosup.runtime.ports import Card
 from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.routes import Dialect
+from zoosup.web.wire import as_json
 
 JSON = "application/json"
 OWNER = "zoosup"
@@ -103,12 +103,12 @@ def too_slow(seconds: float) -> DeniedError:
 
 def models_document(cards: Iterable[Card]) -> bytes:
     """List the models as GET /v1/models does; an alias stands in its model's entry and has none of its own."""
-    return _json({"object": "list", "data": [_entry(card) for card in cards]})
+    return as_json({"object": "list", "data": [_entry(card) for card in cards]})
 
 
 def model_document(card: Card) -> bytes:
     """Describe one model as GET /v1/models/{name} does."""
-    return _json(_entry(card))
+    return as_json(_entry(card))
 
 
 def document_answer(body: bytes) -> Answer:
@@ -131,17 +131,17 @@ def loading_reasoning(model: str, why: str, created: int) -> bytes:
         "model": model,
         "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
     }
-    return b"data: " + _json(chunk) + b"\n\n"
+    return b"data: " + as_json(chunk) + b"\n"
 
 
 def sse_error(message: str, code: str, dialect: Dialect = Dialect.OPENAI, status: int = 502) -> bytes:
     """End a stream visibly; comes after a whole event, or after two line ends where one was broken off."""
     if dialect is Dialect.ANTHROPIC:
-        return b"event: error\ndata: " + _error(status, code, message, None, dialect) + b"\n\n"
+        return b"event: error\ndata: " + _error(status, code, message, None, dialect) + b"\n"
     if dialect is Dialect.RESPONSES:
         event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
-        return b"event: error\ndata: " + _json(event) + b"\n\n"
-    return b"data: " + _error(status, code, message, None, dialect) + b"\n\n"
+        return b"event: error\ndata: " + as_json(event) + b"\n"
+    return b"data: " + _error(status, code, message, None, dialect) + b"\n"
 
 
 def sse_refusal(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> bytes:
@@ -174,10 +174,10 @@ def _error(status: int, code: str, message: str, param: str | None, dialect: Dia
     if dialect is Dialect.ANTHROPIC:
         fault = "api_error" if status >= _SERVER_FAULT else "invalid_request_error"
         kind = _ANTHROPIC_TYPES.get(status, fault)
-        return _json({"type": "error", "error": {"type": kind, "message": message}})
+        return as_json({"type": "error", "error": {"type": kind, "message": message}})
     kind = "server_error" if status >= _SERVER_FAULT else "invalid_request_error"
     kind = "rate_limit_error" if status == _BUSY else kind
-    return _json({"error": {"message": message, "type": kind, "code": str(code), "param": param}})
+    return as_json({"error": {"message": message, "type": kind, "code": str(code), "param": param}})
 
 
 def _trying_again(refusal: Refusal) -> Iterable[tuple[str, str]]:
@@ -198,7 +198,3 @@ def _phrase(status: int) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -56,12 +56,9 @@ def parts(body: bytes, content_type: str) -> Iterator[Part]:
             raise _bad("a line begins with the form's boundary and goes on")
         head_end = body.find(b"\r\n\r\n", at, at + _LONGEST_HEAD)
         end = body.find(delimiter, at)
-        if head_end < 0 or end < head_end + 2:
-            raise _bad("the form is incomplete")
-        start = head_end + 4
-        if end < start:
-            raise _bad("a part of the form has no end of its own")
-        yield _part(body[at + 2 : head_end], start, end)
+        if head_end < 0 or end < head_end + 4:
+            raise _bad("the form is incomplete, or a part's head is too long")
+        yield _part(body[at + 2 : head_end], head_end + 4, end)
         at = end + len(delimiter)
     raise _bad(f"the form has more than {_MOST_PARTS} parts")
 
@@ -88,7 +85,8 @@ def _part(head: bytes, start: int, end: int) -> Part:
             raise _bad("a part of the form is encoded")
     if options is None or b"name" not in options:
         raise _bad("a part of the form has no name")
-    return Part(options[b"name"].decode("utf-8", "replace"), start, end, b"filename" in options)
+    is_file = b"filename" in options or b"filename*" in head.lower()
+    return Part(options[b"name"].decode("utf-8", "replace"), start, end, is_file)
 
 
 def _bad(message: str) -> DeniedError:

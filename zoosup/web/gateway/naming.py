@@ -15,7 +15,7 @@ import msgspec
 from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.forms import is_form, parts
 
-_DEFAULT_TRUE = frozenset({"true", "1"})
+_TRUE = frozenset({"true", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _in_form(body: bytes, content_type: str) -> Named:
                 raise _denied("ambiguous_model", "the form names a model twice")
             model = part.text(body)
         elif part.name == "stream" and not part.is_file:
-            stream = part.text(body).strip().lower() in _DEFAULT_TRUE
+            stream = part.text(body).strip().lower() in _TRUE
     return Named(model or "", stream)
 
 

@@ -14,11 +14,11 @@ from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.forms import is_form, parts
 
 _BLANK = rb"[ \t\n\r]*"
-_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPEN = re.compile(rb"(?:\xef\xbb\xbf)?" + _BLANK + rb"\{" + _BLANK)
 _KEY = re.compile(_BLANK + rb"(" + _STRING + rb")" + _BLANK + rb":" + _BLANK, re.DOTALL)
 _SCALAR = re.compile(_STRING + rb"|[^\s,{}\[\]\"]+", re.DOTALL)
-_MARK = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
+_MARK = re.compile(_STRING + rb'|[\[\]{}"]', re.DOTALL)
 _AFTER = re.compile(_BLANK + rb"([,}])")
 
 
@@ -57,34 +57,34 @@ def _form(body: bytes, name: str | None, content_type: str) -> bytes:
 def _object(body: bytes, spec: ModelSpec) -> bytes:
     fresh = {name: _encoded(value) for name, value in spec.set_params.items()}
     stripped = set(spec.strip_params) - fresh.keys()
+    added = dict(fresh)
     if spec.upstream_model is not None:
         fresh["model"] = _encoded(spec.upstream_model)
-    pieces: list[bytes] = []
-    begin, closing = _edges(body)
-    said: set[str] = set()
-    changed = False
+    begin = _begin(body)
+    kept: list[bytes] = []
+    end, changed = begin, False
     for member in _members(body, begin):
-        closing = member.end
-        said.add(member.name)
+        between, end = body[end : member.start], member.end
+        added.pop(member.name, None)
         if member.name in stripped:
             changed = True
-        elif member.name in fresh:
-            changed = True
-            pieces.append(body[member.start : member.value] + fresh[member.name])
-        else:
-            pieces.append(body[member.start : member.end])
-    missing = [name for name in fresh if name not in said and name != "model"]
-    if not (changed or missing):
+            continue
+        text = body[member.start : member.end]
+        if member.name in fresh:
+            changed, text = True, body[member.start : member.value] + fresh[member.name]
+        kept += [between, text] if kept else [text]
+    if not (changed or added):
         return body
-    pieces += [_encoded(name) + b":" + fresh[name] for name in missing]
-    return body[:begin] + b",".join(pieces) + body[closing:]
+    for name, value in added.items():
+        kept += [b"," if kept else b"", _encoded(name) + b":" + value]
+    return body[:begin] + b"".join(kept) + body[end:]
 
 
-def _edges(body: bytes) -> tuple[int, int]:
+def _begin(body: bytes) -> int:
     opened = _OPEN.match(body)
     if opened is None:
         raise _bad()
-    return opened.end(), opened.end()
+    return opened.end()
 
 
 def _members(body: bytes, at: int) -> Iterator[_Member]:
@@ -118,14 +118,16 @@ def _value_end(body: bytes, at: int) -> int:
             depth += 1
         elif sign in b"}]":
             depth -= 1
-            if depth == 0:
-                return mark.end()
+        elif len(mark[0]) == 1:
+            break  # a string that has no end
+        if depth == 0:
+            return mark.end()
     raise _bad()
 
 
 def _name(quoted: bytes) -> str:
     try:
-        return str(json.loads(quoted, strict=False))
+        return str(json.loads(quoted.decode("utf-8", "replace"), strict=False))
     except ValueError:
         raise _bad() from None
 

@@ -48,9 +48,9 @@ class Dialect(StrEnum):
 class Route:
     """Where one request goes.
 
-    `target` is what the model's server is sent as its request target, `rest` what follows /upstream/ (both byte for
-    byte), `name` the model in /models/{name}, decoded. `authority` is the host of an absolute-form target, which
-    counts in place of the Host header (RFC 9112, 3.2.2); "" for all others.
+    `target` is what the model's server is sent as its request target (b"" for `UPSTREAM`: see `split_upstream`), `rest`
+    what follows /upstream/, both byte for byte; `name` the model in /models/{name}, decoded. `authority` is the host of
+    an absolute-form target, which counts in place of the Host header (RFC 9112, 3.2.2); "" for all others.
     """
 
     kind: Kind
@@ -131,7 +131,8 @@ def _found(method: str, raw: bytes) -> Route:
             f"{shown(path)} is no address of this gateway; it serves /v1/…, /health and /upstream/{{model}}/…"
         )
         raise DeniedError(404, "unknown_url", message)
-    found = replace(found, target=found.target + mark + query, query=query, authority=authority)
+    target = found.target + mark + query if found.target else b""
+    found = replace(found, target=target, query=query, authority=authority)
     if not found.allow or (method in found.allow and method != "OPTIONS"):
         return found
     if method == "OPTIONS":
