@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 from zoosup.core.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.ports import Lease, Ticket
 from zoosup.web.gateway import heads
+from zoosup.web.gateway.loading import Loading
 from zoosup.web.gateway.request import Request
 from zoosup.web.gateway.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from zoosup.web.gateway.client import Client
     from zoosup.web.gateway.hall import Hall
-    from zoosup.web.gateway.loading import Loading
     from zoosup.web.gateway.upstream import Upstream
 
 _OK = 200
@@ -24,42 +24,24 @@ _OK = 200
 class Exchange:
     """A Holder of at most one lease. `until_close`: the answer's end is the end of the model's connection."""
 
-    __slots__ = (
-        "_asked_at",
-        "_ended",
-        "_hall",
-        "_head",
-        "_keep",
-        "_lease",
-        "_sent",
-        "_ticket",
-        "_torn",
-        "_tries",
-        "_upstream",
-        "client",
-        "loading",
-        "model",
-        "request",
-        "until_close",
-    )
+    loading: Loading | None = None
+    until_close = False
+    _lease: Lease | None = None
+    _ticket: Ticket | None = None
+    _upstream: "Upstream | None" = None
+    _head: bytes | None = None  # of the model's answer, once the client has it
+    _sent = False  # the request's body began to go out and is not at hand any more
+    _torn = False  # the answer's last chunk never came to its end
+    _tries = 0
+    _ended = False
+    _asked_at = 0.0
 
     def __init__(self, hall: "Hall", client: "Client", request: Request, model: str) -> None:
         self._hall = hall
         self.client = client
         self.request = request
-        self.loading: Loading | None = None
-        self.until_close = False
         self.model = model
-        self._lease: Lease | None = None
-        self._ticket: Ticket | None = None
-        self._upstream: Upstream | None = None
-        self._head: bytes | None = None  # of the model's answer, once the client has it
         self._keep = request.keep_alive
-        self._sent = False  # the request's body began to go out and is not at hand any more
-        self._torn = False  # its last chunk never came to its end
-        self._tries = 0
-        self._ended = False
-        self._asked_at = 0.0
 
     # Asking for the model
 
@@ -129,6 +111,7 @@ class Exchange:
     def _send(self) -> None:
         assert self._lease is not None  # noqa: S101
         pool = self._hall.pools.of(self._lease)
+        self._host_line = pool.host_line
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
         if upstream is None:
@@ -147,14 +130,12 @@ class Exchange:
             self._fail(message)
 
     def _start(self, upstream: "Upstream") -> None:
-        assert self._lease is not None  # noqa: S101
         request, loading = self.request, self.loading
         self._upstream = upstream
         upstream.sink = self.client.transport if loading is None else loading
         if loading is not None:
             request.drop((b"accept-encoding",))  # the head that the client has says nothing of any
-        host = self._hall.pools.of(self._lease).host_header
-        head = request.upstream_head(host, credentials=self._hall.passes_credentials)
+        head = request.upstream_head(self._host_line, credentials=self._hall.passes_credentials)
         parts = self._body_parts()
         if request.streamed:
             self.client.hold(False)

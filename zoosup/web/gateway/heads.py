@@ -5,9 +5,9 @@ before, so that its lines are what they seem. Refuses to know what an answer is 
 """
 
 import re
+from collections.abc import Callable
 
-_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"upgrade"})
-_SUSPECTS = frozenset(b"CcKkPpUu")
+_HOP_BY_HOP = (b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-connection:", b"\r\nupgrade:")
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
@@ -22,36 +22,37 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
-    """A model's head without its last line end, as the client gets it, `connection` in place of its own.
+    """A model's head without its last line ends, as the client gets it, `connection` in place of its own.
 
     `told` are lines about who may read the answer, in place of the model's own.
     """
-    lines = head.split(b"\r\n")
-    kept = [
-        line
-        for line in lines
-        if line[0] not in _SUSPECTS or line.partition(b":")[0].lower() not in _HOP_BY_HOP
-    ]
-    if len(kept) != len(lines):
-        kept = _without_named(lines, kept)
-    if not kept[0].startswith(b"HTTP/1.1"):
-        kept[0] = b"HTTP/1.1" + kept[0][8:]  # a proxy speaks for itself: the client may keep its connection
+    lowered = head.lower()
+    for name in _HOP_BY_HOP:
+        while (at := lowered.find(name)) >= 0:
+            end = lowered.find(b"\r\n", at + 2)
+            end = len(lowered) if end < 0 else end
+            value = lowered[at + len(name) : end]
+            head, lowered = head[:at] + head[end:], lowered[:at] + lowered[end:]
+            if name is _HOP_BY_HOP[0] and value.strip() not in _HARMLESS:
+                head = _without_named(head, value)
+                lowered = head.lower()
+    if not head.startswith(b"HTTP/1.1"):
+        head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:
-        kept = [line for line in kept if line[:15].lower() != b"access-control-"]
-    kept.append(told + connection + b"\r\n")
-    return b"\r\n".join(kept)
+        head = _without(head, lambda name: name.startswith(b"access-control-"))
+    return b"%b\r\n%b%b\r\n" % (head, told, connection)
 
 
-def _without_named(lines: list[bytes], kept: list[bytes]) -> list[bytes]:
+def _without_named(head: bytes, connection: bytes) -> bytes:
     """Drop what a Connection header names besides the usual."""
-    named: set[bytes] = set()
-    for line in lines:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"connection":
-            named |= {word.strip() for word in value.lower().split(b",")} - _HARMLESS
-    if not named:
-        return kept
-    return [line for line in kept if line.partition(b":")[0].lower() not in named]
+    named = {word.strip() for word in connection.split(b",")} - _HARMLESS
+    return _without(head, named.__contains__) if named else head
+
+
+def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+    first, *lines = head.split(b"\r\n")
+    kept = [line for line in lines if not unwanted(line.partition(b":")[0].lower())]
+    return b"\r\n".join([first, *kept])
 
 
 def switched(head: bytes) -> bytes:
