@@ -105,6 +105,38 @@ class Leasing(Protocol):
         """
 
 
+class Counters(Protocol):
+    """What the gateway has counted since it began, by model ("" for its own answers); read only."""
+
+    connections: int
+    received: int  # bytes of clients
+    sent: int  # bytes of models' answers
+
+    @property
+    def requests(self) -> Mapping[tuple[str, int], int]:
+        """Answered, by model and the hundreds of the status."""
+
+    @property
+    def cancelled(self) -> Mapping[str, int]:
+        """Those whose client hung up."""
+
+    @property
+    def broken(self) -> Mapping[str, int]:
+        """Answers that ended too early."""
+
+    @property
+    def waited(self) -> Mapping[str, float]:
+        """Seconds in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """Where the gateway listens (None: nowhere), and why that is not as zoo.yaml has it; empty where it is."""
+
+    address: str | None = None
+    trouble: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Faces:
     """All that a face needs, handed over by the composition root."""
@@ -113,4 +145,4 @@ class Faces:
     journal: Journal
     commands: Commands
     logs: Logs
-    leasing: Leasing | None = None
+    clients: Counters | None = None

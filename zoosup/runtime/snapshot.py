@@ -52,6 +52,7 @@ def build(zoo: Zoo, decided: Plan, stamps: Stamps, beside: tuple[Condition, ...]
         "pid": os.getpid(),
         "at": zoo.clock.wall(),
         "config": _config(zoo),
+        "gateway": zoo.gateway.address,
         "phase": "stopping" if zoo.shutdown else "running",
         "converged": zoo.converged(),
         "conditions": conditions.get(None, []),

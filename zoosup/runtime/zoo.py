@@ -32,6 +32,7 @@ from zoosup.core.status import (
 )
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.journal import Journal
+from zoosup.runtime.ports import Doorway
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash
 from zoosup.spec.units import describe_size
@@ -76,6 +77,7 @@ class Zoo:
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     readings: tuple[PoolReading, ...] = ()
     demand: Mapping[str, Demand] = field(default_factory=dict)
+    gateway: Doorway = field(default_factory=Doorway)
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     shutdown: bool = False
