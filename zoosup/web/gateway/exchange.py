@@ -41,7 +41,7 @@ class Exchange:
         self.client = client
         self.request = request
         self.model = model
-        self._keep = request.keep_alive
+        self._keep = request.head.keep_alive
 
     # Asking for the model
 
@@ -100,7 +100,7 @@ class Exchange:
             return
         self._keep = self._keep and not self._hall.closing
         connection = heads.connection_line(keep=self._keep, modern=True)
-        self.loading.open(self.request.told + connection)
+        self.loading.open(self.request.head.told + connection)
 
     def _waited(self) -> None:
         self._ticket = None
@@ -134,21 +134,23 @@ class Exchange:
         self._upstream = upstream
         upstream.sink = self.client.transport if loading is None else loading
         if loading is not None:
-            request.drop((b"accept-encoding",))  # the head that the client has says nothing of any
+            request.head = request.head.without(
+                b"accept-encoding"
+            )  # the head that the client has says nothing of any
         head = request.upstream_head(self._host_line, credentials=self._hall.passes_credentials)
         parts = self._body_parts()
-        if request.streamed:
+        if request.head.streamed:
             self.client.hold(False)
         upstream.start(self, [head, *parts], decode=loading is not None)
 
     def _body_parts(self) -> list[bytes]:
         request = self.request
-        if not request.streamed:
+        if not request.head.streamed:
             return request.parts
-        parts = [heads.chunk(part) for part in request.parts] if request.chunked else request.parts
+        parts = [heads.chunk(part) for part in request.parts] if request.head.chunked else request.parts
         request.parts = []
         self._sent = self._sent or bool(parts)
-        if request.complete and request.chunked:
+        if request.complete and request.head.chunked:
             parts.append(heads.LAST_CHUNK)
             self._sent = True
         return parts
@@ -161,11 +163,11 @@ class Exchange:
             self.client.hold(True)
             return
         self._sent = True
-        self._upstream.transport.write(heads.chunk(data) if request.chunked else data)
+        self._upstream.transport.write(heads.chunk(data) if request.head.chunked else data)
 
     def uploaded(self) -> None:
         """That body has ended."""
-        if self._upstream is not None and self.request.chunked:
+        if self._upstream is not None and self.request.head.chunked:
             self._upstream.transport.write(heads.LAST_CHUNK)
 
     # The answer
@@ -173,7 +175,7 @@ class Exchange:
     def answered(self, upstream: "Upstream", head: bytes, rest: bytes) -> None:
         """The model's head, and what of the body came with it."""
         request, client = self.request, self.client
-        bodiless = request.method == b"HEAD" or upstream.status in (204, 304)
+        bodiless = request.head.method == b"HEAD" or upstream.status in (204, 304)
         self.until_close = not (upstream.reusable or bodiless or heads.is_measured(head))
         self._head = head
         request.parts = []
@@ -183,9 +185,11 @@ class Exchange:
             if rest:
                 self.loading.write(rest)
             return
-        self._keep = request.keep_alive and request.complete and not (self.until_close or self._hall.closing)
-        connection = heads.connection_line(keep=self._keep, modern=request.modern)
-        client.transport.write(heads.passed_on(head, request.told, connection) + rest)
+        self._keep = (
+            request.head.keep_alive and request.complete and not (self.until_close or self._hall.closing)
+        )
+        connection = heads.connection_line(keep=self._keep, modern=request.head.modern)
+        client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
 
     def switched(self, upstream: "Upstream", head: bytes, early: bytes) -> None:

@@ -4,8 +4,11 @@ Pure. A head is cut at its lines and never put together anew, so that it passes 
 before, so that its lines are what they seem. Refuses to know what an answer is about.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
+
+import httptools
 
 _HOP_BY_HOP = (b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-connection:", b"\r\nupgrade:")
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
@@ -85,3 +88,19 @@ def connection_line(*, keep: bool, modern: bool) -> bytes:
     if keep:
         return b"" if modern else b"Connection: keep-alive\r\n"
     return b"Connection: close\r\n"
+
+
+def check(head: bytes) -> None:
+    """Let llhttp read a request's head, without the empty line; HttpParserError where it is none."""
+    verdict = _Verdict()
+    with contextlib.suppress(httptools.HttpParserUpgrade):
+        httptools.HttpRequestParser(verdict).feed_data(head + b"\r\n\r\n")
+    if not verdict.complete:
+        raise httptools.HttpParserError("the head does not end")
+
+
+class _Verdict:
+    complete = False
+
+    def on_headers_complete(self) -> None:
+        self.complete = True

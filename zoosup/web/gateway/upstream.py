@@ -143,7 +143,7 @@ class Upstream(asyncio.Protocol):
         if not head.startswith(b"HTTP/1."):
             self.fail("its answer does not begin with HTTP/1")
             return
-        if exchange.request.method == b"HEAD":
+        if exchange.request.head.method == b"HEAD":
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)  # this one waits for a body that never comes
             if rest:
@@ -166,7 +166,7 @@ class Upstream(asyncio.Protocol):
 
     def _switch(self, exchange: "Exchange", data: bytes, offset: int) -> None:
         head, _ = self._cut(data[:offset])
-        if self.status != 101 or not exchange.request.upgrade:  # noqa: PLR2004 - Switching Protocols
+        if self.status != 101 or not exchange.request.head.upgrade:  # noqa: PLR2004 - Switching Protocols
             self.fail("it switches protocols unasked")
             return
         exchange.switched(self, head, data[offset:])
@@ -227,12 +227,12 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other side takes less than it is given."""
-        if self.exchange is not None and self.exchange.request.streamed:
+        if self.exchange is not None and self.exchange.request.head.streamed:
             self.exchange.client.hold(True)
 
     def resume_writing(self) -> None:
         """The other side takes more again."""
-        if self.exchange is not None and self.exchange.request.streamed:
+        if self.exchange is not None and self.exchange.request.head.streamed:
             self.exchange.client.hold(False)
 
     # What llhttp calls. Each only notes what it has seen: an exception would be swallowed by it.
