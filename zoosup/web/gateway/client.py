@@ -171,7 +171,7 @@ class Client(asyncio.Protocol):
             return False
         if request.complete or request.head.streamed or request.denied is not None:
             self._hall.front.dispatch(self, request)
-            return True
+            return self.exchange is None or self._incoming is not None
         self._encourage(request)
         return False
 
@@ -202,9 +202,10 @@ class Client(asyncio.Protocol):
                 self._take(request, piece)
             complete = self._chunks.done
         else:
-            piece = data[at : at + request.length - request.size]
-            self._at += len(piece)
-            if piece:
+            missing = request.length - request.size
+            if missing:
+                piece = data[at : at + missing]
+                self._at += len(piece)
                 self._take(request, piece)
             complete = request.size == request.length
         if complete:

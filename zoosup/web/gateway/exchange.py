@@ -132,21 +132,20 @@ class Exchange:
     def _start(self, upstream: "Upstream") -> None:
         request, loading = self.request, self.loading
         self._upstream = upstream
-        upstream.sink = self.client.transport if loading is None else loading
-        if loading is not None:
-            request.head = request.head.without(
-                b"accept-encoding"
-            )  # the head that the client has says nothing of any
+        if loading is None:
+            upstream.sink = self.client.transport
+        else:
+            upstream.sink = loading
+            request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
         head = request.upstream_head(self._host_line, credentials=self._hall.passes_credentials)
-        parts = self._body_parts()
         if request.head.streamed:
             self.client.hold(False)
-        upstream.start(self, [head, *parts], decode=loading is not None)
+            upstream.start(self, head, self._streamed_parts(), decode=False)
+        else:
+            upstream.start(self, head, request.parts, decode=loading is not None)
 
-    def _body_parts(self) -> list[bytes]:
+    def _streamed_parts(self) -> list[bytes]:
         request = self.request
-        if not request.head.streamed:
-            return request.parts
         parts = [heads.chunk(part) for part in request.parts] if request.head.chunked else request.parts
         request.parts = []
         self._sent = self._sent or bool(parts)

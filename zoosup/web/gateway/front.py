@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _REMEMBERED = 1024
 _SHORT = 4096
+_ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
 _LENGTH = len("\r\nContent-Length: ")
 _MOST_DIGITS = 18
 _HEALTH = answers.document_answer(b'{"status":"ok"}')
@@ -113,9 +114,9 @@ class Front:
             return
         kind = request.head.route.kind
         try:
-            if kind is Kind.ENDPOINT:
+            if kind is _ENDPOINT:
                 self._endpoint(client, request)
-            elif kind is Kind.UPSTREAM:
+            elif kind is _UPSTREAM:
                 is_known = self._hall.leasing.resolve
                 name, target = split_upstream(
                     request.head.route.rest, lambda name: is_known(name) is not None

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import httptools
 
-_HOP_BY_HOP = (b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-connection:", b"\r\nupgrade:")
+_HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade):[^\r]*", re.IGNORECASE)
+_CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
@@ -29,27 +30,16 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
 
     `told` are lines about who may read the answer, in place of the model's own.
     """
-    lowered = head.lower()
-    for name in _HOP_BY_HOP:
-        while (at := lowered.find(name)) >= 0:
-            end = lowered.find(b"\r\n", at + 2)
-            end = len(lowered) if end < 0 else end
-            value = lowered[at + len(name) : end]
-            head, lowered = head[:at] + head[end:], lowered[:at] + lowered[end:]
-            if name is _HOP_BY_HOP[0] and value.strip() not in _HARMLESS:
-                head = _without_named(head, value)
-                lowered = head.lower()
+    if _HOP_BY_HOP.search(head) is not None:
+        named = {word.strip() for value in _CONNECTION.findall(head.lower()) for word in value.split(b",")}
+        head = _HOP_BY_HOP.sub(b"", head)
+        if not named <= _HARMLESS:
+            head = _without(head, named.__contains__)
     if not head.startswith(b"HTTP/1.1"):
         head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:
         head = _without(head, lambda name: name.startswith(b"access-control-"))
     return b"%b\r\n%b%b\r\n" % (head, told, connection)
-
-
-def _without_named(head: bytes, connection: bytes) -> bytes:
-    """Drop what a Connection header names besides the usual."""
-    named = {word.strip() for word in connection.split(b",")} - _HARMLESS
-    return _without(head, named.__contains__) if named else head
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:

@@ -84,17 +84,19 @@ class Upstream(asyncio.Protocol):
         self.reusable = False
         self.mid_chunk = False
 
-    def start(self, exchange: "Exchange", data: list[bytes], *, decode: bool) -> None:
+    def start(self, exchange: "Exchange", head: bytes, parts: list[bytes], *, decode: bool) -> None:
         """Send a request, as much of it as is here. `decode`: its answer's body is wanted without chunks."""
         self._reset()
         self.exchange = exchange
         if decode:
             self._decoded = []
             self._parser = httptools.HttpResponseParser(_Decoding(self, self._decoded))
-        if sum(map(len, data)) < _JOINED:
-            self.transport.write(b"".join(data))  # one short write costs less than a gathering one
+        if not parts:
+            self.transport.write(head)
+        elif len(parts) == 1 and len(parts[0]) < _JOINED:
+            self.transport.write(head + parts[0])  # one short write costs less than a gathering one
         else:
-            self.transport.writelines(data)
+            self.transport.writelines([head, *parts])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
