@@ -174,8 +174,9 @@ class Exchange:
     def answered(self, upstream: "Upstream", head: bytes, rest: bytes) -> None:
         """The model's head, and what of the body came with it."""
         request, client = self.request, self.client
-        bodiless = request.head.method == b"HEAD" or upstream.status in (204, 304)
-        self.until_close = not (upstream.reusable or bodiless or heads.is_measured(head))
+        if not upstream.reusable:
+            bodiless = request.head.method == b"HEAD" or upstream.status in (204, 304)
+            self.until_close = not (bodiless or heads.is_measured(head))
         self._head = head
         request.parts = []
         if self.loading is not None:
@@ -187,7 +188,8 @@ class Exchange:
         self._keep = (
             request.head.keep_alive and request.complete and not (self.until_close or self._hall.closing)
         )
-        connection = heads.connection_line(keep=self._keep, modern=request.head.modern)
+        plain = self._keep and request.head.modern
+        connection = b"" if plain else heads.connection_line(keep=self._keep, modern=request.head.modern)
         client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
 

@@ -7,10 +7,11 @@ and go.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from zoosup.core.refusal import Code, Refusal
-from zoosup.spec.models import Loading as Saying
+from zoosup.spec.models import Loading as Saying, ModelSpec
 from zoosup.web.gateway import access, answers
 from zoosup.web.gateway.answers import Answer
 from zoosup.web.gateway.denial import DeniedError
@@ -117,18 +118,20 @@ class Front:
             if kind is _ENDPOINT:
                 self._endpoint(client, request)
             elif kind is _UPSTREAM:
-                is_known = self._hall.leasing.resolve
-                name, target = split_upstream(
-                    request.head.route.rest, lambda name: is_known(name) is not None
-                )
-                request.sought = target
-                self._begin(client, request, self._known(name))
+                self._upstream(client, request)
             else:
                 client.answer(self._own(request), request)
         except DeniedError as denied:
             client.answer(self.denied(denied, request), request)
         except _NotFoundError as unknown:
             client.answer(self.refused(unknown.refusal, request, client), request)
+
+    def _upstream(self, client: "Client", request: Request) -> None:
+        is_known = self._hall.leasing.resolve
+        name, request.sought = split_upstream(
+            request.head.route.rest, lambda name: is_known(name) is not None
+        )
+        self._begin(client, request, self._known(name))
 
     def _own(self, request: Request) -> Answer:
         found, leasing = request.head.route, self._hall.leasing
@@ -152,25 +155,24 @@ class Front:
     # To a model
 
     def _endpoint(self, client: "Client", request: Request) -> None:
-        found, body, kind = request.head.route, request.body(), request.head.text(b"content-type")
-        if len(body) > self._hall.limits.in_line:
-            self._aside(
-                client,
-                request,
-                lambda: model_of(body, kind, found.query),
-                lambda named: self._named(client, request, named),
-            )
+        if request.size > self._hall.limits.in_line:
+            self._aside(client, request, partial(_name, request), partial(self._named, client, request))
         else:
-            self._named(client, request, model_of(body, kind, found.query))
+            self._named(client, request, _name(request))
 
     def _named(self, client: "Client", request: Request, named: Named) -> None:
-        model = self._known(named.model)
-        spec, found = self._hall.leasing.spec(model), request.head.route
+        leasing, found = self._hall.leasing, request.head.route
+        model = leasing.resolve(named.model) or self._known(named.model)
+        spec = leasing.spec(model)
         check_task(found, model, spec.task)
-        request.sought, request.events = found.target, named.stream and found.streams
-        if not (spec.strip_params or spec.set_params or spec.upstream_model):
+        request.sought = found.target
+        request.events = named.stream and found.streams
+        if spec.strip_params or spec.set_params or spec.upstream_model:
+            self._change(client, request, model, spec)
+        else:
             self._begin(client, request, model)
-            return
+
+    def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:
         body, kind = request.body(), request.head.text(b"content-type")
 
         def begin(changed: bytes) -> None:
@@ -259,6 +261,11 @@ class Front:
         if b"origin" not in head.found:
             return {}
         return access.cors_headers(head.text(b"origin"), self._hall.policy)
+
+
+def _name(request: Request) -> Named:
+    head = request.head
+    return model_of(request.body(), head.text(b"content-type"), head.route.query)
 
 
 class Reading:

@@ -141,7 +141,11 @@ class Upstream(asyncio.Protocol):
             self.sink.write(data)
 
     def _begin(self, exchange: "Exchange", data: bytes) -> None:
-        head, rest = self._cut(data)
+        if self._buffer or self._informational:
+            head, rest = self._cut(data)
+        else:
+            end = data.find(b"\r\n\r\n")
+            head, rest = data[:end], data[end + 4 :]
         if not head.startswith(b"HTTP/1."):
             self.fail("its answer does not begin with HTTP/1")
             return
@@ -159,7 +163,7 @@ class Upstream(asyncio.Protocol):
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
         """The final head without its last line ends, and what follows it."""
-        whole = (self._buffer + data if self._buffer else data).lstrip(b"\r\n")
+        whole = self._buffer + data
         self._buffer = b""
         begin, end = 0, whole.find(b"\r\n\r\n")
         for _ in range(self._informational):
