@@ -188,7 +188,14 @@ class Client(asyncio.Protocol):
         request = self._incoming = self._hall.front.read(data[at:end])
         if len(request.head.lines) > limits.headers + 1:
             raise RejectedError(431, f"a head has at most {limits.headers} headers")
-        self._at = end + 4
+        at = self._at = end + 4
+        length = request.length
+        if length and at + length <= len(data) and request.denied is None:
+            request.parts = [data[at : at + length]]  # most come in one piece
+            request.size = length
+            self._at += length
+            self._whole(request)
+            return request
         if request.head.chunked:
             self._chunks = Chunks()
         self._take_body(request)

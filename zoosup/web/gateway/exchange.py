@@ -53,7 +53,9 @@ class Exchange:
             self.refused(error.refusal)
             return
         if hasattr(got, "release"):
-            self.granted(cast("Lease", got))
+            self._lease = cast("Lease", got)
+            self._hall.counters.in_flight += 1
+            self._send(self._lease)
         elif self._lease is None and not self._ended:
             self._ticket = got
             self._hall.wait(self)
@@ -68,7 +70,7 @@ class Exchange:
             self._waited()
         self._lease = lease
         self._hall.counters.in_flight += 1
-        self._send()
+        self._send(lease)
 
     def refused(self, refusal: Refusal) -> None:
         """The model can't be had."""
@@ -108,9 +110,8 @@ class Exchange:
 
     # Sending
 
-    def _send(self) -> None:
-        assert self._lease is not None  # noqa: S101
-        pool = self._hall.pools.of(self._lease)
+    def _send(self, lease: Lease) -> None:
+        pool = self._hall.pools.of(lease)
         self._host_line = pool.host_line
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
@@ -218,9 +219,9 @@ class Exchange:
         self._upstream = None
         self._torn = upstream.mid_chunk
         stale = upstream.used > 0 and upstream.silent and self._tries == 1
-        if stale and not self._sent and not self._ended:
+        if stale and not self._sent and self._lease is not None:
             self._hall.counters.retries += 1  # the server closed it unread: it was idle for too long
-            self._send()
+            self._send(self._lease)
             return
         self._fail(message)
 

@@ -30,11 +30,13 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
 
     `told` are lines about who may read the answer, in place of the model's own.
     """
-    if _HOP_BY_HOP.search(head) is not None:
-        named = {word.strip() for value in _CONNECTION.findall(head.lower()) for word in value.split(b",")}
-        head = _HOP_BY_HOP.sub(b"", head)
-        if not named <= _HARMLESS:
-            head = _without(head, named.__contains__)
+    kept = _HOP_BY_HOP.sub(b"", head)
+    if len(kept) != len(head):
+        values = _CONNECTION.findall(head)
+        if values:
+            named = {word.strip() for word in b",".join(values).lower().split(b",")}
+            kept = kept if named <= _HARMLESS else _without(kept, named.__contains__)
+        head = kept
     if not head.startswith(b"HTTP/1.1"):
         head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:

@@ -6,8 +6,7 @@ Refuses to know which names there are.
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,8 +17,7 @@ from zoosup.web.gateway.forms import is_form, parts
 _TRUE = frozenset({"true", "1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """Whom a request is for, and whether its answer is to be a stream."""
 
     model: str
