@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -149,14 +149,14 @@ def _all(folder: Path, *, alone: bool, without: Sequence[str]) -> Iterator[list[
             return who
 
         ours = enter(contestants.alone if alone else contestants.zoosup, OURS, commands)
-        field = [Contestant(DIRECT, models, None)]
+        field = [Contestant(DIRECT, models, None, models=ours.models)]
         for name, start in contestants.OTHERS.items():
             if name in without:
                 continue
             if shutil.which(name) is None:
                 print(f"{name} is not on PATH and is left out", file=sys.stderr)
             else:
-                field.append(enter(start, name))
+                field.append(replace(enter(start, name), models=ours.models))
         yield [*field, ours]
 
 

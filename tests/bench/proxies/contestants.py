@@ -1,6 +1,6 @@
 """Those who stand between a client and a model: nobody, nginx, haproxy, llama-swap, zoosup; one worker each.
 
-Knows how each is configured to do no more than pass requests on, and starts it on a processor of its own. The models
+Knows how each is configured to do no more than pass requests on, and how to give it a processor of its own. The models
 are two: `plain` answers at once (nginx itself where it is installed, so that it is never the slowest), `tokens` is
 upstream.py.
 """
@@ -30,12 +30,13 @@ Ports = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Contestant:
-    """`pid` None: there is nobody between. `livez` is a port that the same loop answers on."""
+    """`pid` None: there is nobody between. `livez` is a port that the same loop answers on; `models` are pids."""
 
     name: str
     ports: Ports
     pid: int | None
     livez: int | None = None
+    models: tuple[int, ...] = ()
 
 
 def processors() -> tuple[list[int], list[int]]:
@@ -52,12 +53,25 @@ def pin(pid: int, to: Sequence[int]) -> None:
 
 
 @contextmanager
-def process(words: Sequence[object], log: Path, ports: Sequence[int], cpus: Sequence[int]) -> Iterator[int]:
+def apart(who: Contestant) -> Iterator[list[int]]:
+    """Give it a processor that nobody else works on, so that it alone is the limit; yields everybody else's."""
+    mine, rest = processors()
+    places = dict.fromkeys(who.models, rest) | ({} if who.pid is None else {who.pid: mine})
+    for pid, place in places.items():
+        pin(pid, place)
+    try:
+        yield rest
+    finally:
+        for pid in places:
+            pin(pid, sorted({*mine, *rest}))
+
+
+@contextmanager
+def process(words: Sequence[object], log: Path, ports: Sequence[int]) -> Iterator[int]:
     """Run a program that listens on the ports until the block ends; its pid."""
     with log.open("wb") as output:
         running = psutil.Popen(list(map(str, words)), stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
     try:
-        pin(running.pid, cpus)
         end = time.monotonic() + STARTED_WITHIN
         while not all(map(listens, ports)):
             if running.poll() is not None or time.monotonic() > end:
@@ -105,9 +119,7 @@ PLAIN = """
 
 def model_commands(folder: Path, ports: Ports) -> dict[str, list[str]]:
     """By model, the words that start it."""
-    ours = [sys.executable, str(HERE / "upstream.py")]
-    cpus = ",".join(map(str, processors()[1]))
-    commands = {name: [*ours, str(ports[name]), *([cpus] if cpus else [])] for name in MODELS}
+    commands = {name: [sys.executable, str(HERE / "upstream.py"), str(ports[name])] for name in MODELS}
     if nginx := shutil.which("nginx"):
         place = folder / "model"
         place.mkdir()
@@ -143,6 +155,7 @@ defaults
     timeout client 1h
     timeout server 1h
     http-reuse always
+    option http-no-delay
 """
 BETWEEN = """\
 frontend {name}
@@ -165,7 +178,7 @@ def nginx(folder: Path, models: Ports) -> Iterator[Contestant]:
     servers = "".join(PROXY.format(name=name, port=ports[name], to=models[name]) for name in MODELS)
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, servers=servers))
     words = ["nginx", "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
-    with process(words, folder / "log", tuple(ports.values()), processors()[0]) as pid:
+    with process(words, folder / "log", tuple(ports.values())) as pid:
         yield Contestant("nginx", ports, pid)
 
 
@@ -175,7 +188,7 @@ def haproxy(folder: Path, models: Ports) -> Iterator[Contestant]:
     text = HAPROXY + "".join(BETWEEN.format(name=n, port=ports[n], to=models[n]) for n in MODELS)
     (folder / "haproxy.cfg").write_text(text)
     words = ["haproxy", "-db", "-f", folder / "haproxy.cfg"]
-    with process(words, folder / "log", tuple(ports.values()), processors()[0]) as pid:
+    with process(words, folder / "log", tuple(ports.values())) as pid:
         yield Contestant("haproxy", ports, pid)
 
 
@@ -186,7 +199,7 @@ def llama_swap(folder: Path, models: Ports) -> Iterator[Contestant]:
     groups = f"groups:\n  all:\n    swap: false\n    members: [{', '.join(MODELS)}]\n"
     (folder / "config.yaml").write_text(text + groups)
     words = ["env", "GOMAXPROCS=1", "llama-swap", "-config", folder / "config.yaml"]
-    with process([*words, "-listen", f"127.0.0.1:{port}"], folder / "log", [port], processors()[0]) as pid:
+    with process([*words, "-listen", f"127.0.0.1:{port}"], folder / "log", [port]) as pid:
         yield Contestant("llama-swap", dict.fromkeys(MODELS, port), pid)
 
 
@@ -221,13 +234,11 @@ def zoosup(folder: Path, models: Ports, commands: Mapping[str, Sequence[str]]) -
     zoo.start()
     try:
         zoo.wait(lambda s: all(s["models"][n]["phase"] == "ready" for n in MODELS), "the models to be ready")
-        mine, rest = processors()
-        for name in MODELS:
-            pin(zoo.pid(name), rest)
-        pin(zoo.process.pid, mine)
         if not listens(gateway):
             raise RuntimeError(f"zoosup has no gateway: {zoo.log.read_text()[-2000:]}")
-        yield Contestant("zoosup", dict.fromkeys(MODELS, gateway), zoo.process.pid, status)
+        yield Contestant(
+            "zoosup", dict.fromkeys(MODELS, gateway), zoo.process.pid, status, tuple(map(zoo.pid, MODELS))
+        )
         zoo.terminate()
     finally:
         zoo.clean_up()
@@ -239,12 +250,12 @@ def alone(folder: Path, models: Ports, commands: Mapping[str, Sequence[str]]) ->
     gateway, livez = free_ports(2)
     words = [sys.executable, HERE / "alone.py", gateway, livez, *(f"{n}={p}" for n, p in models.items())]
     with ExitStack() as stack:
-        for name, command in commands.items():
-            log = folder / f"{name}.log"
-            stack.enter_context(process(command, log, [models[name]], processors()[1]))
-        running = process(words, folder / "log", [gateway, livez], processors()[0])
-        pid = stack.enter_context(running)
-        yield Contestant("zoosup", dict.fromkeys(MODELS, gateway), pid, livez)
+        started = [
+            stack.enter_context(process(command, folder / f"{name}.log", [models[name]]))
+            for name, command in commands.items()
+        ]
+        pid = stack.enter_context(process(words, folder / "log", [gateway, livez]))
+        yield Contestant("zoosup", dict.fromkeys(MODELS, gateway), pid, livez, tuple(started))
 
 
 def answers(contestant: Contestant) -> str:

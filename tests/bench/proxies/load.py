@@ -19,6 +19,9 @@ import time
 
 import uvloop
 
+SETTLING = 300_000_000
+"""Nanoseconds in which all streams begin at once, as they never do."""
+
 PADDING = "A prompt of the length that one of a conversation's turns has. " * 22
 TOLD_AT = re.compile(rb'"t":(\d{20})')
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n")
@@ -129,12 +132,14 @@ async def many(port: int, model: str, seconds: float, connections: int) -> dict[
 
 
 class Listener(asyncio.Protocol):
-    """Notes for each event of a stream how long it was under way, in microseconds."""
+    """Notes of each event of a stream that left `after` a time (ns) how long it was under way, in microseconds."""
 
-    def __init__(self, sent: bytes, took: list[float]) -> None:
+    def __init__(self, sent: bytes, took: list[float], after: int) -> None:
         self.done = asyncio.get_running_loop().create_future()
+        self.tokens = 0
         self._sent = sent
         self._took = took
+        self._after = after
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -149,23 +154,27 @@ class Listener(asyncio.Protocol):
         data = self._data + data
         last = 0
         for told in TOLD_AT.finditer(data):
-            self._took.append((now - int(told[1])) / 1000)
-            last = told.end()
+            at, last = int(told[1]), told.end()
+            self.tokens += 1
+            if at > self._after:
+                self._took.append((now - at) / 1000)
         self._data = data[last:][-500:]
         if b"data: [DONE]" in self._data and not self.done.done():
             self.done.set_result(None)
 
 
 async def streams(port: int, model: str, count: int, tokens: int, delay_ms: int) -> dict[str, float]:
-    loop, took = asyncio.get_running_loop(), []
+    loop, took, after = asyncio.get_running_loop(), [], time.monotonic_ns() + SETTLING
     sent = request(port, chat(model, stream=True, max_tokens=tokens, delay_ms=delay_ms))
     pairs = [
-        await loop.create_connection(lambda: Listener(sent, took), "127.0.0.1", port) for _ in range(count)
+        await loop.create_connection(lambda: Listener(sent, took, after), "127.0.0.1", port)
+        for _ in range(count)
     ]
     await asyncio.gather(*(listener.done for _, listener in pairs))
-    if len(took) != count * tokens:
-        raise RuntimeError(f"{len(took)} of {count * tokens} tokens came")
-    return {"tokens": len(took), "p50": statistics.median(took), "p99": percentile(took, 0.99)}
+    came = sum(listener.tokens for _, listener in pairs)
+    if came != count * tokens:
+        raise RuntimeError(f"{came} of {count * tokens} tokens came")
+    return {"tokens": came, "p50": statistics.median(took), "p99": percentile(took, 0.99)}
 
 
 def upload(port: int, model: str, size: int, times: int) -> dict[str, list[float]]:

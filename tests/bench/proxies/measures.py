@@ -1,7 +1,8 @@
 """What is measured of one contestant: each function runs one load and gives one sample by figure.
 
-Loads run in processes of their own, on the processors that the contestant does not have. Processor time is what the
-kernel counts for the contestant's threads, less what it takes in the same time when nobody asks.
+Loads run in processes of their own. Where many ask at once the contestant has a processor to itself, so that it is the
+limit; elsewhere the kernel places everybody, as it does for users. Processor time is what the kernel counts for the
+contestant's threads, less what it takes in the same time when nobody asks.
 """
 
 import json
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from typing import Any
 import psutil
 
 from tests.bench.proxies import load
-from tests.bench.proxies.contestants import Contestant, pin, processors
+from tests.bench.proxies.contestants import Contestant, apart, pin
 
 Samples = dict[str, float]
 SCRIPT = 'wrk.method = "POST"\nwrk.body = [==[{body}]==]\nwrk.headers["Content-Type"] = "application/json"\n'
@@ -57,12 +58,14 @@ def throughput(who: Contestant, effort: Effort, folder: Path) -> Samples:
 def _rate(who: Contestant, connections: int, effort: Effort, folder: Path) -> float:
     wrk = shutil.which("wrk")
     if wrk is None:
-        return _load("many", who, "plain", float(effort.seconds), connections)["rate"]
+        with apart(who) as rest:
+            return _load("many", who, "plain", float(effort.seconds), connections, cpus=rest)["rate"]
     script = folder / "ask.lua"
     script.write_text(SCRIPT.format(body=load.chat("plain").decode()))
     url = f"http://127.0.0.1:{who.ports['plain']}/v1/chat/completions"
     words = [wrk, "-t1", f"-c{connections}", f"-d{effort.seconds:.0f}s", "-s", str(script), url]
-    said = _run(words)
+    with apart(who) as rest:
+        said = _run(words, rest)
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"{who.name}: {said}")
     return float(re.search(r"Requests/sec: +([\d.]+)", said)[1])
@@ -84,11 +87,12 @@ def cost(who: Contestant, effort: Effort, _: Path) -> Samples:
 
 def streaming(who: Contestant, effort: Effort, _: Path) -> Samples:
     """At 128 streams of 50 tokens a second: microseconds of the processor, and of delay, for a token."""
-    ask = partial(_load, "streams", who, "tokens", STREAMS, effort.tokens, DELAY_MS)
-    if who.pid is None:
-        return {"p99 of a token": ask()["p99"]}
-    with _spending(who) as spent:
-        found = ask()
+    with apart(who) as rest:
+        ask = partial(_load, "streams", who, "tokens", STREAMS, effort.tokens, DELAY_MS, cpus=rest)
+        if who.pid is None:
+            return {"p99 of a token": ask()["p99"]}
+        with _spending(who) as spent:
+            found = ask()
     return {"p99 of a token": found["p99"], "cpu per token": spent() / found["tokens"]}
 
 
@@ -147,14 +151,16 @@ def _ask_livez(who: Contestant, during: Callable[[], object]) -> list[float]:
 # how it is done
 
 
-def _load(mode: str, who: Contestant, model: str, *numbers: float) -> dict[str, Any]:
+def _load(
+    mode: str, who: Contestant, model: str, *numbers: float, cpus: Sequence[int] = ()
+) -> dict[str, Any]:
     words = [sys.executable, load.__file__, mode, who.ports[model], model, *numbers]
-    return json.loads(_run(list(map(str, words))))
+    return json.loads(_run(list(map(str, words)), cpus))
 
 
-def _run(words: list[str]) -> str:
+def _run(words: list[str], cpus: Sequence[int]) -> str:
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        pin(running.pid, processors()[1])
+        pin(running.pid, cpus)
         said, complaint = running.communicate()
     if running.returncode:
         raise RuntimeError(f"{' '.join(words)}: {complaint[-2000:]}")

@@ -1,6 +1,6 @@
 """A model server that costs next to nothing, so that what is measured is whoever stands before it.
 
-    upstream.py PORT [CPU,…]
+    upstream.py PORT
 
 Any POST is answered once its body is there: by a kilobyte of JSON; by a stream of events, where the body says
 "stream":true, "max_tokens" of them every "delay_ms" milliseconds, each with the monotonic time (ns) at which it left;
@@ -9,7 +9,6 @@ or by so many "bytes".
 
 import asyncio
 import json
-import os
 import random
 import sys
 import time
@@ -106,6 +105,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        os.sched_setaffinity(0, map(int, sys.argv[2].split(",")))
     uvloop.run(main())
