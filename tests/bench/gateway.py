@@ -10,6 +10,7 @@ Goals are ratios against nginx (issue 5), so that they mean the same on every ma
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,9 @@ from tests.bench.proxies import contestants, measures
 from tests.bench.proxies.contestants import Contestant
 from tests.bench.proxies.measures import Effort
 from tests.e2e.driver import free_ports
+
+BUSY = 0.2
+"""The share of the processors that others may use before it is said."""
 
 DIRECT, PEER, OURS = "direct", "nginx", "zoosup"
 
@@ -80,6 +84,8 @@ class Row:
 ROWS = (
     Row("rate at 32", "requests/s at 32 connections", 0.65, least=True),
     Row("rate at 256", "requests/s at 256 connections", 0.65, least=True),
+    Row("cpu at 32", "CPU a request at 32 connections, us"),
+    Row("cpu at 256", "CPU a request at 256 connections, us"),
     Row("p50 at 1", "p50 at 1 connection, us", 1.25),
     Row("cpu per request", "CPU a request at 200/s, us"),
     Row("held", "RSS at 256 connections, MiB", 60, own=True),
@@ -117,6 +123,9 @@ def run(effort: Effort, folder: Path, *, alone: bool = False, without: Sequence[
     results: Results = {row.key: {} for row in ROWS}
     errors: list[str] = []
 
+    load, most = os.getloadavg()[0], BUSY * (os.cpu_count() or 1)
+    if load > most:
+        print(f"the machine is busy (load {load:.1f}): others take from the figures", file=sys.stderr)
     with _all(folder, alone=alone, without=without) as field:
         for number in range(effort.rounds):
             for measure in measures.MEASURES:

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from tests.bench.proxies import load
-from tests.bench.proxies.contestants import Contestant, apart, pin
+from tests.bench.proxies.contestants import MODELS, Contestant, apart, pin
 
 Samples = dict[str, float]
 SCRIPT = 'wrk.method = "POST"\nwrk.body = [==[{body}]==]\nwrk.headers["Content-Type"] = "application/json"\n'
@@ -48,27 +48,38 @@ STREAMS, DELAY_MS = 128, 20
 
 
 def throughput(who: Contestant, effort: Effort, folder: Path) -> Samples:
-    """Requests a second at 32 and at 256 connections, and what it holds under the latter (RSS, MiB)."""
-    found = {"rate at 32": _rate(who, 32, effort, folder)}
+    """Requests a second at 32 and 256 connections, the processor's microseconds for each, and RSS (MiB) at 256.
+
+    Others on the machine take from the first; the second is what it costs all the same.
+    """
+    found = _saturated(who, 32, effort, folder)
     with _watching(who) as seen:
-        found["rate at 256"] = _rate(who, 256, effort, folder)
+        found |= _saturated(who, 256, effort, folder)
     return found | ({"held": max(seen)} if seen else {})
 
 
-def _rate(who: Contestant, connections: int, effort: Effort, folder: Path) -> float:
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        with apart(who) as rest:
-            return _load("many", who, "plain", float(effort.seconds), connections, cpus=rest)["rate"]
-    script = folder / "ask.lua"
-    script.write_text(SCRIPT.format(body=load.chat("plain").decode()))
-    url = f"http://127.0.0.1:{who.ports['plain']}/v1/chat/completions"
-    words = [wrk, "-t1", f"-c{connections}", f"-d{effort.seconds:.0f}s", "-s", str(script), url]
+def _saturated(who: Contestant, connections: int, effort: Effort, folder: Path) -> Samples:
+    before = _spent(who)
+    asked, seconds = _ask(who, connections, effort, folder)
+    rate = {f"rate at {connections}": asked / seconds}
+    return rate if who.pid is None else rate | {f"cpu at {connections}": (_spent(who) - before) / asked}
+
+
+def _ask(who: Contestant, connections: int, effort: Effort, folder: Path) -> tuple[int, float]:
+    """(requests answered, seconds)."""
+    wrk, model = shutil.which("wrk"), MODELS[0]
     with apart(who) as rest:
+        if wrk is None:
+            found = _load("many", who, model, float(effort.seconds), connections, cpus=rest)
+            return found["requests"], found["seconds"]
+        script = folder / "ask.lua"
+        script.write_text(SCRIPT.format(body=load.chat(model).decode()))
+        url = f"http://127.0.0.1:{who.ports[model]}/v1/chat/completions"
+        words = [wrk, "-t1", f"-c{connections}", f"-d{effort.seconds:.0f}s", "-s", str(script), url]
         said = _run(words, rest)
     if "Non-2xx" in said or "Socket errors" in said:
-        raise RuntimeError(f"{who.name}: {said}")
-    return float(re.search(r"Requests/sec: +([\d.]+)", said)[1])
+        raise RuntimeError(said)
+    return int(re.search(r"(\d+) requests in", said)[1]), float(re.search(r"requests in ([\d.]+)s", said)[1])
 
 
 def latency(who: Contestant, effort: Effort, _: Path) -> Samples:
@@ -116,7 +127,7 @@ def delays(who: Contestant, effort: Effort, folder: Path) -> Samples:
     if who.livez is None:
         return {}
     calm = _ask_livez(who, lambda: time.sleep(effort.seconds / 2))
-    saturated = _ask_livez(who, lambda: _rate(who, 256, effort, folder))
+    saturated = _ask_livez(who, lambda: _ask(who, 256, effort, folder))
     return {"delay": load.percentile(saturated, 0.99), "calm": load.percentile(calm, 0.99)}
 
 
@@ -179,6 +190,8 @@ def _spending(who: Contestant) -> Iterator[Callable[[], float]]:
 
 def _spent(who: Contestant) -> float:
     """Of all threads that live; nanosecond counters where the kernel keeps them, else its ticks of 10 ms."""
+    if who.pid is None:
+        return 0.0
     tasks = list(Path(f"/proc/{who.pid}/task").glob("*/schedstat"))
     if tasks:
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1000
