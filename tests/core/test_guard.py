@@ -28,6 +28,7 @@ from tests.core.zoo import (
 )
 from zoosup.core import guard
 from zoosup.core.actions import Drain, Kill, Start, Stop
+from zoosup.core.demand import wishes
 from zoosup.core.placement import Room
 from zoosup.core.plan import plan
 from zoosup.core.status import Cause, Demand, Leaving, Observed, Phase, Pool, Pressure
@@ -76,7 +77,7 @@ def zoo_of(*active: str, **models: Any) -> ZooSpec:
 
 def victim(spec: ZooSpec, host: Observed) -> str | None:
     """Who goes, by the guard alone."""
-    (strain,) = guard.judge(Room(spec, host, wanted=tuple(spec.active)))
+    (strain,) = guard.judge(Room(spec, host, wishes=wishes(spec, host, spec.active)))
     return strain.victim
 
 

@@ -14,6 +14,7 @@ from zoosup.core.actions import Drain, Inspect
 from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.status import Cause, Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
+from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Told
 from zoosup.runtime.operations import COMMAND_AT_ONCE, RUN_ID, Operations, Tools, environment
@@ -88,8 +89,9 @@ def told():
 async def operations(host, told):
     ports = Host("box", host, host, host, host, host, host, host, host)
     clock = Hands().clock()
+    leases = Leases(a_zoo(Hands()), lambda: None)
     operations = Operations(
-        Tools(ports, Ledger(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}), told.append
+        Tools(ports, Ledger(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}, leases), told.append
     )
     yield operations
     await operations.close()

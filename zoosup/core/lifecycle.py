@@ -148,7 +148,8 @@ def _probed_ready(model: Model, fact: ProbedReady) -> Model:
     first = model.run.ready_at if model.run.ready_at is not None else fact.now
     since = model.run.ready_since if model.run.ready_since is not None else fact.now
     ready = _with_run(model, ready_at=first, ready_since=since)
-    return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None)
+    took = fact.now - model.run.booked_at if model.run.ready_at is None else model.load_time
+    return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took)
 
 
 def _probed_unready(model: Model, fact: ProbedUnready) -> Model:

@@ -19,7 +19,7 @@ There is no step that moves: where B waits for A's room, A is told to leave, and
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from zoosup.core import cooldown, guard, switch as switching
+from zoosup.core import cooldown, demand, guard, switch as switching
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.estimate import need
 from zoosup.core.placement import Answer, Room, Verdict, outdated
@@ -41,7 +41,7 @@ from zoosup.core.status import (
 )
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec, ZooSpec
-from zoosup.spec.units import describe_size
+from zoosup.spec.units import describe_size, format_duration
 
 PREFLIGHT_FRESH = 2.0
 """Seconds that a look at a model's files and port is believed."""
@@ -120,7 +120,8 @@ class _Pass:
         settling = bool(self.room.cooling) or bool(self.room.leaving)
         progress = switching.Progress(self._may_roll_back(), settling)
         self.room.switch = switching.judge(self.observed.switch, self.observed.models, progress)
-        self.room.wanted = tuple(dict.fromkeys(self._wanted()))
+        listed = switching.effective(self.spec.active, self.room.switch)
+        self.room.wishes = demand.wishes(self.spec, self.observed, listed)
         if self.room.switch is not None:
             self.conditions.append(_switched(self.room.switch))
 
@@ -129,13 +130,6 @@ class _Pass:
         switch, models = self.observed.switch, self.observed.models
         back = [n for n in switch.outgoing if n in self.spec.models] if switch is not None else []
         return self.spec.switch.rollback and any(models[n].override is not Override.STOP for n in back)
-
-    def _wanted(self) -> list[str]:
-        models = self.observed.models
-        listed = switching.effective(self.spec.active, self.room.switch)
-        by_file = [n for n in listed if n in self.spec.models and models[n].override is not Override.STOP]
-        by_hand = [n for n, m in models.items() if m.override is Override.START and n in self.spec.models]
-        return [*by_file, *by_hand]
 
     # 2. cool-downs that are over
 
@@ -214,9 +208,24 @@ class _Pass:
             return Cause.STOPPED_BY_HAND, "stopped by hand"
         if switching.retained(self.room.switch, model.name, self.spec.models, self.observed.models):
             return None
-        if model.name not in self.spec.models:
+        spec = self.spec.models.get(model.name)
+        if spec is None:
             return Cause.NOT_WANTED, "taken out of the file"
+        if spec.on_demand and model.run is not None:
+            return self._kept_long_enough(model, model.run, spec)
         return Cause.NOT_WANTED, switching.successors(self.room.switch, model.name) or "not in active"
+
+    def _kept_long_enough(self, model: Model, run: Run, spec: ModelSpec) -> tuple[Cause, str] | None:
+        """Nobody asks for it now: it stays for the next who does, unless that wouldn't be what the file says."""
+        if outdated(run.spec, spec):
+            return Cause.SPEC_CHANGED, f"{_changed(run.spec, spec)} changed in the file"
+        until = demand.idle_until(model, spec, self.observed)
+        if until is None:
+            return None
+        if until > self.observed.now:
+            self._wake(until)
+            return None
+        return Cause.IDLE, f"nobody has asked for it for {format_duration(spec.idle_timeout)} (idle_timeout)"
 
     # 5. pools that run short
 
@@ -256,7 +265,8 @@ class _Pass:
             elif model.run.exit is not None and self._stale(model):
                 # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
                 self._inspect(model, spec)
-            self.room.earlier.add(name)
+            if name not in self.room.wishes.asked:
+                self.room.earlier.add(name)
 
     def _place(self, model: Model, spec: ModelSpec) -> None:
         if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
@@ -309,6 +319,8 @@ class _Pass:
         else:
             for name, message in best.evict:
                 self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
+            if best.look_at is not None:
+                self._wake(best.look_at)
             self._wait(model, spec, best.verdict, answer=best)
 
     def _under_pressure(self, answer: Answer) -> Verdict | None:
@@ -373,8 +385,15 @@ class _Pass:
             self._rest(model, Reason.STOPPED_BY_HAND)
         elif undone and switch is not None:
             self._hold(model, Phase.FAILED, Verdict("refused", Reason.ROLLED_BACK, switch.message))
+        elif model.phase is Phase.FAILED and model.reason in GIVEN_UP and self._on_demand(model):
+            # Else each request would start anew what has been given up, and nobody else would have to say so.
+            self._note(model, Verdict("refused", model.reason, model.message))
         else:
             self._rest(model, Reason.NOT_WANTED)
+
+    def _on_demand(self, model: Model) -> bool:
+        spec = self.spec.models.get(model.name)
+        return spec is not None and spec.on_demand and model.reason != Reason.ROLLED_BACK
 
     def _rest(self, model: Model, reason: Reason) -> None:
         if (model.phase, model.reason) != (Phase.STOPPED, reason):
@@ -421,7 +440,8 @@ class _Pass:
             return
         self.room.leaving.add(model.name)
         gentle = cause not in _FAULTS and model.phase in {Phase.READY, Phase.UNREADY}
-        asks_first = gentle and self.room.spec_of(model).stop.before is not None
+        answering = self.observed.demand_for(model.name).inflight > 0
+        asks_first = gentle and (answering or self.room.spec_of(model).stop.before is not None)
         step: Callable[[str, str, Cause, str], Action] = Drain if asks_first else Stop
         self.actions.append(step(model.name, run.id, cause, message))
 
@@ -436,8 +456,10 @@ class _Pass:
     ) -> None:
         """It will run: its room is promised to it, so that no later model keeps it waiting."""
         node = self.observed.nodes[0].name if answer is None else answer.node
-        layout = intended(self.room, model, spec, node) if answer is None else answer.layout
-        self.room.promise(model.name, layout.amounts, node)
+        if not (model.name in self.room.wishes.asked and verdict.reason in _POLLED):
+            # Of clients who wait for what strangers hold nobody can say how long: others don't wait behind them.
+            layout = intended(self.room, model, spec, node) if answer is None else answer.layout
+            self.room.promise(model.name, layout.amounts, node)
         if verdict.reason in _POLLED:
             self._wake(self.observed.now + MEMORY_POLL)
         self._hold(model, phase, verdict)

@@ -100,6 +100,8 @@ def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
         # Wall time, since a monotonic clock means nothing after a reboot; bounded by `max` when it is read.
         until = clock.wall() + max(0.0, model.backoff.until - now)
         kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
+    if model.load_time is not None:
+        kept["load_time"] = round(model.load_time, 3)
     if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
         kept["failed"] = {"reason": str(model.reason), "message": model.message}
     return kept
@@ -143,6 +145,8 @@ def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
         longest = zoo.spec.models[model.name].restart.max
         left = min(max(0.0, float(backoff["until"]) - clock.wall()), longest)
         model = replace(model, backoff=Backoff(int(backoff["count"]), clock.now() + left))
+    if "load_time" in table:
+        model = replace(model, load_time=float(table["load_time"]))
     if "failed" in table:
         failed = _table(table["failed"])
         reason, message = Reason(failed["reason"]), str(failed["message"])
@@ -155,7 +159,10 @@ def _steady(state: Mapping[str, Any] | None) -> Any:
     if state is None:
         return None
     models = {
-        name: (kept.get("override"), kept.get("backoff", {}).get("count"), kept.get("failed"))
+        name: (
+            *(kept.get(what) for what in ("override", "failed", "load_time")),
+            kept.get("backoff", {}).get("count"),
+        )
         for name, kept in state["models"].items()
     }
     return state["file"], models, state["switch"]

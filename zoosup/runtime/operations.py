@@ -18,6 +18,7 @@ from zoosup.core.estimate import VISIBLE
 from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
 from zoosup.runtime.zoo import Clock
@@ -74,6 +75,7 @@ class Tools:
     ledger: Ledger
     clock: Clock
     environ: Mapping[str, str]
+    leases: Leases
 
 
 class Operations:
@@ -84,6 +86,7 @@ class Operations:
         self._ledger = tools.ledger
         self._clock = tools.clock
         self._environ = tools.environ
+        self._leases = tools.leases
         self._post = post
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: dict[str, asyncio.Task[None]] = {}
@@ -103,6 +106,7 @@ class Operations:
         drain = self._drains.pop(run.id, None)
         if drain is not None:
             drain.cancel()
+        self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
         self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
 
     def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:
@@ -113,7 +117,7 @@ class Operations:
             self.stop(model, run, cause, policy)
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
-        """Carry `stop.before` out, bounded by the grace period."""
+        """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
         self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
@@ -202,11 +206,13 @@ class Operations:
             return Path(os.devnull)
 
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
-        before = policy.stop.before
+        before, until = policy.stop.before, self._clock.now() + policy.stop.grace
         try:
+            await self._leases.quiet(run.id, policy.stop.grace)
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
-                verdict = await self._host.prober.drain(self._endpoint(run), call, policy.stop.grace)
+                left = max(0.0, until - self._clock.now())
+                verdict = await self._host.prober.drain(self._endpoint(run), call, left)
                 if not verdict.ok:
                     _log.warning("%s: stop.before did not work: %s", model, verdict.message)
         finally:

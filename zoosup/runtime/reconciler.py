@@ -25,6 +25,7 @@ from zoosup.host.ports import Host
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
 from zoosup.runtime.board import Board
+from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
@@ -77,7 +78,10 @@ class Reconciler:
         self._inbox: deque[Message] = deque()
         self._hint = asyncio.Event()
         self._ledger = Ledger(host, zoo.clock)
-        self._operations = Operations(Tools(host, self._ledger, zoo.clock, environ), self.post)
+        self.leases = Leases(zoo, self._hint.set)
+        """Where the gateway asks for models."""
+        tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
+        self._operations = Operations(tools, self.post)
         self._actor = Actor(zoo, self._operations, host.inspector)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
@@ -171,6 +175,7 @@ class Reconciler:
             self._take(self._inbox.popleft())
         for _ in range(TURNS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
+            self._zoo.demand = self.leases.demand()
             decided = plan(self._zoo.spec, self._zoo.observed())
             self._note_switch(decided)
             self._zoo.note_strains(decided.strains)
@@ -182,6 +187,8 @@ class Reconciler:
         else:
             self._wake_at = self._zoo.clock.now()
         self._zoo.forget_strangers()
+        self.leases.settle(decided.wanted)
+        self._wake_at = _sooner(self._wake_at, self.leases.next_timeout())
         self._ledger.follow(self._zoo)
         self._watch_and_measure()
         self._publish()
@@ -304,6 +311,10 @@ class Reconciler:
         return [
             Subject(m.name, run, models.get(m.name, run.spec)) for m, run in self._zoo.live() if watchable(m)
         ]
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:

@@ -15,7 +15,7 @@ from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill,
 from zoosup.core.admission import VRAM, Sum
 from zoosup.core.cards import rebooked
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Condition, Exit, Model, Phase, Pool, Run
+from zoosup.core.status import NO_DEMAND, Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST
@@ -98,11 +98,15 @@ def _pool(zoo: Zoo, pool: Pool) -> dict[str, Any]:
 def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str, Any]:
     run, spec = model.run, zoo.spec.models.get(model.name)
     backing_off = model.phase is Phase.BACKOFF
+    demand = zoo.demand.get(model.name, NO_DEMAND)
     return {
         "phase": model.phase.value,
         "reason": str(model.reason),
         "message": model.message,
         "active": model.name in zoo.spec.active,
+        "on_demand": spec is not None and spec.on_demand,
+        "task": spec.task.value if spec is not None and spec.task is not None else None,
+        "aliases": list(spec.aliases) if spec is not None else [],
         "pid": run.pid if run is not None else None,
         "port": run.port if run is not None else None,
         "url": f"http://{HOST}:{run.port}" if run is not None else None,
@@ -114,6 +118,10 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
         "last_exit": _exit(model.last_exit),
         "memory": _memory(zoo, model, spec or (run.spec if run is not None else None)),
+        "inflight": demand.inflight,
+        "waiting": demand.waiting,
+        "last_used": _wall(zoo, demand.last_used),
+        "load_time": None if model.load_time is None else round(model.load_time, 3),
         "override": model.override.value if model.override is not None else None,
         "description": spec.description if spec is not None else "",
         "conditions": conditions,

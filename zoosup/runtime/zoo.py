@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, guard, switch as switching
 from zoosup.core.cards import rebooked
+from zoosup.core.demand import yields
 from zoosup.core.estimate import need
 from zoosup.core.facts import Adopted, Fact, Forgiven, Held, Overridden, Rebooked
 from zoosup.core.lifecycle import apply
 from zoosup.core.placement import outdated
 from zoosup.core.status import (
+    NO_DEMAND,
     Cooldown,
+    Demand,
     Model,
     Node,
     Observed,
@@ -74,6 +77,7 @@ class Zoo:
     readings: tuple[PoolReading, ...] = ()
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
+    demand: Mapping[str, Demand] = field(default_factory=dict)
     shutdown: bool = False
 
     # the file
@@ -207,7 +211,9 @@ class Zoo:
             and self.switch.outcome is SwitchOutcome.OPEN
             and name in self.switch.outgoing
         )
-        agrees = wanted if override is Override.START else not wanted and not kept
+        # One that a request may start is not off because nobody wants it at present.
+        on_demand = name in self.spec.models and self.spec.models[name].on_demand
+        agrees = wanted if override is Override.START else not (wanted or kept or on_demand)
         self.tell(name, Overridden(None if agrees else override))
         if override is Override.START:
             self.tell(name, Forgiven())
@@ -298,24 +304,33 @@ class Zoo:
         """The whole of it, as one moment."""
         pressures = tuple(self.pressures.values())
         node = Node(self.node, self.pools(), tuple(self.cooldowns.values()), pressures)
-        return Observed(self.clock.now(), (node,), dict(self.models), self.switch, self.shutdown)
+        models = dict(self.models)
+        return Observed(self.clock.now(), (node,), models, self.switch, self.shutdown, self.demand)
 
     def live(self) -> list[tuple[Model, Run]]:
         """Every model that has a run."""
         return [(m, m.run) for m in self.models.values() if m.run is not None]
 
     def converged(self) -> bool:
-        """Whether the host is as the file says: every wanted model ready, and nothing else alive."""
+        """Whether the host is as the file says: every wanted model ready, and nothing alive that nobody wants."""
         wanted = set(switching.effective(self.spec.active, self.switch))
         wanted |= {n for n, m in self.models.items() if m.override is Override.START}
-        wanted -= {n for n, m in self.models.items() if m.override is Override.STOP}
-        by_file = set(self.spec.active) <= wanted | {
-            n for n, m in self.models.items() if m.override is Override.STOP
-        }
-        as_wanted = all(
-            (m.phase is Phase.READY) if m.name in wanted else m.run is None for m in self.models.values()
-        )
+        stopped = {n for n, m in self.models.items() if m.override is Override.STOP}
+        by_file = set(self.spec.active) <= (wanted - stopped) | stopped
+        as_wanted = all(self._as_wanted(m, m.name in wanted - stopped) for m in self.models.values())
         return by_file and as_wanted and self.applied.error is None
+
+    def _as_wanted(self, model: Model, wanted: bool) -> bool:
+        spec = self.spec.models.get(model.name)
+        if spec is not None and yields(model, spec):
+            # It may be there or not; not so what is on its way, and nobody may be left waiting.
+            settled = model.run is None or model.phase is Phase.READY
+            return (
+                settled
+                and not self.demand.get(model.name, NO_DEMAND).waiting
+                and (not wanted or model.phase is Phase.READY or model.reason == Reason.EVICTION)
+            )
+        return model.phase is Phase.READY if wanted else model.run is None
 
 
 def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
