@@ -194,10 +194,10 @@ class _Weighing:
     def _known(self) -> Iterator[_Tenant]:
         for model in self._room.observed.models.values():
             run = model.run
-            held = (
-                run.measured.get(self._pool.id) if run is not None and run.node == self._pool.node else None
-            )
-            if run is not None and held is not None and held > 0:
+            if run is None or run.node != self._pool.node:
+                continue
+            held = run.measured.get(self._pool.id)
+            if held is not None and held > 0:
                 yield _Tenant(model, run, held, self._room.promised_to(model, run).get(self._pool.id, 0))
 
     def _may_go(self, tenant: _Tenant) -> bool:
