@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from tests.runtime.conftest import Warming
 from zoosup.core.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, SpawnError, Verdict
 
@@ -303,6 +304,11 @@ class RoughHost:
 
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)
+
+    # Warmer
+
+    def warm(self, spec, limit: int) -> Warming:
+        return Warming(spec.command[1], limit, self.now())
 
     # Logs, Records, Store, ConfigFile
 

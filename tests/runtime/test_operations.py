@@ -87,7 +87,7 @@ def told():
 
 @pytest.fixture
 async def operations(host, told):
-    ports = Host("box", host, host, host, host, host, host, host, host)
+    ports = Host("box", host, host, host, host, host, host, host, host, host)
     clock = Hands().clock()
     leases = Leases(a_zoo(Hands()), lambda: None)
     operations = Operations(

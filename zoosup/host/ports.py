@@ -273,6 +273,7 @@ class Host:
     gauge: Gauge
     prober: Prober
     inspector: Inspector
+    warmer: Warmer
     logs: Logs
     store: Store
     records: Records

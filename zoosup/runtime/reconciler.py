@@ -21,7 +21,7 @@ from zoosup.core.facts import Gone, Measured as RunMeasured, Recalled, Stuck
 from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Exit, Model, Override, Phase, Run, SwitchOutcome
-from zoosup.host.ports import Host
+from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
 from zoosup.runtime.board import Board
@@ -30,6 +30,7 @@ from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.operations import Operations, Tools
+from zoosup.runtime.prewarming import Prewarming, in_words
 from zoosup.runtime.watchers import Subject, Watchers, watchable
 from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
@@ -83,6 +84,7 @@ class Reconciler:
         tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
         self._operations = Operations(tools, self.post)
         self._actor = Actor(zoo, self._operations, host.inspector)
+        self._prewarming = Prewarming(host.warmer, self._note_prewarming)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
         self._answers: deque[asyncio.Future[None]] = deque()
@@ -126,6 +128,7 @@ class Reconciler:
                 await self._catch_up()
                 await self._turn_safely()
         finally:
+            self._prewarming.close()
             await self._watchers.close()
             await self._operations.close()
             await self._ledger.close()
@@ -176,7 +179,8 @@ class Reconciler:
         for _ in range(TURNS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
-            decided = plan(self._zoo.spec, self._zoo.observed())
+            observed = self._zoo.observed()
+            decided = plan(self._zoo.spec, observed)
             self._note_switch(decided)
             self._zoo.note_strains(decided.strains)
             # A list, not a generator: every action is carried out, whatever the first one changed.
@@ -187,6 +191,7 @@ class Reconciler:
         else:
             self._wake_at = self._zoo.clock.now()
         self._zoo.forget_strangers()
+        self._prewarming.follow(self._zoo.spec, observed, decided)
         self.leases.settle(decided.wanted)
         self._wake_at = _sooner(self._wake_at, self.leases.next_timeout())
         self._ledger.follow(self._zoo)
@@ -286,6 +291,10 @@ class Reconciler:
         self._zoo.shutdown = True
         if message.grace is not None:
             self._operations.hurry(message.grace, [run for _, run in self._zoo.live()])
+
+    def _note_prewarming(self, model: str, done: Warmed) -> None:
+        data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}
+        self._zoo.journal.add("Prewarmed", model, "ReadAhead", in_words(done), data)
 
     def _note_switch(self, decided: Plan) -> None:
         switch = decided.switch

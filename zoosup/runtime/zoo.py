@@ -75,9 +75,9 @@ class Zoo:
     switch: Switch | None = None
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     readings: tuple[PoolReading, ...] = ()
+    demand: Mapping[str, Demand] = field(default_factory=dict)
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
-    demand: Mapping[str, Demand] = field(default_factory=dict)
     shutdown: bool = False
 
     # the file
