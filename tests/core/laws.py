@@ -277,11 +277,11 @@ def need_of(spec: ModelSpec) -> int:
 
 
 def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
-    """E of a live run: a live edit of its need counts at once, one of another process does not."""
+    """E of a live run: a live edit of its need counts at once, one of another process not; what it holds counts."""
     now = spec.models.get(model.name)
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
-    return need_of(now)
+    return max(need_of(now), run.measured.get("ram", 0))
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:

@@ -103,7 +103,8 @@ class Room:
         spec = self.spec.models.get(model.name)
         if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
-        return rebooked(need(spec), run)
+        declared = rebooked(need(spec, model.weights, model.lessons), run)
+        return {pool: max(amount, run.measured.get(pool, 0)) for pool, amount in declared.items()}
 
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
@@ -200,8 +201,8 @@ class Weighing:
         if not others:
             return False
         starting = (self.room.observed.models[n] for n in others)
-        return not need(self.spec, self.model.weights).certain or any(
-            not need(self.room.spec_of(m), m.weights).certain for m in starting
+        return not need(self.spec, self.model.weights, self.model.lessons).certain or any(
+            not need(self.room.spec_of(m), m.weights, m.lessons).certain for m in starting
         )
 
     def _is_busy(self, pool: str) -> bool:

@@ -129,7 +129,7 @@ def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
     run = model.run
     if spec is None:
         return {}
-    need = estimate.need(spec, model.weights)
+    need = estimate.need(spec, model.weights, model.lessons)
     amounts, source = need.amounts, need.source
     if run is None:
         amounts = _unplaced(zoo, need)
@@ -245,7 +245,7 @@ def _need(zoo: Zoo, name: str) -> dict[str, Any]:
     spec, model = zoo.spec.models.get(name), zoo.models.get(name)
     if spec is None or model is None:
         return {}
-    need = estimate.need(spec, model.weights)
+    need = estimate.need(spec, model.weights, model.lessons)
     return told(need.on_gpus or need if _has_gpus(zoo) and spec.gpus != "none" else need)
 
 
