@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.admission import budget_of, reserve_of
 from zoosup.core.estimate import need
 from zoosup.core.plan import Plan, plan
@@ -12,6 +12,7 @@ from zoosup.core.status import (
     Cause,
     Condition,
     Cooldown,
+    Demand,
     Exit,
     ExitReason,
     Leaving,
@@ -162,6 +163,7 @@ def a_host(
     switch: Switch | None = None,
     shutdown: bool = False,
     now: float = NOW,
+    demand: Mapping[str, Demand] = {},
     **states: State,
 ) -> Observed:
     """A host on which the named models have come so far and all others rest; free is what nobody holds."""
@@ -171,7 +173,7 @@ def a_host(
     held = sum(m.run.measured.get("ram", 0) for m in models.values() if m.run is not None)
     available = size(free) if free is not None else size(total) - held - size(foreign)
     pool = a_pool(spec, size(total), None if unknown else available)
-    return Observed(now, (Node(NODE, (pool,), tuple(cooling)),), models, switch, shutdown)
+    return Observed(now, (Node(NODE, (pool,), tuple(cooling)),), models, switch, shutdown, demand)
 
 
 def a_pool(spec: ZooSpec, total: int, available: int | None, node: str = NODE) -> Pool:
@@ -199,6 +201,26 @@ def cooling_down(
 def switched(before: str | Sequence[str], after: str | Sequence[str], **fields: Any) -> Switch:
     """An open switch from some to others."""
     return Switch(2, _names(after), _names(before), **fields)
+
+
+def on_demand(ram: Size = "12GiB", **fields: Any) -> ModelSpec:
+    """A model that a request may start."""
+    return a_model(ram, on_demand=True, **fields)
+
+
+def waits(seconds: float = 1.0, *, inflight: int = 0, used: float | None = None) -> Demand:
+    """Somebody has waited so long; `used`: seconds since the last lease was given back."""
+    return Demand(inflight, 1, NOW - seconds, None if used is None else NOW - used)
+
+
+def served(inflight: int = 1, used: float = 0.0) -> Demand:
+    """So many requests are being answered."""
+    return Demand(inflight, 0, None, NOW - used)
+
+
+def idle(seconds: float) -> Demand:
+    """Nobody asks; the last lease was given back so long ago."""
+    return Demand(0, 0, None, NOW - seconds)
 
 
 def _names(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -230,7 +252,7 @@ def _in_words(action: Action) -> str:
     match action:
         case Start(model, node):
             return f"start {model}" + ("" if node == NODE else f" on {node}")
-        case Drain(model, _, cause) | Stop(model, _, cause):
+        case Drain(model, _, cause) | Stop(model, _, cause) | Kill(model, _, cause):
             return f"{type(action).__name__.lower()} {model} {cause}"
         case Hold(model, phase, reason):
             return f"hold {model} {phase} {reason}"

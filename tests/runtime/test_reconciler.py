@@ -298,7 +298,8 @@ async def test_the_last_good_file_and_the_wishes_are_kept(host, zoo, file):
     await zoo.desk.stop("a")
     await zoo.leave()
     assert text == host.saved["file"]["text"]
-    assert {"a": {"override": "stop"}} == host.saved["models"]
+    assert "stop" == host.saved["models"]["a"]["override"]
+    assert 1.0 == pytest.approx(host.saved["models"]["a"]["load_time"], abs=0.1)
 
 
 async def test_two_that_do_not_fit_together_run_in_order_of_priority(host, zoo, file):

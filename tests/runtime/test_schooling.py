@@ -11,6 +11,7 @@ from zoosup.core.learning import RUNS
 from zoosup.core.plan import OOM_LOOK
 from zoosup.core.status import Exit, ExitReason, Run
 from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.errors import NoSuchModelError
 from zoosup.runtime.schooling import FINGERPRINTS, Schoolbook
 from zoosup.spec.models import ModelSpec
 
@@ -135,15 +136,25 @@ async def test_an_oom_raises_what_is_declared_and_two_are_the_end(host, zoo, fil
 
 
 @pytest.mark.looptime
-async def test_after_an_edit_both_ooms_are_forgiven_and_the_memory_they_asked_for_is_not(host, zoo, file):
+async def test_after_an_edit_both_ooms_are_forgiven_but_the_memory_they_asked_for_stays(host, zoo, file):
     host.save(file({"a": "4GiB"}, "a"))
     await oom(host, zoo)
     await oom(host, zoo)
     assert "failed" == zoo.phase("a")
-    host.save(file({"a": "5GiB"}, "a"))
+    host.save(file({"a": "4GiB"}, "a") + "    description: edited\n")
     await oom(host, zoo)
     await zoo.until("a", "ready")
     assert 5.29 * 1.15 * GIB == pytest.approx(memory(zoo)["reserved"])
+
+
+@pytest.mark.looptime
+async def test_what_is_declared_anew_after_an_oom_is_final_again(host, zoo, file):
+    host.save(file({"a": "20GiB"}, "a", "budget: {ram: 22GiB}"))
+    await oom(host, zoo)
+    assert ("pending", "ExceedsBudget") == (zoo.phase("a"), zoo.reason("a"))
+    host.save(file({"a": "21GiB"}, "a", "budget: {ram: 22GiB}"))
+    await zoo.until("a", "ready")
+    assert 21 * GIB == memory(zoo)["reserved"]
 
 
 @pytest.mark.looptime
@@ -173,6 +184,43 @@ async def test_other_weights_get_a_chance_of_their_own(host, zoo, file):
     facts = replace(facts, changed=2)
     await zoo.until("a", "ready", within=OOM_LOOK + 5)
     assert 4 * GIB == memory(zoo)["reserved"]
+
+
+@pytest.mark.looptime
+async def test_an_estimate_says_what_was_learned_also_of_a_model_that_is_off(host, zoo):
+    host.behave("a", holds=3 * GIB, mapped=GIB)
+    host.save(UNKNOWN)
+    assert "default" == (await told(zoo))["source"]
+    await run_for(zoo, 70)
+    await zoo.desk.stop("a")
+    await zoo.until("a", "stopped")
+    said = await told(zoo)
+    assert ("learned", True, pytest.approx(4.3 * GIB)) == (
+        said["source"],
+        said["certain"],
+        said["amounts"]["ram"],
+    )
+    assert ["the most of 1 run, 3 GiB, + 10 %", "mapped"] == [
+        said["terms"][0]["how"],
+        said["terms"][1]["name"],
+    ]
+    with pytest.raises(NoSuchModelError, match="no model 'b'"):
+        await zoo.desk.estimate("b")
+
+
+async def told(zoo, model="a"):
+    while model not in zoo.zoo.spec.models:
+        await asyncio.sleep(0.1)
+    return await zoo.desk.estimate(model)
+
+
+@pytest.mark.looptime
+async def test_a_plan_for_another_file_pardons_nothing(host, zoo, file):
+    host.save(file({"a": "4GiB"}, "a"))
+    await oom(host, zoo)
+    await zoo.desk.plan(file({"a": "3GiB"}, "a"), "zoo.yaml")
+    await start_anew(zoo)
+    assert 4.6 * GIB == pytest.approx(memory(zoo)["reserved"])
 
 
 # the book

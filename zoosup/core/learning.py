@@ -1,6 +1,6 @@
 """How lessons move an estimate, and what a run teaches.
 
-    declared   final: only an OOM raises it, and nothing lowers it again
+    declared   final: only an OOM raises it, and nothing lowers it again but another declaration
     derived    a peak above it raises it at once; three healthy runs lower it
     a guess    one healthy run takes its place; a peak above it raises it at once
 
@@ -106,6 +106,11 @@ def _merged(before: Lesson, now: Lesson) -> Lesson:
         card=before.card if now.card is None else max(before.card or 0, now.card),
         cards=max(before.cards, now.cards),
     )
+
+
+def pardoned(lessons: Lessons) -> Lessons:
+    """The lessons without what OOMs have taught: somebody has declared anew what it needs, and that is final."""
+    return replace(lessons, runs=tuple(replace(each, floor=0) for each in lessons.runs), floor=0)
 
 
 def is_news(lessons: Lessons, lesson: Lesson) -> bool:

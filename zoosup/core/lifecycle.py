@@ -153,7 +153,8 @@ def _probed_ready(model: Model, fact: ProbedReady) -> Model:
     first = model.run.ready_at if model.run.ready_at is not None else fact.now
     since = model.run.ready_since if model.run.ready_since is not None else fact.now
     ready = _with_run(model, ready_at=first, ready_since=since)
-    return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None)
+    took = fact.now - model.run.booked_at if model.run.ready_at is None else model.load_time
+    return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took)
 
 
 def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
@@ -283,6 +284,8 @@ def _ending(run: Run, cause: Cause, fact: Gone) -> Exit | None:
     if end is None and cause in CRASHES:
         message = run.leaving.message if run.leaving is not None else "ended, nobody saw how"
         end = Exit(ExitReason.ERROR, run.started_at + fact.now - run.booked_at, message=message)
+    if end is not None and cause is Cause.PRESSURE and run.leaving is not None:
+        return replace(end, message=end.message or run.leaving.message)
     if end is None or cause not in _NAMED or run.leaving is None:
         return end
     return replace(end, reason=_NAMED[cause], message=run.leaving.message)

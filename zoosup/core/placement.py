@@ -7,13 +7,13 @@
 Pure arithmetic over one pass's scratch paper (`Room`); it decides about one candidate and changes nothing.
 """
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import cooldown
+from zoosup.core import cooldown, eviction
 from zoosup.core.admission import VRAM, Holding, Ledger, Sum, explain, holders
 from zoosup.core.cards import NOWHERE, Layout, rebooked
+from zoosup.core.demand import Wishes, may_leave_at, yields
 from zoosup.core.estimate import need
 from zoosup.core.status import (
     SERVING_PHASES,
@@ -50,6 +50,7 @@ class Answer:
     start: bool = False
     evict: tuple[tuple[str, str], ...] = ()  # (model, message)
     layout: Layout = NOWHERE
+    look_at: float | None = None  # when somebody who stays for the present may leave for it
 
 
 @dataclass(slots=True)
@@ -59,13 +60,20 @@ class Room:
     spec: ZooSpec
     observed: Observed
     switch: Switch | None = None
-    wanted: tuple[str, ...] = ()
+    wishes: Wishes = field(default_factory=Wishes)
     cooling: tuple[Cooldown, ...] = ()
     leaving: set[str] = field(default_factory=set)
     starting: set[str] = field(default_factory=set)
-    earlier: set[str] = field(default_factory=set)  # wanted, and placed before the candidate at hand
+    earlier: set[str] = field(
+        default_factory=set
+    )  # wanted by the file, and placed before the candidate at hand
     ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)
     ports: dict[int, str] = field(default_factory=dict)  # those that live runs use, and whose each is
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """All who are wanted, in the order in which they are placed."""
+        return self.wishes.all
 
     def __post_init__(self) -> None:
         self.switch = self.observed.switch
@@ -92,7 +100,8 @@ class Room:
                 # It has loaded, so that what it holds is no longer free: promised once more it would count twice.
                 blind.append(ledger)
                 held = amount
-            ledger.add(model.name, Holding(amount, held or 0))
+            # What it holds beyond its need is as little for others as what it was promised.
+            ledger.add(model.name, Holding(max(amount, held or 0), held or 0))
         if run.leaving is not None:
             self.leaving.add(model.name)
         self.ports[run.port] = model.name
@@ -103,8 +112,7 @@ class Room:
         spec = self.spec.models.get(model.name)
         if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
-        declared = rebooked(need(spec, model.weights, model.lessons), run)
-        return {pool: max(amount, run.measured.get(pool, 0)) for pool, amount in declared.items()}
+        return rebooked(need(spec, model.weights, model.lessons), run)
 
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
@@ -254,11 +262,20 @@ class Weighing:
         cooling = self._cooling()
         if cooling:
             return self._no("waits", Reason.COOL_DOWN, _cools(cooling))
-        chosen = self._minimal(forced - leaving, victims)
+        chosen = self._minimal(forced - leaving)
         if chosen is None:
-            return self._short(leaving | set(victims))
+            return self._in_time(leaving | set(victims))
         evict = tuple((name, f"makes room for {self.model.name}") for name in chosen)
         return replace(self._no("waits", Reason.EVICTION, _waits_for(chosen)), evict=evict)
+
+    def _in_time(self, without: set[str]) -> Answer:
+        """Not with all that may leave now: others may later, when they are idle or have stayed their time."""
+        later = self._later()
+        if not later or not self._fits(without | set(later)):
+            return self._short(without)
+        times = [at for at in later.values() if at is not None]
+        waits = self._no("waits", Reason.EVICTION, f"waits until {', '.join(sorted(later))} may leave")
+        return replace(waits, look_at=min(times, default=None))
 
     def _short(self, without: set[str]) -> Answer:
         """Not even with all of those gone: strangers hold the memory, or it can't be read."""
@@ -280,31 +297,100 @@ class Weighing:
         return self.room.outgoing_for(self.model.name) if overlap else set()
 
     def victims(self) -> tuple[str, ...]:
-        """Who may be stopped for it, dearest last: those a switch takes out, then wanted ones of lower priority."""
-        later = (n for n in reversed(self.room.wanted) if n not in self.room.earlier and n != self.model.name)
-        outgoing = sorted(self.room.outgoing_for(self.model.name) - self._kept())
-        models = self.room.observed.models
-        candidates = dict.fromkeys((*outgoing, *later))
-        return tuple(
-            n for n in candidates if models[n].phase in SERVING_PHASES and n not in self.room.leaving
-        )
+        """Who may be stopped for it now, dearest last."""
+        return tuple(name for group in self._groups() for name in group)
 
-    def _minimal(self, forced: set[str], victims: Sequence[str]) -> tuple[str, ...] | None:
-        """A set that makes it fit and of which nobody could be spared; None when not even all of them do."""
-        leaving = self.room.leaving
-        if not self._fits(leaving | set(victims)):
-            return None
-        first = [n for n in victims if n in forced]
-        ordered = first + [n for n in victims if n not in forced]
-        # One more never makes it fit less, so that the fewest from the front are found by halving.
-        prefixes = range(len(ordered) + 1)
-        fewest = bisect_left(prefixes, True, len(first), key=lambda n: self._fits(leaving | set(ordered[:n])))
-        chosen = ordered[:fewest]
-        for name in [n for n in reversed(chosen) if n not in forced]:
-            fewer = [n for n in chosen if n != name]
-            if self._fits(leaving | set(fewer)):
-                chosen = fewer
-        return tuple(chosen)
+    def _groups(self) -> tuple[tuple[str, ...], ...]:
+        """Those who may be stopped for it, one kind after the other.
+
+        Those a switch takes out, idle on-demand models, pinned ones of lower priority, busy on-demand models.
+        """
+        outgoing = sorted(self.room.outgoing_for(self.model.name) - self._kept())
+        idle, busy = self._displaceable()
+        groups: list[tuple[str, ...]] = []
+        known: set[str] = set()
+        for group in (outgoing, idle, self._lower(), busy):
+            fresh = tuple(n for n in group if n not in known and self._serves(n))
+            known.update(fresh)
+            groups.append(fresh)
+        return tuple(groups)
+
+    def _serves(self, name: str) -> bool:
+        return self.room.observed.models[name].phase in SERVING_PHASES and name not in self.room.leaving
+
+    def _lower(self) -> list[str]:
+        """Pinned ones that come after it, the last first; only another pinned one is above any."""
+        pinned = self.room.wishes.pinned
+        if self.model.name not in pinned:
+            return []
+        return [n for n in reversed(pinned) if n not in self.room.earlier and n != self.model.name]
+
+    def _displaceable(self) -> tuple[list[str], list[str]]:
+        """On-demand models that may make room for it by now: those that nobody uses, and busy ones."""
+        observed, now = self.room.observed, self.room.observed.now
+        ripe = [n for n, at in self._unpinned().items() if at is not None and at <= now]
+        idle = [n for n in ripe if not observed.demand_for(n).busy]
+        return idle, [n for n in ripe if n not in idle]
+
+    def _later(self) -> dict[str, float | None]:
+        """On-demand models that may make room for it one day, and when (None: once they are idle or ready)."""
+        now, models = self.room.observed.now, self.room.observed.models
+        found = {n: at for n, at in self._unpinned().items() if at is None or at > now}
+        # Others whose clients have waited longer: they come first, and one day go again.
+        before = (n for n in self.room.wishes.asked if models[n].run is None and n != self.model.name)
+        return found | dict.fromkeys(before)
+
+    def _unpinned(self) -> dict[str, float | None]:
+        """On-demand models that run, each with the time from which it may make room for this one."""
+        room = self.room
+        resting = self.model.name in room.wishes.resting
+        found: dict[str, float | None] = {}
+        for name, model in room.observed.models.items():
+            spec = room.spec.models.get(name)
+            if spec is None or model.run is None or name == self.model.name or name in room.earlier:
+                continue
+            if yields(model, spec) and self._serves(name):
+                asks = None if resting else self.model.name
+                found[name] = may_leave_at(asks, model, room.spec, room.observed)
+        return found
+
+    def _minimal(self, forced: set[str]) -> tuple[str, ...] | None:
+        """A set that makes it fit and of which nobody could be spared; None when not even all of them do.
+
+        No busy model leaves where idle ones suffice, and no pinned one where on-demand ones do.
+        """
+        before = tuple(n for n in self.victims() if n in forced)
+        for group in self._groups():
+            some = tuple(n for n in group if n not in forced)
+            if self._fits(self.room.leaving | {*before, *some}):
+                return self._from_group(before, some, forced)
+            before = (*before, *some)
+        return None
+
+    def _from_group(
+        self, before: tuple[str, ...], group: tuple[str, ...], forced: set[str]
+    ) -> tuple[str, ...]:
+        """Of `group` the least that suffices beside all of `before`, of whom the needless are then spared."""
+
+        def fits(gone: AbstractSet[str]) -> bool:
+            return self._fits(self.room.leaving | gone | set(before))
+
+        def suffices(gone: AbstractSet[str]) -> bool:
+            return self._fits(self.room.leaving | gone)
+
+        if all(n in self._unpinned() for n in group):
+            chosen = eviction.cheapest([self._candidate(n) for n in group], fits) or ()
+        else:
+            chosen = eviction.fewest(group, fits)
+        return eviction.spare((*before, *chosen), suffices, forced)
+
+    def _candidate(self, name: str) -> eviction.Candidate:
+        model, observed = self.room.observed.models[name], self.room.observed
+        run = model.run
+        assert run is not None  # noqa: S101 - only who runs can leave
+        used = observed.demand_for(name).last_used or run.ready_at or observed.now
+        holds = sum(self.room.promised_to(model, run).values())
+        return eviction.Candidate(name, holds, observed.now - used, model.load_time)
 
     def _own(self) -> set[str]:
         """Its own promise must not stand against it."""

@@ -9,8 +9,9 @@ latency. It reads no clock (`observed.now`), touches nothing and remembers nothi
     2. cool-downs that are over
     3. runs on their way out: the next step of their stopping
     4. runs nobody wants any longer: tell them to leave
-    5. models that are wanted, in order of priority: start, wait (and why), or make room
-    6. models that rest: what to call their rest
+    5. pools that run short: who has to go before the kernel takes one
+    6. models that are wanted, in order of priority: start, wait (and why), or make room
+    7. models that rest: what to call their rest
 
 There is no step that moves: where B waits for A's room, A is told to leave, and a later pass starts B.
 """
@@ -18,8 +19,8 @@ There is no step that moves: where B waits for A's room, A is told to leave, and
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from zoosup.core import cooldown, switch as switching
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core import cooldown, demand, guard, switch as switching
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.estimate import need
 from zoosup.core.placement import Answer, Room, Verdict, outdated
 from zoosup.core.siting import intended, renewal, weigh
@@ -40,7 +41,7 @@ from zoosup.core.status import (
 )
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec, ZooSpec
-from zoosup.spec.units import describe_size
+from zoosup.spec.units import describe_size, format_duration
 
 PREFLIGHT_FRESH = 2.0
 """Seconds that a look at a model's files and port is believed."""
@@ -77,7 +78,10 @@ _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come."""
+    """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come.
+
+    `strains` are the pools that are short, worst first.
+    """
 
     actions: tuple[Action, ...]
     conditions: tuple[Condition, ...]
@@ -85,6 +89,7 @@ class Plan:
     switch: Switch | None
     verdicts: Mapping[str, Verdict]
     wanted: tuple[str, ...]
+    strains: tuple[guard.Strain, ...] = ()
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:
@@ -95,6 +100,7 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
         the.end_cooldowns()
     the.go_on_leaving()
     the.release()
+    the.relieve()
     the.place_the_wanted()
     the.name_the_rest()
     return the.answer()
@@ -111,6 +117,7 @@ class _Pass:
     conditions: list[Condition] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     wake_at: float | None = None
+    strains: tuple[guard.Strain, ...] = ()
 
     # 1. the switch under way
 
@@ -118,7 +125,8 @@ class _Pass:
         settling = bool(self.room.cooling) or bool(self.room.leaving)
         progress = switching.Progress(self._may_roll_back(), settling)
         self.room.switch = switching.judge(self.observed.switch, self.observed.models, progress)
-        self.room.wanted = tuple(dict.fromkeys(self._wanted()))
+        listed = switching.effective(self.spec.active, self.room.switch)
+        self.room.wishes = demand.wishes(self.spec, self.observed, listed)
         if self.room.switch is not None:
             self.conditions.append(_switched(self.room.switch))
 
@@ -127,13 +135,6 @@ class _Pass:
         switch, models = self.observed.switch, self.observed.models
         back = [n for n in switch.outgoing if n in self.spec.models] if switch is not None else []
         return self.spec.switch.rollback and any(models[n].override is not Override.STOP for n in back)
-
-    def _wanted(self) -> list[str]:
-        models = self.observed.models
-        listed = switching.effective(self.spec.active, self.room.switch)
-        by_file = [n for n in listed if n in self.spec.models and models[n].override is not Override.STOP]
-        by_hand = [n for n, m in models.items() if m.override is Override.START and n in self.spec.models]
-        return [*by_file, *by_hand]
 
     # 2. cool-downs that are over
 
@@ -212,11 +213,52 @@ class _Pass:
             return Cause.STOPPED_BY_HAND, "stopped by hand"
         if switching.retained(self.room.switch, model.name, self.spec.models, self.observed.models):
             return None
-        if model.name not in self.spec.models:
+        spec = self.spec.models.get(model.name)
+        if spec is None:
             return Cause.NOT_WANTED, "taken out of the file"
+        if spec.on_demand and model.run is not None:
+            return self._kept_long_enough(model, model.run, spec)
         return Cause.NOT_WANTED, switching.successors(self.room.switch, model.name) or "not in active"
 
-    # 5. models that are wanted
+    def _kept_long_enough(self, model: Model, run: Run, spec: ModelSpec) -> tuple[Cause, str] | None:
+        """Nobody asks for it now: it stays for the next who does, unless that wouldn't be what the file says."""
+        if outdated(run.spec, spec):
+            return Cause.SPEC_CHANGED, f"{_changed(run.spec, spec)} changed in the file"
+        until = demand.idle_until(model, spec, self.observed)
+        if until is None:
+            return None
+        if until > self.observed.now:
+            self._wake(until)
+            return None
+        return Cause.IDLE, f"nobody has asked for it for {format_duration(spec.idle_timeout)} (idle_timeout)"
+
+    # 5. pools that run short
+
+    def relieve(self) -> None:
+        self.strains = guard.judge(self.room)
+        for strain in self.strains:
+            self._wake(strain.wake_at)
+            if strain.victim is not None:
+                self._send_for(strain, self.observed.models[strain.victim])
+        if self.strains:
+            said = "; ".join(strain.message for strain in self.strains)
+            self.conditions.append(Condition(None, "MemoryPressure", True, self.strains[0].reason, said))
+
+    def _send_for(self, strain: guard.Strain, model: Model) -> None:
+        run = model.run
+        assert run is not None  # noqa: S101 - only a run holds memory
+        if strain.level is guard.Level.SOFT:
+            self._leave(model, Cause.PRESSURE, strain.message)
+            return
+        # Nothing asks it to finish first: at this level that is time which the host may not have.
+        self.room.leaving.add(model.name)
+        step: Callable[[str, str, Cause, str], Action] = Stop
+        if strain.level is guard.Level.CRITICAL:
+            step = Kill
+            self.actions = [a for a in self.actions if not _ends(a, run)]
+        self.actions.append(step(model.name, run.id, Cause.PRESSURE, strain.message))
+
+    # 6. models that are wanted
 
     def place_the_wanted(self) -> None:
         for name in self.room.wanted:
@@ -228,7 +270,8 @@ class _Pass:
             elif model.run.exit is not None and self._stale(model):
                 # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
                 self._inspect(model, spec)
-            self.room.earlier.add(name)
+            if name not in self.room.wishes.asked:
+                self.room.earlier.add(name)
 
     def _place(self, model: Model, spec: ModelSpec) -> None:
         if self._is_given_up(model, spec):
@@ -282,6 +325,8 @@ class _Pass:
         best = min(answers, key=lambda a: _PREFERENCE[a.verdict.outcome])
         if best.verdict.outcome == "refused":
             self._hold(model, Phase.PENDING, best.verdict)
+        elif best.start and (pressed := self._under_pressure(best)) is not None:
+            self._wait(model, spec, pressed, answer=best)
         elif (best.start or best.evict) and self._stale(model):
             # Its files may be gone since they were looked at: nothing is spawned or stopped on the word of an old look.
             self._inspect(model, spec)
@@ -291,7 +336,19 @@ class _Pass:
         else:
             for name, message in best.evict:
                 self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
+            if best.look_at is not None:
+                self._wake(best.look_at)
             self._wait(model, spec, best.verdict, answer=best)
+
+    def _under_pressure(self, answer: Answer) -> Verdict | None:
+        """Nothing is started on a host whose RAM is short, nor on a GPU that is, however little it needs."""
+        for strain in self.strains:
+            pool = strain.pool
+            if pool.node == answer.node and (pool.kind == "ram" or pool.id in answer.layout.amounts):
+                return Verdict(
+                    "waits", Reason.MEMORY, f"memory is short: {strain.message}", answer.verdict.sums
+                )
+        return None
 
     def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
         self.verdicts[model.name] = answer.verdict
@@ -324,7 +381,7 @@ class _Pass:
         if reason in _POLLED:
             self._wake(self.observed.now + MEMORY_POLL)
 
-    # 6. models that rest
+    # 7. models that rest
 
     def name_the_rest(self) -> None:
         wanted = set(self.room.wanted)
@@ -345,8 +402,15 @@ class _Pass:
             self._rest(model, Reason.STOPPED_BY_HAND)
         elif undone and switch is not None:
             self._hold(model, Phase.FAILED, Verdict("refused", Reason.ROLLED_BACK, switch.message))
+        elif model.phase is Phase.FAILED and model.reason in GIVEN_UP and self._on_demand(model):
+            # Else each request would start anew what has been given up, and nobody else would have to say so.
+            self._note(model, Verdict("refused", model.reason, model.message))
         else:
             self._rest(model, Reason.NOT_WANTED)
+
+    def _on_demand(self, model: Model) -> bool:
+        spec = self.spec.models.get(model.name)
+        return spec is not None and spec.on_demand and model.reason != Reason.ROLLED_BACK
 
     def _rest(self, model: Model, reason: Reason) -> None:
         if (model.phase, model.reason) != (Phase.STOPPED, reason):
@@ -360,7 +424,13 @@ class _Pass:
         self._check_the_gpus()
         room = self.room
         return Plan(
-            tuple(self.actions), tuple(self.conditions), self.wake_at, room.switch, self.verdicts, room.wanted
+            tuple(self.actions),
+            tuple(self.conditions),
+            self.wake_at,
+            room.switch,
+            self.verdicts,
+            room.wanted,
+            self.strains,
         )
 
     def _check_the_estimates(self) -> None:
@@ -397,7 +467,8 @@ class _Pass:
             return
         self.room.leaving.add(model.name)
         gentle = cause not in _FAULTS and model.phase in {Phase.READY, Phase.UNREADY}
-        asks_first = gentle and self.room.spec_of(model).stop.before is not None
+        answering = self.observed.demand_for(model.name).inflight > 0
+        asks_first = gentle and (answering or self.room.spec_of(model).stop.before is not None)
         step: Callable[[str, str, Cause, str], Action] = Drain if asks_first else Stop
         self.actions.append(step(model.name, run.id, cause, message))
 
@@ -412,8 +483,10 @@ class _Pass:
     ) -> None:
         """It will run: its room is promised to it, so that no later model keeps it waiting."""
         node = self.observed.nodes[0].name if answer is None else answer.node
-        layout = intended(self.room, model, spec, node) if answer is None else answer.layout
-        self.room.promise(model.name, layout.amounts, node)
+        if not (model.name in self.room.wishes.asked and verdict.reason in _POLLED):
+            # Of clients who wait for what strangers hold nobody can say how long: others don't wait behind them.
+            layout = intended(self.room, model, spec, node) if answer is None else answer.layout
+            self.room.promise(model.name, layout.amounts, node)
         if verdict.reason in _POLLED:
             self._wake(self.observed.now + MEMORY_POLL)
         self._hold(model, phase, verdict)
@@ -429,6 +502,10 @@ class _Pass:
 
     def _wake(self, at: float) -> None:
         self.wake_at = at if self.wake_at is None else min(at, self.wake_at)
+
+
+def _ends(action: Action, run: Run) -> bool:
+    return isinstance(action, Drain | Stop) and action.run_id == run.id
 
 
 def _switched(switch: Switch) -> Condition:

@@ -40,7 +40,7 @@ async def _serve(options: Options) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m zoosup.demo",
-        description="A demonstration model server: speaks OpenAI's API, holds memory, understands nothing.",
+        description="A demonstration model server: speaks a model's APIs, holds memory, understands nothing.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--crash-after", type=time, metavar="TIME", help="exit this long after becoming ready")
     option("--exit-code", type=int, default=1, metavar="CODE", help="for --crash-after and --fail-load")
     option("--unready-after", type=time, metavar="TIME", help="let /health answer 503 from then on")
+    option("--sleep", action="store_true", help="offer POST /sleep and /wake_up, which give the memory back")
     option("--ignore-term", action="store_true", help="stay on SIGTERM, so that only SIGKILL ends it")
     return parser
 

@@ -35,6 +35,7 @@ class Reply:
     tokens: tuple[str, ...]
     finish: Finish
     prompt_tokens: int
+    include_usage: bool = False  # at the end of a stream
 
     @property
     def usage(self) -> dict[str, int]:
@@ -64,17 +65,17 @@ class Reply:
         """One token as an event of a stream."""
         return self._event({"content": token} if self.kind == "chat" else token, None)
 
-    def closing(self, *, include_usage: bool) -> list[bytes]:
+    def closing(self) -> list[bytes]:
         """The events after the last token of a stream."""
         events = [self._event({} if self.kind == "chat" else "", self.finish)]
-        if include_usage:
-            events.append(_sse({**self._head(self._chunk_name()), "choices": [], "usage": self.usage}))
+        if self.include_usage:
+            events.append(sse({**self._head(self._chunk_name()), "choices": [], "usage": self.usage}))
         return [*events, b"data: [DONE]\n\n"]
 
     def _event(self, delta: object, finish: Finish | None) -> bytes:
         field = "delta" if self.kind == "chat" else "text"
         choice = {"index": 0, field: delta, "finish_reason": finish, "logprobs": None}
-        return _sse({**self._head(self._chunk_name()), "choices": [choice]})
+        return sse({**self._head(self._chunk_name()), "choices": [choice]})
 
     def _chunk_name(self) -> str:
         return "chat.completion.chunk" if self.kind == "chat" else "text_completion"
@@ -85,22 +86,28 @@ class Reply:
 
 def reply(kind: Kind, body: Mapping[str, Any], *, serial: int, model: str, created: int) -> Reply:
     """Compose the answer to a chat or text completion; a ValueError says what the request lacks."""
-    prompt = _last_message(body.get("messages")) if kind == "chat" else _text(body.get("prompt", ""))
-    words = f"{DISCLAIMER} {model} heard: {prompt}".split()
-    limit = body.get("max_completion_tokens", body.get("max_tokens"))
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
-        raise ValueError("max_tokens must be a number of tokens")
-    kept = words if limit is None else words[:limit]
-    tokens = tuple(word if i == 0 else f" {word}" for i, word in enumerate(kept))
+    prompt = last_message(body.get("messages")) if kind == "chat" else text_of(body.get("prompt", ""))
+    tokens, finish = speak(model, prompt, body.get("max_completion_tokens", body.get("max_tokens")))
     return Reply(
         kind=kind,
         id=f"{'chatcmpl' if kind == 'chat' else 'cmpl'}-demo-{serial}",
         model=model,
         created=created,
         tokens=tokens,
-        finish="stop" if len(kept) == len(words) else "length",
+        finish=finish,
         prompt_tokens=len(prompt.split()),
+        include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
     )
+
+
+def speak(model: str, prompt: str, limit: object) -> tuple[tuple[str, ...], Finish]:
+    """The words of an answer, at most `limit` of them (None: all), and why it ends; a ValueError for a bad limit."""
+    words = f"{DISCLAIMER} {model} heard: {prompt}".split()
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise ValueError("the most tokens of an answer must be a number of them")
+    kept = words if limit is None else words[:limit]
+    tokens = tuple(word if i == 0 else f" {word}" for i, word in enumerate(kept))
+    return tokens, "stop" if len(kept) == len(words) else "length"
 
 
 def embeddings(body: Mapping[str, Any], *, model: str) -> dict[str, Any]:
@@ -132,23 +139,27 @@ def models(model: str, created: int) -> dict[str, Any]:
     return {"object": "list", "data": [entry]}
 
 
-def _sse(value: object) -> bytes:
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
+def sse(value: object, event: str = "") -> bytes:
+    """One event of a stream, with a name where the API gives its events one."""
+    name = f"event: {event}\n".encode() if event else b""
+    return name + b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
 def _pack(vector: Sequence[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-def _last_message(messages: object) -> str:
+def last_message(messages: object) -> str:
+    """The text of the last message; a ValueError where there is none."""
     if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
         raise ValueError("messages must be a list of at least one message")
-    return _text(messages[-1].get("content") or "")
+    return text_of(messages[-1].get("content") or "")
 
 
-def _text(value: object) -> str:
-    if isinstance(value, list):  # a chat message's parts, or a completion's prompts or token ids
-        return " ".join(_text(part.get("text", "") if isinstance(part, dict) else part) for part in value)
+def text_of(value: object) -> str:
+    """The text of a string, of a list of parts, or of a list of prompts or token ids."""
+    if isinstance(value, list):
+        return " ".join(text_of(part.get("text", "") if isinstance(part, dict) else part) for part in value)
     return str(value)
 
 
@@ -157,4 +168,4 @@ def _inputs(value: object) -> list[str]:
         return [value]
     if not isinstance(value, list) or not value:
         raise ValueError("input must be a string or a list of them")
-    return [_text(value)] if isinstance(value[0], int) else [_text(item) for item in value]
+    return [text_of(value)] if isinstance(value[0], int) else [text_of(item) for item in value]

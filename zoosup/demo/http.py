@@ -1,12 +1,13 @@
 """HTTP/1.1 over asyncio streams, as much as a model server's clients use.
 
-Knows requests, responses and their framing; refuses to know any route. Not for the open internet: no TLS, no
-multipart, bodies are held in memory.
+Knows requests, responses and their framing; refuses to know any route. Not for the open internet: no TLS, bodies
+are held in memory.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 16 * 1024 * 1024
 MAX_HEADERS = 100
+
+_FIELD_NAME = re.compile(rb'(?i)content-disposition:[^\r\n]*[; ]name="([^"]*)"')
 
 
 class HttpError(Exception):
@@ -34,6 +37,7 @@ class Request:
 
     method: str
     path: str
+    query: str
     version: str
     headers: dict[str, str]
     body: bytes
@@ -43,6 +47,16 @@ class Request:
         """Whether the client will send another request on this connection."""
         wish = self.headers.get("connection", "").lower()
         return wish == "keep-alive" if self.version == "HTTP/1.0" else wish != "close"
+
+    def form(self) -> dict[str, bytes]:
+        """The fields of a multipart/form-data body; an HttpError of 400 when it is something else."""
+        kind, _, parameters = self.headers.get("content-type", "").partition(";")
+        name, _, boundary = parameters.strip().partition("=")
+        if kind.strip().lower() != "multipart/form-data" or name.lower() != "boundary" or not boundary:
+            raise HttpError(HTTPStatus.BAD_REQUEST, "the body is not multipart/form-data")
+        mark = b"\r\n--" + boundary.strip('"').encode("latin-1")
+        parts = (b"\r\n" + self.body).split(mark)[1:-1]
+        return dict(_field(part.removeprefix(b"\r\n")) for part in parts)
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; an HttpError of 400 when it is something else."""
@@ -75,6 +89,14 @@ def error_response(error: HttpError) -> Response:
     return json_response({"error": detail}, error.status)
 
 
+def _field(part: bytes) -> tuple[str, bytes]:
+    head, _, value = part.partition(b"\r\n\r\n")
+    found = _FIELD_NAME.search(head)
+    if found is None:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "a part of the form has no name")
+    return found[1].decode(errors="replace"), value
+
+
 async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
     """Read the next request; None when the client has closed the connection.
 
@@ -91,7 +113,8 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     if headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await _body(reader, headers)
-    return Request(method, target.partition("?")[0], version, headers, body)
+    path, _, query = target.partition("?")
+    return Request(method, path, query, version, headers, body)
 
 
 async def write_response(writer: asyncio.StreamWriter, request: Request | None, response: Response) -> bool:

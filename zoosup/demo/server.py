@@ -1,6 +1,7 @@
-"""The demonstration server's life: load, serve, misbehave on request, leave gracefully.
+"""The demonstration server's life: load, serve, sleep, misbehave on request, leave gracefully.
 
-Knows the routes and the phases; refuses to know framing (`http`), wording (`answers`) and memory (`ballast`).
+Knows the phases and who may be answered in each; refuses to know what is answered (`routes`), framing (`http`) and
+memory (`ballast`).
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from zoosup.demo import answers
+from zoosup.demo import answers, websocket
 from zoosup.demo.ballast import Ballast
 from zoosup.demo.http import (
     HttpError,
@@ -26,9 +26,15 @@ from zoosup.demo.http import (
     read_request,
     write_response,
 )
+from zoosup.demo.routes import Routes
 
-Phase = Literal["loading model", "ok", "unwell", "stopping"]
-Handler = Callable[[Request], Awaitable[Response]]
+if TYPE_CHECKING:
+    from zoosup.demo.routes import Handler
+
+Phase = Literal["loading model", "ok", "unwell", "sleeping", "waking up", "stopping"]
+
+_DEAF: frozenset[Phase] = frozenset({"loading model", "sleeping", "waking up"})
+"""Phases without a model in memory that could answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Options:
     fail_load: bool
     ignore_term: bool
     listen_late: bool
+    sleep: bool
 
 
 class DemoServer:
@@ -64,16 +71,20 @@ class DemoServer:
         self._idle: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._created = int(time.time())
-        self._serial = 0
-        self._routes: dict[tuple[str, str], Handler] = {
+        self._turning = asyncio.Lock()  # asleep or awake
+        self._states: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._info,
             ("GET", "/props"): self._info,
             ("GET", "/health"): self._health,
             ("GET", "/models"): self._models,
-            ("POST", "/chat/completions"): self._chat,
-            ("POST", "/completions"): self._completion,
-            ("POST", "/embeddings"): self._embeddings,
         }
+        if options.sleep:
+            self._states |= {
+                ("GET", "/is_sleeping"): self._is_sleeping,
+                ("POST", "/sleep"): self._sleep,
+                ("POST", "/wake_up"): self._wake_up,
+            }
+        self._routes = self._states | Routes(options.model_id, options.token_delay).table
 
     async def run(self) -> int:
         """Serve until a signal or a fault asked for on the command line; the exit code."""
@@ -173,6 +184,10 @@ class DemoServer:
             request = await read_request(reader, writer)
             if request is None:
                 return False
+            if request.path == "/ws":
+                writer.write(websocket.accept(request))
+                await websocket.echo(reader, writer)  # idle all the while, so that a stop waits for no client
+                return False
             self._idle.discard(writer)
             response = await self._answer(request)
         except HttpError as error:
@@ -186,13 +201,14 @@ class DemoServer:
 
     async def _answer(self, request: Request) -> Response:
         path = request.path.removeprefix("/v1") or "/"
-        handler = self._routes.get((request.method, path))
+        asked = request.method, path
+        handler = self._routes.get(asked)
         if handler is None:
             known = any(route == path for _, route in self._routes)
             status = HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND
             raise HttpError(status, f"no such route: {request.method} {request.path}")
-        if request.method == "POST" and self.phase == "loading model":
-            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "Loading model", "unavailable_error")
+        if asked not in self._states and self.phase in _DEAF:
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, self.phase.capitalize(), "unavailable_error")
         try:
             return await handler(request)
         except ValueError as error:
@@ -210,34 +226,31 @@ class DemoServer:
     async def _models(self, _: Request) -> Response:
         return json_response(answers.models(self.options.model_id, self._created))
 
-    async def _chat(self, request: Request) -> Response:
-        return await self._complete("chat", request)
+    # sleep: as vLLM's sleep mode, whose first level keeps the weights in RAM; here they are what is given back
 
-    async def _completion(self, request: Request) -> Response:
-        return await self._complete("text", request)
+    async def _is_sleeping(self, _: Request) -> Response:
+        return json_response({"is_sleeping": self.phase in {"sleeping", "waking up"}})
 
-    async def _embeddings(self, request: Request) -> Response:
-        return json_response(answers.embeddings(request.json(), model=self.options.model_id))
+    async def _sleep(self, request: Request) -> Response:
+        if request.query not in {"", "level=1", "level=2"}:
+            raise ValueError("level must be 1 or 2")
+        async with self._turning:
+            if self.phase in {"loading model", "stopping"}:
+                raise ValueError(f"it can't sleep while it is {self.phase}")
+            self.phase = "sleeping"
+            await self._ballast.release(self.options.stop_time)
+        say("asleep")
+        return json_response({"is_sleeping": True})
 
-    async def _complete(self, kind: answers.Kind, request: Request) -> Response:
-        body = request.json()
-        self._serial += 1
-        now = int(time.time())
-        reply = answers.reply(kind, body, serial=self._serial, model=self.options.model_id, created=now)
-        if body.get("stream"):
-            wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            return Response(self._stream(reply, include_usage=wants_usage), content_type="text/event-stream")
-        await asyncio.sleep(self.options.token_delay * len(reply.tokens))
-        return json_response(reply.document())
-
-    async def _stream(self, reply: answers.Reply, *, include_usage: bool) -> AsyncIterator[bytes]:
-        for event in reply.opening():
-            yield event
-        for token in reply.tokens:
-            await asyncio.sleep(self.options.token_delay)
-            yield reply.token(token)
-        for event in reply.closing(include_usage=include_usage):
-            yield event
+    async def _wake_up(self, _: Request) -> Response:
+        async with self._turning:
+            if self.phase == "sleeping":
+                self.phase = "waking up"
+                await self._ballast.load(self.options.load_time)
+                if self.phase == "waking up":
+                    self.phase = "ok"
+                    say(f"awake, and holds {self._ballast.held} bytes")
+        return json_response({"is_sleeping": False})
 
 
 def say(text: str) -> None:

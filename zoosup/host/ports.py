@@ -121,6 +121,12 @@ class Gauge(Protocol):
     def oom_kills(self) -> int | None:
         """How often the kernel has killed for want of memory since boot; None where it doesn't say."""
 
+    def stalled(self) -> float | None:
+        """The share (0 to 1) of the last second in which everything that had work to do waited for memory.
+
+        None where the kernel doesn't say (PSI: not on macOS, and not on every Linux). Never raises.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -163,6 +169,37 @@ class Inspector(Protocol):
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warmed:
+    """What reading ahead came to: bytes read from the disk, bytes that were in memory already, seconds.
+
+    `problem` says why it ended early, for people; empty when all was read or the bound was reached.
+    """
+
+    read: int
+    there: int
+    seconds: float
+    problem: str = ""
+
+
+class Warming(Protocol):
+    """Weights that are being read into the page cache."""
+
+    @property
+    def done(self) -> Warmed | None:
+        """What it came to; None while it goes on."""
+
+    def cancel(self) -> None:
+        """End it at the next piece, some MiB from here; does nothing once it is done."""
+
+
+class Warmer(Protocol):
+    """Reads weights into the page cache, so that the start which needs them finds them there."""
+
+    def warm(self, spec: ModelSpec, limit: int) -> Warming:
+        """Begin to read the model's weights, at most `limit` bytes from the disk; never blocks, never raises."""
 
 
 class Logs(Protocol):
@@ -240,6 +277,7 @@ class Host:
     gauge: Gauge
     prober: Prober
     inspector: Inspector
+    warmer: Warmer
     logs: Logs
     store: Store
     records: Records

@@ -36,18 +36,18 @@ class WeightReader:
 
     def _facts(self, path: Path) -> FileFacts | None:
         try:
-            parts, reader, problem = _parts(path)
-            seen = [part.stat() for part in parts]
+            files, reader, problem = _parts(path)
+            seen = [part.stat() for part in files]
         except (OSError, ValueError):
             return None
         if not all(stat.S_ISREG(each.st_mode) for each in seen) or not seen:
             return None  # a FIFO would keep its reader waiting
-        stamp = tuple((str(p), s.st_size, s.st_mtime_ns) for p, s in zip(parts, seen, strict=True))
+        stamp = tuple((str(p), s.st_size, s.st_mtime_ns) for p, s in zip(files, seen, strict=True))
         key = str(path)
         known = self._known.get(key)
         if known is not None and known[0] == stamp:
             return known[1]
-        facts = _read(parts, sum(size for _, size, _ in stamp), reader, problem)
+        facts = _read(files, sum(size for _, size, _ in stamp), reader, problem)
         facts = replace(facts, changed=max(changed for _, _, changed in stamp))
         self._remember(key, stamp, facts)
         return facts
@@ -59,6 +59,15 @@ class WeightReader:
 
 
 Reader = Callable[[Path], FileFacts]
+
+
+def parts(path: Path) -> tuple[Path, ...]:
+    """Every file of the set that a path names, in order; none where it leads nowhere, or to what is no plain file."""
+    try:
+        found = _parts(path)[0]
+        return tuple(found) if all(stat.S_ISREG(part.stat().st_mode) for part in found) else ()
+    except (OSError, ValueError):
+        return ()
 
 
 def _parts(path: Path) -> tuple[Sequence[Path], Reader | None, str]:
@@ -73,8 +82,8 @@ def _parts(path: Path) -> tuple[Sequence[Path], Reader | None, str]:
     count = int(match["count"])
     if not 0 < count <= _MOST_PARTS:
         return [path], None, f"it claims to be one of {count} parts"
-    parts = [path.with_name(f"{match['stem']}-{i:05}-of-{count:05}.gguf") for i in range(1, count + 1)]
-    there = [part for part in parts if part.is_file()]
+    named = [path.with_name(f"{match['stem']}-{i:05}-of-{count:05}.gguf") for i in range(1, count + 1)]
+    there = [part for part in named if part.is_file()]
     missing = count - len(there)
     return there or [path], _read_gguf, f"{missing} of its {count} parts are missing" if missing else ""
 
@@ -103,19 +112,19 @@ def _indexed(index: Path) -> list[str]:
     return safetensors.shards(text)
 
 
-def _read(parts: Sequence[Path], size: int, reader: Reader | None, problem: str) -> FileFacts:
-    plain = FileFacts("plain", size, len(parts), problem=problem)
+def _read(files: Sequence[Path], size: int, reader: Reader | None, problem: str) -> FileFacts:
+    plain = FileFacts("plain", size, len(files), problem=problem)
     if reader is None or problem:
         return plain
     try:
-        read = [reader(part) for part in parts]
+        read = [reader(part) for part in files]
     except WeightsError as error:
         return replace(plain, problem=str(error))
     except OSError as error:
         return replace(plain, problem=f"can't be read: {error.strerror}")
     tensors = sum(each.tensors for each in read)
     vocabulary = max(each.vocabulary for each in read)
-    return replace(read[0], size=size, parts=len(parts), tensors=tensors, vocabulary=vocabulary)
+    return replace(read[0], size=size, parts=len(files), tensors=tensors, vocabulary=vocabulary)
 
 
 def _read_gguf(path: Path) -> FileFacts:

@@ -107,6 +107,8 @@ def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
         kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
     if model.ooms.count:
         kept["ooms"] = asdict(model.ooms)
+    if model.load_time is not None:
+        kept["load_time"] = round(model.load_time, 3)
     if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
         kept["failed"] = {"reason": str(model.reason), "message": model.message}
     return kept
@@ -153,6 +155,8 @@ def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
     if "ooms" in table:
         ooms = _table(table["ooms"])
         model = replace(model, ooms=Ooms(str(ooms["fingerprint"]), int(ooms["count"])))
+    if "load_time" in table:
+        model = replace(model, load_time=float(table["load_time"]))
     if "failed" in table:
         failed = _table(table["failed"])
         reason, message = Reason(failed["reason"]), str(failed["message"])
@@ -166,10 +170,8 @@ def _steady(state: Mapping[str, Any] | None) -> Any:
         return None
     models = {
         name: (
-            kept.get("override"),
+            *(kept.get(what) for what in ("override", "failed", "load_time", "ooms")),
             kept.get("backoff", {}).get("count"),
-            kept.get("ooms"),
-            kept.get("failed"),
         )
         for name, kept in state["models"].items()
     }

@@ -18,6 +18,7 @@ from zoosup.core.estimate import VISIBLE
 from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
 from zoosup.runtime.zoo import Clock
@@ -33,6 +34,9 @@ CONTAINER_TOOLS = frozenset({"docker", "podman", "nerdctl", "apptainer", "machin
 
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
+
+COMMAND_AT_ONCE = 2.0
+"""Seconds that a stop command gets where nothing else gets any."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +75,7 @@ class Tools:
     ledger: Ledger
     clock: Clock
     environ: Mapping[str, str]
+    leases: Leases
 
 
 class Operations:
@@ -81,6 +86,7 @@ class Operations:
         self._ledger = tools.ledger
         self._clock = tools.clock
         self._environ = tools.environ
+        self._leases = tools.leases
         self._post = post
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: dict[str, asyncio.Task[None]] = {}
@@ -90,6 +96,7 @@ class Operations:
         self._oom_kills_at_first = tools.host.gauge.oom_kills()  # as good as can be had for adopted runs
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
+        self._at_once: set[str] = set()
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
@@ -100,10 +107,18 @@ class Operations:
         drain = self._drains.pop(run.id, None)
         if drain is not None:
             drain.cancel()
+        self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
         self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
 
+    def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:
+        """End it at once; `under_way`: the ladder is at work on it already, and is shortened."""
+        self._at_once.add(run.id)
+        self._host.processes.hasten(run.id, self._grace(run, policy))
+        if not under_way:
+            self.stop(model, run, cause, policy)
+
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
-        """Carry `stop.before` out, bounded by the grace period."""
+        """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
         self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
@@ -192,11 +207,13 @@ class Operations:
             return Path(os.devnull)
 
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
-        before = policy.stop.before
+        before, until = policy.stop.before, self._clock.now() + policy.stop.grace
         try:
+            await self._leases.quiet(run.id, policy.stop.grace)
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
-                verdict = await self._host.prober.drain(self._endpoint(run), call, policy.stop.grace)
+                left = max(0.0, until - self._clock.now())
+                verdict = await self._host.prober.drain(self._endpoint(run), call, left)
                 if not verdict.ok:
                     _log.warning("%s: stop.before did not work: %s", model, verdict.message)
         finally:
@@ -216,15 +233,14 @@ class Operations:
         start = self._starts.get(run.id)
         if start is not None:
             await asyncio.wait({start})
-        if run.exit is None:
+        if run.exit is None and run.id not in self._at_once:
             # What it holds now is what has to come back; the last look may be from the beginning of its load.
             await self._measure()
         values = {"PORT": str(run.port)}
         command = policy.stop.command
-        grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
         ladder = Ladder(
             signal=policy.stop.signal,
-            grace=grace,
+            grace=self._grace(run, policy),
             command=None if command is None else tuple(render(word, values) for word in command),
         )
         ended = await self._host.processes.terminate(run.id, ladder)
@@ -235,6 +251,13 @@ class Operations:
         if end is not None:
             end = await self._explained(model, run, cause, end)
         self._gone(model, run, end, policy.restart)
+
+    def _grace(self, run: Run, policy: ModelSpec) -> float:
+        """Asked when the ladder begins: whoever was in a hurry before then found none to shorten."""
+        if run.id in self._at_once:
+            # Only its own command reaches a server that lives in a container.
+            return 0.0 if policy.stop.command is None else COMMAND_AT_ONCE
+        return policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
 
     async def _explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
         """The exit with the last words of the model, and with its port's holder where that is what killed it."""
@@ -257,6 +280,7 @@ class Operations:
 
     def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:
         self._oom_kills.pop(run.id, None)
+        self._at_once.discard(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._post(Told(model, fact))
 

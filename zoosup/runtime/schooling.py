@@ -24,6 +24,12 @@ class Schoolbook:
         self._lessons: dict[str, Lessons] = {}
         self._written: dict[str, Any] | None = None
 
+    def copy(self) -> "Schoolbook":
+        """A book of its own with the same lessons."""
+        book = Schoolbook()
+        book._lessons = dict(self._lessons)
+        return book
+
     def of(self, fingerprint: str) -> Lessons:
         """What is known of it; a fresh page where that is nothing."""
         return self._lessons.get(fingerprint) or Lessons(fingerprint)
@@ -40,6 +46,13 @@ class Schoolbook:
         until = run.leaving.since if run.leaving is not None else now
         lesson = learning.lesson_of(run, ready_for(run, until), end)
         return lesson is not None and self._take_down(run.fingerprint, lesson)
+
+    def pardon(self, fingerprint: str) -> None:
+        """Forget what OOMs have taught of it."""
+        page = self._lessons.get(fingerprint)
+        if page is not None:
+            self._lessons[fingerprint] = learning.pardoned(page)
+            self._written = None
 
     def _take_down(self, fingerprint: str, lesson: Lesson) -> bool:
         before = self.of(fingerprint)

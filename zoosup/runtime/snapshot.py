@@ -11,11 +11,11 @@ from typing import Any
 
 from zoosup import __version__
 from zoosup.core import estimate
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.admission import VRAM, Sum
 from zoosup.core.cards import rebooked
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Condition, Exit, Model, Phase, Pool, Run
+from zoosup.core.status import NO_DEMAND, Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST
@@ -98,11 +98,15 @@ def _pool(zoo: Zoo, pool: Pool) -> dict[str, Any]:
 def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str, Any]:
     run, spec = model.run, zoo.spec.models.get(model.name)
     backing_off = model.phase is Phase.BACKOFF
+    demand = zoo.demand.get(model.name, NO_DEMAND)
     return {
         "phase": model.phase.value,
         "reason": str(model.reason),
         "message": model.message,
         "active": model.name in zoo.spec.active,
+        "on_demand": spec is not None and spec.on_demand,
+        "task": spec.task.value if spec is not None and spec.task is not None else None,
+        "aliases": list(spec.aliases) if spec is not None else [],
         "pid": run.pid if run is not None else None,
         "port": run.port if run is not None else None,
         "url": f"http://{HOST}:{run.port}" if run is not None else None,
@@ -114,6 +118,10 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
         "last_exit": _exit(model.last_exit),
         "memory": _memory(zoo, model, spec or (run.spec if run is not None else None)),
+        "inflight": demand.inflight,
+        "waiting": demand.waiting,
+        "last_used": _wall(zoo, demand.last_used),
+        "load_time": None if model.load_time is None else round(model.load_time, 3),
         "override": model.override.value if model.override is not None else None,
         "description": spec.description if spec is not None else "",
         "conditions": conditions,
@@ -207,7 +215,7 @@ def _action(action: Action) -> dict[str, Any]:
         case Start():
             gpus = {} if action.gpus is None else {"gpus": list(action.gpus)}
             shown |= {"need": dict(action.need), "message": action.why} | gpus
-        case Drain() | Stop():
+        case Drain() | Stop() | Kill():
             shown |= {"cause": action.cause.value, "message": action.message}
         case Hold():
             shown |= {"phase": action.phase.value, "cause": str(action.reason), "message": action.message}
@@ -222,6 +230,7 @@ _VERBS: Mapping[type, str] = {
     Start: "start",
     Drain: "drain",
     Stop: "stop",
+    Kill: "kill",
     Hold: "hold",
     Inspect: "inspect",
     EndCooldown: "end-cooldown",
@@ -254,6 +263,14 @@ def told(need: estimate.Need) -> dict[str, Any]:
     terms = [{"name": t.name, "amount": t.amount, "how": t.how, "pool": t.pool} for t in need.terms]
     amounts = {**need.amounts, **_of_gpus(need)}
     return {"amounts": amounts, "source": need.source, "certain": need.certain, "terms": terms}
+
+
+def estimated(model: str, need: estimate.Need) -> dict[str, Any]:
+    """A need with the name it is known by, and beside it what is needed where there are GPUs, if that differs."""
+    found = {"model": model, **told(need)}
+    if need.on_gpus is not None:
+        found["on_gpus"] = {"model": model, **told(need.on_gpus)}
+    return found
 
 
 def _of_gpus(need: estimate.Need) -> dict[str, int]:

@@ -7,8 +7,9 @@ told to people is returned or written to the journal.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import admission, cooldown, switch as switching
+from zoosup.core import admission, cooldown, guard, switch as switching
 from zoosup.core.cards import rebooked
+from zoosup.core.demand import yields
 from zoosup.core.estimate import need
 from zoosup.core.facts import (
     Adopted,
@@ -25,13 +26,16 @@ from zoosup.core.learning import fingerprint
 from zoosup.core.lifecycle import apply
 from zoosup.core.placement import outdated
 from zoosup.core.status import (
+    NO_DEMAND,
     Cooldown,
+    Demand,
     Model,
     Node,
     Observed,
     Override,
     Phase,
     Pool,
+    Pressure,
     Reason,
     Run,
     Switch,
@@ -43,6 +47,9 @@ from zoosup.runtime.schooling import Schoolbook
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash
 from zoosup.spec.units import describe_size
+
+NEAR = 4
+"""The part of the reserve (one in four) above it within which a pool is watched as if it were short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,9 @@ class Zoo:
     switch: Switch | None = None
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     readings: tuple[PoolReading, ...] = ()
+    demand: Mapping[str, Demand] = field(default_factory=dict)
+    pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
+    strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     shutdown: bool = False
     lessons: Schoolbook = field(default_factory=Schoolbook)
     devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
@@ -132,8 +142,11 @@ class Zoo:
             self.switch.incoming if self.switch and self.switch.outcome is SwitchOutcome.ROLLED_BACK else ()
         )
         for name, spec in after.models.items():
-            if before.models.get(name) != spec or name in undone:
+            old = before.models.get(name)
+            if old != spec or name in undone:
                 self.tell(name, Forgiven())
+            if old is not None and old.memory != spec.memory:
+                self.lessons.pardon(self.models[name].lessons.fingerprint)
 
     def _rebook(self) -> None:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
@@ -165,6 +178,9 @@ class Zoo:
             journal=Journal(self.clock.wall, limit=1),
             models=dict(self.models),
             cooldowns=dict(self.cooldowns),
+            lessons=self.lessons.copy(),
+            pressures=dict(self.pressures),
+            strained=dict(self.strained),
             applied=replace(self.applied, path=path),
         )
         if spec is not None:
@@ -253,20 +269,29 @@ class Zoo:
             and self.switch.outcome is SwitchOutcome.OPEN
             and name in self.switch.outgoing
         )
-        agrees = wanted if override is Override.START else not wanted and not kept
+        # One that a request may start is not off because nobody wants it at present.
+        on_demand = name in self.spec.models and self.spec.models[name].on_demand
+        agrees = wanted if override is Override.START else not (wanted or kept or on_demand)
         self.tell(name, Overridden(None if agrees else override))
         if override is Override.START:
             self.tell(name, Forgiven())
 
     # memory
 
-    def sample(self, readings: tuple[PoolReading, ...]) -> None:
-        """Take in one reading of all pools; cool-downs keep those they need."""
+    def sample(self, readings: tuple[PoolReading, ...], stalled: float | None = None) -> None:
+        """Take in one reading of all pools; cool-downs keep those they need, and pressure is followed.
+
+        `stalled`: the share of the last second in which everything waited for memory.
+        """
         self.readings = readings
         devices = tuple(sorted({r.device for r in readings if r.device}))
         if devices != self.devices:
             self.devices = devices
             self.teach()
+        now = self.clock.now()
+        self.pressures = {
+            pool.id: guard.followed(self.pressures.get(pool.id), pool, now, stalled) for pool in self.pools()
+        }
         pools = {r.id: r for r in readings}
         for key, watch in self.cooldowns.items():
             reading = pools.get(watch.pool)
@@ -297,6 +322,25 @@ class Zoo:
             del self.cooldowns[key]
         self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
 
+    def note_strains(self, strains: tuple[guard.Strain, ...]) -> None:
+        """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
+        before, self.strained = self.strained, {s.pool.id: s.reason for s in strains}
+        for strain in strains:
+            if strain.victim is not None or before.get(strain.pool.id) != strain.reason:
+                self.journal.add("Pressure", strain.victim, strain.reason, strain.message, strain.figures())
+        for pool in [p for p in self.pools() if p.id in before and p.id not in self.strained]:
+            free = "unknown" if pool.available is None else describe_size(pool.available)
+            self.journal.add(
+                "Pressure", None, "Over", f"{pool.id}: {free} available again", {"pool": pool.id}
+            )
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a pool in which models may live is short, or near enough to be looked at more often."""
+        return any(
+            p.available is not None and p.available < p.reserve + p.reserve // NEAR for p in self.pools()
+        )
+
     def pools(self) -> tuple[Pool, ...]:
         """The pools with this spec's budgets over the last readings."""
         return tuple(self._pool(r) for r in self.readings)
@@ -320,25 +364,35 @@ class Zoo:
 
     def observed(self) -> Observed:
         """The whole of it, as one moment."""
-        node = Node(self.node, self.pools(), tuple(self.cooldowns.values()))
-        return Observed(self.clock.now(), (node,), dict(self.models), self.switch, self.shutdown)
+        pressures = tuple(self.pressures.values())
+        node = Node(self.node, self.pools(), tuple(self.cooldowns.values()), pressures)
+        models = dict(self.models)
+        return Observed(self.clock.now(), (node,), models, self.switch, self.shutdown, self.demand)
 
     def live(self) -> list[tuple[Model, Run]]:
         """Every model that has a run."""
         return [(m, m.run) for m in self.models.values() if m.run is not None]
 
     def converged(self) -> bool:
-        """Whether the host is as the file says: every wanted model ready, and nothing else alive."""
+        """Whether the host is as the file says: every wanted model ready, and nothing alive that nobody wants."""
         wanted = set(switching.effective(self.spec.active, self.switch))
         wanted |= {n for n, m in self.models.items() if m.override is Override.START}
-        wanted -= {n for n, m in self.models.items() if m.override is Override.STOP}
-        by_file = set(self.spec.active) <= wanted | {
-            n for n, m in self.models.items() if m.override is Override.STOP
-        }
-        as_wanted = all(
-            (m.phase is Phase.READY) if m.name in wanted else m.run is None for m in self.models.values()
-        )
+        stopped = {n for n, m in self.models.items() if m.override is Override.STOP}
+        by_file = set(self.spec.active) <= (wanted - stopped) | stopped
+        as_wanted = all(self._as_wanted(m, m.name in wanted - stopped) for m in self.models.values())
         return by_file and as_wanted and self.applied.error is None
+
+    def _as_wanted(self, model: Model, wanted: bool) -> bool:
+        spec = self.spec.models.get(model.name)
+        if spec is not None and yields(model, spec):
+            # It may be there or not; not so what is on its way, and nobody may be left waiting.
+            settled = model.run is None or model.phase is Phase.READY
+            return (
+                settled
+                and not self.demand.get(model.name, NO_DEMAND).waiting
+                and (not wanted or model.phase is Phase.READY or model.reason == Reason.EVICTION)
+            )
+        return model.phase is Phase.READY if wanted else model.run is None
 
 
 def _says_something(reading: PoolReading, watch: Cooldown) -> bool:

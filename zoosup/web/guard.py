@@ -1,20 +1,18 @@
 """Who may ask what: the checks before any handler of the TCP server.
 
-A page in somebody's browser can reach 127.0.0.1, and by DNS rebinding under a name of its own. So the Host must
-be one that no stranger can point here, and whatever changes something needs the token and the same Origin. The
-control socket has none of this: its mode is its guard.
+The Host must be one that no stranger can point here (`hosts`), and whatever changes something needs the token and the
+same Origin. The control socket has none of this: its mode is its guard.
 """
 
 import hmac
-import ipaddress
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from zoosup.web.errors import RefusalError
+from zoosup.web.hosts import host_allowed, same_origin
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
@@ -41,36 +39,6 @@ def guard(door: Door) -> Middleware:
         return await handler(request)
 
     return guarded
-
-
-def host_allowed(header: str, listen_host: str, hostname: str) -> bool:
-    """Whether a Host header names us as no stranger's DNS record can: an IP literal, localhost (RFC 6761), our name."""
-    name = host_name(header)
-    if name == "localhost" or name.endswith(".localhost") or _is_address(name):
-        return True
-    own = {listen_host.lower(), hostname.lower(), hostname.lower().partition(".")[0]}
-    return bool(name) and name in own | {f"{each}.local" for each in own if "." not in each}
-
-
-def host_name(header: str) -> str:
-    """The host of a Host header without its port, in lower case; "" where it makes no sense."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").rstrip(".").lower()
-    except ValueError:
-        return ""
-
-
-def same_origin(origin: str, host: str) -> bool:
-    """Whether an Origin header is the server's own, scheme aside; `null` is nobody's."""
-    return origin.partition("://")[2].lower() == host.lower() and bool(host)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _check_write(request: web.Request, host: str, token: str | None) -> None:

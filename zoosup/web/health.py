@@ -41,9 +41,15 @@ def readiness(snapshot: Mapping[str, Any], names: Iterable[str] | None = None) -
     if names is not None:
         waiting = [name for name in names if find(snapshot, name)["phase"] != "ready"]
         return Readiness(tuple(_sentence(name, models[name]) for name in waiting), tuple(waiting))
-    waiting = [name for name, model in models.items() if model["active"] and model["phase"] != "ready"]
+    waiting = [name for name, model in models.items() if _is_missing(model)]
     sentences = [*_general(snapshot), *(_sentence(name, models[name]) for name in waiting)]
     return Readiness(tuple(sentences), tuple(waiting))
+
+
+def _is_missing(model: Mapping[str, Any]) -> bool:
+    """Whether it should be ready; one that has made room for what clients ask for comes back by itself."""
+    made_room = model.get("on_demand") and model["reason"] == "WaitingForEviction"
+    return model["active"] and model["phase"] != "ready" and not made_room
 
 
 def summary(snapshot: Mapping[str, Any], found: Readiness) -> dict[str, Any]:

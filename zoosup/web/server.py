@@ -12,7 +12,6 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -23,12 +22,9 @@ from zoosup.spec.fields import split_address
 from zoosup.web.control import MAX_BODY, ControlRoutes
 from zoosup.web.errors import errors_as_json
 from zoosup.web.guard import Door, guard
+from zoosup.web.sockets import BACKLOG, address_of, bound, has_port
 from zoosup.web.status import StatusRoutes
 from zoosup.web.stream import Followers, Limits
-
-_BACKLOG = 128
-_NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
-"""`localhost` may also stand for ::1 on a host whose IPv6 is switched off; one address of a name is enough."""
 
 
 class WebServer:
@@ -90,7 +86,7 @@ class WebServer:
     async def _sockets(self, listen: str) -> list[socket.socket]:
         host, port = split_address(listen)
         try:
-            return await _bound(host, port)
+            return await bound(host, port)
         except OSError as error:
             if not (error.errno == errno.EADDRINUSE and self._tcp.has_port(port)):
                 raise _cannot_listen(listen, error) from None
@@ -99,7 +95,7 @@ class WebServer:
         await self._tcp.listen([])
         self._listen = None
         try:
-            return await _bound(host, port)
+            return await bound(host, port)
         except OSError as error:
             await self.rebind(before)
             raise _cannot_listen(listen, error) from None
@@ -132,14 +128,10 @@ class _Site:
 
     @property
     def address(self) -> str | None:
-        if not self._servers:
-            return None
-        host, port = self._servers[0].sockets[0].getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return address_of(self._servers)
 
     def has_port(self, port: int) -> bool:
-        names = [each.getsockname() for server in self._servers for each in server.sockets]
-        return any(isinstance(name, tuple) and name[1] == port for name in names)
+        return has_port(self._servers, port)
 
     async def stop(self) -> None:
         await self.listen([])
@@ -175,42 +167,8 @@ async def _serve(
     loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket
 ) -> asyncio.Server:
     if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(protocol, sock=sock, backlog=_BACKLOG)
-    return await loop.create_server(protocol, sock=sock, backlog=_BACKLOG)
-
-
-async def _bound(host: str, port: int) -> list[socket.socket]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
-    sockets: list[socket.socket] = []
-    failure: OSError | None = None
-    with contextlib.ExitStack() as undo:
-        for family, address in addresses:
-            try:
-                sockets.append(undo.enter_context(_bind(family, address)))
-            except OSError as error:
-                if error.errno not in _NO_SUCH_FAMILY:
-                    raise
-                failure = error
-        if failure is not None and not sockets:
-            raise failure
-        undo.pop_all()
-    return sockets
-
-
-def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
-        sock.listen(_BACKLOG)  # here, so that a port in use is noticed before anything is given up
-    except OSError:
-        sock.close()
-        raise
-    return sock
+        return await loop.create_unix_server(protocol, sock=sock, backlog=BACKLOG)
+    return await loop.create_server(protocol, sock=sock, backlog=BACKLOG)
 
 
 def _unix_socket(path: Path) -> socket.socket:

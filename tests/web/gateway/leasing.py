@@ -1,0 +1,89 @@
+"""Leases of paper: models are wherever a test says, and every lease that is out is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoosup.core.refusal import RefusedError
+from zoosup.core.status import Phase
+from zoosup.runtime.ports import Card
+from zoosup.spec.models import ModelSpec
+
+
+@dataclass
+class PaperLease:
+    house: "PaperLeasing"
+    model: str
+    run_id: str
+    host: str
+    port: int
+    holder: Any
+    released: int = 0
+
+    def release(self) -> None:
+        self.released += 1
+        self.house.out.remove(self)
+
+
+@dataclass
+class PaperTicket:
+    house: "PaperLeasing"
+    model: str
+    holder: Any
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.house.queue.remove(self)
+
+    def why(self) -> str:
+        return self.house.reason
+
+
+@dataclass
+class PaperLeasing:
+    """`ports` says where the models run; one without a port is waited for; `refusals` are for good."""
+
+    models: Mapping[str, ModelSpec]
+    ports: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, Any] = field(default_factory=dict)
+    out: list[PaperLease] = field(default_factory=list)
+    given: list[PaperLease] = field(default_factory=list)
+    queue: list[PaperTicket] = field(default_factory=list)
+    reason: str = "its weights are being read"
+
+    def resolve(self, name: str) -> str | None:
+        if name in self.models:
+            return name
+        return next((model for model, spec in self.models.items() if name in spec.aliases), None)
+
+    def spec(self, model: str) -> ModelSpec:
+        return self.models[model]
+
+    def cards(self) -> tuple[Card, ...]:
+        return tuple(
+            Card(name, spec, Phase.READY, active=True, created=1.0) for name, spec in self.models.items()
+        )
+
+    def ask(self, model: str, holder: Any) -> Any:
+        if model in self.refusals:
+            raise RefusedError(self.refusals[model])
+        if model in self.ports:
+            return self.lease(model, holder)
+        ticket = PaperTicket(self, model, holder)
+        self.queue.append(ticket)
+        return ticket
+
+    def lease(self, model: str, holder: Any) -> PaperLease:
+        port = self.ports[model]
+        lease = PaperLease(self, model, f"{model}-{port}", "127.0.0.1", port, holder)
+        self.out.append(lease)
+        self.given.append(lease)
+        return lease
+
+    def arrive(self, model: str, port: int) -> None:
+        """The model is ready: whoever waits for it is granted."""
+        self.ports[model] = port
+        for ticket in [each for each in self.queue if each.model == model]:
+            self.queue.remove(ticket)
+            ticket.holder.granted(self.lease(model, ticket.holder))

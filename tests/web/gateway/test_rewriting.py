@@ -1,0 +1,108 @@
+"""What may be changed of a body, and that nothing else is."""
+
+import pytest
+
+from tests.web.gateway.forms import TYPE, form
+from zoosup.spec.models import ModelSpec
+from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.rewriting import rewrite
+
+
+def spec(**fields):
+    return ModelSpec(command=("server",), **fields)
+
+
+ODD = (
+    b'\xef\xbb\xbf \n{ "model" : "a" ,\r\n "n":1.0,"big":123456789012345678901234567890,"e":1E+400, "z":-0.0,"nan":NaN,'
+    b'"s":"\\u00e9\\ud83d \\" } ]","raw":"\xff","dup":1,"dup":2,'
+    b'"o":{"model":"inner","t":[{},[]]},"l":[1, 2 ,{"t":"]"}] }\n'
+)
+
+
+def test_without_rules_the_very_same_bytes_are_sent():
+    assert ODD is rewrite(ODD, spec())
+    assert (broken := b"{") is rewrite(broken, spec())
+
+
+def test_rules_that_change_nothing_give_the_very_same_bytes():
+    assert ODD is rewrite(ODD, spec(strip_params=("absent", "t")))
+    assert (unnamed := b'{"x":1}') is rewrite(unnamed, spec(upstream_model="up"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "before", "after"),
+    [
+        ({"upstream_model": "up"}, b'"model" : "a"', b'"model" : "up"'),
+        ({"upstream_model": 'ü"'}, b'"model" : "a"', '"model" : "ü\\""'.encode()),
+        ({"set_params": {"n": 2}}, b'"n":1.0', b'"n":2'),
+        ({"set_params": {"big": None}}, b"123456789012345678901234567890", b"null"),
+        ({"set_params": {"o": {"a": [1.5, True]}}}, b'{"model":"inner","t":[{},[]]}', b'{"a":[1.5,true]}'),
+        ({"set_params": {"new": "x", "t": 0}}, b"}] }\n", b'}],"new":"x","t":0 }\n'),
+        ({"strip_params": ("n",)}, b' ,\r\n "n":1.0', b""),
+        ({"strip_params": ("e", "z")}, b'"e":1E+400, "z":-0.0,', b""),
+        ({"strip_params": ("s",)}, b'"s":"\\u00e9\\ud83d \\" } ]",', b""),
+        ({"strip_params": ("l",)}, b',"l":[1, 2 ,{"t":"]"}]', b""),
+        ({"strip_params": ("dup",)}, b'"dup":1,"dup":2,', b""),
+        ({"strip_params": ("dup",), "set_params": {"dup": 3}}, b'"dup":1,"dup":2', b'"dup":3,"dup":3'),
+    ],
+)
+def test_only_what_is_named_is_changed(fields, before, after):
+    assert 1 == ODD.count(before)
+    assert ODD.replace(before, after) == rewrite(ODD, spec(**fields))
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        (b"{}", b'{"t":1}'),
+        (b"{ \n}", b'{ \n"t":1}'),
+        (b'{"x":[]}', b'{"t":1}'),
+        (b'{"x":"}", "t" :2}', b'{"t" :1}'),
+        (b'{"\\u0078":1,"y":{"x":1}}', b'{"y":{"x":1},"t":1}'),
+        (b'{"x":1,"y":"' + b'\\"' * 1000 + b'"}', b'{"y":"' + b'\\"' * 1000 + b'","t":1}'),
+        (b'{"x":1 , "y\xff":2 , "x":{"a":[]}}', b'{"y\xff":2,"t":1}'),
+    ],
+)
+def test_a_parameter_is_taken_out_and_another_put_in(body, after):
+    assert after == rewrite(body, spec(strip_params=("x",), set_params={"t": 1}))
+
+
+def test_a_doubled_model_has_one_name_for_every_reader():
+    doubled = b'{"model":"a","mod\\u0065l":"b"}'
+    assert b'{"model":"up","mod\\u0065l":"up"}' == rewrite(doubled, spec(upstream_model="up"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'"x"',
+        b"{",
+        b'{"a"',
+        b'{"a":',
+        b'{"a":}',
+        b'{"a":1',
+        b'{"a":1 2}',
+        b'{"a":1,}',
+        b'{"a":"x}',
+        b'{"a":[1}',
+        b'{"a":["' + b'\\"' * 100_000 + b"]}",
+        b'{"\\x":1}',
+        '{"a":1}'.encode("utf-16"),
+    ],
+)
+def test_a_body_that_is_no_object_is_refused(body):
+    with pytest.raises(DeniedError) as caught:
+        rewrite(body, spec(strip_params=("x",)))
+    assert (400, "invalid_json") == (caught.value.status, caught.value.code)
+
+
+def test_in_a_form_only_the_model_is_renamed():
+    file = ('name="file"; filename="model"', b'\x00\xff\r\n--zoo\r\nname="model"\r\n\r\na')
+    sent = form(file, ('name="model"', b"a"), ('name="temperature"', b"1"))
+    expected = form(file, ('name="model"', "groß".encode()), ('name="temperature"', b"1"))
+    changed = rewrite(sent, spec(upstream_model="groß", strip_params=("temperature",)), TYPE)
+    assert expected == changed
+    assert sent is rewrite(sent, spec(strip_params=("temperature",), set_params={"x": 1}), TYPE)
+    assert (unnamed := form(file)) is rewrite(unnamed, spec(upstream_model="up"), TYPE)

@@ -1,0 +1,110 @@
+"""What clients' demand means: which models are wanted for it, and when one that runs may make room for another.
+
+DESIGN §6 in four lines:
+
+    active, not on demand    pinned: runs always; only the file or a person ends it
+    active, on demand        resting: runs while nothing else needs the room, and comes back when the demand is over
+    not active, on demand    asked for by clients, or kept for idle_timeout
+    neither                  off
+
+A lease is one client's claim. Demand for a model is its leases, those waited for and those held. Knows no memory: what
+has to leave for whom is chosen in `placement`, among those that may.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zoosup.core.status import Demand, Model, Observed, Override, Phase
+from zoosup.spec.models import Gateway, ModelSpec, ZooSpec
+
+_ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})
+_NO_GATEWAY = Gateway()
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Who is wanted, by what weight, each in order of priority."""
+
+    pinned: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()  # the longest waiting first
+    resting: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them in the order in which they are placed."""
+        return tuple(dict.fromkeys((*self.pinned, *self.asked, *self.resting)))
+
+
+def wishes(spec: ZooSpec, observed: Observed, listed: Iterable[str]) -> Wishes:
+    """Who is wanted; `listed` are the active ones as a switch has left them."""
+    models = observed.models
+    by_file = [n for n in listed if n in spec.models and models[n].override is not Override.STOP]
+    by_hand = [n for n, m in models.items() if m.override is Override.START and n in spec.models]
+    pinned = [n for n in (*by_file, *by_hand) if not yields(models[n], spec.models[n])]
+    asked = [n for n in observed.demand if _may_ask(n, spec, observed)]
+    return Wishes(
+        pinned=tuple(dict.fromkeys(pinned)),
+        asked=tuple(sorted(asked, key=lambda n: _turn(observed.demand_for(n)))),
+        resting=tuple(n for n in by_file if n not in pinned and not observed.demand_for(n).busy),
+    )
+
+
+def yields(model: Model, spec: ModelSpec) -> bool:
+    """Whether demand for others may displace it."""
+    return spec.on_demand and model.override is not Override.START
+
+
+def gateway(spec: ZooSpec) -> Gateway:
+    """The gateway's rules; a file that turns it off has none to ask by, and the usual ones do no harm."""
+    return spec.gateway or _NO_GATEWAY
+
+
+def may_leave_at(candidate: str | None, model: Model, spec: ZooSpec, observed: Observed) -> float | None:
+    """From when on an on-demand model may make room; None while it may not for as long as things are as they are.
+
+    `candidate`: the model whose clients wait for the room; None: one that nobody asks for, which comes back only once
+    the demand for the other is over. A pinned one passes its own name, and has no demand that is told.
+    """
+    run, demand = model.run, observed.demand_for(model.name)
+    assert run is not None  # noqa: S101 - only who runs can leave
+    asked_for = demand.busy or demand.last_used is not None or model.name not in spec.active
+    if not asked_for:
+        return observed.now  # what nobody has asked for is protected by nothing, not even while it loads
+    if model.phase not in _ONCE_READY or run.ready_at is None:
+        return None
+    rules = gateway(spec)
+    resident = run.ready_at + rules.min_residency
+    if demand.busy:
+        return _out_of_patience(candidate, resident, observed, rules)
+    if candidate is None:
+        return max(resident, (demand.last_used or run.ready_at) + rules.min_residency)
+    return resident
+
+
+def idle_until(model: Model, spec: ModelSpec, observed: Observed) -> float | None:
+    """Until when one that is only kept may stay, a time of `observed.now`'s clock; None: nothing bounds it yet."""
+    run, demand = model.run, observed.demand_for(model.name)
+    if run is None or run.ready_at is None or spec.idle_timeout == 0:
+        return None
+    return max(run.ready_at, demand.last_used or run.ready_at) + spec.idle_timeout
+
+
+def _out_of_patience(
+    candidate: str | None, resident: float, observed: Observed, rules: Gateway
+) -> float | None:
+    """A busy model drains for a client that has waited long enough; and at once for one that is pinned."""
+    if candidate is None:
+        return None
+    since = observed.demand_for(candidate).since
+    return resident if since is None else max(resident, since + rules.patience)
+
+
+def _may_ask(name: str, spec: ZooSpec, observed: Observed) -> bool:
+    model, declared = observed.models.get(name), spec.models.get(name)
+    if model is None or declared is None or model.override is Override.STOP:
+        return False
+    return yields(model, declared) and observed.demand_for(name).busy
+
+
+def _turn(demand: Demand) -> tuple[bool, float]:
+    return demand.since is None, demand.since or 0.0

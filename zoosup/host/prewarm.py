@@ -1,0 +1,166 @@
+"""Reads the weights of a model into the page cache, in a thread that everybody else comes before.
+
+Piece by piece, so that it can be ended between two of them and never reads more than it may. Each piece is pulled in
+by sendfile to /dev/null: the disk is read and nothing is copied (an eighth of the processor time of read, measured on
+6.18). posix_fadvise and readahead would return before the disk does and quietly read less than they are asked for, as
+much as the device likes to take at once; so one could neither count nor bound.
+Refuses to know which model is worth it and how much memory there is: `core.prewarm` does.
+"""
+
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from zoosup.core.commandline import understand
+from zoosup.host import weights
+from zoosup.host.ports import Warmed
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.templates import render
+
+PIECE = 8 * 2**20
+"""Bytes pulled in at a time: 2 to 60 ms of a disk, the most that a cancel waits for."""
+
+PROBES = 16
+"""Places in a piece that are asked after: pages come and go by the stretch, not one by one."""
+
+NICEST = 19
+
+_NOTHING_COPIES = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+"""Of sendfile, from file systems that can't hand out their pages."""
+
+
+class PageWarmer:
+    """Begins to read ahead, in a thread for each model: a daemon, for a dead disk must not keep zoosup from ending."""
+
+    def warm(self, spec: ModelSpec, limit: int) -> "Reading":
+        """Begin to read the model's weights, at most `limit` bytes from the disk; never blocks, never raises."""
+        reading = Reading(spec, limit)
+        try:
+            threading.Thread(target=reading.run, name="zoosup-prewarm", daemon=True).start()
+        except RuntimeError as error:  # a shortage of threads
+            reading.done = Warmed(0, 0, 0.0, str(error))
+        return reading
+
+
+class Reading:
+    """One model's weights on their way into memory; `done` is read by others while `run` works."""
+
+    def __init__(self, spec: ModelSpec, limit: int) -> None:
+        self.done: Warmed | None = None
+        self._spec = spec
+        self._limit = limit
+        self._cancelled = threading.Event()
+        self._read = 0
+        self._there = 0
+
+    def cancel(self) -> None:
+        """End it at the next piece; does nothing once it is done."""
+        self._cancelled.set()
+
+    def run(self) -> None:
+        """Read until all is there, the bound is reached or somebody cancels. Blocking, never raises."""
+        begun, problem = time.monotonic(), ""
+        try:
+            _step_back()
+            for path in files(self._spec):
+                self._pull_file(path)
+            problem = "cancelled" if self._cancelled.is_set() else ""
+        except OSError as error:
+            problem = f"{error.filename or 'weights'}: {error.strerror}"
+        except Exception as error:  # noqa: BLE001
+            # A bug of ours: the start that it was to serve reads its weights itself.
+            problem = f"internal error: {error!r}"
+        self.done = Warmed(self._read, self._there, time.monotonic() - begun, problem)
+
+    def _pull_file(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for offset, length in self._missing(descriptor):
+                if self._cancelled.is_set():
+                    return
+                self._read += _pull(descriptor, offset, length)
+        finally:
+            os.close(descriptor)
+
+    def _missing(self, descriptor: int) -> list[tuple[int, int]]:
+        """The pieces to pull, as many as may be; looked for beforehand, as the kernel reads ahead of who pulls."""
+        missing, left = [], self._limit - self._read
+        for offset, length in _pieces(os.fstat(descriptor).st_size):
+            if left <= 0 or self._cancelled.is_set():
+                break
+            if _resident(descriptor, offset, length):
+                self._there += length
+            else:
+                missing.append((offset, min(length, left)))
+                left -= length
+        return missing
+
+
+def files(spec: ModelSpec) -> Iterator[Path]:
+    """Every file of the weights that the command names, in the order in which a server reads them."""
+    server = understand(spec)
+    cwd = Path(render(spec.cwd or ".", {"PORT": "0"})).absolute()
+    for named in server.files if server is not None else ():
+        yield from weights.parts(cwd / named)
+
+
+def _pieces(size: int) -> Iterator[tuple[int, int]]:
+    for offset in range(0, size, PIECE):
+        yield offset, min(PIECE, size - offset)
+
+
+def _resident(descriptor: int, offset: int, length: int) -> bool:
+    """Whether a stretch is in memory already, by a few bytes of it that must not wait for the disk.
+
+    mincore would say so only to the owner of a file: to others all of it looks resident (since Linux 5.2).
+    """
+    if sys.platform != "linux":
+        return False
+    byte, step = bytearray(1), max(1, length // PROBES)
+    try:
+        for place in range(offset, offset + length, step):
+            os.preadv(descriptor, [byte], place, os.RWF_NOWAIT)
+    except OSError:  # EAGAIN: it is not; EOPNOTSUPP: nobody can say
+        return False
+    return True
+
+
+def _pull(descriptor: int, offset: int, length: int) -> int:
+    """Have a stretch read; bytes that came, fewer where the file has been cut short."""
+    if sys.platform == "linux":
+        try:
+            return _pull_uncopied(descriptor, offset, length)
+        except OSError as error:
+            if error.errno not in _NOTHING_COPIES:
+                raise
+    return len(os.pread(descriptor, length, offset))
+
+
+def _pull_uncopied(descriptor: int, offset: int, length: int) -> int:
+    with open(os.devnull, "wb", buffering=0) as nowhere:  # noqa: PTH123 - a device, not a path of ours
+        pulled = 0
+        while pulled < length:
+            sent = os.sendfile(nowhere.fileno(), descriptor, offset + pulled, length - pulled)
+            if not sent:
+                break
+            pulled += sent
+    return pulled
+
+
+def _step_back() -> None:
+    """Let this thread, and it alone, have the processor and the disk only when nobody else wants them."""
+    thread = threading.get_native_id()
+    with suppress(OSError, psutil.Error):
+        if sys.platform == "linux":
+            # On Linux both calls take the id of a thread for what elsewhere is a process.
+            os.setpriority(os.PRIO_PROCESS, thread, NICEST)
+            psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_IDLE)
+        elif hasattr(os, "PRIO_DARWIN_THREAD"):  # Python 3.12
+            os.setpriority(os.PRIO_DARWIN_THREAD, 0, os.PRIO_DARWIN_BG)

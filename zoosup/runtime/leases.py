@@ -1,0 +1,323 @@
+"""Leases: which clients use which run, who waits for what, and what becomes of those who wait.
+
+A lease is granted in the step in which it is asked for where the model is ready, else from the single writer's turn.
+Both run on the loop and neither waits, so that no grant meets a run that has been told to leave. Knows neither HTTP nor
+memory: what demand starts and displaces is decided by the plan, which reads it here.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from zoosup.core.demand import gateway
+from zoosup.core.refusal import Code, Refusal, RefusedError
+from zoosup.core.status import Demand, Model, Override, Phase, Run
+from zoosup.runtime import refusing
+from zoosup.runtime.ports import Card, Holder
+from zoosup.runtime.zoo import Zoo
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.parse import HOST
+
+_Told = TypeVar("_Told")
+
+_SERVES = frozenset({Phase.READY, Phase.UNREADY})
+
+_log = logging.getLogger(__name__)
+
+
+class Lease:
+    """One client's claim on a run; see `ports.Lease`."""
+
+    __slots__ = ("_desk", "holder", "host", "model", "port", "run_id")
+
+    def __init__(self, desk: "Leases", model: str, run: Run, holder: Holder) -> None:
+        self._desk: Leases | None = desk
+        self.holder = holder
+        self.model = model
+        self.run_id = run.id
+        self.host = HOST
+        self.port = run.port
+
+    def release(self) -> None:
+        """Give it back, once; a second call does nothing."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.give_back(self)
+
+
+class Ticket:
+    """One place in the queue; see `ports.Ticket`."""
+
+    __slots__ = ("_desk", "holder", "model", "since")
+
+    def __init__(self, desk: "Leases", model: str, holder: Holder, since: float) -> None:
+        self._desk: Leases | None = desk
+        self.holder = holder
+        self.model = model
+        self.since = since
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits."""
+        return self._desk is not None
+
+    def close(self) -> None:
+        """It has been answered."""
+        self._desk = None
+
+    def cancel(self) -> None:
+        """Give the place up; does nothing once it was answered."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.give_up(self)
+
+    def why(self) -> str:
+        """What is being waited for, in words for people."""
+        return "" if self._desk is None else self._desk.why(self.model)
+
+
+@dataclass(slots=True)
+class _Line:
+    """All leases and waiting clients of one model."""
+
+    held: dict[str, set[Lease]] = field(
+        default_factory=dict
+    )  # by run: an old one may outlive its run for a moment
+    queue: deque[Ticket] = field(default_factory=deque)
+    last_used: float | None = None
+
+
+class Leases:
+    """The desk at which the gateway asks; `wake` has the single writer take a turn soon."""
+
+    def __init__(self, zoo: Zoo, wake: Callable[[], None]) -> None:
+        self._zoo = zoo
+        self._wake = wake
+        self._lines: dict[str, _Line] = {}
+        self._arrivals: deque[Ticket] = (
+            deque()
+        )  # of all models, the oldest first; those answered are left in it
+        self._waiting = 0
+        self._wanted: frozenset[str] | None = None  # by the last plan; None before there was one
+        self._quiet: dict[str, asyncio.Event] = {}
+        self._spec: object = None
+        self._names: dict[str, str] = {}
+
+    # what the gateway asks
+
+    def resolve(self, name: str) -> str | None:
+        """The model that a name or an alias means."""
+        if self._zoo.spec is not self._spec:
+            self._spec = self._zoo.spec
+            models = self._zoo.spec.models
+            self._names = {alias: n for n, m in models.items() for alias in (n, *m.aliases)}
+        return self._names.get(name)
+
+    def spec(self, model: str) -> ModelSpec:
+        """What the file in force says of a model."""
+        return self._zoo.spec.models[model]
+
+    def cards(self) -> tuple[Card, ...]:
+        """All models, in the order of the file."""
+        return tuple(self._card(name, spec) for name, spec in self._zoo.spec.models.items())
+
+    def ask(self, model: str, holder: Holder) -> Lease | Ticket:
+        """A lease at once, or a place in the queue; RefusedError where waiting is of no use."""
+        line = self._lines.get(model)
+        if line is None:
+            line = self._lines[model] = _Line()
+        run = None if line.queue else self._open(model, line)
+        if run is not None:
+            return self._lend(line, model, run, holder)
+        if self._waiting >= gateway(self._zoo.spec).max_queue:
+            raise RefusedError(refusing.queue_full(self._waiting, self._zoo.models.get(model)))
+        now = self._zoo.clock.now()
+        refusal = self._hopeless(model, now)
+        if refusal is not None:
+            raise RefusedError(refusal)
+        ticket = Ticket(self, model, holder, now)
+        line.queue.append(ticket)
+        self._arrivals.append(ticket)
+        self._waiting += 1
+        self._wake()
+        return ticket
+
+    # what leases and tickets ask
+
+    def give_back(self, lease: Lease) -> None:
+        """A lease has ended: the next in line may have its place."""
+        line = self._lines.get(lease.model)
+        held = line.held.get(lease.run_id) if line is not None else None
+        if line is None or held is None:
+            return
+        held.discard(lease)
+        line.last_used = self._zoo.clock.now()
+        if line.queue:
+            self._serve(lease.model, line)
+        if not held:
+            del line.held[lease.run_id]
+            quiet = self._quiet.get(lease.run_id)
+            if quiet is not None:
+                quiet.set()
+            if self._waiting:
+                self._wake()  # somebody may be waiting for this model to be idle
+
+    def give_up(self, ticket: Ticket) -> None:
+        """A client no longer waits: no demand is left of it."""
+        line = self._lines.get(ticket.model)
+        if line is not None and ticket in line.queue:
+            line.queue.remove(ticket)
+            self._waiting -= 1
+            self._wake()
+
+    def why(self, model: str) -> str:
+        """What the clients of a model wait for."""
+        known = self._zoo.models.get(model)
+        return refusing.wait_in_words(known, model)
+
+    # what the single writer asks
+
+    def demand(self) -> Mapping[str, Demand]:
+        """What is asked of each model that was ever asked for."""
+        return {name: self._demand(name, line) for name, line in self._lines.items()}
+
+    def settle(self, wanted: tuple[str, ...]) -> None:
+        """After a turn: grant what can be granted, refuse what is of no use, forget what is over."""
+        self._wanted = frozenset(wanted)
+        self._refuse_the_overdue()
+        for name, line in list(self._lines.items()):
+            if line.queue:
+                self._serve(name, line)
+                self._refuse_the_hopeless(name, line)
+            elif not line.held and name not in self._zoo.models:
+                del self._lines[name]
+
+    def next_timeout(self) -> float | None:
+        """When the client that has waited longest is to be refused."""
+        while self._arrivals and not self._arrivals[0].open:
+            self._arrivals.popleft()
+        if not self._arrivals:
+            return None
+        return self._arrivals[0].since + gateway(self._zoo.spec).queue_timeout
+
+    async def quiet(self, run_id: str, within: float) -> bool:
+        """Wait until nobody uses the run any more, at most `within` seconds; whether it is so."""
+        if not any(run_id in line.held for line in self._lines.values()):
+            return True
+        event = self._quiet.setdefault(run_id, asyncio.Event())
+        try:
+            async with asyncio.timeout(within):
+                await event.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._quiet.pop(run_id, None)
+        return True
+
+    def cut(self, run_id: str, message: str) -> None:
+        """The run is being ended: whoever still uses it is told, to tell its client."""
+        for line in self._lines.values():
+            for lease in tuple(line.held.get(run_id, ())):
+                _safely(lease.holder.cut, message)
+
+    # inside
+
+    def _open(self, model: str, line: _Line) -> Run | None:
+        """The run that one more client may use now."""
+        known = self._zoo.models.get(model)
+        if known is None or known.phase is not Phase.READY or known.run is None:
+            return None
+        if known.run.leaving is not None or known.override is Override.STOP or self._zoo.shutdown:
+            return None
+        spec = self._zoo.spec.models.get(model)
+        if spec is None:
+            return None
+        full = spec.max_inflight and len(line.held.get(known.run.id, ())) >= spec.max_inflight
+        return None if full else known.run
+
+    def _lend(self, line: _Line, model: str, run: Run, holder: Holder) -> Lease:
+        lease = Lease(self, model, run, holder)
+        held = line.held.get(run.id)
+        if held is None:
+            line.held[run.id] = {lease}
+        else:
+            held.add(lease)
+        return lease
+
+    def _serve(self, name: str, line: _Line) -> None:
+        while line.queue:
+            run = self._open(name, line)
+            if run is None:
+                return
+            ticket = self._next(line)
+            lease = self._lend(line, name, run, ticket.holder)
+            if not _safely(ticket.holder.granted, lease):
+                lease.release()
+
+    def _next(self, line: _Line) -> Ticket:
+        ticket = line.queue.popleft()
+        ticket.close()
+        self._waiting -= 1
+        return ticket
+
+    def _refuse_the_hopeless(self, name: str, line: _Line) -> None:
+        while line.queue:
+            refusal = self._hopeless(name, line.queue[0].since)
+            if refusal is None:
+                return
+            self._refuse(self._next(line), refusal)
+
+    def _refuse_the_overdue(self) -> None:
+        limit, now = gateway(self._zoo.spec).queue_timeout, self._zoo.clock.now()
+        while (due := self.next_timeout()) is not None and due <= now:
+            ticket = self._arrivals.popleft()
+            self._lines[ticket.model].queue.remove(ticket)
+            ticket.close()
+            self._waiting -= 1
+            self._refuse(ticket, refusing.overdue(self._zoo.models.get(ticket.model), ticket.model, limit))
+
+    def _refuse(self, ticket: Ticket, refusal: Refusal) -> None:
+        _safely(ticket.holder.refused, refusal)
+        self._wake()
+
+    def _hopeless(self, name: str, since: float) -> Refusal | None:
+        """Why a client that came at `since` needn't wait; None where it may yet be served."""
+        spec, model = self._zoo.spec.models.get(name), self._zoo.models.get(name)
+        if spec is None or model is None:
+            return Refusal(Code.MODEL_NOT_FOUND, f"{name} is no longer in the file", final=True)
+        if self._zoo.shutdown:
+            return Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down", retry_after=refusing.RESTART)
+        if model.override is Override.STOP:
+            return Refusal(Code.MODEL_DISABLED, f"{name} was stopped by hand", final=True)
+        if self._wanted is not None and not (
+            spec.on_demand or name in self._wanted or model.phase in _SERVES
+        ):
+            return Refusal(
+                Code.MODEL_DISABLED, f"{name} is neither active nor on_demand in zoo.yaml", final=True
+            )
+        return refusing.of_phase(model, since, self._zoo.clock.now())
+
+    def _demand(self, name: str, line: _Line) -> Demand:
+        model = self._zoo.models.get(name)
+        run = model.run if model is not None else None
+        inflight = len(line.held.get(run.id, ())) if run is not None else 0
+        since = line.queue[0].since if line.queue else None
+        return Demand(inflight, len(line.queue), since, line.last_used)
+
+    def _card(self, name: str, spec: ModelSpec) -> Card:
+        model = self._zoo.models.get(name, Model(name))
+        created = self._zoo.applied.loaded_at or 0.0
+        return Card(name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time)
+
+
+def _safely(tell: Callable[[_Told], None], what: _Told) -> bool:
+    """A holder's fault must not cost others their turn."""
+    try:
+        tell(what)
+    except Exception:  # noqa: BLE001 - whatever it is
+        _log.exception("internal error: a client of the gateway could not be told")
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""Why clients that wait for a model needn't, and what they are told: refusals in words, with what is known of when.
+
+Pure, from the model's own state: the arithmetic of a refusal for want of memory is the model's message.
+"""
+
+from zoosup.core.plan import GIVEN_UP
+from zoosup.core.refusal import Code, Refusal
+from zoosup.core.status import Exit, Model, Phase, Reason
+from zoosup.spec.units import format_duration
+
+RESTART = 10.0
+"""Seconds after which a zoosup that ends may be back."""
+
+UNLEARNED = 5.0
+"""Seconds that a model is taken to load that was never seen to."""
+
+LOOK_AGAIN = 15.0
+"""Seconds after which memory that strangers hold may be free."""
+
+TOLD = 20
+"""Lines of a failed start that are told."""
+
+_NEVER = frozenset({Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING})
+_MEMORY = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
+
+
+def of_phase(model: Model, since: float, now: float) -> Refusal | None:
+    """The refusal that a model's state is for a client that came at `since`; None where it may yet be served."""
+    if model.phase is Phase.BACKOFF:
+        left = max(1.0, model.backoff.until - now)
+        return Refusal(
+            Code.MODEL_BACKOFF, _crashed(model), retry_after=left, details=_last_words(model.last_exit)
+        )
+    if model.phase is Phase.FAILED and (model.reason in GIVEN_UP or _looked_at(model, since)):
+        message = f"{model.name} has failed ({model.reason}): {model.message}"
+        return Refusal(Code.MODEL_FAILED, message, final=True, details=_last_words(model.last_exit))
+    if model.phase is Phase.PENDING and model.reason in _NEVER:
+        return Refusal(Code.INSUFFICIENT_MEMORY, f"{model.name} can't be loaded: {model.message}", final=True)
+    return None
+
+
+def queue_full(waiting: int, model: Model | None) -> Refusal:
+    """As many wait as may."""
+    return Refusal(
+        Code.QUEUE_FULL, f"{waiting} requests wait already, as many as may", retry_after=_load(model)
+    )
+
+
+def overdue(model: Model | None, name: str, limit: float) -> Refusal:
+    """It has waited for as long as requests may."""
+    waited = f"{name} could not be had within {format_duration(limit)} (gateway.queue_timeout)"
+    why = wait_in_words(model, name)
+    if model is not None and model.phase is Phase.READY:
+        return Refusal(Code.QUEUE_FULL, f"{waited}: all its places are taken", retry_after=_load(model))
+    if model is not None and model.reason in _MEMORY:
+        return Refusal(Code.INSUFFICIENT_MEMORY, f"{waited}: {model.message}", retry_after=LOOK_AGAIN)
+    return Refusal(Code.MODEL_LOADING_TIMEOUT, f"{waited}: {why}", retry_after=_load(model))
+
+
+def wait_in_words(model: Model | None, name: str) -> str:
+    """What is being waited for."""
+    if model is None or (model.phase is Phase.STOPPED and not model.message):
+        return f"{name} is about to be started"
+    if model.phase is Phase.READY:
+        return f"{name} is answering as many requests as it may"
+    what = f"{name} is {model.phase}"
+    return f"{what}: {model.message}" if model.message else what
+
+
+def _looked_at(model: Model, since: float) -> bool:
+    """Whether what is amiss with its files has been seen since the client came."""
+    return model.preflight is not None and model.preflight.at >= since
+
+
+def _crashed(model: Model) -> str:
+    end = model.last_exit
+    what = f": {end.message or end.reason}" if end is not None else ""
+    return f"{model.name} has crashed {model.backoff.count} times in a row{what}; it is started again after a pause"
+
+
+def _last_words(end: Exit | None) -> str:
+    return "\n".join(end.log[-TOLD:]) if end is not None else ""
+
+
+def _load(model: Model | None) -> float:
+    return max(1.0, (model.load_time if model is not None else None) or UNLEARNED)

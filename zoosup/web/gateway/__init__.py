@@ -1,0 +1,1 @@
+"""The one OpenAI-compatible address by which clients reach every model."""

@@ -1,0 +1,122 @@
+"""Who may call the gateway: keys, the names it is called by, and the web pages that may use it.
+
+Closed by default: no page of another origin, no name that a stranger could point here. Pure; refuses to know where
+keys come from and what is asked.
+"""
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.hosts import host_allowed, same_origin
+
+KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
+"""Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""
+
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_EXPOSED = "Retry-After, x-should-retry, x-request-id"
+_PREFLIGHT_AGE = "600"
+_TOKENS = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Policy:
+    """What is asked of callers. `keys` (): none; `origins`: the pages allowed, "*" is any; `open`: any Host will do."""
+
+    keys: tuple[bytes, ...] = ()
+    origins: tuple[str, ...] = ()
+    listen_host: str = ""
+    hostname: str = ""
+    open: bool = False
+
+
+def parse_keys(text: str) -> tuple[str, ...]:
+    """Read a file of keys: one a line, blanks around it aside; empty lines and those that begin with # are none."""
+    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    return tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+
+
+def presented_keys(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Every key that a request presents; `headers` by their names in lower case."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    found = (bearer, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())
+    return tuple(key for key in found if key)
+
+
+def key_accepted(presented: Iterable[str], keys: Iterable[bytes]) -> bool:
+    """Whether one of those presented is one of the keys; each pair is compared, in constant time for one length."""
+    known = tuple(keys)
+    accepted = False
+    for key in presented:
+        given = key.encode("utf-8", "surrogateescape")
+        for expected in known:
+            accepted |= hmac.compare_digest(given, expected)
+    return accepted
+
+
+def check(policy: Policy, headers: Mapping[str, str], host: str) -> None:
+    """Refuse a stranger; DeniedError with 421 for the Host, 403 for the Origin, 401 for the key.
+
+    `headers` by their names in lower case; `host` is the Host header, or the authority of an absolute target. A
+    preflight has no key: answer it with `preflight_headers` in place of this. With keys the Host may be any name, such
+    as that of a proxy: a page that has none gets nowhere.
+    """
+    if not (policy.keys or policy.open or host_allowed(host, policy.listen_host, policy.hostname)):
+        message = (
+            f"Host {host[:80]!r} is not a name of this server; use its address, localhost or its host name"
+        )
+        raise DeniedError(421, "wrong_host", message)
+    origin = headers.get("origin")
+    if origin is not None and not origin_allowed(origin, host, policy):
+        raise DeniedError(
+            403, "wrong_origin", f"pages of {origin[:80]!r} may not call; gateway.cors lists those that may"
+        )
+    if policy.keys and not key_accepted(presented_keys(headers), policy.keys):
+        raise DeniedError(
+            401,
+            "invalid_api_key",
+            "expected one of the gateway's keys in Authorization: Bearer, or in x-api-key",
+            headers={"WWW-Authenticate": 'Bearer realm="zoosup"'},
+        )
+
+
+def origin_allowed(origin: str, host: str, policy: Policy) -> bool:
+    """Whether a page of this origin may call: our own, one that `gateway.cors` lists, or any for "*"."""
+    return "*" in policy.origins or origin.lower() in _lowered(policy.origins) or same_origin(origin, host)
+
+
+def cors_headers(origin: str | None, policy: Policy) -> dict[str, str]:
+    """What an answer to a page says, so that the browser lets it read; {} where it may not, or is no page."""
+    if origin is None or not ("*" in policy.origins or origin.lower() in _lowered(policy.origins)):
+        return {}
+    return {
+        "Access-Control-Allow-Origin": "*" if "*" in policy.origins else origin,
+        "Access-Control-Expose-Headers": _EXPOSED,
+        "Vary": "Origin",
+    }
+
+
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a browser asks for a page whether it may ask."""
+    return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+def preflight_headers(headers: Mapping[str, str], policy: Policy) -> dict[str, str]:
+    """What a preflight is told; {} is no."""
+    told = cors_headers(headers.get("origin"), policy)
+    if not told:
+        return {}
+    told |= {"Access-Control-Allow-Methods": _METHODS, "Access-Control-Max-Age": _PREFLIGHT_AGE}
+    asked = headers.get("access-control-request-headers", "").strip()
+    if _TOKENS.fullmatch(asked):
+        told["Access-Control-Allow-Headers"] = asked
+    if headers.get("access-control-request-private-network") == "true":
+        told["Access-Control-Allow-Private-Network"] = "true"
+    return told
+
+
+def _lowered(origins: Iterable[str]) -> frozenset[str]:
+    return frozenset(origin.lower() for origin in origins)

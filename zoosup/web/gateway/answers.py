@@ -1,0 +1,200 @@
+"""What the gateway itself says: refusals, the list of models, and the events it adds to a stream.
+
+Knows OpenAI's shapes and Anthropic's, the status of every code, and when a client's library tries again (x-should-retry
+and Retry-After, as the openai and anthropic packages read them). Refuses to know who is asked and what was sent before.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from zoosup.core.commandline import understand
+from zoosup.core.refusal import Code, Refusal
+from zoosup.runtime.ports import Card
+from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.routes import Dialect
+from zoosup.web.wire import as_json
+
+JSON = "application/json"
+OWNER = "zoosup"
+
+_STATUS = {
+    Code.MODEL_NOT_FOUND: 404,
+    Code.MODEL_DISABLED: 409,
+    Code.QUEUE_FULL: 429,
+    Code.INSUFFICIENT_MEMORY: 503,
+    Code.MODEL_LOADING_TIMEOUT: 503,
+    Code.MODEL_BACKOFF: 503,
+    Code.MODEL_FAILED: 503,
+    Code.SHUTTING_DOWN: 503,
+}
+_NAMES_A_MODEL = frozenset(Code) - {Code.QUEUE_FULL, Code.SHUTTING_DOWN}
+_FINAL = frozenset({Code.MODEL_NOT_FOUND, Code.MODEL_DISABLED, Code.MODEL_FAILED})
+"""Codes with which trying again never helps, until somebody changes something; the libraries try a 409 again."""
+
+_BUSY = 429
+_SERVER_FAULT = 500
+_UNAVAILABLE = 503
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One whole answer; `headers` has neither Content-Length nor Connection, which `serialised` adds."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def with_headers(self, more: Mapping[str, str]) -> "Answer":
+        """Give the same answer with more headers, such as those of `access.cors_headers`."""
+        return Answer(self.status, (*self.headers, *more.items()), self.body)
+
+    def serialised(self, *, close: bool = False, head_only: bool = False) -> bytes:
+        """Write it for HTTP/1.1; `close`: the connection ends with it, `head_only`: HEAD was asked."""
+        lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}"]
+        lines += [f"{name}: {_one_line(value)}" for name, value in self.headers]
+        if self.status != HTTPStatus.NO_CONTENT:
+            lines.append(f"Content-Length: {len(self.body)}")
+        if close:
+            lines.append("Connection: close")
+        head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
+        return head if head_only else head + self.body
+
+
+def refusal_answer(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> Answer:
+    """Say why a model does not answer; `local`: the client is on this host and may read its last log lines."""
+    status = _STATUS[refusal.code]
+    details = f"\n{refusal.details}" if local and refusal.details else ""
+    param = "model" if refusal.code in _NAMES_A_MODEL else None
+    body = _error(status, refusal.code, refusal.message + details, param, dialect)
+    return Answer(status, (("Content-Type", JSON), *_trying_again(refusal)), body)
+
+
+def denied_answer(denied: DeniedError, dialect: Dialect = Dialect.OPENAI) -> Answer:
+    """Say why a request was refused before any model was asked."""
+    body = _error(denied.status, denied.code, denied.message, denied.param, dialect)
+    return Answer(denied.status, (("Content-Type", JSON), *denied.headers.items()), body)
+
+
+def upstream_error(message: str) -> DeniedError:
+    """Describe a model's server that gave no answer, or none that can be read."""
+    return DeniedError(502, "upstream_error", message)
+
+
+def too_large(limit: int) -> DeniedError:
+    """Describe a body above `gateway.max_body`; bytes."""
+    return DeniedError(413, "body_too_large", f"the body is longer than gateway.max_body, {limit} bytes")
+
+
+def too_slow(seconds: float) -> DeniedError:
+    """Describe a request that did not arrive in time."""
+    return DeniedError(408, "request_timeout", f"the request did not arrive within {seconds:g} s")
+
+
+def models_document(cards: Iterable[Card]) -> bytes:
+    """List the models as GET /v1/models does; an alias stands in its model's entry and has none of its own."""
+    return as_json({"object": "list", "data": [_entry(card) for card in cards]})
+
+
+def model_document(card: Card) -> bytes:
+    """Describe one model as GET /v1/models/{name} does."""
+    return as_json(_entry(card))
+
+
+def document_answer(body: bytes) -> Answer:
+    """Wrap a document of this gateway's own."""
+    return Answer(200, (("Content-Type", JSON),), body)
+
+
+def loading_comment(why: str) -> bytes:
+    """Say in a comment of an event stream what is waited for; clients' parsers skip it."""
+    return f": {_one_line(why)}\n\n".encode("utf-8", "replace")
+
+
+def loading_reasoning(model: str, why: str, created: int) -> bytes:
+    """Say as reasoning of a chat completion what is waited for; `created` is wall time in seconds."""
+    delta = {"role": "assistant", "reasoning_content": f"{_one_line(why)}\n"}
+    chunk = {
+        "id": "chatcmpl-zoosup-loading",
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+    }
+    return b"data: " + as_json(chunk) + b"\n"
+
+
+def sse_error(message: str, code: str, dialect: Dialect = Dialect.OPENAI, status: int = 502) -> bytes:
+    """End a stream visibly; comes after a whole event, or after two line ends where one was broken off."""
+    if dialect is Dialect.ANTHROPIC:
+        return b"event: error\ndata: " + _error(status, code, message, None, dialect) + b"\n"
+    if dialect is Dialect.RESPONSES:
+        event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
+        return b"event: error\ndata: " + as_json(event) + b"\n"
+    return b"data: " + _error(status, code, message, None, dialect) + b"\n"
+
+
+def sse_refusal(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> bytes:
+    """Say in a stream that has begun why its model does not answer."""
+    details = f"\n{refusal.details}" if local and refusal.details else ""
+    return sse_error(refusal.message + details, refusal.code, dialect, _STATUS[refusal.code])
+
+
+def _entry(card: Card) -> dict[str, Any]:
+    """One model. `active`, `task`, `is_lora`, `multimodal` and `context_length` are what Eternal Zoo's clients read."""
+    server = understand(card.spec)
+    entry = {
+        "id": card.name,
+        "object": "model",
+        "created": int(card.created),
+        "owned_by": OWNER,
+        "task": card.spec.task.value if card.spec.task else None,
+        "state": card.phase.value,
+        "aliases": list(card.spec.aliases),
+        "active": card.active,
+        "on_demand": card.spec.on_demand,
+        "is_lora": bool(server and server.adapters),
+        "multimodal": bool(server and server.mmproj),
+    }
+    known = {"context_length": card.context_length, "description": card.spec.description or None}
+    return entry | {name: value for name, value in known.items() if value is not None}
+
+
+def _error(status: int, code: str, message: str, param: str | None, dialect: Dialect) -> bytes:
+    if dialect is Dialect.ANTHROPIC:
+        fault = "api_error" if status >= _SERVER_FAULT else "invalid_request_error"
+        kind = _ANTHROPIC_TYPES.get(status, fault)
+        return as_json({"type": "error", "error": {"type": kind, "message": message}})
+    kind = "server_error" if status >= _SERVER_FAULT else "invalid_request_error"
+    kind = "rate_limit_error" if status == _BUSY else kind
+    return as_json({"error": {"message": message, "type": kind, "code": str(code), "param": param}})
+
+
+def _trying_again(refusal: Refusal) -> Iterable[tuple[str, str]]:
+    if refusal.final or refusal.code in _FINAL:
+        yield "x-should-retry", "false"
+    elif refusal.retry_after is not None:
+        yield "Retry-After", str(max(1, math.ceil(refusal.retry_after)))
+    elif _STATUS[refusal.code] == _BUSY:
+        yield "Retry-After", "1"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

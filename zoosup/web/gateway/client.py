@@ -1,0 +1,364 @@
+"""One client's connection: reads requests, has them answered one after the other, and sees it when nobody listens.
+
+llhttp checks every head and its length. What comes while a request is being answered stays unread, and reading pauses;
+so a hang-up is then seen late. Refuses to know models and what an answer says.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import struct
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from zoosup.web.gateway import heads
+from zoosup.web.gateway.answers import Answer, denied_answer
+from zoosup.web.gateway.chunks import ChunkError, Chunks
+from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.request import RejectedError, Request
+
+if TYPE_CHECKING:
+    from zoosup.web.gateway.exchange import Exchange
+    from zoosup.web.gateway.front import Reading
+    from zoosup.web.gateway.hall import Hall
+    from zoosup.web.gateway.tunnel import Tunnel
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Client(asyncio.Protocol):
+    """`exchange` is the request under way; `congested`: the client takes more slowly than it is given."""
+
+    def __init__(self, hall: "Hall") -> None:
+        self._hall = hall
+        self._parser = httptools.HttpRequestParser(self)
+        self.transport: asyncio.Transport
+        self.exchange: Exchange | Reading | None = None
+        self.congested = False
+        self._tunnel: Tunnel | None = None
+        self._data = b""  # what has come and is not read yet: from `_at` on
+        self._at = 0
+        self._incoming: Request | None = None  # its head has been read, its body has not
+        self._chunks = Chunks()
+        self._unchecked = False  # llhttp has not looked for the body
+        self._seen = False  # llhttp has seen the end of a request
+        self._ending = False  # all is said; what still comes is of no interest
+        self._held = self._paused = self._busy = False
+        self._since = 0.0  # when what is going on began, or last went on
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this host."""
+        peer = self.transport.get_extra_info("peername")
+        return bool(peer) and ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether another protocol is spoken."""
+        return self._tunnel is not None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)
+        hall = self._hall
+        if hall.closing or len(hall.clients) >= hall.limits.connections:
+            self._ending = True
+            self.transport.abort()
+            return
+        self._since = hall.now
+        hall.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
+        """End, whoever has ended it."""
+        self._hall.left(self)
+        self._leave()
+
+    def eof_received(self) -> bool:
+        """A client that sends no more is taken for gone: the only sign of a hang-up there is."""
+        self._leave()
+        return False
+
+    def _leave(self) -> None:
+        self._ending = True
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.abandon()
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is given."""
+        self.congested = True
+        self._since = self._hall.now
+        if self.exchange is not None:
+            self.exchange.pause(True)
+
+    def resume_writing(self) -> None:
+        """It takes more again."""
+        self.congested = False
+        self._since = self._hall.now
+        if self.exchange is not None:
+            self.exchange.pause(False)
+        self._advance()
+
+    def tick(self, now: float) -> None:
+        """End it where it has taken too long."""
+        limits = self._hall.limits
+        if self._ending:
+            patience = limits.farewell if self.congested else limits.linger
+        elif self.congested:
+            patience = limits.stall
+        elif self.exchange is not None and (self._incoming is None or self._paused):
+            return
+        elif self._incoming is not None:
+            patience = limits.silence
+        else:
+            patience = limits.arrival if self._data else limits.idle
+        if now - self._since >= patience and self._tunnel is None:
+            self._too_slow()
+
+    def _too_slow(self) -> None:
+        reading = self._incoming is not None or self._data
+        if reading and not self._ending and not self.congested:
+            self._refuse(408, "the request does not come to its end")
+        else:
+            self.transport.abort()
+
+    # Reading
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        hall = self._hall
+        hall.counters.received += len(data)
+        if self._ending:
+            return
+        if self._data:
+            data = self._data[self._at :] + data
+        if not self._data or self._incoming is not None:
+            self._since = hall.now  # a head has its time from its first byte, a body from its last
+        self._data = data
+        self._at = 0
+        self._advance()
+
+    def _advance(self) -> None:
+        """Read on and have answered what is complete, one request after the other."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while not self._ending and self._step():
+                pass
+        except RejectedError as error:
+            self._refuse(error.status, str(error))
+        except (httptools.HttpParserError, ChunkError) as error:
+            self._refuse(400, f"this is no HTTP/1.1: {error}")
+        finally:
+            self._busy = False
+        if self._at >= len(self._data):
+            self._data, self._at = b"", 0
+        if self._data or self._paused:
+            self._regulate()
+
+    def _step(self) -> bool:
+        """Do the next thing there is to do; False where something must happen first."""
+        request = self._incoming
+        if request is not None:
+            self._read_body(request)
+        elif self.exchange is not None or self.congested:
+            return False
+        else:
+            request = self._read_head()
+        if request is None or self.exchange is not None:
+            return False
+        if request.complete or request.streamed or request.denied is not None:
+            self._hall.front.dispatch(self, request)
+            return True
+        self._encourage(request)
+        return False
+
+    def _read_head(self) -> Request | None:
+        data, at, limits = self._data, self._at, self._hall.limits
+        while data.startswith((b"\r", b"\n"), at):
+            at += 1  # empty lines in front are none of its own (RFC 9112, 2.2)
+        end = data.find(b"\r\n\r\n", at)
+        if (end if end >= 0 else len(data)) - at > limits.head:
+            raise RejectedError(431, f"a head has at most {limits.head} bytes")
+        if end < 0:
+            self._at = at
+            return None
+        request = self._incoming = Request(data[at:end])
+        if len(request.lines) > limits.headers + 1:
+            raise RejectedError(431, f"a head has at most {limits.headers} headers")
+        self._at = end + 4
+        self._seen = self._unchecked = False
+        try:
+            self._parser.feed_data(data[at : self._at + request.length])  # all of `data`, most of the time
+        except httptools.HttpParserUpgrade:
+            self._unchecked = True
+        self._hall.front.admit(request)
+        if request.chunked:
+            self._parser = httptools.HttpRequestParser(self)  # this one waits for chunks
+            self._chunks, self._seen = Chunks(), True
+        self._take_body(request)
+        return request
+
+    def _read_body(self, request: Request) -> None:
+        if not request.chunked and not self._unchecked:
+            self._parser.feed_data(self._data[self._at : self._at + request.length - request.size])
+        self._take_body(request)
+
+    def _take_body(self, request: Request) -> None:
+        data, at = self._data, self._at
+        if request.chunked:
+            pieces, self._at = self._chunks.feed(data, at)
+            for piece in pieces:
+                self._take(request, piece)
+            complete = self._chunks.done
+        else:
+            piece = data[at : at + request.length - request.size]
+            self._at += len(piece)
+            if piece:
+                self._take(request, piece)
+            complete = request.size == request.length
+        if complete:
+            self._whole(request)
+
+    def _take(self, request: Request, piece: bytes) -> None:
+        request.size += len(piece)
+        if request.size > self._hall.max_body and request.denied is None:
+            request.denied = self._hall.front.too_large(request)
+            if self.exchange is not None:
+                raise RejectedError(413, "the body is too long")
+        if request.denied is not None:
+            return
+        if self.exchange is not None:
+            cast("Exchange", self.exchange).upload(piece)
+        else:
+            request.parts.append(piece)
+
+    def _whole(self, request: Request) -> None:
+        if not self._seen:
+            raise RejectedError(400, "where the request ends can be read in two ways")
+        self._incoming = None
+        request.complete = True
+        if self.exchange is not None:
+            cast("Exchange", self.exchange).uploaded()
+
+    def on_message_complete(self) -> None:
+        """Note that llhttp, too, has seen the end of the request."""
+        self._seen = True
+
+    def _encourage(self, request: Request) -> None:
+        if request.expects_continue and not request.size:
+            request.found[b"expect"] = b""
+            self.transport.write(heads.CONTINUE)
+
+    # Answering
+
+    def answer(self, answer: Answer, request: Request, model: str = "") -> None:
+        """Give an answer that comes from no model, and go on."""
+        keep = request.keep_alive and request.modern and request.complete and not self._hall.closing
+        self._hall.counters.answered(model, answer.status)
+        self.transport.write(answer.serialised(close=not keep, head_only=request.method == b"HEAD"))
+        self.over(keep=keep)
+
+    def over(self, *, keep: bool) -> None:
+        """The request under way has been answered; `keep`: the client was told that there may be more."""
+        self.exchange = None
+        self._held = False
+        self._since = self._hall.now
+        if not keep:
+            self._end()
+        elif self._data or self._paused:
+            self._advance()
+
+    def break_off(self, last: bytes | None) -> None:
+        """End an answer short of its end, so that the client sees it; `last` is what it is still told."""
+        self.exchange = None
+        self._ending = True
+        self._since = self._hall.now
+        if last is None:
+            self._reset()
+        else:
+            self.transport.write(last)
+            self.transport.close()
+
+    def switched(self, tunnel: "Tunnel") -> bytes:
+        """Another protocol is spoken from here on; what has come of it already is given back."""
+        self._tunnel = tunnel
+        early, self._data, self._at = self._data[self._at :], b"", 0
+        self._resume()
+        return early
+
+    def tunnel_over(self) -> None:
+        """That has ended."""
+        self._tunnel = self.exchange = None
+        self._hall.left(self)
+
+    def hold(self, held: bool) -> None:
+        """Read no more of the body until the model takes it; or go on."""
+        if held != self._held:
+            self._held = held
+            self._regulate()
+
+    def dismiss(self) -> None:
+        """The gateway closes: end it if nothing is under way."""
+        if self.exchange is None and self._incoming is None and not self._data and not self._ending:
+            self.transport.close()
+
+    def cut(self, message: str) -> None:
+        """The gateway's patience is over: say so where something can still be said."""
+        if self.exchange is not None and self._tunnel is None:
+            self.exchange.cut(message)
+
+    def abort(self) -> None:
+        """End it, whatever is under way."""
+        if self._tunnel is not None:
+            self._tunnel.abort()
+        else:
+            self.transport.abort()
+
+    def _regulate(self) -> None:
+        unread = self.exchange is not None and self._incoming is None and bool(self._data)
+        if (unread or self._held) and not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+        elif not (unread or self._held):
+            self._resume()
+
+    def _resume(self) -> None:
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Read nothing any more: where the next request begins can't be said."""
+        if self.exchange is not None:
+            self._reset()
+            return
+        fault = denied_answer(DeniedError(status, "invalid_request", message))
+        self._hall.counters.answered("", status)
+        self.transport.write(fault.serialised(close=True))
+        self._end(unread=True)
+
+    def _end(self, *, unread: bool = False) -> None:
+        """Close; where the client is still sending, a while later: a reset would take the answer from it."""
+        if self._ending:
+            return
+        self._ending = True
+        self._since = self._hall.now
+        if (unread or self._incoming is not None) and self.transport.can_write_eof():
+            self._resume()
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _reset(self) -> None:
+        """Close so that nobody takes it for the end of an answer."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()

@@ -1,0 +1,87 @@
+"""Heads of answers: what of a model's goes to the client, and the few that the gateway writes itself.
+
+Pure. A head is cut at its lines and never put together anew, so that it passes byte for byte; llhttp has read it
+before, so that its lines are what they seem. Refuses to know what an answer is about.
+"""
+
+import re
+from collections.abc import Callable
+
+_HOP_BY_HOP = (b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-connection:", b"\r\nupgrade:")
+_HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
+_MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
+_EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LOADING = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
+    b"X-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n"
+)
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
+    """A model's head without its last line ends, as the client gets it, `connection` in place of its own.
+
+    `told` are lines about who may read the answer, in place of the model's own.
+    """
+    lowered = head.lower()
+    for name in _HOP_BY_HOP:
+        while (at := lowered.find(name)) >= 0:
+            end = lowered.find(b"\r\n", at + 2)
+            end = len(lowered) if end < 0 else end
+            value = lowered[at + len(name) : end]
+            head, lowered = head[:at] + head[end:], lowered[:at] + lowered[end:]
+            if name is _HOP_BY_HOP[0] and value.strip() not in _HARMLESS:
+                head = _without_named(head, value)
+                lowered = head.lower()
+    if not head.startswith(b"HTTP/1.1"):
+        head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
+    if told:
+        head = _without(head, lambda name: name.startswith(b"access-control-"))
+    return b"%b\r\n%b%b\r\n" % (head, told, connection)
+
+
+def _without_named(head: bytes, connection: bytes) -> bytes:
+    """Drop what a Connection header names besides the usual."""
+    named = {word.strip() for word in connection.split(b",")} - _HARMLESS
+    return _without(head, named.__contains__) if named else head
+
+
+def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+    first, *lines = head.split(b"\r\n")
+    kept = [line for line in lines if not unwanted(line.partition(b":")[0].lower())]
+    return b"\r\n".join([first, *kept])
+
+
+def switched(head: bytes) -> bytes:
+    """The head of a 101, whose hop-by-hop headers are its whole point."""
+    return head + b"\r\n\r\n"
+
+
+def is_measured(head: bytes) -> bool:
+    """Whether an answer with a body says where that ends, other than by the end of the connection."""
+    return _MEASURED.search(head) is not None
+
+
+def is_chunked(head: bytes) -> bool:
+    """Whether the body comes in chunks."""
+    return _CHUNKED.search(head) is not None
+
+
+def is_events(head: bytes) -> bool:
+    """Whether the body is a stream of server-sent events."""
+    return _EVENTS.search(head) is not None
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk; `data` must not be empty, for that would be the last one."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def connection_line(*, keep: bool, modern: bool) -> bytes:
+    """What is said about the connection, with a line end; HTTP/1.1 keeps it and HTTP/1.0 closes it unless told."""
+    if keep:
+        return b"" if modern else b"Connection: keep-alive\r\n"
+    return b"Connection: close\r\n"

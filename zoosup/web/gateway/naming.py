@@ -1,0 +1,132 @@
+"""Which model a request means: the name in its body, its form or its query.
+
+Reads `model` and `stream` and is patient with everything else, which is the model server's business. Where the gateway
+and a server could read two different names (in a body and in a query, in two parts of a form), the request is refused.
+Refuses to know which names there are.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.forms import is_form, parts
+
+_TRUE = frozenset({"true", "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Whom a request is for, and whether its answer is to be a stream."""
+
+    model: str
+    stream: bool = False
+
+
+class _Head(msgspec.Struct, gc=False):
+    """The two members of a body that count; the last of two with the same name, as in json.loads."""
+
+    model: Any = None
+    stream: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Head)
+
+
+def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
+    """Read which model is meant; DeniedError with 400 where none is, or not clearly.
+
+    `content_type` is the header; whatever is not multipart/form-data is read as JSON (curl -d says otherwise).
+    """
+    asked = named_in_query(query) if b"model" in query or b"%" in query else ""
+    if is_form(content_type):
+        found = _in_form(body, content_type)
+    elif body or not asked:
+        found = _in_json(body)
+    else:
+        return Named(asked)
+    if not asked or asked == found.model:
+        return _required(found)
+    if found.model:
+        raise _denied("ambiguous_model", "the body names one model and the address another; name one")
+    return Named(asked, found.stream)
+
+
+def named_in_query(query: bytes) -> str:
+    """Read `?model=`; "" where there is none, DeniedError with 400 where there are two."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8")
+    names = {value for key, value in pairs if key == "model" and value}
+    if len(names) > 1:
+        raise _denied("ambiguous_model", "the address names more than one model")
+    return next(iter(names), "")
+
+
+def _in_json(body: bytes) -> Named:
+    try:
+        head = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        head = _slowly(body)
+    except RecursionError:
+        raise _denied("invalid_json", "the body is nested too deeply", param=None) from None
+    model = head.model
+    if model is None:
+        return Named("", head.stream is True)
+    if not isinstance(model, str):
+        raise _denied("invalid_type", "model is not a string; expected the name of a model")
+    if not model.isascii() and not _is_text(model):
+        raise _denied("invalid_type", "model is not valid Unicode; expected the name of a model")
+    return Named(model, head.stream is True)
+
+
+def _slowly(body: bytes) -> _Head:
+    """Read what msgspec refuses and servers take: half of a surrogate pair, NaN, a byte order mark."""
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_int=float)
+    except RecursionError:
+        raise _denied("invalid_json", "the body is nested too deeply", param=None) from None
+    except ValueError as error:
+        raise _denied("invalid_json", f"the body is not JSON: {_reason(error)}", param=None) from None
+    if not isinstance(value, dict):
+        raise _denied("invalid_json", "the body is not a JSON object", param=None)
+    return _Head(value.get("model"), value.get("stream"))
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"the byte at {error.start} is not UTF-8"
+    return "it can't be read"
+
+
+def _in_form(body: bytes, content_type: str) -> Named:
+    model, stream = None, False
+    for part in parts(body, content_type):
+        if part.name == "model":
+            if model is not None:
+                raise _denied("ambiguous_model", "the form names a model twice")
+            model = part.text(body)
+        elif part.name == "stream" and not part.is_file:
+            stream = part.text(body).strip().lower() in _TRUE
+    return Named(model or "", stream)
+
+
+def _required(found: Named) -> Named:
+    if not found.model:
+        raise _denied("missing_required_parameter", "no model is named; GET /v1/models lists those there are")
+    return found
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _denied(code: str, message: str, *, param: str | None = "model") -> DeniedError:
+    return DeniedError(400, code, message, param=param)

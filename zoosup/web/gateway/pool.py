@@ -1,0 +1,146 @@
+"""Connections to the models' servers, kept and used again: those of a run, and all of them.
+
+A pool belongs to one run, so that no connection outlives the process it was made to. Refuses to know what is sent
+over a connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from zoosup.runtime.ports import Lease
+from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.upstream import Upstream
+
+
+class Pool:
+    """The connections to one run. The last one to be given back is the first to be taken: the others may age."""
+
+    def __init__(self, lease: Lease, pools: "Pools") -> None:
+        self.run_id = lease.run_id
+        self.address = f"{lease.host}:{lease.port}"
+        self.host_line = b"Host: " + self.address.encode("latin-1")
+        self._host, self._port = lease.host, lease.port
+        self._pools = pools
+        self._idle: list[Upstream] = []
+        self._all: set[Upstream] = set()
+        self._opening = 0
+
+    def take(self) -> Upstream | None:
+        """A connection that is open and unused, as far as anybody knows."""
+        idle = self._idle
+        while idle:
+            upstream = idle.pop()
+            if not upstream.transport.is_closing():
+                return upstream
+        return None
+
+    def open(self, opened: Callable[[Upstream], None], failed: Callable[[str], None]) -> None:
+        """Connect anew; one of the two is called later, on the loop."""
+        self._opening += 1
+        self._pools.work(self._connect(opened, failed))
+
+    async def _connect(self, opened: Callable[[Upstream], None], failed: Callable[[str], None]) -> None:
+        loop = asyncio.get_running_loop()
+        counters = self._pools.counters
+        try:
+            async with asyncio.timeout(self._pools.limits.connect):
+                _, upstream = await loop.create_connection(
+                    lambda: Upstream(self, counters), self._host, self._port
+                )
+        except OSError as error:  # TimeoutError is one
+            self._opening -= 1
+            self.close_idle()
+            self._pools.forget_if_empty(self)
+            failed(f"can't connect to {self.address}: {error.strerror or 'no answer in time'}")
+            return
+        self._opening -= 1
+        opened(upstream)
+
+    def joined(self, upstream: Upstream) -> None:
+        """A connection was made."""
+        self._all.add(upstream)
+        self._pools.counters.upstream_connections_total += 1
+
+    def left(self, upstream: Upstream) -> None:
+        """A connection is gone."""
+        self._all.discard(upstream)
+        if upstream.exchange is None and upstream in self._idle:
+            self._idle.remove(upstream)
+        self._pools.forget_if_empty(self)
+
+    def give_back(self, upstream: Upstream) -> None:
+        """Keep a connection whose answer has ended."""
+        upstream.unused_since = self._pools.now
+        self._idle.append(upstream)
+
+    def trim(self, before: float) -> None:
+        """Close what has not been used since `before`; the oldest stand first."""
+        idle = self._idle
+        old = 0
+        while old < len(idle) and idle[old].unused_since < before:
+            old += 1
+        for upstream in idle[:old]:
+            upstream.transport.close()
+        del idle[:old]
+
+    def close_idle(self) -> None:
+        """Close what is unused: one of its kind has just failed."""
+        for upstream in self._idle:
+            upstream.transport.close()
+        self._idle.clear()
+
+    def close(self) -> None:
+        """Close everything, answers under way included."""
+        self.close_idle()
+        for upstream in tuple(self._all):
+            upstream.transport.abort()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost by forgetting it."""
+        return not self._all and not self._opening
+
+
+class Pools:
+    """All pools, by run."""
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self.limits = limits
+        self.counters = counters
+        self.now = 0.0
+        self._pools: dict[str, Pool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def of(self, lease: Lease) -> Pool:
+        """The pool of the run that a lease is for."""
+        pool = self._pools.get(lease.run_id)
+        if pool is None:
+            pool = self._pools[lease.run_id] = Pool(lease, self)
+        return pool
+
+    def tick(self, now: float) -> None:
+        """Close what has been unused for too long."""
+        self.now = now
+        for pool in tuple(self._pools.values()):
+            pool.trim(now - self.limits.kept)
+
+    def work(self, connecting: Coroutine[Any, Any, None]) -> None:
+        """Run it to its end; a task that nobody holds may be collected."""
+        task = asyncio.get_running_loop().create_task(connecting)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def forget_if_empty(self, pool: Pool) -> None:
+        """Drop a pool without connections; the run may be over."""
+        if pool.is_empty and self._pools.get(pool.run_id) is pool:
+            del self._pools[pool.run_id]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for pool in tuple(self._pools.values()):
+            pool.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,215 @@
+"""Which address is whose: a request line's method and target as data.
+
+Knows the addresses of the OpenAI, Anthropic, llama.cpp and Jina APIs that model servers offer. A target is passed on
+byte for byte or refused: whatever two readers could take for two different paths (`..`, `//` in front, encoded ones
+too) is nobody's. Refuses to know which models there are.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from urllib.parse import unquote
+
+from zoosup.spec.models import Task
+from zoosup.web.gateway.denial import DeniedError
+
+
+class Kind(StrEnum):
+    """What is to be done with a request."""
+
+    ENDPOINT = "endpoint"  # goes to the model that it names
+    UPSTREAM = "upstream"  # goes to the model in its path (`split_upstream`), without the prefix
+    MODELS = "models"  # answered here: the list
+    MODEL = "model"  # answered here: one entry of it, `Route.name`
+    HEALTH = "health"  # answered here
+    OPTIONS = "options"  # answered here: `Route.allow`, or a preflight
+
+
+class Where(StrEnum):
+    """Where the name of the model is to be found; `?model=` counts wherever a body has none."""
+
+    JSON = "json"
+    FORM = "form"
+    PATH = "path"
+    NOWHERE = "nowhere"
+
+
+class Dialect(StrEnum):
+    """Whose errors and streams the client understands."""
+
+    OPENAI = "openai"
+    CHAT = "chat"  # OpenAI's, and a stream of chat.completion.chunk that may carry reasoning
+    RESPONSES = "responses"
+    ANTHROPIC = "anthropic"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where one request goes.
+
+    `target` is what the model's server is sent as its request target (b"" for `UPSTREAM`: see `split_upstream`), `rest`
+    what follows /upstream/, both byte for byte; `name` the model in /models/{name}, decoded. `authority` is the host of
+    an absolute-form target, which counts in place of the Host header (RFC 9112, 3.2.2); "" for all others.
+    """
+
+    kind: Kind
+    where: Where = Where.NOWHERE
+    task: Task | None = None
+    target: bytes = b""
+    query: bytes = b""
+    streams: bool = False
+    dialect: Dialect = Dialect.OPENAI
+    rest: bytes = b""
+    name: str = ""
+    allow: tuple[str, ...] = ()
+    authority: str = ""
+
+
+UPSTREAM_PREFIX = b"/upstream/"
+_LONGEST_NAME = 128
+"""Characters of a model's name, as in zoo.yaml."""
+
+_POST, _GET, _ANY = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS"), ()
+_JSON, _FORM = Where.JSON, Where.FORM
+_CHAT = Dialect.CHAT
+_ENDPOINTS: dict[str, Route] = {
+    "chat/completions": Route(Kind.ENDPOINT, _JSON, Task.CHAT, streams=True, dialect=_CHAT),
+    "completions": Route(Kind.ENDPOINT, _JSON, Task.CHAT, streams=True),
+    "responses": Route(Kind.ENDPOINT, _JSON, Task.CHAT, streams=True, dialect=Dialect.RESPONSES),
+    "messages": Route(Kind.ENDPOINT, _JSON, Task.CHAT, streams=True, dialect=Dialect.ANTHROPIC),
+    "messages/count_tokens": Route(Kind.ENDPOINT, _JSON, Task.CHAT, dialect=Dialect.ANTHROPIC),
+    "infill": Route(Kind.ENDPOINT, _JSON, Task.CHAT, streams=True),
+    "completion": Route(Kind.ENDPOINT, _JSON, Task.CHAT, streams=True),
+    "apply-template": Route(Kind.ENDPOINT, _JSON, Task.CHAT),
+    "tokenize": Route(Kind.ENDPOINT, _JSON),
+    "detokenize": Route(Kind.ENDPOINT, _JSON),
+    "embeddings": Route(Kind.ENDPOINT, _JSON, Task.EMBED),
+    "rerank": Route(Kind.ENDPOINT, _JSON, Task.RERANK),
+    "reranking": Route(Kind.ENDPOINT, _JSON, Task.RERANK),
+    "images/generations": Route(Kind.ENDPOINT, _JSON, Task.IMAGE, streams=True),
+    "images/edits": Route(Kind.ENDPOINT, _FORM, Task.IMAGE, streams=True),
+    "images/variations": Route(Kind.ENDPOINT, _FORM, Task.IMAGE),
+    "audio/speech": Route(Kind.ENDPOINT, _JSON, Task.AUDIO, streams=True),
+    "audio/transcriptions": Route(Kind.ENDPOINT, _FORM, Task.AUDIO, streams=True),
+    "audio/translations": Route(Kind.ENDPOINT, _FORM, Task.AUDIO),
+}
+_OWN = {"models": Route(Kind.MODELS), "health": Route(Kind.HEALTH)}
+_BY_PATH: dict[bytes, Route] = {
+    path: replace(each, target=path, allow=allow)
+    for table, allow in ((_ENDPOINTS, _POST), (_OWN, _GET))
+    for name, each in table.items()
+    for path in (f"/{name}".encode(), f"/v1/{name}".encode())
+}
+_FAST = {
+    (method, path): route for path, route in _BY_PATH.items() for method in route.allow if method != "OPTIONS"
+}
+_MODEL_PREFIXES = (b"/v1/models/", b"/models/")
+
+_ABSOLUTE = re.compile(rb"[hH][tT][tT][pP]://(?P<authority>[^/?#@]+)(?P<origin>[/?].*)?", re.DOTALL)
+_VISIBLE = re.compile(rb"[!-~]+")
+_BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
+_DOTS = frozenset({".", ".."})
+
+
+def route(method: str | bytes, target: bytes | str) -> Route:
+    """Find whose a request is; DeniedError with 400 for a target that isn't plain, 404 for none of ours, 405."""
+    verb = method if isinstance(method, str) else method.decode("latin-1")
+    raw = target if isinstance(target, bytes) else target.encode("utf-8", "surrogatepass")
+    return _FAST.get((verb, raw)) or _found(verb, raw)
+
+
+def _found(method: str, raw: bytes) -> Route:
+    if method == "OPTIONS" and raw == b"*":
+        return Route(Kind.OPTIONS, allow=("GET", "HEAD", "OPTIONS", "POST"))
+    raw, authority = _origin_form(raw)
+    path, mark, query = raw.partition(b"?")
+    _check_path(path)
+    found = _at(path, raw)
+    if found is None:
+        message = (
+            f"{shown(path)} is no address of this gateway; it serves /v1/…, /health and /upstream/{{model}}/…"
+        )
+        raise DeniedError(404, "unknown_url", message)
+    target = found.target + mark + query if found.target else b""
+    found = replace(found, target=target, query=query, authority=authority)
+    if not found.allow or (method in found.allow and method != "OPTIONS"):
+        return found
+    if method == "OPTIONS":
+        return replace(found, kind=Kind.OPTIONS)
+    message = f"{method[:20]} is not for {shown(path)}; expected {' or '.join(found.allow)}"
+    raise DeniedError(405, "method_not_allowed", message, headers={"Allow": ", ".join(found.allow)})
+
+
+def _at(path: bytes, raw: bytes) -> Route | None:
+    if (known := _BY_PATH.get(path)) is not None:
+        return known
+    if path.startswith(UPSTREAM_PREFIX):
+        if path.startswith(UPSTREAM_PREFIX + b"/") or path == UPSTREAM_PREFIX:
+            raise DeniedError(400, "invalid_url", "/upstream/ is followed by the name of a model")
+        return Route(Kind.UPSTREAM, Where.PATH, rest=raw[len(UPSTREAM_PREFIX) :], allow=_ANY)
+    for prefix in _MODEL_PREFIXES:
+        if path.startswith(prefix) and len(path) > len(prefix):
+            return Route(Kind.MODEL, Where.PATH, name=unquote(path[len(prefix) :]), target=path, allow=_GET)
+    return None
+
+
+def split_upstream(rest: bytes, is_known: Callable[[str], bool]) -> tuple[str, bytes]:
+    """Cut `Route.rest` into the model's name and the target for its server, which begins with a slash.
+
+    Names may have slashes: the longest beginning that `is_known` counts; where none is, the first part is given as
+    the name. DeniedError with 400 where what is left could be read as another host's address.
+    """
+    path, mark, query = rest.partition(b"?")
+    ends = [at for at, byte in enumerate(path) if byte == ord("/")] + [len(path)]
+    names = [(unquote(path[:end]), end) for end in ends if end <= 3 * _LONGEST_NAME]
+    known = [(name, end) for name, end in names if len(name) <= _LONGEST_NAME and is_known(name)]
+    name, end = known[-1] if known else (unquote(path[: ends[0]]), ends[0])
+    left = path[end:] or b"/"
+    if left.startswith(b"//"):
+        raise DeniedError(400, "invalid_url", f"after {shown(path[:end])} comes more than one slash")
+    return name, left + mark + query
+
+
+def check_task(found: Route, model: str, task: Task | None) -> None:
+    """Refuse what a model is not for; one without a task is for all, and `/upstream/` asks for anything."""
+    if found.task is None or task is None or found.task == task:
+        return
+    path = found.target.partition(b"?")[0]
+    message = f"{model} is for {task.value}, and {shown(path)} is for {found.task.value}; another model is never taken"
+    raise DeniedError(400, "model_task_mismatch", message, param="model")
+
+
+def shown(path: bytes) -> str:
+    """Show a path in a message: at most 120 characters, whatever it is made of."""
+    return path[:120].decode("ascii", "backslashreplace")
+
+
+def _origin_form(raw: bytes) -> tuple[bytes, str]:
+    """The target as a path and a query, and the host that it named, if it did."""
+    if _VISIBLE.fullmatch(raw) is None or b"#" in raw:
+        raise DeniedError(400, "invalid_url", "the address holds what no address may: use percent-encoding")
+    if raw.startswith(b"/"):
+        return raw, ""
+    whole = _ABSOLUTE.fullmatch(raw)
+    if whole is None:
+        raise DeniedError(400, "invalid_url", "expected an address that begins with /")
+    origin = whole["origin"] or b"/"
+    return origin if origin.startswith(b"/") else b"/" + origin, whole["authority"].decode("ascii")
+
+
+def _check_path(path: bytes) -> None:
+    """Refuse a path that means one thing as it stands and another once it is normalised."""
+    if _BAD_PERCENT.search(path):
+        raise DeniedError(
+            400, "invalid_url", "the address has a % that is not followed by two hexadecimal digits"
+        )
+    if b"\\" in path or path.startswith(b"//"):
+        raise DeniedError(400, "invalid_url", "the address has a backslash, or two slashes in front")
+    if b"." not in path and b"%" not in path:
+        return
+    parts = re.split(r"[/\\]", unquote(path, "latin-1"))
+    if any(part.partition(";")[0] in _DOTS for part in parts):
+        raise DeniedError(
+            400, "invalid_url", "the address has a part that is . or ..; give the path it leads to"
+        )

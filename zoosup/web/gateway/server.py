@@ -1,0 +1,135 @@
+"""The gateway as a whole: begins, moves, changes its settings and ends.
+
+Refuses to know what a request is.
+"""
+
+import asyncio
+import errno
+import socket
+
+from zoosup.errors import ZoosupError
+from zoosup.runtime.ports import Leasing
+from zoosup.spec.fields import split_address
+from zoosup.spec.models import Gateway as Settings
+from zoosup.web.gateway.client import Client
+from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.front import Front
+from zoosup.web.gateway.hall import Hall
+from zoosup.web.gateway.limits import Limits
+from zoosup.web.sockets import address_of, bound, has_port
+
+_BACKLOG = 1024
+_GLANCE = 0.02
+
+
+class Gateway:
+    """The address of all models. `configure` settles what is asked of clients, `rebind` where they connect."""
+
+    def __init__(self, leasing: Leasing, *, limits: Limits | None = None) -> None:
+        self._hall = Hall(leasing, limits or Limits())
+        self._hall.front = Front(self._hall)
+        self._servers: list[asyncio.Server] = []
+        self._listen: str | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where it listens, with the port it was given for port 0; None when it does not."""
+        return address_of(self._servers)
+
+    @property
+    def counters(self) -> Counters:
+        """What it has counted; read only."""
+        return self._hall.counters
+
+    async def start(self) -> None:
+        """Begin; nobody can connect before `configure` or `rebind`."""
+        self._hall.closing = False
+        self._tick()
+
+    async def configure(self, settings: Settings | None, keys: tuple[str, ...]) -> None:
+        """Put a spec in force, None: no gateway. `keys` are all that count, those of the key file too.
+
+        ZoosupError when the address can't be had; everything is then as it was.
+        """
+        before = self._hall.settings, self._hall.keys
+        self._hall.configure(
+            settings or Settings(), keys
+        )  # first: a new address is never open without its keys
+        try:
+            await self.rebind(settings.listen if settings is not None else None)
+        except ZoosupError:
+            self._hall.configure(*before)
+            raise
+
+    async def rebind(self, listen: str | None) -> None:
+        """Move to another address, None for nowhere; connections that exist live on.
+
+        ZoosupError when the address can't be had; the gateway then stays where it is.
+        """
+        if listen == self._listen:
+            return
+        sockets = await self._sockets(listen) if listen else []
+        await self._serve(sockets)
+        self._listen = listen
+
+    async def stop(self, grace: float) -> None:
+        """Accept nobody any more, let answers end within `grace` seconds, then break off what is left."""
+        await self._serve([])
+        self._listen = None
+        hall = self._hall
+        hall.closing = True
+        for client in tuple(hall.clients):
+            client.dismiss()
+        deadline = hall.time() + grace
+        while hall.clients and hall.time() < deadline:  # noqa: ASYNC110 - rarely, and for seconds
+            await asyncio.sleep(_GLANCE)
+        await self._break_off()
+        if self._ticking is not None:
+            self._ticking.cancel()
+
+    async def _break_off(self) -> None:
+        hall = self._hall
+        for client in tuple(hall.clients):
+            client.cut("zoosup is shutting down")
+        await asyncio.sleep(_GLANCE)  # for the last words to go out
+        for client in tuple(hall.clients):
+            client.abort()
+        await hall.pools.close()
+        await asyncio.sleep(0)
+
+    def _tick(self) -> None:
+        self._hall.tick()
+        loop = asyncio.get_running_loop()
+        self._ticking = loop.call_later(self._hall.limits.tick, self._tick)
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        opened = [
+            await loop.create_server(lambda: Client(self._hall), sock=sock, backlog=_BACKLOG)
+            for sock in sockets
+        ]
+        for server in self._servers:
+            server.close()
+        self._servers = opened
+
+    async def _sockets(self, listen: str) -> list[socket.socket]:
+        host, port = split_address(listen)
+        try:
+            return await bound(host, port, _BACKLOG)
+        except OSError as error:
+            if not (error.errno == errno.EADDRINUSE and has_port(self._servers, port)):
+                raise _cannot_listen(listen, error) from None
+        # The same port under another host: 0.0.0.0:8080 can't be had beside our own 127.0.0.1:8080.
+        before = self._listen
+        await self._serve([])
+        self._listen = None
+        try:
+            return await bound(host, port, _BACKLOG)
+        except OSError as error:
+            await self.rebind(before)
+            raise _cannot_listen(listen, error) from None
+
+
+def _cannot_listen(listen: str, error: OSError) -> ZoosupError:
+    return ZoosupError(f"gateway.listen {listen}: {error.strerror or error}")
