@@ -198,7 +198,9 @@ class _Weighing:
                 continue
             held = run.measured.get(self._pool.id)
             if held is not None and held > 0:
-                yield _Tenant(model, run, held, self._room.promised_to(model, run).get(self._pool.id, 0))
+                # Its booking has grown with what it holds; what it was expected to need has not.
+                promised = self._room.promised_to(model, run).get(self._pool.id, 0)
+                yield _Tenant(model, run, held, run.outgrown.get(self._pool.id, promised))
 
     def _may_go(self, tenant: _Tenant) -> bool:
         if tenant.model.name in self._room.leaving:

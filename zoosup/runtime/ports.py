@@ -34,6 +34,9 @@ class Commands(Protocol):
     async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
         """The next pass's answer, for `text` in place of the file where given; InvalidFileError when not valid."""
 
+    async def estimate(self, model: str) -> Mapping[str, Any]:
+        """What the model needs, term by term, by its weights as they are now and by what its runs have shown."""
+
     def heartbeat(self) -> float:
         """Seconds since the loop last turned."""
 

@@ -258,8 +258,7 @@ class Reconciler:
                 continue
             members = self._host.processes.members(run.id)
             amounts = holdings(run, usage[run.id], members, self._zoo.readings)
-            if amounts != run.measured:
-                self._zoo.tell(model.name, RunMeasured(run.id, amounts))
+            self._zoo.tell(model.name, RunMeasured(run.id, amounts, self._host.processes.mapped(run.id)))
 
     def _look_at(self, message: FileRead) -> None:
         if message.spec is None:
