@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB, a_model, an_exit
 from zoosup.core import learning
+from zoosup.core.derive import PROGRAM
 from zoosup.core.estimate import UNKNOWN_RAM, need
 from zoosup.core.learning import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
 from zoosup.core.lessons import Lesson, Lessons
@@ -147,7 +148,7 @@ def test_a_derived_need_is_lowered_by_three_healthy_runs_and_mapped_weights_stay
     for few in (1, 2):
         assert DERIVED == learned(*[low] * few)
     found = learned(*[low] * 3)
-    assert ("learned", {"ram": 210 * MIB + TENSORS}) == (found.source, found.amounts)
+    assert ("learned", {"ram": 210 * MIB + TENSORS + PROGRAM}) == (found.source, found.amounts)
     assert ["the most of 3 runs, 200 MiB, + 5 %", "mapped"] == [found.terms[0].how, found.terms[1].name]
 
 
@@ -159,7 +160,7 @@ def test_runs_that_were_not_healthy_lower_nothing():
 def test_weights_that_are_read_are_in_the_peak_already():
     command = f"{COMMAND} --no-mmap"
     found = learned(*[a_lesson(TENSORS + GIB // 2, mapped=50 * MIB)] * 3, command=command)
-    assert {"ram": learning._percent(TENSORS + GIB // 2, 105)} == found.amounts
+    assert {"ram": learning._percent(TENSORS + GIB // 2, 105) + PROGRAM} == found.amounts
 
 
 def test_one_run_raises_a_derived_need_at_once_healthy_or_not():
