@@ -33,9 +33,13 @@ def test_the_quick_start_s_tour_adds_up():
     assert need["small"] + need["flaky"] <= budget
     assert need["medium"] + need["large"] > budget
     assert need["huge"] > budget
+    assert need["small"] + need["guest"] <= budget
+    assert need["small"] + need["visitor"] <= budget
+    assert need["guest"] + need["visitor"] > budget
+    assert all(zoo.models[name].on_demand for name in ("guest", "visitor", "huge"))
 
 
-@pytest.mark.parametrize("name", ["small", "medium", "large", "huge", "flaky"])
+@pytest.mark.parametrize("name", ["small", "medium", "large", "guest", "visitor", "huge", "flaky"])
 def test_what_a_model_of_the_quick_start_holds_is_what_it_declares_less_the_interpreter(name):
     model = read(EXAMPLES / "quickstart/zoo.yaml").models[name]
     held = parse_size(model.command[model.command.index("--ram") + 1])
