@@ -20,13 +20,14 @@ from zoosup.spec.fields import LISTEN_PATTERN, MAX_PORT, split_address
 
 PREFIX = "ZOOSUP_"
 NO_LISTENER = "none"
-"""The `status_listen` that turns the status server off, as `null` does in zoo.yaml."""
+"""The `status_listen` that turns the status server off, as `null` does in zoo.yaml; likewise `gateway_listen`."""
 
 EXPECTED: Mapping[str, str] = {
     "file": "a path",
     "instance": "at most 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
     "state_dir": "a path",
     "status_listen": "HOST:PORT, [IPv6]:PORT or none",
+    "gateway_listen": "HOST:PORT, [IPv6]:PORT or none",
     "log_level": "debug, info, warning or error",
     "log_format": "text or json",
     "on_exit": "stop or keep",
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     instance: Annotated[str, AfterValidator(_instance)] = "default"
     state_dir: Path | None = None
     status_listen: Annotated[str, PlainValidator(_listen)] | None = None
+    gateway_listen: Annotated[str, PlainValidator(_listen)] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     on_exit: Literal["stop", "keep"] = "stop"
@@ -77,9 +79,11 @@ class Settings(BaseSettings):
 
     def listen(self, from_file: str | None) -> str | None:
         """Where the status server listens, `from_file` being zoo.yaml's `status.listen`; None: nowhere."""
-        if self.status_listen is None:
-            return from_file
-        return None if self.status_listen == NO_LISTENER else self.status_listen
+        return _first(self.status_listen, from_file)
+
+    def gateway(self, from_file: str | None) -> str | None:
+        """Where the gateway listens, `from_file` being zoo.yaml's `gateway.listen`; None: nowhere."""
+        return _first(self.gateway_listen, from_file)
 
     def zoo_file(self) -> Path:
         """The zoo.yaml that was named, else the first that exists; UsageError lists those tried.
@@ -93,6 +97,12 @@ class Settings(BaseSettings):
                 return path
         places = ", ".join(map(str, tried))
         raise UsageError(f"no zoo.yaml: tried {places}; name one, or set {PREFIX}FILE")
+
+
+def _first(given: str | None, from_file: str | None) -> str | None:
+    if given is None:
+        return from_file
+    return None if given == NO_LISTENER else given
 
 
 def load(**given: Any) -> Settings:

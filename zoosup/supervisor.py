@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import uvloop
+
 from zoosup.core.status import Exit
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host.archive import EventArchive
@@ -50,6 +52,8 @@ from zoosup.runtime.telling import JsonLines, TextLines, tell
 from zoosup.runtime.zoo import Applied, Clock, Zoo
 from zoosup.settings import Settings, unknown_variables
 from zoosup.spec.models import StatusSettings
+from zoosup.web.gateway.keeper import GatewayKeeper
+from zoosup.web.gateway.server import Gateway
 from zoosup.web.server import WebServer
 
 HURRY = 2.0
@@ -60,6 +64,9 @@ HOLD_EVERY = 2.0
 
 ROTATE_EVERY = 10.0
 """Seconds between looks at the size of the models' logs."""
+
+FAREWELL = 3.0
+"""Seconds that answers of the gateway may still take once the models have ended, or are left to the next zoosup."""
 
 FIRST_LOOK = 5.0
 """Seconds that a start-up waits for the GPUs to be listed: NVML takes its time where nothing keeps the driver awake."""
@@ -100,7 +107,8 @@ def run(settings: Settings) -> int:
     store = StateDirectory(settings.state_directory)
     store.lock()
     try:
-        code = asyncio.run(_supervise(settings, path, store, _environment()))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(_supervise(settings, path, store, _environment()))
     finally:
         store.close()
     if code is None:
@@ -191,10 +199,18 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         await adopt(zoo, host, charge.environ)
     catch_up(zoo, charge.edit)
     exits.connect(reconciler.exited)
-    web = WebServer(Faces(board, zoo.journal, desk, host.logs), control=charge.store.socket)
+    gateway = Gateway(reconciler.leases)
+    keeper = GatewayKeeper(gateway, zoo, settings.gateway, reconciler.wake)
+    faces = Faces(board, zoo.journal, desk, host.logs, gateway.counters)
+    web = WebServer(faces, control=charge.store.socket)
     await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
     try:
-        _log.info("zoosup supervises %s; status on %s", path, web.address or charge.store.socket)
+        await keeper.begin()
+        where = web.address or charge.store.socket
+        _log.info(
+            "zoosup supervises %s; gateway on %s, status on %s", path, gateway.address or "nothing", where
+        )
+        beside(keeper.keep(board))
         beside(following.follow(host.config, path, charge.environ, reconciler.post))
         beside(_keep_logs_short(host.logs))
         beside(_keep_the_lock(charge.store, reconciler.post))
@@ -204,6 +220,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         beside(herald.pulse())
         await reconciler.run()
     finally:
+        await gateway.stop(FAREWELL)
         await web.stop()
     return reconciler.again
 

@@ -7,7 +7,10 @@ from contextlib import closing
 import pytest
 
 from zoosup.cli import doctor
+from zoosup.cli.spans import plain
 from zoosup.host.ports import PoolReading
+
+from .fakes import GIB, pool, snapshot
 
 GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: %d}\nstatus: {listen: null}\n"
 
@@ -181,3 +184,48 @@ def test_unified_memory_is_told(monkeypatch):
 def test_tools_are_told_there_or_not():
     (found,) = doctor._tools({"docker": "/usr/bin/docker"}.get)
     assert "docker /usr/bin/docker; not on PATH: llama-server, vllm, podman" == found.message
+
+
+# pools
+
+
+def drawn(finding, width):
+    return plain(doctor._shown(finding, width, {}))
+
+
+def test_without_a_supervisor_a_pool_is_told_as_it_is_without_models(monkeypatch):
+    found = gpu_findings(monkeypatch, pools=(gpu(),))["GPU 0"]
+    figures = {"total": 24 << 30, "free": 20 << 30, "foreign": 4 << 30, "reserved": 0, "models": {}}
+    assert figures == {key: found.pool[key] for key in figures}
+    assert "others 4 GiB   ╱ reserve 512 MiB   · free 19.5 GiB" in drawn(found, 100)  # noqa: RUF001
+    assert "pool vram:GPU-a: total 24 GiB, free 20 GiB" in drawn(found, None)
+
+
+def test_with_a_supervisor_it_is_told_who_holds_what_of_it(monkeypatch):
+    gpu_findings(monkeypatch)
+    known = pool(models={"a": {"reserved": 3 * GIB, "held": 2 * GIB}}, reserved=3 * GIB, held=2 * GIB)
+    found = next(iter(doctor._memory(None, snapshot(pools=[known]))))
+    assert known == found.pool
+    assert "a holds 2 GiB and is promised 1 GiB more" in drawn(found, None)
+    assert "█▒ a 2 of 3 GiB" in drawn(found, 100)
+
+
+async def test_programs_get_the_pools_figures(shell):
+    _, found = await findings(shell)
+    assert {"id", "total", "free", "reserve", "budget", "foreign", "models"} <= found["RAM"]["pool"].keys()
+    assert found["zoosup"]["pool"] is None
+
+
+@pytest.mark.parametrize(
+    ("share", "state", "words"),
+    [
+        (None, "ok", "not counted by this kernel"),
+        (0.02, "ok", "stood still 2% of the last 10 s"),
+        (0.4, "warn", "stood still 40% of the last 10 s"),
+    ],
+)
+def test_stalls_for_want_of_memory_are_told(monkeypatch, share, state, words):
+    monkeypatch.setattr("zoosup.host.memory.RamGauge.stalled_lately", lambda _: share)
+    found = doctor._stalls()
+    assert (state, state == "warn") == (found.state, bool(found.remedy))
+    assert words in found.message

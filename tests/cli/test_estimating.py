@@ -11,6 +11,7 @@ from zoosup.cli.main import main
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZOOSUP_STATE_DIR", str(tmp_path / "state"))
     (tmp_path / "m.gguf").write_bytes(made.gguf())
     (tmp_path / "zoo.yaml").write_text(
         """\
@@ -47,6 +48,22 @@ def test_a_file_of_weights_is_reckoned_for_a_llama_server(here, capsys):
     assert 0 == main(["estimate", "--json", "m.gguf", "--", "-c", "512", "--cache-ram", "0"])
     found = json.loads(capsys.readouterr().out)
     assert "prompt cache" not in {t["name"] for t in found["terms"]}
+
+
+async def test_a_supervisor_is_asked_for_it_knows_what_runs_have_shown(shell, server, faces):
+    ended = await shell("estimate", "a")
+    assert ("a  learned", "the most of 3 runs, 2 B, + 5 %") == (
+        ended.out.splitlines()[0], ended.out.splitlines()[1][27:]
+    )  # fmt: skip
+    assert [("estimate", "a")] == faces.commands.wishes
+
+
+async def test_what_stands_in_another_file_is_no_supervisors_to_say(shell, server, faces):
+    (shell.home / "zoo.yaml").write_text("active: []\nmodels: {new: {command: sleep 5}}\n")
+    (shell.home / "other.yaml").write_text("active: []\nmodels: {a: {command: sleep 5}}\n")
+    assert "new  default" in (await shell("estimate", "new")).out
+    assert "a  default" in (await shell("estimate", "a", "--file", "other.yaml")).out
+    assert [] == faces.commands.wishes
 
 
 def test_people_read_one_term_a_line(here, capsys):

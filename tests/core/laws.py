@@ -277,13 +277,16 @@ def need_of(spec: ModelSpec) -> int:
 
 
 def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
-    """E of a live run: what is declared of the same process counts at once; with auto it keeps its booking."""
+    """E of a live run: what is declared of the same process counts at once; with auto it keeps its booking.
+
+    What it holds counts in any case.
+    """
     now = spec.models.get(model.name)
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
     if isinstance(now.memory, str):
         return run.reserved["ram"]
-    return need_of(now)
+    return max(need_of(now), run.measured.get("ram", 0))
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:

@@ -27,6 +27,7 @@ from zoosup.core.facts import (
     StopBegun,
     Stuck,
 )
+from zoosup.core.lessons import Ooms
 from zoosup.core.lifecycle import STUCK_RETRY, IllegalTransitionError, apply
 from zoosup.core.status import (
     LIVE_PHASES,
@@ -320,6 +321,50 @@ def test_the_peak_is_the_highest_measurement_of_the_run():
     for amount in (1, 3, 2):
         model = apply(model, Measured("a-1", {"ram": amount}))
     assert ({"ram": 2}, {"ram": 3}) == (model.run.measured, model.run.peak)
+
+
+def test_a_booking_grows_with_what_is_measured_above_it_and_never_shrinks():
+    model = a(starting())
+    for amount in (3, 6, 5):
+        model = apply(model, Measured("a-1", {"ram": amount * GIB, "vram:x": GIB}))
+    assert ({"ram": 6 * GIB}, {"ram": 4 * GIB}) == (model.run.reserved, model.run.outgrown)
+
+
+def test_a_declaration_below_what_is_held_books_what_is_held():
+    model = apply(a(ready(holds=3 * GIB)), Rebooked("a-1", {"ram": 2 * GIB}))
+    assert ({"ram": 3 * GIB}, {"ram": 2 * GIB}) == (model.run.reserved, model.run.outgrown)
+    model = apply(model, Rebooked("a-1", {"ram": 5 * GIB}))
+    assert ({"ram": 5 * GIB}, {}) == (model.run.reserved, model.run.outgrown)
+
+
+def test_the_most_that_was_mapped_is_kept_and_unknown_is_not_0():
+    model = a(starting())
+    for mapped in (None, 5, 3, None):
+        model = apply(model, Measured("a-1", {"ram": 1}, mapped))
+    assert 5 == model.run.mapped
+    assert apply(a(starting()), Measured("a-1", {"ram": 1})).run.mapped is None
+
+
+def oomed(model, fingerprint="f"):
+    model = replace(model, phase=Phase.READY, run=replace(a(ready()).run, fingerprint=fingerprint))
+    killed = an_exit(reason=ExitReason.OOM_KILLED)
+    return apply(apply(model, Exited("a-1", killed, NOW)), gone(killed))
+
+
+def test_the_second_oom_of_one_fingerprint_is_the_last():
+    model = oomed(a(resting()))
+    assert (Phase.STOPPED, Ooms("f", 1)) == (model.phase, model.ooms)
+    model = oomed(model)
+    assert (Phase.FAILED, Reason.OOM, Ooms("f", 2)) == (model.phase, model.reason, model.ooms)
+    assert model.message.startswith("killed for want of memory 2 times, at last with 4 GiB of ram; until its")
+    assert (Phase.STOPPED, Ooms("g", 1)) == ((other := oomed(model, "g")).phase, other.ooms)
+
+
+def test_ooms_are_counted_over_other_crashes_and_forgiven_with_them():
+    model = replace(oomed(a(resting())), phase=Phase.READY, run=replace(a(ready()).run, fingerprint="f"))
+    model = apply(apply(model, Exited("a-1", an_exit(), NOW)), gone(an_exit()))
+    assert (Phase.STOPPED, Ooms("f", 1)) == (model.phase, model.ooms)
+    assert Ooms() == apply(oomed(model), Forgiven()).ooms
 
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.BACKOFF])

@@ -20,6 +20,7 @@ from tests.core.zoo import (
     leaving,
     ready,
     resting,
+    running,
     starting,
     switched,
     unseen,
@@ -27,7 +28,7 @@ from tests.core.zoo import (
 )
 from zoosup.core.actions import EndCooldown, Hold, Stop
 from zoosup.core.plan import COOLDOWN_POLL, MEMORY_POLL
-from zoosup.core.status import Cause, Node, Phase, Reason
+from zoosup.core.status import Cause, Leaving, Node, Phase, Reason
 from zoosup.core.weights import FileFacts, WeightFacts
 
 # memory
@@ -344,3 +345,29 @@ def test_one_whose_weights_are_of_another_file_is_a_guess():
 def test_a_run_keeps_what_it_was_booked_with_while_nothing_better_is_known():
     spec = a_zoo({"a": AUTO, "b": "6GiB"}, ["a", "b"], budget="10GiB")
     assert ["start b"] == acts(spec, a_host(spec, a=ready(reserved={"ram": 4 * GIB})))
+
+
+# weights that are mapped
+
+
+@pytest.mark.parametrize(("size", "fits"), [("18GiB", True), ("18433MiB", False)])
+def test_mapped_weights_that_the_host_calls_available_are_not_given_to_another(size, fits):
+    """10 GiB of weights are page cache: of 32 GiB the host says that 31 are available, for 1 GiB is held."""
+    spec = a_zoo({"a": a_model("12GiB"), "b": a_model(size)}, ["a", "b"], budget="32GiB")
+    host = a_host(spec, a=ready(holds="1GiB"), free="31GiB")
+    assert fits == (acts(spec, host) == ["start b"])
+
+
+def test_mapped_weights_that_were_copied_are_counted_once():
+    spec = a_zoo({"a": a_model("12GiB"), "b": a_model("18GiB")}, ["a", "b"], budget="32GiB")
+    assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="11GiB"), free="21GiB"))
+    assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="12GiB"), free="20GiB"))
+
+
+def test_once_their_model_is_told_to_leave_they_are_worth_what_they_will_be_worth():
+    """Page cache is free when nobody needs it any longer: only what the process holds has to come back first."""
+    spec = a_zoo({"a": a_model("12GiB"), "b": a_model("28GiB")}, ["b"], budget="32GiB")
+    out = Leaving(Cause.NOT_WANTED, "not in active", NOW - 1, ladder=True)
+    host = a_host(spec, a=running(Phase.STOPPING, "1GiB", leaving=out), free="31GiB")
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert ["start b"] == acts(spec, a_host(spec, free="31GiB"))

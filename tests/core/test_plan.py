@@ -29,8 +29,9 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core.actions import Drain, Hold, Start, Stop
-from zoosup.core.plan import MEMORY_POLL, PREFLIGHT_FRESH
-from zoosup.core.status import Cause, Leaving, Override, Phase, Reason
+from zoosup.core.lessons import Lessons, Ooms
+from zoosup.core.plan import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
+from zoosup.core.status import Cause, Leaving, Override, Phase, Preflight, Reason
 
 # starting
 
@@ -346,3 +347,48 @@ def test_when_zoosup_ends_cool_downs_and_switches_do_not_matter():
     spec = a_zoo({"a": "4GiB", "b": "4GiB"}, ["b"])
     host = a_host(spec, shutdown=True, a=ready(), cooling=[cooling_down()], switch=switched("a", "b"))
     assert ["stop a Shutdown", "hold b stopped Shutdown"] == acts(spec, host)
+
+
+# estimates
+
+
+def starved(looked_at=NOW, now_is="f"):
+    return lambda name, spec: replace(
+        resting(Phase.FAILED, Reason.OOM, "killed twice", preflight=Preflight(looked_at))(name, spec),
+        ooms=Ooms("f", 2),
+        lessons=Lessons(now_is),
+    )
+
+
+def test_what_was_killed_twice_for_want_of_memory_waits_for_other_weights():
+    spec = a_zoo({"a": "4GiB"}, ["a"])
+    assert [] == acts(spec, a_host(spec, a=starved()))
+    assert NOW + OOM_LOOK == decide(spec, a_host(spec, a=starved())).wake_at
+    assert ["inspect a"] == acts(spec, a_host(spec, a=starved(looked_at=NOW - OOM_LOOK)))
+    assert "killed twice" == why(spec, a_host(spec, a=starved()), "a")
+    assert ["start a"] == acts(spec, a_host(spec, a=starved(now_is="other")))
+
+
+def test_before_a_look_at_its_weights_nobody_says_that_they_are_others():
+    spec = a_zoo({"a": "4GiB"}, ["a"])
+    unseen_yet = starved(now_is="not seen yet")
+    host = a_host(spec, a=lambda name, model: replace(unseen_yet(name, model), preflight=None))
+    assert ["inspect a"] == acts(spec, host)
+
+
+def test_a_model_that_has_outgrown_its_estimate_says_so_and_stays():
+    spec = a_zoo({"a": "4GiB"}, ["a"])
+    grown = {"outgrown": {"ram": 4 * GIB}, "peak": {"ram": 6 * GIB}, "source": "declared"}
+    host = a_host(spec, a=ready(holds="6GiB", **grown))
+    assert [] == acts(spec, host)
+    said = "ram: has held 6 GiB, booked were 4 GiB (declared)"
+    assert said == why(spec, host, "a", "WithinEstimate")
+    out = Leaving(Cause.NOT_WANTED, "", NOW, ladder=True)
+    gone = a_host(spec, a=running(Phase.STOPPING, leaving=out, **grown))
+    assert condition(spec, gone, "a", "WithinEstimate") is None
+
+
+def test_what_a_model_holds_above_its_estimate_is_nobody_elses():
+    spec = a_zoo({"a": "4GiB", "b": "4GiB"}, ["a", "b"], budget="9GiB")
+    assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="4GiB")))
+    assert ["hold b pending ExceedsBudget"] == acts(spec, a_host(spec, a=ready(holds="6GiB")))

@@ -52,6 +52,18 @@ def after_answer(said: str) -> None:
         os._exit(3)
 
 
+def grow() -> None:
+    """Hold as many MiB as the file `holds` says, which is read once; a successor of this process begins small."""
+    held, target = [], 0
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            target = int(Path("holds").read_text())
+            Path("holds").unlink()
+        if len(held) < target:
+            held += [b"x" * (1 << 20) for _ in range(4)]
+        time.sleep(0.02)
+
+
 def on_term(act):
     signal.signal(signal.SIGTERM, lambda *_: act())
 
@@ -106,6 +118,8 @@ match FAULT:
         os.closerange(0, 3)
     case "chatter":
         threading.Thread(target=chatter, daemon=True).start()
+    case "grows":
+        threading.Thread(target=grow, daemon=True).start()
     case "mute":
         while True:
             signal.pause()

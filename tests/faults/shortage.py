@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STRANGER = 61234
@@ -71,6 +72,52 @@ def in_namespace(kind: str, first: str) -> Sequence[str] | str:
     words = ("unshare", *kind.split(), "sh", "-c", f'{first}\nexec "$@"', "sh")
     tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
     return words if tried.returncode == 0 else f"namespaces are refused here: {tried.stderr.strip()}"
+
+
+@contextmanager
+def memory_cgroup(limit: int) -> Iterator[Path | str]:
+    """A cgroup made below the top, with so many bytes for whoever is in it; or why it can't be had."""
+    made, why = None, "no cgroup with a limit of memory can be made here"
+    for base, bound in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        place = Path(base) / f"zoosup-faults-{os.getpid()}"
+        try:
+            if not Path(base, "cgroup.procs").exists():
+                continue
+            place.mkdir()
+            made = place
+            (place / bound).write_text(str(limit))
+            break
+        except OSError as error:
+            why = f"{why}: {error}"
+            if made is not None:
+                made.rmdir()
+                made = None
+    try:
+        yield made or why
+    finally:
+        if made is not None:
+            _remove(made)
+
+
+def _remove(cgroup: Path) -> None:
+    """The kernel takes a moment until it knows that nobody is left in it."""
+    for _ in range(50):
+        with suppress(OSError):
+            cgroup.rmdir()
+            return
+        time.sleep(0.1)
+
+
+def joining(cgroup: Path) -> Sequence[str]:
+    """The words before a command that is to run in a cgroup."""
+    return ("sh", "-c", f'echo $$ >{cgroup}/cgroup.procs && exec "$@"', "sh")
+
+
+def oom_kills(cgroup: Path) -> int:
+    """How often the kernel has killed in it for want of memory."""
+    file = "memory.oom_control" if (cgroup / "memory.oom_control").exists() else "memory.events"
+    words = (cgroup / file).read_text().split()
+    return int(words[words.index("oom_kill") + 1])
 
 
 def inside(pid: int, path: Path) -> Path:

@@ -162,6 +162,12 @@ const char *nvmlErrorString(int code) {
     return text;
 }
 
+int nvmlSystemGetDriverVersion(char *text, unsigned length) {
+    ENTER("nvmlSystemGetDriverVersion", NULL)
+    snprintf(text, length, "580.65.06");
+    return 0;
+}
+
 int nvmlDeviceGetCount_v2(unsigned *count) {
     ENTER("nvmlDeviceGetCount", NULL)
     *count = 0;

@@ -33,6 +33,9 @@ class Table:
     def memory(self, pid):
         return 5
 
+    def mapped(self, pid):
+        return 3
+
 
 @pytest.fixture
 def table():
@@ -113,4 +116,6 @@ async def test_an_environment_is_read_once_for_each_program(table, census):
 
 async def test_memory_is_summed_over_the_members(table, census):
     table.rows[101] = Row(101, 100, 100, 100, 11, "S", 1, "child")
+    assert {} == census.mapped
     assert {"a": 10} == await census.memory()
+    assert {"a": 6} == census.mapped

@@ -286,3 +286,14 @@ def test_when_every_port_is_taken_there_is_none(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(inspector, "_PORT_ATTEMPTS", 3)
     with pytest.raises(OSError, match="no free port"):
         HostInspector().free_port(frozenset(range(65536)))
+
+
+@pytest.mark.parametrize("memory", ["auto", {"ram": "1GiB"}])
+async def test_weights_are_looked_at_whatever_is_declared(path: Path, tmp_path: Path, memory: object) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"x" * 100)
+    spec = ModelSpec.model_validate(
+        {"command": ["llama-server", "-m", str(tmp_path / "m.gguf")], "memory": memory}
+    )
+    found = await HostInspector().inspect(spec, {"PATH": str(path)}, None, 0.0)
+    assert found.weights is not None
+    assert [100] == [facts.size for _, facts in found.weights.files]

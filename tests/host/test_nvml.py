@@ -60,6 +60,13 @@ def test_a_gpu_has_a_name_an_index_and_its_memory(driver, session):
     assert (24 * GIB, 21 * GIB, {}) == (card.total, card.available, card.processes)
 
 
+def test_what_is_learned_on_a_gpu_is_for_its_make_and_driver(driver, session):
+    assert "NVIDIA Fake, driver 580.65.06" == only(session).device
+    session.close()
+    driver.tell(f"error nvmlSystemGetDriverVersion -1 {UNKNOWN}")
+    assert "NVIDIA Fake, driver unknown" == only(session).device
+
+
 def test_what_the_driver_keeps_for_itself_is_in_nobodys_total(driver, session):
     driver.gpu("0", 24 * GIB, reserved=GIB, used=3 * GIB)
     assert (23 * GIB, 20 * GIB) == (only(session).total, only(session).available)

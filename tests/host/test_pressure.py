@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.host.pressure import Stalls
+from zoosup.host.pressure import Stalls, average
 
 
 class Kernel:
@@ -74,3 +74,10 @@ def test_of_several_files_the_worst_counts(kernel: Kernel, tmp_path: Path) -> No
     kernel.now += 1
     other.write_text("full total=400000\n")
     assert pytest.approx(0.4) == kernel.stalls.share(files)
+
+
+def test_whoever_looks_only_once_is_told_the_kernels_own_average(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.file.write_text("some avg10=9.00 avg60=0 total=9\nfull avg10=1.50 avg60=0 total=9\n")
+    (tmp_path / "other").write_text("full avg10=?\n")
+    files = [str(kernel.file), str(tmp_path / "other"), str(tmp_path / "missing")]
+    assert (0.015, None) == (average(files), average(files[1:]))

@@ -77,6 +77,34 @@ def test_start_times_are_the_kernels_own_ticks():
     assert abs(stat.start / os.sysconf("SC_CLK_TCK") - ticks) < 2
 
 
+MAPPER = """
+import mmap, sys
+with open(sys.argv[1], "rb") as file:
+    pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    sum(pages[i] for i in range(0, len(pages), 4096))
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@linux
+@pytest.mark.parametrize("kind", TABLES)
+def test_files_that_are_mapped_and_read_are_told_apart_from_what_a_process_holds(kind, tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(os.urandom(1 << 20) * 64)
+    command = [sys.executable, "-c", MAPPER, str(weights)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        table = kind()
+        if kind is ProcTable:
+            assert 64 << 20 <= table.mapped(process.pid) < 96 << 20
+            assert table.memory(process.pid) < 32 << 20
+        # To psutil a page that nobody else has mapped is the process's own, wherever it is from.
+        assert 64 << 20 <= table.mapped(process.pid) + table.memory(process.pid) < 128 << 20
+        process.stdin.close()
+    assert 0 == kind().mapped(process.pid)
+
+
 def test_memory_without_permission_for_uss_is_the_resident_size(monkeypatch):
     def denied(_):
         raise psutil.AccessDenied
@@ -106,7 +134,7 @@ def test_a_dead_process_does_not_live():
 
 
 @linux
-@pytest.mark.parametrize("ask", [ProcTable.look, ProcTable.run_id, ProcTable.memory])
+@pytest.mark.parametrize("ask", [ProcTable.look, ProcTable.run_id, ProcTable.memory, ProcTable.mapped])
 def test_no_descriptor_left_is_an_error_not_an_absence(ask):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))

@@ -138,3 +138,11 @@ def test_whatever_is_in_a_file_is_an_answer(tmp_path_factory, data, framed):
     put(folder, "m.gguf", text)
     found = WeightReader().look(["m.safetensors", "m.gguf"], folder)
     assert [len(text), len(text)] == [found.of(name).size for name in ("m.safetensors", "m.gguf")]
+
+
+def test_weights_that_were_changed_have_another_time_of_change(tmp_path, look):
+    put(tmp_path, "m.gguf", made.gguf())
+    os.utime(tmp_path / "m.gguf", ns=(5, 7_000_000_001))
+    assert [7_000_000_001] == [facts.changed for facts in look("m.gguf")]
+    os.utime(tmp_path / "m.gguf", ns=(5, 8))
+    assert [8] == [facts.changed for facts in look("m.gguf")]

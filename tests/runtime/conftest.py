@@ -34,6 +34,7 @@ class Behaviour:
     release: float = 0.0  # seconds after the exit until the memory is back
     dies_after: float | None = None  # after the spawn
     drains: float = 0.2
+    mapped: int = 0
     ignores_term: bool = False
     immortal: bool = False
     unspawnable: str = ""
@@ -214,6 +215,9 @@ class VirtualHost:
 
     async def usage(self) -> dict[str, int]:
         return {run_id: p.holding for run_id, p in self.living.items()}
+
+    def mapped(self, run_id: str) -> int | None:
+        return self.living[run_id].behaviour.mapped if run_id in self.living else None
 
     def members(self, run_id: str) -> frozenset[int]:
         return frozenset({self.living[run_id].pid}) if run_id in self.living else frozenset()

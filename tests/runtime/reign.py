@@ -86,6 +86,7 @@ class Reign:
                 usage=h.usage,
                 adopt=h.adopt,
                 hasten=h.hasten,
+                mapped=h.mapped,
                 members=h.members,
                 identity=h.identity,
             ),

@@ -239,6 +239,9 @@ class RoughHost:
             raise OSError(errno.EMFILE, "too many open files")
         return {run_id: self.held(p) for run_id, p in self.known.items()}
 
+    def mapped(self, run_id: str) -> int | None:
+        return 0 if run_id in self.known else None
+
     def members(self, run_id: str) -> frozenset[int]:
         process = self.known.get(run_id)
         return frozenset({process.pid} if process is not None and process.gone is None else ())

@@ -1,11 +1,10 @@
 """The guard over a virtual host: models that outgrow their need, and strangers who take memory, in virtual time."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
-from zoosup.core.status import Demand
+from tests.runtime.test_leases import Client
 
 pytestmark = pytest.mark.looptime
 
@@ -133,19 +132,32 @@ async def test_idle_on_demand_models_go_first_one_by_one_with_proof_between(host
     assert [("Soft", ends[0][2]), ("Soft", ends[1][2])] == [p for p in pressure(zoo) if p[1]]
 
 
-async def test_an_on_demand_model_in_use_stays_while_an_idle_one_can_go(host, zoo, monkeypatch):
+async def test_an_on_demand_model_in_use_stays_while_an_idle_one_can_go(host, zoo):
     for name in "abc":
         host.behave(name, holds=4 * GIB)
     host.save(on_demand("b", "c"))
     for name in "abc":
         await zoo.until(name, "ready")
-    observed = zoo.zoo.observed
-    used = {"c": Demand(inflight=1)}
-    monkeypatch.setattr(type(zoo.zoo), "observed", lambda _: replace(observed(), demand=used))
+    client = Client(zoo, "c")
     host.foreign = 32 * GIB - 12 * GIB - 1500 * MIB
     await asyncio.sleep(30)
     assert ["spawn", "ready"] == host.events("c")
+    assert [] == client.cuts
     assert "term" in host.events("b")
+
+
+async def test_a_client_whose_model_has_no_room_under_pressure_waits_and_is_served_when_there_is(host, zoo):
+    host.behave("a", holds=8 * GIB)
+    host.behave("b", holds=4 * GIB)
+    host.save(on_demand("b").replace("active: [a, b]", "active: a"))
+    await zoo.until("a", "ready")
+    host.foreign = 32 * GIB - 8 * GIB - 1500 * MIB
+    client = Client(zoo, "b")
+    await asyncio.sleep(60)
+    assert ([], ["spawn", "ready"]) == (host.events("b"), host.events("a"))
+    assert ("pending", "WaitingForMemory") == (zoo.phase("b"), zoo.reason("b"))
+    host.foreign = 2 * GIB
+    assert "granted" == await client.answered(within=10)
 
 
 async def test_stalls_under_the_reserve_are_acted_on_without_waiting(host, zoo, file):
@@ -181,4 +193,4 @@ async def test_the_plan_foretells_what_the_guard_would_do(host, zoo, file):
     told = await zoo.desk.plan(None, "zoo.yaml")
     (action,) = told["actions"]
     assert ("kill", "a", "MemoryPressure") == (action["action"], action["model"], action["cause"])
-    assert ["MemoryPressure"] == [c["type"] for c in told["conditions"]]
+    assert ["MemoryPressure", "WithinEstimate"] == [c["type"] for c in told["conditions"]]

@@ -40,6 +40,7 @@ def test_a_zoo_with_nothing_to_remember_keeps_only_its_file():
         "file": {"path": PATH, "text": FILE},
         "models": {},
         "switch": None,
+        "lessons": {},
     } == a_state(a_zoo(Hands(), FILE))
 
 

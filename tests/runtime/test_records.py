@@ -104,7 +104,7 @@ def test_the_gpus_of_a_run_are_read_back():
     assert ("GPU-a", "GPU-b") == read(data, CLOCK).run.gpus
 
 
-ADDED = {"source": "", "gpus": None}
+ADDED = {"source": "", "gpus": None, "fingerprint": "", "mapped": None, "outgrown": {}}
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
 

@@ -194,6 +194,12 @@ class Commands:
     async def restart(self, model: str) -> dict[str, Any]:
         return self._wish("restart", model, None)
 
+    async def estimate(self, model: str) -> dict[str, Any]:
+        self._wish("estimate", model, None)
+        need = {"amounts": {"ram": 3}, "source": "learned", "certain": True}
+        term = {"name": "learned", "amount": 3, "how": "the most of 3 runs, 2 B, + 5 %", "pool": "ram"}
+        return {"model": model, **need, "terms": [term]}
+
     async def reload(self) -> dict[str, Any]:
         self.wishes.append(("reload",))
         return self._board.snapshot["config"]

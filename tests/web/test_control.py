@@ -15,6 +15,12 @@ async def test_a_wish_reaches_the_single_writer_and_the_model_comes_back(house, 
     assert [(verb, "a")] == house.faces.commands.wishes
 
 
+async def test_what_a_model_needs_is_asked_of_the_runtime(house):
+    status, answer = await house.post("/models/a/estimate", session=house.unix)
+    assert (200, "learned", {"ram": 3}) == (status, answer["source"], answer["amounts"])
+    assert 404 == (await house.post("/models/c/estimate", session=house.unix))[0]
+
+
 async def test_a_wish_for_an_unknown_model_is_404(house):
     status, answer = await house.post("/models/c/start", session=house.unix)
     assert (404, "model_not_found") == (status, answer["error"]["code"])

@@ -99,6 +99,9 @@ def _add_files(add: Add) -> None:
     run.add_argument(
         "--status-listen", metavar="ADDRESS", help="HOST:PORT of the status server, or none; over zoo.yaml's"
     )
+    run.add_argument(
+        "--gateway-listen", metavar="ADDRESS", help="HOST:PORT of the gateway, or none; over zoo.yaml's"
+    )
     run.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (default: info)")
     run.add_argument("--log-format", metavar="FORMAT", help="text or json (default: text)")
     run.add_argument(

@@ -18,7 +18,16 @@ from zoosup.errors import InvalidFileError, NoSuchModelError
 if TYPE_CHECKING:
     from zoosup.settings import Settings
 
-_SETTINGS = ("file", "instance", "state_dir", "status_listen", "log_level", "log_format", "on_exit")
+_SETTINGS = (
+    "file",
+    "instance",
+    "state_dir",
+    "status_listen",
+    "gateway_listen",
+    "log_level",
+    "log_format",
+    "on_exit",
+)
 
 
 def settings(given: argparse.Namespace) -> "Settings":

@@ -9,14 +9,14 @@ import platform
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoosup import __version__
-from zoosup.cli import screen
+from zoosup.cli import pools, screen
 from zoosup.cli.asking import print_json, settings
 from zoosup.cli.client import Client
 from zoosup.cli.files import read
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from zoosup.settings import Settings
     from zoosup.spec.models import ZooSpec
 
+Snapshot = Mapping[str, Any]
+
 OK, WARN, FAIL = "ok", "warn", "fail"
 
 _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
@@ -37,6 +39,9 @@ _FILES_WANTED = 4096
 """Open files for a few hundred models and their clients; a model takes about four, a client one."""
 
 _INSTANCES_WANTED = 16
+
+_WIDE = 70
+"""Cells of a terminal on which bars are set in as far as what they belong to."""
 
 _GPU_PATIENCE = 5.0
 """Seconds that a driver gets to answer."""
@@ -54,28 +59,40 @@ class Finding:
     state: str
     message: str
     remedy: str = ""
+    pool: Mapping[str, Any] | None = None  # as in the status, to be drawn
 
 
 def doctor(given: argparse.Namespace) -> int:
     """Look at everything; exit 1 where something fails."""
     ours = settings(given)
     spec, about_file = _file(ours)
-    running = _running(ours)
+    running, snapshot = _running(ours)
     findings = [_versions(), about_file, running, *_settings(), _state_dir(ours)]
-    findings += [*_memory(spec), _open_files(), *_inotify(), *_tools()]
+    findings += [*_memory(spec, snapshot), _stalls(), _open_files(), *_inotify(), *_tools()]
     if running.state != OK:
         findings += _ports(ours, spec)
     if given.json:
         print_json([asdict(each) for each in findings])
     else:
-        screen.show(given, lambda width: [each for found in findings for each in _shown(found, width)])
+        models = list(snapshot["models"]) if snapshot is not None else []
+        colours = pools.colours([each.pool for each in findings if each.pool is not None], models)
+        screen.show(
+            given, lambda width: [each for found in findings for each in _shown(found, width, colours)]
+        )
     return ExitCode.FAILED if any(each.state == FAIL for each in findings) else ExitCode.DONE
 
 
-def _shown(found: Finding, width: int | None) -> list[Line]:
+def _shown(found: Finding, width: int | None, colours: Mapping[str, str]) -> list[Line]:
     lead = line((f"{found.state:4}", _STYLES[found.state]), "  ", (f"{found.name:14}", "bold"))
     lines = wrapped(found.message, width, 0, "", lead)
-    return lines + (wrapped(found.remedy, width, 20, "yellow") if found.remedy else [])
+    lines += wrapped(found.remedy, width, 20, "yellow") if found.remedy else []
+    if found.pool is None:
+        return lines
+    if width is None:
+        return [*lines, line(" " * 20, pools.told(found.pool))]
+    indent = 20 if width >= _WIDE else 0
+    picture = pools.picture(found.pool, width - indent, colours)
+    return [*lines, *(line(" " * indent, *each) for each in picture)]
 
 
 def _versions() -> Finding:
@@ -108,15 +125,14 @@ def _file(ours: "Settings") -> tuple["ZooSpec | None", Finding]:
     return spec, Finding("zoo.yaml", OK, f"{path}: {len(spec.models)} models, active: {active}")
 
 
-def _running(ours: "Settings") -> Finding:
+def _running(ours: "Settings") -> tuple[Finding, Snapshot | None]:
     try:
-        snapshot = Client(ours.control_socket).get("status")
+        snapshot: Snapshot = Client(ours.control_socket).get("status")
     except UnreachableError as error:
-        return Finding("supervisor", WARN, str(error).partition(";")[0], "zoosup run starts one")
+        return Finding("supervisor", WARN, str(error).partition(";")[0], "zoosup run starts one"), None
     converged = "converged" if snapshot["converged"] else "at work"
-    return Finding(
-        "supervisor", OK, f"pid {snapshot['pid']} follows {snapshot['config']['path']}, {converged}"
-    )
+    text = f"pid {snapshot['pid']} follows {snapshot['config']['path']}, {converged}"
+    return Finding("supervisor", OK, text), snapshot
 
 
 def _settings() -> Iterator[Finding]:
@@ -141,7 +157,7 @@ def _state_dir(ours: "Settings") -> Finding:
     )
 
 
-def _memory(spec: "ZooSpec | None") -> Iterator[Finding]:
+def _memory(spec: "ZooSpec | None", snapshot: Snapshot | None = None) -> Iterator[Finding]:
     from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
     from zoosup.host.vram import VramGauge  # noqa: PLC0415 - pynvml
     from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
@@ -164,9 +180,45 @@ def _memory(spec: "ZooSpec | None") -> Iterator[Finding]:
         low = pool.available < reserve
         remedy = "other programs hold the rest; no model can be started now" if low else ""
         text = f"{figures}; reserve {size(reserve)}, budget {size(budget)}"
-        yield Finding(name, WARN if low else OK, text, remedy)
+        yield Finding(name, WARN if low else OK, text, remedy, _pool(pool, (reserve, budget), snapshot))
     yield _gpus(cards)
     cards.close()
+
+
+def _pool(reading: "PoolReading", bounds: tuple[int, int], snapshot: Snapshot | None) -> Mapping[str, Any]:
+    """The pool as a running supervisor tells it, with what its models hold; else as it is without any of them."""
+    for known in snapshot["pools"] if snapshot is not None else ():
+        if known["id"] == reading.id:
+            return dict(known)
+    reserve, budget = bounds
+    free = reading.available or 0
+    figures = {
+        "total": reading.total,
+        "free": free,
+        "reserve": reserve,
+        "budget": budget,
+        "reserved": 0,
+        "held": 0,
+    }
+    named = {"id": reading.id, "kind": reading.kind, "name": reading.name, "source": reading.source}
+    return {**named, **figures, "foreign": max(0, reading.total - free), "models": {}}
+
+
+def _stalls() -> Finding:
+    from zoosup.core.guard import STALLED  # noqa: PLC0415 - needs the spec's models, too
+    from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
+
+    gauge = RamGauge()
+    gauge.read()  # which also finds out whose stalls count
+    share = gauge.stalled_lately()
+    if share is None:
+        return Finding("stalls", OK, "not counted by this kernel (PSI); the guard goes by free memory alone")
+    bad = share >= STALLED
+    remedy = (
+        "memory is short, or weights are read from disk again and again: let fewer models run" if bad else ""
+    )
+    text = f"for want of memory everything stood still {share:.0%} of the last 10 s (PSI)"
+    return Finding("stalls", WARN if bad else OK, text, remedy)
 
 
 def _gpus(cards: "VramGauge") -> Finding:

@@ -1,7 +1,7 @@
 """`zoosup estimate`: what a model needs, term by term.
 
-Asks no supervisor: it reads zoo.yaml and the headers of the weights, here and now. A file of weights is reckoned for
-the llama-server that would be started with it.
+A running supervisor is asked, for it knows what earlier runs have shown. Without one zoo.yaml and the headers of the
+weights are read here. A file of weights is reckoned for the llama-server that would be started with it.
 """
 
 import argparse
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from zoosup.cli import files, screen
-from zoosup.cli.asking import print_json, require, settings
+from zoosup.cli.asking import client, print_json, require, settings
 from zoosup.cli.spans import Line, line, wrapped
 from zoosup.cli.words import size
 from zoosup.core import estimate as estimates
-from zoosup.errors import ExitCode, NoSuchModelError, UsageError
+from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
 from zoosup.host.inspector import HostInspector
-from zoosup.runtime.snapshot import told
+from zoosup.runtime.snapshot import estimated
 from zoosup.spec.models import ModelSpec
 
 _WEIGHTS = (".gguf", ".safetensors")
@@ -24,16 +24,32 @@ _WEIGHTS = (".gguf", ".safetensors")
 
 def estimate(given: argparse.Namespace) -> int:
     """Print the terms and their sum."""
-    spec = _spec(given)
-    need = estimates.need(spec, HostInspector().weights(spec))
-    found = {"model": given.model, **told(need)}
-    if need.on_gpus is not None:
-        found["on_gpus"] = {"model": given.model, **told(need.on_gpus)}
+    found = _asked(given) or _reckoned(given)
     if given.json:
         print_json(found)
     else:
         screen.show(given, lambda width: drawn(found, width))
     return ExitCode.DONE
+
+
+def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
+    """What a supervisor says; None where it is not for one to say, or there is none that knows the model."""
+    if given.file or given.options or _is_a_path(given.model):
+        return None
+    try:
+        answer: Mapping[str, Any] = client(given).post("models", given.model, "estimate")
+    except ZoosupError:
+        return None
+    return answer
+
+
+def _reckoned(given: argparse.Namespace) -> Mapping[str, Any]:
+    spec = _spec(given)
+    return estimated(given.model, estimates.need(spec, HostInspector().weights(spec)))
+
+
+def _is_a_path(model: str) -> bool:
+    return model.endswith(_WEIGHTS) or "/" in model
 
 
 def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
@@ -52,7 +68,7 @@ def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
 
 def _spec(given: argparse.Namespace) -> ModelSpec:
     """The model of the file that is named so, or a llama-server with these weights."""
-    if given.model.endswith(_WEIGHTS) or "/" in given.model:
+    if _is_a_path(given.model):
         if not Path(given.model).exists():
             raise NoSuchModelError(f"{given.model} is missing")
         return ModelSpec(command=("llama-server", "-m", given.model, *given.options))

@@ -51,12 +51,17 @@ def drawn(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> li
 
     A second bar where the budget is what binds: of 1 GiB in a pool of 64 the first one shows next to nothing.
     """
+    return [*flowed(_title(pool, shares(pool)), width), *picture(pool, width, colours), ()]
+
+
+def picture(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
+    """The same without its title."""
     found = shares(pool)
-    lines = [*flowed(_title(pool, found), width), bar(_parts(pool, found, colours), width)]
+    lines = [bar(_parts(pool, found, colours), width)]
     if found.room is not None and pool["budget"] < pool["total"] - pool["reserve"]:
         label = f"budget {size(pool['budget'])} "
         lines.append(line((label, "dim"), *bar(_budget_parts(pool, found, colours), width - len(label))))
-    return [*lines, *_legend(pool, found, width, colours), ()]
+    return [*lines, *_legend(pool, found, width, colours)]
 
 
 def told(pool: Mapping[str, Any]) -> str:
@@ -65,7 +70,13 @@ def told(pool: Mapping[str, Any]) -> str:
     figures = [(key, pool[key]) for key in ("total", "free", "budget", "reserve", "reserved", "held")]
     figures += [("others", pool["foreign"]), ("room", found.room)]
     listed = ", ".join(f"{name} {size(amount)}" for name, amount in figures)
-    return f"pool {pool['id']}: {listed} ({pool['source']})"
+    holders = "".join(f"; {name} holds {_told(name, found)}" for name in found.held)
+    return f"pool {pool['id']}: {listed}{holders} ({pool['source']})"
+
+
+def _told(name: str, found: Shares) -> str:
+    more = found.promised[name]
+    return size(found.held[name]) + (f" and is promised {size(more)} more" if more else "")
 
 
 def colours(pools: Sequence[Mapping[str, Any]], models: Sequence[str]) -> dict[str, str]:

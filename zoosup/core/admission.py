@@ -68,7 +68,12 @@ class Holding:
 
     @property
     def promised(self) -> int:
-        """Bytes it may still take."""
+        """Bytes it may still take, or that are its own though they count as free.
+
+        Mapped weights are such: to the host they are page cache, which it calls available, and to the measurement no
+        memory of the process. They are in E, so that they stay promised to a model as long as it lives; where
+        llama.cpp has copied them into memory of its own they are measured, and no longer promised beside.
+        """
         return max(0, self.need - self.measured)
 
     @property

@@ -33,6 +33,8 @@ _LOOKED_AT = 12
 
 _WHOLE = re.compile(r"[+-]?\d{1,12}\Z")
 _SHARE = re.compile(r"(?:0?\.\d{1,6}|1(?:\.0{0,6})?)\Z")
+_TOKENS = re.compile(r"(?P<number>\d{1,10}(?:\.\d{1,6})?)(?P<unit>[kKmM]?)\Z")
+_UNITS = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 _TRUE, _FALSE = frozenset({"on", "enabled", "true", "1"}), frozenset({"off", "disabled", "false", "0"})
 _GIB = 2**30
 
@@ -270,11 +272,18 @@ def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | N
         model=said.values["model"],
         mmproj=said.values.get("mmproj", ""),
         adapters=tuple(_paths(said.values.get("lora", ""), scaled=False)),
+        context=_tokens(said.values.get("context", "")),
         prompt_cache=0,
         checkpoints=0,
         cpu_cache=(int(space) if _WHOLE.match(space) and int(space) > 0 else 4) * _GIB if kind == VLLM else 0,
         utilization=float(share) if _SHARE.match(share) else 0.9,
     )
+
+
+def _tokens(text: str) -> int:
+    """32768, 32k (thousands) or 32K (1024 each), as vLLM reads them; 0 for anything else."""
+    found = _TOKENS.match(text)
+    return int(float(found["number"]) * _UNITS[found["unit"]]) if found else 0
 
 
 def _served(argv: Sequence[str]) -> str:

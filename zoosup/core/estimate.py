@@ -1,15 +1,18 @@
 """How much memory a model needs, pool by pool, and where the figure is from.
 
-The first that has an answer: what zoo.yaml declares, what follows from the weights, a guess. What earlier runs have
-shown will come between the first two. Which GPUs the part for GPUs is booked on stands in `cards`.
+The first that has an answer: what zoo.yaml declares, what earlier runs have shown, what follows from the weights, a
+guess. By which rules lessons move the others stands in `learning`; which GPUs are booked, in `cards`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from zoosup.core import learning
 from zoosup.core.commandline import OTHER, VLLM, Server, understand
 from zoosup.core.derive import Term, derive
+from zoosup.core.learning import Prior
+from zoosup.core.lessons import NO_LESSONS, Lesson, Lessons
 from zoosup.core.offload import each_gpu, offloaded
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import Memory, ModelSpec
@@ -35,7 +38,7 @@ class Need:
     """
 
     amounts: Mapping[str, int]
-    source: str  # declared | derived | default
+    source: str  # declared | learned | derived | default
     certain: bool
     vram: int | Mapping[str, int] = 0
     terms: tuple[Term, ...] = field(default=(), compare=False)
@@ -43,6 +46,7 @@ class Need:
     each_gpu: int = 0  # of `vram`: bytes that every GPU takes once more when it is split
     fraction: float = 0.0  # of a GPU's whole memory that it takes however small it is
     yields: bool = False  # it runs without GPUs too, where none is large enough
+    mapped: int | None = None  # of RAM: weights that are page cache, not the processes' own; None: unknown
 
     @property
     def whole_vram(self) -> int:
@@ -50,11 +54,64 @@ class Need:
         return self.vram if isinstance(self.vram, int) else sum(self.vram.values())
 
 
-def need(spec: ModelSpec, facts: WeightFacts | None = None) -> Need:
-    """What the model must be able to hold before it is started; `facts` are what was found of its weights."""
+def need(spec: ModelSpec, facts: WeightFacts | None = None, lessons: Lessons = NO_LESSONS) -> Need:
+    """What the model must be able to hold before it is started.
+
+    `facts` are what was found of its weights, `lessons` what its earlier runs have shown.
+    """
     if isinstance(spec.memory, Memory):
-        return _declared(spec.memory)
-    return _derived(spec, facts or _NOTHING) or _unknown(_why_unknown(spec, facts), offloads=_offloads(spec))
+        return _raised(_declared(spec.memory), lessons.floor)
+    found = _derived(spec, facts or _NOTHING)
+    if found is None:
+        found = _unknown(_why_unknown(spec, facts), offloads=_offloads(spec))
+    return _taught(found, lessons) if lessons.runs else found
+
+
+def _taught(found: Need, lessons: Lessons) -> Need:
+    """The need by what is learned: runs on GPUs teach nothing of one without, where the two differ."""
+    if found.on_gpus is None:
+        return _learned(found, lessons.runs)
+    with_gpus = [each for each in lessons.runs if each.cards]
+    without = [each for each in lessons.runs if not each.cards]
+    return replace(_learned(found, without), on_gpus=_learned(found.on_gpus, with_gpus))
+
+
+def _learned(found: Need, runs: Sequence[Lesson]) -> Need:
+    enough = learning.ENOUGH if found.certain else 1
+    ram = learning.ram(Prior(found.amounts["ram"], enough), runs, found.mapped)
+    vram = learning.vram(Prior(found.whole_vram, enough), runs, found.each_gpu) if found.whole_vram else ()
+    if ram or vram:
+        terms = [*(ram or _of(found.terms, "ram")), *(vram or _of(found.terms, "vram"))]
+        found = replace(
+            found,
+            amounts={**found.amounts, "ram": _sum(ram, "ram")} if ram else found.amounts,
+            source="learned",
+            certain=found.certain or _settled(found, runs),
+            vram=_sum(vram, "vram") if vram else found.vram,
+            terms=tuple(terms),
+        )
+    return _raised(found, learning.floor(runs))
+
+
+def _settled(guess: Need, runs: Sequence[Lesson]) -> bool:
+    """Whether a healthy run has taken the place of all of a guess."""
+    healthy = [each for each in runs if each.healthy]
+    in_ram = any(each.mapped is not None for each in healthy)
+    return in_ram and (not guess.whole_vram or any(each.card is not None for each in healthy))
+
+
+def _of(terms: Sequence[Term], pool: str) -> list[Term]:
+    return [term for term in terms if term.pool == pool]
+
+
+def _raised(found: Need, floor: int) -> Need:
+    """The need once an OOM has shown that so much RAM is the least."""
+    more = learning.raised(found.amounts["ram"], floor)
+    if not more:
+        return found
+    amounts = {**found.amounts, "ram": found.amounts["ram"] + _sum(more, "ram")}
+    source = "declared" if found.source == "declared" else "learned"
+    return replace(found, amounts=amounts, source=source, terms=(*found.terms, *more))
 
 
 def _declared(memory: Memory) -> Need:
@@ -82,11 +139,25 @@ def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
     if server is None or terms is None:
         return None
     split = offloaded(server, facts) if _offloads(spec) else None
-    on_gpus = _on_gpus(server, split) if split is not None else None
-    return Need({"ram": _sum(terms, "ram")}, "derived", certain=True, terms=terms, on_gpus=on_gpus)
+    on_gpus = _on_gpus(server, facts, split) if split is not None else None
+    mapped = _mapped(server, facts, terms)
+    return Need(
+        {"ram": _sum(terms, "ram")}, "derived", certain=True, terms=terms, on_gpus=on_gpus, mapped=mapped
+    )
 
 
-def _on_gpus(server: Server, terms: tuple[Term, ...]) -> Need:
+def _mapped(server: Server, facts: WeightFacts, terms: Sequence[Term]) -> int | None:
+    """Bytes of weights that llama.cpp leaves in the page cache; of other servers nobody knows before they run."""
+    if not server.understood:
+        return None
+    if not server.mmap:
+        return 0
+    draft = facts.of(server.draft)
+    own = sum(term.amount for term in terms if (term.name, term.pool) == ("weights", "ram"))
+    return own + (draft.tensors if draft is not None else 0)
+
+
+def _on_gpus(server: Server, facts: WeightFacts, terms: tuple[Term, ...]) -> Need:
     return Need(
         {"ram": _sum(terms, "ram")},
         "derived",
@@ -96,6 +167,7 @@ def _on_gpus(server: Server, terms: tuple[Term, ...]) -> Need:
         each_gpu=each_gpu(terms),
         fraction=server.utilization if server.kind == VLLM else 0.0,
         yields=server.gpu_layers == "auto" and server.understood,
+        mapped=_mapped(server, facts, terms),
     )
 
 

@@ -118,10 +118,11 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Bytes that the run's whole tree holds, by pool id."""
+    """Bytes that the run's whole tree holds, by pool id; `mapped`: of files besides, None where that can't be told."""
 
     run_id: str
     amounts: Mapping[str, int]
+    mapped: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from zoosup.core.demand import yields
 from zoosup.core.placement import Room
 from zoosup.core.status import Cause, Model, Pool, Pressure, Run
 from zoosup.spec.units import describe_size
@@ -193,11 +194,13 @@ class _Weighing:
     def _known(self) -> Iterator[_Tenant]:
         for model in self._room.observed.models.values():
             run = model.run
-            held = (
-                run.measured.get(self._pool.id) if run is not None and run.node == self._pool.node else None
-            )
-            if run is not None and held is not None and held > 0:
-                yield _Tenant(model, run, held, self._room.promised_to(model, run).get(self._pool.id, 0))
+            if run is None or run.node != self._pool.node:
+                continue
+            held = run.measured.get(self._pool.id)
+            if held is not None and held > 0:
+                # Its booking has grown with what it holds; what it was expected to need has not.
+                promised = self._room.promised_to(model, run).get(self._pool.id, 0)
+                yield _Tenant(model, run, held, run.outgrown.get(self._pool.id, promised))
 
     def _may_go(self, tenant: _Tenant) -> bool:
         if tenant.model.name in self._room.leaving:
@@ -207,8 +210,10 @@ class _Weighing:
 
     def _is_spare(self, tenant: _Tenant) -> bool:
         """On demand, and nobody demands it."""
-        model = tenant.model
-        return self._room.spec_of(model).on_demand and not self._room.observed.demand_for(model.name).busy
+        return self._yields(tenant) and not self._room.observed.demand_for(tenant.model.name).busy
+
+    def _yields(self, tenant: _Tenant) -> bool:
+        return yields(tenant.model, self._room.spec_of(tenant.model))
 
     def _due(self) -> bool:
         """Whether it is time to act, and what was done before has shown what it was worth."""
@@ -250,7 +255,7 @@ class _Weighing:
         """What losing it means, least first: on demand and idle, on demand, then by the order of `active`."""
         name, wanted = tenant.model.name, self._room.wanted
         group = _BY_FILE
-        if self._room.spec_of(tenant.model).on_demand:
+        if self._yields(tenant):
             group = _SPARE if self._is_spare(tenant) else _DEMANDED
         place = wanted.index(name) if name in wanted else len(wanted)
         active = name in self._room.spec.active

@@ -193,19 +193,25 @@ class Cells:
     context: int
 
 
+def slots(server: Server) -> tuple[int, bool]:
+    """How many requests llama-server answers at once, and whether they share one cache."""
+    if server.parallel < 0:
+        return AUTO_SLOTS, True
+    return server.parallel, bool(server.unified)
+
+
 def cells(meta: Metadata, server: Server) -> Cells:
     """The room that a server makes; UnusableError where neither it nor the file says how long the context is."""
-    slots = AUTO_SLOTS if server.parallel < 0 else server.parallel
-    unified = server.parallel < 0 if server.unified is None else server.unified or server.parallel < 0
-    context = server.context or server.per_slot * slots or meta.whole("context_length")
+    count, unified = slots(server)
+    context = server.context or server.per_slot * count or meta.whole("context_length")
     if not context:
         raise UnusableError("neither -c nor context_length says how long the context is")
-    streams = 1 if unified else slots
+    streams = 1 if unified else count
     full = _padded(_padded(context) // streams)
-    near = meta.whole("attention.sliding_window") * (slots if unified else 1)
+    near = meta.whole("attention.sliding_window") * (count if unified else 1)
     ubatch = min(server.ubatch, full * streams)
     window = full if server.swa_full else _padded(min(full, near + ubatch))
-    return Cells(full, window, streams, slots, full * streams)
+    return Cells(full, window, streams, count, full * streams)
 
 
 def _padded(count: int) -> int:

@@ -41,6 +41,7 @@ from zoosup.core.facts import (
     StopBegun,
     Stuck,
 )
+from zoosup.core.lessons import Ooms
 from zoosup.core.status import (
     Backoff,
     Cause,
@@ -53,9 +54,13 @@ from zoosup.core.status import (
     Run,
 )
 from zoosup.spec.models import Restart
+from zoosup.spec.units import describe_size
 
 CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 """The causes that nobody asked for: they count for back-off."""
+
+OOMS = 2
+"""Times that a run may be killed for want of memory before its model is given up."""
 
 STUCK_RETRY = 30.0
 """Seconds before the ladder goes to work again on a run that SIGKILL did not end."""
@@ -156,11 +161,11 @@ def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
     if model.run is None or model.run.leaving is not None:
         return model
     phase = model.phase if model.phase is Phase.STARTING else Phase.UNREADY
-    steady = _ready_for(model.run, fact.now)
+    steady = ready_for(model.run, fact.now)
     return replace(_with_run(model, ready_since=None, steady=steady), phase=phase, message=fact.message)
 
 
-def _ready_for(run: Run, until: float | None) -> float:
+def ready_for(run: Run, until: float | None) -> float:
     """Seconds of the longest unbroken readiness up to a time."""
     return (
         run.steady if run.ready_since is None or until is None else max(run.steady, until - run.ready_since)
@@ -225,14 +230,37 @@ def _gone(model: Model, fact: Gone) -> Model:
 def _crashed(model: Model, run: Run, fact: Gone) -> Model:
     # Until it left, not until its remains were gone: what is stuck for an hour was not ready for an hour.
     ended = run.leaving.since if run.leaving is not None else fact.now
-    crash = backoff.Crash(fact.now, fact.jitter, _ready_for(run, ended))
+    crash = backoff.Crash(fact.now, fact.jitter, ready_for(run, ended))
     state = backoff.after(crash, model.backoff, fact.policy)
     failed_start = model.last_exit if run.ready_at is None else model.failed_start
-    counted = replace(model, backoff=state, failed_start=failed_start)
-    given_up = _given_up(counted, fact.policy)
+    counted = replace(model, backoff=state, failed_start=failed_start, ooms=_ooms(model, run))
+    given_up = _starved(counted, run) or _given_up(counted, fact.policy)
     if given_up is None:
         return replace(counted, restarts=model.restarts + 1)
     return replace(counted, phase=Phase.FAILED, reason=given_up[0], message=given_up[1])
+
+
+def _ooms(model: Model, run: Run) -> Ooms:
+    if model.last_exit is None or model.last_exit.reason is not ExitReason.OOM_KILLED:
+        return model.ooms
+    before = model.ooms.count if model.ooms.fingerprint == run.fingerprint else 0
+    return Ooms(run.fingerprint, before + 1)
+
+
+def _starved(model: Model, run: Run) -> tuple[Reason, str] | None:
+    """More memory did not help once: what would help is not for zoosup to know."""
+    if (
+        model.ooms.count < OOMS
+        or model.last_exit is None
+        or model.last_exit.reason is not ExitReason.OOM_KILLED
+    ):
+        return None
+    had = describe_size(run.reserved.get("ram", 0))
+    again = "until its part of the file or its weights change, or somebody starts it"
+    return (
+        Reason.OOM,
+        f"killed for want of memory {model.ooms.count} times, at last with {had} of ram; {again}",
+    )
 
 
 def _given_up(model: Model, policy: Restart) -> tuple[Reason, str] | None:
@@ -257,7 +285,7 @@ def _ending(run: Run, cause: Cause, fact: Gone) -> Exit | None:
         message = run.leaving.message if run.leaving is not None else "ended, nobody saw how"
         end = Exit(ExitReason.ERROR, run.started_at + fact.now - run.booked_at, message=message)
     if end is not None and cause is Cause.PRESSURE and run.leaving is not None:
-        return replace(end, message=end.message or run.leaving.message)
+        return replace(end, message=run.leaving.message)
     if end is None or cause not in _NAMED or run.leaving is None:
         return end
     return replace(end, reason=_NAMED[cause], message=run.leaving.message)
@@ -273,12 +301,26 @@ def _describe(end: Exit) -> str:
 
 def _measured(model: Model, fact: Measured) -> Model:
     assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
-    peak = {pool: max(n, model.run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
-    return _with_run(model, measured=fact.amounts, peak=peak)
+    run = model.run
+    peak = {pool: max(n, run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
+    mapped = run.mapped if fact.mapped is None else max(fact.mapped, run.mapped or 0)
+    reserved, outgrown = _grown(run.reserved, fact.amounts)
+    grown: dict[str, Any] = (
+        {"reserved": reserved, "outgrown": outgrown | dict(run.outgrown)} if outgrown else {}
+    )
+    return _with_run(model, measured=fact.amounts, peak=dict(run.peak) | peak, mapped=mapped, **grown)
+
+
+def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, int]]:
+    """A booking raised to what is held, and what it was where that is more: what others count on is never a lie."""
+    outgrown = {pool: n for pool, n in booked.items() if held.get(pool, 0) > n}
+    return {pool: max(n, held.get(pool, 0)) for pool, n in booked.items()}, outgrown
 
 
 def _rebooked(model: Model, fact: Rebooked) -> Model:
-    return _with_run(model, reserved=fact.reserved, source="declared")
+    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    reserved, outgrown = _grown(fact.reserved, model.run.measured)
+    return _with_run(model, reserved=reserved, outgrown=outgrown, source="declared")
 
 
 def _held(model: Model, fact: Held) -> Model:
@@ -290,7 +332,7 @@ def _inspected(model: Model, fact: Inspected) -> Model:
 
 
 def _forgiven(model: Model, _: Forgiven) -> Model:
-    clean = replace(model, backoff=Backoff(), failed_start=None, preflight=None)
+    clean = replace(model, backoff=Backoff(), failed_start=None, preflight=None, ooms=Ooms())
     if model.phase not in {Phase.FAILED, Phase.BACKOFF}:
         return clean
     return replace(clean, phase=Phase.STOPPED, reason=Reason.NOT_WANTED, message="")

@@ -59,6 +59,7 @@ OTHER_VALUES = {
     "mmproj": ("--mmproj",),
     "utilization": ("--gpu-memory-utilization",),
     "cpu-cache": ("VLLM_CPU_KVCACHE_SPACE",),
+    "context": ("--max-model-len", "--context-length", "--ctx-size"),
 }
 
 GGML_TYPES = {

@@ -100,7 +100,8 @@ class Room:
                 # It has loaded, so that what it holds is no longer free: promised once more it would count twice.
                 blind.append(ledger)
                 held = amount
-            ledger.add(model.name, Holding(amount, held or 0))
+            # What it holds beyond its need is as little for others as what it was promised.
+            ledger.add(model.name, Holding(max(amount, held or 0), held or 0))
         if run.leaving is not None:
             self.leaving.add(model.name)
         self.ports[run.port] = model.name
@@ -111,7 +112,7 @@ class Room:
         spec = self.spec.models.get(model.name)
         if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
-        return rebooked(need(spec), run)
+        return rebooked(need(spec, model.weights, model.lessons), run)
 
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
@@ -208,8 +209,8 @@ class Weighing:
         if not others:
             return False
         starting = (self.room.observed.models[n] for n in others)
-        return not need(self.spec, self.model.weights).certain or any(
-            not need(self.room.spec_of(m), m.weights).certain for m in starting
+        return not need(self.spec, self.model.weights, self.model.lessons).certain or any(
+            not need(self.room.spec_of(m), m.weights, m.lessons).certain for m in starting
         )
 
     def _is_busy(self, pool: str) -> bool:

@@ -56,8 +56,13 @@ COOLDOWN_SLOW = 0.1
 anything starts, then 2 % of the time waited, so that a long wait costs nothing and ends at most 2 % late.
 """
 
-GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK})
-"""Reasons of `failed` that only an edit or a person ends; the others end when what was missing appears."""
+GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK, Reason.OOM})
+"""Reasons of `failed` that only an edit or a person ends, OOM other weights as well; the rest when what was missing
+appears.
+"""
+
+OOM_LOOK = 30.0
+"""Seconds between looks at whether the weights of a model that was killed for want of memory are others by now."""
 
 _POLLED = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
 """Reasons that nobody reports the end of."""
@@ -269,7 +274,7 @@ class _Pass:
                 self.room.earlier.add(name)
 
     def _place(self, model: Model, spec: ModelSpec) -> None:
-        if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
+        if self._is_given_up(model, spec):
             self._note(model, Verdict("refused", model.reason, model.message))
         elif model.backoff.until > self.observed.now:
             self._wake(model.backoff.until)
@@ -280,6 +285,18 @@ class _Pass:
             self._amiss(model, spec, model.preflight.reason, model.preflight.message)
         else:
             self._weigh(model, spec)
+
+    def _is_given_up(self, model: Model, spec: ModelSpec) -> bool:
+        if model.phase is not Phase.FAILED or model.reason not in GIVEN_UP:
+            return False
+        if model.reason is not Reason.OOM:
+            return True
+        due = self.observed.now if model.preflight is None else model.preflight.at + OOM_LOOK
+        if due <= self.observed.now:
+            self._inspect(model, spec)
+        else:
+            self._wake(due)
+        return model.preflight is None or model.lessons.fingerprint == model.ooms.fingerprint
 
     def _inspected(self, model: Model, spec: ModelSpec) -> bool:
         """Whether its files and port have been looked at; one that something was amiss with is looked at again."""
@@ -337,7 +354,7 @@ class _Pass:
         self.verdicts[model.name] = answer.verdict
         amounts, gpus = answer.layout.amounts, answer.layout.gpus
         self.room.promise(model.name, amounts, answer.node)
-        source = need(spec, model.weights).source
+        source = need(spec, model.weights, model.lessons).source
         self.actions.append(Start(model.name, answer.node, amounts, answer.verdict.message, source, gpus))
         self.room.starting.add(model.name)
 
@@ -402,6 +419,7 @@ class _Pass:
     # what the steps share
 
     def answer(self) -> Plan:
+        self._check_the_estimates()
         self._check_the_budget()
         self._check_the_gpus()
         room = self.room
@@ -414,6 +432,15 @@ class _Pass:
             room.wanted,
             self.strains,
         )
+
+    def _check_the_estimates(self) -> None:
+        """What a run has held beyond its booking has been added to it; nothing is stopped for that here."""
+        for model in self.observed.models.values():
+            run = model.run
+            if run is not None and run.leaving is None and run.outgrown:
+                self.conditions.append(
+                    Condition(model.name, "WithinEstimate", False, "Outgrown", _outgrown(run))
+                )
 
     def _check_the_gpus(self) -> None:
         """A GPU that was there and can't be read any longer: it may be lost, or its driver hangs."""
@@ -499,6 +526,14 @@ def _crashes(model: Model) -> str:
     what = f": {end.message or end.reason}" if end is not None else ""
     times = f"crashed {model.backoff.count} times in a row" if model.backoff.count > 1 else "crashed"
     return times + what
+
+
+def _outgrown(run: Run) -> str:
+    source = f" ({run.source})" if run.source else ""
+    return "; ".join(
+        f"{pool}: has held {describe_size(run.peak.get(pool, 0))}, booked were {describe_size(booked)}{source}"
+        for pool, booked in run.outgrown.items()
+    )
 
 
 def _changed(before: ModelSpec, after: ModelSpec) -> str:

@@ -46,14 +46,14 @@ def intended(room: Room, model: Model, spec: ModelSpec, node: str) -> Layout:
     try:
         weighings = list(_weighings(room, model, spec, node))
     except NoSuchGpuError:
-        return Layout(need(spec, model.weights).amounts)
+        return Layout(need(spec, model.weights, model.lessons).amounts)
     return next((w for w in weighings if w.could_ever_fit()), weighings[0]).layout
 
 
 def _weighings(room: Room, model: Model, spec: ModelSpec, node: str) -> Iterator[Weighing]:
     ledgers = [ledger for (where, _), ledger in room.ledgers.items() if where == node]
     order = Weighing(room, model, spec, node, NOWHERE).order
-    for layout in layouts(spec, need(spec, model.weights), ledgers, order):
+    for layout in layouts(spec, need(spec, model.weights, model.lessons), ledgers, order):
         yield Weighing(room, model, spec, node, layout)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zoosup.core.lessons import NO_LESSONS, NO_OOMS, Lessons, Ooms
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
@@ -52,6 +53,7 @@ class Reason(StrEnum):
     FILE_MISSING = "FileMissing"  # weights or the working directory are not there
     CRASH_LOOP = "CrashLoop"  # restart.limit is reached
     EXITED = "Exited"  # it ended and restart.policy does not bring it back
+    OOM = "OOM"  # killed twice for want of memory, with the same command and weights on the same host
     ROLLED_BACK = "RolledBack"  # could not become ready; the models before it were brought back
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
@@ -116,9 +118,10 @@ class Leaving:
 class Run:
     """One life of one model, from the booking of its memory until no member of it is left.
 
-    `reserved`, `measured` and `peak` are bytes by pool id. `spec` is the model as it was started (rendered but for
-    the port), so that a later file can be compared with it. A pool that `measured` lacks could not be measured for
-    this run, which is not 0. `gpus` are the UUIDs that its processes are shown; None: nobody has chosen any for it.
+    `reserved`, `measured` and `peak` are bytes by pool id; `reserved` grows with what is measured above it. `spec` is
+    the model as it was started (rendered but for the port), so that a later file can be compared with it. A pool that
+    `measured` lacks could not be measured for this run, which is not 0. `gpus` are the UUIDs that its processes are
+    shown; None: nobody has chosen any for it.
     """
 
     id: str
@@ -140,7 +143,10 @@ class Run:
     recalled: bool = False  # a person has asked for a fresh run in its place
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
     gpus: tuple[str, ...] | None = None
-    source: str = ""  # where `reserved` is from: declared, derived, default; "" in records of old
+    source: str = ""  # where `reserved` is from: declared, learned, derived, default; "" in records of old
+    fingerprint: str = ""  # what its peaks are learned for; "" in records of old: for nothing
+    mapped: int | None = None  # bytes of files it had in memory, at most; None: nobody could tell
+    outgrown: Mapping[str, int] = field(default_factory=dict)  # what was booked where it has held more since
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,8 @@ class Model:
     failed_start: Exit | None = None  # the last run ended before it was ever ready
     preflight: Preflight | None = None
     weights: WeightFacts | None = None  # the last that any look has found
+    lessons: Lessons = NO_LESSONS  # of what the file says of it now, with these weights on this host
+    ooms: Ooms = NO_OOMS
     load_time: float | None = None  # seconds from the booking of its last run to its first readiness
     override: Override | None = None
 

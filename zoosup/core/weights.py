@@ -25,6 +25,7 @@ class FileFacts:
     vocabulary: int = 0  # tokens
     metadata: Mapping[str, Value] = field(default_factory=dict)
     problem: str = ""  # why the header is of no use
+    changed: int = 0  # when a part was last changed: nanoseconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Census:
 
     def __init__(self, table: Table) -> None:
         self.families: dict[str, Family] = {}
+        self.mapped: Mapping[str, int] = {}
+        """Bytes of files that each family's members had in RAM when `memory` was last asked."""
         self._table = table
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="zoosup-census")
         self._begun = float("-inf")  # when the last complete look began
@@ -42,7 +44,9 @@ class Census:
         """Look, and return the bytes that each family's members hold together."""
         await self.look()
         members = {run_id: tuple(family.members) for run_id, family in self.families.items()}
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._weigh, members)
+        loop = asyncio.get_running_loop()
+        held, self.mapped = await loop.run_in_executor(self._thread, self._weigh, members)
+        return held
 
     def close(self) -> None:
         """Let the thread go once it has finished what it does."""
@@ -72,5 +76,6 @@ class Census:
             self._run_ids[key] = self._table.run_id(row.pid)
         return self._run_ids[key]
 
-    def _weigh(self, members: Mapping[str, Iterable[int]]) -> Mapping[str, int]:
-        return {run_id: sum(map(self._table.memory, pids)) for run_id, pids in members.items()}
+    def _weigh(self, members: Mapping[str, Iterable[int]]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        held = {run_id: sum(map(self._table.memory, pids)) for run_id, pids in members.items()}
+        return held, {run_id: sum(map(self._table.mapped, pids)) for run_id, pids in members.items()}

@@ -55,9 +55,9 @@ class HostInspector:
 
     def _look(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None
-    ) -> tuple[Amiss | None, WeightFacts | None]:
-        weights = self.weights(spec) if spec.memory == "auto" else None
-        return _first_amiss(spec, env, port), weights
+    ) -> tuple[Amiss | None, WeightFacts]:
+        # Also where the file declares what it needs: an OOM is counted for these weights and no others.
+        return _first_amiss(spec, env, port), self.weights(spec)
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""

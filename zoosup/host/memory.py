@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 from zoosup.host.ports import PoolReading
-from zoosup.host.pressure import Stalls
+from zoosup.host.pressure import Stalls, average
 
 GIB = 1 << 30
 
@@ -87,6 +87,10 @@ class RamGauge:
     def stalled(self) -> float | None:
         """The share of the last second in which everything waited for memory; None where the kernel doesn't say."""
         return self._stalls.share(self._pressure)
+
+    def stalled_lately(self) -> float | None:
+        """The same of the last ten seconds, by the kernel's own average; for whoever asks only once."""
+        return average(self._pressure)
 
     def oom_kills(self) -> int | None:
         """How often the kernel has killed for want of memory since boot; None where it doesn't say."""

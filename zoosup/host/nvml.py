@@ -37,6 +37,7 @@ class Card:
     available: int | None
     processes: Mapping[int, int | None] | None = None
     trouble: str = ""
+    device: str = ""  # make and driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Nvml:
 
     def __init__(self) -> None:
         self._begun = False
+        self._driver = ""
         self._shared_pids = _pids_are_everybodys()
 
     def look(self) -> Look:
@@ -64,6 +66,7 @@ class Nvml:
             if not self._begun:
                 pynvml.nvmlInit()
                 self._begun = True
+                self._driver = _driver()
             found = self._all()
         except pynvml.NVMLError as error:
             self.close()
@@ -99,14 +102,14 @@ class Nvml:
     def _card(self, handle: Any, index: str) -> Card | None:
         """One device; None when its memory is the host's (GB10, Jetson: "not supported")."""
         uuid, model = _text(pynvml.nvmlDeviceGetUUID(handle)), _text(pynvml.nvmlDeviceGetName(handle))
-        name = f"GPU {index} {model}"
+        name, device = f"GPU {index} {model}", f"{model}, driver {self._driver or 'unknown'}"
         try:
             total, free = _memory(handle)
         except pynvml.NVMLError_NotSupported:
             return None
         except pynvml.NVMLError as error:
-            return Card(uuid, index, name, 0, None, trouble=_said(error))
-        return Card(uuid, index, name, total, free, self._processes(handle))
+            return Card(uuid, index, name, 0, None, trouble=_said(error), device=device)
+        return Card(uuid, index, name, total, free, self._processes(handle), device=device)
 
     def _processes(self, handle: Any) -> Mapping[int, int | None] | None:
         """Bytes by pid; None where the driver doesn't tell, or speaks of pids that mean nothing here.
@@ -184,6 +187,13 @@ _OLD = (
 
 def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _driver() -> str:
+    """The driver's version; empty where it doesn't say."""
+    with suppress(pynvml.NVMLError):
+        return _text(pynvml.nvmlSystemGetDriverVersion())
+    return ""
 
 
 def _said(error: pynvml.NVMLError) -> str:

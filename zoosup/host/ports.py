@@ -83,6 +83,9 @@ class Processes(Protocol):
     async def usage(self) -> Mapping[str, int]:
         """RAM in bytes that each known run's whole tree holds (RssAnon + RssShmem + VmSwap on Linux)."""
 
+    def mapped(self, run_id: str) -> int | None:
+        """Bytes of files that the run's tree had mapped and in RAM when `usage` was last asked; None: not known."""
+
     def members(self, run_id: str) -> frozenset[int]:
         """The pids last seen to belong to the run."""
 
@@ -105,6 +108,7 @@ class PoolReading:
     index: str = ""  # of a GPU, as nvidia-smi counts
     at: float | None = None
     processes: Mapping[int, int | None] | None = None
+    device: str = ""  # of a GPU: its make and its driver, for which alone what was learned on it holds
     unified: bool = False  # of RAM: GPUs without memory of their own take theirs from it
 
 

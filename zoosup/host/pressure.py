@@ -8,7 +8,8 @@ Nothing is registered with the kernel, which for shorter windows asks a privileg
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 SPAN = 1.0
 """Seconds that a share is told of, once so much has been seen; at least a tenth of it."""
@@ -46,15 +47,28 @@ class Stalls:
         return min(1.0, max(0.0, (total - before[1]) / _MICROSECONDS / past))
 
 
+def average(files: Iterable[str]) -> float | None:
+    """The largest share, 0 to 1, of the last ten seconds, as the kernel averages it; None where none tells any."""
+    shares = []
+    for file in files:
+        with suppress(OSError, ValueError, LookupError):
+            shares.append(float(_full(file)[b"avg10"]) / 100)
+    return max(shares, default=None)
+
+
 def _total(file: str) -> int | None:
     """Microseconds of full stall since boot; None where there is no such file, or the kernel has PSI turned off."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            text = os.read(descriptor, 4096)
-        finally:
-            os.close(descriptor)
-        line = next(line for line in text.splitlines() if line.startswith(b"full "))
-        return int(line.rpartition(b"total=")[2])
-    except (OSError, ValueError, StopIteration):
+        return int(_full(file)[b"total"])
+    except (OSError, ValueError, LookupError):
         return None
+
+
+def _full(file: str) -> Mapping[bytes, bytes]:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
+    words = next((line.split() for line in text.splitlines() if line.startswith(b"full ")), [])
+    return {key: value for key, _, value in (word.partition(b"=") for word in words)}

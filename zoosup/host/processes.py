@@ -155,6 +155,10 @@ class Processes:
         """
         return await self._census.memory()
 
+    def mapped(self, run_id: str) -> int | None:
+        """Bytes of files that the run's tree had mapped and in RAM when `usage` was last asked; None: not known."""
+        return self._census.mapped.get(run_id)
+
     def members(self, run_id: str) -> frozenset[int]:
         """The pids last seen to belong to the run; asking has them looked at again soon.
 

@@ -20,6 +20,7 @@ _KIB = 1024
 _STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 _MEMORY_FIELDS = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
+_FILE_FIELDS = (b"RssFile:",)
 
 
 class Row(NamedTuple):
@@ -61,6 +62,9 @@ class Table(Protocol):
 
     def memory(self, pid: int) -> int:
         """Bytes of RAM the process holds that would come back at its end; 0 when it is gone."""
+
+    def mapped(self, pid: int) -> int:
+        """Bytes of files that the process has mapped and that are in RAM; 0 when it is gone."""
 
 
 class ProcTable:
@@ -118,6 +122,12 @@ class ProcTable:
                     return held
         return 0
 
+    def mapped(self, pid: int) -> int:
+        """RssFile: weights that are mapped, and the program itself. Of a shared library, all that anybody has read."""
+        with suppress(*_GONE):
+            return _sum_of(_FILE_FIELDS, f"/proc/{pid}/status") or 0
+        return 0
+
 
 class PsutilTable:
     """macOS and other systems without /proc."""
@@ -162,6 +172,14 @@ class PsutilTable:
         except (psutil.Error, OSError):
             return 0
 
+    def mapped(self, pid: int) -> int:
+        """The resident pages that others may have as well."""
+        try:
+            full = psutil.Process(pid).memory_full_info()
+        except (psutil.Error, OSError):
+            return 0
+        return max(0, int(full.rss - full.uss))
+
 
 def host_table() -> Table:
     """The process table of the system we run on."""
@@ -169,8 +187,12 @@ def host_table() -> Table:
 
 
 def _held(status: str) -> int | None:
+    return _sum_of(_MEMORY_FIELDS, status)
+
+
+def _sum_of(fields: tuple[bytes, ...], status: str) -> int | None:
     """Bytes; None for a thread that has given its memory back."""
-    lines = [line for line in _read(status).split(b"\n") if line.startswith(_MEMORY_FIELDS)]
+    lines = [line for line in _read(status).split(b"\n") if line.startswith(fields)]
     return sum(int(line.split()[1]) for line in lines) * _KIB if lines else None
 
 

@@ -179,7 +179,7 @@ def _vanished(cards: dict[str, Card]) -> str:
 
 
 def _lost(card: Card, why: str) -> Card:
-    return Card(card.uuid, card.index, card.name, card.total, None, None, why)
+    return Card(card.uuid, card.index, card.name, card.total, None, None, why, card.device)
 
 
 def _reading(card: Card, at: float, age: float) -> PoolReading:
@@ -199,4 +199,5 @@ def _reading(card: Card, at: float, age: float) -> PoolReading:
         index=card.index,
         at=at,
         processes=processes,
+        device=card.device,
     )

@@ -48,6 +48,7 @@ class WeightReader:
         if known is not None and known[0] == stamp:
             return known[1]
         facts = _read(files, sum(size for _, size, _ in stamp), reader, problem)
+        facts = replace(facts, changed=max(changed for _, _, changed in stamp))
         self._remember(key, stamp, facts)
         return facts
 

@@ -73,6 +73,7 @@ class Actor:
             booked_at=self._zoo.clock.now(),
             started_at=self._zoo.clock.wall(),
             gpus=action.gpus,
+            fingerprint=self._zoo.models[action.model].lessons.fingerprint,
         )
         self._zoo.satisfy(run.reserved, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})

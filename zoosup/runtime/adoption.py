@@ -121,4 +121,4 @@ async def _weigh(zoo: Zoo, host: Host) -> None:
     for model, run in zoo.live():
         if run.id in usage:
             held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.readings)
-            zoo.tell(model.name, Measured(run.id, held))
+            zoo.tell(model.name, Measured(run.id, held, host.processes.mapped(run.id)))

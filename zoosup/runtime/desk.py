@@ -9,7 +9,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from zoosup.core.estimate import need
 from zoosup.core.facts import Inspected
+from zoosup.core.learning import fingerprint
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime import following, snapshot
@@ -63,16 +65,31 @@ class Desk:
         self._reconciler.post(Questioned(spec, path, answer))
         return await foretell(await answer, self._host.inspector, self._environ)
 
+    async def estimate(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        self._require(model)
+        zoo = self._reconciler.zoo
+        spec = zoo.spec.models[model]
+        env = dict(self._environ) | dict(spec.env)
+        look = await self._host.inspector.inspect(spec, env, None, zoo.clock.now())
+        known = zoo.models.get(model)
+        weights = look.weights or (known.weights if known is not None else None)
+        lessons = zoo.lessons.of(fingerprint(spec, weights, zoo.devices))
+        return snapshot.estimated(model, need(spec, weights, lessons))
+
     def heartbeat(self) -> float:
         """See `Commands`."""
         return self._reconciler.heartbeat()
 
-    async def _ask(self, verb: str, model: str) -> Mapping[str, Any]:
+    def _require(self, model: str) -> None:
         known = self._reconciler.zoo.spec.models
         if model not in known:
             near = get_close_matches(model, known, n=1)
             hint = f", did you mean {near[0]}?" if near else f"; there are {', '.join(known) or 'none'}"
             raise NoSuchModelError(f"no model {model!r} in {self._path}{hint}")
+
+    async def _ask(self, verb: str, model: str) -> Mapping[str, Any]:
+        self._require(model)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reconciler.post(Asked(verb, model, answer))
         await answer

@@ -1,4 +1,4 @@
-"""What has to outlive zoosup, as plain data: the last good file, people's wishes, back-off, what was given up.
+"""What has to outlive zoosup, as plain data: the last good file, wishes, back-off, what was given up, and learned.
 
 Knows how the zoo turns into JSON and back, and is tolerant of what it can't read; where it is kept is the store's
 business.
@@ -7,9 +7,10 @@ business.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+from zoosup.core.lessons import Ooms
 from zoosup.core.plan import GIVEN_UP
 from zoosup.core.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.host.ports import Store
@@ -26,7 +27,8 @@ def remember(zoo: Zoo) -> dict[str, Any]:
     now = zoo.clock.now()
     models = {name: kept for name, model in zoo.models.items() if (kept := _kept(model, now, zoo.clock))}
     file = {"path": zoo.applied.path, "text": zoo.applied.text}
-    return {"file": file, "models": models, "switch": _kept_switch(zoo.switch)}
+    switch, lessons = _kept_switch(zoo.switch), zoo.lessons.written()
+    return {"file": file, "models": models, "switch": switch, "lessons": lessons}
 
 
 def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
@@ -34,6 +36,9 @@ def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
 
     To be called with that file in force which the state was kept under, or with one that has nothing to do with it.
     """
+    for key in zoo.lessons.read(_table(state.get("lessons"))):
+        _log.warning("what was learned as %s can't be read and is left out", key)
+    zoo.teach()
     if _table(state.get("file")).get("text") == zoo.applied.text:
         _recall_switch(zoo, state.get("switch"))
     for name, kept in _table(state.get("models")).items():
@@ -100,6 +105,8 @@ def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
         # Wall time, since a monotonic clock means nothing after a reboot; bounded by `max` when it is read.
         until = clock.wall() + max(0.0, model.backoff.until - now)
         kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
+    if model.ooms.count:
+        kept["ooms"] = asdict(model.ooms)
     if model.load_time is not None:
         kept["load_time"] = round(model.load_time, 3)
     if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
@@ -145,6 +152,9 @@ def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
         longest = zoo.spec.models[model.name].restart.max
         left = min(max(0.0, float(backoff["until"]) - clock.wall()), longest)
         model = replace(model, backoff=Backoff(int(backoff["count"]), clock.now() + left))
+    if "ooms" in table:
+        ooms = _table(table["ooms"])
+        model = replace(model, ooms=Ooms(str(ooms["fingerprint"]), int(ooms["count"])))
     if "load_time" in table:
         model = replace(model, load_time=float(table["load_time"]))
     if "failed" in table:
@@ -160,12 +170,12 @@ def _steady(state: Mapping[str, Any] | None) -> Any:
         return None
     models = {
         name: (
-            *(kept.get(what) for what in ("override", "failed", "load_time")),
+            *(kept.get(what) for what in ("override", "failed", "load_time", "ooms")),
             kept.get("backoff", {}).get("count"),
         )
         for name, kept in state["models"].items()
     }
-    return state["file"], models, state["switch"]
+    return state["file"], models, state["switch"], state["lessons"]
 
 
 def _table(value: Any) -> Mapping[str, Any]:

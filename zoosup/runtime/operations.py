@@ -93,6 +93,7 @@ class Operations:
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._inspecting: set[str] = set()
         self._oom_kills: dict[str, int | None] = {}
+        self._oom_kills_at_first = tools.host.gauge.oom_kills()  # as good as can be had for adopted runs
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
         self._at_once: set[str] = set()
@@ -274,7 +275,7 @@ class Operations:
 
     def _kernel_has_killed(self, run: Run) -> bool:
         """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""
-        before, now = self._oom_kills.get(run.id), self._host.gauge.oom_kills()
+        before, now = self._oom_kills.get(run.id, self._oom_kills_at_first), self._host.gauge.oom_kills()
         return before is not None and now is not None and now > before
 
     def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:

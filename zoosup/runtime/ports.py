@@ -34,6 +34,9 @@ class Commands(Protocol):
     async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
         """The next pass's answer, for `text` in place of the file where given; InvalidFileError when not valid."""
 
+    async def estimate(self, model: str) -> Mapping[str, Any]:
+        """What the model needs, term by term, by its weights as they are now and by what its runs have shown."""
+
     def heartbeat(self) -> float:
         """Seconds since the loop last turned."""
 
@@ -105,6 +108,38 @@ class Leasing(Protocol):
         """
 
 
+class Counters(Protocol):
+    """What the gateway has counted since it began, by model ("" for its own answers); read only."""
+
+    connections: int
+    received: int  # bytes of clients
+    sent: int  # bytes of models' answers
+
+    @property
+    def requests(self) -> Mapping[tuple[str, int], int]:
+        """Answered, by model and the hundreds of the status."""
+
+    @property
+    def cancelled(self) -> Mapping[str, int]:
+        """Those whose client hung up."""
+
+    @property
+    def broken(self) -> Mapping[str, int]:
+        """Answers that ended too early."""
+
+    @property
+    def waited(self) -> Mapping[str, float]:
+        """Seconds in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """Where the gateway listens (None: nowhere), and why that is not as zoo.yaml has it; empty where it is."""
+
+    address: str | None = None
+    trouble: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Faces:
     """All that a face needs, handed over by the composition root."""
@@ -113,4 +148,4 @@ class Faces:
     journal: Journal
     commands: Commands
     logs: Logs
-    leasing: Leasing | None = None
+    clients: Counters | None = None

@@ -20,7 +20,7 @@ from zoosup.core import guard
 from zoosup.core.facts import Gone, Measured as RunMeasured, Recalled, Stuck
 from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Exit, Model, Override, Phase, Run, SwitchOutcome
+from zoosup.core.status import Condition, Exit, Model, Override, Phase, Run, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
@@ -30,6 +30,7 @@ from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.operations import Operations, Tools
+from zoosup.runtime.ports import Doorway
 from zoosup.runtime.prewarming import Prewarming, in_words
 from zoosup.runtime.watchers import Subject, Watchers, watchable
 from zoosup.runtime.weighing import holdings
@@ -101,6 +102,10 @@ class Reconciler:
     def post(self, message: Message) -> None:
         """Leave a message for the next turn."""
         self._inbox.append(message)
+        self._hint.set()
+
+    def wake(self) -> None:
+        """Take a turn soon: something beside the messages has changed."""
         self._hint.set()
 
     def exited(self, run_id: str, end: Exit) -> None:
@@ -204,6 +209,7 @@ class Reconciler:
             beside = durability.conditions(
                 self._ledger.trouble, self._keeper.trouble, self._zoo.journal.trouble
             )
+            beside += _gateway_condition(self._zoo.gateway)
             self._board.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
         self._keeper.note(self._zoo)
         while self._answers:
@@ -252,8 +258,7 @@ class Reconciler:
                 continue
             members = self._host.processes.members(run.id)
             amounts = holdings(run, usage[run.id], members, self._zoo.readings)
-            if amounts != run.measured:
-                self._zoo.tell(model.name, RunMeasured(run.id, amounts))
+            self._zoo.tell(model.name, RunMeasured(run.id, amounts, self._host.processes.mapped(run.id)))
 
     def _look_at(self, message: FileRead) -> None:
         if message.spec is None:
@@ -320,6 +325,12 @@ class Reconciler:
         return [
             Subject(m.name, run, models.get(m.name, run.spec)) for m, run in self._zoo.live() if watchable(m)
         ]
+
+
+def _gateway_condition(door: Doorway) -> tuple[Condition, ...]:
+    if not door.trouble:
+        return ()
+    return (Condition(None, "GatewayListening", False, "Refused", door.trouble),)
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

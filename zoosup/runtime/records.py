@@ -50,6 +50,9 @@ def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> di
         "gpus": None if run.gpus is None else list(run.gpus),
         "source": run.source,
         "peak": dict(run.peak),
+        "fingerprint": run.fingerprint,
+        "mapped": run.mapped,
+        "outgrown": dict(run.outgrown),
         "started_at": run.started_at,
         "ready_at": None if run.ready_at is None else clock.wall() + run.ready_at - clock.now(),
         "leaving": None if run.leaving is None else run.leaving.cause.value,
@@ -82,6 +85,9 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             leaving=leaving,
             gpus=None if gpus is None else tuple(str(uuid) for uuid in gpus),
             source=str(data.get("source", "")),
+            fingerprint=str(data.get("fingerprint", "")),
+            mapped=None if data.get("mapped") is None else int(data["mapped"]),
+            outgrown={str(k): int(v) for k, v in data.get("outgrown", {}).items()},
         )
         identity = data["identity"]
         return Record(str(data["model"]), run, None if identity is None else str(identity))

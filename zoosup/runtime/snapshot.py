@@ -52,6 +52,7 @@ def build(zoo: Zoo, decided: Plan, stamps: Stamps, beside: tuple[Condition, ...]
         "pid": os.getpid(),
         "at": zoo.clock.wall(),
         "config": _config(zoo),
+        "gateway": zoo.gateway.address,
         "phase": "stopping" if zoo.shutdown else "running",
         "converged": zoo.converged(),
         "conditions": conditions.get(None, []),
@@ -137,7 +138,7 @@ def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
     run = model.run
     if spec is None:
         return {}
-    need = estimate.need(spec, model.weights)
+    need = estimate.need(spec, model.weights, model.lessons)
     amounts, source = need.amounts, need.source
     if run is None:
         amounts = _unplaced(zoo, need)
@@ -254,7 +255,7 @@ def _need(zoo: Zoo, name: str) -> dict[str, Any]:
     spec, model = zoo.spec.models.get(name), zoo.models.get(name)
     if spec is None or model is None:
         return {}
-    need = estimate.need(spec, model.weights)
+    need = estimate.need(spec, model.weights, model.lessons)
     return told(need.on_gpus or need if _has_gpus(zoo) and spec.gpus != "none" else need)
 
 
@@ -263,6 +264,14 @@ def told(need: estimate.Need) -> dict[str, Any]:
     terms = [{"name": t.name, "amount": t.amount, "how": t.how, "pool": t.pool} for t in need.terms]
     amounts = {**need.amounts, **_of_gpus(need)}
     return {"amounts": amounts, "source": need.source, "certain": need.certain, "terms": terms}
+
+
+def estimated(model: str, need: estimate.Need) -> dict[str, Any]:
+    """A need with the name it is known by, and beside it what is needed where there are GPUs, if that differs."""
+    found = {"model": model, **told(need)}
+    if need.on_gpus is not None:
+        found["on_gpus"] = {"model": model, **told(need.on_gpus)}
+    return found
 
 
 def _of_gpus(need: estimate.Need) -> dict[str, int]:

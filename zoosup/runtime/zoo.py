@@ -11,7 +11,18 @@ from zoosup.core import admission, cooldown, guard, switch as switching
 from zoosup.core.cards import rebooked
 from zoosup.core.demand import yields
 from zoosup.core.estimate import need
-from zoosup.core.facts import Adopted, Fact, Forgiven, Held, Overridden, Rebooked
+from zoosup.core.facts import (
+    Adopted,
+    Fact,
+    Forgiven,
+    Gone,
+    Held,
+    Inspected,
+    Measured,
+    Overridden,
+    Rebooked,
+)
+from zoosup.core.learning import fingerprint
 from zoosup.core.lifecycle import apply
 from zoosup.core.placement import outdated
 from zoosup.core.status import (
@@ -32,6 +43,8 @@ from zoosup.core.status import (
 )
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.journal import Journal
+from zoosup.runtime.ports import Doorway
+from zoosup.runtime.schooling import Schoolbook
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash
 from zoosup.spec.units import describe_size
@@ -76,9 +89,12 @@ class Zoo:
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     readings: tuple[PoolReading, ...] = ()
     demand: Mapping[str, Demand] = field(default_factory=dict)
+    gateway: Doorway = field(default_factory=Doorway)
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     shutdown: bool = False
+    lessons: Schoolbook = field(default_factory=Schoolbook)
+    devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
 
     # the file
 
@@ -97,6 +113,7 @@ class Zoo:
         for name in spec.models:
             self.models.setdefault(name, Model(name))
         self._forgive(before, spec)
+        self.teach()
         self._rebook()
         self._lift_overrides(set(before.active) ^ set(spec.active))
         change = switching.Change(generation, before.active, spec.active)
@@ -127,15 +144,22 @@ class Zoo:
             self.switch.incoming if self.switch and self.switch.outcome is SwitchOutcome.ROLLED_BACK else ()
         )
         for name, spec in after.models.items():
-            if before.models.get(name) != spec or name in undone:
+            old = before.models.get(name)
+            if old != spec or name in undone:
                 self.tell(name, Forgiven())
+            if old is not None and old.memory != spec.memory:
+                self.lessons.pardon(self.models[name].lessons.fingerprint)
 
     def _rebook(self) -> None:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
             spec = self.spec.models.get(model.name)
             declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
-            amounts = rebooked(need(spec), run) if spec is not None and declared else run.reserved
+            amounts = (
+                rebooked(need(spec, model.weights, model.lessons), run)
+                if spec is not None and declared
+                else run.reserved
+            )
             if amounts != run.reserved:
                 self.tell(model.name, Rebooked(run.id, dict(amounts)))
 
@@ -156,6 +180,7 @@ class Zoo:
             journal=Journal(self.clock.wall, limit=1),
             models=dict(self.models),
             cooldowns=dict(self.cooldowns),
+            lessons=self.lessons.copy(),
             pressures=dict(self.pressures),
             strained=dict(self.strained),
             applied=replace(self.applied, path=path),
@@ -175,6 +200,7 @@ class Zoo:
         self.models[name] = after
         if after.phase is not before.phase:
             self._journal_phase(before, after)
+        self._learn(before, after, fact)
         return (after.phase, after.reason, after.run) != (before.phase, before.reason, before.run)
 
     def _journal_phase(self, before: Model, after: Model) -> None:
@@ -183,6 +209,40 @@ class Zoo:
         if run is not None:
             data |= {"run_id": run.id, "pid": run.pid, "port": run.port}
         self.journal.add("Phase", after.name, after.phase, after.message, data)
+
+    def _learn(self, before: Model, after: Model, fact: Fact) -> None:
+        """Let the book hear of what a run has shown, and the model of what the book says."""
+        now, run, new = self.clock.now(), after.run, False
+        if isinstance(fact, Measured) and run is not None:
+            new = run.leaving is None and self.lessons.watch(run, now)
+            self._journal_growth(before, after)
+        elif isinstance(fact, Gone) and before.run is not None and run is None:
+            end = after.last_exit if after.last_exit is not before.last_exit else None
+            new = self.lessons.end(before.run, now, end)
+        if new:
+            self.teach()
+        elif isinstance(fact, Inspected):
+            self.teach([after.name])
+
+    def teach(self, names: Iterable[str] | None = None) -> None:
+        """Give models (None: all) what has been learned of what the file says of them now."""
+        for name in self.spec.models if names is None else names:
+            model, spec = self.models[name], self.spec.models.get(name)
+            if spec is None:
+                continue
+            known = self.lessons.of(fingerprint(spec, model.weights, self.devices))
+            if known != model.lessons:
+                self.models[name] = replace(model, lessons=known)
+
+    def _journal_growth(self, before: Model, after: Model) -> None:
+        old, new = before.run, after.run
+        if old is None or new is None:
+            return
+        for pool in new.outgrown.keys() - old.outgrown.keys():
+            held, booked = new.measured.get(pool, 0), new.outgrown[pool]
+            message = f"{pool}: holds {describe_size(held)}, booked were {describe_size(booked)}"
+            data = {"run_id": new.id, "pool": pool, "held": held, "booked": booked, "source": new.source}
+            self.journal.add("Outgrown", after.name, "Outgrown", message, data)
 
     def adopt(self, name: str, fact: Adopted) -> bool:
         """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already."""
@@ -226,6 +286,10 @@ class Zoo:
         `stalled`: the share of the last second in which everything waited for memory.
         """
         self.readings = readings
+        devices = tuple(sorted({r.device for r in readings if r.device}))
+        if devices != self.devices:
+            self.devices = devices
+            self.teach()
         now = self.clock.now()
         self.pressures = {
             pool.id: guard.followed(self.pressures.get(pool.id), pool, now, stalled) for pool in self.pools()

@@ -28,15 +28,20 @@ class ControlRoutes:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register every route; a model's name may hold slashes and colons, encoded or not."""
-        router.add_post("/models/{model:.+}/{verb:start|stop|restart}", self.command)
+        router.add_post("/models/{model:.+}/{verb:start|stop|restart|estimate}", self.command)
         router.add_post("/reload", self.reload)
         router.add_post("/plan", self.plan)
 
     async def command(self, request: web.Request) -> web.Response:
-        """Start, stop or restart one model by hand."""
+        """Start, stop or restart one model by hand, or ask what it needs."""
         model, verb = request.match_info["model"], request.match_info["verb"]
         commands: Commands = self._faces.commands
-        by_name = {"start": commands.start, "stop": commands.stop, "restart": commands.restart}
+        by_name = {
+            "start": commands.start,
+            "stop": commands.stop,
+            "restart": commands.restart,
+            "estimate": commands.estimate,
+        }
         return await _answer(by_name[verb](model))
 
     async def reload(self, _request: web.Request) -> web.Response:

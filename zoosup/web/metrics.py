@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from zoosup.core.status import Phase
-from zoosup.runtime.ports import Faces
+from zoosup.runtime.ports import Counters, Faces
 
 Snapshot = Mapping[str, Any]
 Row = tuple[list[str], float | None]
@@ -61,10 +61,40 @@ class _SnapshotCollector(Collector):
         events = CounterMetricFamily("zoosup_events", "Events written to the journal.", labels=())
         events.add_metric((), self._faces.journal.last)
         yield events
+        if self._faces.clients is not None:
+            yield from _gateway(self._faces.clients)
         snapshot = self._faces.board.snapshot
         if snapshot:
             for part in (_daemon, _conditions, _pools, _models, _restarts, _memory):
                 yield from part(snapshot)
+
+
+def _gateway(clients: Counters) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "zoosup_gateway_requests",
+        "Requests answered, by the hundreds of the status; without a model, by the gateway itself.",
+        labels=["model", "status"],
+    )
+    for (model, hundreds), count in clients.requests.items():
+        requests.add_metric([model, f"{hundreds}xx"], count)
+    yield requests
+    for name, text, by_model in (
+        ("cancelled_requests", "Requests whose client hung up.", clients.cancelled),
+        ("broken_answers", "Answers that ended before they were complete.", clients.broken),
+        ("wait_seconds", "Time that requests have waited for their model.", clients.waited),
+    ):
+        family = CounterMetricFamily(f"zoosup_gateway_{name}", text, labels=["model"])
+        for model, amount in by_model.items():
+            family.add_metric([model], amount)
+        yield family
+    yield _gauge("zoosup_gateway_connections", "Clients connected.", (), [([], clients.connections)])
+    for name, text, amount in (
+        ("received_bytes", "What clients have sent.", clients.received),
+        ("sent_bytes", "What models have answered.", clients.sent),
+    ):
+        total = CounterMetricFamily(f"zoosup_gateway_{name}", text, labels=())
+        total.add_metric((), amount)
+        yield total
 
 
 def _daemon(snapshot: Snapshot) -> Iterator[Metric]:
@@ -112,6 +142,9 @@ def _models(snapshot: Snapshot) -> Iterator[Metric]:
     ]
     yield _gauge("zoosup_model_phase", "1 for the phase that the model is in.", ("model", "phase"), phases)
     yield _each("active", "1 for a model that zoo.yaml wants to run.", models, lambda m: float(m["active"]))
+    yield _each("inflight", "Requests that it is answering.", models, lambda m: m["inflight"])
+    yield _each("waiting", "Requests that wait for it.", models, lambda m: m["waiting"])
+    yield _each("load_seconds", "How long its last start took.", models, lambda m: m["load_time"])
     yield _each("start_timestamp_seconds", "When its process was started.", models, lambda m: m["started_at"])
     yield _each("ready_timestamp_seconds", "When it became ready.", models, lambda m: m["ready_at"])
     yield _each(

@@ -4,6 +4,8 @@ import gzip
 
 import pytest
 
+from zoosup.spec.models import ModelSpec
+
 from .conftest import CHAT, OK, House, post
 
 
@@ -166,17 +168,17 @@ async def test_chunks_of_a_request_reach_the_model_as_one_body(house: House):
     assert house.backend.asked[0].headers["content-length"] == "33"
 
 
-async def test_what_goes_upstream_keeps_its_chunks_apart(house: House):
+async def test_what_goes_upstream_goes_in_chunks_of_our_own(house: House):
     wire = await house.wire()
     wire.send(b"PUT /upstream/qwen/a/../b HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await wire.answer())[0] == 400
     wire.send(
         b"PUT /upstream/qwen/a/b?c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
     )
-    wire.send(b"1\r\nd\r\n0\r\n\r\n")
+    wire.send(b"1;x\r\nd\r\n0\r\nX: y\r\n\r\n")
     assert (await wire.answer())[0] == 200
     assert house.backend.asked[0].line == b"PUT /a/b?c HTTP/1.1"
-    assert house.backend.asked[0].body == b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"
+    assert house.backend.asked[0].body in (b"4\r\nabcd\r\n0\r\n\r\n", b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n")
 
 
 async def test_a_head_in_single_bytes_is_a_head(house: House):
@@ -208,3 +210,44 @@ async def test_a_java_client_that_would_like_http_2_gets_its_answer(house: House
     assert (await wire.answer())[0] == 200
     assert [asked.body for asked in house.backend.asked] == [CHAT, CHAT]
     assert {"upgrade", "http2-settings"} & house.backend.asked[0].headers.keys() == set()
+
+
+class TestChanges:
+    """The only ones that are ever made to a body."""
+
+    @pytest.fixture
+    def models(self):
+        return {
+            "qwen": ModelSpec(
+                command=("x",),
+                strip_params=("top_k",),
+                set_params={"temperature": 0},
+                upstream_model="Qwen3",
+                task="chat",
+            )
+        }
+
+    async def test_parameters_and_the_name_are_changed_and_the_length_with_them(self, house: House):
+        await house.ask(post(b'{"model": "qwen", "top_k": 1, "temperature": 1, "n":  1e0}'))
+        assert house.backend.asked[0].body == b'{"model": "Qwen3", "temperature": 0, "n":  1e0}'
+
+    async def test_so_are_those_of_long_bodies(self, house: House):
+        await house.ask(post(b'{"model": "qwen", "x": "' + b"y" * 1_000_000 + b'"}'))
+        assert house.backend.asked[0].body.startswith(b'{"model": "Qwen3", "x": "yyy')
+        assert house.backend.asked[0].body.endswith(b'y","temperature":0}')
+
+    async def test_a_model_is_not_asked_for_what_it_is_not_for(self, house: House):
+        status, _, body = await house.ask(post(b'{"model": "qwen"}', "/v1/embeddings"))
+        assert status == 400
+        assert b"model_task_mismatch" in body
+
+
+async def test_a_form_names_its_model(house: House):
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ngpt-4o\r\n--b--\r\n'
+    )
+    head = b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+    head += b"multipart/form-data; boundary=b\r\n"
+    assert (await house.ask(head + b"content-length: %d\r\n\r\n" % len(form) + form))[0] == 200
+    assert house.backend.asked[0].body == form

@@ -39,7 +39,7 @@ def parse_keys(text: str) -> tuple[str, ...]:
 
 
 def presented_keys(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Every key that a request presents; `headers` by their names in lower case."""
+    """Every key that a request presents; `headers` by their names in lower case, their bytes as Latin-1."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     found = (bearer, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())
@@ -51,7 +51,7 @@ def key_accepted(presented: Iterable[str], keys: Iterable[bytes]) -> bool:
     known = tuple(keys)
     accepted = False
     for key in presented:
-        given = key.encode("utf-8", "surrogateescape")
+        given = key.encode("latin-1", "replace")
         for expected in known:
             accepted |= hmac.compare_digest(given, expected)
     return accepted
@@ -60,7 +60,7 @@ def key_accepted(presented: Iterable[str], keys: Iterable[bytes]) -> bool:
 def check(policy: Policy, headers: Mapping[str, str], host: str) -> None:
     """Refuse a stranger; DeniedError with 421 for the Host, 403 for the Origin, 401 for the key.
 
-    `headers` by their names in lower case; `host` is the Host header, or the authority of an absolute target. A
+    `headers` as for `presented_keys`; `host` is the Host header, or the authority of an absolute target. A
     preflight has no key: answer it with `preflight_headers` in place of this. With keys the Host may be any name, such
     as that of a proxy: a page that has none gets nowhere.
     """

@@ -8,7 +8,7 @@ import re
 
 _LONGEST_LINE = 256
 _LONGEST_TRAILERS = 16 * 1024
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t !-~\x80-\xff]*)?")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t !-~\x80-\xff]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
 
 

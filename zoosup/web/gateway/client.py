@@ -1,6 +1,6 @@
 """One client's connection: reads requests, has them answered one after the other, and sees it when nobody listens.
 
-llhttp checks every head and its length. What comes while a request is being answered stays unread, and reading pauses;
+What comes while a request is being answered stays unread, and reading pauses;
 so a hang-up is then seen late. Refuses to know models and what an answer says.
 """
 
@@ -33,7 +33,6 @@ class Client(asyncio.Protocol):
 
     def __init__(self, hall: "Hall") -> None:
         self._hall = hall
-        self._parser = httptools.HttpRequestParser(self)
         self.transport: asyncio.Transport
         self.exchange: Exchange | Reading | None = None
         self.congested = False
@@ -42,8 +41,6 @@ class Client(asyncio.Protocol):
         self._at = 0
         self._incoming: Request | None = None  # its head has been read, its body has not
         self._chunks = Chunks()
-        self._unchecked = False  # llhttp has not looked for the body
-        self._seen = False  # llhttp has seen the end of a request
         self._ending = False  # all is said; what still comes is of no interest
         self._held = self._paused = self._busy = False
         self._since = 0.0  # when what is going on began, or last went on
@@ -165,16 +162,16 @@ class Client(asyncio.Protocol):
         """Do the next thing there is to do; False where something must happen first."""
         request = self._incoming
         if request is not None:
-            self._read_body(request)
+            self._take_body(request)
         elif self.exchange is not None or self.congested:
             return False
         else:
             request = self._read_head()
         if request is None or self.exchange is not None:
             return False
-        if request.complete or request.streamed or request.denied is not None:
+        if request.complete or request.head.streamed or request.denied is not None:
             self._hall.front.dispatch(self, request)
-            return True
+            return self.exchange is None or self._incoming is not None
         self._encourage(request)
         return False
 
@@ -188,38 +185,36 @@ class Client(asyncio.Protocol):
         if end < 0:
             self._at = at
             return None
-        request = self._incoming = Request(data[at:end])
-        if len(request.lines) > limits.headers + 1:
+        request = self._incoming = self._hall.front.read(data[at:end])
+        if len(request.head.lines) > limits.headers + 1:
             raise RejectedError(431, f"a head has at most {limits.headers} headers")
-        self._at = end + 4
-        self._seen = self._unchecked = False
-        try:
-            self._parser.feed_data(data[at : self._at + request.length])  # all of `data`, most of the time
-        except httptools.HttpParserUpgrade:
-            self._unchecked = True
-        self._hall.front.admit(request)
-        if request.chunked:
-            self._parser = httptools.HttpRequestParser(self)  # this one waits for chunks
-            self._chunks, self._seen = Chunks(), True
+        at = self._at = end + 4
+        length = request.length
+        if length and at + length <= len(data) and request.denied is None:
+            request.parts = [data[at : at + length]]  # most come in one piece
+            request.size = length
+            self._at += length
+            self._whole(request)
+            return request
+        if request.head.chunked:
+            self._chunks = Chunks()
         self._take_body(request)
         return request
 
-    def _read_body(self, request: Request) -> None:
-        if not request.chunked and not self._unchecked:
-            self._parser.feed_data(self._data[self._at : self._at + request.length - request.size])
-        self._take_body(request)
-
     def _take_body(self, request: Request) -> None:
         data, at = self._data, self._at
-        if request.chunked:
+        if request.head.chunked:
             pieces, self._at = self._chunks.feed(data, at)
-            for piece in pieces:
-                self._take(request, piece)
+            if pieces:
+                self._take(
+                    request, b"".join(pieces)
+                )  # together: a list of single bytes takes forty times their room
             complete = self._chunks.done
         else:
-            piece = data[at : at + request.length - request.size]
-            self._at += len(piece)
-            if piece:
+            missing = request.length - request.size
+            if missing:
+                piece = data[at : at + missing]
+                self._at += len(piece)
                 self._take(request, piece)
             complete = request.size == request.length
         if complete:
@@ -239,29 +234,23 @@ class Client(asyncio.Protocol):
             request.parts.append(piece)
 
     def _whole(self, request: Request) -> None:
-        if not self._seen:
-            raise RejectedError(400, "where the request ends can be read in two ways")
         self._incoming = None
         request.complete = True
         if self.exchange is not None:
             cast("Exchange", self.exchange).uploaded()
 
-    def on_message_complete(self) -> None:
-        """Note that llhttp, too, has seen the end of the request."""
-        self._seen = True
-
     def _encourage(self, request: Request) -> None:
-        if request.expects_continue and not request.size:
-            request.found[b"expect"] = b""
+        if request.head.expects_continue and not (request.size or request.encouraged):
+            request.encouraged = True
             self.transport.write(heads.CONTINUE)
 
     # Answering
 
     def answer(self, answer: Answer, request: Request, model: str = "") -> None:
         """Give an answer that comes from no model, and go on."""
-        keep = request.keep_alive and request.modern and request.complete and not self._hall.closing
+        keep = request.head.keep_alive and request.head.modern and request.complete and not self._hall.closing
         self._hall.counters.answered(model, answer.status)
-        self.transport.write(answer.serialised(close=not keep, head_only=request.method == b"HEAD"))
+        self.transport.write(answer.serialised(close=not keep, head_only=request.head.method == b"HEAD"))
         self.over(keep=keep)
 
     def over(self, *, keep: bool) -> None:

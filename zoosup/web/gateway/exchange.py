@@ -41,7 +41,7 @@ class Exchange:
         self.client = client
         self.request = request
         self.model = model
-        self._keep = request.keep_alive
+        self._keep = request.head.keep_alive
 
     # Asking for the model
 
@@ -53,7 +53,9 @@ class Exchange:
             self.refused(error.refusal)
             return
         if hasattr(got, "release"):
-            self.granted(cast("Lease", got))
+            self._lease = cast("Lease", got)
+            self._hall.counters.in_flight += 1
+            self._send(self._lease)
         elif self._lease is None and not self._ended:
             self._ticket = got
             self._hall.wait(self)
@@ -68,7 +70,7 @@ class Exchange:
             self._waited()
         self._lease = lease
         self._hall.counters.in_flight += 1
-        self._send()
+        self._send(lease)
 
     def refused(self, refusal: Refusal) -> None:
         """The model can't be had."""
@@ -100,7 +102,7 @@ class Exchange:
             return
         self._keep = self._keep and not self._hall.closing
         connection = heads.connection_line(keep=self._keep, modern=True)
-        self.loading.open(self.request.told + connection)
+        self.loading.open(self.request.head.told + connection)
 
     def _waited(self) -> None:
         self._ticket = None
@@ -108,9 +110,8 @@ class Exchange:
 
     # Sending
 
-    def _send(self) -> None:
-        assert self._lease is not None  # noqa: S101
-        pool = self._hall.pools.of(self._lease)
+    def _send(self, lease: Lease) -> None:
+        pool = self._hall.pools.of(lease)
         self._host_line = pool.host_line
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
@@ -132,23 +133,24 @@ class Exchange:
     def _start(self, upstream: "Upstream") -> None:
         request, loading = self.request, self.loading
         self._upstream = upstream
-        upstream.sink = self.client.transport if loading is None else loading
-        if loading is not None:
-            request.drop((b"accept-encoding",))  # the head that the client has says nothing of any
+        if loading is None:
+            upstream.sink = self.client.transport
+        else:
+            upstream.sink = loading
+            request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
         head = request.upstream_head(self._host_line, credentials=self._hall.passes_credentials)
-        parts = self._body_parts()
-        if request.streamed:
+        if request.head.streamed:
             self.client.hold(False)
-        upstream.start(self, [head, *parts], decode=loading is not None)
+            upstream.start(self, head, self._streamed_parts(), decode=False)
+        else:
+            upstream.start(self, head, request.parts, decode=loading is not None)
 
-    def _body_parts(self) -> list[bytes]:
+    def _streamed_parts(self) -> list[bytes]:
         request = self.request
-        if not request.streamed:
-            return request.parts
-        parts = [heads.chunk(part) for part in request.parts] if request.chunked else request.parts
+        parts = [heads.chunk(part) for part in request.parts] if request.head.chunked else request.parts
         request.parts = []
         self._sent = self._sent or bool(parts)
-        if request.complete and request.chunked:
+        if request.complete and request.head.chunked:
             parts.append(heads.LAST_CHUNK)
             self._sent = True
         return parts
@@ -161,11 +163,11 @@ class Exchange:
             self.client.hold(True)
             return
         self._sent = True
-        self._upstream.transport.write(heads.chunk(data) if request.chunked else data)
+        self._upstream.transport.write(heads.chunk(data) if request.head.chunked else data)
 
     def uploaded(self) -> None:
         """That body has ended."""
-        if self._upstream is not None and self.request.chunked:
+        if self._upstream is not None and self.request.head.chunked:
             self._upstream.transport.write(heads.LAST_CHUNK)
 
     # The answer
@@ -173,8 +175,9 @@ class Exchange:
     def answered(self, upstream: "Upstream", head: bytes, rest: bytes) -> None:
         """The model's head, and what of the body came with it."""
         request, client = self.request, self.client
-        bodiless = request.method == b"HEAD" or upstream.status in (204, 304)
-        self.until_close = not (upstream.reusable or bodiless or heads.is_measured(head))
+        if not upstream.reusable:
+            bodiless = request.head.method == b"HEAD" or upstream.status in (204, 304)
+            self.until_close = not (bodiless or heads.is_measured(head))
         self._head = head
         request.parts = []
         if self.loading is not None:
@@ -183,9 +186,12 @@ class Exchange:
             if rest:
                 self.loading.write(rest)
             return
-        self._keep = request.keep_alive and request.complete and not (self.until_close or self._hall.closing)
-        connection = heads.connection_line(keep=self._keep, modern=request.modern)
-        client.transport.write(heads.passed_on(head, request.told, connection) + rest)
+        self._keep = (
+            request.head.keep_alive and request.complete and not (self.until_close or self._hall.closing)
+        )
+        plain = self._keep and request.head.modern
+        connection = b"" if plain else heads.connection_line(keep=self._keep, modern=request.head.modern)
+        client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
 
     def switched(self, upstream: "Upstream", head: bytes, early: bytes) -> None:
@@ -213,9 +219,9 @@ class Exchange:
         self._upstream = None
         self._torn = upstream.mid_chunk
         stale = upstream.used > 0 and upstream.silent and self._tries == 1
-        if stale and not self._sent and not self._ended:
+        if stale and not self._sent and self._lease is not None:
             self._hall.counters.retries += 1  # the server closed it unread: it was idle for too long
-            self._send()
+            self._send(self._lease)
             return
         self._fail(message)
 

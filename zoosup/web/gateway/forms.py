@@ -5,6 +5,7 @@ encoded text) is refused, so that all see the same fields. Its headers are read 
 servers in Python. Refuses to know what a field means.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ _LONGEST_BOUNDARY = 70  # RFC 2046, 5.1.1
 _LONGEST_HEAD = 16 * 2**10
 _MOST_PARTS = 1000
 _LONGEST_TEXT = 64 * 2**10
+_EXTENDED = re.compile(rb"[;\s]name\*", re.IGNORECASE)
 _PLAIN = frozenset({b"7bit", b"8bit", b"binary"})
 
 
@@ -64,7 +66,7 @@ def parts(body: bytes, content_type: str) -> Iterator[Part]:
 
 
 def _boundary(content_type: str) -> bytes:
-    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    boundary = parse_options_header(content_type.encode("latin-1", "replace"))[1].get(b"boundary", b"")
     if not 0 < len(boundary) <= _LONGEST_BOUNDARY or b"\r" in boundary or b"\n" in boundary:
         raise _bad("Content-Type has no usable boundary")
     return boundary
@@ -80,6 +82,8 @@ def _part(head: bytes, start: int, end: int) -> Part:
         if kind == b"content-disposition":
             if options is not None:
                 raise _bad("a part of the form has two Content-Dispositions")
+            if _EXTENDED.search(value):
+                raise _bad("a part of the form gives its name in RFC 5987's way, which RFC 7578 forbids")
             options = parse_options_header(value.strip())[1]
         elif kind == b"content-transfer-encoding" and value.strip().lower() not in _PLAIN:
             raise _bad("a part of the form is encoded")

@@ -7,19 +7,21 @@ and go.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from zoosup.core.refusal import Code, Refusal
-from zoosup.spec.models import Loading as Saying
+from zoosup.spec.models import Loading as Saying, ModelSpec
 from zoosup.web.gateway import access, answers
 from zoosup.web.gateway.answers import Answer
 from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.exchange import Exchange
+from zoosup.web.gateway.heads import check
 from zoosup.web.gateway.loading import Loading
 from zoosup.web.gateway.naming import Named, model_of
-from zoosup.web.gateway.request import Request
+from zoosup.web.gateway.request import Head, Request
 from zoosup.web.gateway.rewriting import rewrite
-from zoosup.web.gateway.routes import Dialect, Kind, check_task, route, split_upstream
+from zoosup.web.gateway.routes import Dialect, Kind, Route, check_task, route, split_upstream
 
 if TYPE_CHECKING:
     from zoosup.web.gateway.client import Client
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _REMEMBERED = 1024
+_SHORT = 4096
+_ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
+_LENGTH = len("\r\nContent-Length: ")
+_MOST_DIGITS = 18
 _HEALTH = answers.document_answer(b'{"status":"ok"}')
 
 
@@ -35,63 +41,84 @@ class Front:
 
     def __init__(self, hall: "Hall") -> None:
         self._hall = hall
-        self._policy = hall.policy
-        self._welcome: set[tuple[bytes | None, ...]] = set()
+        self._heads: dict[bytes, Head] = {}
 
-    def admit(self, request: Request) -> None:
-        """Look at a head: settle where the request goes, or `denied`, what is answered without its body."""
+    def forget(self) -> None:
+        """Settings have changed: whoever was admitted is looked at again."""
+        self._heads.clear()
+
+    def read(self, raw: bytes) -> Request:
+        """A request by its head, without the empty line: admitted, or `denied`, or RejectedError where it is none.
+
+        Clients say the same again and again but for the length of the body; what was once found to be right is.
+        """
+        cut = raw.find(b"\r\nContent-Length: ")
+        if cut < 0:
+            cut = raw.find(b"\r\ncontent-length: ")
+        cut = cut + _LENGTH if cut >= 0 else len(raw)
+        end = raw.find(b"\r\n", cut)
+        digits = raw[cut:end] if end >= 0 else raw[cut:]
+        same = raw[:cut] + raw[end:] if end >= 0 else raw[:cut]
+        head = self._heads.get(same)
+        if head is None:
+            return self._read(raw, same)
+        length = 0
+        if head.has_body and not head.chunked:
+            if not digits.isdigit() or len(digits) > _MOST_DIGITS:
+                return self._read(raw, same)
+            length = int(digits)
+        request = Request(head, length)
+        if length > self._hall.max_body:
+            request.denied = self.too_large(request)
+        return request
+
+    def _read(self, raw: bytes, same: bytes) -> Request:
+        check(raw)
+        head = Head(raw)
+        head.route = Route(Kind.HEALTH)  # until it is known, for what is said meanwhile
+        request = Request(head, head.content_length)
         try:
-            found = request.route = route(request.method, request.target)
-            request.dialect = found.dialect
-            if found.kind is not Kind.HEALTH:
-                self._check(request, found.authority)
-            if (request.length or 0) > self._hall.max_body:
+            self._admit(head)
+            if request.length > self._hall.max_body:
                 raise answers.too_large(self._hall.max_body)
         except DeniedError as denied:
             request.denied = self.denied(denied, request)
-            return
-        passes = found.kind is Kind.UPSTREAM
-        request.streamed = passes and request.has_body
-        request.upgrade = passes and request.upgrade and not request.has_body
+        else:
+            if len(raw) <= _SHORT:
+                if len(self._heads) >= _REMEMBERED:
+                    self._heads.clear()
+                self._heads[same] = head
+        return request
 
-    def _check(self, request: Request, authority: str) -> None:
-        policy, found = self._hall.policy, request.found
-        if policy is not self._policy:
-            self._policy = policy
-            self._welcome.clear()
-        caller = (
-            found.get(b"host"),
-            found.get(b"authorization"),
-            found.get(b"x-api-key"),
-            found.get(b"api-key"),
-            found.get(b"origin"),
+    def _admit(self, head: Head) -> None:
+        """Settle where a request goes; DeniedError where it may not."""
+        found = head.route = route(head.method, head.target)
+        if found.kind is not Kind.HEALTH:
+            self._check(head, found.authority or head.text(b"host"))
+        passes = found.kind is Kind.UPSTREAM
+        head.streamed = passes and head.has_body
+        head.upgrade = passes and head.upgrade and not head.has_body
+        head.told = "".join(f"{name}: {value}\r\n" for name, value in self._cors(head).items()).encode(
+            "latin-1"
         )
-        if not authority and caller in self._welcome and request.method != b"OPTIONS":
-            return
-        host = authority or request.text(b"host")
-        headers = request.header_map()
-        if access.is_preflight(request.method.decode(), headers):
+
+    def _check(self, head: Head, host: str) -> None:
+        policy, headers = self._hall.policy, head.header_map()
+        if access.is_preflight(head.method.decode("latin-1"), headers):
             raise _PreflightError(access.preflight_headers(headers, policy))
         access.check(policy, headers, host)
-        if not authority:
-            if len(self._welcome) >= _REMEMBERED:
-                self._welcome.clear()
-            self._welcome.add(caller)
 
     def dispatch(self, client: "Client", request: Request) -> None:
         """Answer it, or begin its exchange with a model."""
         if request.denied is not None:
             client.answer(request.denied, request)
             return
-        kind = request.route.kind
+        kind = request.head.route.kind
         try:
-            if kind is Kind.ENDPOINT:
+            if kind is _ENDPOINT:
                 self._endpoint(client, request)
-            elif kind is Kind.UPSTREAM:
-                is_known = self._hall.leasing.resolve
-                name, target = split_upstream(request.route.rest, lambda name: is_known(name) is not None)
-                request.sought = target
-                self._begin(client, request, self._known(name))
+            elif kind is _UPSTREAM:
+                self._upstream(client, request)
             else:
                 client.answer(self._own(request), request)
         except DeniedError as denied:
@@ -99,8 +126,15 @@ class Front:
         except _NotFoundError as unknown:
             client.answer(self.refused(unknown.refusal, request, client), request)
 
+    def _upstream(self, client: "Client", request: Request) -> None:
+        is_known = self._hall.leasing.resolve
+        name, request.sought = split_upstream(
+            request.head.route.rest, lambda name: is_known(name) is not None
+        )
+        self._begin(client, request, self._known(name))
+
     def _own(self, request: Request) -> Answer:
-        found, leasing = request.route, self._hall.leasing
+        found, leasing = request.head.route, self._hall.leasing
         if found.kind is Kind.HEALTH:
             return _HEALTH
         if found.kind is Kind.OPTIONS:
@@ -110,7 +144,7 @@ class Front:
         else:
             model = self._known(found.name)
             document = answers.model_document(next(card for card in leasing.cards() if card.name == model))
-        return answers.document_answer(document).with_headers(self._cors(request))
+        return answers.document_answer(document).with_headers(self._cors(request.head))
 
     def _known(self, name: str) -> str:
         model = self._hall.leasing.resolve(name)
@@ -121,26 +155,25 @@ class Front:
     # To a model
 
     def _endpoint(self, client: "Client", request: Request) -> None:
-        found, body, kind = request.route, request.body(), request.text(b"content-type")
-        if len(body) > self._hall.limits.in_line:
-            self._aside(
-                client,
-                request,
-                lambda: model_of(body, kind, found.query),
-                lambda named: self._named(client, request, named),
-            )
+        if request.size > self._hall.limits.in_line:
+            self._aside(client, request, partial(_name, request), partial(self._named, client, request))
         else:
-            self._named(client, request, model_of(body, kind, found.query))
+            self._named(client, request, _name(request))
 
     def _named(self, client: "Client", request: Request, named: Named) -> None:
-        model = self._known(named.model)
-        spec, found = self._hall.leasing.spec(model), request.route
+        leasing, found = self._hall.leasing, request.head.route
+        model = leasing.resolve(named.model) or self._known(named.model)
+        spec = leasing.spec(model)
         check_task(found, model, spec.task)
-        request.sought, request.events = found.target, named.stream and found.streams
-        if not (spec.strip_params or spec.set_params or spec.upstream_model):
+        request.sought = found.target
+        request.events = named.stream and found.streams
+        if spec.strip_params or spec.set_params or spec.upstream_model:
+            self._change(client, request, model, spec)
+        else:
             self._begin(client, request, model)
-            return
-        body, kind = request.body(), request.text(b"content-type")
+
+    def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:
+        body, kind = request.body(), request.head.text(b"content-type")
 
         def begin(changed: bytes) -> None:
             request.parts = [changed]
@@ -152,7 +185,6 @@ class Front:
             begin(rewrite(body, spec, kind))
 
     def _begin(self, client: "Client", request: Request, model: str) -> None:
-        request.told = self._told(request)
         client.exchange = exchange = Exchange(self._hall, client, request, model)
         exchange.begin()
 
@@ -179,10 +211,10 @@ class Front:
     def loading(self, exchange: Exchange) -> Loading | None:
         """What a waiting client is told meanwhile, None where it wouldn't understand it."""
         saying = self._hall.settings.loading
-        if saying is Saying.OFF or not (exchange.request.events and exchange.request.modern):
+        if saying is Saying.OFF or not (exchange.request.events and exchange.request.head.modern):
             return None
         model, created = exchange.model, int(time.time())
-        aloud = saying is Saying.REASONING and exchange.request.dialect is Dialect.CHAT
+        aloud = saying is Saying.REASONING and exchange.request.head.route.dialect is Dialect.CHAT
 
         def say(why: str) -> bytes:
             if aloud:
@@ -193,7 +225,7 @@ class Front:
             return answers.sse_error(
                 f"{model} answered {status}: {body.decode('utf-8', 'replace').strip()}",
                 "upstream_error",
-                exchange.request.dialect,
+                exchange.request.head.route.dialect,
                 status,
             )
 
@@ -202,35 +234,38 @@ class Front:
     def event(self, why: Refusal | str, request: Request, client: "Client") -> bytes:
         """An error as an event of a stream."""
         if isinstance(why, Refusal):
-            return answers.sse_refusal(why, client.is_local, request.dialect)
-        return answers.sse_error(why, "upstream_error", request.dialect)
+            return answers.sse_refusal(why, client.is_local, request.head.route.dialect)
+        return answers.sse_error(why, "upstream_error", request.head.route.dialect)
 
     def refused(self, why: Refusal | str, request: Request, client: "Client") -> Answer:
         """An error as a whole answer."""
         if isinstance(why, str):
             return self.denied(answers.upstream_error(why), request)
-        return answers.refusal_answer(why, client.is_local, request.dialect).with_headers(self._cors(request))
+        return answers.refusal_answer(why, client.is_local, request.head.route.dialect).with_headers(
+            self._cors(request.head)
+        )
 
     def denied(self, denied: DeniedError, request: Request) -> Answer:
         """A refusal of the gateway's own."""
         if isinstance(denied, _PreflightError):
             return Answer(204, tuple(denied.headers.items()), b"")
-        return answers.denied_answer(denied, request.dialect).with_headers(self._cors(request))
+        return answers.denied_answer(denied, request.head.route.dialect).with_headers(
+            self._cors(request.head)
+        )
 
     def too_large(self, request: Request) -> Answer:
         """A body that goes on beyond what it may."""
         return self.denied(answers.too_large(self._hall.max_body), request)
 
-    def _cors(self, request: Request) -> dict[str, str]:
-        if b"origin" not in request.found:
+    def _cors(self, head: Head) -> dict[str, str]:
+        if b"origin" not in head.found:
             return {}
-        return access.cors_headers(request.text(b"origin"), self._hall.policy)
+        return access.cors_headers(head.text(b"origin"), self._hall.policy)
 
-    def _told(self, request: Request) -> bytes:
-        if b"origin" not in request.found:
-            return b""
-        lines = [f"{name}: {value}\r\n" for name, value in self._cors(request).items()]
-        return "".join(lines).encode("latin-1", "replace")
+
+def _name(request: Request) -> Named:
+    head = request.head
+    return model_of(request.body(), head.text(b"content-type"), head.route.query)
 
 
 class Reading:

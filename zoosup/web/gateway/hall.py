@@ -34,10 +34,14 @@ class Hall:
         self.front: Front
         self.closing = False
         self.now = 0.0
-        self.configure(Settings(), ())
+        self._configure(Settings(), ())
 
     def configure(self, settings: Settings, keys: tuple[str, ...]) -> None:
         """Put other settings in force, for requests from now on."""
+        self._configure(settings, keys)
+        self.front.forget()
+
+    def _configure(self, settings: Settings, keys: tuple[str, ...]) -> None:
         self.settings, self.keys = settings, keys
         self.max_body = settings.max_body
         self.passes_credentials = not keys  # a key of ours is no business of a model's server

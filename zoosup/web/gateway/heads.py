@@ -4,10 +4,14 @@ Pure. A head is cut at its lines and never put together anew, so that it passes 
 before, so that its lines are what they seem. Refuses to know what an answer is about.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 
-_HOP_BY_HOP = (b"\r\nconnection:", b"\r\nkeep-alive:", b"\r\nproxy-connection:", b"\r\nupgrade:")
+import httptools
+
+_HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade):[^\r]*", re.IGNORECASE)
+_CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
@@ -26,27 +30,18 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
 
     `told` are lines about who may read the answer, in place of the model's own.
     """
-    lowered = head.lower()
-    for name in _HOP_BY_HOP:
-        while (at := lowered.find(name)) >= 0:
-            end = lowered.find(b"\r\n", at + 2)
-            end = len(lowered) if end < 0 else end
-            value = lowered[at + len(name) : end]
-            head, lowered = head[:at] + head[end:], lowered[:at] + lowered[end:]
-            if name is _HOP_BY_HOP[0] and value.strip() not in _HARMLESS:
-                head = _without_named(head, value)
-                lowered = head.lower()
+    kept = _HOP_BY_HOP.sub(b"", head)
+    if len(kept) != len(head):
+        values = _CONNECTION.findall(head)
+        if values:
+            named = {word.strip() for word in b",".join(values).lower().split(b",")}
+            kept = kept if named <= _HARMLESS else _without(kept, named.__contains__)
+        head = kept
     if not head.startswith(b"HTTP/1.1"):
         head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:
         head = _without(head, lambda name: name.startswith(b"access-control-"))
     return b"%b\r\n%b%b\r\n" % (head, told, connection)
-
-
-def _without_named(head: bytes, connection: bytes) -> bytes:
-    """Drop what a Connection header names besides the usual."""
-    named = {word.strip() for word in connection.split(b",")} - _HARMLESS
-    return _without(head, named.__contains__) if named else head
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
@@ -85,3 +80,19 @@ def connection_line(*, keep: bool, modern: bool) -> bytes:
     if keep:
         return b"" if modern else b"Connection: keep-alive\r\n"
     return b"Connection: close\r\n"
+
+
+def check(head: bytes) -> None:
+    """Let llhttp read a request's head, without the empty line; HttpParserError where it is none."""
+    verdict = _Verdict()
+    with contextlib.suppress(httptools.HttpParserUpgrade):
+        httptools.HttpRequestParser(verdict).feed_data(head + b"\r\n\r\n")
+    if not verdict.complete:
+        raise httptools.HttpParserError("the head does not end")
+
+
+class _Verdict:
+    complete = False
+
+    def on_headers_complete(self) -> None:
+        self.complete = True

@@ -6,8 +6,7 @@ Refuses to know which names there are.
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,8 +17,7 @@ from zoosup.web.gateway.forms import is_form, parts
 _TRUE = frozenset({"true", "1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """Whom a request is for, and whether its answer is to be a stream."""
 
     model: str
@@ -41,6 +39,8 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
 
     `content_type` is the header; whatever is not multipart/form-data is read as JSON (curl -d says otherwise).
     """
+    if not query and not is_form(content_type):
+        return _required(_in_json(body))
     asked = named_in_query(query) if b"model" in query or b"%" in query else ""
     if is_form(content_type):
         found = _in_form(body, content_type)

@@ -20,7 +20,7 @@ class Pool:
     def __init__(self, lease: Lease, pools: "Pools") -> None:
         self.run_id = lease.run_id
         self.address = f"{lease.host}:{lease.port}"
-        self.host_line = b"Host: " + self.address.encode("latin-1")
+        self.host_line = b"Host: %b\r\n" % self.address.encode("latin-1")
         self._host, self._port = lease.host, lease.port
         self._pools = pools
         self._idle: list[Upstream] = []

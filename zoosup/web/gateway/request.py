@@ -5,23 +5,22 @@ here is what it leaves open. Refuses to know sockets, models and keys.
 """
 
 from collections.abc import Container
-from functools import lru_cache
+from copy import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 from zoosup.web.gateway.access import KEY_HEADERS
-from zoosup.web.gateway.routes import Dialect, Route
+from zoosup.web.gateway.routes import Route
 
 if TYPE_CHECKING:
     from zoosup.web.gateway.answers import Answer
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
+_DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}
 _CREDENTIALS = frozenset(name.encode() for name in KEY_HEADERS)
-_READ = frozenset({b"content-type", b"origin"})
-_SPECIAL = _HOP_BY_HOP | _FRAMING | _CREDENTIALS | _READ
+_READ = _DROPPED | _CREDENTIALS | {b"content-type", b"origin"}
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type"})
 _PLAIN_CONNECTION = frozenset({b"", b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
-_SHORT = 256
 _WORDS_OF_A_LINE = 3
 
 
@@ -34,66 +33,52 @@ class RejectedError(Exception):
 
 
 @final
-class Request:
-    """A head, and the body as far as it has arrived. `length` is the body's, 0 where it is chunked.
+class Head:
+    """What a request says before its body; nothing in it changes once it was admitted, for it serves again and again.
 
-    The defaults are what most requests are, so that making one sets little.
+    `route`, `streamed` and `told` are settled by who admits it. The other defaults are what most requests are.
     """
 
     route: Route
-    dialect = Dialect.OPENAI
-    parts: list[bytes]
-    size = 0  # of the body, as far as it has come
-    complete = False
-    length = 0
+    streamed = False  # its body goes on as it comes
+    told = b""  # lines that its answer gets besides those of the model's server
     chunked = False
     has_body = False  # one was announced, be it empty
     keep_alive = True
     modern = True  # HTTP/1.1
     upgrade = False
-    streamed = False  # its body goes on as it comes
-    events = False  # the client waits for a stream of events, and may be told something meanwhile
-    denied: "Answer | None" = None  # what is answered whatever its body says
-    told = b""  # lines that its answer gets besides those of the model's server
+    expects_continue = False
 
     def __init__(self, head: bytes) -> None:
-        lines = head.split(b"\r\n")
-        words = lines[0].split(b" ")
+        self.lines = head.split(b"\r\n")
+        words = self.lines[0].split(b" ")
         if len(words) != _WORDS_OF_A_LINE:
             raise RejectedError(400, "a request begins with a method, an address and HTTP/1.1")
         self.method, self.target, version = words
-        self.sought = self.target  # what the model's server is asked for
-        self.lines = lines
-        self.parts = []
-        self._read(lines)
+        self._kept: list[bytes] = []
+        self._credentials: list[bytes] = []
+        self.found: dict[bytes, bytes] = {}
+        for line in self.lines[1:]:
+            self._note(line)
         if version != b"HTTP/1.1":
             self._older(version)
         self._settle()
 
-    def _read(self, lines: list[bytes]) -> None:
-        self._kept = kept = [b""]
-        self._credentials: list[bytes] = []
-        self.found: dict[bytes, bytes] = {}
-        append, know = kept.append, _known
-        for line in lines[1:]:
-            special = know(line) if len(line) <= _SHORT else _special(line)
-            if special is None:
-                append(line)
-            else:
-                self._note(line, *special)
-
-    def _note(self, line: bytes, name: bytes, value: bytes) -> None:
-        found = self.found
-        if name in _READ:
-            self._kept.append(line)
-        elif name in _CREDENTIALS:
+    def _note(self, line: bytes) -> None:
+        spelled, _, value = line.partition(b":")
+        name, found = spelled.lower(), self.found
+        if name in _CREDENTIALS:
             self._credentials.append(line)
+        elif name not in _DROPPED:
+            self._kept.append(line)
+        if name not in _READ:
+            return
         if name not in found:
-            found[name] = value
+            found[name] = value.strip(b" \t")
         elif name in _ONCE:
             raise RejectedError(400, f"more than one {name.decode()} header")
         else:
-            found[name] += b", " + value
+            found[name] += b", " + value.strip(b" \t")
 
     def _older(self, version: bytes) -> None:
         if version != b"HTTP/1.0":
@@ -104,11 +89,7 @@ class Request:
         found = self.found
         if self.modern and b"host" not in found:
             raise RejectedError(400, "HTTP/1.1 asks for a Host header")
-        if b"content-length" in found:
-            length = found[b"content-length"]
-            if not length.isdigit():
-                raise RejectedError(400, "Content-Length is not a number")
-            self.length, self.has_body = int(length), True
+        self.has_body = b"content-length" in found
         if b"transfer-encoding" in found:
             if self.has_body:
                 raise RejectedError(400, "a body has Content-Length or Transfer-Encoding, not both")
@@ -117,6 +98,7 @@ class Request:
             self.chunked = self.has_body = True
         if b"connection" in found:
             self._obey(found[b"connection"].lower())
+        self.expects_continue = self.modern and found.get(b"expect", b"").lower() == b"100-continue"
 
     def _obey(self, connection: bytes) -> None:
         words = {word.strip() for word in connection.split(b",")}
@@ -129,13 +111,33 @@ class Request:
             self.drop(named | {b"http2-settings"})
 
     def drop(self, names: Container[bytes]) -> None:
-        """Take headers out that are passed on otherwise; names in lower case."""
+        """Pass some headers on no more, in lower case; only before anybody has read `passed`."""
         self._kept = [line for line in self._kept if line.partition(b":")[0].lower() not in names]
 
+    def without(self, *names: bytes) -> "Head":
+        """The same, but that some headers are not passed on; names in lower case."""
+        other = copy(self)
+        other.__dict__.pop("passed", None)
+        other.drop(names)
+        return other
+
     @property
-    def expects_continue(self) -> bool:
-        """Whether the client waits for a word before it sends the body."""
-        return self.modern and self.found.get(b"expect", b"").lower() == b"100-continue"
+    def content_length(self) -> int:
+        """What the head says of the body's length; 0 where it says nothing."""
+        length = self.found.get(b"content-length", b"0")
+        if not length.isdigit():
+            raise RejectedError(400, "Content-Length is not a number")
+        return int(length)
+
+    @cached_property
+    def passed(self) -> bytes:
+        """The lines that go to a model's server as they are, each with a line end, credentials not among them."""
+        return b"".join(line + b"\r\n" for line in self._kept)
+
+    @cached_property
+    def credentials(self) -> bytes:
+        """The lines with keys, each with a line end."""
+        return b"".join(line + b"\r\n" for line in self._credentials)
 
     def text(self, name: bytes) -> str:
         """A header of those that are looked at, "" where it is absent."""
@@ -150,6 +152,23 @@ class Request:
             found[key] = f"{found[key]}, {text}" if key in found else text
         return found
 
+
+@final
+class Request:
+    """A head, and the body as far as it has arrived. `length` is the body's, 0 where it is chunked."""
+
+    size = 0  # of the body, as far as it has come
+    complete = False
+    encouraged = False  # the client was told to go on
+    events = False  # the client waits for a stream of events, and may be told something meanwhile
+    denied: "Answer | None" = None  # what is answered whatever its body says
+
+    def __init__(self, head: Head, length: int) -> None:
+        self.head = head
+        self.length = length
+        self.parts: list[bytes] = []
+        self.sought = head.target  # what the model's server is asked for
+
     def body(self) -> bytes:
         """All of the body that is here, in one piece from now on."""
         if len(self.parts) != 1:
@@ -158,26 +177,23 @@ class Request:
 
     def upstream_head(self, host_line: bytes, *, credentials: bool) -> bytes:
         """The head for the model's server. Where its body isn't `streamed`, all of it must be here."""
-        kept = self._kept
-        kept[0] = b"%b %b HTTP/1.%d\r\n%b" % (self.method, self.sought, self.modern, host_line)
-        lines = kept + self._credentials if credentials else kept.copy()
-        if self.chunked and self.streamed:
-            lines.append(b"Transfer-Encoding: chunked")
-        elif self.has_body:
-            length = self.length if self.streamed else sum(map(len, self.parts))
-            lines.append(b"Content-Length: %d" % length)
-        if self.upgrade:
-            lines.append(b"Connection: Upgrade\r\nUpgrade: %b" % self.found[b"upgrade"])
-        lines.append(b"\r\n")
-        return b"\r\n".join(lines)
-
-
-def _special(line: bytes) -> tuple[bytes, bytes] | None:
-    """Name and value of a header that is looked at, None for all others."""
-    name, _, value = line.partition(b":")
-    name = name.lower()
-    return (name, value.strip(b" \t")) if name in _SPECIAL else None
-
-
-_known = lru_cache(4096)(_special)
-"""For short lines: clients say the same again and again."""
+        head = self.head
+        if head.chunked and head.streamed:
+            framing = b"Transfer-Encoding: chunked\r\n"
+        elif head.has_body:
+            framing = b"Content-Length: %d\r\n" % (
+                self.length if head.streamed else sum(map(len, self.parts))
+            )
+        elif head.upgrade:
+            framing = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.found[b"upgrade"]
+        else:
+            framing = b""
+        return b"%b %b HTTP/1.%d\r\n%b%b%b%b\r\n" % (
+            head.method,
+            self.sought,
+            head.modern,
+            host_line,
+            head.passed,
+            head.credentials if credentials else b"",
+            framing,
+        )

@@ -84,17 +84,19 @@ class Upstream(asyncio.Protocol):
         self.reusable = False
         self.mid_chunk = False
 
-    def start(self, exchange: "Exchange", data: list[bytes], *, decode: bool) -> None:
+    def start(self, exchange: "Exchange", head: bytes, parts: list[bytes], *, decode: bool) -> None:
         """Send a request, as much of it as is here. `decode`: its answer's body is wanted without chunks."""
         self._reset()
         self.exchange = exchange
         if decode:
             self._decoded = []
             self._parser = httptools.HttpResponseParser(_Decoding(self, self._decoded))
-        if sum(map(len, data)) < _JOINED:
-            self.transport.write(b"".join(data))  # one short write costs less than a gathering one
+        if not parts:
+            self.transport.write(head)
+        elif len(parts) == 1 and len(parts[0]) < _JOINED:
+            self.transport.write(head + parts[0])  # one short write costs less than a gathering one
         else:
-            self.transport.writelines(data)
+            self.transport.writelines([head, *parts])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -139,11 +141,15 @@ class Upstream(asyncio.Protocol):
             self.sink.write(data)
 
     def _begin(self, exchange: "Exchange", data: bytes) -> None:
-        head, rest = self._cut(data)
+        if self._buffer or self._informational:
+            head, rest = self._cut(data)
+        else:
+            end = data.find(b"\r\n\r\n")
+            head, rest = data[:end], data[end + 4 :]
         if not head.startswith(b"HTTP/1."):
             self.fail("its answer does not begin with HTTP/1")
             return
-        if exchange.request.method == b"HEAD":
+        if exchange.request.head.method == b"HEAD":
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)  # this one waits for a body that never comes
             if rest:
@@ -157,7 +163,7 @@ class Upstream(asyncio.Protocol):
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
         """The final head without its last line ends, and what follows it."""
-        whole = (self._buffer + data if self._buffer else data).lstrip(b"\r\n")
+        whole = self._buffer + data
         self._buffer = b""
         begin, end = 0, whole.find(b"\r\n\r\n")
         for _ in range(self._informational):
@@ -166,7 +172,7 @@ class Upstream(asyncio.Protocol):
 
     def _switch(self, exchange: "Exchange", data: bytes, offset: int) -> None:
         head, _ = self._cut(data[:offset])
-        if self.status != 101 or not exchange.request.upgrade:  # noqa: PLR2004 - Switching Protocols
+        if self.status != 101 or not exchange.request.head.upgrade:  # noqa: PLR2004 - Switching Protocols
             self.fail("it switches protocols unasked")
             return
         exchange.switched(self, head, data[offset:])
@@ -227,12 +233,12 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other side takes less than it is given."""
-        if self.exchange is not None and self.exchange.request.streamed:
+        if self.exchange is not None and self.exchange.request.head.streamed:
             self.exchange.client.hold(True)
 
     def resume_writing(self) -> None:
         """The other side takes more again."""
-        if self.exchange is not None and self.exchange.request.streamed:
+        if self.exchange is not None and self.exchange.request.head.streamed:
             self.exchange.client.hold(False)
 
     # What llhttp calls. Each only notes what it has seen: an exception would be swallowed by it.

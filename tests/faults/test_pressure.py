@@ -1,0 +1,122 @@
+"""Memory that runs out for good, in a real cgroup: the kernel's own count says whether zoosup came in time."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.faults.house import faulty, keeping
+from tests.faults.shortage import joining, memory_cgroup, oom_kills
+from tests.faults.table import fault
+
+MIB = 1 << 20
+LIMIT = 800 * MIB
+RESERVE = 240
+"""MiB, which makes it hard under 120 and critical under 60."""
+
+STRANGER = (
+    "import sys, time; held = b'x' * (int(sys.argv[1]) << 20); print('holds', flush=True); time.sleep(600)"
+)
+
+
+@pytest.fixture(scope="module")
+def cgroup():
+    with memory_cgroup(LIMIT) as made:
+        if isinstance(made, str):
+            pytest.skip(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, cgroup):
+    models = {"grows": faulty("grows", memory={"ram": "100MiB"})}
+    with keeping(tmp_path_factory.mktemp("pressure"), models, joining(cgroup)) as house:
+        house.zoo.edit(("ram_reserve: 64MiB", f"ram_reserve: {RESERVE}MiB"))
+        house.zoo.wait(lambda s: s["pools"][0]["reserve"] == RESERVE * MIB, "the reserve to be in force")
+        assert LIMIT == house.zoo.status()["pools"][0]["total"]
+        yield house
+
+
+@pytest.fixture(autouse=True)
+def _neighbour_and_kernel(house, cgroup):
+    yield
+    house.unharmed()
+    assert 0 == oom_kills(cgroup)
+
+
+def free(house):
+    """MiB."""
+    return house.zoo.status()["pools"][0]["free"] // MIB
+
+
+def grow(house, leave):
+    """Have the model take all but so many MiB of what is free."""
+    draft = house.place("grows") / "holds.new"
+    draft.write_text(str(free(house) - leave))
+    draft.replace(house.place("grows") / "holds")
+
+
+def pressure(house, model=None):
+    events = house.client.get("events")["events"]
+    return [e for e in events if e["type"] == "Pressure" and (model is None or e["model"] == model)]
+
+
+@fault(
+    "a model outgrows its need by all that is left but 90 MiB",
+    "stopped as the offender after 3 s, before the kernel has to kill; starts afresh when there is room",
+    16,
+)
+def test_an_offender_is_stopped_by_signal_and_starts_afresh(house):
+    pid = house.start("grows")["pid"]
+    grow(house, leave=90)
+    house.zoo.wait(lambda s: s["models"]["grows"]["pid"] not in {pid, None}, "a successor")
+    last = house.zoo.model("grows")["last_exit"]
+    assert ("SIGTERM", True) == (last["signal"], "above its need" in last["message"])
+    assert ["Hard"] == [e["reason"] for e in pressure(house, "grows")]
+    assert 0 == house.zoo.model("grows")["restarts"]
+    house.stop("grows")
+
+
+@fault(
+    "a model takes 200 MB a second and would never stop",
+    "SIGKILL at once, before the kernel has to",
+    16,
+)
+def test_one_that_grows_without_end_is_killed_before_the_kernel_does_it(house):
+    pid = house.start("grows")["pid"]
+    grow(house, leave=-10_000)
+    house.zoo.wait(lambda s: s["models"]["grows"]["pid"] not in {pid, None}, "a successor")
+    assert "SIGKILL" == house.zoo.model("grows")["last_exit"]["signal"]
+    assert "Critical" in [e["reason"] for e in pressure(house, "grows")]
+    house.stop("grows")
+
+
+@fault(
+    "a stranger takes all but 100 MiB of memory",
+    "stops nobody, for it would not help; `MemoryPressure` ExternalPressure says so",
+    9,
+    16,
+)
+def test_what_a_stranger_takes_costs_nobody_its_place(house, cgroup):
+    house.start("grows")
+    before = len(pressure(house))
+    words = (*joining(cgroup), sys.executable, "-IS", "-c", STRANGER, str(free(house) - 100))
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as stranger:
+        try:
+            assert stranger.stdout is not None
+            assert b"holds\n" == stranger.stdout.readline()
+            pid = house.zoo.pid("grows")
+            house.zoo.wait(
+                lambda s: any(c["reason"] == "ExternalPressure" for c in s["conditions"]), "the condition"
+            )
+            time_to_act = 4
+            with pytest.raises(subprocess.TimeoutExpired):
+                stranger.wait(time_to_act)
+            assert pid == house.zoo.pid("grows")
+        finally:
+            stranger.kill()
+    house.zoo.wait(lambda s: not any(c["type"] == "MemoryPressure" for c in s["conditions"]), "relief")
+    told = pressure(house)[before:]
+    assert ("ExternalPressure", "Over") == (told[0]["reason"], told[-1]["reason"])
+    assert {None} == {e["model"] for e in told}
+    house.stop("grows")

@@ -1,0 +1,378 @@
+"""How exchanges end: every lease comes back once, whoever goes first, and nothing that is broken looks whole."""
+
+import asyncio
+import json
+
+import pytest
+
+from zoosup.core.refusal import Code, Refusal
+from zoosup.web.gateway.limits import Limits
+
+from .conftest import CHAT, OK, STREAM, House, post, until
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def _forever(asked, reader, writer):
+    await reader.read()
+
+
+async def test_a_client_that_hangs_up_cancels_the_model(house: House):
+    house.script(_forever)
+    wire = await house.wire()
+    wire.send(post())
+    await until(lambda: house.leasing.out)
+    await until(lambda: house.backend.asked)
+    await wire.hang_up()
+    await until(lambda: house.backend.hung_up == 1)
+    assert house.leasing.out == []
+    assert house.gateway.counters.cancelled == {"qwen": 1}
+
+
+async def test_a_client_that_hangs_up_in_mid_stream_cancels_the_model(house: House):
+    async def script(asked, reader, writer):
+        writer.write(SSE)
+        while not writer.is_closing():
+            writer.write(b"8\r\ndata: a\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    house.script(script)
+    wire = await house.wire()
+    wire.send(post(STREAM))
+    await wire.until(b"data: a\n")
+    await wire.hang_up()
+    await until(lambda: house.backend.hung_up == 1)
+    assert house.leasing.out == []
+
+
+async def test_a_client_that_hangs_up_while_it_waits_leaves_no_demand(house: House):
+    wire = await house.wire()
+    wire.send(post(b'{"model": "absent"}'))
+    await until(lambda: house.leasing.queue)
+    ticket = house.leasing.queue[0]
+    await wire.hang_up()
+    await until(lambda: ticket.cancelled)
+    assert house.leasing.queue == []
+
+
+async def test_a_lease_granted_to_a_client_that_has_just_gone_goes_back(house: House):
+    wire = await house.wire()
+    wire.send(post(b'{"model": "absent"}'))
+    await until(lambda: house.leasing.queue)
+    ticket = house.leasing.queue[0]
+    await wire.hang_up()
+    await until(lambda: ticket.cancelled)
+    house.leasing.ports["absent"] = house.backend.port
+    ticket.holder.granted(house.leasing.lease("absent", ticket.holder))  # decided in the same turn
+    assert [lease.released for lease in house.leasing.given] == [1]
+    ticket.holder.refused(Refusal(Code.QUEUE_FULL, "too late"))
+    ticket.holder.cut("too late")
+
+
+async def test_a_client_that_goes_while_its_long_body_is_read_asks_for_nothing(house: House):
+    body = b'{"model": "qwen", "image": "' + b"x" * 3_000_000 + b'"}'
+    wire = await house.wire()
+    wire.send(post(body))
+    await wire.writer.drain()
+    await wire.hang_up()
+    await until(lambda: house.gateway.counters.connections == 0)
+    await asyncio.sleep(0.05)
+    assert house.leasing.given == []
+
+
+async def test_waiting_clients_are_answered_when_the_model_arrives(house: House):
+    wire = await house.wire()
+    wire.send(post(b'{"model": "absent"}'))
+    await until(lambda: house.leasing.queue)
+    assert house.gateway.counters.waiting == 1
+    house.leasing.arrive("absent", house.backend.port)
+    assert (await wire.answer())[0] == 200
+    assert house.gateway.counters.waited["absent"] > 0
+
+
+async def test_a_wait_that_ends_in_a_refusal_is_answered(house: House):
+    wire = await house.wire()
+    wire.send(post(b'{"model": "absent"}'))
+    await until(lambda: house.leasing.queue)
+    ticket = house.leasing.queue.pop()
+    ticket.holder.refused(Refusal(Code.MODEL_FAILED, "it crashed", details="CUDA error"))
+    status, headers, body = await wire.answer()
+    assert (status, headers["x-should-retry"]) == (503, "false")
+    assert b"CUDA error" in body
+
+
+async def test_a_server_that_can_not_be_reached_is_a_502(house: House):
+    house.leasing.ports["qwen"] = 1
+    status, _, body = await house.ask(post())
+    assert status == 502
+    assert json.loads(body)["error"]["code"] == "upstream_error"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+async def test_an_answer_that_is_none_is_a_502(house: House, answer: bytes):
+    async def script(asked, reader, writer):
+        writer.write(answer)
+        writer.close()
+
+    house.script(script)
+    assert (await house.ask(post()))[0] == 502
+    house.script(OK)
+    assert (await house.ask(post()))[0] == 200
+
+
+async def test_a_request_that_meets_a_connection_just_closed_is_sent_again_once(house: House):
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    served = 0
+
+    async def script(asked, reader, writer):
+        nonlocal served
+        served += 1
+        if served == 1:
+            writer.transport.abort()
+        else:
+            writer.write(OK)
+
+    house.script(script)
+    wire.send(post())
+    assert (await wire.answer())[0] == 200
+    assert house.gateway.counters.retries == 1
+    assert house.backend.asked[-1].body == CHAT
+
+
+async def test_a_request_that_fails_on_a_fresh_connection_is_not_sent_again(house: House):
+    async def script(asked, reader, writer):
+        writer.transport.abort()
+
+    house.script(script)
+    wire = await house.wire()
+    for _ in range(2):
+        wire.send(post())
+        assert (await wire.answer())[0] == 502
+    assert len(house.backend.asked) == 2
+
+
+async def test_an_unasked_word_ends_an_unused_connection(house: House):
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    house.backend.writers[0].write(OK)
+    await until(lambda: house.backend.hung_up == 1)
+    wire.send(post())
+    assert (await wire.answer())[0] == 200
+
+
+async def test_a_model_that_dies_in_mid_answer_is_seen(house: House):
+    async def script(asked, reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.close()
+
+    house.script(script)
+    wire = await house.wire()
+    wire.send(post())
+    await wire.until(b"abc")
+    with pytest.raises(ConnectionResetError):
+        await wire.rest()
+    assert house.gateway.counters.broken == {"qwen": 1}
+
+
+async def test_a_model_that_dies_in_mid_stream_is_said_to_and_no_clean_end_follows(house: House):
+    async def script(asked, reader, writer):
+        writer.write(SSE + b"8\r\ndata: a\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.close()
+
+    house.script(script)
+    told = await house.told(post(STREAM))
+    head, _, body = told.partition(b"8\r\ndata: a\n\r\n")
+    assert head == SSE
+    size, _, event = body.partition(b"\r\n")
+    assert len(event) == int(size, 16) + 2
+    assert json.loads(event.strip().removeprefix(b"data: "))["error"]["code"] == "upstream_error"
+    assert not told.endswith(b"0\r\n\r\n")
+
+
+async def test_a_stream_torn_within_a_chunk_gets_no_word_that_would_be_taken_for_its_own(house: House):
+    async def script(asked, reader, writer):
+        writer.write(SSE + b"20\r\ndata: a")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.close()
+
+    house.script(script)
+    wire = await house.wire()
+    wire.send(post(STREAM))
+    await wire.until(b"data: a")
+    with pytest.raises(ConnectionResetError):
+        await wire.rest()
+
+
+async def test_an_answer_without_a_length_that_breaks_is_no_clean_end(house: House):
+    async def script(asked, reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        house.leasing.out[0].holder.cut("it is being stopped")
+
+    house.script(script)
+    wire = await house.wire()
+    wire.send(post())
+    await wire.until(b"abc")
+    with pytest.raises(ConnectionResetError):
+        await wire.rest()
+
+
+async def test_a_cut_before_the_answer_is_a_503(house: House):
+    house.script(_forever)
+    wire = await house.wire()
+    wire.send(post())
+    await until(lambda: house.backend.asked)
+    house.leasing.out[0].holder.cut("qwen is being stopped: its drain time is over")
+    status, _, body = await wire.answer()
+    assert status == 503
+    assert b"its drain time is over" in body
+    await until(lambda: house.backend.hung_up == 1)
+
+
+async def test_a_cut_in_mid_stream_is_an_event_and_no_clean_end(house: House):
+    async def script(asked, reader, writer):
+        writer.write(SSE + b"8\r\ndata: a\n\r\n")
+        await reader.read()
+
+    house.script(script)
+    wire = await house.wire()
+    wire.send(post(STREAM))
+    await wire.until(b"data: a\n\r\n")
+    house.leasing.out[0].holder.cut("its drain time is over")
+    told = await wire.rest()
+    assert b"its drain time is over" in told
+    assert b'"error"' in told
+    assert not told.endswith(b"0\r\n\r\n")
+
+
+class TestLoading:
+    @pytest.fixture
+    def limits(self):
+        return Limits(tick=0.01, quiet=0.03, comment=0.05)
+
+    async def _wait(self, house: House, body: bytes = b'{"model": "absent", "stream": true}'):
+        wire = await house.wire()
+        wire.send(post(body, "/v1/chat/completions", "Accept-Encoding: gzip"))
+        await until(lambda: house.leasing.queue)
+        return wire
+
+    async def test_a_streaming_client_is_told_what_is_waited_for(self, house: House):
+        wire = await self._wait(house)
+        told = await wire.until(b"\r\n\r\n")
+        assert told.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream")
+        for _ in range(2):
+            assert b": loading absent: its weights are being read\n\n" in await wire.until(b"\n\n\r\n")
+        stream = SSE + b"6\r\n: hi\n\n\r\n0\r\n\r\n"
+        house.script(stream)
+        house.leasing.arrive("absent", house.backend.port)
+        assert (await wire.until(b"0\r\n\r\n")).endswith(b"6\r\n: hi\n\n\r\n0\r\n\r\n")
+        assert "accept-encoding" not in house.backend.asked[0].headers
+        wire.send(post())
+        house.script(OK)
+        assert (await wire.answer())[0] == 200
+
+    @pytest.mark.parametrize("framing", ["length", "close", "chunked"])
+    async def test_a_stream_goes_on_however_it_is_framed(self, house: House, framing: str):
+        async def script(asked, reader, writer):
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            if framing == "length":
+                writer.write(head + b"Content-Length: 12\r\n\r\ndata: abcd\n\n")
+            elif framing == "chunked":
+                writer.write(
+                    head + b"Transfer-Encoding: chunked\r\n\r\n6\r\ndata: \r\n6\r\nabcd\n\n\r\n0\r\n\r\n"
+                )
+            else:
+                writer.write(head + b"Connection: close\r\n\r\ndata: abcd\n\n")
+                writer.close()
+
+        wire = await self._wait(house)
+        await wire.until(b"\n\n\r\n")
+        house.script(script)
+        house.leasing.arrive("absent", house.backend.port)
+        assert (await wire.until(b"0\r\n\r\n")).endswith(b"c\r\ndata: abcd\n\n\r\n0\r\n\r\n")
+
+    async def test_an_error_of_the_model_comes_as_an_event(self, house: House):
+        wire = await self._wait(house)
+        await wire.until(b"\n\n\r\n")
+        house.script(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ntoo hot\r\n0\r\n\r\n")
+        house.leasing.arrive("absent", house.backend.port)
+        told = await wire.until(b"0\r\n\r\n")
+        assert b"answered 500: too hot" in told
+
+    async def test_a_refusal_comes_as_an_event(self, house: House):
+        wire = await self._wait(house)
+        await wire.until(b"\n\n\r\n")
+        house.leasing.queue.pop().holder.refused(Refusal(Code.MODEL_FAILED, "it crashed"))
+        assert b"it crashed" in await wire.until(b"0\r\n\r\n")
+
+    async def test_a_death_after_it_is_no_clean_end(self, house: House):
+        async def script(asked, reader, writer):
+            writer.write(SSE + b"8\r\ndata: a\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.close()
+
+        wire = await self._wait(house)
+        await wire.until(b"\n\n\r\n")
+        house.script(script)
+        house.leasing.arrive("absent", house.backend.port)
+        told = await wire.rest()
+        assert b"upstream_error" in told
+        assert not told.endswith(b"0\r\n\r\n")
+
+    async def test_a_client_that_does_not_stream_just_waits(self, house: House):
+        wire = await self._wait(house, b'{"model": "absent"}')
+        await asyncio.sleep(0.15)
+        house.leasing.arrive("absent", house.backend.port)
+        assert (await wire.answer())[2] == b"{}"
+
+    class TestAloud:
+        @pytest.fixture
+        def limits(self):
+            return Limits(tick=0.01, quiet=0.03, comment=0.05)
+
+        @pytest.fixture
+        def settings(self):
+            return {"loading": "reasoning"}
+
+        async def test_it_is_said_as_reasoning(self, house: House):
+            wire = await TestLoading()._wait(house)
+            told = await wire.until(b"\n\n\r\n")
+            event = json.loads(told.partition(b"data: ")[2].strip())
+            assert "weights are being read" in event["choices"][0]["delta"]["reasoning_content"]
+
+    class TestSilent:
+        @pytest.fixture
+        def limits(self):
+            return Limits(tick=0.01, quiet=0.03, comment=0.05)
+
+        @pytest.fixture
+        def settings(self):
+            return {"loading": "off"}
+
+        async def test_nothing_is_said(self, house: House):
+            wire = await TestLoading()._wait(house)
+            await asyncio.sleep(0.15)
+            house.leasing.arrive("absent", house.backend.port)
+            assert (await wire.answer())[2] == b"{}"

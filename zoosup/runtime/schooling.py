@@ -1,0 +1,106 @@
+"""The lessons of every fingerprint: taken down from runs, looked up for models, kept over restarts.
+
+Bounded: of too many fingerprints the one that taught longest ago goes. Knows how lessons turn into JSON and back;
+which run teaches what, and what follows from it, is `core.learning`'s business.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from zoosup.core import learning
+from zoosup.core.lessons import Lesson, Lessons
+from zoosup.core.lifecycle import ready_for
+from zoosup.core.status import Exit, Run
+
+FINGERPRINTS = 128
+"""Fingerprints that are remembered: each edit of a command makes a new one. Some 100 KB of JSON at the most."""
+
+
+class Schoolbook:
+    """Lessons by fingerprint, the one that was taught last at the end."""
+
+    def __init__(self) -> None:
+        self._lessons: dict[str, Lessons] = {}
+        self._written: dict[str, Any] | None = None
+
+    def copy(self) -> "Schoolbook":
+        """A book of its own with the same lessons."""
+        book = Schoolbook()
+        book._lessons = dict(self._lessons)
+        return book
+
+    def of(self, fingerprint: str) -> Lessons:
+        """What is known of it; a fresh page where that is nothing."""
+        return self._lessons.get(fingerprint) or Lessons(fingerprint)
+
+    def watch(self, run: Run, now: float) -> bool:
+        """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
+        lesson = learning.lesson_of(run, ready_for(run, now))
+        if lesson is None or not learning.is_news(self.of(run.fingerprint), lesson):
+            return False
+        return self._take_down(run.fingerprint, lesson)
+
+    def end(self, run: Run, now: float, end: Exit | None) -> bool:
+        """Take down what a run that is gone has shown; whether there was anything new."""
+        until = run.leaving.since if run.leaving is not None else now
+        lesson = learning.lesson_of(run, ready_for(run, until), end)
+        return lesson is not None and self._take_down(run.fingerprint, lesson)
+
+    def pardon(self, fingerprint: str) -> None:
+        """Forget what OOMs have taught of it."""
+        page = self._lessons.get(fingerprint)
+        if page is not None:
+            self._lessons[fingerprint] = learning.pardoned(page)
+            self._written = None
+
+    def _take_down(self, fingerprint: str, lesson: Lesson) -> bool:
+        before = self.of(fingerprint)
+        after = learning.after(before, lesson)
+        if after == before:
+            return False
+        self._lessons.pop(fingerprint, None)
+        self._lessons[fingerprint] = after
+        self._written = None
+        while len(self._lessons) > FINGERPRINTS:
+            del self._lessons[next(iter(self._lessons))]
+        return True
+
+    def written(self) -> dict[str, Any]:
+        """All of it, as JSON-ready data; the same object until something new is taken down: it is asked each turn."""
+        if self._written is None:
+            self._written = {
+                key: {"floor": page.floor, "runs": [asdict(lesson) for lesson in page.runs]}
+                for key, page in self._lessons.items()
+            }
+        return self._written
+
+    def read(self, kept: Mapping[str, Any]) -> Iterator[str]:
+        """Take over what was written, and yield the fingerprints of what can't be read and is left out."""
+        self._written = None
+        for key, page in list(kept.items())[-FINGERPRINTS:]:
+            try:
+                runs = tuple(_lesson(each) for each in page["runs"])[-learning.RUNS :]
+                self._lessons[key] = Lessons(key, runs, _size(page["floor"]))
+            except (TypeError, ValueError, KeyError, OverflowError):
+                yield key
+
+
+def _lesson(kept: Mapping[str, Any]) -> Lesson:
+    return Lesson(
+        run=str(kept["run"]),
+        ram=_size(kept["ram"]),
+        mapped=None if kept["mapped"] is None else _size(kept["mapped"]),
+        card=None if kept["card"] is None else _size(kept["card"]),
+        cards=_size(kept["cards"]),
+        healthy=kept["healthy"] is True,
+        floor=_size(kept["floor"]),
+    )
+
+
+def _size(value: Any) -> int:
+    """A count that can only be one: a damaged file must not book a model with nothing, or with less."""
+    number = int(value)
+    if number < 0:
+        raise ValueError(f"{number} is no size")
+    return number

@@ -1,0 +1,144 @@
+"""Keeps the gateway as zoo.yaml says: its address, its rules, its keys, those of the key file too.
+
+An address that can't be had and a file that can't be read are trouble that is told and tried again; no model suffers
+for it. Refuses to know what the gateway does with its rules.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoosup.errors import ZoosupError
+from zoosup.runtime.board import Board
+from zoosup.runtime.ports import Doorway
+from zoosup.runtime.zoo import Zoo
+from zoosup.spec.fields import is_loopback
+from zoosup.spec.models import Gateway as Rules
+from zoosup.web.gateway.access import parse_keys
+from zoosup.web.gateway.server import Gateway
+
+LOOK_EVERY = 2.0
+"""Seconds between looks at the key file, and between attempts at an address that can't be had."""
+
+MAX_KEYS = 1024 * 1024
+"""Bytes of a key file that are read."""
+
+
+class ExposedError(ZoosupError):
+    """Other hosts could use every model, and nobody has said that they may."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What was last put in force."""
+
+    rules: Rules | None
+    keys: tuple[str, ...]
+
+
+class GatewayKeeper:
+    """`listen` says where to, the file's address given: a setting of the daemon's own goes before it."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        zoo: Zoo,
+        listen: Callable[[str | None], str | None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._gateway = gateway
+        self._zoo = zoo
+        self._listen = listen
+        self._changed = changed
+        self._put: _Put | None = None
+
+    async def begin(self) -> None:
+        """Open it; ExposedError where that would hand every model to other hosts. Other trouble is told, not raised."""
+        await self._gateway.start()
+        await self._look(at_start=True)
+
+    async def keep(self, board: Board) -> None:
+        """Follow the file, for ever."""
+        version = board.version
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_EVERY):
+                    version = await board.newer(version)
+            except TimeoutError:
+                pass
+            await self._look()
+
+    async def _look(self, *, at_start: bool = False) -> None:
+        try:
+            await self._put_in_force()
+        except ExposedError as error:
+            if at_start:
+                raise
+            self._tell(str(error))
+        except ZoosupError as error:
+            self._tell(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the models are not to suffer
+            self._tell(f"internal error: {error!r}")
+        else:
+            self._tell("")
+
+    async def _put_in_force(self) -> None:
+        rules = self._rules()
+        keys = await self._keys(rules) if rules is not None else ()
+        wanted = _Put(rules, keys)
+        if wanted == self._put:
+            return
+        if rules is not None and not (keys or rules.open or is_loopback(rules.listen)):
+            raise ExposedError(
+                f"gateway: {rules.listen} can be reached by other hosts and no key is asked for; "
+                "expected gateway.api_keys, a key file that has one, gateway.open: true, or a loopback address"
+            )
+        await self._gateway.configure(rules, keys)
+        self._put = wanted
+
+    def _rules(self) -> Rules | None:
+        declared = self._zoo.spec.gateway
+        listen = self._listen(declared.listen if declared else None)
+        if listen is None:
+            return None
+        return (declared or Rules()).model_copy(update={"listen": listen})
+
+    async def _keys(self, rules: Rules) -> tuple[str, ...]:
+        keys = tuple(key.get_secret_value() for key in rules.api_keys)
+        if rules.api_key_file is None:
+            return keys
+        return (*keys, *await asyncio.to_thread(_read_keys, Path(rules.api_key_file)))
+
+    def _tell(self, trouble: str) -> None:
+        now = Doorway(self._gateway.address, trouble)
+        before = self._zoo.gateway
+        if now == before:
+            return
+        self._zoo.gateway = now
+        if trouble != before.trouble:
+            word = (
+                ("Refused", "GatewayListen", trouble) if trouble else ("Applied", "GatewayListen", _fine(now))
+            )
+            self._zoo.journal.add(word[0], None, word[1], word[2])
+        self._changed()
+
+
+def _fine(door: Doorway) -> str:
+    return f"the gateway listens on {door.address}" if door.address else "the gateway is off"
+
+
+def _read_keys(path: Path) -> tuple[str, ...]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_KEYS + 1)
+        if len(text) > MAX_KEYS:
+            raise ZoosupError(f"gateway.api_key_file {path}: more than {MAX_KEYS} bytes")
+        keys = parse_keys(text.decode())
+    except OSError as error:
+        raise ZoosupError(f"gateway.api_key_file {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ZoosupError(f"gateway.api_key_file {path}: not UTF-8 text") from None
+    if not keys:
+        raise ZoosupError(f"gateway.api_key_file {path}: holds no key")
+    return keys
