@@ -28,6 +28,7 @@ from zoosup.host.logs import Logs as LogDirectory
 from zoosup.host.memory import RamGauge
 from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
+from zoosup.host.prewarm import PageWarmer
 from zoosup.host.probe import HttpProber
 from zoosup.host.processes import Processes
 from zoosup.host.records import RecordDirectory
@@ -262,6 +263,7 @@ async def _host(
                 gauge=gauge,
                 prober=prober,
                 inspector=HostInspector(),
+                warmer=PageWarmer(),
                 logs=LogDirectory(store.logs),
                 store=store,
                 records=records,

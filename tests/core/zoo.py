@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.admission import budget_of, reserve_of
 from zoosup.core.estimate import need
 from zoosup.core.plan import Plan, plan
@@ -252,7 +252,7 @@ def _in_words(action: Action) -> str:
     match action:
         case Start(model, node):
             return f"start {model}" + ("" if node == NODE else f" on {node}")
-        case Drain(model, _, cause) | Stop(model, _, cause):
+        case Drain(model, _, cause) | Stop(model, _, cause) | Kill(model, _, cause):
             return f"{type(action).__name__.lower()} {model} {cause}"
         case Hold(model, phase, reason):
             return f"hold {model} {phase} {reason}"

@@ -118,6 +118,17 @@ async def test_hastening_brings_sigkill_forward(yard):
     assert [] == [role for role, pid in pids.items() if lives(pid)]
 
 
+async def test_a_ladder_that_has_only_just_been_asked_for_can_be_hastened(yard):
+    await yard.start("leader-deaf")
+    run = yard.processes._runs["r1"]
+    ending = asyncio.create_task(yard.end(grace=3600))
+    while run.ending is None:
+        await asyncio.sleep(0)
+    yard.processes.hasten("r1", 0)
+    async with asyncio.timeout(20):
+        assert "" == await ending
+
+
 async def test_hastening_never_prolongs(yard):
     await yard.start("leader-deaf")
     ending = asyncio.create_task(yard.end(grace=0.2))

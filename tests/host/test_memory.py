@@ -9,6 +9,7 @@ import pytest
 
 from zoosup.host.memory import RamGauge
 from zoosup.host.ports import PoolReading
+from zoosup.host.pressure import Stalls
 
 GIB = 1 << 30
 V1_UNLIMITED = 0x7FFFFFFFFFFFF000
@@ -278,6 +279,33 @@ def test_a_limited_cgroup_that_does_not_tell_its_use_is_unknown(host: Host, name
 def test_a_cgroup_line_out_of_order_is_unknown_and_not_an_exception(host: Host) -> None:
     host.membership("what is this\n", V2_MOUNT.format(root="/"))
     assert host.read().available is None
+
+
+def stall(host: Host, path: str, microseconds: int) -> None:
+    host.write(path, f"some avg10=0.00 total=9999999999\nfull avg10=0.00 total={microseconds}\n")
+
+
+def stalled(host: Host, gauge: RamGauge, path: str) -> float | None:
+    """What is told after half a second of stall within one second."""
+    clock = iter((10.0, 11.0))
+    gauge._stalls = Stalls(lambda: next(clock))
+    gauge.read()
+    stall(host, path, 0)
+    assert gauge.stalled() is None
+    stall(host, path, 500_000)
+    return gauge.stalled()
+
+
+def test_without_a_limit_the_hosts_own_stalls_count(host: Host) -> None:
+    assert 0.5 == stalled(host, host.gauge(), "proc/pressure/memory")
+
+
+def test_under_a_limit_of_our_own_the_hosts_stalls_are_somebody_elses(host: Host) -> None:
+    host.membership("0::/pod/zoo\n", V2_MOUNT.format(root="/"))
+    host.v2("pod/zoo", limit=8 * GIB, current=5 * GIB)
+    assert 0.5 == stalled(host, host.gauge(), "sys/fs/cgroup/pod/zoo/memory.pressure")
+    (host.root / "sys/fs/cgroup/pod/zoo/memory.pressure").unlink()
+    assert stalled(host, host.gauge(), "proc/pressure/memory") is None
 
 
 def test_macos_asks_psutil_and_opens_nothing_below_proc(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

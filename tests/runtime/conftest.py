@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from zoosup.core.status import Exit, ExitReason, Preflight, Reason
-from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict
+from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict, Warmed
 from zoosup.runtime import following
 from zoosup.runtime.adoption import adopt
 from zoosup.runtime.beginning import begin, catch_up
@@ -53,6 +53,24 @@ class Process:
     exit: Exit | None = None
 
 
+@dataclass
+class Warming:
+    """Weights that are read ahead, a GiB a second."""
+
+    model: str
+    limit: int
+    began: float
+    cancelled: float | None = None
+
+    @property
+    def done(self) -> Warmed | None:
+        seconds = asyncio.get_running_loop().time() - self.began
+        return Warmed(self.limit, 0, seconds) if seconds * GIB >= self.limit else None
+
+    def cancel(self) -> None:
+        self.cancelled = asyncio.get_running_loop().time()
+
+
 class VirtualHost:
     """Adapters of one host in virtual time. The oracle is here: `living` and `holding`, not zoosup's word."""
 
@@ -71,8 +89,10 @@ class VirtualHost:
         self.unreadable: set[str] = set()  # runs whose record is not even JSON
         self.aside: dict[str, dict[str, object]] = {}
         self.killed_by_kernel = 0
+        self.stalls: float | None = None
         self.readable = True
         self.broken: list[str] = []
+        self.warmings: list[Warming] = []
         self._changed = asyncio.Event()
         self._pids = itertools.count(1000)
         self._ports = itertools.count(20000)
@@ -113,6 +133,9 @@ class VirtualHost:
 
     def oom_kills(self) -> int:
         return self.killed_by_kernel
+
+    def stalled(self) -> float | None:
+        return self.stalls
 
     # Processes
 
@@ -232,6 +255,13 @@ class VirtualHost:
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)
 
+    # Warmer
+
+    def warm(self, spec, limit: int) -> "Warming":
+        warming = Warming(spec.command[-1], limit, self._now())
+        self.warmings.append(warming)
+        return warming
+
     # Records
 
     async def write(self, run_id: str, record) -> None:
@@ -316,7 +346,9 @@ class Supervised:
         clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         self.journal = Journal(clock.wall)
         self.zoo = Zoo("box", "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
-        self.ports = ports = Host("box", host, host, host, host, host, _Store(host), host, _Config(host))
+        self.ports = ports = Host(
+            "box", host, host, host, host, host, host, _Store(host), host, _Config(host)
+        )
         self.board = Board()
         self.reconciler = Reconciler(ports, self.zoo, self.board, Keeper(_Store(host)), {})
         self.desk = Desk(self.reconciler, ports, self.board, "zoo.yaml", {})

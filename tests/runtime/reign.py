@@ -92,6 +92,7 @@ class Reign:
             gauge=h,
             prober=h,
             inspector=h,
+            warmer=h,
             logs=Line(self, begin=h.begin, tail=h.tail, path=h.path),
             store=Line(self, save=h.save_state),
             records=Line(self, load=h.load_records, set_aside=h.set_aside, write=h.write, remove=h.remove),

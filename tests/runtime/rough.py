@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from tests.runtime.conftest import Warming
 from zoosup.core.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, SpawnError, Verdict
 
@@ -162,6 +163,9 @@ class RoughHost:
     def oom_kills(self) -> int | None:
         return None
 
+    def stalled(self) -> float | None:
+        return None
+
     # Processes
 
     async def spawn(self, launch: Launch) -> int:
@@ -300,6 +304,11 @@ class RoughHost:
 
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)
+
+    # Warmer
+
+    def warm(self, spec, limit: int) -> Warming:
+        return Warming(spec.command[1], limit, self.now())
 
     # Logs, Records, Store, ConfigFile
 

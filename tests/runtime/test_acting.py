@@ -3,7 +3,7 @@
 import pytest
 
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, text_of
-from zoosup.core.actions import Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.facts import Exited
 from zoosup.core.status import Cause, Exit, ExitReason, Phase, Reason
 from zoosup.host.ports import PoolReading
@@ -20,7 +20,7 @@ class Begun:
         return frozenset({4711})
 
     def __getattr__(self, verb):
-        def begin(*args):
+        def begin(*args, **_):
             self.calls.append((verb, args, self.zoo.models["a"].phase))
 
         return begin
@@ -101,7 +101,12 @@ def test_a_start_ends_the_cool_downs_before_it(zoo, begun):
 
 
 @pytest.mark.parametrize(
-    ("action", "verb", "phase"), [(Drain, "drain", Phase.DRAINING), (Stop, "stop", Phase.STOPPING)]
+    ("action", "verb", "phase"),
+    [
+        (Drain, "drain", Phase.DRAINING),
+        (Stop, "stop", Phase.STOPPING),
+        (Kill, "kill", Phase.STOPPING),
+    ],
 )
 def test_a_run_is_told_to_leave_before_anything_is_done_to_it(zoo, begun, hands, action, verb, phase):
     make_ready(zoo, "a")
@@ -109,6 +114,16 @@ def test_a_run_is_told_to_leave_before_anything_is_done_to_it(zoo, begun, hands,
     leaving = zoo.models["a"].run.leaving
     assert [(verb, phase)] == [(name, seen) for name, _, seen in begun.calls]
     assert (Cause.NOT_WANTED, "not in active", hands.now) == (leaving.cause, leaving.message, leaving.since)
+
+
+def test_one_that_leaves_already_is_killed_for_the_reason_it_left_for(zoo, begun):
+    make_ready(zoo, "a")
+    actor = Actor(zoo, begun, Ports())
+    actor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, "not in active"))
+    actor.carry_out(Kill("a", "mark-1", Cause.PRESSURE, "ram is short"))
+    leaving = zoo.models["a"].run.leaving
+    assert (Cause.NOT_WANTED, True, True) == (leaving.cause, leaving.ladder, leaving.at_once)
+    assert ["stop", "kill"] == [name for name, _, _ in begun.calls]
 
 
 def test_what_was_free_before_a_run_left_is_kept_from_the_first_step_and_given_once(zoo, begun):

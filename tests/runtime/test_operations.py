@@ -17,7 +17,7 @@ from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Told
-from zoosup.runtime.operations import RUN_ID, Operations, Tools, environment
+from zoosup.runtime.operations import COMMAND_AT_ONCE, RUN_ID, Operations, Tools, environment
 
 pytestmark = pytest.mark.looptime
 
@@ -56,6 +56,9 @@ class Answers:
     def oom_kills(self):
         return self.kernel_kills
 
+    def stalled(self):
+        return None
+
     def identity(self, run_id):
         return f"identity of {run_id}"
 
@@ -84,7 +87,7 @@ def told():
 
 @pytest.fixture
 async def operations(host, told):
-    ports = Host("box", host, host, host, host, host, host, host, host)
+    ports = Host("box", host, host, host, host, host, host, host, host, host)
     clock = Hands().clock()
     leases = Leases(a_zoo(Hands()), lambda: None)
     operations = Operations(
@@ -258,6 +261,55 @@ async def test_an_exit_is_told_apart(operations, host, told, zoo, run, cause, en
     host.answers["inspect"] = Preflight(100.0, look, "port 20000 is taken")
     await stop(operations, zoo, a_run(zoo, "a", **run), cause)
     assert expected is facts(told)[-1].exit.reason
+
+
+# at once
+
+
+def kill(operations, zoo, run, *, under_way):
+    operations.kill(replace(zoo.models["a"], run=run), run, Cause.PRESSURE, run.spec, under_way=under_way)
+
+
+def without_command(run):
+    return replace(
+        run, spec=run.spec.model_copy(update={"stop": run.spec.stop.model_copy(update={"command": None})})
+    )
+
+
+async def test_a_kill_gives_no_grace_and_measures_nothing_first(operations, host, zoo, told):
+    kill(operations, zoo, without_command(a_run(zoo, "a")), under_way=False)
+    await asyncio.sleep(1)
+    _, ladder = host.args("terminate")
+    assert 0 == ladder.grace
+    assert "usage" not in host.names()
+    assert [Gone] == [type(fact) for fact in facts(told)]
+
+
+async def test_what_only_its_own_command_reaches_gets_the_time_for_that(operations, host, zoo):
+    kill(operations, zoo, a_run(zoo, "a"), under_way=False)
+    await asyncio.sleep(1)
+    assert COMMAND_AT_ONCE == host.args("terminate")[1].grace
+
+
+async def test_a_ladder_that_is_under_way_is_shortened_and_no_second_one_begun(operations, host, zoo):
+    host.takes["terminate"] = 20.0
+    run = without_command(a_run(zoo, "a"))
+    operations.stop(replace(zoo.models["a"], run=run), run, Cause.NOT_WANTED, run.spec)
+    await asyncio.sleep(1)
+    kill(operations, zoo, run, under_way=True)
+    await asyncio.sleep(1)
+    assert ("mark-1", 0) == host.args("hasten")
+    assert 1 == host.names().count("terminate")
+
+
+async def test_a_ladder_that_is_only_about_to_begin_is_short_from_the_start(operations, host, zoo):
+    host.takes["usage"] = 1.0
+    run = without_command(a_run(zoo, "a"))
+    operations.stop(replace(zoo.models["a"], run=run), run, Cause.NOT_WANTED, run.spec)
+    await asyncio.sleep(0.5)
+    kill(operations, zoo, run, under_way=True)
+    await asyncio.sleep(1)
+    assert 0 == host.args("terminate")[1].grace
 
 
 # in a hurry

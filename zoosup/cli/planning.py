@@ -23,6 +23,7 @@ _SIGNS = {
     "start": ("+", "green"),
     "drain": ("-", "magenta"),
     "stop": ("-", "magenta"),
+    "kill": ("!", "bold red"),
     "hold": ("=", "yellow"),
     "inspect": ("?", "dim"),
     "end-cooldown": ("~", "cyan"),

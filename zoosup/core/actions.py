@@ -53,6 +53,16 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Kill:
+    """End the run by SIGKILL at once, also where the ladder is already at work: the host is nearly out of memory."""
+
+    model: str
+    run_id: str
+    cause: Cause
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Move a model that has no run to a phase without one: stopped, pending, backoff or failed."""
 
@@ -73,4 +83,4 @@ class EndCooldown:
     message: str
 
 
-Action = Inspect | Start | Drain | Stop | Hold | EndCooldown
+Action = Inspect | Start | Drain | Stop | Kill | Hold | EndCooldown

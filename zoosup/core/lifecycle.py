@@ -256,6 +256,8 @@ def _ending(run: Run, cause: Cause, fact: Gone) -> Exit | None:
     if end is None and cause in CRASHES:
         message = run.leaving.message if run.leaving is not None else "ended, nobody saw how"
         end = Exit(ExitReason.ERROR, run.started_at + fact.now - run.booked_at, message=message)
+    if end is not None and cause is Cause.PRESSURE and run.leaving is not None:
+        return replace(end, message=end.message or run.leaving.message)
     if end is None or cause not in _NAMED or run.leaving is None:
         return end
     return replace(end, reason=_NAMED[cause], message=run.leaving.message)

@@ -9,8 +9,9 @@ latency. It reads no clock (`observed.now`), touches nothing and remembers nothi
     2. cool-downs that are over
     3. runs on their way out: the next step of their stopping
     4. runs nobody wants any longer: tell them to leave
-    5. models that are wanted, in order of priority: start, wait (and why), or make room
-    6. models that rest: what to call their rest
+    5. pools that run short: who has to go before the kernel takes one
+    6. models that are wanted, in order of priority: start, wait (and why), or make room
+    7. models that rest: what to call their rest
 
 There is no step that moves: where B waits for A's room, A is told to leave, and a later pass starts B.
 """
@@ -18,8 +19,8 @@ There is no step that moves: where B waits for A's room, A is told to leave, and
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from zoosup.core import cooldown, demand, switch as switching
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core import cooldown, demand, guard, switch as switching
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.estimate import need
 from zoosup.core.placement import Answer, Room, Verdict, outdated
 from zoosup.core.siting import intended, renewal, weigh
@@ -72,7 +73,10 @@ _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come."""
+    """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come.
+
+    `strains` are the pools that are short, worst first.
+    """
 
     actions: tuple[Action, ...]
     conditions: tuple[Condition, ...]
@@ -80,6 +84,7 @@ class Plan:
     switch: Switch | None
     verdicts: Mapping[str, Verdict]
     wanted: tuple[str, ...]
+    strains: tuple[guard.Strain, ...] = ()
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:
@@ -90,6 +95,7 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
         the.end_cooldowns()
     the.go_on_leaving()
     the.release()
+    the.relieve()
     the.place_the_wanted()
     the.name_the_rest()
     return the.answer()
@@ -106,6 +112,7 @@ class _Pass:
     conditions: list[Condition] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     wake_at: float | None = None
+    strains: tuple[guard.Strain, ...] = ()
 
     # 1. the switch under way
 
@@ -220,7 +227,33 @@ class _Pass:
             return None
         return Cause.IDLE, f"nobody has asked for it for {format_duration(spec.idle_timeout)} (idle_timeout)"
 
-    # 5. models that are wanted
+    # 5. pools that run short
+
+    def relieve(self) -> None:
+        self.strains = guard.judge(self.room)
+        for strain in self.strains:
+            self._wake(strain.wake_at)
+            if strain.victim is not None:
+                self._send_for(strain, self.observed.models[strain.victim])
+        if self.strains:
+            said = "; ".join(strain.message for strain in self.strains)
+            self.conditions.append(Condition(None, "MemoryPressure", True, self.strains[0].reason, said))
+
+    def _send_for(self, strain: guard.Strain, model: Model) -> None:
+        run = model.run
+        assert run is not None  # noqa: S101 - only a run holds memory
+        if strain.level is guard.Level.SOFT:
+            self._leave(model, Cause.PRESSURE, strain.message)
+            return
+        # Nothing asks it to finish first: at this level that is time which the host may not have.
+        self.room.leaving.add(model.name)
+        step: Callable[[str, str, Cause, str], Action] = Stop
+        if strain.level is guard.Level.CRITICAL:
+            step = Kill
+            self.actions = [a for a in self.actions if not _ends(a, run)]
+        self.actions.append(step(model.name, run.id, Cause.PRESSURE, strain.message))
+
+    # 6. models that are wanted
 
     def place_the_wanted(self) -> None:
         for name in self.room.wanted:
@@ -275,6 +308,8 @@ class _Pass:
         best = min(answers, key=lambda a: _PREFERENCE[a.verdict.outcome])
         if best.verdict.outcome == "refused":
             self._hold(model, Phase.PENDING, best.verdict)
+        elif best.start and (pressed := self._under_pressure(best)) is not None:
+            self._wait(model, spec, pressed, answer=best)
         elif (best.start or best.evict) and self._stale(model):
             # Its files may be gone since they were looked at: nothing is spawned or stopped on the word of an old look.
             self._inspect(model, spec)
@@ -287,6 +322,16 @@ class _Pass:
             if best.look_at is not None:
                 self._wake(best.look_at)
             self._wait(model, spec, best.verdict, answer=best)
+
+    def _under_pressure(self, answer: Answer) -> Verdict | None:
+        """Nothing is started on a host whose RAM is short, nor on a GPU that is, however little it needs."""
+        for strain in self.strains:
+            pool = strain.pool
+            if pool.node == answer.node and (pool.kind == "ram" or pool.id in answer.layout.amounts):
+                return Verdict(
+                    "waits", Reason.MEMORY, f"memory is short: {strain.message}", answer.verdict.sums
+                )
+        return None
 
     def _start(self, model: Model, spec: ModelSpec, answer: Answer) -> None:
         self.verdicts[model.name] = answer.verdict
@@ -319,7 +364,7 @@ class _Pass:
         if reason in _POLLED:
             self._wake(self.observed.now + MEMORY_POLL)
 
-    # 6. models that rest
+    # 7. models that rest
 
     def name_the_rest(self) -> None:
         wanted = set(self.room.wanted)
@@ -361,7 +406,13 @@ class _Pass:
         self._check_the_gpus()
         room = self.room
         return Plan(
-            tuple(self.actions), tuple(self.conditions), self.wake_at, room.switch, self.verdicts, room.wanted
+            tuple(self.actions),
+            tuple(self.conditions),
+            self.wake_at,
+            room.switch,
+            self.verdicts,
+            room.wanted,
+            self.strains,
         )
 
     def _check_the_gpus(self) -> None:
@@ -424,6 +475,10 @@ class _Pass:
 
     def _wake(self, at: float) -> None:
         self.wake_at = at if self.wake_at is None else min(at, self.wake_at)
+
+
+def _ends(action: Action, run: Run) -> bool:
+    return isinstance(action, Drain | Stop) and action.run_id == run.id
 
 
 def _switched(switch: Switch) -> Condition:

@@ -92,6 +92,7 @@ class Cause(StrEnum):
     SPEC_CHANGED = "SpecChanged"
     MADE_ROOM = "MadeRoom"
     IDLE = "Idle"  # on-demand, and nobody has asked for it for idle_timeout
+    PRESSURE = "MemoryPressure"  # the host itself runs short of memory; see `guard`
     SHUTDOWN = "Shutdown"
     CRASHED = "Crashed"
     STARTUP_DEADLINE = "StartupDeadline"
@@ -108,6 +109,7 @@ class Leaving:
     drained: bool = False  # `stop.before` has ended, well or not
     ladder: bool = False  # the termination ladder is at work on it
     retry_at: float = 0.0  # not before then does the ladder go to work (again, on a run that was stuck)
+    at_once: bool = False  # SIGKILL is due: there is no time for its grace period
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,20 @@ class Cooldown:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressure:
+    """Since when one pool has been short; None: it isn't, or can't be read.
+
+    `stalled` is the share of the last second in which all that had work to do waited for memory; None where the
+    kernel doesn't say.
+    """
+
+    pool: str
+    short_since: float | None = None  # available has been less than the reserve
+    low_since: float | None = None  # less than half of it
+    stalled: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What clients ask of one model at the moment: leases that are held, and those that are waited for."""
 
@@ -279,11 +295,12 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One host: its pools and what cools down in them."""
+    """One host: its pools, what cools down in them, and which of them are short."""
 
     name: str
     pools: tuple[Pool, ...]
     cooldowns: tuple[Cooldown, ...] = ()
+    pressures: tuple[Pressure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

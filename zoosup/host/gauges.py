@@ -40,3 +40,7 @@ class Gauges:
     def oom_kills(self) -> int | None:
         """How often the kernel has killed for want of memory since boot; None where it doesn't say."""
         return self._ram.oom_kills()
+
+    def stalled(self) -> float | None:
+        """The share of the last second in which everything waited for memory; None where nobody says."""
+        return self._ram.stalled()

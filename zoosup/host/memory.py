@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 from zoosup.host.ports import PoolReading
+from zoosup.host.pressure import Stalls
 
 GIB = 1 << 30
 
@@ -33,6 +34,7 @@ class _Limit:
     name: str
     limit: int
     free: int
+    pressure: str = ""  # where its stalls are counted; version 1 doesn't
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class RamGauge:
         self._membership = b""
         self._cgroups: tuple[_Cgroup, ...] = ()
         self._total = _physical_memory()
+        self._stalls = Stalls()
+        self._pressure = [f"{self._proc}/pressure/memory"]
 
     def read(self) -> tuple[PoolReading, ...]:
         """The RAM pool, in bytes; `available` is None when it can't be told, and `source` then says why."""
@@ -69,12 +73,20 @@ class RamGauge:
         available = min(total, available + self._on_processor_lists())
         source = "MemAvailable"
         host_total = total
-        for limit in self._limits(host_total):
+        limits = self._limits(host_total)
+        # Under a limit of our own the host's stalls are somebody else's.
+        own = [limit.pressure for limit in limits if limit.pressure]
+        self._pressure = own or [f"{self._proc}/pressure/memory"]
+        for limit in limits:
             total = min(total, limit.limit)
             if limit.free < available:
                 available = limit.free
                 source = f"cgroup {limit.name} limit {limit.limit / GIB:.3g} GiB"
         return PoolReading("ram", "ram", "RAM", total, available, source)
+
+    def stalled(self) -> float | None:
+        """The share of the last second in which everything waited for memory; None where the kernel doesn't say."""
+        return self._stalls.share(self._pressure)
 
     def oom_kills(self) -> int | None:
         """How often the kernel has killed for want of memory since boot; None where it doesn't say."""
@@ -242,7 +254,8 @@ def _limit_v2(cgroup: _Cgroup, host_total: int) -> _Limit | None:
         return None
     stat = _stat(_read(f"{at}/memory.stat"))
     cache = stat["inactive_file"] + stat["active_file"] + stat.get("slab_reclaimable", 0)
-    return _Limit(cgroup.name, limit, limit - max(0, _integer(_read(f"{at}/memory.current")) - cache))
+    free = limit - max(0, _integer(_read(f"{at}/memory.current")) - cache)
+    return _Limit(cgroup.name, limit, free, f"{at}/memory.pressure")
 
 
 def _limit_v1(cgroup: _Cgroup, host_total: int) -> _Limit | None:

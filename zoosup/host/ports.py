@@ -117,6 +117,12 @@ class Gauge(Protocol):
     def oom_kills(self) -> int | None:
         """How often the kernel has killed for want of memory since boot; None where it doesn't say."""
 
+    def stalled(self) -> float | None:
+        """The share (0 to 1) of the last second in which everything that had work to do waited for memory.
+
+        None where the kernel doesn't say (PSI: not on macOS, and not on every Linux). Never raises.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -267,6 +273,7 @@ class Host:
     gauge: Gauge
     prober: Prober
     inspector: Inspector
+    warmer: Warmer
     logs: Logs
     store: Store
     records: Records

@@ -137,7 +137,9 @@ class Processes:
         if run is None:
             return Ended("", None)
         if run.ending is None or run.ending.done():
-            run.ending = asyncio.create_task(self._end(run, ladder))
+            # Made here and not in the task: it can be hastened before the task has had its first turn.
+            run.descent = Descent(run.family, ladder, self._instruments)
+            run.ending = asyncio.create_task(self._end(run, run.descent, ladder))
         return await asyncio.shield(run.ending)
 
     def hasten(self, run_id: str, grace: float) -> None:
@@ -219,14 +221,13 @@ class Processes:
             run.exit = describe(peek(run.family.leader.pid, status), self._clock())
             self._on_exit(run_id, run.exit)
 
-    async def _end(self, run: _Run, ladder: Ladder) -> Ended:
-        run.descent = Descent(run.family, ladder, self._instruments)
+    async def _end(self, run: _Run, descent: Descent, ladder: Ladder) -> Ended:
         command = None
         if ladder.command is not None:
             launch = replace(run.launch, argv=ladder.command)
             command = partial(run_command, launch, self._watcher, self._table)
         try:
-            survivors = await run.descent.go(command)
+            survivors = await descent.go(command)
         finally:
             run.descent = None
         if not survivors:

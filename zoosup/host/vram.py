@@ -117,6 +117,10 @@ class VramGauge:
         """Not for a GPU to say."""
         return None
 
+    def stalled(self) -> float | None:
+        """Neither is this."""
+        return None
+
     def _run(self) -> None:
         while not self._closing.is_set():
             pause = self._look()

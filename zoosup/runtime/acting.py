@@ -6,8 +6,9 @@ its port.
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.facts import Booked, DrainBegun, Held, StopBegun
 from zoosup.core.status import Leaving, Phase, Reason, Run
 from zoosup.host.ports import Inspector
@@ -41,7 +42,7 @@ class Actor:
         match action:
             case Start():
                 return self._start(action)
-            case Drain() | Stop():
+            case Drain() | Stop() | Kill():
                 return self._send_away(action)
             case Hold():
                 before = self._zoo.models[action.model]
@@ -79,7 +80,7 @@ class Actor:
         self._operations.start(action.model, run)
         return True
 
-    def _send_away(self, action: Drain | Stop) -> bool:
+    def _send_away(self, action: Drain | Stop | Kill) -> bool:
         found = self._zoo.run_of(action.run_id)
         if found is None:
             return False
@@ -91,10 +92,15 @@ class Actor:
                 r.id: r.available for r in self._zoo.readings if r.available is not None
             }
         self._members[run.id] = self._members.get(run.id, frozenset()) | self._operations.members(run)
-        if isinstance(action, Drain):
-            self._zoo.tell(model.name, DrainBegun(run.id, leaving))
-            self._operations.drain(action, run, policy)
-        else:
-            self._zoo.tell(model.name, StopBegun(run.id, leaving))
-            self._operations.stop(model, run, leaving.cause, policy)
+        match action:
+            case Drain():
+                self._zoo.tell(model.name, DrainBegun(run.id, leaving))
+                self._operations.drain(action, run, policy)
+            case Stop():
+                self._zoo.tell(model.name, StopBegun(run.id, leaving))
+                self._operations.stop(model, run, leaving.cause, policy)
+            case Kill():
+                under_way = leaving.ladder
+                self._zoo.tell(model.name, StopBegun(run.id, replace(leaving, at_once=True)))
+                self._operations.kill(model, run, leaving.cause, policy, under_way=under_way)
         return True

@@ -35,6 +35,9 @@ CONTAINER_TOOLS = frozenset({"docker", "podman", "nerdctl", "apptainer", "machin
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
 
+COMMAND_AT_ONCE = 2.0
+"""Seconds that a stop command gets where nothing else gets any."""
+
 _log = logging.getLogger(__name__)
 
 _Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
@@ -92,6 +95,7 @@ class Operations:
         self._oom_kills: dict[str, int | None] = {}
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
+        self._at_once: set[str] = set()
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
@@ -104,6 +108,13 @@ class Operations:
             drain.cancel()
         self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
         self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
+
+    def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:
+        """End it at once; `under_way`: the ladder is at work on it already, and is shortened."""
+        self._at_once.add(run.id)
+        self._host.processes.hasten(run.id, self._grace(run, policy))
+        if not under_way:
+            self.stop(model, run, cause, policy)
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
         """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
@@ -221,15 +232,14 @@ class Operations:
         start = self._starts.get(run.id)
         if start is not None:
             await asyncio.wait({start})
-        if run.exit is None:
+        if run.exit is None and run.id not in self._at_once:
             # What it holds now is what has to come back; the last look may be from the beginning of its load.
             await self._measure()
         values = {"PORT": str(run.port)}
         command = policy.stop.command
-        grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
         ladder = Ladder(
             signal=policy.stop.signal,
-            grace=grace,
+            grace=self._grace(run, policy),
             command=None if command is None else tuple(render(word, values) for word in command),
         )
         ended = await self._host.processes.terminate(run.id, ladder)
@@ -240,6 +250,13 @@ class Operations:
         if end is not None:
             end = await self._explained(model, run, cause, end)
         self._gone(model, run, end, policy.restart)
+
+    def _grace(self, run: Run, policy: ModelSpec) -> float:
+        """Asked when the ladder begins: whoever was in a hurry before then found none to shorten."""
+        if run.id in self._at_once:
+            # Only its own command reaches a server that lives in a container.
+            return 0.0 if policy.stop.command is None else COMMAND_AT_ONCE
+        return policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
 
     async def _explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
         """The exit with the last words of the model, and with its port's holder where that is what killed it."""
@@ -262,6 +279,7 @@ class Operations:
 
     def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:
         self._oom_kills.pop(run.id, None)
+        self._at_once.discard(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._post(Told(model, fact))
 

@@ -16,11 +16,12 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
+from zoosup.core import guard
 from zoosup.core.facts import Gone, Measured as RunMeasured, Recalled, Stuck
 from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Exit, Model, Override, Phase, Run, SwitchOutcome
-from zoosup.host.ports import Host
+from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
 from zoosup.runtime.board import Board
@@ -29,13 +30,14 @@ from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.operations import Operations, Tools
+from zoosup.runtime.prewarming import Prewarming, in_words
 from zoosup.runtime.watchers import Subject, Watchers, watchable
 from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.parse import spec_hash
 
 MEASURE_LOADING = 1.0
-"""Seconds between looks at what each run holds while one of them is loading."""
+"""Seconds between looks at what each run holds while one of them is loading, or memory is short."""
 
 MEASURE_SETTLED = 5.0
 """The same when none is: a look at a hundred trees costs some milliseconds."""
@@ -45,6 +47,9 @@ WARMING = 5.0
 
 HEARTBEAT = 2.0
 """Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
+
+LOOKOUT = 1.0
+"""Seconds between looks at memory while a model lives."""
 
 HELD_UP = 1.0
 """Seconds beyond a heartbeat without a turn after which we were held up: stopped, or on a paused machine."""
@@ -79,6 +84,7 @@ class Reconciler:
         tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
         self._operations = Operations(tools, self.post)
         self._actor = Actor(zoo, self._operations, host.inspector)
+        self._prewarming = Prewarming(host.warmer, self._note_prewarming)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
         self._answers: deque[asyncio.Future[None]] = deque()
@@ -122,6 +128,7 @@ class Reconciler:
                 await self._catch_up()
                 await self._turn_safely()
         finally:
+            self._prewarming.close()
             await self._watchers.close()
             await self._operations.close()
             await self._ledger.close()
@@ -134,7 +141,7 @@ class Reconciler:
 
     async def _wait(self) -> None:
         now = self._zoo.clock.now()
-        latest = now + HEARTBEAT
+        latest = now + self._longest_wait()
         until = latest if self._wake_at is None else min(latest, self._wake_at)
         if until > now:
             try:
@@ -146,6 +153,11 @@ class Reconciler:
             # Due already: let everyone else have a word first, so that a hasty plan can't keep the loop to itself.
             await asyncio.sleep(0)
         self._hint.clear()
+
+    def _longest_wait(self) -> float:
+        if not self._zoo.live():
+            return HEARTBEAT
+        return guard.PACE if self._zoo.watchful else LOOKOUT
 
     async def _catch_up(self) -> None:
         """After a time without turns, a deadline in it must not end a model that has been ready since."""
@@ -165,10 +177,12 @@ class Reconciler:
         while self._inbox:
             self._take(self._inbox.popleft())
         for _ in range(TURNS_AT_ONCE):
-            self._zoo.sample(self._host.gauge.read())
+            self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
-            decided = plan(self._zoo.spec, self._zoo.observed())
+            observed = self._zoo.observed()
+            decided = plan(self._zoo.spec, observed)
             self._note_switch(decided)
+            self._zoo.note_strains(decided.strains)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._actor.carry_out(action) for action in decided.actions]
             self._plan, self._wake_at = decided, decided.wake_at
@@ -177,6 +191,7 @@ class Reconciler:
         else:
             self._wake_at = self._zoo.clock.now()
         self._zoo.forget_strangers()
+        self._prewarming.follow(self._zoo.spec, observed, decided)
         self.leases.settle(decided.wanted)
         self._wake_at = _sooner(self._wake_at, self.leases.next_timeout())
         self._ledger.follow(self._zoo)
@@ -261,7 +276,7 @@ class Reconciler:
         self._answers.append(message.answer)
 
     def _foretell(self, message: Questioned) -> None:
-        self._zoo.sample(self._host.gauge.read())
+        self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         if not message.answer.done():
             message.answer.set_result(self._zoo.imagine(message.spec, message.path))
 
@@ -277,6 +292,10 @@ class Reconciler:
         if message.grace is not None:
             self._operations.hurry(message.grace, [run for _, run in self._zoo.live()])
 
+    def _note_prewarming(self, model: str, done: Warmed) -> None:
+        data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}
+        self._zoo.journal.add("Prewarmed", model, "ReadAhead", in_words(done), data)
+
     def _note_switch(self, decided: Plan) -> None:
         switch = decided.switch
         if switch == self._zoo.switch:
@@ -291,7 +310,7 @@ class Reconciler:
     def _watch_and_measure(self) -> None:
         self._watchers.follow(self._subjects())
         now, live = self._zoo.clock.now(), self._zoo.live()
-        loading = any(_is_loading(model, run, now) for model, run in live)
+        loading = self._zoo.watchful or any(_is_loading(model, run, now) for model, run in live)
         if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
             self._measured_at = now
             self._operations.measure()

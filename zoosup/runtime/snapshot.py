@@ -11,7 +11,7 @@ from typing import Any
 
 from zoosup import __version__
 from zoosup.core import estimate
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.admission import VRAM, Sum
 from zoosup.core.cards import rebooked
 from zoosup.core.plan import Plan, plan
@@ -215,7 +215,7 @@ def _action(action: Action) -> dict[str, Any]:
         case Start():
             gpus = {} if action.gpus is None else {"gpus": list(action.gpus)}
             shown |= {"need": dict(action.need), "message": action.why} | gpus
-        case Drain() | Stop():
+        case Drain() | Stop() | Kill():
             shown |= {"cause": action.cause.value, "message": action.message}
         case Hold():
             shown |= {"phase": action.phase.value, "cause": str(action.reason), "message": action.message}
@@ -230,6 +230,7 @@ _VERBS: Mapping[type, str] = {
     Start: "start",
     Drain: "drain",
     Stop: "stop",
+    Kill: "kill",
     Hold: "hold",
     Inspect: "inspect",
     EndCooldown: "end-cooldown",

@@ -7,7 +7,7 @@ told to people is returned or written to the journal.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import admission, cooldown, switch as switching
+from zoosup.core import admission, cooldown, guard, switch as switching
 from zoosup.core.cards import rebooked
 from zoosup.core.demand import yields
 from zoosup.core.estimate import need
@@ -24,6 +24,7 @@ from zoosup.core.status import (
     Override,
     Phase,
     Pool,
+    Pressure,
     Reason,
     Run,
     Switch,
@@ -33,6 +34,10 @@ from zoosup.host.ports import PoolReading
 from zoosup.runtime.journal import Journal
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash
+from zoosup.spec.units import describe_size
+
+NEAR = 4
+"""The part of the reserve (one in four) above it within which a pool is watched as if it were short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Zoo:
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     readings: tuple[PoolReading, ...] = ()
     demand: Mapping[str, Demand] = field(default_factory=dict)
+    pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
+    strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     shutdown: bool = False
 
     # the file
@@ -149,6 +156,8 @@ class Zoo:
             journal=Journal(self.clock.wall, limit=1),
             models=dict(self.models),
             cooldowns=dict(self.cooldowns),
+            pressures=dict(self.pressures),
+            strained=dict(self.strained),
             applied=replace(self.applied, path=path),
         )
         if spec is not None:
@@ -211,9 +220,16 @@ class Zoo:
 
     # memory
 
-    def sample(self, readings: tuple[PoolReading, ...]) -> None:
-        """Take in one reading of all pools; cool-downs keep those they need."""
+    def sample(self, readings: tuple[PoolReading, ...], stalled: float | None = None) -> None:
+        """Take in one reading of all pools; cool-downs keep those they need, and pressure is followed.
+
+        `stalled`: the share of the last second in which everything waited for memory.
+        """
         self.readings = readings
+        now = self.clock.now()
+        self.pressures = {
+            pool.id: guard.followed(self.pressures.get(pool.id), pool, now, stalled) for pool in self.pools()
+        }
         pools = {r.id: r for r in readings}
         for key, watch in self.cooldowns.items():
             reading = pools.get(watch.pool)
@@ -244,6 +260,25 @@ class Zoo:
             del self.cooldowns[key]
         self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
 
+    def note_strains(self, strains: tuple[guard.Strain, ...]) -> None:
+        """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
+        before, self.strained = self.strained, {s.pool.id: s.reason for s in strains}
+        for strain in strains:
+            if strain.victim is not None or before.get(strain.pool.id) != strain.reason:
+                self.journal.add("Pressure", strain.victim, strain.reason, strain.message, strain.figures())
+        for pool in [p for p in self.pools() if p.id in before and p.id not in self.strained]:
+            free = "unknown" if pool.available is None else describe_size(pool.available)
+            self.journal.add(
+                "Pressure", None, "Over", f"{pool.id}: {free} available again", {"pool": pool.id}
+            )
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a pool in which models may live is short, or near enough to be looked at more often."""
+        return any(
+            p.available is not None and p.available < p.reserve + p.reserve // NEAR for p in self.pools()
+        )
+
     def pools(self) -> tuple[Pool, ...]:
         """The pools with this spec's budgets over the last readings."""
         return tuple(self._pool(r) for r in self.readings)
@@ -267,7 +302,8 @@ class Zoo:
 
     def observed(self) -> Observed:
         """The whole of it, as one moment."""
-        node = Node(self.node, self.pools(), tuple(self.cooldowns.values()))
+        pressures = tuple(self.pressures.values())
+        node = Node(self.node, self.pools(), tuple(self.cooldowns.values()), pressures)
         models = dict(self.models)
         return Observed(self.clock.now(), (node,), models, self.switch, self.shutdown, self.demand)
 

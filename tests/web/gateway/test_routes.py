@@ -170,6 +170,7 @@ def test_an_absolute_address_counts_as_its_path_and_gives_the_host():
         ("/upstream/qwen3%3A8b/x", "qwen3:8b", b"/x"),
         ("/upstream/a+b@c/x", "a+b@c", b"/x"),
         ("/upstream/org/qwen/props", "org/qwen", b"/props"),
+        ("/upstream/org/qwen", "org/qwen", b"/"),
         ("/upstream/org%2Fqwen/props", "org/qwen", b"/props"),
         ("/upstream/org/qwen/large/props", "org/qwen/large", b"/props"),
         ("/upstream/org/qwen/largest/props", "org/qwen", b"/largest/props"),

@@ -6,7 +6,7 @@ Refuses to know which names there are.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,7 +17,7 @@ from zoosup.web.gateway.forms import is_form, parts
 _TRUE = frozenset({"true", "1"})
 
 
-class Named(NamedTuple):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """Whom a request is for, and whether its answer is to be a stream."""
 
     model: str
@@ -39,6 +39,8 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
 
     `content_type` is the header; whatever is not multipart/form-data is read as JSON (curl -d says otherwise).
     """
+    if not query and not is_form(content_type):
+        return _required(_in_json(body))
     asked = named_in_query(query) if b"model" in query or b"%" in query else ""
     if is_form(content_type):
         found = _in_form(body, content_type)

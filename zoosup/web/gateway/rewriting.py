@@ -9,17 +9,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from zoosup.spec.models import ModelSpec
 from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.forms import is_form, parts
 
+_BACKSLASH = ord("\\")
 _BLANK = rb"[ \t\n\r]*"
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPEN = re.compile(rb"(?:\xef\xbb\xbf)?" + _BLANK + rb"\{" + _BLANK)
-_KEY = re.compile(_BLANK + rb"(" + _STRING + rb")" + _BLANK + rb":" + _BLANK, re.DOTALL)
-_SCALAR = re.compile(_STRING + rb"|[^\s,{}\[\]\"]+", re.DOTALL)
-_MARK = re.compile(_STRING + rb'|[\[\]{}"]', re.DOTALL)
-_AFTER = re.compile(_BLANK + rb"([,}])")
+_COLON = re.compile(_BLANK + rb":" + _BLANK)
+_SCALAR = re.compile(rb'[^\s,{}\[\]"]+')
+_MARK = re.compile(rb'[\[\]{}"]')
+_AFTER = re.compile(_BLANK + rb"(?:,()" + _BLANK + rb"|\})")
+
+_values = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,40 +92,83 @@ def _begin(body: bytes) -> int:
 
 
 def _members(body: bytes, at: int) -> Iterator[_Member]:
+    """Every member in its order; a value that msgspec has seen is skipped by its length, others are walked through."""
     if body.startswith(b"}", at):
         return
+    seen = _seen(body)
     while True:
-        key = _KEY.match(body, at)
-        if key is None:
+        key_end = _string_end(body, at)
+        colon = _COLON.match(body, key_end)
+        if colon is None:
             raise _bad()
-        end = _value_end(body, key.end())
-        yield _Member(_name(key[1]), key.start(1), key.end(), end)
-        after = _AFTER.match(body, end)
-        if after is None:
-            raise _bad()
-        if after[1] == b"}":
+        name, value = _name(body[at:key_end]), colon.end()
+        end, after = _value(body, value, seen.get(name))
+        yield _Member(name, at, value, end)
+        if after[1] is None:
             return
         at = after.end()
 
 
+def _seen(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _values.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _value(body: bytes, at: int, seen: msgspec.Raw | None) -> tuple[int, re.Match[bytes]]:
+    """Where a value ends, and what follows it.
+
+    Of doubled members msgspec has kept the last. That does no harm: a whole value at whose end a comma or a brace
+    follows is the value that stands there.
+    """
+    if seen is not None:
+        raw = bytes(seen)
+        after = _AFTER.match(body, at + len(raw)) if body.startswith(raw, at) else None
+        if after is not None:
+            return at + len(raw), after
+    end = _value_end(body, at)
+    after = _AFTER.match(body, end)
+    if after is None:
+        raise _bad()
+    return end, after
+
+
 def _value_end(body: bytes, at: int) -> int:
-    """Where a value ends; inside of it only strings and brackets are looked at."""
-    if not body.startswith((b"{", b"["), at):
-        scalar = _SCALAR.match(body, at)
-        if scalar is None:
-            raise _bad()
-        return scalar.end()
+    if body.startswith(b'"', at):
+        return _string_end(body, at)
+    if body.startswith((b"{", b"["), at):
+        return _bracket_end(body, at)
+    scalar = _SCALAR.match(body, at)
+    if scalar is None:
+        raise _bad()
+    return scalar.end()
+
+
+def _bracket_end(body: bytes, at: int) -> int:
     depth = 0
-    for mark in _MARK.finditer(body, at):
-        sign = body[mark.start()]
-        if sign in b"{[":
-            depth += 1
-        elif sign in b"}]":
-            depth -= 1
-        elif len(mark[0]) == 1:
-            break  # a string that has no end
+    while (mark := _MARK.search(body, at)) is not None:
+        at = mark.end()
+        sign = mark[0]
+        if sign == b'"':
+            at = _string_end(body, mark.start())
+            continue
+        depth += 1 if sign in b"{[" else -1
         if depth == 0:
-            return mark.end()
+            return at
+    raise _bad()
+
+
+def _string_end(body: bytes, at: int) -> int:
+    if not body.startswith(b'"', at):
+        raise _bad()
+    quote = at
+    while (quote := body.find(b'"', quote + 1)) >= 0:
+        before = quote
+        while body[before - 1] == _BACKSLASH:
+            before -= 1
+        if (quote - before) % 2 == 0:
+            return quote + 1
     raise _bad()
 
 

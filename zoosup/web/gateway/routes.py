@@ -67,8 +67,8 @@ class Route:
 
 
 UPSTREAM_PREFIX = b"/upstream/"
-_LONGEST_NAME = 128
-"""Characters of a model's name, as in zoo.yaml."""
+_LONGEST_ENCODED = 3 * 128 + 1
+"""Bytes that a model's name and a slash can take in a path: zoo.yaml allows 128 characters."""
 
 _POST, _GET, _ANY = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS"), ()
 _JSON, _FORM = Where.JSON, Where.FORM
@@ -161,9 +161,10 @@ def split_upstream(rest: bytes, is_known: Callable[[str], bool]) -> tuple[str, b
     the name. DeniedError with 400 where what is left could be read as another host's address.
     """
     path, mark, query = rest.partition(b"?")
-    ends = [at for at, byte in enumerate(path) if byte == ord("/")] + [len(path)]
-    names = [(unquote(path[:end]), end) for end in ends if end <= 3 * _LONGEST_NAME]
-    known = [(name, end) for name, end in names if len(name) <= _LONGEST_NAME and is_known(name)]
+    ends = [at for at, byte in enumerate(path[:_LONGEST_ENCODED]) if byte == ord("/")]
+    ends += [len(path)] if len(path) < _LONGEST_ENCODED or not ends else []
+    names = [(unquote(path[:end]), end) for end in ends]
+    known = [(name, end) for name, end in names if is_known(name)]
     name, end = known[-1] if known else (unquote(path[: ends[0]]), ends[0])
     left = path[end:] or b"/"
     if left.startswith(b"//"):

@@ -1,0 +1,290 @@
+"""When the host itself runs short: which model has to go, before the kernel takes one.
+
+  soft      available < reserve: nothing is started, and idle on-demand models leave
+  hard      3 s under half the reserve, or under the reserve while the kernel says that everything stalls:
+            whoever has outgrown its need the most leaves, else the least valuable
+  critical  available < max(256 MiB, 1.5 %): the same choice, by SIGKILL at once
+
+One at a time, with proof between: not while a model is leaving or its memory is being waited for. Nobody is stopped
+where all that may be would give back less than 30 % of what is missing: then strangers hold the memory, and that is
+said instead. A GPU's pool knows soft alone, since no kernel kills for it: what is full there fails by itself. Stalls
+alone stop nothing: the kernel also counts those of strangers who thrash within a limit of their own.
+
+Amounts are signed bytes, times seconds. What can't be read or measured is never acted on.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from zoosup.core.placement import Room
+from zoosup.core.status import Cause, Model, Pool, Pressure, Run
+from zoosup.spec.units import describe_size
+
+SETTLED = 1.0
+"""Seconds under the reserve before an idle model is stopped for it: a compiler's peak is no pressure."""
+
+HARD_SECONDS = 3.0
+STALLED = 0.15
+"""The share of a second in which everything stalls that counts as pressure; PSI's own example for a trigger."""
+
+WORTH = 0.3
+"""The share of what is missing that must come back for a model to be stopped."""
+
+PACE = 0.25
+"""Seconds between looks while a pool is short: a server takes a gigabyte and more in one second."""
+
+PROOF = 1.0
+"""Seconds after a death in which even a critical reading may not have heard of it yet."""
+
+RELIEF = 16
+"""The part of the reserve (one in 16) by which it must be exceeded before a pool counts as no longer short."""
+
+NOISE = 64 * 2**20
+"""Bytes above its need that make no model an offender."""
+
+FADING = 600.0
+"""Seconds of idleness after which losing a model costs 1/e of its load time."""
+
+_SPARE, _DEMANDED, _BY_FILE = range(3)
+_LEAST_CRITICAL = 256 * 2**20
+_CRITICAL_SHARE = 15, 1000
+
+
+class Level(IntEnum):
+    """How badly a pool is short."""
+
+    SOFT = 1
+    HARD = 2
+    CRITICAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Strain:
+    """A pool that is short: how badly, by how much, and who has to go for it, if anybody.
+
+    `reason` is Soft, Hard or Critical; ExternalPressure where stopping models would not help.
+    """
+
+    pool: Pool
+    level: Level
+    reason: str
+    missing: int  # bytes up to the reserve
+    held: int  # bytes that our models hold here
+    freeable: int  # those of the ones that may be stopped at this level
+    message: str
+    wake_at: float
+    victim: str | None = None
+
+    def figures(self) -> Mapping[str, object]:
+        """The same for programs."""
+        return {
+            "pool": self.pool.id,
+            "available": self.pool.available,
+            "reserve": self.pool.reserve,
+            "missing": self.missing,
+            "held": self.held,
+            "freeable": self.freeable,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """A run that is known to hold something in the pool at hand."""
+
+    model: Model
+    run: Run
+    held: int
+    need: int
+
+    @property
+    def over(self) -> int:
+        return self.held - self.need
+
+
+def critical_below(pool: Pool) -> int:
+    """Bytes: max(256 MiB, 1.5 %), but at most a quarter of the reserve.
+
+    1.5 % of a large host is more than its whole reserve, which may be filled in good order; and so it is where the
+    file says that a small reserve will do.
+    """
+    share = pool.total * _CRITICAL_SHARE[0] // _CRITICAL_SHARE[1]
+    return min(max(_LEAST_CRITICAL, share), pool.reserve // 4)
+
+
+def followed(before: Pressure | None, pool: Pool, now: float, stalled: float | None) -> Pressure:
+    """What is known of a pool's pressure after one more reading of it."""
+    known = before or Pressure(pool.id)
+    bound = pool.reserve + (pool.reserve // RELIEF if known.short_since is not None else 0)
+    return Pressure(
+        pool.id,
+        _since(known.short_since, pool, bound, now),
+        _since(known.low_since, pool, pool.reserve // 2, now),
+        None if pool.kind == "vram" else stalled,
+    )
+
+
+def _since(since: float | None, pool: Pool, bound: int, now: float) -> float | None:
+    if pool.available is None or pool.available >= bound:
+        return None
+    return now if since is None else since
+
+
+def judge(room: Room) -> tuple[Strain, ...]:
+    """The pools that are short, worst first; at most one of them has a victim."""
+    strained = [
+        (level, pressure, pool)
+        for node in room.observed.nodes
+        for pressure in node.pressures
+        for pool in node.pools
+        if pool.id == pressure.pool and (level := _level(pool, pressure, room.observed.now)) is not None
+    ]
+    found: list[Strain] = []
+    for level, pressure, pool in sorted(strained, key=lambda s: (-s[0], s[2].node, s[2].id)):
+        acted = any(strain.victim is not None for strain in found)
+        found.append(_Weighing(room, pool, level, pressure).answer(may_act=not acted))
+    return tuple(found)
+
+
+def _level(pool: Pool, pressure: Pressure, now: float) -> Level | None:
+    if pool.available is None or pressure.short_since is None:
+        return None
+    if pool.kind == "vram":
+        return Level.SOFT
+    if pool.available < critical_below(pool):
+        return Level.CRITICAL
+    low = pressure.low_since is not None and now - pressure.low_since >= HARD_SECONDS
+    stalls = pressure.stalled is not None and pressure.stalled >= STALLED
+    return Level.HARD if low or (stalls and pool.available < pool.reserve) else Level.SOFT
+
+
+class _Weighing:
+    """One pool that is short, and whoever holds something in it."""
+
+    def __init__(self, room: Room, pool: Pool, level: Level, pressure: Pressure) -> None:
+        assert pool.available is not None  # noqa: S101 - an unknown pool has no level
+        self._room = room
+        self._pool = pool
+        self._level = level
+        self._pressure = pressure
+        self._available = pool.available
+        self._missing = pool.reserve - pool.available
+        self._tenants = list(self._known())
+        self._eligible = [t for t in self._tenants if self._may_go(t)]
+
+    def answer(self, *, may_act: bool) -> Strain:
+        held, freeable = _sum(self._tenants), _sum(self._eligible)
+        external = not self._worth(held)
+        act = may_act and self._due() and self._missing > 0 and self._worth(freeable)
+        victim = self._victim() if act else None
+        return Strain(
+            pool=self._pool,
+            level=self._level,
+            reason="ExternalPressure" if external else self._level.name.title(),
+            missing=self._missing,
+            held=held,
+            freeable=freeable,
+            message=self._message(victim, held, freeable),
+            wake_at=self._room.observed.now + PACE,
+            victim=victim.model.name if victim is not None else None,
+        )
+
+    def _known(self) -> Iterator[_Tenant]:
+        for model in self._room.observed.models.values():
+            run = model.run
+            held = (
+                run.measured.get(self._pool.id) if run is not None and run.node == self._pool.node else None
+            )
+            if run is not None and held is not None and held > 0:
+                yield _Tenant(model, run, held, self._room.promised_to(model, run).get(self._pool.id, 0))
+
+    def _may_go(self, tenant: _Tenant) -> bool:
+        if tenant.model.name in self._room.leaving:
+            # What is on its way out can't be sent there again, but it can be made to hurry.
+            return self._level is Level.CRITICAL and not tenant.run.stuck
+        return self._level is not Level.SOFT or self._is_spare(tenant)
+
+    def _is_spare(self, tenant: _Tenant) -> bool:
+        """On demand, and nobody demands it."""
+        model = tenant.model
+        return self._room.spec_of(model).on_demand and not self._room.observed.demand_for(model.name).busy
+
+    def _due(self) -> bool:
+        """Whether it is time to act, and what was done before has shown what it was worth."""
+        now, going = self._room.observed.now, [run for run in self._going() if not run.stuck]
+        cooling = [c for c in self._room.cooling if c.node == self._pool.node and c.pool == self._pool.id]
+        if self._level is Level.CRITICAL:
+            killed = any(run.leaving is not None and run.leaving.at_once for run in going)
+            return not killed and all(now - c.since >= PROOF for c in cooling)
+        since = self._pressure.short_since
+        settled = since is not None and now - since >= SETTLED
+        return not cooling and not any(map(self._helps, going)) and (settled or self._level is Level.HARD)
+
+    def _going(self) -> Iterator[Run]:
+        for model in self._room.observed.models.values():
+            if model.run is not None and model.name in self._room.leaving:
+                yield model.run
+
+    def _helps(self, run: Run) -> bool:
+        """Whether what this run gives back has to be seen first: it was sent for that, or holds enough."""
+        sent = run.leaving is not None and run.leaving.cause is Cause.PRESSURE
+        return sent or self._worth(run.measured.get(self._pool.id, 0))
+
+    def _victim(self) -> _Tenant | None:
+        hastened = [t for t in self._eligible if t.model.name in self._room.leaving and self._worth(t.held)]
+        if hastened:
+            return max(hastened, key=lambda t: (t.held, t.model.name))
+        staying = [t for t in self._eligible if t.model.name not in self._room.leaving]
+        offenders = [t for t in staying if t.over > NOISE and self._worth(t.over)]
+        if offenders and self._level is not Level.SOFT:
+            return max(offenders, key=lambda t: (t.over, t.model.name))
+        # One that alone gives little back goes only where there is none that gives more.
+        candidates = [t for t in staying if self._worth(t.held)] or staying
+        return min(candidates, key=self._value, default=None)
+
+    def _worth(self, amount: int) -> bool:
+        return amount > 0 and amount >= WORTH * self._missing
+
+    def _value(self, tenant: _Tenant) -> tuple[int, bool, int, float, str]:
+        """What losing it means, least first: on demand and idle, on demand, then by the order of `active`."""
+        name, wanted = tenant.model.name, self._room.wanted
+        group = _BY_FILE
+        if self._room.spec_of(tenant.model).on_demand:
+            group = _SPARE if self._is_spare(tenant) else _DEMANDED
+        place = wanted.index(name) if name in wanted else len(wanted)
+        active = name in self._room.spec.active
+        ranked = active or group == _BY_FILE
+        return group, active, -place if ranked else 0, self._cost(tenant), name
+
+    def _cost(self, tenant: _Tenant) -> float:
+        """Seconds that loading it again takes, fading while nobody uses it."""
+        now, run = self._room.observed.now, tenant.run
+        loaded = run.ready_at if run.ready_at is not None else now
+        load_time = tenant.model.load_time
+        demand = self._room.observed.demand_for(tenant.model.name)
+        used = now if demand.busy else max(demand.last_used or loaded, loaded)
+        cost = load_time if load_time is not None else max(0.0, loaded - run.booked_at)
+        return cost * math.exp(-max(0.0, now - used) / FADING)
+
+    def _message(self, victim: _Tenant | None, held: int, freeable: int) -> str:
+        pool = self._pool
+        short = f"{describe_size(self._missing)} missing" if self._missing > 0 else "recovering"
+        text = (
+            f"{pool.id}: {describe_size(self._available)} available, reserve {describe_size(pool.reserve)}, "
+            f"{short}; models hold {describe_size(held)}"
+        )
+        if self._pressure.stalled:
+            text += f", everything stalls {self._pressure.stalled:.0%} of the time"
+        if victim is not None:
+            over = f", {describe_size(victim.over)} above its need" if victim.over > NOISE else ""
+            return f"{text}; {victim.model.name} goes: it holds {describe_size(victim.held)}{over}"
+        if not self._worth(held):
+            return f"{text}: others hold the rest, and stopping models would not help"
+        if not self._worth(freeable):
+            return f"{text}; none is idle on demand and worth stopping, nothing is started"
+        return f"{text}; nothing is started"
+
+
+def _sum(tenants: Iterable[_Tenant]) -> int:
+    return sum(t.held for t in tenants)
