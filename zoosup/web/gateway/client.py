@@ -206,9 +206,8 @@ class Client(asyncio.Protocol):
         if request.head.chunked:
             pieces, self._at = self._chunks.feed(data, at)
             if pieces:
-                self._take(
-                    request, b"".join(pieces)
-                )  # together: a list of single bytes takes forty times their room
+                # Together: a list of single bytes takes forty times their room.
+                self._take(request, b"".join(pieces))
             complete = self._chunks.done
         else:
             missing = request.length - request.size
