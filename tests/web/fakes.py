@@ -39,6 +39,7 @@ def model(phase: str, **more: Any) -> dict[str, Any]:
         "inflight": 0,
         "waiting": 0,
         "load_time": None,
+        "aliases": [],
         "override": None,
         "description": "",
         "conditions": [],
