@@ -1,5 +1,6 @@
 """Every zoo.yaml that ships is valid, and keeps the promises of its comments."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def read(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_an_example_is_valid(file):
     assert read(file).active
+
+
+def test_every_whole_file_in_the_readme_is_valid():
+    blocks = re.findall(r"```yaml\n(.*?)```", (EXAMPLES.parent / "README.md").read_text(), re.DOTALL)
+    whole = [text for text in blocks if text.startswith("active:")]
+    assert 2 == len(whole)
+    for text in whole:
+        assert parse(text, path="README.md", environ={}).models
 
 
 def test_there_are_examples():
