@@ -10,7 +10,7 @@ from zoosup.core.derive import PROGRAM
 from zoosup.core.estimate import UNKNOWN_RAM, need
 from zoosup.core.learning import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
 from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.status import ExitReason, Run
+from zoosup.core.status import Cause, ExitReason, Leaving, Run
 from zoosup.core.weights import FileFacts, WeightFacts
 
 MIB = 2**20
@@ -68,6 +68,16 @@ def test_an_oom_teaches_that_15_percent_more_than_it_had_is_the_least():
     assert lesson.floor == lesson_of(a_run(peak={}), 0.0, KILLED).floor
     grown = lesson_of(a_run(peak={"ram": 10 * GIB}), HEALTHY, KILLED)
     assert grown.floor == 11.5 * GIB
+
+
+def test_a_run_that_the_guard_had_to_stop_because_it_had_outgrown_its_need_teaches_the_same():
+    """Else it would come back as soon as what it declares is free, and be stopped again, for ever."""
+    left = Leaving(Cause.PRESSURE, "memory is short", 0.0)
+    grown = {"outgrown": {"ram": 4 * GIB}, "reserved": {"ram": 10 * GIB}, "peak": {"ram": 10 * GIB}}
+    lesson = lesson_of(a_run(leaving=left, **grown), HEALTHY)
+    assert (11.5 * GIB, False) == (lesson.floor, lesson.healthy)
+    bystander = lesson_of(a_run(leaving=left), HEALTHY)
+    assert (0, True) == (bystander.floor, bystander.healthy)
 
 
 def test_the_fullest_gpu_counts_and_one_that_can_not_be_read_is_no_empty_one():

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zoosup.web.gateway.hall import Hall
 
 _T = TypeVar("_T")
-_REMEMBERED = 1024
-_SHORT = 4096
+_REMEMBERED = 512
+_SHORT = 2048
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
 _LENGTH = len("\r\nContent-Length: ")
 _MOST_DIGITS = 18
