@@ -69,7 +69,7 @@ def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> Lesson | N
 
     `ready_for` is the longest time, in seconds, that it was ready without a break.
     """
-    killed = _ran_out(run, end)
+    killed = _ran_out(run, ready_for, end)
     if not run.fingerprint or not (run.peak or killed):
         return None
     booked = {pool for pool in run.reserved if pool.startswith(VRAM)}
@@ -86,13 +86,14 @@ def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> Lesson | N
     )
 
 
-def _ran_out(run: Run, end: Exit | None) -> bool:
+def _ran_out(run: Run, ready_for: float, end: Exit | None) -> bool:
     """Whether it was ended for want of memory, by the kernel or, having outgrown its need, by the guard before it.
 
-    Without this lesson it would come back as soon as what it declares is free, and be stopped again, for ever.
+    Without this lesson it would come back as soon as what it declares is free, and be stopped again, for ever. One
+    that has served well for long has leaked: a fresh start is what helps it.
     """
-    stopped = run.leaving is not None and run.leaving.cause is Cause.PRESSURE and bool(run.outgrown)
-    return stopped or (end is not None and end.reason is ExitReason.OOM_KILLED)
+    grew = run.leaving is not None and run.leaving.cause is Cause.PRESSURE and bool(run.outgrown)
+    return (grew and ready_for < HEALTHY) or (end is not None and end.reason is ExitReason.OOM_KILLED)
 
 
 def after(lessons: Lessons, lesson: Lesson) -> Lessons:
