@@ -13,7 +13,7 @@ Eternal Zoo
 llama-swap
   checks no memory                                             test_what_can_never_fit_…
   unloads a model whose client has timed out                   test_a_client_that_gives_up_…
-  starves a model behind two overlapping clients               test_two_overlapping_clients_…
+  starves a model behind two overlapping clients               test_overlapping_clients_…
   refuses the eleventh request                                 test_clients: test_forty_requests_at_once_…
   ends a dead model's stream as if it were complete            test_a_model_killed_in_mid_stream_…
   says "unspecific error" of a failed start                    test_a_model_that_can_not_be_loaded_…
@@ -158,20 +158,22 @@ def test_a_stream_is_finished_before_its_model_makes_room_and_both_clients_are_a
     assert "ready" == phases(zoo)["b"]
 
 
-def test_two_overlapping_clients_of_one_model_do_not_starve_another(zoo):
+def test_overlapping_clients_of_one_model_do_not_starve_another(zoo):
     over = threading.Event()
 
-    def keep_asking():
+    def keep_asking(late):
+        time.sleep(late)
         served = 0
         while not over.is_set():
-            ask(zoo, "a", max_tokens=300)
+            ask(zoo, "a", max_tokens=800, extra_body={"ignore_eos": True})
             served += 1
         return served
 
     ask(zoo, "a")
-    with ThreadPoolExecutor(2) as pool:
-        overlapping = [pool.submit(keep_asking) for _ in range(2)]
+    with ThreadPoolExecutor(3) as pool:
+        overlapping = [pool.submit(keep_asking, late) for late in (0.0, 0.2, 0.4)]
         try:
+            time.sleep(0.6)
             began = time.monotonic()
             answer = ask(zoo, "b")
             waited = time.monotonic() - began
