@@ -265,6 +265,8 @@ class Front:
 
 def _name(request: Request) -> Named:
     head = request.head
+    if head.encoded and request.size:
+        raise answers.encoded(head.text(b"content-encoding"))
     return model_of(request.body(), head.text(b"content-type"), head.route.query)
 
 
