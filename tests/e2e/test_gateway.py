@@ -47,7 +47,10 @@ from .talking import HELLO, ask, client, curl  # noqa: E402
 LONG = 3000
 """Tokens of a stream: some seconds of a llama-server."""
 
-FLAGS = "--host ${HOST} --port ${PORT} -c 65536 -b 32 -ub 32 --parallel 4 --no-webui --cache-ram 0 --fit off"
+FLAGS = (
+    "--threads 1 --host ${HOST} --port ${PORT} -c 65536 -b 32 -ub 32 --parallel 4 --no-webui --cache-ram 0"
+    " --fit off"
+)  # one thread: several spin for each other on a busy host
 
 ZOO = """\
 active: []
