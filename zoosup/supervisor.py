@@ -6,6 +6,7 @@ Knows every part by name and no policy at all.
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import hashlib
 import logging
 import os
@@ -104,6 +105,7 @@ def run(settings: Settings) -> int:
         _log.warning("%s", warning)
     faulthandler.enable()  # a watchdog's SIGABRT then leaves a traceback
     _allow_many_descriptors()
+    _settle()
     store = StateDirectory(settings.state_directory)
     store.lock()
     try:
@@ -122,6 +124,12 @@ def _allow_many_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS refuses its own "infinity"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _settle() -> None:
+    """Leave what was imported out of every later collection of garbage: each would stop passes and clients for it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _environment() -> dict[str, str]:

@@ -24,6 +24,7 @@ from zoosup.spec.parse import HOST
 
 _Told = TypeVar("_Told")
 
+_READY, _STOP = Phase.READY, Override.STOP  # looking up an enum's member takes time
 _SERVES = frozenset({Phase.READY, Phase.UNREADY})
 
 _log = logging.getLogger(__name__)
@@ -228,16 +229,18 @@ class Leases:
 
     def _open(self, model: str, line: _Line) -> Run | None:
         """The run that one more client may use now."""
-        known = self._zoo.models.get(model)
-        if known is None or known.phase is not Phase.READY or known.run is None:
+        zoo = self._zoo
+        known = zoo.models.get(model)
+        if known is None or known.phase is not _READY:
             return None
-        if known.run.leaving is not None or known.override is Override.STOP or self._zoo.shutdown:
+        run = known.run
+        if run is None or run.leaving is not None or known.override is _STOP or zoo.shutdown:
             return None
-        spec = self._zoo.spec.models.get(model)
+        spec = zoo.spec.models.get(model)
         if spec is None:
             return None
-        full = spec.max_inflight and len(line.held.get(known.run.id, ())) >= spec.max_inflight
-        return None if full else known.run
+        limit = spec.max_inflight
+        return None if limit and len(line.held.get(run.id, ())) >= limit else run
 
     def _lend(self, line: _Line, model: str, run: Run, holder: Holder) -> Lease:
         lease = Lease(self, model, run, holder)

@@ -173,7 +173,7 @@ class Front:
             self._begin(client, request, model)
 
     def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:
-        body, kind = request.body(), request.head.text(b"content-type")
+        body, kind = request.body(), request.head.content_type
 
         def begin(changed: bytes) -> None:
             request.parts = [changed]
@@ -267,7 +267,7 @@ def _name(request: Request) -> Named:
     head = request.head
     if head.encoded and request.size:
         raise answers.encoded(head.text(b"content-encoding"))
-    return model_of(request.body(), head.text(b"content-type"), head.route.query)
+    return model_of(request.body(), head.content_type, head.route.query)
 
 
 class Reading:

@@ -12,6 +12,7 @@ import httptools
 
 _HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade):[^\r]*", re.IGNORECASE)
 _CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
+_USUAL = [b" keep-alive"]
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
@@ -33,7 +34,7 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
     kept = _HOP_BY_HOP.sub(b"", head)
     if len(kept) != len(head):
         values = _CONNECTION.findall(head)
-        if values:
+        if values and values != _USUAL:
             named = {word.strip() for word in b",".join(values).lower().split(b",")}
             kept = kept if named <= _HARMLESS else _without(kept, named.__contains__)
         head = kept
@@ -41,7 +42,7 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
         head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:
         head = _without(head, lambda name: name.startswith(b"access-control-"))
-    return b"%b\r\n%b%b\r\n" % (head, told, connection)
+    return b"".join((head, b"\r\n", told, connection, b"\r\n"))
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:

@@ -138,6 +138,11 @@ class Head:
         return b"".join(line + b"\r\n" for line in self._kept)
 
     @cached_property
+    def content_type(self) -> str:
+        """What the body is said to be, "" where nothing is said."""
+        return self.text(b"content-type")
+
+    @cached_property
     def credentials(self) -> bytes:
         """The lines with keys, each with a line end."""
         return b"".join(line + b"\r\n" for line in self._credentials)
@@ -184,9 +189,7 @@ class Request:
         if head.chunked and head.streamed:
             framing = b"Transfer-Encoding: chunked\r\n"
         elif head.has_body:
-            framing = b"Content-Length: %d\r\n" % (
-                self.length if head.streamed else sum(map(len, self.parts))
-            )
+            framing = b"Content-Length: %d\r\n" % (self.length if head.streamed else len(self.body()))
         elif head.upgrade:
             framing = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.found[b"upgrade"]
         else:
