@@ -90,7 +90,8 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.PARKED, _P.STOPPING})},
     Held: {**dict.fromkeys(_RESTING, _RESTING), _P.PARKED: frozenset({_P.PARKED})},
     ProbedReady: {
-        _P.STARTING: frozenset({_P.READY}),
+        # An answer from before it slept leaves one that wakes where it is.
+        _P.STARTING: frozenset({_P.READY, _P.STARTING}),
         _P.UNREADY: frozenset({_P.READY}),
         _P.READY: frozenset({_P.READY}),
         _P.PARKING: frozenset({_P.PARKING}),
