@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from zoosup.core.status import Phase
+from zoosup.runtime import snapshot
 
 from .test_leases import Client, put
 
@@ -224,3 +225,24 @@ async def test_a_snapshot_tells_what_it_holds_asleep(host, zoo):
         k: v for k, v in seen["memory"]["ram"].items() if k in {"need", "reserved", "held"}
     }
     assert zoo.board.snapshot["converged"] is True
+
+
+async def test_zoosup_plan_says_who_would_sleep_and_who_would_wake(host, zoo):
+    def foretold():
+        zoo.zoo.demand = zoo.reconciler.leases.demand()
+        actions = snapshot.foretold(zoo.zoo.imagine(None, "zoo.yaml"))["actions"]
+        return [a for a in actions if a["action"] in {"park", "wake"}]
+
+    sleepy(host, "a", "b")
+    await put(zoo, host, text(a="", b=""))
+    await use(zoo, "a")
+    await use(zoo, "b")
+    ahead = Client(zoo, "a")
+    sleep = {"action": "park", "model": "b", "cause": "MadeRoom", "asleep": {"ram": GIB}}
+    assert [sleep | {"message": "makes room for a"}] == foretold()
+    ahead.ticket.cancel()
+    host.kill("b")
+    await zoo.until("b", "stopped")
+    await asyncio.sleep(5)
+    Client(zoo, "a")
+    assert [("wake", "a", {"ram": 4 * GIB})] == [(a["action"], a["model"], a["need"]) for a in foretold()]
