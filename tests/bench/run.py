@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
-from tests.bench import prewarm, pure, zoo
+from tests.bench import gateway, prewarm, pure, zoo
 from tests.bench.figures import Figure, table
 
 BENCHES = {
@@ -27,6 +27,7 @@ BENCHES = {
     "crash": zoo.crash,
     "idle": zoo.idle,
     "prewarm": prewarm.prewarm,
+    "gateway": gateway.figures,
 }
 
 

@@ -26,6 +26,7 @@ active: [{active}]
 budget: {{ram: {budget}, ram_reserve: 64MiB}}
 switch: {{strategy: {strategy}}}
 status: {{listen: "127.0.0.1:{port}"}}
+gateway: false
 models:
 """
 MODEL = """\

@@ -12,7 +12,7 @@ from zoosup.host.ports import PoolReading
 
 from .fakes import GIB, pool, snapshot
 
-GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: %d}\nstatus: {listen: null}\n"
+GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: %d}\nstatus: {listen: null}\ngateway: false\n"
 
 
 def free_port() -> int:

@@ -209,7 +209,8 @@ class TestThePool:
 
 def test_the_listing_has_a_model_on_each_line_and_is_never_wrapped():
     long = model("pending", reason="WaitingForMemory", message=LONG)
-    lines = plain(listing(snapshot({"a": model("ready"), "org/b:8b": long}))).splitlines()
+    busy = model("ready", inflight=3, waiting=2)
+    lines = plain(listing(snapshot({"a": busy, "org/b:8b": long}))).splitlines()
     assert (
         "zoosup 0.1.0 default on box, pid 4242: running, converged, generation 3 of /srv/zoo.yaml" == lines[0]
     )
@@ -227,12 +228,37 @@ def test_the_listing_has_a_model_on_each_line_and_is_never_wrapped():
         "UP",
         "RESTARTS",
         "LAST_EXIT",
+        "REQUESTS",
         "WHY",
     ] == (lines[2].split())
-    assert ["a", "ready", "yes", "4711", "8001", "1.5", "GiB", "2", "GiB", "1h00m", "-", "-", "-"] == lines[
-        3
-    ].split()
+    assert [
+        "a",
+        "ready",
+        "yes",
+        "4711",
+        "8001",
+        "1.5",
+        "GiB",
+        "2",
+        "GiB",
+        "1h00m",
+        "-",
+        "-",
+        "3+2",
+        "-",
+    ] == lines[3].split()
     assert lines[4].endswith(f"WaitingForMemory: {LONG}")
+
+
+def test_a_model_that_clients_ask_for_tells_how_many_they_are():
+    asked = model("ready", on_demand=True, active=False, inflight=3, waiting=2, aliases=["gpt-4o-mini"])
+    shown = words(page(snapshot({"a": asked}) | {"gateway": "127.0.0.1:8080"}, 100))
+    assert "requests: 3 being answered, 2 waiting for it" in shown
+    assert "gateway 127.0.0.1:8080" in shown
+    assert "◌ a" in shown
+    told = words(detail("a", asked, NOW, None))
+    assert "on demand" in told
+    assert "gpt-4o-mini" in told
 
 
 def test_the_detail_has_everything_the_log_of_the_last_run_included():

@@ -6,10 +6,11 @@ from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB, a_model, an_exit
 from zoosup.core import learning
+from zoosup.core.derive import PROGRAM
 from zoosup.core.estimate import UNKNOWN_RAM, need
 from zoosup.core.learning import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
 from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.status import ExitReason, Run
+from zoosup.core.status import Cause, ExitReason, Leaving, Run
 from zoosup.core.weights import FileFacts, WeightFacts
 
 MIB = 2**20
@@ -67,6 +68,17 @@ def test_an_oom_teaches_that_15_percent_more_than_it_had_is_the_least():
     assert lesson.floor == lesson_of(a_run(peak={}), 0.0, KILLED).floor
     grown = lesson_of(a_run(peak={"ram": 10 * GIB}), HEALTHY, KILLED)
     assert grown.floor == 11.5 * GIB
+
+
+def test_a_run_that_the_guard_had_to_stop_because_it_had_outgrown_its_need_teaches_the_same():
+    """Else it would come back as soon as what it declares is free, and be stopped again, for ever."""
+    left = Leaving(Cause.PRESSURE, "memory is short", 0.0)
+    grown = {"outgrown": {"ram": 4 * GIB}, "reserved": {"ram": 10 * GIB}, "peak": {"ram": 10 * GIB}}
+    lesson = lesson_of(a_run(leaving=left, **grown), HEALTHY - 1)
+    assert (11.5 * GIB, False) == (lesson.floor, lesson.healthy)
+    for spared in (a_run(leaving=left), a_run(leaving=left, **grown)):
+        lesson = lesson_of(spared, HEALTHY)
+        assert (0, True) == (lesson.floor, lesson.healthy), "it was needed elsewhere, or has leaked"
 
 
 def test_the_fullest_gpu_counts_and_one_that_can_not_be_read_is_no_empty_one():
@@ -147,7 +159,7 @@ def test_a_derived_need_is_lowered_by_three_healthy_runs_and_mapped_weights_stay
     for few in (1, 2):
         assert DERIVED == learned(*[low] * few)
     found = learned(*[low] * 3)
-    assert ("learned", {"ram": 210 * MIB + TENSORS}) == (found.source, found.amounts)
+    assert ("learned", {"ram": 210 * MIB + TENSORS + PROGRAM}) == (found.source, found.amounts)
     assert ["the most of 3 runs, 200 MiB, + 5 %", "mapped"] == [found.terms[0].how, found.terms[1].name]
 
 
@@ -159,7 +171,7 @@ def test_runs_that_were_not_healthy_lower_nothing():
 def test_weights_that_are_read_are_in_the_peak_already():
     command = f"{COMMAND} --no-mmap"
     found = learned(*[a_lesson(TENSORS + GIB // 2, mapped=50 * MIB)] * 3, command=command)
-    assert {"ram": learning._percent(TENSORS + GIB // 2, 105)} == found.amounts
+    assert {"ram": learning._percent(TENSORS + GIB // 2, 105) + PROGRAM} == found.amounts
 
 
 def test_one_run_raises_a_derived_need_at_once_healthy_or_not():

@@ -67,7 +67,11 @@ class Daemon:
             killed_at = [str(HERE / "killed_at.py"), str(deadly), str(self.points), str(self.armed)]
             command = [sys.executable, *killed_at]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ZOOSUP_", "NOTIFY_"))}
-        env = kept | {"ZOOSUP_STATE_DIR": str(self.state), "ZOOSUP_STATUS_LISTEN": "none"}
+        env = kept | {
+            "ZOOSUP_STATE_DIR": str(self.state),
+            "ZOOSUP_STATUS_LISTEN": "none",
+            "ZOOSUP_GATEWAY_LISTEN": "none",
+        }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "run", str(self.home / "zoo.yaml")],

@@ -123,6 +123,10 @@ class Zoosup:
     def model(self, name: str) -> dict[str, Any]:
         return self.status()["models"][name]
 
+    def gateway(self) -> str:
+        """The base URL of the gateway, once it listens."""
+        return f"http://{self.wait(lambda s: s['gateway'], 'the gateway to listen')['gateway']}"
+
     def pid(self, name: str) -> int:
         pid = self.model(name)["pid"]
         assert pid is not None, f"{name} has no process"

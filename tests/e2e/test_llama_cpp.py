@@ -16,6 +16,7 @@ ZOO = """\
 active: a
 budget: {{ram: 300MiB, ram_reserve: 64MiB}}
 status: {{listen: "127.0.0.1:{status}"}}
+gateway: false
 defaults:
   memory: {{ram: 240MiB}}
   ready: {{http: /health, deadline: 1m}}

@@ -22,7 +22,7 @@ openai = pytest.importorskip("openai", reason="needs the dependency group e2e")
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
-PORTS = {"small": "18101", "medium": "18102", "large": "18103", "status": "8081"}
+PORTS = {"small": "18101", "medium": "18102", "large": "18103", "status": "8081", "gateway": "8080"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def zoo(checkout, zoosup):
     pristine = (ROOT / "examples/quickstart/zoo.yaml").read_text()
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     text = re.sub(
-        r"\b(18101|18102|18103|8081)\b",
+        r"\b(18101|18102|18103|8081|8080)\b",
         lambda found: str(next(ports[name] for name, old in PORTS.items() if old == found[0])),
         pristine,
     )

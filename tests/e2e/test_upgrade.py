@@ -14,6 +14,7 @@ ZOO = """\
 active: a
 budget: {{ram: 1GiB, ram_reserve: 64MiB}}
 status: {{listen: "127.0.0.1:{status}"}}
+gateway: false
 models:
   a:
     command: [python, -m, zoosup.demo, --port, "${{PORT}}", --ram, 16MiB, --load-time, 100ms]

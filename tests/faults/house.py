@@ -32,6 +32,7 @@ HEAD = """\
 active: [{active}]
 budget: {{ram: 8GiB, ram_reserve: 64MiB}}
 status: {{listen: "127.0.0.1:{port}"}}
+gateway: false
 defaults:
   memory: {{ram: 24MiB}}
   stop: {{grace: 500ms}}

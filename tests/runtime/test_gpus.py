@@ -216,3 +216,25 @@ def test_what_can_not_be_told_stays_as_it_was_known(told):
     assert {"ram": 5} == holdings(a_run(), 5, {1, 2}, [reading(told)])
     known = a_run(measured={"ram": 1, "vram:GPU-a": 12})
     assert {"ram": 5, "vram:GPU-a": 12} == holdings(known, 5, {1, 2}, [reading(told)])
+
+
+@pytest.mark.looptime
+async def test_what_a_guess_took_on_its_gpu_is_what_it_is_booked_with_the_next_time(host, zoo):
+    host.behave("a", holds=GIB)
+    host.cards.holds = {"a": 6 * GIB}
+    host.save("active: a\nbudget: {vram_reserve: 0B}\nmodels:\n  a: {command: [serve, a]}\n")
+    await zoo.until("a", "ready")
+    before = booked(zoo)
+    assert {"ram": 8 * GIB, "vram": 8 * GIB} == before
+    await asyncio.sleep(70)
+    await zoo.desk.restart("a")
+    await asyncio.sleep(5)
+    await zoo.until("a", "ready")
+    assert {"ram": 1.1 * GIB, "vram": 6.6 * GIB} == pytest.approx(booked(zoo))
+    memory = zoo.board.snapshot["models"]["a"]["memory"]
+    assert {"learned"} == {each["source"] for each in memory.values()}
+
+
+def booked(zoo, model="a"):
+    run = zoo.zoo.models[model].run
+    return {pool.partition(":")[0]: amount for pool, amount in run.reserved.items()}

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.runtime.test_leases import Client
+from zoosup.core.learning import HEALTHY
 
 pytestmark = pytest.mark.looptime
 
@@ -67,6 +68,7 @@ async def test_a_model_that_takes_memory_very_fast_is_killed_at_once(host, zoo, 
     host.behave("a", holds=4 * GIB, ignores_term=True)
     host.save(file({"a": "4GiB"}, "a", RESERVE))
     await zoo.until("a", "ready")
+    await asyncio.sleep(HEALTHY + 5)  # what it grows to later is a leak, and no lesson
     await grow(host, "a", 1200 * MIB)
     end = zoo.zoo.models["a"].last_exit
     await zoo.until("a", "ready")
@@ -80,6 +82,7 @@ async def test_the_end_of_a_model_that_went_counts_as_no_crash(host, zoo, file):
     host.behave("a", holds=4 * GIB)
     host.save(file({"a": "4GiB"}, "a", RESERVE))
     await zoo.until("a", "ready")
+    await asyncio.sleep(HEALTHY + 5)  # what it grows to later is a leak, and no lesson
     await grow(host, "a", 500 * MIB)
     await zoo.until("a", "ready")
     model = zoo.zoo.models["a"]

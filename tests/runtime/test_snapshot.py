@@ -239,3 +239,12 @@ def test_a_plan_in_which_only_looks_are_due_changes_nothing(hands):
     zoo = a_zoo(hands, text_of({"a": {}}, []))
     zoo.models["a"] = replace(zoo.models["a"], reason="NotWanted")
     assert foretold(zoo)["changes"] is False
+
+
+def test_a_need_is_told_with_its_terms():
+    zoo = a_zoo(Hands(), text_of({"a": {"memory": {"ram": "2GiB"}}, "b": {"memory": "auto"}}, "a"))
+    shown = build(zoo, plan(zoo.spec, zoo.observed()), Stamps(zoo.clock.wall))["models"]
+    (declared,) = shown["a"]["memory"]["ram"]["terms"]
+    assert ("declared", 2 * GIB) == (declared["name"], declared["amount"])
+    (guess,) = shown["b"]["memory"]["ram"]["terms"]
+    assert guess["how"].startswith("a guess")

@@ -11,6 +11,7 @@ from zoosup.errors import NoSuchModelError
 from zoosup.runtime.board import Board
 from zoosup.runtime.journal import Journal
 from zoosup.spec.parse import parse
+from zoosup.web.gateway.counters import Counters
 
 GIB = 1 << 30
 NOW = 1_763_900_000.0
@@ -34,6 +35,11 @@ def model(phase: str, **more: Any) -> dict[str, Any]:
         "backoff_until": None,
         "last_exit": None,
         "memory": {"ram": memory(2 * GIB, 2 * GIB if live else 0, 3 * GIB // 2 if live else 0)},
+        "on_demand": False,
+        "inflight": 0,
+        "waiting": 0,
+        "load_time": None,
+        "aliases": [],
         "override": None,
         "description": "",
         "conditions": [],
@@ -231,6 +237,7 @@ class Faces:
 
     board: Board = field(default_factory=Board)
     logs: Logs = field(default_factory=Logs)
+    clients: Counters = field(default_factory=Counters)
     journal: Journal = field(init=False)
     commands: Commands = field(init=False)
 

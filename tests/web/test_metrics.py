@@ -34,6 +34,23 @@ async def test_pools_and_models_are_told_in_bytes(house):
     assert NOW - 3600 == found["zoosup_model_ready_timestamp_seconds", "model=a"]
 
 
+async def test_what_clients_of_the_gateway_were_answered_is_counted(house):
+    clients = house.faces.clients
+    clients.answered("a", 200)
+    clients.answered("a", 201)
+    clients.answered("a", 503)
+    clients.cancelled["a"] = 2
+    clients.waited["a"] = 1.5
+    clients.connections, clients.sent = 7, 4096
+    found = await scrape(house)
+    assert 2 == found["zoosup_gateway_requests_total", "model=a", "status=2xx"]
+    assert 1 == found["zoosup_gateway_requests_total", "model=a", "status=5xx"]
+    assert 2 == found["zoosup_gateway_cancelled_requests_total", "model=a"]
+    assert 1.5 == found["zoosup_gateway_wait_seconds_total", "model=a"]
+    assert 7 == found["zoosup_gateway_connections",]
+    assert 4096 == found["zoosup_gateway_sent_bytes_total",]
+
+
 async def test_what_is_unknown_is_left_out_and_never_0(house):
     house.faces.board.publish(snapshot(pools=[pool(free=None, foreign=None)]))
     found = await scrape(house)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoosup.cli.spans import Line, clean, line, wrapped
-from zoosup.cli.words import PHASE_STYLES, ago, is_bad, last_exit, size, span, why
+from zoosup.cli.words import PHASE_STYLES, ago, is_bad, last_exit, requests, role, size, span, why
 
 Model = Mapping[str, Any]
 
@@ -17,8 +17,7 @@ _LABEL = 12
 def detail(name: str, model: Model, now: float, width: int | None) -> list[Line]:
     """Everything that is known of one model."""
     phase = (model["phase"], PHASE_STYLES.get(model["phase"], ""))
-    role = "active" if model["active"] else "not active"
-    lines = [line((name, "bold"), "  ", phase, (f"  {role}", "dim"))]
+    lines = [line((name, "bold"), "  ", phase, (f"  {role(model)}", "dim"))]
     for label, text, style in _facts(model, now):
         lead = line((label.ljust(_LABEL), "dim"))
         lines += wrapped(text, width, 2, style, lead)
@@ -34,6 +33,7 @@ def _facts(model: Model, now: float) -> Iterator[tuple[str, str, str]]:
         yield "description", model["description"], ""
     if reason := why(model):
         yield "why", reason, "yellow"
+    yield from _clients(model)
     if model["backoff_until"]:
         yield "next try", f"in {span(model['backoff_until'] - now)}", ""
     if model["override"]:
@@ -56,6 +56,13 @@ def _facts(model: Model, now: float) -> Iterator[tuple[str, str, str]]:
         so = "yes" if each["status"] else "no"
         text = f"{each['reason']}, {ago(each['since'], now)}: {each['message']}"
         yield f"{each['type']} {so}", f" {text}", "yellow" if is_bad(each) else ""
+
+
+def _clients(model: Model) -> Iterator[tuple[str, str, str]]:
+    if model.get("aliases"):
+        yield "aliases", ", ".join(model["aliases"]), ""
+    if asked := requests(model):
+        yield "requests", asked.removeprefix("requests: "), "cyan"
 
 
 def _run(model: Model, now: float) -> Iterator[tuple[str, str, str]]:

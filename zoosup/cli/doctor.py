@@ -279,6 +279,8 @@ def _ports(ours: "Settings", spec: "ZooSpec | None") -> Iterator[Finding]:
     }
     if listen := ours.listen(spec.status.listen):
         wanted[listen] = "the status server"
+    if listen := ours.gateway(spec.gateway.listen if spec.gateway else None):
+        wanted[listen] = "the gateway"
     taken = [f"{address} (for {who})" for address, who in wanted.items() if _is_taken(address)]
     if taken:
         yield Finding("ports", FAIL, f"in use: {', '.join(taken)}", "end who listens there, or choose others")

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoosup.cli import pools
 from zoosup.cli.spans import Line, clean, flowed, line, wrapped
-from zoosup.cli.words import NONE, PHASE_STYLES, ago, is_bad, last_exit, pair, size, span, why
+from zoosup.cli.words import NONE, PHASE_STYLES, ago, is_bad, last_exit, pair, requests, size, span, why
 
 Model = Mapping[str, Any]
 Snapshot = Mapping[str, Any]
@@ -51,7 +51,20 @@ def listing(snapshot: Snapshot) -> list[Line]:
     lines += [line(pools.told(pool)) for pool in snapshot["pools"]]
     lines += [line("condition ", _told_condition(each, snapshot["at"])) for each in snapshot["conditions"]]
     rows: list[tuple[str, ...]] = [
-        ("MODEL", "PHASE", "ACTIVE", "PID", "PORT", "HELD", "NEED", "UP", "RESTARTS", "LAST_EXIT", "WHY")
+        (
+            "MODEL",
+            "PHASE",
+            "ACTIVE",
+            "PID",
+            "PORT",
+            "HELD",
+            "NEED",
+            "UP",
+            "RESTARTS",
+            "LAST_EXIT",
+            "REQUESTS",
+            "WHY",
+        )
     ]
     rows += [_told_model(name, model, snapshot["at"]) for name, model in snapshot["models"].items()]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
@@ -67,6 +80,7 @@ def _head(snapshot: Snapshot, width: int) -> list[Line]:
         line(("zoosup", "bold"), f" {snapshot['instance']} on {snapshot['node']}"),
         line(state),
         line((f"generation {config['generation']}", "dim")),
+        *([line((f"gateway {snapshot['gateway']}", "dim"))] if snapshot.get("gateway") else []),
         line((f"{clean(config['path'])}, read {ago(config['loaded_at'], now)}", "dim")),
     ]
     lines = flowed(items, width)
@@ -146,7 +160,7 @@ def _row(
     name: str, model: Model, cells: Sequence[str], name_width: int, colours: Mapping[str, str]
 ) -> list[Line]:
     style = PHASE_STYLES.get(model["phase"], "")
-    mark = ("● " if model["active"] else "○ ", colours.get(name, "dim"))
+    mark = ("● " if model["active"] else "◌ " if model.get("on_demand") else "○ ", colours.get(name, "dim"))
     quiet = "dim" if model["phase"] == "stopped" else ""
     data = [("  ", ""), (cells[0], style), ("  " + "  ".join(cells[1:]), quiet)]
     shown = (name, quiet or "bold")
@@ -182,6 +196,8 @@ def _below(model: Model, now: float, width: int, *, exits: bool) -> list[Line]:
     if reason:
         trouble = model["phase"] in {"failed", "backoff", "unready"}
         lines += wrapped(reason, width, 4, "red" if trouble else "yellow")
+    if asked := requests(model):
+        lines += wrapped(asked, width, 4, "cyan")
     if model["backoff_until"]:
         lines += wrapped(f"tried again in {span(model['backoff_until'] - now)}", width, 4, "dim")
     for each in model["conditions"]:
@@ -226,5 +242,6 @@ def _told_model(name: str, model: Model, now: float) -> tuple[str, ...]:
     _, _, pid, port, up, restarts, _ = _cells(model, now)
     held, need = (size(sum(each[key] for each in memory)) if memory else NONE for key in ("held", "need"))
     end = last_exit(model).replace(" ", ":") or NONE
-    active = "yes" if model["active"] else "no"
-    return (name, model["phase"], active, pid, port, held, need, up, restarts, end, why(model) or NONE)
+    active = "yes" if model["active"] else "on-demand" if model.get("on_demand") else "no"
+    asked = f"{model.get('inflight', 0)}+{model.get('waiting', 0)}" if requests(model) else NONE
+    return (name, model["phase"], active, pid, port, held, need, up, restarts, end, asked, why(model) or NONE)

@@ -30,6 +30,19 @@ _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _TRIVIAL = frozenset({"", "NotWanted"})
 
 
+def requests(model: Mapping[str, Any]) -> str:
+    """How many requests it answers and how many wait for it; nothing when nobody asks."""
+    answered, waiting = model.get("inflight", 0), model.get("waiting", 0)
+    parts = [f"{answered} being answered"] * bool(answered) + [f"{waiting} waiting for it"] * bool(waiting)
+    return ", ".join(parts) and f"requests: {', '.join(parts)}"
+
+
+def role(model: Mapping[str, Any]) -> str:
+    """What the file says of when it runs."""
+    words = ["active"] * bool(model["active"]) + ["on demand"] * bool(model.get("on_demand"))
+    return ", ".join(words) or "not active"
+
+
 def size(amount: float | None) -> str:
     """Bytes for people; unknown is never 0."""
     return "unknown" if amount is None else describe_size(int(amount))

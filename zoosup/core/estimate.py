@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from zoosup.core import learning
 from zoosup.core.commandline import OTHER, VLLM, Server, understand
-from zoosup.core.derive import Term, derive
+from zoosup.core.derive import PROGRAM, Term, derive
 from zoosup.core.learning import Prior
 from zoosup.core.lessons import NO_LESSONS, Lesson, Lessons
 from zoosup.core.offload import each_gpu, offloaded
@@ -46,7 +46,7 @@ class Need:
     each_gpu: int = 0  # of `vram`: bytes that every GPU takes once more when it is split
     fraction: float = 0.0  # of a GPU's whole memory that it takes however small it is
     yields: bool = False  # it runs without GPUs too, where none is large enough
-    mapped: int | None = None  # of RAM: weights that are page cache, not the processes' own; None: unknown
+    mapped: int | None = None  # of RAM: what is page cache, not the processes' own; None: unknown
 
     @property
     def whole_vram(self) -> int:
@@ -147,14 +147,14 @@ def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
 
 
 def _mapped(server: Server, facts: WeightFacts, terms: Sequence[Term]) -> int | None:
-    """Bytes of weights that llama.cpp leaves in the page cache; of other servers nobody knows before they run."""
+    """Bytes that llama.cpp leaves in the page cache, its own code among them; of others nobody knows beforehand."""
     if not server.understood:
         return None
     if not server.mmap:
-        return 0
+        return PROGRAM
     draft = facts.of(server.draft)
     own = sum(term.amount for term in terms if (term.name, term.pool) == ("weights", "ram"))
-    return own + (draft.tensors if draft is not None else 0)
+    return own + (draft.tensors if draft is not None else 0) + PROGRAM
 
 
 def _on_gpus(server: Server, facts: WeightFacts, terms: tuple[Term, ...]) -> Need:

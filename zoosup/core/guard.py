@@ -13,11 +13,11 @@ alone stop nothing: the kernel also counts those of strangers who thrash within 
 Amounts are signed bytes, times seconds. What can't be read or measured is never acted on.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from zoosup.core import eviction
 from zoosup.core.demand import yields
 from zoosup.core.placement import Room
 from zoosup.core.status import Cause, Model, Pool, Pressure, Run
@@ -44,9 +44,6 @@ RELIEF = 16
 
 NOISE = 64 * 2**20
 """Bytes above its need that make no model an offender."""
-
-FADING = 600.0
-"""Seconds of idleness after which losing a model costs 1/e of its load time."""
 
 _SPARE, _DEMANDED, _BY_FILE = range(3)
 _LEAST_CRITICAL = 256 * 2**20
@@ -266,11 +263,11 @@ class _Weighing:
         """Seconds that loading it again takes, fading while nobody uses it."""
         now, run = self._room.observed.now, tenant.run
         loaded = run.ready_at if run.ready_at is not None else now
-        load_time = tenant.model.load_time
         demand = self._room.observed.demand_for(tenant.model.name)
         used = now if demand.busy else max(demand.last_used or loaded, loaded)
-        cost = load_time if load_time is not None else max(0.0, loaded - run.booked_at)
-        return cost * math.exp(-max(0.0, now - used) / FADING)
+        took = tenant.model.load_time
+        load_time = took if took is not None else max(0.0, loaded - run.booked_at)
+        return eviction.Candidate(tenant.model.name, tenant.held, now - used, load_time).loss
 
     def _message(self, victim: _Tenant | None, held: int, freeable: int) -> str:
         pool = self._pool

@@ -23,7 +23,7 @@ from typing import Any
 from zoosup.core.admission import VRAM
 from zoosup.core.derive import Term
 from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.status import Exit, ExitReason, Run
+from zoosup.core.status import Cause, Exit, ExitReason, Run
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec
@@ -69,7 +69,7 @@ def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> Lesson | N
 
     `ready_for` is the longest time, in seconds, that it was ready without a break.
     """
-    killed = end is not None and end.reason is ExitReason.OOM_KILLED
+    killed = _ran_out(run, ready_for, end)
     if not run.fingerprint or not (run.peak or killed):
         return None
     booked = {pool for pool in run.reserved if pool.startswith(VRAM)}
@@ -84,6 +84,16 @@ def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> Lesson | N
         healthy=ready_for >= HEALTHY and "ram" in run.peak and not killed,
         floor=_percent(max(ram, run.reserved.get("ram", 0)), OOM_PERCENT) if killed else 0,
     )
+
+
+def _ran_out(run: Run, ready_for: float, end: Exit | None) -> bool:
+    """Whether it was ended for want of memory, by the kernel or, having outgrown its need, by the guard before it.
+
+    Without this lesson it would come back as soon as what it declares is free, and be stopped again, for ever. One
+    that has served well for long has leaked: a fresh start is what helps it.
+    """
+    grew = run.leaving is not None and run.leaving.cause is Cause.PRESSURE and bool(run.outgrown)
+    return (grew and ready_for < HEALTHY) or (end is not None and end.reason is ExitReason.OOM_KILLED)
 
 
 def after(lessons: Lessons, lesson: Lesson) -> Lessons:

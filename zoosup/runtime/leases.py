@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from zoosup.core.context import context_length
 from zoosup.core.demand import gateway
 from zoosup.core.refusal import Code, Refusal, RefusedError
 from zoosup.core.status import Demand, Model, Override, Phase, Run
@@ -310,7 +311,8 @@ class Leases:
     def _card(self, name: str, spec: ModelSpec) -> Card:
         model = self._zoo.models.get(name, Model(name))
         created = self._zoo.applied.loaded_at or 0.0
-        return Card(name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time)
+        length = context_length(spec, model.weights)
+        return Card(name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time, length)
 
 
 def _safely(tell: Callable[[_Told], None], what: _Told) -> bool:

@@ -300,6 +300,8 @@ class Reconciler:
             self._operations.hurry(message.grace, [run for _, run in self._zoo.live()])
 
     def _note_prewarming(self, model: str, done: Warmed) -> None:
+        if not (done.read or done.problem):
+            return  # it was all there already, or there is nothing that could be
         data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}
         self._zoo.journal.add("Prewarmed", model, "ReadAhead", in_words(done), data)
 

@@ -7,6 +7,7 @@ environment variables and tokens are in none of it.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from zoosup import __version__
@@ -14,6 +15,7 @@ from zoosup.core import estimate
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.admission import VRAM, Sum
 from zoosup.core.cards import rebooked
+from zoosup.core.derive import Term
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.zoo import Zoo
@@ -140,6 +142,7 @@ def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
         return {}
     need = estimate.need(spec, model.weights, model.lessons)
     amounts, source = need.amounts, need.source
+    on_host = need.on_gpus or need if _has_gpus(zoo) and spec.gpus != "none" else need
     if run is None:
         amounts = _unplaced(zoo, need)
     elif spec.memory == "auto" and (run.gpus or (source == "default" and run.source not in {"", "default"})):
@@ -154,9 +157,16 @@ def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
             "reserved": run.reserved.get(pool, 0) if run is not None else 0,
             "held": run.measured.get(pool, 0) if run is not None else 0,
             "peak": run.peak.get(pool, 0) if run is not None else 0,
+            "terms": _terms(on_host.terms, pool.partition(":")[0]),
         }
         for pool, amount in amounts.items()
     }
+
+
+@lru_cache(maxsize=1024)  # built for every model at every pass, and hardly ever another
+def _terms(terms: tuple[Term, ...], kind: str) -> list[dict[str, Any]]:
+    """What a need is the sum of; of memory on GPUs, whichever they are. Shared: never to be changed."""
+    return [{"name": t.name, "amount": t.amount, "how": t.how} for t in terms if t.pool == kind]
 
 
 def _exit(end: Exit | None) -> dict[str, Any] | None:

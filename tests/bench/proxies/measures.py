@@ -27,8 +27,6 @@ from tests.bench.proxies.contestants import MODELS, Contestant, apart, pin
 
 Samples = dict[str, float]
 SCRIPT = 'wrk.method = "POST"\nwrk.body = [==[{body}]==]\nwrk.headers["Content-Type"] = "application/json"\n'
-CALM = 2.0
-"""Seconds of rest in which a contestant's own housekeeping is counted."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,10 @@ class Effort:
     tokens: int = 150
     uploads: int = 15
     download: int = 1 << 30
+    calm: float = 2.0  # seconds of rest in which a contestant's own housekeeping is counted
 
 
-SHORT = Effort(1.0, 1, 1.0, 25, 2, 64 << 20)
+SHORT = Effort(1.0, 1, 1.0, 25, 2, 64 << 20, 0.5)
 STREAMS, DELAY_MS = 128, 20
 
 
@@ -91,7 +90,7 @@ def cost(who: Contestant, effort: Effort, _: Path) -> Samples:
     """Microseconds of the processor for a request, at 200 a second."""
     if who.pid is None:
         return {}
-    with _spending(who) as spent:
+    with _spending(who, effort.calm) as spent:
         requests = _load("one", who, "plain", float(effort.paced), 200)["requests"]
     return {"cpu per request": spent() / requests}
 
@@ -102,7 +101,7 @@ def streaming(who: Contestant, effort: Effort, _: Path) -> Samples:
         ask = partial(_load, "streams", who, "tokens", STREAMS, effort.tokens, DELAY_MS, cpus=rest)
         if who.pid is None:
             return {"p99 of a token": ask()["p99"]}
-        with _spending(who) as spent:
+        with _spending(who, effort.calm) as spent:
             found = ask()
     return {"p99 of a token": found["p99"], "cpu per token": spent() / found["tokens"]}
 
@@ -179,11 +178,11 @@ def _run(words: list[str], cpus: Sequence[int]) -> str:
 
 
 @contextmanager
-def _spending(who: Contestant) -> Iterator[Callable[[], float]]:
+def _spending(who: Contestant, calm: float) -> Iterator[Callable[[], float]]:
     """Microseconds of the processor from the beginning of the block to the call, less the usual housekeeping."""
     before = _spent(who)
-    time.sleep(CALM)
-    idle, begun = (_spent(who) - before) / CALM, time.monotonic()
+    time.sleep(calm)
+    idle, begun = (_spent(who) - before) / calm, time.monotonic()
     start = _spent(who)
     yield lambda: _spent(who) - start - idle * (time.monotonic() - begun)
 

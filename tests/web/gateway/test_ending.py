@@ -9,8 +9,14 @@ from zoosup.core.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
 
 from .conftest import CHAT, OK, STREAM, House, post, until
+from .leasing import PaperLease, PaperTicket
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def of_run(lease: PaperLease, run_id: str) -> PaperLease:
+    lease.run_id = run_id
+    return lease
 
 
 async def _forever(asked, reader, writer):
@@ -91,6 +97,32 @@ async def test_waiting_clients_are_answered_when_the_model_arrives(house: House)
     assert house.gateway.counters.waited["absent"] > 0
 
 
+async def test_a_model_granted_while_it_is_asked_for_is_used_once(house: House):
+    def ask(model, holder):
+        holder.granted(house.leasing.lease(model, holder))
+        return PaperTicket(house.leasing, model, holder)
+
+    house.leasing.ask = ask
+    wire = await house.wire()
+    for _ in range(2):
+        wire.send(post())
+        assert (await wire.answer())[2] == b"{}"
+    assert len(house.backend.asked) == 2
+    assert house.gateway.counters.waiting == 0
+
+
+async def test_a_model_refused_while_it_is_asked_for_is_answered_once(house: House):
+    def ask(model, holder):
+        holder.refused(Refusal(Code.QUEUE_FULL, "too many wait"))
+        return PaperTicket(house.leasing, model, holder)
+
+    house.leasing.ask = ask
+    wire = await house.wire()
+    wire.send(post() + post())
+    assert [(await wire.answer())[0] for _ in range(2)] == [429, 429]
+    assert house.gateway.counters.waiting == 0
+
+
 async def test_a_wait_that_ends_in_a_refusal_is_answered(house: House):
     wire = await house.wire()
     wire.send(post(b'{"model": "absent"}'))
@@ -163,6 +195,54 @@ async def test_a_request_that_fails_on_a_fresh_connection_is_not_sent_again(hous
         wire.send(post())
         assert (await wire.answer())[0] == 502
     assert len(house.backend.asked) == 2
+
+
+async def test_unused_connections_to_a_run_are_closed_when_another_follows_it(house: House):
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    assert house.backend.hung_up == 0
+    lease = house.leasing.lease
+    house.leasing.lease = lambda model, holder: of_run(lease(model, holder), "the-next")
+    wire.send(post())
+    assert (await wire.answer())[0] == 200
+    await until(lambda: house.backend.hung_up == 1)
+    assert len(house.backend.writers) == 2
+
+
+async def test_a_connection_in_use_is_closed_after_its_answer_when_another_run_has_followed(house: House):
+    go_on = asyncio.Event()
+
+    async def script(asked, reader, writer):
+        await go_on.wait()
+        writer.write(OK)
+
+    house.script(script)
+    old, new = await house.wire(), await house.wire()
+    old.send(post())
+    await until(lambda: house.backend.asked)
+    lease = house.leasing.lease
+    house.leasing.lease = lambda model, holder: of_run(lease(model, holder), "the-next")
+    house.script(OK)
+    new.send(post())
+    assert (await new.answer())[0] == 200
+    assert house.backend.hung_up == 0
+    go_on.set()
+    assert (await old.answer())[0] == 200
+    await until(lambda: house.backend.hung_up == 1)
+
+
+async def test_unused_connections_to_a_run_are_closed_when_it_is_cut(house: House):
+    held, unused = await house.wire(), await house.wire()
+    house.script(_forever)
+    held.send(post())
+    await until(lambda: house.backend.asked)
+    house.script(OK)
+    unused.send(post())
+    await unused.answer()
+    house.leasing.out[0].holder.cut("it is being stopped")
+    assert (await held.answer())[0] == 503
+    await until(lambda: house.backend.hung_up == 2)
 
 
 async def test_an_unasked_word_ends_an_unused_connection(house: House):

@@ -1,6 +1,8 @@
 """What the gateway refuses of its own accord, before any model hears of it."""
 
 import asyncio
+import gzip
+import json
 
 import pytest
 
@@ -262,3 +264,25 @@ async def test_what_the_gateway_knows_itself_is_answered_without_a_model(house: 
     assert await house.told(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") == (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n"
     )
+
+
+async def test_a_compressed_body_has_no_model_that_could_be_read(house: House):
+    status, _, body = await house.ask(
+        post(gzip.compress(CHAT), "/v1/chat/completions", "Content-Encoding: gzip")
+    )
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (415, "unsupported_content_encoding")
+    assert "'gzip'" in error["message"]
+    assert "/upstream/{model}/" in error["message"]
+    assert house.backend.asked == []
+
+
+async def test_a_body_that_is_not_compressed_may_say_so(house: House):
+    assert (await house.ask(post(CHAT, "/v1/chat/completions", "Content-Encoding: identity")))[0] == 200
+
+
+async def test_a_compressed_body_passes_where_the_address_names_the_model(house: House):
+    body = gzip.compress(CHAT)
+    assert (await house.ask(post(body, "/upstream/qwen/v1/x", "Content-Encoding: gzip")))[0] == 200
+    assert house.backend.asked[0].body == body
+    assert house.backend.asked[0].headers["content-encoding"] == "gzip"

@@ -96,6 +96,16 @@ def too_large(limit: int) -> DeniedError:
     return DeniedError(413, "body_too_large", f"the body is longer than gateway.max_body, {limit} bytes")
 
 
+def encoded(encoding: str) -> DeniedError:
+    """Describe a body in which no model's name can be read."""
+    return DeniedError(
+        415,
+        "unsupported_content_encoding",
+        f"the body is encoded as {encoding[:80]!r} and its model can't be read; "
+        "send it without Content-Encoding, or to /upstream/{model}/, where bodies pass as they are",
+    )
+
+
 def too_slow(seconds: float) -> DeniedError:
     """Describe a request that did not arrive in time."""
     return DeniedError(408, "request_timeout", f"the request did not arrive within {seconds:g} s")

@@ -87,6 +87,8 @@ class Exchange:
         if self._ticket is not None:
             self._ticket.cancel()
             self._waited()
+        if self._lease is not None:
+            self._hall.pools.over(self._lease.run_id)
         self._break(Refusal(Code.SHUTTING_DOWN, message))
 
     def tick(self, now: float) -> None:

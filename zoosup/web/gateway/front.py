@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zoosup.web.gateway.hall import Hall
 
 _T = TypeVar("_T")
-_REMEMBERED = 1024
-_SHORT = 4096
+_REMEMBERED = 512
+_SHORT = 2048
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
 _LENGTH = len("\r\nContent-Length: ")
 _MOST_DIGITS = 18
@@ -265,6 +265,8 @@ class Front:
 
 def _name(request: Request) -> Named:
     head = request.head
+    if head.encoded and request.size:
+        raise answers.encoded(head.text(b"content-encoding"))
     return model_of(request.body(), head.text(b"content-type"), head.route.query)
 
 

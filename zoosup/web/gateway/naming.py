@@ -6,7 +6,7 @@ Refuses to know which names there are.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,7 +17,7 @@ from zoosup.web.gateway.forms import is_form, parts
 _TRUE = frozenset({"true", "1"})
 
 
-class Named(NamedTuple):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """Whom a request is for, and whether its answer is to be a stream."""
 
     model: str

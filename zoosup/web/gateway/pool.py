@@ -19,6 +19,8 @@ class Pool:
 
     def __init__(self, lease: Lease, pools: "Pools") -> None:
         self.run_id = lease.run_id
+        self.model = lease.model
+        self._over = False
         self.address = f"{lease.host}:{lease.port}"
         self.host_line = b"Host: %b\r\n" % self.address.encode("latin-1")
         self._host, self._port = lease.host, lease.port
@@ -71,7 +73,10 @@ class Pool:
         self._pools.forget_if_empty(self)
 
     def give_back(self, upstream: Upstream) -> None:
-        """Keep a connection whose answer has ended."""
+        """Keep a connection whose answer has ended, unless its run is over."""
+        if self._over:
+            upstream.transport.close()
+            return
         upstream.unused_since = self._pools.now
         self._idle.append(upstream)
 
@@ -90,6 +95,11 @@ class Pool:
         for upstream in self._idle:
             upstream.transport.close()
         self._idle.clear()
+
+    def retire(self) -> None:
+        """The run is over or about to be: close what is unused, and what is used once its answer has ended."""
+        self._over = True
+        self.close_idle()
 
     def close(self) -> None:
         """Close everything, answers under way included."""
@@ -117,8 +127,17 @@ class Pools:
         """The pool of the run that a lease is for."""
         pool = self._pools.get(lease.run_id)
         if pool is None:
+            for other in tuple(self._pools.values()):
+                if other.model == lease.model:
+                    self.over(other.run_id)
             pool = self._pools[lease.run_id] = Pool(lease, self)
         return pool
+
+    def over(self, run_id: str) -> None:
+        """A run ends: no connection to it is kept."""
+        pool = self._pools.pop(run_id, None)
+        if pool is not None:
+            pool.retire()
 
     def tick(self, now: float) -> None:
         """Close what has been unused for too long."""

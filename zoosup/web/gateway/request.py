@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
 _DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}
 _CREDENTIALS = frozenset(name.encode() for name in KEY_HEADERS)
-_READ = _DROPPED | _CREDENTIALS | {b"content-type", b"origin"}
+_READ = _DROPPED | _CREDENTIALS | {b"content-type", b"content-encoding", b"origin"}
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type"})
 _PLAIN_CONNECTION = frozenset({b"", b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
+_PLAIN_ENCODINGS = frozenset({b"", b"identity"})
 _WORDS_OF_A_LINE = 3
 
 
@@ -48,6 +49,7 @@ class Head:
     modern = True  # HTTP/1.1
     upgrade = False
     expects_continue = False
+    encoded = False  # its body is compressed, or otherwise not what it is about
 
     def __init__(self, head: bytes) -> None:
         self.lines = head.split(b"\r\n")
@@ -90,6 +92,7 @@ class Head:
         if self.modern and b"host" not in found:
             raise RejectedError(400, "HTTP/1.1 asks for a Host header")
         self.has_body = b"content-length" in found
+        self.encoded = found.get(b"content-encoding", b"").lower() not in _PLAIN_ENCODINGS
         if b"transfer-encoding" in found:
             if self.has_body:
                 raise RejectedError(400, "a body has Content-Length or Transfer-Encoding, not both")

@@ -1,0 +1,164 @@
+"""Requests as they come: cut out of the bytes of a connection, one at a time.
+
+What comes while a request is being answered stays unread, and reading pauses; a hang-up is then seen late. Refuses to
+know how anything is answered, and how a connection ends.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from zoosup.web.gateway import heads
+from zoosup.web.gateway.chunks import ChunkError, Chunks
+from zoosup.web.gateway.request import RejectedError, Request
+
+if TYPE_CHECKING:
+    from zoosup.web.gateway.client import Client
+    from zoosup.web.gateway.exchange import Exchange
+    from zoosup.web.gateway.front import Reading
+    from zoosup.web.gateway.hall import Hall
+
+
+class Intake(asyncio.Protocol, ABC):
+    """The reading half of a client's connection."""
+
+    def __init__(self, hall: "Hall") -> None:
+        self._hall = hall
+        self.transport: asyncio.Transport
+        self.exchange: Exchange | Reading | None = None
+        self.congested = False
+        self._data = b""  # what has come and is not read yet: from `_at` on
+        self._at = 0
+        self._incoming: Request | None = None  # its head has been read, its body has not
+        self._chunks = Chunks()
+        self._ending = False  # all is said; what still comes is of no interest
+        self._paused = self._busy = False
+        self._since = 0.0  # when what is going on began, or last went on
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        hall = self._hall
+        hall.counters.received += len(data)
+        if self._ending:
+            return
+        if self._data:
+            data = self._data[self._at :] + data
+        if not self._data or self._incoming is not None:
+            self._since = hall.now  # a head has its time from its first byte, a body from its last
+        self._data = data
+        self._at = 0
+        self._advance()
+
+    def _advance(self) -> None:
+        """Read on and have answered what is complete, one request after the other."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while not self._ending and self._step():
+                pass
+        except RejectedError as error:
+            self._refuse(error.status, str(error))
+        except (httptools.HttpParserError, ChunkError) as error:
+            self._refuse(400, f"this is no HTTP/1.1: {error}")
+        finally:
+            self._busy = False
+        if self._at >= len(self._data):
+            self._data, self._at = b"", 0
+        if self._data or self._paused:
+            self._regulate()
+
+    def _step(self) -> bool:
+        """Do the next thing there is to do; False where something must happen first."""
+        request = self._incoming
+        if request is not None:
+            self._take_body(request)
+        elif self.exchange is not None or self.congested:
+            return False
+        else:
+            request = self._read_head()
+        if request is None or self.exchange is not None:
+            return False
+        if request.complete or request.head.streamed or request.denied is not None:
+            self._hall.front.dispatch(cast("Client", self), request)
+            return self.exchange is None or self._incoming is not None
+        self._encourage(request)
+        return False
+
+    def _read_head(self) -> Request | None:
+        data, at, limits = self._data, self._at, self._hall.limits
+        while data.startswith((b"\r", b"\n"), at):
+            at += 1  # empty lines in front are none of its own (RFC 9112, 2.2)
+        end = data.find(b"\r\n\r\n", at)
+        if (end if end >= 0 else len(data)) - at > limits.head:
+            raise RejectedError(431, f"a head has at most {limits.head} bytes")
+        if end < 0:
+            self._at = at
+            return None
+        request = self._incoming = self._hall.front.read(data[at:end])
+        if len(request.head.lines) > limits.headers + 1:
+            raise RejectedError(431, f"a head has at most {limits.headers} headers")
+        at = self._at = end + 4
+        length = request.length
+        if length and at + length <= len(data) and request.denied is None:
+            request.parts = [data[at : at + length]]  # most come in one piece
+            request.size = length
+            self._at += length
+            self._whole(request)
+            return request
+        if request.head.chunked:
+            self._chunks = Chunks()
+        self._take_body(request)
+        return request
+
+    def _take_body(self, request: Request) -> None:
+        data, at = self._data, self._at
+        if request.head.chunked:
+            pieces, self._at = self._chunks.feed(data, at)
+            if pieces:
+                # Together: a list of single bytes takes forty times their room.
+                self._take(request, b"".join(pieces))
+            complete = self._chunks.done
+        else:
+            missing = request.length - request.size
+            if missing:
+                piece = data[at : at + missing]
+                self._at += len(piece)
+                self._take(request, piece)
+            complete = request.size == request.length
+        if complete:
+            self._whole(request)
+
+    def _take(self, request: Request, piece: bytes) -> None:
+        request.size += len(piece)
+        if request.size > self._hall.max_body and request.denied is None:
+            request.denied = self._hall.front.too_large(request)
+            if self.exchange is not None:
+                raise RejectedError(413, "the body is too long")
+        if request.denied is not None:
+            return
+        if self.exchange is not None:
+            cast("Exchange", self.exchange).upload(piece)
+        else:
+            request.parts.append(piece)
+
+    def _whole(self, request: Request) -> None:
+        self._incoming = None
+        request.complete = True
+        if self.exchange is not None:
+            cast("Exchange", self.exchange).uploaded()
+
+    def _encourage(self, request: Request) -> None:
+        if request.head.expects_continue and not (request.size or request.encouraged):
+            request.encouraged = True
+            self.transport.write(heads.CONTINUE)
+
+    @abstractmethod
+    def _refuse(self, status: int, message: str) -> None:
+        """Read nothing any more: where the next request begins can't be said."""
+
+    @abstractmethod
+    def _regulate(self) -> None:
+        """Pause reading, or go on with it, as there is use for more."""
