@@ -4,7 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.zoo import GIB, NOW, a_model, an_exit, crashed, leaving, ready, resting, running, starting
+from tests.core.zoo import (
+    GIB,
+    NOW,
+    a_model,
+    an_exit,
+    crashed,
+    leaving,
+    parked,
+    parking,
+    ready,
+    resting,
+    running,
+    starting,
+)
 from zoosup.core import lifecycle
 from zoosup.core.facts import (
     Adopted,
@@ -19,6 +32,8 @@ from zoosup.core.facts import (
     Inspected,
     Measured,
     Overridden,
+    ParkBegun,
+    Parked,
     ProbedReady,
     ProbedUnready,
     Rebooked,
@@ -26,6 +41,8 @@ from zoosup.core.facts import (
     Spawned,
     StopBegun,
     Stuck,
+    WakeBegun,
+    Woken,
 )
 from zoosup.core.lessons import Ooms
 from zoosup.core.lifecycle import STUCK_RETRY, IllegalTransitionError, apply
@@ -37,11 +54,13 @@ from zoosup.core.status import (
     ExitReason,
     Leaving,
     Model,
+    Nap,
     Override,
     Phase,
     Preflight,
     Reason,
     Run,
+    Stage,
 )
 from zoosup.spec.models import Limit, Restart
 
@@ -52,11 +71,14 @@ STATES = {
     Phase.STARTING: starting(),
     Phase.READY: ready(),
     Phase.UNREADY: running(Phase.UNREADY),
+    Phase.PARKING: parking(),
+    Phase.PARKED: parked(),
     Phase.DRAINING: leaving(Phase.DRAINING),
     Phase.STOPPING: leaving(),
     Phase.BACKOFF: crashed(2, NOW + 4),
     Phase.FAILED: resting(Phase.FAILED, Reason.CRASH_LOOP),
 }
+NAP = Nap(Stage.FALLING, {"ram": 4 * GIB}, {"ram": GIB}, True, NOW)
 OUT = Leaving(Cause.NOT_WANTED, "not in active", NOW)
 
 
@@ -84,6 +106,10 @@ FACTS = [
     Stuck("a-1", "pid 7", NOW),
     Measured("a-1", {"ram": GIB}),
     Rebooked("a-1", {"ram": GIB}),
+    ParkBegun("a-1", NAP, {"ram": 4 * GIB}, "makes room for b"),
+    Parked("a-1", NOW),
+    WakeBegun("a-1", {"ram": 4 * GIB}, NOW),
+    Woken("a-1", NOW),
     Held(Phase.PENDING, Reason.MEMORY, "short"),
     Inspected(Preflight(NOW)),
     Forgiven(),
@@ -99,8 +125,18 @@ BUGS = {
 } | {
     (DrainBegun, Phase.STARTING), (DrainBegun, Phase.DRAINING), (DrainBegun, Phase.STOPPING),
     (Gone, Phase.READY), (Gone, Phase.UNREADY), (Gone, Phase.DRAINING),
+} | {
+    (DrainBegun, Phase.PARKING), (DrainBegun, Phase.PARKED), (Gone, Phase.PARKING), (Gone, Phase.PARKED),
+} | {
+    (ParkBegun, p) for p in LIVE_PHASES - {Phase.READY}
+} | {
+    (WakeBegun, p) for p in LIVE_PHASES - {Phase.PARKED}
+} | {
+    (Parked, p) for p in LIVE_PHASES - {Phase.PARKING, Phase.STOPPING}
+} | {
+    (Woken, p) for p in LIVE_PHASES - {Phase.STARTING, Phase.STOPPING}
 }  # fmt: skip
-"""What can only come of a mistake of ours: two runs at once, a drain twice, a run that is gone and serves."""
+"""What can only come of a mistake of ours: two runs at once, a run that is gone and serves, sleep out of turn."""
 
 
 def test_every_fact_is_tried_in_every_phase():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.admission import budget_of, reserve_of
 from zoosup.core.estimate import need
 from zoosup.core.plan import Plan, plan
@@ -17,6 +17,7 @@ from zoosup.core.status import (
     ExitReason,
     Leaving,
     Model,
+    Nap,
     Node,
     Observed,
     Override,
@@ -25,6 +26,7 @@ from zoosup.core.status import (
     Preflight,
     Reason,
     Run,
+    Stage,
     Switch,
 )
 from zoosup.spec.models import ModelSpec, ZooSpec
@@ -125,6 +127,28 @@ def ready(**kw: Any) -> State:
 def starting(holds: Size = 0, **kw: Any) -> State:
     """It loads, and holds `holds` so far."""
     return running(Phase.STARTING, holds, **kw)
+
+
+def parked(asleep: Size = "1GiB", since: float = NOW - 60, certain: bool = True, **kw: Any) -> State:
+    """It sleeps, and holds `asleep`."""
+    return _napping(Phase.PARKED, Stage.ASLEEP, asleep, since, certain=certain, **kw)
+
+
+def parking(asleep: Size = "1GiB", **kw: Any) -> State:
+    """It has been asked to sleep, and holds all that it did."""
+    return _napping(Phase.PARKING, Stage.FALLING, asleep, NOW - 1, certain=True, **kw)
+
+
+def _napping(phase: Phase, stage: Stage, asleep: Size, since: float, *, certain: bool, **kw: Any) -> State:
+    def state(name: str, spec: ModelSpec) -> Model:
+        whole = dict(need(spec).amounts)
+        rest = dict.fromkeys(whole, size(asleep))
+        nap = Nap(stage, whole, rest, certain, since, whole)
+        held = rest if stage is Stage.ASLEEP else whole
+        facts = {"reserved": held, "measured": held, "nap": nap, "ready_since": None} | kw
+        return running(phase, reason=Cause.MADE_ROOM, **facts)(name, spec)
+
+    return state
 
 
 def leaving(phase: Phase = Phase.STOPPING, cause: Cause = Cause.NOT_WANTED, **kw: Any) -> State:
@@ -254,6 +278,8 @@ def _in_words(action: Action) -> str:
             return f"start {model}" + ("" if node == NODE else f" on {node}")
         case Drain(model, _, cause) | Stop(model, _, cause) | Kill(model, _, cause):
             return f"{type(action).__name__.lower()} {model} {cause}"
+        case Park(model) | Wake(model):
+            return f"{type(action).__name__.lower()} {model}"
         case Hold(model, phase, reason):
             return f"hold {model} {phase} {reason}"
         case Inspect(model, port):

@@ -34,6 +34,11 @@ class Behaviour:
     release: float = 0.0  # seconds after the exit until the memory is back
     dies_after: float | None = None  # after the spawn
     drains: float = 0.2
+    asleep: int = 0  # what it holds so
+    naps: float = 0.1  # seconds until it has fallen asleep
+    wakes: float = 0.5
+    insomniac: bool = False  # it refuses to sleep
+    oversleeps: bool = False  # it refuses to wake
     mapped: int = 0
     ignores_term: bool = False
     immortal: bool = False
@@ -52,6 +57,7 @@ class Process:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     holding: int = 0
     exit: Exit | None = None
+    sleeps: bool = False
 
 
 @dataclass
@@ -227,6 +233,7 @@ class VirtualHost:
     async def readiness(self, endpoint, ready, env):
         pids = endpoint.members()
         process = next(p for p in self.living.values() if p.pid in pids)
+        self._must(process.sleeps is False, f"{process.model} was asked whether it is ready in its sleep")
         left = process.born + process.behaviour.load - self._now()
         if left > 0:
             yield Verdict(False, "connection refused")
@@ -243,8 +250,26 @@ class VirtualHost:
     async def drain(self, endpoint, call, within) -> Verdict:
         pids = endpoint.members()
         process = next(p for p in self.living.values() if p.pid in pids)
+        if call in {"POST /sleep", "POST /wake_up"}:
+            return await self._turn(process, call)
         self._note(process.model, f"drain {call}")
         await asyncio.sleep(process.behaviour.drains)
+        return Verdict(True, "")
+
+    async def _turn(self, process: Process, call: str) -> Verdict:
+        """To sleep, where all but a part of its memory is given back, or awake, where it is taken again."""
+        behaviour, sleeping = process.behaviour, call == "POST /sleep"
+        self._note(process.model, "sleep" if sleeping else "wake")
+        await asyncio.sleep(behaviour.naps if sleeping else behaviour.wakes / 4)
+        if behaviour.insomniac if sleeping else behaviour.oversleeps:
+            return Verdict(False, f"{call} answered 500")
+        process.sleeps = sleeping
+        for step in [4] if sleeping else [2, 3, 4]:
+            await asyncio.sleep(0 if sleeping else behaviour.wakes / 4)
+            if process.exit is not None:
+                return Verdict(False, "connection reset")
+            process.holding = behaviour.asleep if sleeping else behaviour.holds * step // 4
+            self._must(self.available >= 0, "the host is out of memory")
         return Verdict(True, "")
 
     # Inspector

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.status import Cause, Leaving, Run
+from zoosup.core.status import Cause, Leaving, Nap, Run, Stage
 from zoosup.runtime.records import FORMAT, UnreadableRecordError, read, write
 from zoosup.runtime.zoo import Clock
 from zoosup.spec.changes import restart_fields
@@ -104,7 +104,13 @@ def test_the_gpus_of_a_run_are_read_back():
     assert ("GPU-a", "GPU-b") == read(data, CLOCK).run.gpus
 
 
-ADDED = {"source": "", "gpus": None, "fingerprint": "", "mapped": None, "outgrown": {}}
+@pytest.mark.parametrize("stage", Stage)
+def test_the_sleep_of_a_run_is_read_back(stage):
+    nap = Nap(stage, {"ram": 4, "vram:x": 8}, {"ram": 12, "vram:x": 1}, certain=True, since=CLOCK.now())
+    assert nap == read(write("a", replace(run(), nap=nap), CLOCK), CLOCK).run.nap
+
+
+ADDED = {"source": "", "gpus": None, "fingerprint": "", "mapped": None, "outgrown": {}, "nap": None}
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
 

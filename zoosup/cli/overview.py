@@ -17,7 +17,10 @@ Snapshot = Mapping[str, Any]
 _CROWD = 10
 """Models above which those that are simply off become a list of names."""
 
-_URGENCY = ("failed", "backoff", "unready", "pending", "starting", "draining", "stopping", "ready", "stopped")
+_URGENCY = (
+    *("failed", "backoff", "unready", "pending", "starting", "parking", "draining", "stopping"),
+    *("ready", "parked", "stopped"),
+)
 """The order of a crowd: what somebody should look at stands where even a small screen shows it."""
 
 _LONGEST_NAME = 28

@@ -24,6 +24,8 @@ _SIGNS = {
     "drain": ("-", "magenta"),
     "stop": ("-", "magenta"),
     "kill": ("!", "bold red"),
+    "park": ("-", "blue"),
+    "wake": ("+", "green"),
     "hold": ("=", "yellow"),
     "inspect": ("?", "dim"),
     "end-cooldown": ("~", "cyan"),

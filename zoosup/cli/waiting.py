@@ -74,7 +74,9 @@ def judge(snapshot: Mapping[str, Any], goal: str, names: Sequence[str]) -> Look:
     """Whether a snapshot is as `goal` says, for the models `names` or, without any, those the goal is about."""
     models = snapshot["models"]
     if goal == "converged":
-        restless = [name for name, model in models.items() if model["phase"] not in {"ready", "stopped"}]
+        restless = [
+            name for name, model in models.items() if model["phase"] not in {"ready", "parked", "stopped"}
+        ]
         missing = [_sentence(name, models[name]) for name in restless] or ["zoosup is still at work"]
         return Look(bool(snapshot["converged"]), missing)
     if goal == "stopped":

@@ -17,6 +17,8 @@ PHASE_STYLES: Mapping[str, str] = {
     "unready": "bold yellow",
     "starting": "cyan",
     "pending": "yellow",
+    "parking": "magenta",
+    "parked": "blue",
     "draining": "magenta",
     "stopping": "magenta",
     "backoff": "bold red",

@@ -63,8 +63,32 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Park:
+    """Ask the run to give its memory back and live on (`park.sleep`).
+
+    `asleep` are bytes by pool id that it is taken to hold then; `certain`: the file says so.
+    """
+
+    model: str
+    run_id: str
+    asleep: Mapping[str, int]
+    certain: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Book `need` (bytes by pool id) for a run that sleeps, and ask it to wake (`park.wake`)."""
+
+    model: str
+    run_id: str
+    need: Mapping[str, int]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
-    """Move a model that has no run to a phase without one: stopped, pending, backoff or failed."""
+    """Move a model that has no run to a phase without one; or say why one that sleeps does so."""
 
     model: str
     phase: Phase
@@ -83,4 +107,4 @@ class EndCooldown:
     message: str
 
 
-Action = Inspect | Start | Drain | Stop | Kill | Hold | EndCooldown
+Action = Inspect | Start | Drain | Stop | Kill | Park | Wake | Hold | EndCooldown

@@ -6,7 +6,8 @@ A candidate c with a set V that would be stopped is admitted iff in every pool
   (M)  available + sum over V of 0.95 x min(E, measured)
        - sum over the live ones outside V of max(0, E - measured) - reserve  >=  E(c)
 
-so that memory promised to a model which is still loading is never given twice, and a model that is leaving earns
+where of one in V that goes to sleep only what it then no longer holds is counted as given back (`asleep`).
+So memory promised to a model which is still loading is never given twice, and a model that is leaving earns
 no credit before it is gone: while it lives, what it gives back is promised to itself. All amounts are signed bytes.
 Knows neither phases nor who may be stopped; `plan` says who is live and offers V.
 """
@@ -79,7 +80,16 @@ class Holding:
     @property
     def credit(self) -> int:
         """Bytes that can be counted on once it is gone."""
-        return int(CREDIT * min(self.need, self.measured))
+        return self.credit_beyond(0)
+
+    def credit_beyond(self, rest: int) -> int:
+        """Bytes that can be counted on once it holds no more than `rest`."""
+        return int(CREDIT * max(0, min(self.need, self.measured) - rest))
+
+
+def asleep(model: str) -> str:
+    """What a set V calls a model that doesn't leave but goes to sleep: it gives back what it then holds no longer."""
+    return f"{model} asleep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ class Ledger:
     _relief: dict[str, tuple[int, int]] = field(
         default_factory=dict
     )  # what each one's leaving is worth in (B), (M)
+    _rests: dict[str, Holding] = field(default_factory=dict)  # what of a holding stays when its model sleeps
     _need: int = 0
     _promised: int = 0
     _measured: int = 0
@@ -134,11 +145,21 @@ class Ledger:
         self._promised += holding.promised
         self._measured += holding.measured
 
+    def rest(self, model: str, amount: int) -> None:
+        """Enter that a model would hold so many bytes asleep, more than it holds awake or less."""
+        awake = self.holdings.get(model, Holding(0, 0))
+        rest = Holding(amount, min(amount, awake.measured))
+        self._rests[model] = rest
+        back = awake.promised - rest.promised + awake.credit_beyond(amount)
+        self._relief[asleep(model)] = awake.need - amount, back
+
     def remove(self, model: str) -> None:
         """Take a holding out again, if there is one."""
         old = self.holdings.pop(model, None)
         if old is not None:
             del self._relief[model]
+            if self._rests.pop(model, None) is not None:
+                del self._relief[asleep(model)]
             self._need -= old.need
             self._promised -= old.promised
             self._measured -= old.measured
@@ -162,16 +183,18 @@ class Ledger:
             free += relief
         return reserved + need <= self.pool.budget and need <= free
 
-    def weigh(self, need: int, without: Iterable[str] = ()) -> Sum:
+    def weigh(self, need: int, without: AbstractSet[str] = frozenset()) -> Sum:
         """The same sum with every term kept."""
         gone = {m for m in without if m in self.holdings}
-        stay = {m: h for m, h in self.holdings.items() if m not in gone}
+        naps = {m: h for m, h in self._rests.items() if m not in gone and asleep(m) in without}
+        stay = {m: naps.get(m, h) for m, h in self.holdings.items() if m not in gone}
+        back = sum(self.holdings[m].credit_beyond(rest.need) for m, rest in naps.items())
         return Sum(
             pool=self.pool,
             need=need,
             reserved={m: h.need for m, h in stay.items()},
             promised=sum(h.promised for h in stay.values()),
-            credit=sum(self.holdings[m].credit for m in gone),
+            credit=sum(self.holdings[m].credit for m in gone) + back,
             foreign=self.foreign,
         )
 

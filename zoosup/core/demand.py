@@ -14,10 +14,13 @@ has to leave for whom is chosen in `placement`, among those that may.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zoosup.core.status import Demand, Model, Observed, Override, Phase
+from zoosup.core.status import Demand, Model, Nap, Observed, Override, Phase
 from zoosup.spec.models import Gateway, ModelSpec, ZooSpec
 
 _ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})
+SETTLING = 2.0
+"""Seconds after a model has gone to sleep before it is ended for room: what it holds by then has been measured."""
+
 _NO_GATEWAY = Gateway()
 
 
@@ -67,6 +70,8 @@ def may_leave_at(candidate: str | None, model: Model, spec: ZooSpec, observed: O
     """
     run, demand = model.run, observed.demand_for(model.name)
     assert run is not None  # noqa: S101 - only who runs can leave
+    if model.phase is Phase.PARKED and run.nap is not None:
+        return _from_sleep_at(candidate, demand, run.nap, observed)
     asked_for = demand.busy or demand.last_used is not None or model.name not in spec.active
     if not asked_for:
         return observed.now  # what nobody has asked for is protected by nothing, not even while it loads
@@ -79,6 +84,17 @@ def may_leave_at(candidate: str | None, model: Model, spec: ZooSpec, observed: O
     if candidate is None:
         return max(resident, (demand.last_used or run.ready_at) + rules.min_residency)
     return resident
+
+
+def _from_sleep_at(candidate: str | None, demand: Demand, nap: Nap, observed: Observed) -> float | None:
+    """One that sleeps serves nobody; but it isn't ended for those who came after its own clients."""
+    if demand.busy:
+        if candidate is None:
+            return None
+        since = observed.demand_for(candidate).since
+        if since is not None and (demand.since is None or demand.since <= since):
+            return None
+    return nap.since + SETTLING
 
 
 def idle_until(model: Model, spec: ModelSpec, observed: Observed) -> float | None:

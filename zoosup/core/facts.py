@@ -6,7 +6,7 @@ Knows no rule: which fact may come when, and what it leaves true, stands in `lif
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.status import Exit, Leaving, Override, Phase, Preflight, Run
+from zoosup.core.status import Exit, Leaving, Nap, Override, Phase, Preflight, Run
 from zoosup.spec.models import Restart
 
 
@@ -51,7 +51,7 @@ class ProbedUnready:
 
 @dataclass(frozen=True, slots=True)
 class FoundSick:
-    """Its liveness probe has given up on it."""
+    """Its liveness probe has given up on it; or it would not sleep, or wake, when it was asked to."""
 
     run_id: str
     message: str
@@ -134,8 +134,43 @@ class Rebooked:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkBegun:
+    """It is being asked to sleep; `reserved` has room for both, what it holds awake and asleep."""
+
+    run_id: str
+    nap: Nap
+    reserved: Mapping[str, int]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """It sleeps, by its own word."""
+
+    run_id: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class WakeBegun:
+    """It is being asked to wake: `need` are bytes by pool id that it holds awake. Its start is counted from here."""
+
+    run_id: str
+    need: Mapping[str, int]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """It is awake, by its own word; whether it serves is still to be asked."""
+
+    run_id: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """A model without a run rests in another phase."""
+    """A model without a run rests in another phase; or one that is parked goes on to sleep, for another reason."""
 
     phase: Phase
     reason: str
@@ -177,6 +212,10 @@ Fact = (
     | Stuck
     | Measured
     | Rebooked
+    | ParkBegun
+    | Parked
+    | WakeBegun
+    | Woken
     | Held
     | Inspected
     | Forgiven

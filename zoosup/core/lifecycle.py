@@ -10,7 +10,9 @@ never moves a later run. A fact that the table does not allow in a phase is a bu
        ^                                                                       |
        +---------------------------- Held <-- stopped or failed <--- Gone -----+
 
-Adopted takes a model from stopped to where its run was found: starting, unready (to be asked anew) or stopping.
+    ready -- ParkBegun --> parking -- Parked --> parked -- WakeBegun --> starting       (either may exit or be stopped)
+
+Adopted takes a model from stopped to where its run was found: starting, unready (to be asked anew), parked or stopping.
 Leaving is irrevocable: there is no way back from draining or stopping but through Gone.
 """
 
@@ -33,6 +35,8 @@ from zoosup.core.facts import (
     Inspected,
     Measured,
     Overridden,
+    ParkBegun,
+    Parked,
     ProbedReady,
     ProbedUnready,
     Rebooked,
@@ -40,18 +44,23 @@ from zoosup.core.facts import (
     Spawned,
     StopBegun,
     Stuck,
+    WakeBegun,
+    Woken,
 )
 from zoosup.core.lessons import Ooms
 from zoosup.core.status import (
+    LIVE_PHASES,
     Backoff,
     Cause,
     Exit,
     ExitReason,
     Leaving,
     Model,
+    Nap,
     Phase,
     Reason,
     Run,
+    Stage,
 )
 from zoosup.spec.models import Restart
 from zoosup.spec.units import describe_size
@@ -78,12 +87,15 @@ _RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
 
 TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     Booked: dict.fromkeys(_RESTING, frozenset({_P.STARTING})),
-    Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.STOPPING})},
-    Held: dict.fromkeys(_RESTING, _RESTING),
+    Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.PARKED, _P.STOPPING})},
+    Held: {**dict.fromkeys(_RESTING, _RESTING), _P.PARKED: frozenset({_P.PARKED})},
     ProbedReady: {
-        _P.STARTING: frozenset({_P.READY}),
+        # An answer from before it slept leaves one that wakes where it is.
+        _P.STARTING: frozenset({_P.READY, _P.STARTING}),
         _P.UNREADY: frozenset({_P.READY}),
         _P.READY: frozenset({_P.READY}),
+        _P.PARKING: frozenset({_P.PARKING}),
+        _P.PARKED: frozenset({_P.PARKED}),
         _P.DRAINING: frozenset({_P.DRAINING}),
         _P.STOPPING: frozenset({_P.STOPPING}),
     },
@@ -91,14 +103,19 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
         _P.STARTING: frozenset({_P.STARTING}),
         _P.UNREADY: frozenset({_P.UNREADY}),
         _P.READY: frozenset({_P.UNREADY}),
+        _P.PARKING: frozenset({_P.PARKING}),
+        _P.PARKED: frozenset({_P.PARKED}),
         _P.DRAINING: frozenset({_P.DRAINING}),
         _P.STOPPING: frozenset({_P.STOPPING}),
     },
     Exited: dict.fromkeys(_P, frozenset({_P.STOPPING})),
     DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
-    StopBegun: dict.fromkeys(
-        (_P.STARTING, _P.READY, _P.UNREADY, _P.DRAINING, _P.STOPPING), frozenset({_P.STOPPING})
-    ),
+    StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
+    ParkBegun: {_P.READY: frozenset({_P.PARKING})},
+    # An answer may come when it has been told to leave meanwhile.
+    Parked: {_P.PARKING: frozenset({_P.PARKED}), _P.STOPPING: frozenset({_P.STOPPING})},
+    WakeBegun: {_P.PARKED: frozenset({_P.STARTING})},
+    Woken: {_P.STARTING: frozenset({_P.STARTING}), _P.STOPPING: frozenset({_P.STOPPING})},
     Forgiven: {
         **{phase: frozenset({phase}) for phase in _P},
         _P.FAILED: frozenset({_P.STOPPED}),
@@ -140,7 +157,16 @@ def _adopted(model: Model, fact: Adopted) -> Model:
     phase = Phase.STARTING if fact.run.ready_at is None else Phase.UNREADY
     if fact.run.leaving is not None:
         phase = Phase.STOPPING
+    elif fact.run.nap is not None:
+        return _adopted_asleep(model, fact.run, fact.run.nap)
     return replace(model, phase=phase, reason="", message="adopted; to be asked anew", run=fact.run)
+
+
+def _adopted_asleep(model: Model, run: Run, nap: Nap) -> Model:
+    """One whose sleep had only begun, or was being ended, is asked to wake all the same: it does no harm twice."""
+    found = run if run.ready_at is not None else replace(run, ready_at=run.booked_at)
+    where = "asleep" if nap.stage is Stage.ASLEEP else "half asleep"
+    return replace(model, phase=Phase.PARKED, reason=Cause.MADE_ROOM, message=f"adopted {where}", run=found)
 
 
 def _spawned(model: Model, fact: Spawned) -> Model:
@@ -148,21 +174,34 @@ def _spawned(model: Model, fact: Spawned) -> Model:
 
 
 def _probed_ready(model: Model, fact: ProbedReady) -> Model:
-    if model.run is None or model.run.leaving is not None:
+    if _is_deaf(model):
         return model
+    assert model.run is not None  # noqa: S101 - or it would be deaf
     first = model.run.ready_at if model.run.ready_at is not None else fact.now
     since = model.run.ready_since if model.run.ready_since is not None else fact.now
-    ready = _with_run(model, ready_at=first, ready_since=since)
     took = fact.now - model.run.booked_at if model.run.ready_at is None else model.load_time
+    ready = _with_run(model, ready_at=first, ready_since=since)
+    if model.run.nap is not None:
+        # While it woke it could still hold what it held asleep as well; and waking is no loading.
+        took, ready = model.load_time, _with_run(ready, reserved=model.run.nap.awake, nap=None)
     return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took)
 
 
 def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
-    if model.run is None or model.run.leaving is not None:
+    if _is_deaf(model):
         return model
+    assert model.run is not None  # noqa: S101 - or it would be deaf
     phase = model.phase if model.phase is Phase.STARTING else Phase.UNREADY
     steady = ready_for(model.run, fact.now)
     return replace(_with_run(model, ready_since=None, steady=steady), phase=phase, message=fact.message)
+
+
+def _is_deaf(model: Model) -> bool:
+    """Whether an answer says nothing about it: it leaves, or it was asked before it slept or woke."""
+    run = model.run
+    return (
+        run is None or run.leaving is not None or (run.nap is not None and run.nap.stage is not Stage.WOKEN)
+    )
 
 
 def ready_for(run: Run, until: float | None) -> float:
@@ -201,6 +240,49 @@ def _drain_ended(model: Model, _: DrainEnded) -> Model:
 def _stop_begun(model: Model, fact: StopBegun) -> Model:
     left = _with_run(model, leaving=replace(fact.leaving, ladder=True))
     return replace(left, phase=Phase.STOPPING, reason=fact.leaving.cause, message=fact.leaving.message)
+
+
+def _park_begun(model: Model, fact: ParkBegun) -> Model:
+    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    steady = ready_for(model.run, fact.nap.since)
+    fell = _with_run(model, nap=fact.nap, reserved=fact.reserved, ready_since=None, steady=steady)
+    return replace(fell, phase=Phase.PARKING, reason=Cause.MADE_ROOM, message=fact.message)
+
+
+def _parked(model: Model, fact: Parked) -> Model:
+    run = model.run
+    if run is None or run.nap is None or run.leaving is not None:
+        return model
+    nap = replace(run.nap, stage=Stage.ASLEEP, since=fact.now)
+    return replace(_with_run(model, nap=nap, reserved=_asleep(run, nap)), phase=Phase.PARKED)
+
+
+def _asleep(run: Run, nap: Nap) -> Mapping[str, int]:
+    """What is booked for a run that sleeps: what the file says, or it holds if that is more, and both may change.
+
+    Where the file says nothing, and what it holds can't be measured, the booking stays as it was.
+    """
+    said = nap.asleep if nap.certain else {p: n for p, n in run.reserved.items() if p not in run.measured}
+    return {pool: max(said.get(pool, 0), run.measured.get(pool, 0)) for pool in run.reserved}
+
+
+def _wake_begun(model: Model, fact: WakeBegun) -> Model:
+    run = model.run
+    if run is None or run.nap is None:
+        return model
+    nap = replace(run.nap, stage=Stage.WAKING, awake=fact.need, since=fact.now)
+    both = {
+        pool: max(fact.need.get(pool, 0), run.reserved.get(pool, 0)) for pool in {**fact.need, **run.reserved}
+    }
+    woken = _with_run(model, nap=nap, reserved=both, booked_at=fact.now, ready_at=None, sick="")
+    return replace(woken, phase=Phase.STARTING, reason="", message="wakes")
+
+
+def _woken(model: Model, fact: Woken) -> Model:
+    run = model.run
+    if run is None or run.nap is None or run.leaving is not None:
+        return model
+    return _with_run(model, nap=replace(run.nap, stage=Stage.WOKEN, since=fact.now))
 
 
 def _stuck(model: Model, fact: Stuck) -> Model:
@@ -304,11 +386,20 @@ def _measured(model: Model, fact: Measured) -> Model:
     run = model.run
     peak = {pool: max(n, run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
     mapped = run.mapped if fact.mapped is None else max(fact.mapped, run.mapped or 0)
+    if run.nap is not None:
+        return _measured_asleep(model, replace(run, measured=fact.amounts, mapped=mapped), run.nap)
     reserved, outgrown = _grown(run.reserved, fact.amounts)
     grown: dict[str, Any] = (
         {"reserved": reserved, "outgrown": outgrown | dict(run.outgrown)} if outgrown else {}
     )
     return _with_run(model, measured=fact.amounts, peak=dict(run.peak) | peak, mapped=mapped, **grown)
+
+
+def _measured_asleep(model: Model, run: Run, nap: Nap) -> Model:
+    """What it holds asleep, or on the way there and back, says nothing of what it needs: it is no peak."""
+    if nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
+        return replace(model, run=replace(run, reserved=_grown(run.reserved, run.measured)[0]))
+    return replace(model, run=replace(run, reserved=_asleep(run, nap)), asleep=dict(run.measured))
 
 
 def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, int]]:
@@ -332,7 +423,7 @@ def _inspected(model: Model, fact: Inspected) -> Model:
 
 
 def _forgiven(model: Model, _: Forgiven) -> Model:
-    clean = replace(model, backoff=Backoff(), failed_start=None, preflight=None, ooms=Ooms())
+    clean = replace(model, backoff=Backoff(), failed_start=None, preflight=None, ooms=Ooms(), asleep=None)
     if model.phase not in {Phase.FAILED, Phase.BACKOFF}:
         return clean
     return replace(clean, phase=Phase.STOPPED, reason=Reason.NOT_WANTED, message="")
@@ -358,6 +449,10 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     Stuck: _stuck,
     Measured: _measured,
     Rebooked: _rebooked,
+    ParkBegun: _park_begun,
+    Parked: _parked,
+    WakeBegun: _wake_begun,
+    Woken: _woken,
     Held: _held,
     Inspected: _inspected,
     Forgiven: _forgiven,

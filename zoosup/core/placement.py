@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import cooldown, eviction
-from zoosup.core.admission import VRAM, Holding, Ledger, Sum, explain, holders
+from zoosup.core.admission import VRAM, Holding, Ledger, Sum, asleep, explain, holders
 from zoosup.core.cards import NOWHERE, Layout, rebooked
 from zoosup.core.demand import Wishes, may_leave_at, yields
 from zoosup.core.estimate import need
+from zoosup.core.parking import Sleeper, sleeper
 from zoosup.core.status import (
     SERVING_PHASES,
     Cooldown,
@@ -49,6 +50,7 @@ class Answer:
     verdict: Verdict
     start: bool = False
     evict: tuple[tuple[str, str], ...] = ()  # (model, message)
+    park: tuple[tuple[Sleeper, str], ...] = ()  # who goes to sleep for it, and the message
     layout: Layout = NOWHERE
     look_at: float | None = None  # when somebody who stays for the present may leave for it
 
@@ -64,6 +66,7 @@ class Room:
     cooling: tuple[Cooldown, ...] = ()
     leaving: set[str] = field(default_factory=set)
     starting: set[str] = field(default_factory=set)
+    parking: set[str] = field(default_factory=set)  # on their way to sleep
     earlier: set[str] = field(
         default_factory=set
     )  # wanted by the file, and placed before the candidate at hand
@@ -74,6 +77,11 @@ class Room:
     def wanted(self) -> tuple[str, ...]:
         """All who are wanted, in the order in which they are placed."""
         return self.wishes.all
+
+    @property
+    def freeing(self) -> set[str]:
+        """Who gives memory back before long: those who leave, and those who fall asleep."""
+        return self.leaving | {asleep(name) for name in self.parking}
 
     def __post_init__(self) -> None:
         self.switch = self.observed.switch
@@ -104,12 +112,16 @@ class Room:
             ledger.add(model.name, Holding(max(amount, held or 0), held or 0))
         if run.leaving is not None:
             self.leaving.add(model.name)
+        elif model.phase is Phase.PARKING and run.nap is not None:
+            self.fall_asleep(model.name, run, run.nap.asleep)
         self.ports[run.port] = model.name
         return blind
 
     def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
         spec = self.spec.models.get(model.name)
+        if run.nap is not None:
+            return run.reserved
         if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
         return rebooked(need(spec, model.weights, model.lessons), run)
@@ -118,7 +130,19 @@ class Room:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
         for pool, amount in amounts.items():
             if (node, pool) in self.ledgers:
-                self.ledgers[node, pool].add(name, Holding(amount, 0))
+                # One that sleeps holds a part of it already.
+                known = self.ledgers[node, pool].holdings.get(name, Holding(0, 0))
+                self.ledgers[node, pool].add(name, Holding(max(amount, known.measured), known.measured))
+
+    def fall_asleep(self, name: str, run: Run, rest: Mapping[str, int]) -> None:
+        """Count on what a run will hold asleep, and keep room for it until then."""
+        self.parking.add(name)
+        for pool, amount in rest.items():
+            ledger = self.ledgers.get((run.node, pool))
+            if ledger is not None:
+                awake = ledger.holdings.get(name, Holding(0, 0))
+                ledger.add(name, Holding(max(awake.need, amount), awake.measured))
+                ledger.rest(name, amount)
 
     def loading(self, node: str, pool: str, but: str = "") -> bool:
         """Whether a model other than `but` is starting in that pool, so that what is free there is in motion."""
@@ -160,7 +184,7 @@ class Weighing:
         self.ledgers = {pool: self.room.ledgers[self.node, pool] for pool in self.amounts}
 
     def answer(self) -> Answer:
-        """Weigh a model that has no run."""
+        """Weigh a model that has no run, or one that sleeps and is to wake."""
         never = self._never()
         if never:
             return self._no("refused", Reason.EXCEEDS_BUDGET, never)
@@ -184,7 +208,7 @@ class Weighing:
         never = self._never()
         if never:
             return Verdict("refused", Reason.EXCEEDS_BUDGET, never, self._sums())
-        without = {self.model.name} | self.room.leaving | set(self.victims())
+        without = {self.model.name} | self.room.freeing | set(self.victims())
         staying = self._forced() - without
         if staying:
             return Verdict("waits", Reason.PORT, self._port_stays(staying), self._sums())
@@ -219,7 +243,7 @@ class Weighing:
 
     def order(self, ledger: Ledger, share: int) -> tuple[int, ...]:
         """How well `share` bytes would stand on a GPU: where it could start at once the fullest, else the emptiest."""
-        pool, own, leaving = ledger.pool.id, self._own(), self.room.leaving
+        pool, own, leaving = ledger.pool.id, self._own(), self.room.freeing
         cooling = any(c.node == self.node and c.pool == pool for c in self.room.cooling)
         stay = ledger.needs(self.room.earlier | self._kept())
         if share > ledger.ceiling - sum(stay.values()):
@@ -235,7 +259,7 @@ class Weighing:
     def _forced(self) -> set[str]:
         """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
         holder = self.room.ports.get(self.spec.port) if self.spec.port != "auto" else None
-        forced = {holder} if holder is not None else set()
+        forced = {holder} if holder is not None and holder != self.model.name else set()
         if self.room.spec.switch.strategy is Strategy.REPLACE:
             forced |= self.room.outgoing_for(self.model.name)
         return forced
@@ -253,7 +277,7 @@ class Weighing:
     def _after_others(self, forced: set[str]) -> Answer:
         """It doesn't fit beside all that lives: wait for those who leave, send others, or wait for strangers."""
         leaving = self.room.leaving
-        if forced <= leaving and self._fits(leaving):
+        if forced <= leaving and self._fits(self.room.freeing):
             return self._no("waits", Reason.EVICTION, _waits_for(sorted(self._awaited(forced))))
         victims = self.victims()
         if not forced <= leaving | set(victims):
@@ -264,9 +288,46 @@ class Weighing:
             return self._no("waits", Reason.COOL_DOWN, _cools(cooling))
         chosen = self._minimal(forced - leaving)
         if chosen is None:
-            return self._in_time(leaving | set(victims))
-        evict = tuple((name, f"makes room for {self.model.name}") for name in chosen)
-        return replace(self._no("waits", Reason.EVICTION, _waits_for(chosen)), evict=evict)
+            return self._in_time(self.room.freeing | set(victims))
+        why, naps = f"makes room for {self.model.name}", self._sleepers(chosen, forced)
+        evict = tuple((name, why) for name in chosen if name not in naps)
+        park = tuple((nap, why) for nap in naps.values())
+        return replace(self._no("waits", Reason.EVICTION, _waits_for(chosen)), evict=evict, park=park)
+
+    def _sleepers(self, chosen: Sequence[str], forced: AbstractSet[str]) -> Mapping[str, Sleeper]:
+        """Those of `chosen` for whom it is enough to sleep, and whose sleep finds room where it takes some."""
+        naps: dict[str, Sleeper] = {}
+        gone = self.room.freeing | set(chosen)
+        for name in reversed(chosen):  # the dearest first
+            nap = self._nap(name) if name not in forced else None
+            if nap is not None and self._fits(gone - {name} | {asleep(name)}):
+                naps[name] = nap
+                gone = gone - {name} | {asleep(name)}
+        return naps
+
+    def _nap(self, name: str) -> Sleeper | None:
+        """How an idle on-demand model would sleep, entered in the ledgers; None where it can't, or finds no room."""
+        model, room = self.room.observed.models[name], self.room
+        spec = room.spec.models.get(name)
+        if (
+            spec is None
+            or model.run is None
+            or not yields(model, spec)
+            or room.observed.demand_for(name).busy
+        ):
+            return None
+        nap = sleeper(model, spec)
+        if nap is None or outdated(model.run.spec, spec):
+            return None
+        ledgers = {p: room.ledgers[self.node, p] for p in nap.asleep if (self.node, p) in room.ledgers}
+        for pool, ledger in ledgers.items():
+            # It may hold more RAM asleep than awake, and needs that before anybody has left.
+            more = nap.asleep[pool] - ledger.needs({name}).get(name, 0)
+            if more > 0 and not ledger.fits(more):
+                return None
+        for pool, ledger in ledgers.items():
+            ledger.rest(name, nap.asleep[pool])
+        return nap
 
     def _in_time(self, without: set[str]) -> Answer:
         """Not with all that may leave now: others may later, when they are idle or have stayed their time."""
@@ -289,7 +350,7 @@ class Weighing:
 
     def _awaited(self, forced: set[str]) -> set[str]:
         held = {n for ledger in self.ledgers.values() for n in ledger.holdings}
-        return {n for n in self.room.leaving if n in forced or n in held}
+        return {n for n in self.room.leaving | self.room.parking if n in forced or n in held}
 
     def _kept(self) -> set[str]:
         """Those that a switch takes out, where they have to serve until it is ready."""
@@ -316,7 +377,11 @@ class Weighing:
         return tuple(groups)
 
     def _serves(self, name: str) -> bool:
-        return self.room.observed.models[name].phase in SERVING_PHASES and name not in self.room.leaving
+        """Whether it could be told to leave: one that falls asleep is waited for, and one that wakes stays."""
+        phase, room = self.room.observed.models[name].phase, self.room
+        if name in room.leaving or name in room.parking:
+            return False
+        return phase in SERVING_PHASES or (phase is Phase.PARKED and name not in room.starting)
 
     def _lower(self) -> list[str]:
         """Pinned ones that come after it, the last first; only another pinned one is above any."""
@@ -337,8 +402,8 @@ class Weighing:
         now, models = self.room.observed.now, self.room.observed.models
         found = {n: at for n, at in self._unpinned().items() if at is None or at > now}
         # Others whose clients have waited longer: they come first, and one day go again.
-        before = (n for n in self.room.wishes.asked if models[n].run is None and n != self.model.name)
-        return found | dict.fromkeys(before)
+        before = (n for n in self.room.wishes.asked if _is_down(models[n]) and n != self.model.name)
+        return found | dict.fromkeys(self.room.parking) | dict.fromkeys(before)
 
     def _unpinned(self) -> dict[str, float | None]:
         """On-demand models that run, each with the time from which it may make room for this one."""
@@ -362,7 +427,7 @@ class Weighing:
         before = tuple(n for n in self.victims() if n in forced)
         for group in self._groups():
             some = tuple(n for n in group if n not in forced)
-            if self._fits(self.room.leaving | {*before, *some}):
+            if self._fits(self.room.freeing | {*before, *some}):
                 return self._from_group(before, some, forced)
             before = (*before, *some)
         return None
@@ -373,10 +438,10 @@ class Weighing:
         """Of `group` the least that suffices beside all of `before`, of whom the needless are then spared."""
 
         def fits(gone: AbstractSet[str]) -> bool:
-            return self._fits(self.room.leaving | gone | set(before))
+            return self._fits(self.room.freeing | gone | set(before))
 
         def suffices(gone: AbstractSet[str]) -> bool:
-            return self._fits(self.room.leaving | gone)
+            return self._fits(self.room.freeing | gone)
 
         if all(n in self._unpinned() for n in group):
             chosen = eviction.cheapest([self._candidate(n) for n in group], fits) or ()
@@ -393,8 +458,8 @@ class Weighing:
         return eviction.Candidate(name, holds, observed.now - used, model.load_time)
 
     def _own(self) -> set[str]:
-        """Its own promise must not stand against it."""
-        return {self.model.name} if self.model.run is None else set()
+        """Its own promise must not stand against it, nor what it holds asleep."""
+        return {self.model.name} if _is_down(self.model) else set()
 
     def _fits(self, without: set[str] | None = None) -> bool:
         gone = self._own() | (without or set())
@@ -406,6 +471,11 @@ class Weighing:
 
     def _no(self, outcome: str, reason: Reason, message: str) -> Answer:
         return Answer(self.node, Verdict(outcome, reason, message, self._sums()), layout=self.layout)
+
+
+def _is_down(model: Model) -> bool:
+    """Whether it has to be placed before it can serve: it has no run, or one that sleeps."""
+    return model.run is None or model.phase is Phase.PARKED
 
 
 def outdated(before: ModelSpec, after: ModelSpec) -> bool:

@@ -20,12 +20,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zoosup.core import cooldown, demand, guard, switch as switching
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.estimate import need
+from zoosup.core.parking import awake, rules
 from zoosup.core.placement import Answer, Room, Verdict, outdated
-from zoosup.core.siting import intended, renewal, weigh
+from zoosup.core.siting import intended, renewal, rouse, weigh
 from zoosup.core.status import (
-    SERVING_PHASES,
+    STAYING_PHASES,
     Cause,
     Condition,
     Cooldown,
@@ -183,13 +184,17 @@ class _Pass:
     def release(self) -> None:
         wanted = set(self.room.wanted)
         for model in self.observed.models.values():
-            if model.run is None or model.phase not in SERVING_PHASES or model.run.leaving is not None:
+            if model.run is None or model.phase not in STAYING_PHASES or model.run.leaving is not None:
                 continue
             why = self._fault(model, model.run) or self._unwanted(model, wanted)
             if why is not None:
                 self._leave(model, *why)
 
     def _fault(self, model: Model, run: Run) -> tuple[Cause, str] | None:
+        if run.sick and model.phase is Phase.PARKING:
+            return Cause.MADE_ROOM, f"{model.message}; it would not sleep: {run.sick}"
+        if run.sick and run.nap is not None and model.phase is Phase.STARTING:
+            return Cause.STARTUP_DEADLINE, f"it would not wake: {run.sick}"
         if run.sick:
             return Cause.LIVENESS_FAILED, run.sick
         if model.phase is not Phase.STARTING:
@@ -265,7 +270,9 @@ class _Pass:
             model, spec = self.observed.models[name], self.spec.models[name]
             if model.run is None:
                 self._place(model, spec)
-            elif model.run.leaving is None and name not in self.room.leaving:
+            elif model.phase is Phase.PARKED and name not in self.room.leaving:
+                self._rouse(model, model.run, spec)
+            elif model.run.leaving is None and name not in self.room.leaving | self.room.parking:
                 self._renew(model, model.run, spec)
             elif model.run.exit is not None and self._stale(model):
                 # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
@@ -334,11 +341,42 @@ class _Pass:
         elif best.start:
             self._start(model, spec, best)
         else:
-            for name, message in best.evict:
-                self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
-            if best.look_at is not None:
-                self._wake(best.look_at)
+            self._make_room(best)
             self._wait(model, spec, best.verdict, answer=best)
+
+    def _make_room(self, answer: Answer) -> None:
+        for name, message in answer.evict:
+            self._leave(self.observed.models[name], Cause.MADE_ROOM, message)
+        for nap, message in answer.park:
+            run = self.observed.models[nap.model].run
+            if run is not None:
+                self.room.fall_asleep(nap.model, run, nap.asleep)
+                self.actions.append(Park(nap.model, run.id, nap.asleep, nap.certain, message))
+        if answer.look_at is not None:
+            self._wake(answer.look_at)
+
+    def _rouse(self, model: Model, run: Run, spec: ModelSpec) -> None:
+        """One that sleeps is wanted: it is weighed like one without a run, but for what it holds already."""
+        if outdated(run.spec, spec):
+            self._leave(model, Cause.SPEC_CHANGED, f"{_changed(run.spec, spec)} changed in the file")
+            return
+        if rules(run, spec) is None:
+            self._leave(model, Cause.SPEC_CHANGED, "the file no longer says how to wake it (park)")
+            return
+        answer = rouse(self.room, model, spec, run)
+        if answer.verdict.outcome == "refused":
+            self._hold(model, Phase.PARKED, answer.verdict)
+        elif answer.start and (pressed := self._under_pressure(answer)) is not None:
+            self._wait(model, spec, pressed, phase=Phase.PARKED, answer=answer)
+        elif answer.start:
+            self.verdicts[model.name] = answer.verdict
+            self.room.promise(model.name, answer.layout.amounts, run.node)
+            self.room.starting.add(model.name)
+            need_awake = awake(model, run, spec)
+            self.actions.append(Wake(model.name, run.id, need_awake, answer.verdict.message))
+        else:
+            self._make_room(answer)
+            self._wait(model, spec, answer.verdict, phase=Phase.PARKED, answer=answer)
 
     def _under_pressure(self, answer: Answer) -> Verdict | None:
         """Nothing is started on a host whose RAM is short, nor on a GPU that is, however little it needs."""
@@ -388,6 +426,13 @@ class _Pass:
         for model in self.observed.models.values():
             if model.run is None and model.name not in wanted:
                 self._name(model)
+            elif model.phase is Phase.PARKED and model.name not in wanted | self.room.leaving:
+                # Whoever asked for it does so no longer.
+                self._sleep_on(model)
+
+    def _sleep_on(self, model: Model) -> None:
+        if model.reason != Cause.MADE_ROOM:
+            self.actions.append(Hold(model.name, Phase.PARKED, Cause.MADE_ROOM, "asleep"))
 
     def _name(self, model: Model) -> None:
         switch = self.room.switch

@@ -34,7 +34,14 @@ def candidate(spec: ZooSpec, observed: Observed, decided: Plan) -> Candidate | N
     """
     if observed.shutdown or (spec.gateway and not spec.gateway.prewarm):
         return None
-    waiting = next((name for name in decided.wanted if _awaits_room(decided, name)), None)
+    waiting = next(
+        (
+            name
+            for name in decided.wanted
+            if observed.models[name].run is None and _awaits_room(decided, name)
+        ),
+        None,
+    )
     if waiting is None:
         return None
     found = Candidate(waiting, _limit(observed.models[waiting], decided.verdicts[waiting].sums))

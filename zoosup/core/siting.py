@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 
 from zoosup.core.cards import NOWHERE, Layout, NoSuchGpuError, layouts
 from zoosup.core.estimate import need
+from zoosup.core.parking import waking
 from zoosup.core.placement import Answer, Room, Verdict, Weighing
-from zoosup.core.status import Model, Reason
+from zoosup.core.status import Model, Reason, Run
 from zoosup.spec.models import ModelSpec
 
 _SOON = frozenset({Reason.EVICTION, Reason.COOL_DOWN, Reason.TURN})
@@ -28,6 +29,15 @@ def weigh(room: Room, model: Model, spec: ModelSpec, node: str) -> Answer:
         return _best(weighing.answer() for weighing in _weighings(room, model, spec, node))
     except NoSuchGpuError as error:
         return Answer(node, _missing(error))
+
+
+def rouse(room: Room, model: Model, spec: ModelSpec, run: Run) -> Answer:
+    """Weigh a model that sleeps: where it is, with all that it holds awake."""
+    layout = Layout(waking(model, run, spec), run.gpus)
+    missing = [pool for pool in layout.amounts if (run.node, pool) not in room.ledgers]
+    if missing:
+        return Answer(run.node, _missing(NoSuchGpuError(f"{', '.join(missing)} is no longer there")))
+    return Weighing(room, model, spec, run.node, layout).answer()
 
 
 def renewal(room: Room, model: Model, spec: ModelSpec, node: str) -> Verdict | None:
@@ -74,7 +84,7 @@ def _standing(answer: Answer) -> int:
         return 3 if answer.layout.split else 1
     if answer.verdict.outcome == "refused":
         return 6
-    if answer.evict:
+    if answer.evict or answer.park:
         return 4
     return 2 if answer.verdict.reason in _SOON else 5
 

@@ -22,6 +22,8 @@ class Phase(StrEnum):
     PENDING = "pending"  # wanted, nothing lives, nothing is reserved; `reason` says what it waits for
     STARTING = "starting"  # reserved and recorded; its process may not exist yet, and may already have died
     READY = "ready"  # reserved; its process answered its readiness probe on a port that it owns
+    PARKING = "parking"  # reserved and alive; it has been asked to sleep (`park.sleep`), and gets no new work
+    PARKED = "parked"  # alive and asleep; reserved is what it holds so, and it answers nothing
     UNREADY = "unready"  # as ready, but the last probe failed; it may still be answering requests
     DRAINING = "draining"  # reserved and alive; it has been told to finish (`stop.before`), not yet to end
     STOPPING = "stopping"  # reserved; the ladder works on it, or on the remains of a crash; members may live
@@ -29,10 +31,23 @@ class Phase(StrEnum):
     FAILED = "failed"  # given up: nothing lives, nothing is reserved; `reason` says what has to change
 
 
-LIVE_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.DRAINING, Phase.STOPPING})
+LIVE_PHASES = frozenset(
+    {
+        Phase.STARTING,
+        Phase.READY,
+        Phase.UNREADY,
+        Phase.PARKING,
+        Phase.PARKED,
+        Phase.DRAINING,
+        Phase.STOPPING,
+    }
+)
 """The phases in which a run exists, and with it a reservation."""
 
 SERVING_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY})
+"""The phases of a run that nobody has told to leave, or to sleep."""
+
+STAYING_PHASES = SERVING_PHASES | {Phase.PARKING, Phase.PARKED}
 """The phases of a run that nobody has told to leave."""
 
 
@@ -114,6 +129,31 @@ class Leaving:
     at_once: bool = False  # SIGKILL is due: there is no time for its grace period
 
 
+class Stage(StrEnum):
+    """How far a run's sleep has come."""
+
+    FALLING = "falling"  # `park.sleep` is being asked of it
+    ASLEEP = "asleep"
+    WAKING = "waking"  # `park.wake` is being asked of it
+    WOKEN = "woken"  # that has been answered; it is not ready yet
+
+
+@dataclass(frozen=True, slots=True)
+class Nap:
+    """A run's sleep, from the request for it until the run is ready again; bytes by pool id.
+
+    `certain`: `asleep` is the file's word; else a guess that gives way to what is measured. `since` is when its stage
+    began.
+    """
+
+    stage: Stage
+    awake: Mapping[str, int]  # what it is booked with when it doesn't sleep
+    asleep: Mapping[str, int]  # what it is taken to hold asleep
+    certain: bool
+    since: float
+    held: Mapping[str, int] = field(default_factory=dict)  # what it was measured to hold before
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One life of one model, from the booking of its memory until no member of it is left.
@@ -147,6 +187,7 @@ class Run:
     fingerprint: str = ""  # what its peaks are learned for; "" in records of old: for nothing
     mapped: int | None = None  # bytes of files it had in memory, at most; None: nobody could tell
     outgrown: Mapping[str, int] = field(default_factory=dict)  # what was booked where it has held more since
+    nap: Nap | None = None  # its sleep; None: it is awake
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +234,7 @@ class Model:
     lessons: Lessons = NO_LESSONS  # of what the file says of it now, with these weights on this host
     ooms: Ooms = NO_OOMS
     load_time: float | None = None  # seconds from the booking of its last run to its first readiness
+    asleep: Mapping[str, int] | None = None  # bytes by pool id that it was last measured to hold asleep
     override: Override | None = None
 
 

@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
-from zoosup.core.facts import Booked, DrainBegun, Held, StopBegun
-from zoosup.core.status import Leaving, Phase, Reason, Run
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.facts import Booked, DrainBegun, Held, ParkBegun, StopBegun, WakeBegun
+from zoosup.core.status import Leaving, Nap, Phase, Reason, Run, Stage
 from zoosup.host.ports import Inspector
 from zoosup.runtime.operations import Operations
 from zoosup.runtime.zoo import Zoo
@@ -44,6 +44,8 @@ class Actor:
                 return self._start(action)
             case Drain() | Stop() | Kill():
                 return self._send_away(action)
+            case Park() | Wake():
+                return self._turn(action)
             case Hold():
                 before = self._zoo.models[action.model]
                 self._zoo.tell(action.model, Held(action.phase, action.reason, action.message))
@@ -81,6 +83,37 @@ class Actor:
         self._operations.start(action.model, run)
         return True
 
+    def _available(self) -> dict[str, int]:
+        return {r.id: r.available for r in self._zoo.readings if r.available is not None}
+
+    def _turn(self, action: Park | Wake) -> bool:
+        """Have a run fall asleep or wake."""
+        found = self._zoo.run_of(action.run_id)
+        policy = self._zoo.spec.models.get(action.model)
+        if found is None or policy is None or policy.park is None:
+            return False
+        model, run = found
+        if isinstance(action, Park):
+            self._put_to_sleep(action, run)
+            self._operations.park(model.name, run, policy.park, policy.stop.grace)
+        else:
+            self._rouse(action)
+            self._operations.wake(model.name, run, policy.park, policy.ready.deadline)
+        return True
+
+    def _put_to_sleep(self, action: Park, run: Run) -> None:
+        self._baselines[run.id] = self._available()
+        nap = Nap(
+            Stage.FALLING, run.reserved, action.asleep, action.certain, self._zoo.clock.now(), run.measured
+        )
+        both = {pool: max(amount, action.asleep.get(pool, 0)) for pool, amount in run.reserved.items()}
+        self._zoo.tell(action.model, ParkBegun(run.id, nap, both, action.message))
+
+    def _rouse(self, action: Wake) -> None:
+        self._zoo.satisfy(action.need, action.model)
+        self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
+        self._zoo.tell(action.model, WakeBegun(action.run_id, action.need, self._zoo.clock.now()))
+
     def _send_away(self, action: Drain | Stop | Kill) -> bool:
         found = self._zoo.run_of(action.run_id)
         if found is None:
@@ -89,9 +122,7 @@ class Actor:
         leaving = run.leaving or Leaving(action.cause, action.message, self._zoo.clock.now())
         policy = self._zoo.spec.models.get(model.name, run.spec)
         if run.exit is None and run.id not in self._baselines:
-            self._baselines[run.id] = {
-                r.id: r.available for r in self._zoo.readings if r.available is not None
-            }
+            self._baselines[run.id] = self._available()
         self._members[run.id] = self._members.get(run.id, frozenset()) | self._operations.members(run)
         match action:
             case Drain():

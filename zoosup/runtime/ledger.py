@@ -53,7 +53,9 @@ class Ledger:
 
     def _gist(self, run: Run) -> tuple[object, ...]:
         leaving = run.leaving.cause if run.leaving is not None else None
-        return run.pid, run.reserved, run.ready_at is not None, leaving, self._host.processes.identity(run.id)
+        stage = run.nap.stage if run.nap is not None else None
+        identity = self._host.processes.identity(run.id)
+        return run.pid, run.reserved, run.ready_at is not None, stage, leaving, identity
 
     def _is_due(self, run_id: str) -> bool:
         refused = self._written.get(run_id) == _REFUSED

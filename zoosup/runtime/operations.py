@@ -15,14 +15,14 @@ from typing import Any, TypeAlias
 
 from zoosup.core.actions import Drain, Inspect
 from zoosup.core.estimate import VISIBLE
-from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.facts import DrainEnded, Exited, FoundSick, Gone, Inspected, Parked, Spawned, Stuck, Woken
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
 from zoosup.runtime.zoo import Clock
-from zoosup.spec.models import ModelSpec, Restart
+from zoosup.spec.models import ModelSpec, Park, Restart
 from zoosup.spec.parse import HOST
 from zoosup.spec.templates import render
 
@@ -91,6 +91,7 @@ class Operations:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
+        self._turns: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._inspecting: set[str] = set()
         self._oom_kills: dict[str, int | None] = {}
         self._oom_kills_at_first = tools.host.gauge.oom_kills()  # as good as can be had for adopted runs
@@ -104,9 +105,10 @@ class Operations:
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
-        drain = self._drains.pop(run.id, None)
-        if drain is not None:
-            drain.cancel()
+        for tasks in (self._drains, self._turns):
+            task = tasks.pop(run.id, None)
+            if task is not None:
+                task.cancel()
         self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
         self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
 
@@ -120,6 +122,14 @@ class Operations:
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
         """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
         self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
+
+    def park(self, model: str, run: Run, rules: Park, within: float) -> None:
+        """Ask the run to sleep, within so many seconds."""
+        self._turns[run.id] = self._spawn_task(self._park, model, run, rules, within)
+
+    def wake(self, model: str, run: Run, rules: Park, within: float) -> None:
+        """Ask the run to wake, within so many seconds."""
+        self._turns[run.id] = self._spawn_task(self._wake, model, run, rules, within)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
         """Look at what a start needs, unless a look is under way."""
@@ -220,6 +230,31 @@ class Operations:
             # However it ended, also when it was cut short: the model is to leave.
             self._drains.pop(run.id, None)
             self._post(Told(model, DrainEnded(run.id)))
+
+    async def _park(self, model: str, run: Run, rules: Park, within: float) -> None:
+        trouble = await self._turn(run, rules.sleep, within)
+        if trouble:
+            self._post(Told(model, FoundSick(run.id, trouble)))
+            return
+        # Before it counts as parked: what is known of what it holds would else still be from when it was awake.
+        await self._measure()
+        self._post(Told(model, Parked(run.id, self._clock.now())))
+
+    async def _wake(self, model: str, run: Run, rules: Park, within: float) -> None:
+        trouble = await self._turn(run, rules.wake, within)
+        fact = FoundSick(run.id, trouble) if trouble else Woken(run.id, self._clock.now())
+        self._post(Told(model, fact))
+
+    async def _turn(self, run: Run, request: str, within: float) -> str:
+        """Send one request to the run; what was wrong with the answer, nothing when all is well."""
+        try:
+            call = render(request, {"PORT": str(run.port)})
+            verdict = await self._host.prober.drain(self._endpoint(run), call, within)
+        except Exception as error:  # noqa: BLE001
+            # Nobody else would take it up again, and a run may not hang between sleeping and waking.
+            _log.exception("internal error: %s could not be sent", request)
+            return f"internal error: {error}"
+        return "" if verdict.ok else f"{request}: {verdict.message}"
 
     async def _stop_or_say(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
         try:

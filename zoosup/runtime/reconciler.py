@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Mapping
 
 from zoosup.core import guard
-from zoosup.core.facts import Gone, Measured as RunMeasured, Recalled, Stuck
+from zoosup.core.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
 from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Condition, Exit, Model, Override, Phase, Run, SwitchOutcome
+from zoosup.core.status import Condition, Exit, Model, Override, Phase, Run, Stage, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
@@ -240,7 +240,7 @@ class Reconciler:
 
     def _hear(self, message: Told) -> None:
         fact = message.fact
-        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck) else None
+        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | Parked) else None
         self._zoo.tell(message.model, fact)
         if found is None:
             return
@@ -249,6 +249,8 @@ class Reconciler:
             baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
             self._zoo.cool_down(message.model, run, baseline, members)
             self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
+        elif isinstance(fact, Parked):
+            self._zoo.await_memory_of(model.name, self._actor.baseline(run.id))
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
 
@@ -340,4 +342,6 @@ def _sooner(one: float | None, other: float | None) -> float | None:
 
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:
+    if run.nap is not None and (run.nap.stage is not Stage.ASLEEP or now - run.nap.since < WARMING):
+        return True
     return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)

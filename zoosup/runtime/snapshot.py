@@ -12,12 +12,12 @@ from typing import Any
 
 from zoosup import __version__
 from zoosup.core import estimate
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.admission import VRAM, Sum
 from zoosup.core.cards import rebooked
 from zoosup.core.derive import Term
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import NO_DEMAND, Condition, Exit, Model, Phase, Pool, Run
+from zoosup.core.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST
@@ -228,6 +228,14 @@ def _action(action: Action) -> dict[str, Any]:
             shown |= {"need": dict(action.need), "message": action.why} | gpus
         case Drain() | Stop() | Kill():
             shown |= {"cause": action.cause.value, "message": action.message}
+        case Park():
+            shown |= {
+                "cause": Cause.MADE_ROOM.value,
+                "asleep": dict(action.asleep),
+                "message": action.message,
+            }
+        case Wake():
+            shown |= {"need": dict(action.need), "message": action.why}
         case Hold():
             shown |= {"phase": action.phase.value, "cause": str(action.reason), "message": action.message}
         case EndCooldown():
@@ -242,6 +250,8 @@ _VERBS: Mapping[type, str] = {
     Drain: "drain",
     Stop: "stop",
     Kill: "kill",
+    Park: "park",
+    Wake: "wake",
     Hold: "hold",
     Inspect: "inspect",
     EndCooldown: "end-cooldown",

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from zoosup.core.facts import Fact, FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.status import SERVING_PHASES, Model, Run
+from zoosup.core.status import SERVING_PHASES, Model, Run, Stage
 from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.messages import Message, Told
 from zoosup.runtime.zoo import Clock
@@ -101,7 +101,10 @@ class Watchers:
 def watchable(model: Model) -> bool:
     """Whether there is anything to ask: a process, and nobody has told it to leave."""
     run = model.run
-    return run is not None and run.pid is not None and run.leaving is None and model.phase in SERVING_PHASES
+    if run is None or run.pid is None or run.leaving is not None:
+        return False
+    # One that wakes may say that it is well before it can answer anything: vLLM does.
+    return model.phase in SERVING_PHASES and (run.nap is None or run.nap.stage is Stage.WOKEN)
 
 
 def _filled(rule: Ready | Live, port: int) -> Ready | Live:

@@ -153,6 +153,8 @@ class Zoo:
     def _rebook(self) -> None:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
+            if run.nap is not None:
+                continue  # what it holds asleep is its booking, and what it needs is asked when it wakes
             spec = self.spec.models.get(model.name)
             declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
             amounts = (
@@ -311,6 +313,17 @@ class Zoo:
                 run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
             )
 
+    def await_memory_of(self, model: str, baseline: Mapping[str, int]) -> None:
+        """Begin to wait for the memory of a run that has gone to sleep; `baseline` was available before."""
+        run = self.models[model].run
+        if run is None or run.nap is None or run.leaving is not None:
+            return
+        for pool, held in run.nap.held.items():
+            back = min(held, run.nap.awake.get(pool, 0)) - run.reserved.get(pool, 0)
+            if back > 0:
+                now = self.clock.now()
+                self.cooldowns[pool, run.id] = Cooldown(run.node, pool, model, now, back, baseline.get(pool))
+
     def satisfy(self, pools: Iterable[str], successor: str) -> None:
         """A start was admitted on what is really free: nobody has to wait any longer for what came before it."""
         for watch in [c for c in self.cooldowns.values() if c.pool in set(pools)]:
@@ -388,7 +401,7 @@ class Zoo:
         spec = self.spec.models.get(model.name)
         if spec is not None and yields(model, spec):
             # It may be there or not; not so what is on its way, and nobody may be left waiting.
-            settled = model.run is None or model.phase is Phase.READY
+            settled = model.run is None or model.phase in {Phase.READY, Phase.PARKED}
             return (
                 settled
                 and not self.demand.get(model.name, NO_DEMAND).waiting

@@ -1,0 +1,298 @@
+"""DESIGN §6: a model that can give its memory back without ending sleeps where it would be stopped for another."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.zoo import (
+    GIB,
+    NOW,
+    a_host,
+    a_model,
+    a_zoo,
+    acts,
+    by_hand,
+    condition,
+    decide,
+    idle,
+    on_demand,
+    parked,
+    parking,
+    ready,
+    resting,
+    served,
+    starting,
+    waits,
+    why,
+)
+from zoosup.core.actions import Park, Wake
+from zoosup.core.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
+from zoosup.core.lifecycle import apply
+from zoosup.core.status import Cause, Nap, Override, Phase, Stage
+
+RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}
+
+
+def sleepy(ram="12GiB", holds="1GiB", **fields):
+    """An on-demand model that can sleep; `holds` None: the file doesn't say what it then holds."""
+    park = RULES if holds is None else RULES | {"holds": {"ram": holds}}
+    return on_demand(ram, park=park, **fields)
+
+
+def zoo(active=(), budget="20GiB", **models):
+    return a_zoo(models, active, budget)
+
+
+# to sleep
+
+
+def test_eviction_parks_before_it_stops():
+    spec = zoo(a=sleepy(), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
+    assert ["park a", "hold b pending WaitingForEviction"] == acts(spec, host)
+    park = next(a for a in decide(spec, host).actions if isinstance(a, Park))
+    assert Park("a", "a-1", {"ram": GIB}, certain=True, message="makes room for b") == park
+
+
+def test_one_whose_sleep_would_not_make_room_is_stopped():
+    spec = zoo(a=sleepy(holds="9GiB"), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_a_busy_model_is_not_put_to_sleep():
+    spec = zoo(a=sleepy(), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": served(), "b": waits(3600)})
+    assert ["drain a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_one_that_still_loads_is_stopped():
+    spec = zoo(["a"], a=sleepy(), b=on_demand())
+    host = a_host(spec, a=starting(), demand={"b": waits()})
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_a_model_that_has_to_give_its_port_up_is_stopped():
+    spec = zoo(a=sleepy(port=9000), b=on_demand("4GiB", port=9000))
+    host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_of_two_that_must_go_the_dearer_sleeps_where_both_can_t():
+    spec = zoo(a=sleepy("9GiB", "5GiB"), b=sleepy("9GiB", "3GiB"), c=on_demand("16GiB"))
+    host = a_host(spec, a=ready(), b=ready(), demand={"a": idle(20), "b": idle(20), "c": waits()})
+    assert ["stop a MadeRoom", "park b", "hold c pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_where_nobody_says_what_it_holds_asleep_it_is_tried():
+    spec = zoo(a=sleepy(holds=None), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
+    assert ["park a", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+@pytest.mark.parametrize(("held", "action"), [(GIB, "park a"), (9 * GIB, "stop a MadeRoom")])
+def test_what_it_was_measured_to_hold_asleep_is_remembered(held, action):
+    spec = zoo(a=sleepy(holds=None), b=on_demand())
+
+    def learned(name, declared):
+        return replace(ready()(name, declared), asleep={"ram": held})
+
+    host = a_host(spec, a=learned, demand={"a": idle(20), "b": waits()})
+    assert action == acts(spec, host)[0]
+
+
+def test_a_sleep_that_takes_more_ram_than_there_is_now_is_not_begun():
+    """The first level of vLLM's moves weights from the GPU into RAM, before anybody else has left."""
+    spec = zoo(a=sleepy("4GiB", "12GiB"), b=on_demand("8GiB"), c=on_demand("9GiB"), budget="20GiB")
+    host = a_host(spec, a=ready(), b=ready(), demand={"a": idle(900), "b": served(), "c": waits()})
+    assert "stop a MadeRoom" == acts(spec, host)[0]
+
+
+def test_while_it_falls_asleep_others_wait_for_it_and_nobody_else_is_sent_away():
+    spec = zoo(a=sleepy(), b=on_demand())
+    host = a_host(spec, a=parking(), demand={"a": idle(20), "b": waits()})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert "waits for a to leave" == why(spec, host, "b")
+
+
+def test_one_that_would_not_sleep_is_stopped():
+    spec = zoo(a=sleepy(), b=on_demand())
+    host = a_host(spec, a=parking(sick="POST /sleep: 500"), demand={"a": idle(20), "b": waits()})
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+# asleep
+
+
+def test_what_it_holds_asleep_stays_reserved():
+    spec = zoo(a=sleepy(), b=on_demand("19GiB"), c=on_demand("20GiB"))
+    assert ["start b"] == acts(spec, a_host(spec, a=parked(), demand={"b": waits()}))
+    host = a_host(spec, a=parked(), demand={"c": waits()})
+    assert ["stop a MadeRoom", "hold c pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_one_that_has_only_just_fallen_asleep_is_measured_before_it_is_stopped():
+    spec = zoo(a=sleepy(), c=on_demand("20GiB"))
+    host = a_host(spec, a=parked(since=NOW - 1), demand={"c": waits()})
+    plan = decide(spec, host)
+    assert (NOW + 1, "waits until a may leave") == (plan.wake_at, why(spec, host, "c"))
+
+
+def test_it_is_stopped_once_nobody_has_asked_for_it_for_its_idle_timeout():
+    spec = zoo(a=sleepy(idle_timeout="5m"))
+    assert ["stop a Idle"] == acts(spec, a_host(spec, a=parked(ready_at=NOW - 400), demand={"a": idle(301)}))
+    assert [] == acts(spec, a_host(spec, a=parked(ready_at=NOW - 400), demand={"a": idle(60)}))
+
+
+@pytest.mark.parametrize("state", [parked(), parking()])
+@pytest.mark.parametrize(
+    ("how", "shutdown", "cause"), [(Override.STOP, False, "StoppedByHand"), (None, True, "Shutdown")]
+)
+def test_it_is_stopped_like_any_other(state, how, shutdown, cause):
+    spec = zoo(a=sleepy())
+    host = a_host(spec, a=state if how is None else by_hand(how, state), shutdown=shutdown)
+    assert [f"stop a {cause}"] == acts(spec, host)
+
+
+def test_a_changed_command_ends_it_whether_it_is_wanted_or_not():
+    spec, old = zoo(a=sleepy()), a_model("12GiB", command=["other"], on_demand=True, park=RULES)
+    assert ["stop a SpecChanged"] == acts(spec, a_host(spec, a=parked(spec=old)))
+    assert ["stop a SpecChanged"] == acts(spec, a_host(spec, a=parked(spec=old), demand={"a": waits()}))
+
+
+def test_one_that_the_file_no_longer_says_how_to_wake_starts_afresh():
+    spec = zoo(a=on_demand())
+    assert ["stop a SpecChanged"] == acts(spec, a_host(spec, a=parked(), demand={"a": waits()}))
+
+
+# awake again
+
+
+def test_a_request_wakes_it_where_there_is_room():
+    spec = zoo(a=sleepy())
+    host = a_host(spec, a=parked(), demand={"a": waits()})
+    assert ["wake a"] == acts(spec, host)
+    wake = next(a for a in decide(spec, host).actions if isinstance(a, Wake))
+    assert ("a-1", {"ram": 12 * GIB}) == (wake.run_id, wake.need)
+
+
+def test_waking_is_weighed_by_all_that_it_will_hold_less_what_it_holds():
+    spec = zoo(a=sleepy(), b=a_model("8GiB"), c=a_model("9GiB"))
+    with_8 = a_host(spec, a=parked(), b=by_hand(Override.START, ready()), demand={"a": waits()})
+    assert ["wake a"] == acts(spec, with_8)
+    with_9 = a_host(spec, a=parked(), c=by_hand(Override.START, ready()), demand={"a": waits()})
+    assert ["hold a parked ExceedsBudget"] == acts(spec, with_9)
+
+
+def test_strangers_memory_is_no_room_to_wake_in():
+    spec = zoo(a=sleepy())
+    assert ["wake a"] == acts(spec, a_host(spec, a=parked(), demand={"a": waits()}, foreign="17GiB"))
+    host = a_host(spec, a=parked(), demand={"a": waits()}, foreign="19GiB")
+    assert ["hold a parked WaitingForMemory"] == acts(spec, host)
+
+
+def test_two_that_can_sleep_take_turns():
+    spec = zoo(a=sleepy(), b=sleepy())
+    host = a_host(spec, a=parked(), b=ready(), demand={"a": waits(), "b": idle(20)})
+    assert ["park b", "hold a parked WaitingForEviction"] == acts(spec, host)
+
+
+def test_it_is_not_ended_for_those_who_came_after_its_own_clients():
+    spec = zoo(a=sleepy(), b=on_demand("20GiB"))
+    first = a_host(spec, a=parked(), demand={"a": waits(9), "b": waits(5)})
+    assert ["wake a", "hold b pending WaitingForEviction"] == acts(spec, first)
+    last = a_host(spec, a=parked(), demand={"a": waits(5), "b": waits(9)})
+    assert "stop a MadeRoom" == acts(spec, last)[0]
+
+
+def test_an_active_one_wakes_when_the_demand_for_others_is_over():
+    spec = zoo(["a"], a=sleepy(), b=on_demand())
+    host = a_host(spec, a=parked(), b=resting())
+    assert ["wake a"] == acts(spec, host)
+    assert condition(spec, host, "a", "Admitted") is None
+
+
+def test_one_that_would_not_wake_has_failed_to_start():
+    spec = zoo(a=sleepy())
+
+    def waking(name, declared):
+        model = apply(parked()(name, declared), WakeBegun("a-1", {"ram": 12 * GIB}, NOW - 1))
+        return replace(model, run=replace(model.run, sick="POST /wake_up: 500"))
+
+    assert ["stop a StartupDeadline"] == acts(spec, a_host(spec, a=waking, demand={"a": waits()}))
+
+
+def test_the_deadline_of_waking_is_counted_from_the_request():
+    spec = zoo(a=sleepy(ready={"deadline": "60s"}))
+
+    def waking(at):
+        return lambda name, declared: apply(parked()(name, declared), WakeBegun("a-1", {"ram": 1}, at))
+
+    demand = {"a": waits()}
+    assert [] == acts(spec, a_host(spec, a=waking(NOW - 59), demand=demand))
+    assert ["stop a StartupDeadline"] == acts(spec, a_host(spec, a=waking(NOW - 60), demand=demand))
+
+
+# what facts leave true
+
+
+def the(state, **fields):
+    return state("a", sleepy(**fields))
+
+
+def test_a_run_s_booking_follows_it_to_sleep_and_back():
+    model = the(ready())
+    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    model = apply(model, ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
+    assert (Phase.PARKING, {"ram": 12 * GIB}, None) == (
+        model.phase, model.run.reserved, model.run.ready_since,
+    )  # fmt: skip
+    model = apply(apply(model, Measured("a-1", {"ram": 2**20})), Parked("a-1", NOW + 1))
+    assert (Phase.PARKED, {"ram": GIB}, Cause.MADE_ROOM) == (model.phase, model.run.reserved, model.reason)
+    model = apply(model, WakeBegun("a-1", {"ram": 12 * GIB}, NOW + 2))
+    assert (Phase.STARTING, {"ram": 12 * GIB}, NOW + 2) == (
+        model.phase, model.run.reserved, model.run.booked_at,
+    )  # fmt: skip
+    model = apply(apply(model, Woken("a-1", NOW + 3)), ProbedReady("a-1", NOW + 4))
+    assert (Phase.READY, {"ram": 12 * GIB}, None, NOW + 4) == (
+        model.phase, model.run.reserved, model.run.nap, model.run.ready_at,
+    )  # fmt: skip
+
+
+def test_an_answer_from_before_it_was_woken_makes_nothing_ready():
+    model = apply(the(parked()), WakeBegun("a-1", {"ram": 12 * GIB}, NOW))
+    assert model == apply(model, ProbedReady("a-1", NOW))
+
+
+def test_waking_is_no_loading():
+    model = replace(the(parked()), load_time=60.0)
+    for fact in (WakeBegun("a-1", {"ram": GIB}, NOW), Woken("a-1", NOW), ProbedReady("a-1", NOW + 1)):
+        model = apply(model, fact)
+    assert (Phase.READY, 60.0) == (model.phase, model.load_time)
+
+
+@pytest.mark.parametrize(
+    ("certain", "held", "booked"), [(True, 2, 2), (True, 0, 1), (False, 2, 2), (False, 0, 0)]
+)
+def test_asleep_the_booking_is_what_the_file_says_or_more_where_it_holds_more(certain, held, booked):
+    model = the(parked(certain=certain))
+    for amount in (5, held):
+        model = apply(model, Measured("a-1", {"ram": amount * GIB}))
+    assert ({"ram": booked * GIB}, {"ram": held * GIB}, {}) == (
+        model.run.reserved, model.asleep, model.run.outgrown,
+    )  # fmt: skip
+
+
+def test_what_it_holds_asleep_is_no_peak():
+    model = apply(the(parked()), Measured("a-1", {"ram": 44 * GIB}))
+    assert {} == model.run.peak
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_one_that_is_found_at_any_stage_of_its_sleep_is_parked_and_keeps_its_booking(stage):
+    run = the(parked()).run
+    found = replace(run, nap=replace(run.nap, stage=stage), ready_at=None, reserved={"ram": 12 * GIB})
+    model = apply(the(resting()), Adopted(found))
+    assert (Phase.PARKED, {"ram": 12 * GIB}) == (model.phase, model.run.reserved)
+    after = apply(model, Measured("a-1", {"ram": 0})).run.reserved
+    assert {"ram": GIB if stage is Stage.ASLEEP else 12 * GIB} == after

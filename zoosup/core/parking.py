@@ -1,0 +1,76 @@
+"""What a model holds while it sleeps, and what it needs to wake.
+
+    declared   `park.holds`, GPU memory in equal shares on the GPUs that it has
+    learned    what it was last measured to hold asleep
+    a guess    nothing on its GPUs, and their part in RAM, which is where vLLM's first level keeps the weights
+
+A guess is tried once: what came of it is measured, and one that gives too little back can still be stopped. Knows no
+sum: whether that is enough for anybody is asked in `placement`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from zoosup.core.admission import VRAM
+from zoosup.core.cards import rebooked
+from zoosup.core.estimate import need
+from zoosup.core.status import Model, Phase, Run
+from zoosup.spec.models import ModelSpec, Park, Parked
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """A model that can sleep, and the bytes by pool id that it holds then; `certain`: the file says so."""
+
+    model: str
+    asleep: Mapping[str, int]
+    certain: bool
+
+
+def rules(run: Run, spec: ModelSpec | None) -> Park | None:
+    """How it is put to sleep and woken: the file's word on it, or what it was started with once the file has none."""
+    return run.spec.park if spec is None else spec.park
+
+
+def sleeper(model: Model, spec: ModelSpec) -> Sleeper | None:
+    """What a model would hold asleep; None where it can't be asked to sleep now."""
+    run, park = model.run, spec.park
+    if run is None or park is None or model.phase is not Phase.READY or run.nap is not None:
+        return None
+    if run.leaving is not None or run.sick or run.recalled or run.pid is None:
+        return None
+    if park.holds is not None:
+        return Sleeper(model.name, _declared(park.holds, run), certain=True)
+    known = model.asleep
+    if known is not None and run.reserved.keys() <= known.keys():
+        return Sleeper(model.name, {pool: known[pool] for pool in run.reserved}, certain=False)
+    return Sleeper(model.name, _guess(run.reserved), certain=False)
+
+
+def waking(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
+    """What a run that sleeps is booked with while it wakes: all that it holds awake, and nowhere less than now."""
+    assert run.nap is not None  # noqa: S101 - it sleeps
+    return {pool: max(amount, run.reserved.get(pool, 0)) for pool, amount in awake(model, run, spec).items()}
+
+
+def awake(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
+    """What it is booked with once it is awake: as it was, unless the file has since said better."""
+    assert run.nap is not None  # noqa: S101 - it sleeps
+    before = run.nap.awake
+    if spec.memory == "auto":
+        return before
+    return rebooked(need(spec, model.weights, model.lessons), replace(run, reserved=before))
+
+
+def _declared(holds: Parked, run: Run) -> Mapping[str, int]:
+    cards = [pool for pool in run.reserved if pool.startswith(VRAM)]
+    if cards:
+        return {"ram": holds.ram, **dict.fromkeys(cards, -(-holds.vram // len(cards)))}
+    # Without GPU memory of their own its GPUs take theirs from RAM; one that is shown no GPU has none.
+    return {"ram": holds.ram + (0 if run.gpus is not None else holds.vram)}
+
+
+def _guess(reserved: Mapping[str, int]) -> Mapping[str, int]:
+    cards = {pool: amount for pool, amount in reserved.items() if pool.startswith(VRAM)}
+    ram = reserved.get("ram", 0) + sum(cards.values()) if cards else 0
+    return {**dict.fromkeys(reserved, 0), "ram": ram}
