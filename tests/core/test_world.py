@@ -73,7 +73,8 @@ class Zoo(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         model = a_model("6GiB", ready={"deadline": "20s"}, restart=RESTART)
-        asked = a_model("9GiB", on_demand=True, idle_timeout="20s", restart=RESTART)
+        patient = {"deadline": "20s"}
+        asked = a_model("9GiB", on_demand=True, idle_timeout="20s", ready=patient, restart=RESTART)
         self.world.edit(a_zoo({"a": model, "b": model, "c": asked, "d": asked}, ["a"]))
         self.world.advance(3.0)
 
@@ -143,7 +144,8 @@ class Zoo(RuleBasedStateMachine):
     )
     def crowd(self, pause, order, need, wanted, rivals, gap, hold):
         """More is asked for than fits: whoever comes later has to wait, or to displace somebody."""
-        model = a_model(need, on_demand=True, idle_timeout="20s", restart=RESTART)
+        patient = {"deadline": "20s"}
+        model = a_model(need, on_demand=True, idle_timeout="20s", ready=patient, restart=RESTART)
         zoo = a_zoo(dict.fromkeys(NAMES, model), order[:wanted], cooldown={"max": "4s"})
         self.world.edit(zoo.model_copy(update={"gateway": Gateway(patience=5.0, min_residency=3.0)}))
         for name in reversed(order[-rivals:]):
