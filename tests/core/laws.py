@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.core import demand_laws
 from tests.core.zoo import a_model
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
 from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
@@ -37,23 +38,28 @@ def plan_is_lawful(world: World, observed: Observed, decided: Plan) -> None:
     assert decided == plan(world.spec, observed), "14: the same question, another answer"
     assert copy == observed.models, "a plan has changed what it looked at"
     for action in decided.actions:
-        _is_lawful(world, decided, action)
+        _is_lawful(world, observed, decided, action)
     _starts_fit_together(world, observed, decided)
     _evictions_are_needed_and_enough(world, observed, decided)
     _refusals_are_true(world, observed, decided)
     _every_wait_has_a_reason(world, decided)
+    demand_laws.the_order_is_lawful(world, observed, decided)
+    demand_laws.who_is_forgotten(world, observed, decided)
+    demand_laws.inflight_is_true(world, observed)
+    told = {a.model for a in decided.actions if isinstance(a, Drain | Stop)}
+    demand_laws.idle_ones_go(world, observed, decided, told, set(outgoing(decided)))
 
 
-def _is_lawful(world: World, decided: Plan, action: Action) -> None:
+def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) -> None:
     model = world.models.get(action.model)
     match action:
         case Start():
-            _start_is_lawful(world, decided, action)
+            _start_is_lawful(world, observed, decided, action)
         case Drain() | Stop():
             assert model is not None, f"5: {action} for a model that nobody knows"
             assert model.run is not None, f"5: {action} for a model without a run"
             assert model.run.id == action.run_id, f"5: {action} for another run"
-            _stop_is_lawful(world, decided, model, model.run, action)
+            _stop_is_lawful(world, observed, decided, action)
         case Hold():
             assert model is not None
             assert model.run is None, f"{action} of a model that lives"
@@ -63,20 +69,15 @@ def _is_lawful(world: World, decided: Plan, action: Action) -> None:
             assert any(c.model == action.model for c in world.cooldowns.values())
 
 
-def _start_is_lawful(world: World, decided: Plan, action: Start) -> None:
+def _start_is_lawful(world: World, observed: Observed, decided: Plan, action: Start) -> None:
     model = world.models[action.model]
     assert model.run is None, f"1: a second run of {model.name}"
     assert not any(p.alive for p in world.processes if p.model == model.name), f"1: {model.name} still lives"
     assert not world.shutdown, "12: a start while zoosup ends"
     assert model.override is not Override.STOP, "12: a start of what a person has stopped"
-    back = (
-        world.switch.outgoing
-        if decided.switch and decided.switch.outcome is SwitchOutcome.ROLLED_BACK
-        else ()
-    )
-    assert model.name in {*world.spec.active, *back} or model.override is Override.START, (
-        "12: nobody wants it"
-    )
+    listed = model.name in demand_laws.active(world, decided)
+    asked = demand_laws.asks(world, observed, model.name)
+    assert listed or asked or model.override is Override.START, "12: nobody wants it"
     assert model.backoff.until <= world.now, "10: a start before its back-off is over"
     assert_looked_at(world, model)
     assert world.readable, "a start on memory that can't be read"
@@ -126,20 +127,26 @@ def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> Non
     assert new <= spare, f"{new} are started where {spare} are free"
 
 
-def _stop_is_lawful(world: World, decided: Plan, model: Model, run: Run, action: Drain | Stop) -> None:
-    spec = world.spec.models.get(model.name)
+def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Drain | Stop) -> None:
+    model = world.models[action.model]
+    run, spec = model.run, world.spec.models.get(model.name)
+    assert run is not None
     if run.leaving is not None:
         assert action.cause == run.leaving.cause, "a reason to leave does not change on the way"
         assert not run.leaving.ladder, "the ladder is at work already"
+        _what_is_answered_may_be_finished(world, observed, model, run)
         return
-    cause = action.cause
+    cause, kept = action.cause, model.name not in decided.wanted
     if cause is Cause.SPEC_CHANGED:
         assert spec is not None
         assert process_fields(run.spec) != process_fields(spec), "8: a live edit has cost a process"
-        assert_looked_at(world, model)
+        if not kept:
+            assert_looked_at(world, model)
     if cause is Cause.NOT_WANTED:
-        assert model.name not in decided.wanted
+        assert kept
         assert spec is None or model.name not in outgoing(decided), "it was to serve until its successor does"
+        assert spec is None or not spec.on_demand, "an on-demand model is kept for idle_timeout"
+    idle = demand_laws.idle_end(world, observed, model, run)
     allowed = {
         Cause.SHUTDOWN: world.shutdown,
         Cause.STOPPED_BY_HAND: model.override is Override.STOP,
@@ -148,9 +155,20 @@ def _stop_is_lawful(world: World, decided: Plan, model: Model, run: Run, action:
         and (not spec or world.now >= run.booked_at + spec.ready.deadline),
         Cause.LIVENESS_FAILED: bool(run.sick),
         Cause.MADE_ROOM: action.message.startswith(MADE_ROOM),
+        Cause.IDLE: kept and idle is not None and world.now >= idle,
         Cause.CRASHED: False,
     }
     assert allowed.get(cause, True), f"{action} without cause"
+    answering = observed.demand_for(model.name).inflight and model.phase is not Phase.STARTING
+    if answering and cause is not Cause.LIVENESS_FAILED:
+        assert isinstance(action, Drain), f"{action} cuts what is being answered"
+
+
+def _what_is_answered_may_be_finished(world: World, observed: Observed, model: Model, run: Run) -> None:
+    """The ladder of one that drains begins when nobody uses it any longer, or when its grace period is over."""
+    if model.phase is Phase.DRAINING and observed.demand_for(model.name).inflight:
+        grace = world.spec.models.get(model.name, run.spec).stop.grace
+        assert world.now >= run.leaving.since + grace, f"{model.name} is cut within its grace period"
 
 
 def outgoing(decided: Plan) -> tuple[str, ...]:
@@ -166,7 +184,7 @@ def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: 
         if not winner:
             gone |= victims
             continue
-        _may_be_evicted(world, decided, winner, victims)
+        _may_be_evicted(world, observed, decided, winner, victims)
         assert fits_without(world, observed, decided, winner, gone | victims), f"19: {victims} leave in vain"
         for spared in victims - forced_out(world, observed, decided, winner):
             enough = fits_without(world, observed, decided, winner, (gone | victims) - {spared})
@@ -187,17 +205,26 @@ def _departures(observed: Observed, decided: Plan) -> list[tuple[str, set[str]]]
     return told
 
 
-def _may_be_evicted(world: World, decided: Plan, winner: str, victims: set[str]) -> None:
+def _may_be_evicted(world: World, observed: Observed, decided: Plan, winner: str, victims: set[str]) -> None:
     model, wanted, switch = world.models[winner], decided.wanted, decided.switch
     assert model.run is None
     assert model.backoff.until <= world.now
     assert_looked_at(world, model)
-    winner_comes = switch is not None and winner in switch.incoming
+    comes = switch is not None and winner in switch.incoming
     overlap = world.spec.switch.strategy is Strategy.OVERLAP
+    pinned = not demand_laws.unpinned(world, winner)
     for victim in victims:
         later = victim in wanted and wanted.index(victim) > wanted.index(winner)
-        replaced = winner_comes and victim in outgoing(decided)
-        assert later or (replaced and not overlap), f"{victim} had no reason to leave for {winner}"
+        replaced = comes and not overlap and victim in outgoing(decided) and victim not in wanted
+        if replaced:
+            continue
+        assert demand_laws.unpinned(world, victim) or (later and pinned), f"{victim} is pinned, {winner} not"
+        if demand_laws.unpinned(world, victim):
+            may = demand_laws.may_displace(world, observed, winner, victim)
+            assert may, f"{victim} was to stay, and leaves for {winner}"
+            if not demand_laws.asks(world, observed, victim) and not pinned:
+                asked = demand_laws.asks(world, observed, winner)
+                assert later or asked or victim not in wanted, f"{victim} comes before {winner}"
 
 
 def forced_out(world: World, observed: Observed, decided: Plan, winner: str) -> set[str]:
@@ -221,11 +248,7 @@ def fits_without(world: World, observed: Observed, decided: Plan, winner: str, w
     need = need_of(world.spec.models[winner])
     earlier = decided.wanted[: decided.wanted.index(winner)]
     promised_anew = sum(
-        need_of(world.spec.models[n])
-        for n in earlier
-        if observed.models[n].run is None
-        and n in decided.verdicts
-        and decided.verdicts[n].outcome != "refused"
+        need_of(world.spec.models[n]) for n in earlier if _is_promised(world, observed, decided, n)
     )
     live = [(m, held_for(world.spec, m, m.run)) for m in observed.models.values() if m.run is not None]
     stay = [(m, e) for m, e in live if m.name not in without]
@@ -236,13 +259,23 @@ def fits_without(world: World, observed: Observed, decided: Plan, winner: str, w
     return within and need <= free + ROUNDING
 
 
+def _is_promised(world: World, observed: Observed, decided: Plan, name: str) -> bool:
+    """Whether room is kept for one that waits: not for clients who wait for what strangers hold."""
+    verdict = decided.verdicts.get(name)
+    if observed.models[name].run is not None or verdict is None or verdict.outcome == "refused":
+        return False
+    strangers = verdict.reason in {Reason.MEMORY, Reason.MEMORY_UNKNOWN}
+    return not (strangers and demand_laws.asks(world, observed, name))
+
+
 def _refusals_are_true(world: World, observed: Observed, decided: Plan) -> None:
     """19, the other way round: nobody is refused who could run if all left that may."""
     pool = observed.nodes[0].pools[0]
     for name, verdict in decided.verdicts.items():
         if verdict.reason != Reason.EXCEEDS_BUDGET or observed.models[name].run is not None:
             continue
-        stay = set(decided.wanted[: decided.wanted.index(name)])
+        before = decided.wanted[: decided.wanted.index(name)] if name in decided.wanted else ()
+        stay = {n for n in before if not demand_laws.asks(world, observed, n)}
         if (
             world.spec.switch.strategy is Strategy.OVERLAP
             and decided.switch

@@ -8,15 +8,20 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.core import laws
+from tests.core.clients import ENDINGS
 from tests.core.temper import Temper
 from tests.core.world import GIB, World
 from tests.core.zoo import a_model, a_zoo
 from zoosup.core.actions import Inspect
 from zoosup.core.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.status import Phase, Reason
+from zoosup.spec.models import Gateway
 
 NAMES = "abcd"
 RESTART = {"initial": "1s", "max": "8s", "reset_after": "20s"}
+
+TURN = 60.0
+"""Seconds that one model's clients can keep others waiting: patience, residency, grace, ladder, memory, load."""
 
 names = st.sampled_from(NAMES)
 needs = st.sampled_from(["1GiB", "4GiB", "6GiB", "9GiB", "15GiB", "40GiB", "auto"])
@@ -26,6 +31,8 @@ specs = st.builds(
     command=st.sampled_from([["serve"], ["serve", "better"]]),
     port=st.sampled_from(["auto", "auto", "auto", 8000]),
     ready=st.sampled_from([{"deadline": "10s"}, {"deadline": "20s"}]),
+    on_demand=st.booleans(),
+    idle_timeout=st.sampled_from(["0s", "5s", "20s"]),
     stop=st.sampled_from([{}, {"before": {"http": "POST /drain"}}, {"grace": "1s"}]),
     restart=st.sampled_from(
         [RESTART, RESTART | {"limit": {"count": 3, "within": "60s"}}, {"policy": "never"}]
@@ -38,6 +45,14 @@ switches = st.fixed_dictionaries(
         "cooldown": st.sampled_from([{"max": "4s"}, {"min": "2s", "max": "4s"}]),
     }
 )
+gateways = st.sampled_from(
+    [
+        {"patience": "5s", "min_residency": "3s"},
+        {"patience": "5s", "min_residency": "3s", "queue_timeout": "15s"},
+        {"patience": "0s", "min_residency": "0s"},
+    ]
+)
+holds = st.sampled_from([0.0, 0.3, 2.0, 8.0, 40.0])
 pauses = st.sampled_from([0.0, 0.004, 0.02, 0.3, 1.0, 3.0, 3.0, 8.0, 12.0])
 tempers = st.builds(
     Temper,
@@ -58,7 +73,9 @@ class Zoo(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         model = a_model("6GiB", ready={"deadline": "20s"}, restart=RESTART)
-        self.world.edit(a_zoo(dict.fromkeys(NAMES, model), ["a"]))
+        patient = {"deadline": "20s"}
+        asked = a_model("9GiB", on_demand=True, idle_timeout="20s", ready=patient, restart=RESTART)
+        self.world.edit(a_zoo({"a": model, "b": model, "c": asked, "d": asked}, ["a"]))
         self.world.advance(3.0)
 
     # the file
@@ -70,10 +87,12 @@ class Zoo(RuleBasedStateMachine):
         wanted=st.integers(0, 3),
         budget=st.sampled_from(["10GiB", "16GiB", "20GiB", "64GiB"]),
         switch=switches,
+        gateway=gateways,
     )
-    def rewrite(self, pause, models, order, wanted, budget, switch):
+    def rewrite(self, pause, models, order, wanted, budget, switch, gateway):
         active = [n for n in order if n in models][:wanted]
-        self.world.edit(a_zoo(models, active, budget, **switch))
+        zoo = a_zoo(models, active, budget, **switch)
+        self.world.edit(zoo.model_copy(update={"gateway": Gateway.model_validate(gateway)}))
         self.world.advance(pause)
 
     @rule(pause=pauses, order=st.permutations(NAMES), wanted=st.integers(0, 3))
@@ -104,6 +123,41 @@ class Zoo(RuleBasedStateMachine):
     def by_hand(self, pause, name, verb):
         if name in self.world.spec.models:
             self.world.ask(name, verb)
+        self.world.advance(pause)
+
+    # clients
+
+    @rule(pause=pauses, name=names, hold=holds, count=st.sampled_from([1, 1, 3]))
+    def request(self, pause, name, hold, count):
+        for _ in range(count):
+            self.world.request(name, hold)
+        self.world.advance(pause)
+
+    @rule(
+        pause=pauses,
+        order=st.permutations(NAMES),
+        need=st.sampled_from(["6GiB", "9GiB", "15GiB"]),
+        wanted=st.integers(0, 2),
+        rivals=st.integers(2, 4),
+        gap=pauses,
+        hold=holds,
+    )
+    def crowd(self, pause, order, need, wanted, rivals, gap, hold):
+        """More is asked for than fits: whoever comes later has to wait, or to displace somebody."""
+        patient = {"deadline": "20s"}
+        model = a_model(need, on_demand=True, idle_timeout="20s", ready=patient, restart=RESTART)
+        zoo = a_zoo(dict.fromkeys(NAMES, model), order[:wanted], cooldown={"max": "4s"})
+        self.world.edit(zoo.model_copy(update={"gateway": Gateway(patience=5.0, min_residency=3.0)}))
+        for name in reversed(order[-rivals:]):
+            self.world.request(name, hold)
+            self.world.advance(gap)
+        self.world.advance(pause)
+
+    @rule(pause=pauses, which=st.integers(0, 5))
+    def hang_up(self, pause, which):
+        there = [c for c in self.world.desk.clients if c.ended is None]
+        if there:
+            self.world.hang_up(there[which % len(there)])
         self.world.advance(pause)
 
     # models
@@ -200,12 +254,24 @@ class Zoo(RuleBasedStateMachine):
         """9: in bounded time, and with a bounded number of starts."""
         world = self.world
         before = len(world.starts)
-        world.advance(120)
+        # Whoever is before it is ready, stays, drains for its grace period, ends and gives its memory back.
+        turns = {c.model for c in world.desk.clients if c.ended is None}
+        world.advance(120 + TURN * len(turns))
         laws.settled(world)
+        self.everyone_has_been_answered()
         started = [name for _, name in world.starts[before:]]
         for name in NAMES:
             assert started.count(name) <= 4, f"{name} was started {started.count(name)} times"
         self.who_waits_first_can_not_run()
+
+    def everyone_has_been_answered(self):
+        """18: who still waits does so for what strangers hold, or for a port that a pinned model has."""
+        world = self.world
+        for client in world.desk.waiting():
+            model = world.models[client.model]
+            lasting = model.phase is Phase.PENDING and model.reason in {Reason.MEMORY, Reason.PORT}
+            assert lasting, f"{client} waits though nothing is amiss: {model.phase} {model.reason}"
+        assert not [c for c in world.desk.clients if c.answering]
 
     def who_waits_first_can_not_run(self):
         """The most important of those that wait for memory does not fit even without all that may leave for it."""
@@ -214,6 +280,7 @@ class Zoo(RuleBasedStateMachine):
             model = world.models[name]
             if model.phase is Phase.PENDING and model.reason == Reason.MEMORY:
                 later = set(world.last.wanted[world.last.wanted.index(name) + 1 :])
+                later |= {n for n in world.models if n in world.spec.models and n not in world.last.wanted}
                 assert not laws.fits_without(world, world.observed(), world.last, name, later)
                 return
 
@@ -232,6 +299,7 @@ class Zoo(RuleBasedStateMachine):
         self.world.advance(120)
         assert not [p for p in self.world.processes if p.alive]
         assert all(m.phase is Phase.STOPPED for m in self.world.models.values())
+        assert {c.how for c in self.world.desk.clients} <= ENDINGS
 
 
 TestZoo = Zoo.TestCase

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from tests.core import laws
+from tests.core import demand_laws, laws
+from tests.core.clients import Client, Desk
 from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
 from zoosup.core import cooldown, switch as switching
@@ -49,7 +50,7 @@ from zoosup.core.status import (
     Switch,
     SwitchOutcome,
 )
-from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.models import Gateway, ModelSpec, ZooSpec
 
 GIB = 2**30
 HEARTBEAT = 1.0
@@ -77,9 +78,12 @@ class World:
     processes: list[Process] = field(default_factory=list)
     pauses: list[list[float]] = field(default_factory=list)  # [when a run was gone, the least pause since]
     told: list[tuple[str, Fact]] = field(default_factory=list)
+    desk: Desk = field(default_factory=Desk)
     starts: list[tuple[float, str]] = field(default_factory=list)
     stops: list[tuple[float, str]] = field(default_factory=list)
     last: Plan | None = None
+    wanted: tuple[str, ...] = ()  # by the last plan
+    _draining: dict[str, Process] = field(default_factory=dict)  # those that finish what they answer
     _baselines: dict[str, int] = field(default_factory=dict)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _order: count = field(default_factory=count)
@@ -90,6 +94,10 @@ class World:
 
     def free(self) -> int:
         return self.total - self.foreign - sum(p.held(self.now) for p in self.processes)
+
+    @property
+    def rules(self) -> Gateway:
+        return self.spec.gateway or Gateway()
 
     def temper(self, name: str) -> Temper:
         return self.tempers.setdefault(name, Temper())
@@ -119,8 +127,10 @@ class World:
     def ask(self, name: str, verb: str) -> None:
         """A person's wish, as runtime/zoo.py and the reconciler take it."""
         override = Override.STOP if verb == "stop" else Override.START
+        declared = self.spec.models.get(name)
+        on_demand = declared is not None and declared.on_demand
         agrees = (name in self.spec.active) == (override is Override.START)
-        if agrees and self.models[name].reason != Reason.ROLLED_BACK:
+        if agrees and not (on_demand and verb == "stop") and self.models[name].reason != Reason.ROLLED_BACK:
             override = None
         self.tell(name, Overridden(override))
         if verb != "stop":
@@ -140,6 +150,43 @@ class World:
     def end(self) -> None:
         self.shutdown = True
         self.turn()
+
+    # clients
+
+    def request(self, name: str, hold: float) -> Client:
+        """A client comes: it is granted at once where its model is ready, else it waits."""
+        client = Client(name, self.now, hold)
+        self.desk.clients.append(client)
+        self._serve()
+        if client.waits and self.hints:
+            self.turn()
+        return client
+
+    def hang_up(self, client: Client) -> None:
+        """It goes, whether it waits or is being answered."""
+        if client.answering:
+            self._give_back(client, "cancelled")
+        elif client.waits:
+            client.end("cancelled", self.now)
+        if self.hints:
+            self.turn()
+
+    def _serve(self) -> None:
+        for client in self.desk.serve(self):
+            demand_laws.grant_is_lawful(self, client)
+            self.after(client.hold, lambda client=client: self._give_back(client, "answered"))
+
+    def _give_back(self, client: Client, how: str) -> None:
+        if client.ended is not None:
+            return
+        self.desk.give_back(client, how, self.now)
+        process = self._draining.get(client.run_id or "")
+        if process is not None and not self.desk.using(process.run_id):
+            self._drained(process)
+
+    def _cut(self, run_id: str) -> None:
+        for client in self.desk.using(run_id):
+            self._give_back(client, "cut")
 
     # time
 
@@ -177,8 +224,9 @@ class World:
         pool = a_pool(self.spec, self.total, self.free() if self.readable else None)
         cooldowns = tuple(self.cooldowns.values())
         return Observed(
-            self.now, (Node(NODE, (pool,), cooldowns),), dict(self.models), self.switch, self.shutdown
-        )
+            self.now, (Node(NODE, (pool,), cooldowns),), dict(self.models), self.switch, self.shutdown,
+            self.desk.demand(self.models),
+        )  # fmt: skip
 
     def turn(self) -> None:
         for _ in range(20):
@@ -186,13 +234,15 @@ class World:
             observed = self.observed()
             decided = plan(self.spec, observed)
             laws.plan_is_lawful(self, observed, decided)
-            self.switch, self.last = decided.switch, decided
+            self.switch, self.last, self.wanted = decided.switch, decided, decided.wanted
             if not any([self._carry_out(a) for a in decided.actions]):  # noqa: C419 - each is carried out
                 break
         else:
             msg = f"a plan that never settles: {decided.actions}"
             raise AssertionError(msg)
         self._wake_at = decided.wake_at
+        self._serve()
+        demand_laws.nobody_waits_too_long(self)
         assert self._wake_at is None or self._wake_at > self.now - 1e-9, (
             "a wake-up in the past turns for ever"
         )
@@ -273,6 +323,7 @@ class World:
         if process.spawned is None or process.ended is not None:
             return
         process.ended = self.now
+        self._cut(process.run_id)
         self.tell(process.model, Exited(process.run_id, Exit(ExitReason.ERROR, self.now, code=1), self.now))
 
     def _send_away(self, action: Drain | Stop) -> None:
@@ -285,10 +336,18 @@ class World:
         self.stops.append((self.now, action.model))
         if isinstance(action, Drain):
             self.tell(action.model, DrainBegun(run.id, leaving))
-            self.after(0.5, lambda: self.tell(action.model, DrainEnded(run.id)))
+            self._draining[run.id] = process
+            if not self.desk.using(run.id):
+                self._drained(process)
         else:
+            self._draining.pop(run.id, None)
+            self._cut(run.id)
             self.tell(action.model, StopBegun(run.id, leaving))
             self.after(SPAWN + process.temper.stop, lambda: self._ladder_done(process))
+
+    def _drained(self, process: Process) -> None:
+        del self._draining[process.run_id]
+        self.after(0.5, lambda: self.tell(process.model, DrainEnded(process.run_id)))
 
     def _ladder_done(self, process: Process) -> None:
         if process.spawned is None and process.gone is not None:
