@@ -18,10 +18,10 @@ async def scrape(house) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_a_models_phase_is_one_of_nine(house):
+async def test_a_models_phase_is_one_of_eleven(house):
     found = await scrape(house)
     phases = {key[2]: value for key, value in found.items() if key[:2] == ("zoosup_model_phase", "model=a")}
-    assert 9 == len(phases)
+    assert 11 == len(phases)
     assert ["phase=ready"] == [phase for phase, value in phases.items() if value]
 
 
