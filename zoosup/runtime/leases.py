@@ -19,7 +19,7 @@ from zoosup.core.status import Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing
 from zoosup.runtime.ports import Card, Holder
 from zoosup.runtime.zoo import Zoo
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.parse import HOST
 
 _Told = TypeVar("_Told")
@@ -33,15 +33,22 @@ _log = logging.getLogger(__name__)
 class Lease:
     """One client's claim on a run; see `ports.Lease`."""
 
-    __slots__ = ("_desk", "holder", "host", "model", "port", "run_id")
+    __slots__ = ("_desk", "_run", "holder", "line", "model", "run_id")
 
-    def __init__(self, desk: "Leases", model: str, run: Run, holder: Holder) -> None:
+    host = HOST
+
+    def __init__(self, desk: "Leases", line: "_Line", model: str, run: Run, holder: Holder) -> None:
         self._desk: Leases | None = desk
+        self._run = run
         self.holder = holder
+        self.line = line
         self.model = model
         self.run_id = run.id
-        self.host = HOST
-        self.port = run.port
+
+    @property
+    def port(self) -> int:
+        """Where the run listens."""
+        return self._run.port
 
     def release(self) -> None:
         """Give it back, once; a second call does nothing."""
@@ -85,11 +92,23 @@ class Ticket:
 class _Line:
     """All leases and waiting clients of one model."""
 
-    held: dict[str, set[Lease]] = field(
-        default_factory=dict
-    )  # by run: an old one may outlive its run for a moment
+    held: set[Lease] = field(default_factory=set)  # those of an old run may outlive it for a moment
     queue: deque[Ticket] = field(default_factory=deque)
     last_used: float | None = None
+    run: Run | None = (
+        None  # that serves, as far as `known` and `spec` say, in which it was found; `limit` of them too
+    )
+    limit: int | None = None
+    known: Model | None = None
+    spec: ZooSpec | None = None
+
+    def uses(self, run_id: str) -> bool:
+        """Whether a client uses a run; most often the first that is looked at does."""
+        return any(lease.run_id == run_id for lease in self.held)
+
+    def inflight(self, run_id: str) -> int:
+        """How many clients use a run."""
+        return sum(lease.run_id == run_id for lease in self.held)
 
 
 class Leases:
@@ -106,21 +125,19 @@ class Leases:
         self._wanted: frozenset[str] | None = None  # by the last plan; None before there was one
         self._quiet: dict[str, asyncio.Event] = {}
         self._spec: object = None
-        self._names: dict[str, str] = {}
+        self._names: dict[str, tuple[str, ModelSpec]] = {}
 
     # what the gateway asks
 
-    def resolve(self, name: str) -> str | None:
-        """The model that a name or an alias means."""
-        if self._zoo.spec is not self._spec:
-            self._spec = self._zoo.spec
-            models = self._zoo.spec.models
-            self._names = {alias: n for n, m in models.items() for alias in (n, *m.aliases)}
+    def find(self, name: str) -> tuple[str, ModelSpec] | None:
+        """The model that a name or an alias means, and what the file in force says of it."""
+        spec = self._zoo.spec
+        if spec is not self._spec:
+            self._spec = spec
+            self._names = {
+                each: (name, model) for name, model in spec.models.items() for each in (name, *model.aliases)
+            }
         return self._names.get(name)
-
-    def spec(self, model: str) -> ModelSpec:
-        """What the file in force says of a model."""
-        return self._zoo.spec.models[model]
 
     def cards(self) -> tuple[Card, ...]:
         """All models, in the order of the file."""
@@ -131,9 +148,10 @@ class Leases:
         line = self._lines.get(model)
         if line is None:
             line = self._lines[model] = _Line()
-        run = None if line.queue else self._open(model, line)
-        if run is not None:
-            return self._lend(line, model, run, holder)
+        if not line.queue:
+            run = self._open(model, line)
+            if run is not None:
+                return self._lend(line, model, run, holder)
         if self._waiting >= gateway(self._zoo.spec).max_queue:
             raise RefusedError(refusing.queue_full(self._waiting, self._zoo.models.get(model)))
         now = self._zoo.clock.now()
@@ -151,16 +169,12 @@ class Leases:
 
     def give_back(self, lease: Lease) -> None:
         """A lease has ended: the next in line may have its place."""
-        line = self._lines.get(lease.model)
-        held = line.held.get(lease.run_id) if line is not None else None
-        if line is None or held is None:
-            return
-        held.discard(lease)
+        line = lease.line
+        line.held.discard(lease)
         line.last_used = self._zoo.clock.now()
         if line.queue:
             self._serve(lease.model, line)
-        if not held:
-            del line.held[lease.run_id]
+        if (self._quiet or self._waiting) and not line.uses(lease.run_id):
             quiet = self._quiet.get(lease.run_id)
             if quiet is not None:
                 quiet.set()
@@ -207,7 +221,7 @@ class Leases:
 
     async def quiet(self, run_id: str, within: float) -> bool:
         """Wait until nobody uses the run any more, at most `within` seconds; whether it is so."""
-        if not any(run_id in line.held for line in self._lines.values()):
+        if not any(line.uses(run_id) for line in self._lines.values()):
             return True
         event = self._quiet.setdefault(run_id, asyncio.Event())
         try:
@@ -222,7 +236,7 @@ class Leases:
     def cut(self, run_id: str, message: str) -> None:
         """The run is being ended: whoever still uses it is told, to tell its client."""
         for line in self._lines.values():
-            for lease in tuple(line.held.get(run_id, ())):
+            for lease in [lease for lease in line.held if lease.run_id == run_id]:
                 _safely(lease.holder.cut, message)
 
     # inside
@@ -230,25 +244,19 @@ class Leases:
     def _open(self, model: str, line: _Line) -> Run | None:
         """The run that one more client may use now."""
         zoo = self._zoo
-        known = zoo.models.get(model)
-        if known is None or known.phase is not _READY:
+        known, spec = zoo.models.get(model), zoo.spec
+        if known is not line.known or spec is not line.spec:  # both are replaced as a whole, never changed
+            line.known, line.spec = known, spec
+            line.run = _serving(known) if model in spec.models else None
+            line.limit = spec.models[model].max_inflight if line.run is not None else None
+        run, limit = line.run, line.limit
+        if run is None or zoo.shutdown or (limit and line.inflight(run.id) >= limit):
             return None
-        run = known.run
-        if run is None or run.leaving is not None or known.override is _STOP or zoo.shutdown:
-            return None
-        spec = zoo.spec.models.get(model)
-        if spec is None:
-            return None
-        limit = spec.max_inflight
-        return None if limit and len(line.held.get(run.id, ())) >= limit else run
+        return run
 
     def _lend(self, line: _Line, model: str, run: Run, holder: Holder) -> Lease:
-        lease = Lease(self, model, run, holder)
-        held = line.held.get(run.id)
-        if held is None:
-            line.held[run.id] = {lease}
-        else:
-            held.add(lease)
+        lease = Lease(self, line, model, run, holder)
+        line.held.add(lease)
         return lease
 
     def _serve(self, name: str, line: _Line) -> None:
@@ -307,7 +315,7 @@ class Leases:
     def _demand(self, name: str, line: _Line) -> Demand:
         model = self._zoo.models.get(name)
         run = model.run if model is not None else None
-        inflight = len(line.held.get(run.id, ())) if run is not None else 0
+        inflight = line.inflight(run.id) if run is not None else 0
         since = line.queue[0].since if line.queue else None
         return Demand(inflight, len(line.queue), since, line.last_used)
 
@@ -316,6 +324,14 @@ class Leases:
         created = self._zoo.applied.loaded_at or 0.0
         length = context_length(spec, model.weights)
         return Card(name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time, length)
+
+
+def _serving(model: Model | None) -> Run | None:
+    """The run that clients may use, whatever else there is."""
+    if model is None or model.phase is not _READY or model.override is _STOP:
+        return None
+    run = model.run
+    return run if run is not None and run.leaving is None else None
 
 
 def _safely(tell: Callable[[_Told], None], what: _Told) -> bool:

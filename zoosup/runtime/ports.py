@@ -44,10 +44,21 @@ class Commands(Protocol):
 class Lease(Protocol):
     """One client's claim on a running model: held from the dispatch of a request until its answer has ended."""
 
-    model: str
-    run_id: str
-    host: str
-    port: int
+    @property
+    def model(self) -> str:
+        """Whose it is."""
+
+    @property
+    def run_id(self) -> str:
+        """Which run of that model serves."""
+
+    @property
+    def host(self) -> str:
+        """Where the run listens."""
+
+    @property
+    def port(self) -> int:
+        """The same."""
 
     def release(self) -> None:
         """Give it back, once; a second call does nothing."""
@@ -92,11 +103,8 @@ class Card:
 class Leasing(Protocol):
     """Where the gateway asks for models. Every call is made on the loop and is answered at once."""
 
-    def resolve(self, name: str) -> str | None:
-        """The model that is meant by a name or an alias; None when there is none."""
-
-    def spec(self, model: str) -> ModelSpec:
-        """What the file in force says of a model that `resolve` has named."""
+    def find(self, name: str) -> tuple[str, ModelSpec] | None:
+        """The model that is meant by a name or an alias, and what the file in force says of it; None: there is none."""
 
     def cards(self) -> tuple[Card, ...]:
         """All models, in the order of the file."""

@@ -40,11 +40,8 @@ class Fixed:
     ports: dict[str, int]
     since: float = field(default_factory=time.time)
 
-    def resolve(self, name: str) -> str | None:
-        return name if name in self.ports else None
-
-    def spec(self, _model: str) -> ModelSpec:
-        return SPEC
+    def find(self, name: str) -> tuple[str, ModelSpec] | None:
+        return (name, SPEC) if name in self.ports else None
 
     def cards(self) -> tuple[Card, ...]:
         return tuple(Card(name, SPEC, Phase.READY, active=True, created=self.since) for name in self.ports)

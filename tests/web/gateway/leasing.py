@@ -52,13 +52,10 @@ class PaperLeasing:
     queue: list[PaperTicket] = field(default_factory=list)
     reason: str = "its weights are being read"
 
-    def resolve(self, name: str) -> str | None:
+    def find(self, name: str) -> tuple[str, ModelSpec] | None:
         if name in self.models:
-            return name
-        return next((model for model, spec in self.models.items() if name in spec.aliases), None)
-
-    def spec(self, model: str) -> ModelSpec:
-        return self.models[model]
+            return name, self.models[name]
+        return next((each for each in self.models.items() if name in each[1].aliases), None)
 
     def cards(self) -> tuple[Card, ...]:
         return tuple(

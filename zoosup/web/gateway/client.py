@@ -66,6 +66,7 @@ class Client(Intake):
 
     def _leave(self) -> None:
         self._ending = True
+        self._expected = None
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.abandon()
@@ -73,6 +74,7 @@ class Client(Intake):
     def pause_writing(self) -> None:
         """The client takes less than it is given."""
         self.congested = True
+        self._expected = None
         self._since = self._hall.now
         if self.exchange is not None:
             self.exchange.pause(True)
@@ -84,6 +86,22 @@ class Client(Intake):
         if self.exchange is not None:
             self.exchange.pause(False)
         self._advance()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come: most often a whole request whose head is like that of the one before."""
+        familiar, self._expected = self._expected, None
+        if familiar is not None:
+            body = familiar.body_in(data)
+            if body is not None:
+                hall = self._hall
+                hall.counters.received += len(data)
+                hall.front.dispatch_usual(self, Request(familiar.head, len(body), body))
+                return
+        super().data_received(data)
+
+    def forget(self) -> None:
+        """Settings have changed: whatever its next request looks like, it is looked at."""
+        self._familiar = self._expected = None
 
     def tick(self, now: float) -> None:
         """End it where it has taken too long."""
@@ -126,6 +144,8 @@ class Client(Intake):
             self._end()
         elif self._data or self._paused:
             self._advance()
+        elif not self.congested and self._incoming is None:
+            self._expected = self._familiar
 
     def break_off(self, last: bytes | None) -> None:
         """End an answer short of its end, so that the client sees it; `last` is what it is still told."""
@@ -201,6 +221,7 @@ class Client(Intake):
         if self._ending:
             return
         self._ending = True
+        self._expected = None
         self._since = self._hall.now
         if (unread or self._incoming is not None) and self.transport.can_write_eof():
             self._resume()

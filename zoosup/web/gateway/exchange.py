@@ -4,58 +4,80 @@ It ends once, in one of three ways: answered (a refusal is an answer), broken of
 client; its lease goes back in each. Refuses to know how heads are read and who decides on leases.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from zoosup.core.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.ports import Lease, Ticket
 from zoosup.web.gateway import heads
-from zoosup.web.gateway.loading import Loading
 from zoosup.web.gateway.request import Request
 from zoosup.web.gateway.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from zoosup.web.gateway.client import Client
     from zoosup.web.gateway.hall import Hall
+    from zoosup.web.gateway.loading import Loading
+    from zoosup.web.gateway.pool import Pool
     from zoosup.web.gateway.upstream import Upstream
 
 _OK = 200
+_SHORT = 32 * 1024  # up to here one write of a copy costs less than a gathering one
 
 
 class Exchange:
     """A Holder of at most one lease. `until_close`: the answer's end is the end of the model's connection."""
 
-    loading: Loading | None = None
-    until_close = False
-    _lease: Lease | None = None
-    _ticket: Ticket | None = None
-    _upstream: "Upstream | None" = None
-    _head: bytes | None = None  # of the model's answer, once the client has it
-    _sent = False  # the request's body began to go out and is not at hand any more
-    _torn = False  # the answer's last chunk never came to its end
-    _tries = 0
-    _ended = False
-    _asked_at = 0.0
+    __slots__ = (
+        "_asked_at",
+        "_ended",
+        "_hall",
+        "_head",
+        "_keep",
+        "_lease",
+        "_pool",
+        "_sent",
+        "_ticket",
+        "_torn",
+        "_tries",
+        "_upstream",
+        "client",
+        "loading",
+        "model",
+        "request",
+        "until_close",
+    )
 
     def __init__(self, hall: "Hall", client: "Client", request: Request, model: str) -> None:
         self._hall = hall
         self.client = client
         self.request = request
         self.model = model
+        self.loading: Loading | None = None
+        self.until_close = False
+        self._lease: Lease | None = None
+        self._ticket: Ticket | None = None
+        self._asked_at = 0.0
+        self._pool: Pool
+        self._upstream: Upstream | None = None
+        self._head: bytes | None = None  # of the model's answer, once the client has it
         self._keep = request.head.keep_alive
+        self._sent = False  # the request's body began to go out and is not at hand any more
+        self._torn = False  # the answer's last chunk never came to its end
+        self._tries = 0
+        self._ended = False
 
     # Asking for the model
 
     def begin(self) -> None:
         """Ask for the model; from here on, everything else is told to this exchange."""
         try:
-            got = self._hall.leasing.ask(self.model, self)
+            got: Any = self._hall.leasing.ask(self.model, self)  # a lease or a ticket
         except RefusedError as error:
             self.refused(error.refusal)
             return
         if hasattr(got, "release"):
-            self._lease = cast("Lease", got)
+            self._lease = got
             self._hall.counters.in_flight += 1
-            self._send(self._lease)
+            self._send(got)
         elif self._lease is None and not self._ended:
             self._ticket = got
             self._hall.wait(self)
@@ -113,8 +135,7 @@ class Exchange:
     # Sending
 
     def _send(self, lease: Lease) -> None:
-        pool = self._hall.pools.of(lease)
-        self._host_line = pool.host_line
+        self._pool = pool = self._hall.pools.of(lease)
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
         if upstream is None:
@@ -137,13 +158,19 @@ class Exchange:
         self._upstream = upstream
         if loading is None:
             upstream.sink = self.client.transport
+            parts = request.parts
+            if request.head.familiar is not None and len(parts) == 1 and len(parts[0]) < _SHORT:
+                opening = self._pool.opening(request, credentials=self._hall.passes_credentials)
+                message = b"%b%d\r\n\r\n%b" % (opening, len(parts[0]), parts[0])
+                upstream.start(self, message, (), whole=True)
+                return
         else:
             upstream.sink = loading
             request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
-        head = request.upstream_head(self._host_line, credentials=self._hall.passes_credentials)
+        head = request.upstream_head(self._pool.host_line, credentials=self._hall.passes_credentials)
         if request.head.streamed:
             self.client.hold(False)
-            upstream.start(self, head, self._streamed_parts(), decode=False)
+            upstream.start(self, head, self._streamed_parts())
         else:
             upstream.start(self, head, request.parts, decode=loading is not None)
 
@@ -195,6 +222,17 @@ class Exchange:
         connection = b"" if plain else heads.connection_line(keep=self._keep, modern=request.head.modern)
         client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
+
+    def answered_at_once(self, status: int, answer: bytes, end: int) -> None:
+        """The model's whole answer, whose head ends at `end`, to a request with a familiar head."""
+        hall, client = self._hall, self.client
+        keep = not hall.closing
+        connection = b"" if keep else heads.connection_line(keep=False, modern=True)
+        client.transport.write(heads.answer_passed_on(answer, end, connection))
+        hall.counters.answered(self.model, status)
+        self._upstream = None
+        self._end()
+        client.over(keep=keep)
 
     def switched(self, upstream: "Upstream", head: bytes, early: bytes) -> None:
         """The model speaks another protocol from here on: both directions pass raw, and the lease stays."""

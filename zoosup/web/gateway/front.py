@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from zoosup.core.refusal import Code, Refusal
 from zoosup.spec.models import Loading as Saying, ModelSpec
@@ -16,9 +16,10 @@ from zoosup.web.gateway import access, answers
 from zoosup.web.gateway.answers import Answer
 from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.exchange import Exchange
+from zoosup.web.gateway.familiar import Familiar, around_length, as_length
 from zoosup.web.gateway.heads import check
 from zoosup.web.gateway.loading import Loading
-from zoosup.web.gateway.naming import Named, model_of
+from zoosup.web.gateway.naming import Named, model_of, named_in_json
 from zoosup.web.gateway.request import Head, Request
 from zoosup.web.gateway.rewriting import rewrite
 from zoosup.web.gateway.routes import Dialect, Kind, Route, check_task, route, split_upstream
@@ -31,8 +32,6 @@ _T = TypeVar("_T")
 _REMEMBERED = 512
 _SHORT = 2048
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
-_LENGTH = len("\r\nContent-Length: ")
-_MOST_DIGITS = 18
 _HEALTH = answers.document_answer(b'{"status":"ok"}')
 
 
@@ -46,33 +45,27 @@ class Front:
     def forget(self) -> None:
         """Settings have changed: whoever was admitted is looked at again."""
         self._heads.clear()
+        for client in self._hall.clients:
+            client.forget()
 
     def read(self, raw: bytes) -> Request:
         """A request by its head, without the empty line: admitted, or `denied`, or RejectedError where it is none.
 
         Clients say the same again and again but for the length of the body; what was once found to be right is.
         """
-        cut = raw.find(b"\r\nContent-Length: ")
-        if cut < 0:
-            cut = raw.find(b"\r\ncontent-length: ")
-        cut = cut + _LENGTH if cut >= 0 else len(raw)
-        end = raw.find(b"\r\n", cut)
-        digits = raw[cut:end] if end >= 0 else raw[cut:]
-        same = raw[:cut] + raw[end:] if end >= 0 else raw[:cut]
-        head = self._heads.get(same)
+        before, digits, after = around_length(raw)
+        head = self._heads.get(before + after)
         if head is None:
-            return self._read(raw, same)
-        length = 0
-        if head.has_body and not head.chunked:
-            if not digits.isdigit() or len(digits) > _MOST_DIGITS:
-                return self._read(raw, same)
-            length = int(digits)
+            return self._read(raw)
+        length = as_length(digits) if head.has_body and not head.chunked else 0
+        if length is None:
+            return self._read(raw)
         request = Request(head, length)
         if length > self._hall.max_body:
             request.denied = self.too_large(request)
         return request
 
-    def _read(self, raw: bytes, same: bytes) -> Request:
+    def _read(self, raw: bytes) -> Request:
         check(raw)
         head = Head(raw)
         head.route = Route(Kind.HEALTH)  # until it is known, for what is said meanwhile
@@ -85,10 +78,16 @@ class Front:
             request.denied = self.denied(denied, request)
         else:
             if len(raw) <= _SHORT:
-                if len(self._heads) >= _REMEMBERED:
-                    self._heads.clear()
-                self._heads[same] = head
+                self._remember(head, raw)
         return request
+
+    def _remember(self, head: Head, raw: bytes) -> None:
+        if len(self._heads) >= _REMEMBERED:
+            self._heads.clear()
+        before, digits, after = around_length(raw)
+        self._heads[before + after] = head
+        if digits and head.is_usual:
+            head.familiar = Familiar(head, before, after, self._hall.short)
 
     def _admit(self, head: Head) -> None:
         """Settle where a request goes; DeniedError where it may not."""
@@ -121,16 +120,25 @@ class Front:
                 self._upstream(client, request)
             else:
                 client.answer(self._own(request), request)
-        except DeniedError as denied:
-            client.answer(self.denied(denied, request), request)
-        except _NotFoundError as unknown:
-            client.answer(self.refused(unknown.refusal, request, client), request)
+        except (DeniedError, _NotFoundError) as error:
+            self._decline(client, request, error)
+
+    def dispatch_usual(self, client: "Client", request: Request) -> None:
+        """The same for a short request with a familiar head, which most are: it is not looked at again."""
+        try:
+            self._named(client, request, named_in_json(request.parts[0]))
+        except (DeniedError, _NotFoundError) as error:
+            self._decline(client, request, error)
+
+    def _decline(self, client: "Client", request: Request, error: "DeniedError | _NotFoundError") -> None:
+        if isinstance(error, DeniedError):
+            client.answer(self.denied(error, request), request)
+        else:
+            client.answer(self.refused(error.refusal, request, client), request)
 
     def _upstream(self, client: "Client", request: Request) -> None:
-        is_known = self._hall.leasing.resolve
-        name, request.sought = split_upstream(
-            request.head.route.rest, lambda name: is_known(name) is not None
-        )
+        find = self._hall.leasing.find
+        name, request.sought = split_upstream(request.head.route.rest, lambda name: find(name) is not None)
         self._begin(client, request, self._known(name))
 
     def _own(self, request: Request) -> Answer:
@@ -147,30 +155,32 @@ class Front:
         return answers.document_answer(document).with_headers(self._cors(request.head))
 
     def _known(self, name: str) -> str:
-        model = self._hall.leasing.resolve(name)
-        if model is None:
-            raise _NotFoundError(name, [card.name for card in self._hall.leasing.cards()])
+        model, _ = self._hall.leasing.find(name) or self._unknown(name)
         return model
+
+    def _unknown(self, name: str) -> NoReturn:
+        raise _NotFoundError(name, [card.name for card in self._hall.leasing.cards()])
 
     # To a model
 
     def _endpoint(self, client: "Client", request: Request) -> None:
-        if request.size > self._hall.limits.in_line:
+        if request.size > self._hall.short:
             self._aside(client, request, partial(_name, request), partial(self._named, client, request))
         else:
             self._named(client, request, _name(request))
 
     def _named(self, client: "Client", request: Request, named: Named) -> None:
-        leasing, found = self._hall.leasing, request.head.route
-        model = leasing.resolve(named.model) or self._known(named.model)
-        spec = leasing.spec(model)
-        check_task(found, model, spec.task)
-        request.sought = found.target
-        request.events = named.stream and found.streams
+        route = request.head.route
+        model, spec = self._hall.leasing.find(named.model) or self._unknown(named.model)
+        if spec.task is not None:
+            check_task(route, model, spec.task)
+        request.sought = route.target
+        request.events = named.stream and route.streams
         if spec.strip_params or spec.set_params or spec.upstream_model:
             self._change(client, request, model, spec)
         else:
-            self._begin(client, request, model)
+            client.exchange = exchange = Exchange(self._hall, client, request, model)
+            exchange.begin()
 
     def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:
         body, kind = request.body(), request.head.content_type
@@ -199,10 +209,8 @@ class Front:
                 return
             try:
                 then(future.result())
-            except DeniedError as denied:
-                client.answer(self.denied(denied, request), request)
-            except _NotFoundError as unknown:
-                client.answer(self.refused(unknown.refusal, request, client), request)
+            except (DeniedError, _NotFoundError) as error:
+                self._decline(client, request, error)
 
         asyncio.get_running_loop().run_in_executor(None, work).add_done_callback(done)
 

@@ -44,6 +44,7 @@ class Hall:
     def _configure(self, settings: Settings, keys: tuple[str, ...]) -> None:
         self.settings, self.keys = settings, keys
         self.max_body = settings.max_body
+        self.short = min(settings.max_body, self.limits.in_line)  # bodies that are read at once
         self.passes_credentials = not keys  # a key of ours is no business of a model's server
         self.policy = Policy(
             keys=tuple(key.encode() for key in keys),

@@ -13,6 +13,7 @@ import httptools
 _HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade):[^\r]*", re.IGNORECASE)
 _CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
 _USUAL = [b" keep-alive"]
+_KEPT = frozenset({b"\r\nConnection: keep-alive", b"\r\nconnection: keep-alive"})
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
@@ -43,6 +44,17 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
     if told:
         head = _without(head, lambda name: name.startswith(b"access-control-"))
     return b"".join((head, b"\r\n", told, connection, b"\r\n"))
+
+
+def answer_passed_on(answer: bytes, end: int, connection: bytes) -> bytes:
+    """The same for a whole answer whose head ends at `end`, to a client that is told nothing more; seldom a copy."""
+    found = _HOP_BY_HOP.search(answer, 0, end)
+    if not connection and answer.startswith(b"HTTP/1.1"):
+        if found is None:
+            return answer
+        if found[0] in _KEPT and _HOP_BY_HOP.search(answer, found.end(), end) is None:
+            return answer[: found.start()] + answer[found.end() :]
+    return passed_on(answer[:end], b"", connection) + answer[end + 4 :]
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:

@@ -17,6 +17,7 @@ from zoosup.web.gateway.request import RejectedError, Request
 if TYPE_CHECKING:
     from zoosup.web.gateway.client import Client
     from zoosup.web.gateway.exchange import Exchange
+    from zoosup.web.gateway.familiar import Familiar
     from zoosup.web.gateway.front import Reading
     from zoosup.web.gateway.hall import Hall
 
@@ -28,6 +29,8 @@ class Intake(asyncio.Protocol, ABC):
         self._hall = hall
         self.transport: asyncio.Transport
         self.exchange: Exchange | Reading | None = None
+        self._familiar: Familiar | None = None  # the last head, where the next may well be the same
+        self._expected: Familiar | None = None  # the same, while nothing else is going on
         self.congested = False
         self._data = b""  # what has come and is not read yet: from `_at` on
         self._at = 0
@@ -98,6 +101,7 @@ class Intake(asyncio.Protocol, ABC):
             self._at = at
             return None
         request = self._incoming = self._hall.front.read(data[at:end])
+        self._familiar = request.head.familiar
         if len(request.head.lines) > limits.headers + 1:
             raise RejectedError(431, f"a head has at most {limits.headers} headers")
         at = self._at = end + 4

@@ -17,21 +17,21 @@ from zoosup.web.gateway.forms import is_form, parts
 _TRUE = frozenset({"true", "1"})
 
 
-class Named(msgspec.Struct, frozen=True, gc=False):
+class Named(msgspec.Struct, gc=False):
     """Whom a request is for, and whether its answer is to be a stream."""
 
     model: str
     stream: bool = False
 
 
-class _Head(msgspec.Struct, gc=False):
+class _Members(msgspec.Struct, gc=False):
     """The two members of a body that count; the last of two with the same name, as in json.loads."""
 
     model: Any = None
     stream: Any = None
 
 
-_decoder = msgspec.json.Decoder(_Head)
+_decoder = msgspec.json.Decoder(_Members)
 
 
 def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
@@ -40,7 +40,7 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
     `content_type` is the header; whatever is not multipart/form-data is read as JSON (curl -d says otherwise).
     """
     if not query and not is_form(content_type):
-        return _required(_in_json(body))
+        return named_in_json(body)
     asked = named_in_query(query) if b"model" in query or b"%" in query else ""
     if is_form(content_type):
         found = _in_form(body, content_type)
@@ -55,6 +55,18 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
     return Named(asked, found.stream)
 
 
+def named_in_json(body: bytes) -> Named:
+    """Read which model a body means that is JSON and the only place where one could be named; DeniedError as above."""
+    try:
+        found = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _required(_in_json(body))
+    model = found.model
+    if type(model) is str and model and model.isascii():
+        return Named(model, found.stream is True)
+    return _required(_in_json(body))
+
+
 def named_in_query(query: bytes) -> str:
     """Read `?model=`; "" where there is none, DeniedError with 400 where there are two."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8")
@@ -66,22 +78,22 @@ def named_in_query(query: bytes) -> str:
 
 def _in_json(body: bytes) -> Named:
     try:
-        head = _decoder.decode(body)
+        found = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        head = _slowly(body)
+        found = _slowly(body)
     except RecursionError:
         raise _denied("invalid_json", "the body is nested too deeply", param=None) from None
-    model = head.model
-    if model is None:
-        return Named("", head.stream is True)
+    model = found.model
     if not isinstance(model, str):
-        raise _denied("invalid_type", "model is not a string; expected the name of a model")
-    if not model.isascii() and not _is_text(model):
+        if model is not None:
+            raise _denied("invalid_type", "model is not a string; expected the name of a model")
+        model = ""
+    elif not model.isascii() and not _is_text(model):
         raise _denied("invalid_type", "model is not valid Unicode; expected the name of a model")
-    return Named(model, head.stream is True)
+    return Named(model, found.stream is True)
 
 
-def _slowly(body: bytes) -> _Head:
+def _slowly(body: bytes) -> _Members:
     """Read what msgspec refuses and servers take: half of a surrogate pair, NaN, a byte order mark."""
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_int=float)
@@ -91,7 +103,7 @@ def _slowly(body: bytes) -> _Head:
         raise _denied("invalid_json", f"the body is not JSON: {_reason(error)}", param=None) from None
     if not isinstance(value, dict):
         raise _denied("invalid_json", "the body is not a JSON object", param=None)
-    return _Head(value.get("model"), value.get("stream"))
+    return _Members(value.get("model"), value.get("stream"))
 
 
 def _reason(error: ValueError) -> str:

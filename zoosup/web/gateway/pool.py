@@ -11,7 +11,10 @@ from typing import Any
 from zoosup.runtime.ports import Lease
 from zoosup.web.gateway.counters import Counters
 from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.request import Head, Request
 from zoosup.web.gateway.upstream import Upstream
+
+_REMEMBERED = 512
 
 
 class Pool:
@@ -28,6 +31,17 @@ class Pool:
         self._idle: list[Upstream] = []
         self._all: set[Upstream] = set()
         self._opening = 0
+        self.openings: dict[Head, bytes] = {}
+
+    def opening(self, request: Request, *, credentials: bool) -> bytes:
+        """How a request with a familiar head begins for this run, up to the number of its Content-Length."""
+        opening = self.openings.get(request.head)
+        if opening is None:
+            if len(self.openings) >= _REMEMBERED:
+                self.openings.clear()
+            opening = request.opening(self.host_line, credentials=credentials) + b"Content-Length: "
+            self.openings[request.head] = opening
+        return opening
 
     def take(self) -> Upstream | None:
         """A connection that is open and unused, as far as anybody knows."""

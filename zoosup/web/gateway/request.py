@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 from zoosup.web.gateway.access import KEY_HEADERS
-from zoosup.web.gateway.routes import Route
+from zoosup.web.gateway.forms import is_form
+from zoosup.web.gateway.routes import Kind, Route, Where
 
 if TYPE_CHECKING:
     from zoosup.web.gateway.answers import Answer
+    from zoosup.web.gateway.familiar import Familiar
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
 _DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}
@@ -50,6 +52,7 @@ class Head:
     upgrade = False
     expects_continue = False
     encoded = False  # its body is compressed, or otherwise not what it is about
+    familiar: "Familiar | None" = None  # by which a connection knows it again, where it is as most are
 
     def __init__(self, head: bytes) -> None:
         self.lines = head.split(b"\r\n")
@@ -113,6 +116,19 @@ class Head:
         if named or b"http2-settings" in words:
             self.drop(named | {b"http2-settings"})
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it announces a JSON body of known length that alone names its model, and asks for nothing more."""
+        return (
+            self.route.kind is Kind.ENDPOINT
+            and self.route.where is Where.JSON
+            and self.has_body
+            and self.keep_alive
+            and self.modern
+            and not (self.route.query or self.told or self.streamed or self.chunked or self.upgrade)
+            and not (self.encoded or self.expects_continue or is_form(self.content_type))
+        )
+
     def drop(self, names: Container[bytes]) -> None:
         """Pass some headers on no more, in lower case; only before anybody has read `passed`."""
         self._kept = [line for line in self._kept if line.partition(b":")[0].lower() not in names]
@@ -121,6 +137,7 @@ class Head:
         """The same, but that some headers are not passed on; names in lower case."""
         other = copy(self)
         other.__dict__.pop("passed", None)
+        other.familiar = None
         other.drop(names)
         return other
 
@@ -163,19 +180,33 @@ class Head:
 
 @final
 class Request:
-    """A head, and the body as far as it has arrived. `length` is the body's, 0 where it is chunked."""
+    """A head, and the body as far as it has arrived. `length` is the body's, 0 where it is chunked.
 
-    size = 0  # of the body, as far as it has come
-    complete = False
-    encouraged = False  # the client was told to go on
-    events = False  # the client waits for a stream of events, and may be told something meanwhile
-    denied: "Answer | None" = None  # what is answered whatever its body says
+    `body`: all of it, where it has come with the head.
+    """
 
-    def __init__(self, head: Head, length: int) -> None:
+    __slots__ = (
+        "complete",
+        "denied",
+        "encouraged",
+        "events",
+        "head",
+        "length",
+        "parts",
+        "size",
+        "sought",
+    )
+
+    def __init__(self, head: Head, length: int, body: bytes | None = None) -> None:
         self.head = head
         self.length = length
-        self.parts: list[bytes] = []
+        self.parts: list[bytes] = [] if body is None else [body]
+        self.size = 0 if body is None else length  # of the body, as far as it has come
+        self.complete = body is not None
         self.sought = head.target  # what the model's server is asked for
+        self.events = False  # the client waits for a stream of events, and may be told something meanwhile
+        self.encouraged = False  # the client was told to go on
+        self.denied: Answer | None = None  # what is answered whatever its body says
 
     def body(self) -> bytes:
         """All of the body that is here, in one piece from now on."""
@@ -194,12 +225,16 @@ class Request:
             framing = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.found[b"upgrade"]
         else:
             framing = b""
-        return b"%b %b HTTP/1.%d\r\n%b%b%b%b\r\n" % (
+        return self.opening(host_line, credentials=credentials) + framing + b"\r\n"
+
+    def opening(self, host_line: bytes, *, credentials: bool) -> bytes:
+        """The same, but for what it says of the body."""
+        head = self.head
+        return b"%b %b HTTP/1.%d\r\n%b%b%b" % (
             head.method,
             self.sought,
             head.modern,
             host_line,
             head.passed,
             head.credentials if credentials else b"",
-            framing,
         )

@@ -5,6 +5,7 @@ whether to try again: it tells its exchange what happened.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
@@ -51,6 +52,7 @@ class Upstream(asyncio.Protocol):
         "_parser",
         "_paused",
         "_surplus",
+        "_whole",
         "exchange",
         "headed",
         "mid_chunk",
@@ -73,20 +75,29 @@ class Upstream(asyncio.Protocol):
         self.sink: Sink
         self.used = 0
         self.unused_since = 0.0
-        self._reset()
+        self._paused = False
 
-    def _reset(self) -> None:
+    def start(
+        self,
+        exchange: "Exchange",
+        head: bytes,
+        parts: Sequence[bytes],
+        *,
+        decode: bool = False,
+        whole: bool = False,
+    ) -> None:
+        """Send a request, as much of it as is here. `decode`: its answer's body is wanted without chunks.
+
+        `whole`: the answer is wanted at once, should it come in one piece.
+        """
+        self._whole = whole
         self._buffer = b""
-        self._complete = self._surplus = self._paused = False
+        self._complete = self._surplus = False
         self._informational = self.status = 0
         self.headed = False  # the head of the final answer has been handed on
         self.silent = True  # nothing was received yet
         self.reusable = False
         self.mid_chunk = False
-
-    def start(self, exchange: "Exchange", head: bytes, parts: list[bytes], *, decode: bool) -> None:
-        """Send a request, as much of it as is here. `decode`: its answer's body is wanted without chunks."""
-        self._reset()
         self.exchange = exchange
         if decode:
             self._decoded = []
@@ -121,11 +132,20 @@ class Upstream(asyncio.Protocol):
         if self._surplus:
             self.fail("its answer is longer than it says")
             return
+        if self._whole and self._complete and self.reusable:
+            end = data.find(b"\r\n\r\n")
+            self.exchange = None
+            self.used += 1
+            self._counters.sent += len(data) - end - 4
+            self._home.give_back(self)
+            exchange.answered_at_once(self.status, data, end)
+            return
         if self.headed:
             self._pass_on(data)
         elif self.status:
             self._begin(exchange, data)
         else:
+            self._whole = False
             self._buffer += data
             if len(self._buffer) > MAX_HEAD:
                 self.fail("the head of its answer does not end")
@@ -155,6 +175,7 @@ class Upstream(asyncio.Protocol):
             if rest:
                 self.reusable, rest = False, b""
         self.headed = True
+        self._whole = False
         if self._decoded is not None:
             rest = b"".join(self._decoded)
             self._decoded.clear()
@@ -196,6 +217,7 @@ class Upstream(asyncio.Protocol):
         if paused == self._paused or self.transport.is_closing():
             return
         self._paused = paused
+        self._whole = False
         if paused:
             self.transport.pause_reading()
         else:
@@ -252,6 +274,7 @@ class Upstream(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200 and status != 101:  # noqa: PLR2004 - informational
             self._informational += 1
+            self._whole = False
             return
         self.status = status
         self.reusable = self._parser.should_keep_alive()

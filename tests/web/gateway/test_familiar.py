@@ -1,0 +1,218 @@
+"""A connection that says the same again is taken at its word; it gets no other answer for that than a new one would."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from zoosup.spec.models import Gateway as Settings, ModelSpec
+from zoosup.web.gateway.familiar import Familiar
+from zoosup.web.gateway.request import Head
+
+from .conftest import CHAT, OK, STREAM, House, Wire, post, until
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def of(length: object, body: bytes = CHAT, more: bytes = b"") -> bytes:
+    return HEAD + f"Content-Length: {length}\r\n".encode() + more + b"\r\n" + body
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(post(), id="the same"),
+        pytest.param(post(b'{"model": "gpt-4o", "n": %b}' % (b"1" * 300)), id="another body, an alias"),
+        pytest.param(post(STREAM), id="a stream"),
+        pytest.param(post(b'{"model": "unknown"}'), id="no such model"),
+        pytest.param(post(b'{"messages": []}'), id="no model"),
+        pytest.param(post(b'{"model": 5}'), id="no name"),
+        pytest.param(post(b'{"model": ""}'), id="an empty name"),
+        pytest.param(post(b'{"model": "qw\\u00e9n"}'), id="another name"),
+        pytest.param(post(b'{"model": "qwen", "model": "absurd"}'), id="two names"),
+        pytest.param(post(b'{"model": "qwen", "x": "\\ud800"}'), id="half a pair"),
+        pytest.param(post(b'{"model": "qwen"'), id="broken JSON"),
+        pytest.param(post(b""), id="no body"),
+        pytest.param(of("033"), id="a length with a zero in front"),
+        pytest.param(of("+33"), id="a length with a sign"),
+        pytest.param(of("3_3"), id="a length as Python would read it"),
+        pytest.param(of("33 "), id="a length with a space behind"),
+        pytest.param(of(" 33"), id="a length with spaces in front"),
+        pytest.param(of(""), id="no length"),
+        pytest.param(of("9" * 30), id="an absurd length"),
+        pytest.param(of(33, more=b"Content-Length: 33\r\n"), id="two lengths"),
+        pytest.param(of(33, more=b"Transfer-Encoding: chunked\r\n"), id="a length and chunks"),
+        pytest.param(of(33, more=b"Connection: close\r\n"), id="the last one"),
+        pytest.param(of(33, more=b"Expect: 100-continue\r\n"), id="waits to be asked"),
+        pytest.param(of(33, more=b"Origin: http://evil.example\r\n"), id="from elsewhere"),
+        pytest.param(post(CHAT, "/v1/chat/completions?model=absent"), id="two models"),
+        pytest.param(post(CHAT, "/v1/embeddings"), id="another address"),
+        pytest.param(post(CHAT, "/nowhere"), id="no address"),
+        pytest.param(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", id="another method"),
+        pytest.param(b"nonsense\r\n\r\n", id="nonsense"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_second_request_is_answered_as_a_first_one_is(house: House, second: bytes, pieces: int):
+    fresh, used = await house.wire(), await house.wire()
+    used.send(post())
+    assert (await used.answer())[0] == 200
+    before = len(house.backend.asked)
+    at = len(second) // pieces if pieces > 1 else len(second)
+    told = await asyncio.gather(*(_told(wire, second[:at], second[at:]) for wire in (fresh, used)))
+    assert told[0] == told[1]
+    asked = house.backend.asked[before:]
+    assert len({(each.head, each.body) for each in asked}) == len(asked) / 2
+
+
+async def _told(wire: Wire, *pieces: bytes) -> bytes:
+    """All that is said to this, and whether the connection is closed then."""
+    for piece in pieces:
+        wire.send(piece)
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        said = await wire.reader.read(65536)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.06):
+            while piece := await wire.reader.read(65536):
+                said += piece
+            said += b"(closed)"
+    return said
+
+
+async def test_requests_in_one_piece_are_answered_one_after_the_other(house: House):
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    wire.send(post(STREAM) + post() + post(STREAM)[:100])
+    await wire.answer()
+    await wire.answer()
+    wire.send(post(STREAM)[100:])
+    await wire.answer()
+    assert [each.body for each in house.backend.asked] == [CHAT, STREAM, CHAT, STREAM]
+
+
+async def test_a_request_sent_before_the_last_answer_waits_for_it(house: House):
+    go = asyncio.Event()
+
+    async def script(asked, reader, writer):
+        await go.wait()
+        writer.write(OK)
+
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    house.script(script)
+    wire.send(post(STREAM))
+    await until(lambda: len(house.backend.asked) == 2)
+    wire.send(post())
+    await asyncio.sleep(0.02)
+    assert len(house.backend.asked) == 2
+    go.set()
+    await wire.answer()
+    await wire.answer()
+    assert [each.body for each in house.backend.asked] == [CHAT, STREAM, CHAT]
+
+
+async def test_new_settings_count_for_the_next_request(house: House):
+    wire = await house.wire()
+    wire.send(post())
+    assert (await wire.answer())[0] == 200
+    address = Settings(listen="127.0.0.1:0")
+    await house.gateway.configure(address, ("secret",))
+    wire.send(post())
+    assert (await wire.answer())[0] == 401
+    wire = await house.wire()
+    for _ in range(2):
+        wire.send(post(CHAT, "/v1/chat/completions", "Authorization: Bearer secret"))
+        assert (await wire.answer())[0] == 200
+    assert "authorization" not in house.backend.asked[-1].headers, (
+        "a key of ours is no business of the model's"
+    )
+    await house.gateway.configure(Settings(listen="127.0.0.1:0", max_body=20), ("secret",))
+    wire.send(post(CHAT, "/v1/chat/completions", "Authorization: Bearer secret"))
+    assert (await wire.answer())[0] == 413
+
+
+@pytest.mark.parametrize("length", [19, 20, 21])
+@pytest.mark.parametrize("settings", [{"max_body": 20}])
+async def test_the_longest_body_is_the_same_for_the_next_request(house: House, length: int):
+    wire = await house.wire()
+    wire.send(post(b'{"model":"qwen"}'))
+    assert (await wire.answer())[0] == 200
+    wire.send(post(b'{"model":"qwen"}'.ljust(length)))
+    assert (await wire.answer())[0] == (200 if length <= 20 else 413)
+
+
+async def test_a_body_that_is_changed_goes_with_its_new_length(house: House):
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    house.leasing.models["other"] = ModelSpec(command=("x",), set_params={"n": 1})
+    house.leasing.ports["other"] = house.backend.port
+    wire.send(post(b'{"model": "other"}'))
+    await wire.answer()
+    assert house.backend.asked[-1].body == b'{"model": "other","n":1}'
+    assert house.backend.asked[-1].headers["content-length"] == "24"
+
+
+OF_TWO = b"Content-Length: 2\r\n\r\n{}"
+START = b"HTTP/1.1 200 OK\r\n"
+CHUNKS = START + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+NOTHING = b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n"
+IN_BODY = START + b"Content-Length: 26\r\n\r\n{}\r\nConnection: keep-alive"
+ERROR = b"HTTP/1.1 503 Loading\r\nRetry-After: 1\r\n" + OF_TWO
+ANSWERS = {
+    "plain": (OK, OK),
+    "nothing": (NOTHING, NOTHING),
+    "kept": (START + b"Connection: keep-alive\r\n" + OF_TWO, START + OF_TWO),
+    "spelled otherwise": (START + b"cOnnection:kEep-alive\r\nKeep-Alive: 5\r\n" + OF_TWO, START + OF_TWO),
+    "named": (START + b"Connection: X-Mine\r\nX-Mine: 1\r\n" + OF_TWO, START + OF_TWO),
+    "twice": (
+        START + b"Connection: keep-alive\r\nConnection: X-Mine\r\nX-Mine: 1\r\n" + OF_TWO,
+        START + OF_TWO,
+    ),
+    "a header in the body": (IN_BODY, IN_BODY),
+    "closes": (START + b"Connection: close\r\n" + OF_TWO, START + OF_TWO),
+    "old": (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" + OF_TWO, START + OF_TWO),
+    "chunks": (CHUNKS, CHUNKS),
+    "informed": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, OK),
+    "an error": (ERROR, ERROR),
+    "conflicting": (START + b"Content-Length: 3\r\n" + OF_TWO + b"}", b"HTTP/1.1 502 "),
+    "nonsense": (b"nonsense\r\n\r\n", b"HTTP/1.1 502 "),
+    "too long": (OK + b"more", b"HTTP/1.1 502 "),
+    "two": (OK + OK, b"HTTP/1.1 502 "),
+}
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize(("answer", "passed"), ANSWERS.values(), ids=ANSWERS)
+async def test_its_answer_passes_as_that_to_a_first_one(
+    house: House, answer: bytes, passed: bytes, pieces: int
+):
+    async def script(asked, reader, writer):
+        at = len(answer) if pieces == 1 else answer.find(b"\r\n\r\n") + 2
+        writer.write(answer[:at])
+        if at < len(answer):
+            await asyncio.sleep(0.01)
+            writer.write(answer[at:])
+
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    house.script(script)
+    said = await _told(wire, post())
+    assert said.startswith(passed)
+    assert said == passed or b" 502 " in passed
+
+
+def test_a_head_is_known_by_every_byte_but_its_number():
+    raw = HEAD + b"Content-Length: "
+    known = Familiar(Head(of(33)[:-37]), raw, b"\r\nX: 1", 100)
+    good = raw + b"33\r\nX: 1\r\n\r\n" + CHAT
+    assert known.body_in(good) == CHAT
+    for at in range(len(good) - len(CHAT)):
+        assert known.body_in(good[:at] + b"?" + good[at + 1 :]) is None, at
+        assert known.body_in(good[:at]) is None, at
+    assert known.body_in(good + b" ") is None
+    assert known.body_in(raw + b"101\r\nX: 1\r\n\r\n" + b"x" * 101) is None
