@@ -17,7 +17,7 @@ from zoosup.core.demand import gateway
 from zoosup.core.refusal import Code, Refusal, RefusedError
 from zoosup.core.status import Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing
-from zoosup.runtime.ports import Card, Holder
+from zoosup.runtime.ports import Card, Holder, Served
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.parse import HOST
@@ -125,18 +125,17 @@ class Leases:
         self._wanted: frozenset[str] | None = None  # by the last plan; None before there was one
         self._quiet: dict[str, asyncio.Event] = {}
         self._spec: object = None
-        self._names: dict[str, tuple[str, ModelSpec]] = {}
+        self._names: dict[str, Served] = {}
 
     # what the gateway asks
 
-    def find(self, name: str) -> tuple[str, ModelSpec] | None:
-        """The model that a name or an alias means, and what the file in force says of it."""
+    def find(self, name: str) -> Served | None:
+        """The model that a name or an alias means."""
         spec = self._zoo.spec
         if spec is not self._spec:
             self._spec = spec
-            self._names = {
-                each: (name, model) for name, model in spec.models.items() for each in (name, *model.aliases)
-            }
+            served = [Served.of(*each) for each in spec.models.items()]
+            self._names = {name: each for each in served for name in (each.model, *each.spec.aliases)}
         return self._names.get(name)
 
     def cards(self) -> tuple[Card, ...]:

@@ -13,7 +13,7 @@ from zoosup.core.status import Phase
 from zoosup.host.ports import Logs
 from zoosup.runtime.board import Board
 from zoosup.runtime.journal import Journal
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.models import ModelSpec, Task
 
 
 class Commands(Protocol):
@@ -100,11 +100,27 @@ class Card:
     context_length: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a name means. `task`: what the model is for, None for all; `changes`: bodies are changed for it."""
+
+    model: str
+    spec: ModelSpec
+    task: Task | None
+    changes: bool
+
+    @classmethod
+    def of(cls, model: str, spec: ModelSpec) -> "Served":
+        """What the file says of a model."""
+        changes = spec.strip_params or spec.set_params or spec.upstream_model
+        return cls(model, spec, spec.task, bool(changes))
+
+
 class Leasing(Protocol):
     """Where the gateway asks for models. Every call is made on the loop and is answered at once."""
 
-    def find(self, name: str) -> tuple[str, ModelSpec] | None:
-        """The model that is meant by a name or an alias, and what the file in force says of it; None: there is none."""
+    def find(self, name: str) -> Served | None:
+        """The model that is meant by a name or an alias; None where there is none."""
 
     def cards(self) -> tuple[Card, ...]:
         """All models, in the order of the file."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import uvloop
 
 from zoosup.core.status import Phase
-from zoosup.runtime.ports import Card, Holder
+from zoosup.runtime.ports import Card, Holder, Served
 from zoosup.spec.models import Gateway as Settings, ModelSpec
 from zoosup.web.gateway.server import Gateway
 
@@ -40,8 +40,11 @@ class Fixed:
     ports: dict[str, int]
     since: float = field(default_factory=time.time)
 
-    def find(self, name: str) -> tuple[str, ModelSpec] | None:
-        return (name, SPEC) if name in self.ports else None
+    def __post_init__(self) -> None:
+        self.served = {name: Served.of(name, SPEC) for name in self.ports}
+
+    def find(self, name: str) -> Served | None:
+        return self.served.get(name)
 
     def cards(self) -> tuple[Card, ...]:
         return tuple(Card(name, SPEC, Phase.READY, active=True, created=self.since) for name in self.ports)

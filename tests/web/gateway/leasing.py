@@ -6,7 +6,7 @@ from typing import Any
 
 from zoosup.core.refusal import RefusedError
 from zoosup.core.status import Phase
-from zoosup.runtime.ports import Card
+from zoosup.runtime.ports import Card, Served
 from zoosup.spec.models import ModelSpec
 
 
@@ -52,10 +52,11 @@ class PaperLeasing:
     queue: list[PaperTicket] = field(default_factory=list)
     reason: str = "its weights are being read"
 
-    def find(self, name: str) -> tuple[str, ModelSpec] | None:
-        if name in self.models:
-            return name, self.models[name]
-        return next((each for each in self.models.items() if name in each[1].aliases), None)
+    def find(self, name: str) -> Served | None:
+        for model, spec in self.models.items():
+            if name in (model, *spec.aliases):
+                return Served.of(model, spec)
+        return None
 
     def cards(self) -> tuple[Card, ...]:
         return tuple(

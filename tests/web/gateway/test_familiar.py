@@ -206,6 +206,28 @@ async def test_its_answer_passes_as_that_to_a_first_one(
     assert said == passed or b" 502 " in passed
 
 
+async def test_an_answer_is_the_last_one_once_the_gateway_ends(house: House):
+    go = asyncio.Event()
+
+    async def script(asked, reader, writer):
+        await go.wait()
+        writer.write(OK)
+
+    wire = await house.wire()
+    wire.send(post())
+    await wire.answer()
+    house.script(script)
+    wire.send(post())
+    await until(lambda: len(house.backend.asked) == 2)
+    ending = asyncio.create_task(house.gateway.stop(5.0))
+    await asyncio.sleep(0.01)
+    go.set()
+    said = await wire.rest()
+    await ending
+    assert b"Connection: close\r\n" in said
+    assert said.endswith(b"{}")
+
+
 def test_a_head_is_known_by_every_byte_but_its_number():
     raw = HEAD + b"Content-Length: "
     known = Familiar(Head(of(33)[:-37]), raw, b"\r\nX: 1", 100)

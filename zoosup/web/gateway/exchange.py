@@ -135,7 +135,8 @@ class Exchange:
     # Sending
 
     def _send(self, lease: Lease) -> None:
-        self._pool = pool = self._hall.pools.of(lease)
+        pools = self._hall.pools
+        self._pool = pool = pools.by_run.get(lease.run_id) or pools.of(lease)
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
         if upstream is None:
@@ -160,14 +161,15 @@ class Exchange:
             upstream.sink = self.client.transport
             parts = request.parts
             if request.head.familiar is not None and len(parts) == 1 and len(parts[0]) < _SHORT:
-                opening = self._pool.opening(request, credentials=self._hall.passes_credentials)
+                pool = self._pool
+                opening = pool.openings.get(request.head) or pool.opening(request)
                 message = b"%b%d\r\n\r\n%b" % (opening, len(parts[0]), parts[0])
                 upstream.start(self, message, (), whole=True)
                 return
         else:
             upstream.sink = loading
             request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
-        head = request.upstream_head(self._pool.host_line, credentials=self._hall.passes_credentials)
+        head = request.upstream_head(self._pool.host_line, credentials=self._hall.pools.passes_credentials)
         if request.head.streamed:
             self.client.hold(False)
             upstream.start(self, head, self._streamed_parts())
@@ -223,16 +225,18 @@ class Exchange:
         client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
 
-    def answered_at_once(self, status: int, answer: bytes, end: int) -> None:
+    def answered_at_once(self, upstream: "Upstream", answer: bytes, end: int) -> None:
         """The model's whole answer, whose head ends at `end`, to a request with a familiar head."""
         hall, client = self._hall, self.client
-        keep = not hall.closing
-        connection = b"" if keep else heads.connection_line(keep=False, modern=True)
-        client.transport.write(heads.answer_passed_on(answer, end, connection))
-        hall.counters.answered(self.model, status)
+        if hall.closing:
+            self.answered(upstream, answer[:end], answer[end + 4 :])
+            self.finished()
+            return
+        client.transport.write(hall.cuts.passed_on(answer, end))
+        hall.counters.answered(self.model, upstream.status)
         self._upstream = None
         self._end()
-        client.over(keep=keep)
+        client.over(keep=True)
 
     def switched(self, upstream: "Upstream", head: bytes, early: bytes) -> None:
         """The model speaks another protocol from here on: both directions pass raw, and the lease stays."""

@@ -155,8 +155,7 @@ class Front:
         return answers.document_answer(document).with_headers(self._cors(request.head))
 
     def _known(self, name: str) -> str:
-        model, _ = self._hall.leasing.find(name) or self._unknown(name)
-        return model
+        return (self._hall.leasing.find(name) or self._unknown(name)).model
 
     def _unknown(self, name: str) -> NoReturn:
         raise _NotFoundError(name, [card.name for card in self._hall.leasing.cards()])
@@ -171,15 +170,15 @@ class Front:
 
     def _named(self, client: "Client", request: Request, named: Named) -> None:
         route = request.head.route
-        model, spec = self._hall.leasing.find(named.model) or self._unknown(named.model)
-        if spec.task is not None:
-            check_task(route, model, spec.task)
+        served = self._hall.leasing.find(named.model) or self._unknown(named.model)
+        if served.task is not None:
+            check_task(route, served.model, served.task)
         request.sought = route.target
         request.events = named.stream and route.streams
-        if spec.strip_params or spec.set_params or spec.upstream_model:
-            self._change(client, request, model, spec)
+        if served.changes:
+            self._change(client, request, served.model, served.spec)
         else:
-            client.exchange = exchange = Exchange(self._hall, client, request, model)
+            client.exchange = exchange = Exchange(self._hall, client, request, served.model)
             exchange.begin()
 
     def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:

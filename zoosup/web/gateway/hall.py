@@ -12,6 +12,7 @@ from zoosup.spec.fields import split_address
 from zoosup.spec.models import Gateway as Settings
 from zoosup.web.gateway.access import Policy
 from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.heads import Cuts
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.pool import Pools
 
@@ -29,6 +30,7 @@ class Hall:
         self.limits = limits
         self.counters = Counters()
         self.pools = Pools(limits, self.counters)
+        self.cuts = Cuts()
         self.clients: set[Client] = set()
         self.waiting: set[Exchange] = set()
         self.front: Front
@@ -45,7 +47,7 @@ class Hall:
         self.settings, self.keys = settings, keys
         self.max_body = settings.max_body
         self.short = min(settings.max_body, self.limits.in_line)  # bodies that are read at once
-        self.passes_credentials = not keys  # a key of ours is no business of a model's server
+        self.pools.passes_credentials = not keys  # a key of ours is no business of a model's server
         self.policy = Policy(
             keys=tuple(key.encode() for key in keys),
             origins=settings.cors,

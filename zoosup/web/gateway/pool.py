@@ -33,14 +33,12 @@ class Pool:
         self._opening = 0
         self.openings: dict[Head, bytes] = {}
 
-    def opening(self, request: Request, *, credentials: bool) -> bytes:
+    def opening(self, request: Request) -> bytes:
         """How a request with a familiar head begins for this run, up to the number of its Content-Length."""
-        opening = self.openings.get(request.head)
-        if opening is None:
-            if len(self.openings) >= _REMEMBERED:
-                self.openings.clear()
-            opening = request.opening(self.host_line, credentials=credentials) + b"Content-Length: "
-            self.openings[request.head] = opening
+        if len(self.openings) >= _REMEMBERED:
+            self.openings.clear()
+        opening = request.opening(self.host_line, credentials=self._pools.passes_credentials)
+        opening = self.openings[request.head] = opening + b"Content-Length: "
         return opening
 
     def take(self) -> Upstream | None:
@@ -134,29 +132,30 @@ class Pools:
         self.limits = limits
         self.counters = counters
         self.now = 0.0
-        self._pools: dict[str, Pool] = {}
+        self.by_run: dict[str, Pool] = {}
+        self.passes_credentials = True
         self._tasks: set[asyncio.Task[None]] = set()
 
     def of(self, lease: Lease) -> Pool:
         """The pool of the run that a lease is for."""
-        pool = self._pools.get(lease.run_id)
+        pool = self.by_run.get(lease.run_id)
         if pool is None:
-            for other in tuple(self._pools.values()):
+            for other in tuple(self.by_run.values()):
                 if other.model == lease.model:
                     self.over(other.run_id)
-            pool = self._pools[lease.run_id] = Pool(lease, self)
+            pool = self.by_run[lease.run_id] = Pool(lease, self)
         return pool
 
     def over(self, run_id: str) -> None:
         """A run ends: no connection to it is kept."""
-        pool = self._pools.pop(run_id, None)
+        pool = self.by_run.pop(run_id, None)
         if pool is not None:
             pool.retire()
 
     def tick(self, now: float) -> None:
         """Close what has been unused for too long."""
         self.now = now
-        for pool in tuple(self._pools.values()):
+        for pool in tuple(self.by_run.values()):
             pool.trim(now - self.limits.kept)
 
     def work(self, connecting: Coroutine[Any, Any, None]) -> None:
@@ -167,12 +166,12 @@ class Pools:
 
     def forget_if_empty(self, pool: Pool) -> None:
         """Drop a pool without connections; the run may be over."""
-        if pool.is_empty and self._pools.get(pool.run_id) is pool:
-            del self._pools[pool.run_id]
+        if pool.is_empty and self.by_run.get(pool.run_id) is pool:
+            del self.by_run[pool.run_id]
 
     async def close(self) -> None:
         """Close every connection."""
-        for pool in tuple(self._pools.values()):
+        for pool in tuple(self.by_run.values()):
             pool.close()
         for task in tuple(self._tasks):
             task.cancel()

@@ -47,8 +47,6 @@ class Head:
     told = b""  # lines that its answer gets besides those of the model's server
     chunked = False
     has_body = False  # one was announced, be it empty
-    keep_alive = True
-    modern = True  # HTTP/1.1
     upgrade = False
     expects_continue = False
     encoded = False  # its body is compressed, or otherwise not what it is about
@@ -63,6 +61,7 @@ class Head:
         self._kept: list[bytes] = []
         self._credentials: list[bytes] = []
         self.found: dict[bytes, bytes] = {}
+        self.keep_alive = self.modern = True  # HTTP/1.1
         for line in self.lines[1:]:
             self._note(line)
         if version != b"HTTP/1.1":

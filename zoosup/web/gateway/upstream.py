@@ -138,7 +138,7 @@ class Upstream(asyncio.Protocol):
             self.used += 1
             self._counters.sent += len(data) - end - 4
             self._home.give_back(self)
-            exchange.answered_at_once(self.status, data, end)
+            exchange.answered_at_once(self, data, end)
             return
         if self.headed:
             self._pass_on(data)
