@@ -14,7 +14,7 @@ def _held(house: House) -> int:
     """Bytes that wait in the gateway to be taken."""
     hall = house.gateway._hall
     transports = [client.transport for client in hall.clients]
-    transports += [upstream.transport for pool in hall.pools._pools.values() for upstream in pool._all]
+    transports += [upstream.transport for pool in hall.pools.by_run.values() for upstream in pool._all]
     unread = sum(len(client._data) for client in hall.clients)
     parts = sum(
         len(part)

@@ -80,7 +80,7 @@ async def test_unused_connections_to_models_are_closed_in_time(house: House):
     wire.send(post())
     await wire.answer()
     await until(lambda: house.backend.hung_up == 1)
-    assert house.gateway._hall.pools._pools == {}
+    assert house.gateway._hall.pools.by_run == {}
 
 
 async def test_what_it_counts(house: House):

@@ -193,6 +193,14 @@ class TestKeys:
         assert (await house.ask(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
         assert house.backend.asked == []
 
+    @pytest.mark.parametrize(
+        "line", ["GET /v1/chat/completions", "GET /nowhere", "POST /upstream/", "GET /a/../b"]
+    )
+    async def test_which_addresses_there_are_is_not_told_without_one(self, house: House, line: str):
+        request = f"{line} HTTP/1.1\r\nHost: localhost\r\n".encode()
+        assert (await house.ask(request + b"\r\n"))[0] == 401
+        assert (await house.ask(request + b"x-api-key: secret\r\n\r\n"))[0] in {400, 404, 405}
+
     @pytest.mark.parametrize("header", ["Authorization: Bearer another", "x-api-key: secret"])
     async def test_a_key_opens_and_is_not_passed_on(self, house: House, header: str):
         for _ in range(2):

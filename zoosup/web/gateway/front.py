@@ -91,7 +91,11 @@ class Front:
 
     def _admit(self, head: Head) -> None:
         """Settle where a request goes; DeniedError where it may not."""
-        found = head.route = route(head.method, head.target)
+        try:
+            found = head.route = route(head.method, head.target)
+        except DeniedError:
+            self._check(head, head.text(b"host"))  # who may not ask is not told which addresses there are
+            raise
         if found.kind is not Kind.HEALTH:
             self._check(head, found.authority or head.text(b"host"))
         passes = found.kind is Kind.UPSTREAM
