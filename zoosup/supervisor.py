@@ -109,7 +109,7 @@ def run(settings: Settings) -> int:
         _log.warning("%s", warning)
     faulthandler.enable()  # a watchdog's SIGABRT then leaves a traceback
     _allow_many_descriptors()
-    heap.use_one_arena()
+    heap.use_one_heap()
     _settle()
     store = StateDirectory(settings.state_directory)
     store.lock()

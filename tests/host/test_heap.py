@@ -11,7 +11,7 @@ from zoosup.host import heap
 MIB = 1 << 20
 THREADS, BODY, PIECE = 8, 10 * MIB, 256 * 1024
 LITTLE = 4
-"""MiB. Without `heap` 21 stay, without either half of it up to 11 (glibc 2.36)."""
+"""MiB. Without `heap` 21 stay, without one arena 11 (glibc 2.36)."""
 
 BEGIN = f"""
 import threading
@@ -30,7 +30,7 @@ def read_a_body(_):
     together.wait()  # so that each thread has one
     return len(b"".join(pieces))
 
-heap.use_one_arena()
+heap.use_one_heap()
 together = threading.Barrier({THREADS})
 with ThreadPoolExecutor({THREADS}) as executor:
     before = resident()
@@ -41,8 +41,7 @@ with ThreadPoolExecutor({THREADS}) as executor:
 """
 
 BELOW = f"""
-heap.use_one_arena()
-del [b"x" * {BODY}][:]  # from here on, blocks of that size come from the heap
+heap.use_one_heap()
 before = resident()
 pieces = [b"x" * {PIECE} for _ in range({BODY // PIECE})]
 above = b"x" * 4096
@@ -73,5 +72,5 @@ def test_what_is_free_below_something_in_use_goes_back_too():
 
 def test_a_library_without_these_knobs_is_left_alone(monkeypatch):
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
-    heap.use_one_arena()
+    heap.use_one_heap()
     heap.give_back()

@@ -7,18 +7,22 @@ blocks go back by themselves, and nothing here does anything.
 
 import ctypes
 
-_M_ARENA_MAX = -8  # malloc.h
-_ONE = 1
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h
+_ALL_IN_THE_HEAP = 32 << 20  # the most that glibc lets be asked for; what is larger is a mapping of its own
+_NEVER = 1 << 30
 
 
-def use_one_arena() -> None:
+def use_one_heap() -> None:
     """Have all threads allocate in one place, where one's freed memory serves another; before there are threads.
 
-    They allocate while they hold Python's own lock, so that they rarely meet at the heap's.
+    They allocate while they hold Python's own lock, so that they rarely meet at the heap's. Nothing goes back but by
+    `give_back`: given back after each large body, and had anew for the next, memory cost as much time as the body.
     """
     mallopt = _of_the_library("mallopt")
-    if mallopt is not None and _of_the_library("gnu_get_libc_version") is not None:
-        mallopt(_M_ARENA_MAX, _ONE)
+    if mallopt is not None and _of_the_library("malloc_trim") is not None:
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, _ALL_IN_THE_HEAP)
+        mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def give_back() -> None:
