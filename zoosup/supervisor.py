@@ -24,6 +24,7 @@ import uvloop
 
 from zoosup.core.status import Exit
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
+from zoosup.host import heap
 from zoosup.host.archive import EventArchive
 from zoosup.host.gauges import Gauges
 from zoosup.host.inspector import HostInspector
@@ -66,6 +67,9 @@ HOLD_EVERY = 2.0
 ROTATE_EVERY = 10.0
 """Seconds between looks at the size of the models' logs."""
 
+GIVE_BACK_EVERY = 10.0
+"""Seconds between returns of memory that was freed: longer than a burst of large bodies, which would want it again."""
+
 FAREWELL = 3.0
 """Seconds that answers of the gateway may still take once the models have ended, or are left to the next zoosup."""
 
@@ -105,6 +109,7 @@ def run(settings: Settings) -> int:
         _log.warning("%s", warning)
     faulthandler.enable()  # a watchdog's SIGABRT then leaves a traceback
     _allow_many_descriptors()
+    heap.use_one_heap()
     _settle()
     store = StateDirectory(settings.state_directory)
     store.lock()
@@ -221,6 +226,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         beside(keeper.keep(board))
         beside(following.follow(host.config, path, charge.environ, reconciler.post))
         beside(_keep_logs_short(host.logs))
+        beside(_give_memory_back())
         beside(_keep_the_lock(charge.store, reconciler.post))
         beside(_keep_the_address(zoo, settings, web, board))
         beside(_reload_when_asked(asked_to_reload, lambda: herald.reload(desk.reload)))
@@ -368,6 +374,12 @@ async def _keep_logs_short(logs: Logs) -> None:
         await asyncio.sleep(ROTATE_EVERY)
         with contextlib.suppress(OSError):
             await logs.rotate()
+
+
+async def _give_memory_back() -> None:
+    while True:
+        await asyncio.sleep(GIVE_BACK_EVERY)
+        await asyncio.to_thread(heap.give_back)
 
 
 async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, board: Board) -> None:

@@ -93,6 +93,7 @@ ROWS = (
     Row("cpu per token", "CPU a token at 128 streams, us", 1.3),
     Row("p99 of a token", "p99 added to a token, us", 1.5, added=True),
     Row("10 MB body", "a 10 MB body, ms", 3),
+    Row("kept", "RSS kept 15 s after many at once, MiB", 8, own=True),
     Row("1 GiB answer", "a 1 GiB answer, ms"),
     Row("grown by", "RSS grown by meanwhile, MiB", 16, own=True),
     Row("delay", "p99 of /livez while saturated, ms", 50, own=True),

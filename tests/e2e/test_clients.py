@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import pytest
 
-from .driver import Zoosup, free_ports
+from .driver import Zoosup, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 
@@ -328,15 +329,35 @@ def test_an_answer_of_a_quarter_of_a_gigabyte_passes_and_is_held_nowhere(zoo, tm
     target.unlink()
 
 
-def test_a_key_is_asked_for_and_goes_no_further(zoosup):
-    [status] = free_ports(1)
+def recorder_alone(status):
+    """A file with nothing but the recorder running."""
     text = ZOO.format(
         page=PAGE, status=status, server="llama-server", gguf="none.gguf",
         recorder=Path(__file__).with_name("recorder.py"),
     )  # fmt: skip
-    text = text.replace("cors:", 'api_keys: ["${env.FIRST_KEY}", second], cors:').replace(
-        "[demo, recorder]", "recorder"
-    )
+    return text.replace("[demo, recorder]", "recorder")
+
+
+def test_pictures_of_many_at_once_leave_nothing_behind(zoosup, tmp_path):
+    [status] = free_ports(1)
+    zoo = zoosup(recorder_alone(status), status)
+    zoo.start()
+    zoo.wait_phase("recorder", "ready")
+    body, supervisor = tmp_path / "body", psutil.Process(zoo.process.pid)
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 2_500_000}}
+    body.write_text(json.dumps({"messages": [{"role": "user", "content": [picture]}], "model": "recorder"}))
+    url = f"{zoo.gateway()}/v1/chat/completions"
+    options = ("-H", "Content-Type: application/json", "-H", "Expect:", "--data-binary", f"@{body}")
+    before = supervisor.memory_info().rss
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda _: curl(url, *options), range(24)))
+    assert {200} == {answer.status for answer in answers}
+    poll(lambda: supervisor.memory_info().rss - before < 12 * MIB, "the memory of their bodies to be back")
+
+
+def test_a_key_is_asked_for_and_goes_no_further(zoosup):
+    [status] = free_ports(1)
+    text = recorder_alone(status).replace("cors:", 'api_keys: ["${env.FIRST_KEY}", second], cors:')
     zoo = zoosup(text, status)
     zoo.env["FIRST_KEY"] = "first"
     zoo.start()

@@ -9,8 +9,9 @@ import pynvml
 import pytest
 
 from tests.host.gpus import GIB, Driver, build
-from zoosup.host import nvml
-from zoosup.host.nvml import Nvml, NvmlUnavailableError
+from zoosup.host import nvml, vram
+from zoosup.host.gpus import NvmlUnavailableError
+from zoosup.host.nvml import Nvml
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVML is Linux's and Windows's")
 
@@ -187,6 +188,18 @@ def test_a_library_that_refuses_altogether_says_why_and_is_asked_afresh(driver, 
     assert "GPU-0" == only(session).uuid
 
 
+def test_where_there_is_no_library_the_binding_is_not_loaded(monkeypatch):
+    def none_there(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(vram.ctypes, "CDLL", none_there)
+    monkeypatch.setitem(sys.modules, "zoosup.host.nvml", None)  # to import it would raise ImportError
+    binding = vram.Driver()
+    with pytest.raises(NvmlUnavailableError, match="Not Found"):
+        binding.look()
+    binding.close()
+
+
 def test_no_library_is_told_and_not_raised(monkeypatch):
     monkeypatch.setattr(pynvml, "nvmlLib", None)
 
@@ -199,7 +212,7 @@ def test_no_library_is_told_and_not_raised(monkeypatch):
 
 
 def test_the_binding_finds_the_library_by_its_own_name(driver, library):
-    code = "from zoosup.host.nvml import Nvml; print(Nvml().look().cards[0].name)"
+    code = "from zoosup.host.vram import Driver; print(Driver().look().cards[0].name)"
     env = os.environ | {"LD_LIBRARY_PATH": str(library.parent)}
     ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert "GPU 0 NVIDIA Fake\n" == ended.stdout

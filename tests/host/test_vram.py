@@ -10,8 +10,8 @@ import pytest
 from tests.host.conftest import eventually
 from zoosup.host import vram
 from zoosup.host.gauges import Gauges
+from zoosup.host.gpus import Card, Look, NvmlUnavailableError
 from zoosup.host.memory import RamGauge
-from zoosup.host.nvml import Card, Look, NvmlUnavailableError
 from zoosup.host.vram import STALE, UNBELIEVED, VramGauge
 
 GIB = 2**30

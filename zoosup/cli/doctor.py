@@ -159,7 +159,7 @@ def _state_dir(ours: "Settings") -> Finding:
 
 def _memory(spec: "ZooSpec | None", snapshot: Snapshot | None = None) -> Iterator[Finding]:
     from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
-    from zoosup.host.vram import VramGauge  # noqa: PLC0415 - pynvml
+    from zoosup.host.vram import VramGauge  # noqa: PLC0415 - uses ctypes
     from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
 
     cards = VramGauge()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoosup.cli.asking import environment, print_json, read_file, settings
+from zoosup.cli.lightly import lightly
 from zoosup.errors import ExitCode, InvalidFileError
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def run(given: argparse.Namespace) -> int:
     """Supervise until told to end."""
-    from zoosup import supervisor  # noqa: PLC0415 - loads the whole house, which no other command needs
+    with lightly():
+        from zoosup import supervisor  # noqa: PLC0415 - loads the whole house, which no other command needs
 
     return supervisor.run(settings(given))
 

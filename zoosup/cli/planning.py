@@ -13,6 +13,7 @@ from typing import Any
 from zoosup.cli import pools, screen
 from zoosup.cli.asking import print_json, read_file, settings
 from zoosup.cli.client import Client
+from zoosup.cli.lightly import lightly
 from zoosup.cli.spans import Line, Part, bar, line, wrapped
 from zoosup.cli.words import PHASE_STYLES, is_bad, size
 from zoosup.errors import ExitCode, UnreachableError
@@ -56,8 +57,9 @@ def _found(given: argparse.Namespace) -> tuple[Plan, bool]:
             return asked.post("plan"), False
         return asked.post("plan", body=read_file(Path(given.file)), path=given.file), False
     except UnreachableError:
-        from zoosup.spec.parse import decode  # noqa: PLC0415 - only where no supervisor has read the file
-        from zoosup.supervisor import plan_offline  # noqa: PLC0415
+        with lightly():
+            from zoosup.spec.parse import decode  # noqa: PLC0415 - only where no supervisor has read the file
+            from zoosup.supervisor import plan_offline  # noqa: PLC0415
 
         path = ours.zoo_file()
         return plan_offline(decode(read_file(path), path=str(path)), str(path), ours), True

@@ -9,44 +9,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pynvml
 
+from zoosup.host.gpus import Card, Look, NvmlUnavailableError
+
 _INITIAL_NAMESPACE = "pid:[4026531836]"
 """What /proc/self/ns/pid leads to outside every container: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
-
-
-class NvmlUnavailableError(Exception):
-    """There is no NVML here, or it does not work at present; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One GPU, or one MIG device. `total` leaves out what the driver keeps for itself; bytes.
-
-    `available` None: it can't be read, and `trouble` says why. `processes` as in `ports.PoolReading`.
-    """
-
-    uuid: str
-    index: str
-    name: str
-    total: int
-    available: int | None
-    processes: Mapping[int, int | None] | None = None
-    trouble: str = ""
-    device: str = ""  # make and driver
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look has found. `unified` are the names of GPUs that have no memory of their own."""
-
-    cards: tuple[Card, ...]
-    unified: tuple[str, ...] = ()
-    trouble: str = ""
 
 
 class Nvml:

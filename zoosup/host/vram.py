@@ -6,6 +6,7 @@ believed after a while. A GPU that was seen once and is gone stays a pool, one t
 is promised to whom.
 """
 
+import ctypes
 import logging
 import sys
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zoosup.host.nvml import Card, Look, Nvml, NvmlUnavailableError
+from zoosup.host.gpus import Card, Look, NvmlUnavailableError
 from zoosup.host.ports import PoolReading
 
 PERIOD = 1.0
@@ -35,17 +36,47 @@ STALE = 3.0
 UNBELIEVED = 10.0
 """Seconds after which nothing is built on it any longer."""
 
+_LIBRARY = "libnvidia-ml.so.1"
+
 _log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Who is asked: `nvml.Nvml`, or a test's own."""
+    """Who is asked: a driver, or a test's own."""
 
     def look(self) -> Look:
         """All cards; NvmlUnavailableError when there is nothing to ask. May hang."""
 
     def close(self) -> None:
         """End the session."""
+
+
+class Driver:
+    """NVML where this host has it. Where not, its binding is not even loaded: that would be 1.6 MiB of constants."""
+
+    def __init__(self) -> None:
+        self._nvml: Source | None = None
+
+    def look(self) -> Look:
+        """All cards; NvmlUnavailableError when there is nothing to ask. May hang."""
+        if self._nvml is None:
+            self._nvml = _nvml()
+        return self._nvml.look()
+
+    def close(self) -> None:
+        """End the session, if there is one."""
+        if self._nvml is not None:
+            self._nvml.close()
+
+
+def _nvml() -> Source:
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError:
+        raise NvmlUnavailableError("NVML Shared Library Not Found") from None
+    from zoosup.host.nvml import Nvml  # noqa: PLC0415 - see `Driver`
+
+    return Nvml()
 
 
 @dataclass(slots=True)
@@ -68,7 +99,7 @@ class VramGauge:
         clock: Callable[[], float] = time.monotonic,
         spacing: float = SPACING,
     ) -> None:
-        self._source = source or Nvml()
+        self._source = source or Driver()
         self._clock = clock
         self._spacing = spacing
         self._seen = _Seen()

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +45,10 @@ class Effort:
 
 SHORT = Effort(1.0, 1, 1.0, 25, 2, 64 << 20, 0.5)
 STREAMS, DELAY_MS = 128, 20
+LARGE, AT_ONCE = 10_000_000, 4
+RETURNED_WITHIN = 15.0
+"""Seconds in which memory should be back; where all but `LITTLE` (MiB) is, nobody waits any longer."""
+LITTLE = 1.0
 
 
 def throughput(who: Contestant, effort: Effort, folder: Path) -> Samples:
@@ -108,8 +113,23 @@ def streaming(who: Contestant, effort: Effort, _: Path) -> Samples:
 
 def upload(who: Contestant, effort: Effort, _: Path) -> Samples:
     """Milliseconds of a request with a body of 10 MB, as a picture in a conversation has it."""
-    took = _load("upload", who, "tokens", 10_000_000, effort.uploads)["took"]
+    took = _load("upload", who, "tokens", LARGE, effort.uploads)["took"]
     return {"10 MB body": sorted(took)[len(took) // 2] / 1000}
+
+
+def retention(who: Contestant, effort: Effort, _: Path) -> Samples:
+    """MiB by which many bodies of 10 MB at once make us grow for good: that are not back after a while."""
+    if who.pid is None:
+        return {}
+    before = _resident(who)
+    with ThreadPoolExecutor(AT_ONCE) as askers:
+        asked = [askers.submit(_load, "upload", who, "tokens", LARGE, effort.uploads) for _ in range(AT_ONCE)]
+    for each in asked:
+        each.result()
+    end = time.monotonic() + RETURNED_WITHIN
+    while (kept := _resident(who) - before) > LITTLE and time.monotonic() < end:
+        time.sleep(0.1)
+    return {"kept": max(0.0, kept)}
 
 
 def download(who: Contestant, effort: Effort, _: Path) -> Samples:
@@ -130,7 +150,7 @@ def delays(who: Contestant, effort: Effort, folder: Path) -> Samples:
     return {"delay": load.percentile(saturated, 0.99), "calm": load.percentile(calm, 0.99)}
 
 
-MEASURES = (throughput, latency, cost, streaming, upload, download, delays)
+MEASURES = (throughput, latency, cost, streaming, upload, retention, download, delays)
 
 
 def _ask_livez(who: Contestant, during: Callable[[], object]) -> list[float]:
