@@ -306,11 +306,11 @@ class _Pass:
         return model.preflight is None or model.lessons.fingerprint == model.ooms.fingerprint
 
     def _inspected(self, model: Model, spec: ModelSpec) -> bool:
-        """Whether its files and port have been looked at; one that something was amiss with is looked at again."""
+        """Whether its files and port have been looked at; where that is not the last word, they are looked at again."""
         seen = model.preflight
-        if seen is None or (seen.reason is not None and self._stale(model)):
+        if seen is None or (not seen.settled and self._stale(model)):
             self._inspect(model, spec)
-        elif seen.reason is not None:
+        elif not seen.settled:
             self._wake(seen.at + PREFLIGHT_FRESH)
         return seen is not None
 
