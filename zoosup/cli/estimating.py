@@ -64,7 +64,7 @@ def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
             lines += wrapped(term["how"], width, 0, "dim", lead)
         lines.append(line((f"  {size(amount):>9}  ", "bold"), f"of {pool}"))
     if found.get("note"):  # an older supervisor says none
-        lines += wrapped(found["note"], width, 2, "dim", line("  "))
+        lines += wrapped(found["note"], width, 2, "dim")
     if "on_gpus" in found:
         on_gpus = found["on_gpus"]
         lines += [line(), line(f"on a host with GPUs: {on_gpus['source']}"), *drawn(on_gpus, width)[1:]]

@@ -316,7 +316,8 @@ class _Pass:
 
     def _inspect(self, model: Model, spec: ModelSpec) -> None:
         port = spec.port if spec.port != "auto" and spec.port not in self.room.ports else None
-        self.actions.append(Inspect(model.name, port))
+        if self.actions[-1:] != [look := Inspect(model.name, port)]:
+            self.actions.append(look)
 
     def _stale(self, model: Model) -> bool:
         return model.preflight is None or self.observed.now >= model.preflight.at + PREFLIGHT_FRESH
