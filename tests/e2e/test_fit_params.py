@@ -1,11 +1,12 @@
 """Real input: what a real llama-fit-params says of a model, beside what a real llama-server then holds of it."""
 
 import subprocess
+import sys
 
 import psutil
 import pytest
 
-from .driver import free_ports
+from .driver import alive, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 
@@ -54,6 +55,27 @@ def test_it_says_no_less_of_slots_and_batches_than_the_server_takes(zoosup, llam
     memory = zoo.wait_phase("a", "ready")["memory"]["ram"]
     assert "llama-fit-params" == memory["source"]
     assert psutil.Process(zoo.pid("a")).memory_info().rss <= memory["need"]
+
+
+def test_one_that_hangs_keeps_no_model_and_ends_with_zoosup(zoosup, llama, ggufs, tmp_path):
+    folder, told = tmp_path / "bin", tmp_path / "pid"
+    folder.mkdir()
+    (folder / "llama-server").symlink_to(llama)
+    hangs = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    hangs += f"open({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    (folder / "llama-fit-params").write_text(f"#!{sys.executable}\n{hangs}")
+    (folder / "llama-fit-params").chmod(0o755)
+    (status,) = free_ports(1)
+    zoo = zoosup(
+        ZOO.format(status=status, server=folder / "llama-server", gguf=ggufs[0], options=OPTIONS), status
+    )
+    zoo.start()
+    memory = zoo.wait_phase("a", "ready")["memory"]["ram"]
+    assert ("derived", "llama-fit-params has not answered yet") == (memory["source"], memory["note"])
+    pid = int(told.read_text())
+    assert alive(pid)
+    assert 0 == zoo.terminate()
+    poll(lambda: not alive(pid), "it to be ended with zoosup")
 
 
 def printed(program, *options):

@@ -34,6 +34,7 @@ _UNASKABLE = frozenset({"--mtp", "--spec-type"})
 """A second context on the model's own weights, which it can't be told of."""
 
 _MOST_DEVICES = 64
+_NOTHING = None, ""
 _LINE = re.compile(r"(?P<device>\S.{0,99}?) (?P<model>\d{1,8}) (?P<context>\d{1,8}) (?P<compute>\d{1,8}) ?\Z")
 
 
@@ -121,23 +122,27 @@ def heard(
     spec: ModelSpec, server: Server, facts: WeightFacts, *, on_gpu: bool
 ) -> tuple[tuple[Term, ...] | None, str]:
     """The terms by what it has said of this very command, else None and why not (empty where that needs no saying)."""
-    said = facts.fitted.gpu if on_gpu else facts.fitted.ram
-    if said is None or said.question != question(spec, on_gpu=on_gpu):
-        return None, ""
-    if isinstance(said, Silence):
-        return None, said.why
-    return _terms(server, replace(facts, fitted=UNASKED), said), ""
+    if facts.fitted is UNASKED:
+        return _NOTHING
+    return _heard(spec.command, server, facts, on_gpu)
 
 
 @lru_cache(maxsize=1024)
-def _terms(server: Server, facts: WeightFacts, answer: Answer) -> tuple[Term, ...] | None:
+def _heard(
+    command: tuple[str, ...], server: Server, facts: WeightFacts, on_gpu: bool
+) -> tuple[tuple[Term, ...] | None, str]:
+    said = facts.fitted.gpu if on_gpu else facts.fitted.ram
+    if said is None or said.question != _question(command, server, on_gpu):
+        return _NOTHING
+    if isinstance(said, Silence):
+        return None, said.why
     try:
         known = workings(server, facts)
     except kvcache.UnusableError:
-        return None
+        return _NOTHING
     if known is None:
-        return None
-    return on_gpus(known, answer) if answer.question.on_gpu else in_ram(known, answer)
+        return _NOTHING
+    return on_gpus(known, said) if on_gpu else in_ram(known, said), ""
 
 
 def in_ram(of: Workings, answer: Answer) -> tuple[Term, ...]:
