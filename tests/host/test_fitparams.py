@@ -209,6 +209,18 @@ async def test_a_gpu_that_is_nearly_full_is_left_alone_and_asked_once_there_is_r
     assert "no GPU has 1 GiB free" in why((await place.ask(fit_params)).gpu)
 
 
+async def test_on_gpus_one_is_asked_after_the_other_and_room_is_looked_for_each_time(place):
+    cards = [gpu("GPU-a", 2 * GIB)]
+    place.install(PRINTS_BOTH)
+    fit_params = place.fit_params(cards)
+    await fit_params._turns_on_gpus.acquire()
+    waiting = asyncio.create_task(place.ask(fit_params))
+    await eventually(lambda: [""] == [env["CUDA_VISIBLE_DEVICES"] for _, env, _, _ in place.calls])
+    cards[:] = [gpu("GPU-a", 0)]
+    fit_params._turns_on_gpus.release()
+    assert "no GPU has 1 GiB free" in why((await waiting).gpu)
+
+
 # a bad one
 
 

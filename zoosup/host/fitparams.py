@@ -1,10 +1,10 @@
 """Asks llama-fit-params what a model takes, where it is installed, and remembers what it said.
 
 It stands beside the model's llama-server, else on the model's PATH, and runs in the model's directory and environment.
-It loads no weights, but it does make a device's context: some hundred MiB of a GPU for about a second. A GPU that has
-less than ROOM left is therefore not touched: a server that runs there could fail for it, and needs derived from the
-weights, which are higher, will do. Refuses to know what follows from an answer. Whatever goes wrong is no error but
-the reason that is told instead.
+It loads no weights, but it does make a device's context: some hundred MiB of a GPU for about a second. The reserve of
+a GPU covers that where another model is still loading; a GPU that has less than ROOM left is not touched all the same,
+for a server that runs there could fail, and needs derived from the weights, which are higher, will do. Refuses to know
+what follows from an answer. Whatever goes wrong is no error but the reason that is told instead.
 """
 
 import asyncio
@@ -43,12 +43,15 @@ ROOM = 2**30
 """Bytes that must be free on a GPU for it to be asked there: a context, and as much again for the servers."""
 
 AT_ONCE = 2
-"""It holds some hundred MiB of RAM itself (its vocabulary): of a whole zoo's no more than these at a time."""
+"""Of a whole zoo's no more than these at a time, and on GPUs one: with CUDA it takes some hundred MiB of RAM too."""
 
 _REMEMBERED = 512
 _FAREWELL = 2.0  # seconds
 _TELLING = 200  # characters
 _TELLING_VARIABLES = ("CUDA_", "GGML_", "HIP_", "LD_", "LLAMA_")
+
+_TROUBLE = (OSError, ValueError, SubprocessError, RuntimeError)
+"""What starting it may raise; the last where no thread is to be had."""
 
 _Key = tuple[object, ...]
 
@@ -61,6 +64,7 @@ class _Call:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    card: str  # the pool of the GPU that it is shown; empty: none
     key: _Key
 
 
@@ -88,6 +92,7 @@ class FitParams:
         self._patience = patience
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns_on_gpus = asyncio.Semaphore(1)
         self._heard: dict[_Key, tuple[float, Answer | Silence]] = {}
         self._asking: dict[_Key, _Asking] = {}
 
@@ -126,12 +131,9 @@ class FitParams:
         key = (asked, stamp, files, cwd, device, tuple(sorted(said.items())))
         if (known := self._remembered(key)) is not None:
             return known
-        if card is not None and (card.available or 0) < ROOM:
-            why = f"{FIT_PARAMS} was not asked: no GPU has {describe_size(ROOM)} free"
-            return Silence(asked, why, passing=True)
-        shown = card.id.removeprefix(VRAM) if card is not None else ""
-        call = _Call(asked, (str(program), *asked.words), _environment(asked, env, shown), cwd, key)
-        return await self._answered(call)
+        shown = card.id if card is not None else ""
+        environment = _environment(asked, env, shown.removeprefix(VRAM))
+        return await self._answered(_Call(asked, (str(program), *asked.words), environment, cwd, shown, key))
 
     def _remembered(self, key: _Key) -> Answer | Silence | None:
         at, known = self._heard.get(key, (0.0, None))
@@ -154,12 +156,22 @@ class FitParams:
         self._asking.pop(key, None)
         if task.cancelled() or task.exception() is not None:
             return
+        heard = task.result()
+        if isinstance(heard, Silence) and heard.passing:
+            return
         while len(self._heard) >= _REMEMBERED:
             del self._heard[next(iter(self._heard))]
-        self._heard[key] = self._clock(), task.result()
+        self._heard[key] = self._clock(), heard
+
+    def _has_room(self, card: str) -> bool:
+        return any(each.id == card and (each.available or 0) >= ROOM for each in self._gauge())
 
     async def _run(self, call: _Call) -> Answer | Silence:
-        async with self._turns:
+        async with self._turns_on_gpus if call.card else self._turns:
+            # Looked at now: whoever had the turn before may have waited for long.
+            if call.card and not self._has_room(call.card):
+                why = f"{FIT_PARAMS} was not asked: no GPU has {describe_size(ROOM)} free"
+                return Silence(call.asked, why, passing=True)
             given_up = threading.Event()
             work = partial(run, call.argv, call.env, call.cwd, self._within, given_up)
             running = asyncio.ensure_future(off_the_loop(work))
@@ -169,12 +181,7 @@ class FitParams:
                 given_up.set()
                 await asyncio.wait({running}, timeout=_FAREWELL)
                 raise
-            except (
-                OSError,
-                RuntimeError,
-                ValueError,
-                SubprocessError,
-            ) as error:  # RuntimeError: no thread to be had
+            except _TROUBLE as error:
                 return Silence(call.asked, f"{call.argv[0]} can't be run: {error}")
         return _understood(call.asked, printed)
 
