@@ -210,7 +210,7 @@ def test_on_a_gpu_there_is_the_devices_context_too():
     assert sum(t.amount for t in of.terms if t.pool == "vram") == of.vram
     assert 50 * MIB * 105 // 100 + 512 * MIB == of.each_gpu
     ram = {t.name: t.amount for t in of.terms if t.pool == "ram"}
-    assert (12 * MIB, 8 * MIB) == (ram["weights"], ram["compute"])
+    assert (12 * MIB, 8 * MIB, 512 * MIB) == (ram["weights"], ram["compute"], ram["driver"])
     assert not {"kv cache", "work"} & ram.keys()
     assert sum(ram.values()) == of.amounts["ram"]
 

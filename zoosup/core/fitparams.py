@@ -165,6 +165,7 @@ def on_gpus(of: Workings, answer: Answer) -> tuple[Term, ...]:
     beside = [t for t in of.extras if t.name != "mmproj" or not moved]
     if _on_cpu(of.server, of.meta.layers):
         beside.insert(0, _work(of))
+    driver = Term("driver", CONTEXT, "what a GPU's driver keeps in the process")
     left = max(0, of.model.tensors - there.model)
     steady = [
         Term("weights", there.model, f"by {FIT_PARAMS}", "vram"),
@@ -173,7 +174,8 @@ def on_gpus(of: Workings, answer: Answer) -> tuple[Term, ...]:
     ]
     own = [replace(t, pool="vram") for t in of.extras if t.name != "mmproj" or moved]
     terms = [*steady, *own, Term("context", CONTEXT, "a device's context", "vram")]
-    return (*_ram(of, here, left, more - offloaded, beside), *terms, _margin(steady, own, "vram"))
+    ram = _ram(of, here, left, more - offloaded, beside)
+    return (*ram, driver, *terms, _margin(steady, own, "vram"))
 
 
 def each_gpu(terms: Sequence[Term]) -> int:
