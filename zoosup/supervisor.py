@@ -23,9 +23,11 @@ from typing import Any, TypeAlias
 import uvloop
 
 from zoosup.core.status import Exit
+from zoosup.core.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import heap
 from zoosup.host.archive import EventArchive
+from zoosup.host.fitparams import PATIENCE, WITHIN, FitParams
 from zoosup.host.gauges import Gauges
 from zoosup.host.inspector import HostInspector
 from zoosup.host.logs import Logs as LogDirectory
@@ -53,7 +55,7 @@ from zoosup.runtime.reconciler import Reconciler
 from zoosup.runtime.telling import JsonLines, TextLines, tell
 from zoosup.runtime.zoo import Applied, Clock, Zoo
 from zoosup.settings import Settings, unknown_variables
-from zoosup.spec.models import StatusSettings
+from zoosup.spec.models import ModelSpec, StatusSettings
 from zoosup.web.gateway.keeper import GatewayKeeper
 from zoosup.web.gateway.server import Gateway
 from zoosup.web.server import WebServer
@@ -158,11 +160,22 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
             raise InvalidFileError(message.error)
         zoo = _empty_zoo(path, Journal(limit=1), instance="")
         zoo.take_over(message.spec, text)
-        async with _gauge() as gauge:
+        async with _gauge() as gauge, _inspector(gauge, patience=WITHIN) as inspector:
             zoo.sample(gauge.read())
-        return await foretell(zoo, HostInspector(), environ)
+            return await foretell(zoo, inspector, environ)
 
     return asyncio.run(ask())
+
+
+def weights_offline(spec: ModelSpec) -> WeightFacts:
+    """What a supervisor would come to know of a model's weights on this host, however long llama.cpp's answer takes."""
+    environ = _environment() | dict(spec.env)
+
+    async def look() -> WeightFacts:
+        async with _gauge() as gauge, _inspector(gauge, patience=WITHIN) as inspector:
+            return await inspector.weights(spec, environ)
+
+    return asyncio.run(look())
 
 
 async def _supervise(
@@ -280,6 +293,16 @@ async def _gauge() -> AsyncIterator[Gauges]:
 
 
 @contextlib.asynccontextmanager
+async def _inspector(gauge: Gauges, patience: float = PATIENCE) -> AsyncIterator[HostInspector]:
+    """One that doesn't leave behind what it asked."""
+    inspector = HostInspector(FitParams(gauge.read, patience=patience))
+    try:
+        yield inspector
+    finally:
+        await inspector.close()
+
+
+@contextlib.asynccontextmanager
 async def _host(
     zoo: Zoo, config: ConfigWatch, store: StateDirectory, exits: _ExitLine
 ) -> AsyncIterator[Host]:
@@ -287,13 +310,13 @@ async def _host(
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
     try:
-        async with _gauge() as gauge:
+        async with _gauge() as gauge, _inspector(gauge) as inspector:
             yield Host(
                 node=zoo.node,
                 processes=processes,
                 gauge=gauge,
                 prober=prober,
-                inspector=HostInspector(),
+                inspector=inspector,
                 warmer=PageWarmer(),
                 logs=LogDirectory(store.logs),
                 store=store,

@@ -4,15 +4,18 @@
 
 Each server answers prompts in all of its slots before it is measured. Predicted is the steady part: without margin,
 prompt cache and checkpoints not yet made. Measured is RssAnon + RssShmem + RssFile at its highest, less the file pages
-of weights that llama.cpp has repacked into memory of its own. Promised is the whole need, learned what it is once three
-such runs have been healthy: neither may ever be below the truth. Exits 1 when an estimate misses by more than is
+of weights that llama.cpp has repacked into memory of its own. Promised is the whole need as derived from the headers,
+fitted the same by the word of the llama-fit-params beside the server (0: there is none), learned what it is once three
+such runs have been healthy: none may ever be below the truth. Exits 1 when an estimate misses by more than is
 allowed. ZOOSUP_TEST_LLAMA_SERVER names the server; without it one is built.
 """
 
 # ruff: noqa: T201  it reports to a person
 
 import argparse
+import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -23,7 +26,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
@@ -32,6 +35,7 @@ from tests.bench.shapes import Q4_0, Q8_0, Shape, write
 from tests.e2e.llama import llama_server
 from zoosup.core import learning
 from zoosup.core.estimate import need
+from zoosup.core.fitted import FIT_PARAMS, UNASKED
 from zoosup.core.lessons import Lesson, Lessons
 from zoosup.host.inspector import HostInspector
 from zoosup.spec.models import ModelSpec
@@ -97,6 +101,7 @@ class Row:
     file: int
     repacked: int
     learned: int
+    fitted: int = 0
 
     @property
     def off(self) -> float:
@@ -104,7 +109,8 @@ class Row:
 
     @property
     def met(self) -> bool:
-        return LEAST <= self.off <= MOST and min(self.promised, self.learned) >= self.measured
+        promises = min(self.promised, self.learned, self.fitted or self.promised)
+        return LEAST <= self.off <= MOST and promises >= self.measured
 
 
 def main() -> int:
@@ -140,7 +146,7 @@ def _unmapped(server: Path) -> tuple[str, ...]:
 def table(rows: list[Row]) -> str:
     """The rows for people; MiB."""
     names = f"{'':16}{'predicted':>10}{'measured':>10}{'off':>8}{'anon':>8}{'file':>8}{'repack':>8}"
-    lines = [f"{names}{'promised':>10}{'learned':>9}"]
+    lines = [f"{names}{'promised':>10}{'learned':>9}{'fitted':>8}"]
     for row in rows:
         figures = (
             f"{row.predicted // MIB:>10}{row.measured // MIB:>10}{row.off:>8.1%}{row.anonymous // MIB:>8}"
@@ -148,14 +154,16 @@ def table(rows: list[Row]) -> str:
         figures += (
             f"{row.file // MIB:>8}{row.repacked // MIB:>8}{row.promised // MIB:>10}{row.learned // MIB:>9}"
         )
+        figures += f"{row.fitted // MIB:>8}"
         lines.append(f"{row.name:16}{figures}{'' if row.met else '  MISSED'}")
     return "\n".join(lines)
 
 
 def _measure(name: str, server: Path, weights: Path, case: Case, options: list[str]) -> Row:
     spec = ModelSpec(command=(str(server), "-m", str(weights), *options))
-    facts = HostInspector().weights(spec)
-    predicted = need(spec, facts)
+    found = asyncio.run(HostInspector().weights(spec, os.environ))
+    facts = replace(found, fitted=UNASKED)
+    predicted, fitted = need(spec, facts), need(spec, found)
     steady = sum(term.amount for term in predicted.terms if term.name not in NOT_STEADY)
     port = HostInspector().free_port(frozenset())
     log = weights.with_suffix(".log")
@@ -177,6 +185,7 @@ def _measure(name: str, server: Path, weights: Path, case: Case, options: list[s
         watch.file,
         repacked,
         need(spec, facts, _lessons(watch.anonymous, watch.file)).amounts["ram"],
+        fitted.amounts["ram"] if fitted.source == FIT_PARAMS else 0,
     )
 
 

@@ -183,7 +183,9 @@ def test_unified_memory_is_told(monkeypatch):
 
 def test_tools_are_told_there_or_not():
     (found,) = doctor._tools({"docker": "/usr/bin/docker"}.get)
-    assert "docker /usr/bin/docker; not on PATH: llama-server, vllm, podman" == found.message
+    assert (
+        "docker /usr/bin/docker; not on PATH: llama-server, llama-fit-params, vllm, podman" == found.message
+    )
 
 
 # pools

@@ -12,6 +12,7 @@ from zoosup.cli.main import main
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZOOSUP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # whatever of llama.cpp's this host has is not asked
     (tmp_path / "m.gguf").write_bytes(made.gguf())
     (tmp_path / "zoo.yaml").write_text(
         """\
@@ -68,9 +69,10 @@ async def test_what_stands_in_another_file_is_no_supervisors_to_say(shell, serve
 
 def test_people_read_one_term_a_line(here, capsys):
     assert 0 == main(["estimate", "derived"])
-    whole, on_gpus = capsys.readouterr().out.split("\non a host with GPUs:\n")
-    lines = whole.rstrip().splitlines()
+    whole, on_gpus = capsys.readouterr().out.split("\non a host with GPUs: derived\n")
+    *lines, note = whole.rstrip().splitlines()
     assert "derived  derived" == lines[0]
+    assert "  llama-fit-params is neither beside llama-server nor on PATH" == note
     assert ["weights", "kv cache", "compute", "program", "margin"] == [
         line[13:27].strip() for line in lines[1:-1]
     ]
@@ -92,3 +94,37 @@ def test_people_read_one_term_a_line(here, capsys):
 def test_what_cannot_be_estimated_is_said(here, capsys, arguments, code, said):
     assert code == main(["estimate", *arguments])
     assert said in capsys.readouterr().err
+
+
+@pytest.fixture
+def fit_params(here):
+    """Makes a llama-fit-params that does this, in sh."""
+
+    def install(script):
+        program = here / "bin" / "llama-fit-params"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    return install
+
+
+def test_where_llama_cpp_can_be_asked_its_figures_are_shown_and_named(here, capsys, fit_params):
+    fit_params("echo 'Host 100 40 60 '")
+    found = told(capsys, "derived")
+    assert ("llama-fit-params", "", True) == (found["source"], found["note"], found["certain"])
+    assert found["amounts"]["ram"] == sum(term["amount"] for term in found["terms"])
+    assert 40 * 2**20 == next(t["amount"] for t in found["terms"] if t["name"] == "kv cache")
+    assert 0 == main(["estimate", "derived"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "derived  llama-fit-params" == lines[0]
+    assert "     40 MiB  kv cache      by llama-fit-params" == lines[2]
+
+
+def test_a_bad_answer_of_llama_cpps_is_told_with_the_estimate_that_stands_in_for_it(here, capsys, fit_params):
+    fit_params("echo 'error: invalid argument: --fit-print' >&2; exit 1")
+    found = told(capsys, "derived")
+    why = "llama-fit-params exited with 1: error: invalid argument: --fit-print"
+    assert ("derived", why) == (found["source"], found["note"])
+    assert 0 == main(["estimate", "derived"])
+    assert f"  {why}" in capsys.readouterr().out.splitlines()

@@ -296,3 +296,9 @@ def test_the_detail_of_a_running_model_tells_its_run():
     assert "process pid 4711, http://127.0.0.1:8001" in text
     assert "started 1h01m ago, ready after 1m40s (run r1)" in text
     assert "needs 2 GiB (declared), promised 2 GiB, holds 1.5 GiB, at most 1.5 GiB" in text
+
+
+def test_the_detail_says_why_a_need_is_not_by_llama_cpps_own_word():
+    told = {**memory(2 * GIB), "source": "derived", "note": "llama-fit-params: no answer within 30 s"}
+    text = words(detail("a", model("stopped", memory={"ram": told}), NOW, None))
+    assert "memory ram needs 2 GiB (derived; llama-fit-params: no answer within 30 s)" in text

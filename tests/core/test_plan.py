@@ -29,9 +29,11 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core.actions import Drain, Hold, Start, Stop
+from zoosup.core.fitted import Fitted, Question, Silence
 from zoosup.core.lessons import Lessons, Ooms
 from zoosup.core.plan import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.status import Cause, Leaving, Override, Phase, Preflight, Reason
+from zoosup.core.weights import WeightFacts
 
 # starting
 
@@ -83,6 +85,28 @@ def test_a_model_without_its_files_has_failed_and_is_looked_at_again(reason):
     ) == (decide(spec, host).actions, decide(spec, host).wake_at)
     later = a_host(spec, a=amiss(reason, "no such file: /srv/a.gguf", at=NOW - PREFLIGHT_FRESH))
     assert "inspect a" == acts(spec, later)[0]
+
+
+def unheard(at=NOW, passing=True):
+    """Its weights were looked at, and llama-fit-params has not answered; `passing`: yet."""
+    silence = Silence(Question("llama-server", (), on_gpu=False), "", passing)
+    return resting(preflight=Preflight(at, weights=WeightFacts((), Fitted(silence))))
+
+
+def test_a_model_of_which_llama_cpp_has_yet_to_say_what_it_takes_is_looked_at_again():
+    spec = a_zoo({"a": "40GiB"}, ["a"])
+    refused = "hold a pending ExceedsBudget"
+    fresh = a_host(spec, a=unheard())
+    assert ([refused], NOW + PREFLIGHT_FRESH) == (acts(spec, fresh), decide(spec, fresh).wake_at)
+    assert ["inspect a", refused] == acts(spec, a_host(spec, a=unheard(at=NOW - PREFLIGHT_FRESH)))
+    assert [refused] == acts(spec, a_host(spec, a=unheard(at=NOW - PREFLIGHT_FRESH, passing=False)))
+
+
+def test_an_answer_that_has_yet_to_come_keeps_no_model_that_fits():
+    spec = a_zoo({"a": "4GiB"}, ["a"])
+    assert ["start a"] == acts(spec, a_host(spec, a=unheard()))
+    late = a_host(spec, a=unheard(at=NOW - PREFLIGHT_FRESH))
+    assert ["inspect a", "hold a pending Checking"] == acts(spec, late)
 
 
 def test_a_model_whose_files_have_come_is_started_from_failed():

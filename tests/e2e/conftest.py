@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .driver import Zoosup
-from .llama import CannotBuildError, llama_server
+from .llama import CannotBuildError, llama_fit_params, llama_server
 
 
 @pytest.fixture
@@ -34,6 +34,15 @@ def llama() -> Path:
     except CannotBuildError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def fit_params(llama: Path) -> Path:
+    """The path of a real llama-fit-params, that of `llama`."""
+    try:
+        return llama_fit_params()
+    except CannotBuildError as error:
         pytest.skip(str(error))
 
 

@@ -1,7 +1,7 @@
-"""The real llama-server, built once from the llama.cpp source inside PyPI's llama-cpp-python and kept.
+"""The real llama-server and llama-fit-params, built once from the llama.cpp source inside PyPI's llama-cpp-python.
 
-Knows how to get one binary; refuses to know what it is tested with. `python tests/e2e/llama.py` builds it and
-prints its path. ZOOSUP_TEST_LLAMA_SERVER names one to take instead.
+Knows how to get the two, beside each other; refuses to know what they are tested with. `python tests/e2e/llama.py`
+builds them and prints the server's path. ZOOSUP_TEST_LLAMA_SERVER names a server to take instead.
 """
 
 import os
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 VERSION = "0.3.36"  # of llama-cpp-python
+SERVER, FIT_PARAMS = "llama-server", "llama-fit-params"
 FLAGS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DBUILD_SHARED_LIBS=OFF",
@@ -40,20 +41,34 @@ def llama_server() -> Path:
     """
     if given := os.environ.get("ZOOSUP_TEST_LLAMA_SERVER"):
         return Path(given)
+    return _built() / SERVER
+
+
+def llama_fit_params() -> Path:
+    """Return the llama-fit-params beside that server; CannotBuildError too where one was given that has none."""
+    if given := os.environ.get("ZOOSUP_TEST_LLAMA_SERVER"):
+        beside = Path(given).with_name(FIT_PARAMS)
+        if not beside.exists():
+            raise CannotBuildError(f"{beside} is missing")
+        return beside
+    return _built() / FIT_PARAMS
+
+
+def _built() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zoosup-tests"
-    binary = cache / f"llama.cpp-{VERSION}" / "llama-server"
-    if not binary.exists():
+    kept = cache / f"llama.cpp-{VERSION}"
+    if not all((kept / name).exists() for name in (SERVER, FIT_PARAMS)):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as scratch:
-            built = _build(_source(Path(scratch)), Path(scratch) / "build")
-            _keep(built, binary)
-    return binary
+            _keep(_build(_source(Path(scratch)), Path(scratch) / "build"), kept)
+    return kept
 
 
-def _keep(built: Path, binary: Path) -> None:
-    # Within one file system and by one rename: whoever finds the binary finds it whole.
-    binary.parent.mkdir(exist_ok=True)
-    built.replace(binary)
+def _keep(built: Path, kept: Path) -> None:
+    # Within one file system and by one rename each: whoever finds a binary finds it whole.
+    kept.mkdir(exist_ok=True)
+    for name in (FIT_PARAMS, SERVER):
+        (built / name).replace(kept / name)
 
 
 def _source(scratch: Path) -> Path:
@@ -78,8 +93,9 @@ def _build(source: Path, build: Path) -> Path:
         generator = ("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={_install('ninja')}")
     _run(cmake, "-S", str(source), "-B", str(build), *generator, *FLAGS)
     jobs = str(os.cpu_count() or 1)
-    _run(cmake, "--build", str(build), "--config", "Release", "--target", "llama-server", "--parallel", jobs)
-    return build / "bin" / "llama-server"
+    targets = ("--target", SERVER, FIT_PARAMS)
+    _run(cmake, "--build", str(build), "--config", "Release", *targets, "--parallel", jobs)
+    return build / "bin"
 
 
 def _tool(name: str) -> str | None:

@@ -49,7 +49,8 @@ def model(phase: str, **more: Any) -> dict[str, Any]:
 
 
 def memory(need: int, reserved: int = 0, held: int = 0) -> dict[str, Any]:
-    return {"need": need, "source": "declared", "reserved": reserved, "held": held, "peak": held}
+    known = {"need": need, "source": "declared", "note": "", "terms": []}
+    return known | {"reserved": reserved, "held": held, "peak": held}
 
 
 def condition(type_: str, reason: str, message: str, *, status: bool = False) -> dict[str, Any]:

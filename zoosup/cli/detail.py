@@ -41,7 +41,8 @@ def _facts(model: Model, now: float) -> Iterator[tuple[str, str, str]]:
     yield from _run(model, now)
     for pool, memory in model["memory"].items():
         held, reserved = size(memory["held"]), size(memory["reserved"])
-        needs = f"needs {size(memory['need'])} ({memory['source']})"
+        why_so = f"; {memory['note']}" if memory.get("note") else ""
+        needs = f"needs {size(memory['need'])} ({memory['source']}{why_so})"
         live = f", promised {reserved}, holds {held}, at most {size(memory['peak'])}"
         yield f"memory {pool}", needs + live * bool(memory["reserved"]), ""
     if model["restarts"]:

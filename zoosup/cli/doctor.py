@@ -46,7 +46,7 @@ _WIDE = 70
 _GPU_PATIENCE = 5.0
 """Seconds that a driver gets to answer."""
 
-_TOOLS = ("llama-server", "vllm", "docker", "podman")
+_TOOLS = ("llama-server", "llama-fit-params", "vllm", "docker", "podman")
 _PACKAGES = ("aiohttp", "psutil", "pydantic", "watchfiles", "rich")
 _LISTENERS = Path("/proc/sys/fs/inotify/max_user_instances")
 

@@ -1,7 +1,8 @@
 """`zoosup estimate`: what a model needs, term by term.
 
 A running supervisor is asked, for it knows what earlier runs have shown. Without one zoo.yaml and the headers of the
-weights are read here. A file of weights is reckoned for the llama-server that would be started with it.
+weights are read here, and llama-fit-params is asked. A file of weights is reckoned for the llama-server that would be
+started with it.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from zoosup.cli.spans import Line, line, wrapped
 from zoosup.cli.words import size
 from zoosup.core import estimate as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
-from zoosup.host.inspector import HostInspector
 from zoosup.runtime.snapshot import estimated
 from zoosup.spec.models import ModelSpec
 
@@ -44,8 +44,10 @@ def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
 
 
 def _reckoned(given: argparse.Namespace) -> Mapping[str, Any]:
+    from zoosup.supervisor import weights_offline  # noqa: PLC0415 - all of zoosup
+
     spec = _spec(given)
-    return estimated(given.model, estimates.need(spec, HostInspector().weights(spec)))
+    return estimated(given.model, estimates.need(spec, weights_offline(spec)))
 
 
 def _is_a_path(model: str) -> bool:
@@ -61,8 +63,11 @@ def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
             lead = line(f"  {size(term['amount']):>9}  ", (f"{term['name']:<13} ", "bold"))
             lines += wrapped(term["how"], width, 0, "dim", lead)
         lines.append(line((f"  {size(amount):>9}  ", "bold"), f"of {pool}"))
+    if found.get("note"):  # an older supervisor says none
+        lines += wrapped(found["note"], width, 2, "dim")
     if "on_gpus" in found:
-        lines += [line(), line("on a host with GPUs:"), *drawn(found["on_gpus"], width)[1:]]
+        on_gpus = found["on_gpus"]
+        lines += [line(), line(f"on a host with GPUs: {on_gpus['source']}"), *drawn(on_gpus, width)[1:]]
     return lines
 
 

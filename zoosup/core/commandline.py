@@ -105,12 +105,11 @@ def understand(spec: ModelSpec) -> Server | None:
 
 @lru_cache(maxsize=1024)
 def _understood(command: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> Server | None:
-    argv = [_rendered(word) for word in command]
     env = {name: _rendered(value) for name, value in variables}
-    found = _server_among(argv)
+    found = server_among(command)
     if found is None:
         return None
-    kind, rest = found
+    kind, _, rest = found
     if kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
         return _llama(kind, rest, env)
     return _other(kind, rest, env)
@@ -123,15 +122,16 @@ def _rendered(text: str) -> str:
         return text
 
 
-def _server_among(argv: Sequence[str]) -> tuple[str, Sequence[str]] | None:
-    """(kind, its arguments); an unknown program is of kind `other`, one that runs elsewhere is None."""
+def server_among(command: Sequence[str]) -> tuple[str, str, Sequence[str]] | None:
+    """(kind, its program, its arguments); an unknown program is of kind `other`, one that runs elsewhere is None."""
+    argv = [_rendered(word) for word in command]
     for index, word in enumerate(argv[:_LOOKED_AT]):
         name = word.rpartition("/")[2]
         if name in ELSEWHERE:
             return None
         if name in _PROGRAMS:
-            return _PROGRAMS[name], argv[index + 1 :]
-    return OTHER, argv[1:]
+            return _PROGRAMS[name], word, argv[index + 1 :]
+    return OTHER, argv[0], argv[1:]
 
 
 # llama.cpp
@@ -193,7 +193,7 @@ def _llama(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server:
 
 def _hear(said: _Said, argv: Sequence[str]) -> None:
     for index, word in enumerate(argv):
-        option, equals, value = _split(word)
+        option, equals, value = split_option(word)
         following = argv[index + 1] if index + 1 < len(argv) else ""
         given = value if equals else following
         if option in LLAMA_FLAGS:
@@ -205,7 +205,7 @@ def _hear(said: _Said, argv: Sequence[str]) -> None:
             said.values[BY_OPTION[option]] = given
 
 
-def _split(word: str) -> tuple[str, str, str]:
+def split_option(word: str) -> tuple[str, str, str]:
     """--flag=value in its three parts; llama.cpp takes --ctx_size for --ctx-size."""
     if not word.startswith("-"):
         return "", "", ""
@@ -258,7 +258,7 @@ def _python_cache(said: _Said) -> int:
 def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | None:
     said = _Said()
     for index, word in enumerate(argv):
-        option, equals, value = _split(word)
+        option, equals, value = split_option(word)
         if option in BY_OTHER_OPTION:
             said.values[BY_OTHER_OPTION[option]] = value if equals else "".join(argv[index + 1 : index + 2])
     if kind == VLLM and "model" not in said.values:

@@ -127,7 +127,7 @@ def _files(model: FileFacts) -> str:
 
 def _gguf(of: Workings) -> tuple[Term, ...]:
     steady = [
-        _weights(of.server, of.model),
+        weights_term(of.server, of.model),
         *_context(of.meta, of.room, of.shape, of.server),
         of.compute,
         of.program,
@@ -137,7 +137,8 @@ def _gguf(of: Workings) -> tuple[Term, ...]:
     return (*steady, *of.bounded, Term("margin", margin, "15 % of the terms before the caches + 768 MiB"))
 
 
-def _weights(server: Server, model: FileFacts) -> Term:
+def weights_term(server: Server, model: FileFacts) -> Term:
+    """All of them in RAM."""
     kept = "mapped; the pages have to stay for it to be fast" if server.mmap else "read into memory"
     return Term("weights", model.tensors, f"tensors of {_files(model)}, {kept}")
 

@@ -1,16 +1,19 @@
 """How much memory a model needs, pool by pool, and where the figure is from.
 
-The first that has an answer: what zoo.yaml declares, what earlier runs have shown, what follows from the weights, a
-guess. By which rules lessons move the others stands in `learning`; which GPUs are booked, in `cards`.
+The first that has an answer: what zoo.yaml declares, what earlier runs have shown, what follows from the weights (by
+llama.cpp's own word where it was asked), a guess. By which rules lessons move the others stands in `learning`; which
+GPUs are booked, in `cards`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from zoosup.core import learning
+from zoosup.core import fitparams, learning
 from zoosup.core.commandline import OTHER, VLLM, Server, understand
 from zoosup.core.derive import PROGRAM, Term, derive
+from zoosup.core.fitparams import heard
+from zoosup.core.fitted import FIT_PARAMS
 from zoosup.core.learning import Prior
 from zoosup.core.lessons import NO_LESSONS, Lesson, Lessons
 from zoosup.core.offload import each_gpu, offloaded
@@ -38,7 +41,7 @@ class Need:
     """
 
     amounts: Mapping[str, int]
-    source: str  # declared | learned | derived | default
+    source: str  # declared | learned | llama-fit-params | derived | default
     certain: bool
     vram: int | Mapping[str, int] = 0
     terms: tuple[Term, ...] = field(default=(), compare=False)
@@ -47,6 +50,7 @@ class Need:
     fraction: float = 0.0  # of a GPU's whole memory that it takes however small it is
     yields: bool = False  # it runs without GPUs too, where none is large enough
     mapped: int | None = None  # of RAM: what is page cache, not the processes' own; None: unknown
+    note: str = field(default="", compare=False)  # why it is not from where it could have been
 
     @property
     def whole_vram(self) -> int:
@@ -63,7 +67,7 @@ def need(spec: ModelSpec, facts: WeightFacts | None = None, lessons: Lessons = N
         return _raised(_declared(spec.memory), lessons.floor)
     found = _derived(spec, facts or _NOTHING)
     if found is None:
-        found = _unknown(_why_unknown(spec, facts), offloads=_offloads(spec))
+        found = _unknown(_why_unknown(spec, facts), offloads=offloads(spec))
     return _taught(found, lessons) if lessons.runs else found
 
 
@@ -86,6 +90,7 @@ def _learned(found: Need, runs: Sequence[Lesson]) -> Need:
             found,
             amounts={**found.amounts, "ram": _sum(ram, "ram")} if ram else found.amounts,
             source="learned",
+            note="",
             certain=found.certain or _settled(found, runs),
             vram=_sum(vram, "vram") if vram else found.vram,
             terms=tuple(terms),
@@ -138,11 +143,17 @@ def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
     terms = derive(server, facts) if server is not None else None
     if server is None or terms is None:
         return None
-    split = offloaded(server, facts) if _offloads(spec) else None
-    on_gpus = _on_gpus(server, facts, split) if split is not None else None
-    mapped = _mapped(server, facts, terms)
+    split = offloaded(server, facts) if offloads(spec) else None
+    on_gpus = _on_gpus(spec, server, facts, split) if split is not None else None
+    said, note = heard(spec, server, facts, on_gpu=False)
     return Need(
-        {"ram": _sum(terms, "ram")}, "derived", certain=True, terms=terms, on_gpus=on_gpus, mapped=mapped
+        {"ram": _sum(said or terms, "ram")},
+        FIT_PARAMS if said else "derived",
+        certain=True,
+        terms=said or terms,
+        on_gpus=on_gpus,
+        mapped=_mapped(server, facts, said or terms),
+        note=note,
     )
 
 
@@ -157,17 +168,20 @@ def _mapped(server: Server, facts: WeightFacts, terms: Sequence[Term]) -> int | 
     return own + (draft.tensors if draft is not None else 0) + PROGRAM
 
 
-def _on_gpus(server: Server, facts: WeightFacts, terms: tuple[Term, ...]) -> Need:
+def _on_gpus(spec: ModelSpec, server: Server, facts: WeightFacts, derived: tuple[Term, ...]) -> Need:
+    said, note = heard(spec, server, facts, on_gpu=True)
+    terms = said or derived
     return Need(
         {"ram": _sum(terms, "ram")},
-        "derived",
+        FIT_PARAMS if said else "derived",
         certain=True,
         vram=_sum(terms, "vram"),
         terms=terms,
-        each_gpu=each_gpu(terms),
+        each_gpu=fitparams.each_gpu(said) if said else each_gpu(derived),
         fraction=server.utilization if server.kind == VLLM else 0.0,
         yields=server.gpu_layers == "auto" and server.understood,
         mapped=_mapped(server, facts, terms),
+        note=note,
     )
 
 
@@ -175,7 +189,7 @@ def _sum(terms: Sequence[Term], pool: str) -> int:
     return sum(term.amount for term in terms if term.pool == pool)
 
 
-def _offloads(spec: ModelSpec) -> bool:
+def offloads(spec: ModelSpec) -> bool:
     """Whether it would use GPUs where it is shown some."""
     if spec.gpus == "none" or spec.env.get(VISIBLE) in {"", "-1"}:
         return False

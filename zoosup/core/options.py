@@ -76,3 +76,20 @@ GGML_TYPES = {
 
 BY_OPTION = {option: name for name, options in LLAMA_VALUES.items() for option in options}
 BY_OTHER_OPTION = {option: name for name, options in OTHER_VALUES.items() for option in options}
+
+FIT_VALUES = frozenset({"--override-kv"})
+FIT_FLAGS = frozenset({"--repack", "-nr", "--no-repack", "--no-host"})
+FIT_GPU_VALUES = frozenset({"-ot", "--override-tensor", "-ncmoe", "--n-cpu-moe", "-ncffn", "--n-cpu-ffn"})
+FIT_GPU_FLAGS = frozenset({"-cmoe", "--cpu-moe", "--op-offload", "--no-op-offload"})
+"""Options of llama-server that llama-fit-params takes as they stand, the latter two where there are GPUs.
+
+All else that it is told is put in words of our own, for it refuses what is the server's alone (an option that is not
+of LLAMA_EXAMPLE_COMMON or _FIT_PARAMS in arg.cpp, such as --kv-unified), and much of the rest has nothing to do with
+memory, or does something (--log-file, -hf).
+"""
+
+FIT_VARIABLES = frozenset({"LLAMA_ARG_NO_HOST", "LLAMA_ARG_NO_REPACK", "LLAMA_ARG_REPACK"})
+FIT_GPU_VARIABLES = frozenset(
+    {"LLAMA_ARG_CPU_MOE", "LLAMA_ARG_N_CPU_FFN", "LLAMA_ARG_N_CPU_MOE", "LLAMA_ARG_OVERRIDE_TENSOR"}
+)
+"""Variables that mean the same to it; every other LLAMA_ARG_ one is kept from it."""

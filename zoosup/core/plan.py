@@ -306,17 +306,18 @@ class _Pass:
         return model.preflight is None or model.lessons.fingerprint == model.ooms.fingerprint
 
     def _inspected(self, model: Model, spec: ModelSpec) -> bool:
-        """Whether its files and port have been looked at; one that something was amiss with is looked at again."""
+        """Whether its files and port have been looked at; where that is not the last word, they are looked at again."""
         seen = model.preflight
-        if seen is None or (seen.reason is not None and self._stale(model)):
+        if seen is None or (not seen.settled and self._stale(model)):
             self._inspect(model, spec)
-        elif seen.reason is not None:
+        elif not seen.settled:
             self._wake(seen.at + PREFLIGHT_FRESH)
         return seen is not None
 
     def _inspect(self, model: Model, spec: ModelSpec) -> None:
         port = spec.port if spec.port != "auto" and spec.port not in self.room.ports else None
-        self.actions.append(Inspect(model.name, port))
+        if self.actions[-1:] != [look := Inspect(model.name, port)]:
+            self.actions.append(look)
 
     def _stale(self, model: Model) -> bool:
         return model.preflight is None or self.observed.now >= model.preflight.at + PREFLIGHT_FRESH

@@ -208,6 +208,11 @@ class Preflight:
     message: str = ""
     weights: WeightFacts | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether another look would show the same: nothing amiss, and nobody still to answer."""
+        return self.reason is None and not (self.weights is not None and self.weights.fitted.unsettled)
+
 
 class Override(StrEnum):
     """What a person has asked of a model by hand; holds until `active` says something new about it."""

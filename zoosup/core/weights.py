@@ -7,6 +7,8 @@ could not be read still has its size, and the reason.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from zoosup.core.fitted import UNASKED, Fitted
+
 Value = int | float | bool | str | tuple[int | float | bool, ...]
 """One entry of a GGUF file's metadata; strings and arrays that no estimate asks for are left out."""
 
@@ -30,9 +32,13 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class WeightFacts:
-    """What was found of the weights that one command line names, by the words it names them with."""
+    """What was found of the weights that one command line names, by the words it names them with.
+
+    `fitted` is what llama.cpp itself says of them, where it was asked.
+    """
 
     files: tuple[tuple[str, FileFacts], ...] = ()
+    fitted: Fitted = UNASKED
 
     def of(self, path: str) -> FileFacts | None:
         """The file named so; None where it was not looked at or is not there."""

@@ -177,7 +177,7 @@ async def _ended_within(pid: int, within: float) -> bool:
     with suppress(TimeoutError):
         async with asyncio.timeout(within):
             async for _ in _growing_pauses():
-                if _has_ended(pid):
+                if has_ended(pid):
                     return True
     return False
 
@@ -190,24 +190,29 @@ async def _growing_pauses() -> AsyncIterator[None]:
         yield
 
 
-def _has_ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
+    """Whether a child has, without reaping it."""
     if hasattr(os, "waitid"):
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # macOS before Python 3.13
 
 
 def _finish(child: _Child) -> tuple[int, str]:
-    """Kill what is left of the session, reap the child, and return its exit code and the end of its output."""
-    leader = child.process.pid
-    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies only
-        os.killpg(leader, signal.SIGKILL)
-    for pid in psutil.pids():
-        with suppress(OSError):
-            if pid != leader and os.getsid(pid) == leader:
-                os.kill(pid, signal.SIGKILL)
-    code = child.process.wait()
+    """End the child and its session, and return its exit code and the end of its output."""
+    code = end_session(child.process)
     with child.output:
         size = child.output.seek(0, os.SEEK_END)
         child.output.seek(max(0, size - 4 * _TELLING))
         text = " ".join(child.output.read().decode(errors="replace").split())
     return code, text[-_TELLING:]
+
+
+def end_session(leader: "subprocess.Popen[bytes]") -> int:
+    """Kill what is left of a session that a child of ours leads, reap the child, and return its exit code."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies only
+        os.killpg(leader.pid, signal.SIGKILL)
+    for pid in psutil.pids():
+        with suppress(OSError):
+            if pid != leader.pid and os.getsid(pid) == leader.pid:
+                os.kill(pid, signal.SIGKILL)
+    return leader.wait()

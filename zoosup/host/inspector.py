@@ -11,12 +11,15 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from zoosup.core.commandline import ELSEWHERE, understand
 from zoosup.core.status import Preflight, Reason
 from zoosup.core.weights import WeightFacts
 from zoosup.host import listeners
+from zoosup.host.fitparams import FitParams
+from zoosup.host.programs import find_program, not_executable
 from zoosup.host.weights import WeightReader
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render
@@ -36,28 +39,31 @@ Amiss = tuple[Reason, str]
 class HostInspector:
     """Looks in a thread, because a directory may be on a disk that takes its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, fit_params: FitParams | None = None) -> None:
         self._weights = WeightReader()
+        self._fit_params = fit_params or FitParams()
 
     async def inspect(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
     ) -> Preflight:
         """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
-        amiss, weights = await asyncio.to_thread(self._look, spec, env, port)
+        amiss = await asyncio.to_thread(_first_amiss, spec, env, port)
         reason, message = amiss or (None, "")
-        return Preflight(now, reason, message, weights)
-
-    def weights(self, spec: ModelSpec) -> WeightFacts:
-        """What the headers of the model's weights say; reads from the disk where they have changed."""
-        server = understand(spec)
-        cwd = Path(_filled(spec.cwd or ".", None)).absolute()
-        return WeightFacts() if server is None else self._weights.look(server.files, cwd)
-
-    def _look(
-        self, spec: ModelSpec, env: Mapping[str, str], port: int | None
-    ) -> tuple[Amiss | None, WeightFacts]:
         # Also where the file declares what it needs: an OOM is counted for these weights and no others.
-        return _first_amiss(spec, env, port), self.weights(spec)
+        return Preflight(now, reason, message, await self.weights(spec, env))
+
+    async def weights(self, spec: ModelSpec, env: Mapping[str, str]) -> WeightFacts:
+        """What the headers of the model's weights say, and llama.cpp itself; each is asked where they have changed."""
+        server = understand(spec)
+        if server is None:
+            return WeightFacts()
+        cwd = _directory(spec, None)
+        found = await asyncio.to_thread(self._weights.look, server.files, cwd)
+        return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
+
+    async def close(self) -> None:
+        """End what is being asked."""
+        await self._fit_params.close()
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
@@ -74,10 +80,14 @@ class HostInspector:
 def _first_amiss(spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
     fixed = spec.port if spec.port != "auto" else port
     argv = [_filled(word, fixed) for word in spec.command]
-    directory = Path(_filled(spec.cwd or ".", fixed)).absolute()
+    directory = _directory(spec, fixed)
     if not os.path.isdir(directory):  # noqa: PTH112 - is_dir raises where we may not look
         return Reason.FILE_MISSING, f"the working directory {directory} is missing"
     return _program_amiss(argv[0], directory, env) or _weights_amiss(argv, directory) or _port_amiss(port)
+
+
+def _directory(spec: ModelSpec, port: int | None) -> Path:
+    return Path(_filled(spec.cwd or ".", port)).absolute()
 
 
 def _filled(text: str, port: int | None) -> str:
@@ -95,39 +105,6 @@ def _program_amiss(name: str, cwd: Path, env: Mapping[str, str]) -> Amiss | None
     return None
 
 
-def find_program(name: str, cwd: Path, env: Mapping[str, str]) -> tuple[Path | None, str]:
-    """What execvpe(3) would run, with the child's PATH and directory; or None, and why not, for people."""
-    if "/" in name:
-        program = cwd / name
-        why = _not_executable(program)
-        return (None, why) if why else (program, "")
-    refused = []
-    searched = os.get_exec_path(env)
-    for entry in searched:
-        program = cwd / entry / name
-        why = _not_executable(program)
-        if not why:
-            return program, ""
-        if os.path.lexists(program):
-            refused.append(why)
-    return None, "; ".join(refused) or f"{name} was not found in PATH ({os.pathsep.join(searched)})"
-
-
-def _not_executable(path: Path) -> str:
-    try:
-        if path.is_dir():
-            return f"{path} is a directory"
-        if not path.exists():
-            return (
-                f"{path} is a symbolic link that leads nowhere" if path.is_symlink() else f"{path} is missing"
-            )
-    except OSError as error:
-        return f"{path} can't be looked at: {error.strerror}"
-    return (
-        "" if os.access(path, os.X_OK) else f"{path} is not executable (chmod +x it, or name its interpreter)"
-    )
-
-
 def _interpreter(program: Path) -> list[str]:
     """The words of the #! line, none where there is no such line or it can't be read."""
     with suppress(OSError), program.open("rb") as file:
@@ -138,7 +115,7 @@ def _interpreter(program: Path) -> list[str]:
 
 
 def _interpreter_amiss(words: list[str], cwd: Path, env: Mapping[str, str]) -> str:
-    if why := _not_executable(cwd / words[0]):
+    if why := not_executable(cwd / words[0]):
         return why
     if Path(words[0]).name != "env" or len(words) == 1 or words[1].startswith("-") or "=" in words[1]:
         return ""

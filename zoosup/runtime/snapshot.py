@@ -157,6 +157,7 @@ def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
             "reserved": run.reserved.get(pool, 0) if run is not None else 0,
             "held": run.measured.get(pool, 0) if run is not None else 0,
             "peak": run.peak.get(pool, 0) if run is not None else 0,
+            "note": on_host.note,
             "terms": _terms(on_host.terms, pool.partition(":")[0]),
         }
         for pool, amount in amounts.items()
@@ -283,7 +284,13 @@ def told(need: estimate.Need) -> dict[str, Any]:
     """A need as JSON-ready data, its terms among it."""
     terms = [{"name": t.name, "amount": t.amount, "how": t.how, "pool": t.pool} for t in need.terms]
     amounts = {**need.amounts, **_of_gpus(need)}
-    return {"amounts": amounts, "source": need.source, "certain": need.certain, "terms": terms}
+    return {
+        "amounts": amounts,
+        "source": need.source,
+        "note": need.note,
+        "certain": need.certain,
+        "terms": terms,
+    }
 
 
 def estimated(model: str, need: estimate.Need) -> dict[str, Any]:
