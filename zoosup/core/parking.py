@@ -5,7 +5,7 @@
     a guess    nothing on its GPUs, and their part in RAM, which is where vLLM's first level keeps the weights
 
 A guess is tried once: what came of it is measured, and one that gives too little back can still be stopped. Knows no
-sum: whether that is enough for anybody is asked in `placement`.
+sum: whether that is enough for anybody is asked in `napping`.
 """
 
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ from zoosup.core import cooldown, demand, guard, switch as switching
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.estimate import need
 from zoosup.core.parking import awake, rules
-from zoosup.core.placement import Answer, Room, Verdict, outdated
+from zoosup.core.room import Room
 from zoosup.core.siting import intended, renewal, rouse, weigh
 from zoosup.core.status import (
     STAYING_PHASES,
@@ -40,7 +40,8 @@ from zoosup.core.status import (
     Switch,
     SwitchOutcome,
 )
-from zoosup.spec.changes import restart_fields
+from zoosup.core.weighing import Answer, Verdict
+from zoosup.spec.changes import changed as _changed, outdated
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.units import describe_size, format_duration
 
@@ -579,8 +580,3 @@ def _outgrown(run: Run) -> str:
         f"{pool}: has held {describe_size(run.peak.get(pool, 0))}, booked were {describe_size(booked)}{source}"
         for pool, booked in run.outgrown.items()
     )
-
-
-def _changed(before: ModelSpec, after: ModelSpec) -> str:
-    old, new = restart_fields(before), restart_fields(after)
-    return ", ".join(name for name in new if old.get(name) != new[name])

@@ -24,7 +24,6 @@ from zoosup.core.facts import (
 )
 from zoosup.core.learning import fingerprint
 from zoosup.core.lifecycle import apply
-from zoosup.core.placement import outdated
 from zoosup.core.status import (
     NO_DEMAND,
     Cooldown,
@@ -45,6 +44,7 @@ from zoosup.host.ports import PoolReading
 from zoosup.runtime.journal import Journal
 from zoosup.runtime.ports import Doorway
 from zoosup.runtime.schooling import Schoolbook
+from zoosup.spec.changes import outdated
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash
 from zoosup.spec.units import describe_size
