@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from zoosup.core.lessons import Ooms
-from zoosup.core.plan import GIVEN_UP
+from zoosup.core.placing import GIVEN_UP
 from zoosup.core.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.host.ports import Store
 from zoosup.runtime.zoo import Clock, Zoo
