@@ -138,11 +138,14 @@ class Weighing:
 
     def _forced(self) -> set[str]:
         """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
-        holder = self.room.ports.get(self.spec.port) if self.spec.port != "auto" else None
+        holder = self._port_holder()
         forced = {holder} if holder is not None and holder != self.model.name else set()
         if self.room.spec.switch.strategy is Strategy.REPLACE:
             forced |= self.room.outgoing_for(self.model.name)
         return forced
+
+    def _port_holder(self) -> str | None:
+        return self.room.ports.get(self.spec.port) if self.spec.port != "auto" else None
 
     def _cooling(self) -> list[Cooldown]:
         return [c for c in self.room.cooling if c.node == self.node and c.pool in self.amounts]
@@ -161,11 +164,13 @@ class Weighing:
             return self._no("waits", Reason.EVICTION, _waits_for(sorted(self._awaited(forced))))
         victims = set(self.victims.now)
         staying = forced - leaving - victims
-        if staying:
+        if not staying <= self.victims.later.keys():
             return self._no("waits", Reason.PORT, self._port_stays(staying))
         cooling = self._cooling()
         if cooling:
             return self._no("waits", Reason.COOL_DOWN, _cools(cooling))
+        if staying:
+            return self._in_time(self.room.freeing | victims, staying)
         chosen = self.victims.least(self._fits_without, forced - leaving)
         if chosen is None:
             return self._in_time(self.room.freeing | victims)
@@ -179,14 +184,20 @@ class Weighing:
         able = [name for name in chosen if name not in forced]
         return sleepers(self.room, self.node, able, lambda gone: self._fits_without(gone | forced))
 
-    def _in_time(self, without: AbstractSet[str]) -> Answer:
-        """Not with all that may leave now: others may later, when they are idle or have stayed their time."""
+    def _in_time(self, without: AbstractSet[str], staying: AbstractSet[str] = frozenset()) -> Answer:
+        """Not with all that may leave now: others may later, when they are idle or have stayed their time.
+
+        Those who are `staying` have to be gone whatever the memory.
+        """
         later = self.victims.later
-        if not later or not self._fits(without | set(later)):
+        if not later or not self._fits(without | later.keys()):
             return self._short(without)
-        times = [at for at in later.values() if at is not None]
-        waits = self._no("waits", Reason.EVICTION, f"waits until {', '.join(sorted(later))} may leave")
-        return replace(waits, look_at=min(times, default=None))
+        awaited = staying if staying and self._fits(without | staying) else later.keys()
+        times = [at for name in awaited if (at := later[name]) is not None]
+        message = f"waits until {', '.join(sorted(awaited))} may leave"
+        if (holder := self._port_holder()) in staying:
+            message += f": port {self.spec.port} is used by {holder}"
+        return replace(self._no("waits", Reason.EVICTION, message), look_at=min(times, default=None))
 
     def _short(self, without: AbstractSet[str]) -> Answer:
         """Not even with all of those gone: strangers hold the memory, or it can't be read."""
