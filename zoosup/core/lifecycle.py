@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core import backoff
+from zoosup.core import backoff, learning
 from zoosup.core.facts import (
     Adopted,
     Booked,
@@ -399,7 +399,8 @@ def _measured_asleep(model: Model, run: Run, nap: Nap) -> Model:
     """What it holds asleep, or on the way there and back, says nothing of what it needs: it is no peak."""
     if nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
         return replace(model, run=replace(run, reserved=_grown(run.reserved, run.measured)[0]))
-    return replace(model, run=replace(run, reserved=_asleep(run, nap)), asleep=dict(run.measured))
+    seen = learning.asleep_of(run, model.asleep)
+    return replace(model, run=replace(run, reserved=_asleep(run, nap)), asleep=seen)
 
 
 def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, int]]:

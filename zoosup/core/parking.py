@@ -1,7 +1,7 @@
 """What a model holds while it sleeps, and what it needs to wake.
 
     declared   `park.holds`, GPU memory in equal shares on the GPUs that it has
-    learned    what it was last measured to hold asleep
+    learned    what it was last measured to hold asleep, with this command and these weights on this host
     a guess    nothing on its GPUs, and their part in RAM, which is where vLLM's first level keeps the weights
 
 A guess is tried once: what came of it is measured, and one that gives too little back can still be stopped. Knows no
@@ -42,8 +42,12 @@ def sleeper(model: Model, spec: ModelSpec) -> Sleeper | None:
     if park.holds is not None:
         return Sleeper(model.name, _declared(park.holds, run), certain=True)
     known = model.asleep
-    if known is not None and run.reserved.keys() <= known.keys():
-        return Sleeper(model.name, {pool: known[pool] for pool in run.reserved}, certain=False)
+    if (
+        known is not None
+        and known.fingerprint == run.fingerprint
+        and run.reserved.keys() <= known.held.keys()
+    ):
+        return Sleeper(model.name, {pool: known.held[pool] for pool in run.reserved}, certain=False)
     return Sleeper(model.name, _guess(run.reserved), certain=False)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from zoosup.core.lessons import NO_LESSONS, NO_OOMS, Lessons, Ooms
+from zoosup.core.lessons import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
@@ -234,7 +234,7 @@ class Model:
     lessons: Lessons = NO_LESSONS  # of what the file says of it now, with these weights on this host
     ooms: Ooms = NO_OOMS
     load_time: float | None = None  # seconds from the booking of its last run to its first readiness
-    asleep: Mapping[str, int] | None = None  # bytes by pool id that it was last measured to hold asleep
+    asleep: Asleep | None = None  # what it was last measured to hold asleep
     override: Override | None = None
 
 

@@ -81,26 +81,26 @@ class Schoolbook:
         for key, page in list(kept.items())[-FINGERPRINTS:]:
             try:
                 runs = tuple(_lesson(each) for each in page["runs"])[-learning.RUNS :]
-                self._lessons[key] = Lessons(key, runs, _size(page["floor"]))
+                self._lessons[key] = Lessons(key, runs, size(page["floor"]))
             except (TypeError, ValueError, KeyError, OverflowError):
                 yield key
 
 
-def _lesson(kept: Mapping[str, Any]) -> Lesson:
-    return Lesson(
-        run=str(kept["run"]),
-        ram=_size(kept["ram"]),
-        mapped=None if kept["mapped"] is None else _size(kept["mapped"]),
-        card=None if kept["card"] is None else _size(kept["card"]),
-        cards=_size(kept["cards"]),
-        healthy=kept["healthy"] is True,
-        floor=_size(kept["floor"]),
-    )
-
-
-def _size(value: Any) -> int:
+def size(value: Any) -> int:
     """A count that can only be one: a damaged file must not book a model with nothing, or with less."""
     number = int(value)
     if number < 0:
         raise ValueError(f"{number} is no size")
     return number
+
+
+def _lesson(kept: Mapping[str, Any]) -> Lesson:
+    return Lesson(
+        run=str(kept["run"]),
+        ram=size(kept["ram"]),
+        mapped=None if kept["mapped"] is None else size(kept["mapped"]),
+        card=None if kept["card"] is None else size(kept["card"]),
+        cards=size(kept["cards"]),
+        healthy=kept["healthy"] is True,
+        floor=size(kept["floor"]),
+    )
