@@ -101,7 +101,7 @@ class Exit:
 
 
 class Cause(StrEnum):
-    """Why a run leaves. The crash-like ones count for back-off; see `lifecycle.CRASHES`."""
+    """Why a run leaves. The crash-like ones count for back-off; see `endings.CRASHES`."""
 
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
@@ -188,6 +188,12 @@ class Run:
     mapped: int | None = None  # bytes of files it had in memory, at most; None: nobody could tell
     outgrown: Mapping[str, int] = field(default_factory=dict)  # what was booked where it has held more since
     nap: Nap | None = None  # its sleep; None: it is awake
+
+    def ready_for(self, until: float | None) -> float:
+        """Seconds of its longest unbroken readiness up to a time."""
+        if self.ready_since is None or until is None:
+            return self.steady
+        return max(self.steady, until - self.ready_since)
 
 
 @dataclass(frozen=True, slots=True)

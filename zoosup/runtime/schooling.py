@@ -10,7 +10,6 @@ from typing import Any
 
 from zoosup.core import learning
 from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.lifecycle import ready_for
 from zoosup.core.status import Exit, Run
 
 FINGERPRINTS = 128
@@ -36,7 +35,7 @@ class Schoolbook:
 
     def watch(self, run: Run, now: float) -> bool:
         """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
-        lesson = learning.lesson_of(run, ready_for(run, now))
+        lesson = learning.lesson_of(run, run.ready_for(now))
         if lesson is None or not learning.is_news(self.of(run.fingerprint), lesson):
             return False
         return self._take_down(run.fingerprint, lesson)
@@ -44,7 +43,7 @@ class Schoolbook:
     def end(self, run: Run, now: float, end: Exit | None) -> bool:
         """Take down what a run that is gone has shown; whether there was anything new."""
         until = run.leaving.since if run.leaving is not None else now
-        lesson = learning.lesson_of(run, ready_for(run, until), end)
+        lesson = learning.lesson_of(run, run.ready_for(until), end)
         return lesson is not None and self._take_down(run.fingerprint, lesson)
 
     def pardon(self, fingerprint: str) -> None:
