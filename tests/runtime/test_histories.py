@@ -467,7 +467,7 @@ class History:
             return
         name, run_id = old[-1 - what.which % len(old)]
         before = dict(self.reign.zoo.models)
-        self.reign.reconciler._take(Told(name, self._fact(run_id, what.kind)))
+        self.reign.reconciler._hearing.take(Told(name, self._fact(run_id, what.kind)))
         assert before == self.reign.zoo.models, "13: a fact about an old run has changed a model"
 
     def _fact(self, run_id: str, kind: int) -> object:

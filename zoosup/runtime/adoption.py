@@ -120,5 +120,5 @@ async def _weigh(zoo: Zoo, host: Host) -> None:
     zoo.sample(host.gauge.read())
     for model, run in zoo.live():
         if run.id in usage:
-            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.readings)
+            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.memory.readings)
             zoo.tell(model.name, Measured(run.id, held, host.processes.mapped(run.id)))

@@ -14,8 +14,9 @@ from zoosup.core.lessons import Asleep, Ooms
 from zoosup.core.placing import GIVEN_UP
 from zoosup.core.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.host.ports import Store
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.schooling import size
-from zoosup.runtime.zoo import Clock, Zoo
+from zoosup.runtime.zoo import Zoo
 
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""

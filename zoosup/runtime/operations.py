@@ -18,10 +18,10 @@ from zoosup.core.estimate import VISIBLE
 from zoosup.core.facts import DrainEnded, Exited, FoundSick, Gone, Inspected, Parked, Spawned, Stuck, Woken
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
-from zoosup.runtime.zoo import Clock
 from zoosup.spec.models import ModelSpec, Park, Restart
 from zoosup.spec.parse import HOST
 from zoosup.spec.templates import render
