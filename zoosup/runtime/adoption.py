@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from zoosup.core.facts import Adopted, Measured
 from zoosup.core.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
-from zoosup.runtime.operations import environment_of
 from zoosup.runtime.records import Record, UnreadableRecordError, read
+from zoosup.runtime.surroundings import environment_of
 from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.templates import render
