@@ -13,10 +13,11 @@ from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start
 from zoosup.core.placing import PREFLIGHT_FRESH
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
-from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
+from zoosup.spec.sharing import Strategy
 
 if TYPE_CHECKING:
     from tests.core.world import World
+    from zoosup.spec.models import ModelSpec, ZooSpec
 
 GUESS = 8 * 2**30
 MADE_ROOM = "makes room for "

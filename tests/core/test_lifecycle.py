@@ -63,7 +63,7 @@ from zoosup.core.status import (
     Run,
     Stage,
 )
-from zoosup.spec.models import Limit, Restart
+from zoosup.spec.life import Limit, Restart
 
 ALWAYS = Restart()
 STATES = {

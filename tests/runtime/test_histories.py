@@ -31,7 +31,7 @@ from zoosup.core.facts import (
 from zoosup.core.status import Exit, ExitReason, Phase, Reason
 from zoosup.runtime import snapshot
 from zoosup.runtime.messages import Asked, Questioned, Told
-from zoosup.spec.models import Restart
+from zoosup.spec.life import Restart
 
 NAMES = "abcd"
 DAY = 86400.0

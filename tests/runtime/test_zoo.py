@@ -19,7 +19,7 @@ from zoosup.core.status import (
 )
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.convergence import converged
-from zoosup.spec.models import Restart
+from zoosup.spec.life import Restart
 
 AB = {"a": {}, "b": {}}
 

@@ -13,7 +13,8 @@ from tests.runtime.rough import GIB, Process, RoughHost
 from zoosup.core.status import Cause, Model, Phase, Run
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
-from zoosup.spec.models import ModelSpec, Restart
+from zoosup.spec.life import Restart
+from zoosup.spec.models import ModelSpec
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
 RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}

@@ -10,7 +10,7 @@ from zoosup.core import backoff
 from zoosup.core.facts import Gone
 from zoosup.core.lessons import Ooms
 from zoosup.core.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
-from zoosup.spec.models import Restart
+from zoosup.spec.life import Restart
 from zoosup.spec.units import describe_size
 
 CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})

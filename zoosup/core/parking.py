@@ -15,7 +15,8 @@ from zoosup.core.admission import VRAM
 from zoosup.core.cards import rebooked
 from zoosup.core.estimate import need
 from zoosup.core.status import Model, Phase, Run
-from zoosup.spec.models import ModelSpec, Park, Parked
+from zoosup.spec.life import Park, Parked
+from zoosup.spec.models import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

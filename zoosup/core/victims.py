@@ -12,7 +12,7 @@ from zoosup.core import eviction
 from zoosup.core.demand import may_leave_at, yields
 from zoosup.core.room import Room
 from zoosup.core.status import SERVING_PHASES, Model, Phase
-from zoosup.spec.models import Strategy
+from zoosup.spec.sharing import Strategy
 
 
 def is_down(model: Model) -> bool:

@@ -19,7 +19,8 @@ from zoosup.core.parking import Sleeper
 from zoosup.core.room import Room
 from zoosup.core.status import Cooldown, Model, Reason
 from zoosup.core.victims import Victims, is_down
-from zoosup.spec.models import ModelSpec, Strategy
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.sharing import Strategy
 from zoosup.spec.units import describe_size
 
 

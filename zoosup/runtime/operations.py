@@ -23,7 +23,8 @@ from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
 from zoosup.runtime.postmortem import Postmortem
 from zoosup.runtime.surroundings import RUN_ID, contained, environment, environment_of
-from zoosup.spec.models import ModelSpec, Park, Restart
+from zoosup.spec.life import Park, Restart
+from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST
 from zoosup.spec.templates import render
 
