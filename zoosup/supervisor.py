@@ -46,6 +46,7 @@ from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
 from zoosup.runtime.beginning import begin, catch_up
 from zoosup.runtime.board import Board
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk, foretell
 from zoosup.runtime.herald import Herald, taking_over
 from zoosup.runtime.journal import Journal
@@ -53,7 +54,7 @@ from zoosup.runtime.messages import FileRead, Leave, Message
 from zoosup.runtime.ports import Faces
 from zoosup.runtime.reconciler import Reconciler
 from zoosup.runtime.telling import JsonLines, TextLines, tell
-from zoosup.runtime.zoo import Applied, Clock, Zoo
+from zoosup.runtime.zoo import Applied, Zoo
 from zoosup.settings import Settings, unknown_variables
 from zoosup.spec.models import ModelSpec, StatusSettings
 from zoosup.web.gateway.keeper import GatewayKeeper

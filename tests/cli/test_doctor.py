@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from zoosup.cli import doctor
+from zoosup.cli import doctor, memory
 from zoosup.cli.spans import plain
 from zoosup.host.ports import PoolReading
 
@@ -119,7 +119,7 @@ def test_unreadable_memory_fails(monkeypatch):
             return (PoolReading("ram", "ram", "RAM", 1 << 34, None, "unreadable: no /proc"),)
 
     monkeypatch.setattr("zoosup.host.memory.RamGauge", Blind)
-    found, *_ = doctor._memory(None)
+    found, *_ = memory.memory(None)
     assert "fail" == found.state
     assert "unreadable: no /proc" in found.message
     assert found.remedy
@@ -147,7 +147,7 @@ class Gpus:
 
 def gpu_findings(monkeypatch, **says):
     monkeypatch.setattr("zoosup.host.vram.VramGauge", type("Other", (Gpus,), says))
-    return {each.name: each for each in doctor._memory(None) if each.name != "RAM"}
+    return {each.name: each for each in memory.memory(None) if each.name != "RAM"}
 
 
 def gpu(available=20 << 30, source="NVML"):
@@ -206,7 +206,7 @@ def test_without_a_supervisor_a_pool_is_told_as_it_is_without_models(monkeypatch
 def test_with_a_supervisor_it_is_told_who_holds_what_of_it(monkeypatch):
     gpu_findings(monkeypatch)
     known = pool(models={"a": {"reserved": 3 * GIB, "held": 2 * GIB}}, reserved=3 * GIB, held=2 * GIB)
-    found = next(iter(doctor._memory(None, snapshot(pools=[known]))))
+    found = next(iter(memory.memory(None, snapshot(pools=[known]))))
     assert known == found.pool
     assert "a holds 2 GiB and is promised 1 GiB more" in drawn(found, None)
     assert "█▒ a 2 of 3 GiB" in drawn(found, 100)
@@ -228,6 +228,6 @@ async def test_programs_get_the_pools_figures(shell):
 )
 def test_stalls_for_want_of_memory_are_told(monkeypatch, share, state, words):
     monkeypatch.setattr("zoosup.host.memory.RamGauge.stalled_lately", lambda _: share)
-    found = doctor._stalls()
+    found = memory.stalls()
     assert (state, state == "warn") == (found.state, bool(found.remedy))
     assert words in found.message

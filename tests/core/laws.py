@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from tests.core import demand_laws
 from tests.core.zoo import a_model
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
-from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
+from zoosup.core.placing import PREFLIGHT_FRESH
+from zoosup.core.plan import Plan, plan
 from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
-from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
+from zoosup.spec.sharing import Strategy
 
 if TYPE_CHECKING:
     from tests.core.world import World
+    from zoosup.spec.models import ModelSpec, ZooSpec
 
 GUESS = 8 * 2**30
 MADE_ROOM = "makes room for "

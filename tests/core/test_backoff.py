@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.backoff import Crash, after, delay, exhausted
 from zoosup.core.status import Backoff
-from zoosup.spec.models import Limit, Restart
+from zoosup.spec.life import Limit, Restart
 
 POLICY = Restart()  # 2 s, doubling, at most 5 min, forgotten after 10 min
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.zoo import GIB, cooling_down
 from zoosup.core import cooldown
-from zoosup.spec.models import Cooldown as Bounds
+from zoosup.spec.sharing import Cooldown as Bounds
 
 MIB = 2**20
 BOUNDS = Bounds()  # at least 0 s, at most 30 s
@@ -128,7 +128,7 @@ def test_samples_older_than_what_flatness_looks_at_are_dropped():
 
 @pytest.mark.parametrize("since", [0.0, 1e9])
 def test_a_sample_that_comes_exactly_when_it_was_asked_for_is_kept(since):
-    from zoosup.core.plan import COOLDOWN_POLL  # noqa: PLC0415
+    from zoosup.core.departing import COOLDOWN_POLL  # noqa: PLC0415
 
     first = cooling_down(since=since, samples=[(0.0, GIB)])
     assert 2 == len(cooldown.sampled(first, since + COOLDOWN_POLL, GIB))

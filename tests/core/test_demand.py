@@ -169,6 +169,62 @@ def test_who_waits_for_what_strangers_hold_keeps_nobody_waiting():
     assert ["hold a pending WaitingForMemory", "start b"] == acts(spec, host)
 
 
+# fixed ports
+
+
+def same_port(active=(), a=None):
+    """Two models that fit beside each other, but for their port."""
+    models = {"a": a or on_demand("4GiB", port=8000), "b": on_demand("4GiB", port=8000)}
+    return a_zoo(models, active)
+
+
+def test_a_port_that_a_busy_model_holds_is_waited_for_as_memory_is():
+    spec = same_port()
+    host = a_host(spec, a=ready(), demand={"a": served(), "b": waits(19)})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert "waits until a may leave: port 8000 is used by a" == why(spec, host, "b")
+    assert NOW + 1 == decide(spec, host).wake_at
+
+
+def test_for_its_port_too_a_busy_model_drains_when_patience_is_over():
+    spec = same_port()
+    host = a_host(spec, a=ready(), demand={"a": served(), "b": waits(20)})
+    assert ["drain a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_and_stops_as_soon_as_nobody_uses_it():
+    spec = same_port()
+    host = a_host(spec, a=ready(), demand={"a": idle(0), "b": waits(19)})
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_one_that_has_just_been_loaded_keeps_its_port_its_time():
+    spec = same_port()
+    host = a_host(spec, a=ready(ready_at=NOW - 4), demand={"a": idle(1), "b": waits(3600)})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert NOW + 6 == decide(spec, host).wake_at
+
+
+def test_one_that_nobody_asks_for_waits_for_a_port_until_its_holder_is_idle():
+    spec = same_port(["b"])
+    host = a_host(spec, a=ready(), demand={"a": served()})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert None is decide(spec, host).wake_at
+
+
+def test_when_strangers_hold_the_memory_besides_it_is_the_memory_that_is_told():
+    spec = same_port()
+    host = a_host(spec, a=ready(holds=0), demand={"a": served(), "b": waits()}, free="1GiB")
+    assert ["hold b pending WaitingForMemory"] == acts(spec, host)
+
+
+def test_the_port_of_a_pinned_model_is_not_waited_for():
+    spec = same_port(["a"], a=a_model("4GiB", port=8000))
+    host = a_host(spec, a=ready(), demand={"b": waits(3600)})
+    assert ["hold b pending PortInUse"] == acts(spec, host)
+    assert "port 8000 is used by a, which stays" == why(spec, host, "b")
+
+
 # what stays, and for how long
 
 

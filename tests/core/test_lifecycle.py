@@ -19,6 +19,7 @@ from tests.core.zoo import (
     starting,
 )
 from zoosup.core import lifecycle
+from zoosup.core.endings import CRASHES
 from zoosup.core.facts import (
     Adopted,
     Booked,
@@ -62,7 +63,7 @@ from zoosup.core.status import (
     Run,
     Stage,
 )
-from zoosup.spec.models import Limit, Restart
+from zoosup.spec.life import Limit, Restart
 
 ALWAYS = Restart()
 STATES = {
@@ -291,7 +292,7 @@ def test_a_run_that_was_ended_for_a_fault_is_called_after_the_fault(cause, reaso
     assert end.at == (0.0 if known else 5060.0)
 
 
-@pytest.mark.parametrize("cause", [c for c in Cause if c not in lifecycle.CRASHES])
+@pytest.mark.parametrize("cause", [c for c in Cause if c not in CRASHES])
 def test_what_we_ask_to_leave_counts_for_nothing(cause):
     model = apply(apply(a(ready()), StopBegun("a-1", replace(OUT, cause=cause))), gone(an_exit(1)))
     assert (Phase.STOPPED, Backoff(), 0, None) == (

@@ -27,6 +27,7 @@ from tests.core.zoo import (
 )
 from zoosup.core.actions import Park, Wake
 from zoosup.core.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
+from zoosup.core.lessons import Asleep
 from zoosup.core.lifecycle import apply
 from zoosup.core.status import Cause, Nap, Override, Phase, Stage
 
@@ -95,10 +96,20 @@ def test_what_it_was_measured_to_hold_asleep_is_remembered(held, action):
     spec = zoo(a=sleepy(holds=None), b=on_demand())
 
     def learned(name, declared):
-        return replace(ready()(name, declared), asleep={"ram": held})
+        return replace(ready()(name, declared), asleep=Asleep("", {"ram": held}))
 
     host = a_host(spec, a=learned, demand={"a": idle(20), "b": waits()})
     assert action == acts(spec, host)[0]
+
+
+def test_what_another_command_held_asleep_says_nothing_of_this_one():
+    spec = zoo(a=sleepy(holds=None), b=on_demand())
+
+    def learned(name, declared):
+        return replace(ready(fingerprint="new")(name, declared), asleep=Asleep("old", {"ram": 9 * GIB}))
+
+    host = a_host(spec, a=learned, demand={"a": idle(20), "b": waits()})
+    assert "park a" == acts(spec, host)[0]
 
 
 def test_a_sleep_that_takes_more_ram_than_there_is_now_is_not_begun():
@@ -279,8 +290,16 @@ def test_asleep_the_booking_is_what_the_file_says_or_more_where_it_holds_more(ce
     for amount in (5, held):
         model = apply(model, Measured("a-1", {"ram": amount * GIB}))
     assert ({"ram": booked * GIB}, {"ram": held * GIB}, {}) == (
-        model.run.reserved, model.asleep, model.run.outgrown,
+        model.run.reserved, model.asleep.held, model.run.outgrown,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("held", "known"), [(1009, 1000), (991, 1000), (1011, 1011), (989, 989)])
+def test_what_it_holds_asleep_is_learned_anew_when_that_has_moved_by_a_hundredth(held, known):
+    model = the(parked())
+    for amount in (1000, held):
+        model = apply(model, Measured("a-1", {"ram": amount}))
+    assert ({"ram": known}, {"ram": held}) == (model.asleep.held, model.run.measured)
 
 
 def test_what_it_holds_asleep_is_no_peak():

@@ -27,7 +27,8 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core.actions import EndCooldown, Hold, Stop
-from zoosup.core.plan import COOLDOWN_POLL, MEMORY_POLL
+from zoosup.core.departing import COOLDOWN_POLL
+from zoosup.core.placing import MEMORY_POLL
 from zoosup.core.status import Cause, Leaving, Node, Phase, Reason
 from zoosup.core.weights import FileFacts, WeightFacts
 

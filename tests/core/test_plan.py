@@ -31,7 +31,7 @@ from tests.core.zoo import (
 from zoosup.core.actions import Drain, Hold, Start, Stop
 from zoosup.core.fitted import Fitted, Question, Silence
 from zoosup.core.lessons import Lessons, Ooms
-from zoosup.core.plan import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
+from zoosup.core.placing import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.status import Cause, Leaving, Override, Phase, Preflight, Reason
 from zoosup.core.weights import WeightFacts
 

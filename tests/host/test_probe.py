@@ -12,7 +12,7 @@ from zoosup.host import probe
 from zoosup.host.listeners import Ownership
 from zoosup.host.ports import Endpoint, Verdict
 from zoosup.host.probe import HttpProber
-from zoosup.spec.models import Live, Ready
+from zoosup.spec.life import Live, Ready
 
 SERVER = """
 import http.server, sys

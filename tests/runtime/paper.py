@@ -7,8 +7,9 @@ from typing import Any
 from zoosup.core.facts import Booked, ProbedReady, Spawned
 from zoosup.core.status import Run
 from zoosup.host.ports import PoolReading
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.zoo import Applied, Clock, Zoo
+from zoosup.runtime.zoo import Applied, Zoo
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import parse
 

@@ -15,12 +15,13 @@ from zoosup.runtime import following
 from zoosup.runtime.adoption import adopt
 from zoosup.runtime.beginning import begin, catch_up
 from zoosup.runtime.board import Board
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk
 from zoosup.runtime.journal import Event, Journal
 from zoosup.runtime.memento import Keeper
 from zoosup.runtime.messages import FileRead, Leave, Measured, Message, Told
 from zoosup.runtime.reconciler import Reconciler
-from zoosup.runtime.zoo import Applied, Clock, Zoo
+from zoosup.runtime.zoo import Applied, Zoo
 
 MARK = "mark-"
 PATH = "zoo.yaml"

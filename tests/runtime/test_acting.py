@@ -95,9 +95,9 @@ def test_without_a_free_port_nothing_is_booked_and_it_is_said(zoo, begun):
 
 
 def test_a_start_ends_the_cool_downs_before_it(zoo, begun):
-    zoo.cool_down("b", a_run(zoo, "b"), {})
+    zoo.memory.cool_down("b", a_run(zoo, "b"), {})
     Actor(zoo, begun, Ports()).carry_out(START)
-    assert {} == zoo.cooldowns
+    assert {} == zoo.memory.cooldowns
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_a_look_is_begun_by_what_the_file_says(zoo, begun):
 
 
 def test_a_cool_down_that_is_over_is_told(zoo, begun):
-    zoo.cool_down("b", a_run(zoo, "b"), {})
+    zoo.memory.cool_down("b", a_run(zoo, "b"), {})
     assert Actor(zoo, begun, Ports()).carry_out(
         EndCooldown("box", "ram", "b", "settled short", "after 1.5 s")
     )
-    assert {} == zoo.cooldowns
+    assert {} == zoo.memory.cooldowns
     event = zoo.journal.since()[-1]
     assert ("CoolDown", "b", "SettledShort", "after 1.5 s") == (
         event.type,

@@ -4,9 +4,10 @@ import pytest
 
 from zoosup.core.lifecycle import Booked
 from zoosup.core.status import Run
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
 from zoosup.runtime.snapshot import Stamps, build
-from zoosup.runtime.zoo import Applied, Clock, Zoo
+from zoosup.runtime.zoo import Applied, Zoo
 from zoosup.spec.models import ZooSpec
 
 GIB = 2**30

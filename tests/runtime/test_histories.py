@@ -31,7 +31,7 @@ from zoosup.core.facts import (
 from zoosup.core.status import Exit, ExitReason, Phase, Reason
 from zoosup.runtime import snapshot
 from zoosup.runtime.messages import Asked, Questioned, Told
-from zoosup.spec.models import Restart
+from zoosup.spec.life import Restart
 
 NAMES = "abcd"
 DAY = 86400.0
@@ -467,7 +467,7 @@ class History:
             return
         name, run_id = old[-1 - what.which % len(old)]
         before = dict(self.reign.zoo.models)
-        self.reign.reconciler._take(Told(name, self._fact(run_id, what.kind)))
+        self.reign.reconciler._hearing.take(Told(name, self._fact(run_id, what.kind)))
         assert before == self.reign.zoo.models, "13: a fact about an old run has changed a model"
 
     def _fact(self, run_id: str, kind: int) -> object:

@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 
 from tests.runtime.paper import PATH, Hands, a_zoo, text_of
 from zoosup.core.facts import Held, Overridden
+from zoosup.core.lessons import Asleep
 from zoosup.core.status import Backoff, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.runtime.memento import Keeper, last_good, recall, remember
 
@@ -77,6 +78,14 @@ def test_a_clock_that_jumps_makes_nobody_wait_longer_than_the_longest_delay(jump
     assert 0.0 <= recalled(later, state).models["a"].backoff.until - later.now <= 60.0
 
 
+def test_what_a_model_was_seen_to_hold_asleep_is_known_after_a_restart():
+    hands = Hands()
+    zoo = a_zoo(hands, FILE)
+    seen = Asleep("4e1f", {"ram": 1 << 30, "vram:GPU-0": 0})
+    zoo.models["a"] = replace(zoo.models["a"], asleep=seen)
+    assert [seen, None] == [recalled(hands, a_state(zoo)).models[n].asleep for n in "ab"]
+
+
 @pytest.mark.parametrize("reason", [Reason.CRASH_LOOP, Reason.EXITED])
 def test_what_was_given_up_stays_given_up(reason):
     hands = Hands()
@@ -126,6 +135,10 @@ def test_a_model_that_the_file_no_longer_has_is_not_recalled():
         {"override": ["stop"]},
         {"failed": {"reason": "Sulking", "message": ""}},
         {"failed": {}},
+        {"asleep": {"fingerprint": "4e1f", "held": {"ram": "much"}}},
+        {"asleep": {"fingerprint": "4e1f", "held": {"ram": -1}}},
+        {"asleep": {"held": {}}},
+        {"asleep": {"fingerprint": "4e1f", "held": 7}},
     ],
 )
 def test_a_part_that_can_not_be_read_is_left_out_and_said(kept, caplog):
@@ -202,6 +215,17 @@ async def test_a_back_off_that_passes_is_no_news():
         await asyncio.sleep(1)
         hands.pass_time(20.0)
     assert 1 == len(disk.states)
+
+
+async def test_what_is_newly_seen_to_be_held_asleep_is_written():
+    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    keeper = Keeper(disk)
+    keeper.note(zoo)
+    await asyncio.sleep(1)
+    zoo.models["a"] = replace(zoo.models["a"], asleep=Asleep("4e1f", {"ram": 7}))
+    keeper.note(zoo)
+    await asyncio.sleep(1)
+    assert {"a": {"asleep": {"fingerprint": "4e1f", "held": {"ram": 7}}}} == disk.states[-1]["models"]
 
 
 async def test_what_changes_during_a_slow_write_is_written_after_it():

@@ -17,7 +17,8 @@ from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Told
-from zoosup.runtime.operations import COMMAND_AT_ONCE, RUN_ID, Operations, Tools, environment
+from zoosup.runtime.operations import COMMAND_AT_ONCE, Operations, Tools
+from zoosup.runtime.surroundings import RUN_ID, environment
 
 pytestmark = pytest.mark.looptime
 

@@ -79,7 +79,7 @@ async def test_what_a_model_holds_asleep_is_learned(host, zoo):
     await use(zoo, "a")
     await use(zoo, "b")
     assert ("parked", GIB) == (zoo.phase("a"), zoo.zoo.models["a"].run.reserved["ram"])
-    assert {"ram": GIB} == zoo.zoo.models["a"].asleep
+    assert {"ram": GIB} == zoo.zoo.models["a"].asleep.held
 
 
 @pytest.mark.usefixtures("books")
@@ -91,6 +91,17 @@ async def test_one_that_gives_too_little_back_is_stopped_and_not_tried_again(hos
     assert ["spawn", "ready", "sleep", "term", "exit", "gone"] == host.events("a")
     await use(zoo, "a")
     await use(zoo, "b")
+    assert 1 == host.events("a").count("sleep")
+
+
+async def test_nor_by_the_next_zoosup(host, zoo, successor):
+    sleepy(host, "a", "b", asleep=3 * GIB)
+    await put(zoo, host, text("holds: null", a="", b="park: null"))
+    await use(zoo, "a")
+    await use(zoo, "b", 30)
+    later = await successor()
+    await use(later, "a")
+    await use(later, "b")
     assert 1 == host.events("a").count("sleep")
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.core.status import Cause, Leaving, Nap, Run, Stage
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.records import FORMAT, UnreadableRecordError, read, write
-from zoosup.runtime.zoo import Clock
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import parse

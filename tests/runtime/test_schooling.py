@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.core.learning import RUNS
-from zoosup.core.plan import OOM_LOOK
+from zoosup.core.placing import OOM_LOOK
 from zoosup.core.status import Exit, ExitReason, Run
 from zoosup.core.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError

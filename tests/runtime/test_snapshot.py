@@ -21,7 +21,7 @@ from zoosup.core.status import (
 )
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.snapshot import Stamps, build, farewell, foretold
-from zoosup.spec.models import Restart
+from zoosup.spec.life import Restart
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
 CONFIG = {"path", "generation", "observed_generation", "hash", "loaded_at", "error"}

@@ -12,7 +12,7 @@ from zoosup.core.status import Leaving, Phase
 from zoosup.host.ports import Endpoint, Verdict
 from zoosup.runtime.messages import Told
 from zoosup.runtime.watchers import Subject, Watchers, watchable
-from zoosup.spec.models import Live, Ready
+from zoosup.spec.life import Live, Ready
 
 pytestmark = pytest.mark.looptime
 

@@ -18,7 +18,8 @@ from zoosup.core.status import (
     SwitchOutcome,
 )
 from zoosup.host.ports import PoolReading
-from zoosup.spec.models import Restart
+from zoosup.runtime.convergence import converged
+from zoosup.spec.life import Restart
 
 AB = {"a": {}, "b": {}}
 
@@ -53,7 +54,7 @@ def test_a_refused_file_changes_nothing_but_the_error():
     zoo.refuse("zoo.yaml:1:1: nonsense")
     assert replace(before, error="zoo.yaml:1:1: nonsense") == zoo.applied
     assert models == zoo.models
-    assert not zoo.converged()
+    assert not converged(zoo)
 
 
 def test_the_same_error_again_is_told_once_and_another_one_anew():
@@ -243,30 +244,30 @@ def test_a_run_of_a_model_that_the_file_does_not_have_is_adopted_too():
 def test_two_runs_of_one_model_cool_down_each_by_itself():
     zoo = a_zoo(Hands(), text_of(AB, "a"))
     first = a_run(zoo, "a", "mark-1", measured={"ram": GIB // 2})
-    zoo.cool_down("a", first, {"ram": 20 * GIB})
-    zoo.cool_down("a", a_run(zoo, "a", "mark-2", measured={"ram": 4 * GIB}), {})
-    watches = list(zoo.cooldowns.values())
+    zoo.memory.cool_down("a", first, {"ram": 20 * GIB})
+    zoo.memory.cool_down("a", a_run(zoo, "a", "mark-2", measured={"ram": 4 * GIB}), {})
+    watches = list(zoo.memory.cooldowns.values())
     assert [(GIB // 2, 20 * GIB), (GIB, None)] == [(w.expected, w.baseline) for w in watches]
 
 
 def test_a_sample_goes_to_what_cools_down_in_that_pool_and_unknown_is_no_sample():
     hands = Hands()
     zoo = a_zoo(hands, text_of(AB, "a"))
-    zoo.cool_down("a", a_run(zoo, "a"), {})
+    zoo.memory.cool_down("a", a_run(zoo, "a"), {})
     hands.pass_time(1.0)
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
     hands.pass_time(1.0)
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 7 * GIB, "virtual"),))
-    assert ((102.0, 7 * GIB),) == next(iter(zoo.cooldowns.values())).samples
+    assert ((102.0, 7 * GIB),) == next(iter(zoo.memory.cooldowns.values())).samples
 
 
 def test_a_start_ends_every_cool_down_of_its_pools():
     zoo = a_zoo(Hands(), text_of(AB, "a"))
-    zoo.cool_down("a", a_run(zoo, "a"), {})
-    zoo.satisfy({"vram:0": 1}, "b")
-    assert zoo.cooldowns
-    zoo.satisfy({"ram": 1}, "b")
-    assert {} == zoo.cooldowns
+    zoo.memory.cool_down("a", a_run(zoo, "a"), {})
+    zoo.memory.satisfy({"vram:0": 1}, "b")
+    assert zoo.memory.cooldowns
+    zoo.memory.satisfy({"ram": 1}, "b")
+    assert {} == zoo.memory.cooldowns
     assert [("a", "Satisfied")] == [(event.model, event.reason) for event in told(zoo, "CoolDown")]
 
 
@@ -279,10 +280,10 @@ def test_what_is_done_to_a_copy_is_not_done_to_the_zoo():
     before, events = dict(zoo.models), zoo.journal.last
     ahead = zoo.imagine(spec_of(text_of({"c": {}}, "c")), "other.yaml")
     ahead.tell("a", Overridden(Override.STOP))
-    ahead.cool_down("a", before["a"].run, {})
+    ahead.memory.cool_down("a", before["a"].run, {})
     assert (before, {}, events, "zoo.yaml", 1) == (
         zoo.models,
-        zoo.cooldowns,
+        zoo.memory.cooldowns,
         zoo.journal.last,
         zoo.applied.path,
         zoo.applied.generation,
@@ -308,11 +309,11 @@ def test_converged_is_every_wanted_model_ready_and_nothing_else_alive(ready, by_
         make_ready(zoo, name, f"mark-{name}")
     for name, wish in by_hand.items():
         zoo.override(name, wish)
-    assert expected is zoo.converged()
+    assert expected is converged(zoo)
 
 
 def test_a_rolled_back_zoo_has_not_converged_though_what_was_brought_back_is_ready():
     zoo = a_zoo(Hands(), text_of(AB, "b"))
     make_ready(zoo, "a")
     zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
-    assert zoo.converged() is False
+    assert converged(zoo) is False

@@ -13,7 +13,8 @@ from tests.runtime.rough import GIB, Process, RoughHost
 from zoosup.core.status import Cause, Model, Phase, Run
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
-from zoosup.spec.models import ModelSpec, Restart
+from zoosup.spec.life import Restart
+from zoosup.spec.models import ModelSpec
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
 RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}
@@ -86,7 +87,7 @@ class Watchdog:
         zoo, host = reign.zoo, self.host
         self.check(host.readable, f"{name} is started on memory that can't be read")
         reserved = {m.name: held_for(reign, m, run) for m, run in zoo.live()}
-        budget, reserve = zoo.pools()[0].budget, zoo.pools()[0].reserve
+        budget, reserve = zoo.memory.pools()[0].budget, zoo.memory.pools()[0].reserve
         total = sum(reserved.values()) + need
         self.check(
             total <= budget, f"2: {name} is started: {total / GIB:.1f} GiB booked, budget {budget / GIB:.1f}"
@@ -125,7 +126,7 @@ class Watchdog:
             self.check(changed, f"8: {name} is replaced for a live edit: {message}")
         if run.leaving.cause is Cause.MADE_ROOM:
             winner = message.removeprefix("makes room for ")
-            need, pool = need_of(zoo.spec.models[winner]), zoo.pools()[0]
+            need, pool = need_of(zoo.spec.models[winner]), zoo.memory.pools()[0]
             fits = need <= min(pool.budget, pool.total - pool.reserve)
             self.check(fits, f"19: {name} leaves for {winner}, which can never fit")
 

@@ -2,7 +2,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from zoosup.spec.fields import split_address
-from zoosup.spec.models import Live, Memory, ModelSpec, Ready, Restart, StatusSettings, Stop, ZooSpec
+from zoosup.spec.life import Live, Ready, Restart, Stop
+from zoosup.spec.models import ModelSpec, StatusSettings, ZooSpec
+from zoosup.spec.sharing import Memory
 
 
 def test_code_may_build_models_with_plain_numbers():

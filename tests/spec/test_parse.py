@@ -1,9 +1,11 @@
 import pytest
 
 from zoosup.errors import ExitCode
-from zoosup.spec.models import Memory, ModelSpec, RestartPolicy, Strategy
+from zoosup.spec.life import RestartPolicy
+from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import decode, parse, spec_hash
 from zoosup.spec.problems import SpecError
+from zoosup.spec.sharing import Memory, Strategy
 
 ENVIRON = {"HOME": "/home/ann", "ODD": "a b ${PORT}", "ZOO_TOKEN": "hunter2"}
 

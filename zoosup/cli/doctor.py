@@ -10,29 +10,25 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoosup import __version__
 from zoosup.cli import pools, screen
 from zoosup.cli.asking import print_json, settings
 from zoosup.cli.client import Client
 from zoosup.cli.files import read
+from zoosup.cli.finding import FAIL, OK, WARN, Finding
+from zoosup.cli.memory import Snapshot, memory, stalls
 from zoosup.cli.spans import Line, line, wrapped
 from zoosup.cli.words import size
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from zoosup.host.ports import PoolReading
-    from zoosup.host.vram import VramGauge
     from zoosup.settings import Settings
     from zoosup.spec.models import ZooSpec
-
-Snapshot = Mapping[str, Any]
-
-OK, WARN, FAIL = "ok", "warn", "fail"
 
 _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 _FILES_WANTED = 4096
@@ -43,23 +39,9 @@ _INSTANCES_WANTED = 16
 _WIDE = 70
 """Cells of a terminal on which bars are set in as far as what they belong to."""
 
-_GPU_PATIENCE = 5.0
-"""Seconds that a driver gets to answer."""
-
 _TOOLS = ("llama-server", "llama-fit-params", "vllm", "docker", "podman")
 _PACKAGES = ("aiohttp", "psutil", "pydantic", "watchfiles", "rich")
 _LISTENERS = Path("/proc/sys/fs/inotify/max_user_instances")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: `state` is ok, warn or fail; `remedy` says what to do and is "" where nothing is."""
-
-    name: str
-    state: str
-    message: str
-    remedy: str = ""
-    pool: Mapping[str, Any] | None = None  # as in the status, to be drawn
 
 
 def doctor(given: argparse.Namespace) -> int:
@@ -68,7 +50,7 @@ def doctor(given: argparse.Namespace) -> int:
     spec, about_file = _file(ours)
     running, snapshot = _running(ours)
     findings = [_versions(), about_file, running, *_settings(), _state_dir(ours)]
-    findings += [*_memory(spec, snapshot), _stalls(), _open_files(), *_inotify(), *_tools()]
+    findings += [*memory(spec, snapshot), stalls(), _open_files(), *_inotify(), *_tools()]
     if running.state != OK:
         findings += _ports(ours, spec)
     if given.json:
@@ -155,89 +137,6 @@ def _state_dir(ours: "Settings") -> Finding:
     return Finding(
         "state", state, f"{path}{'' if there == path else ' (will be made)'}, {size(free)} free", remedy
     )
-
-
-def _memory(spec: "ZooSpec | None", snapshot: Snapshot | None = None) -> Iterator[Finding]:
-    from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
-    from zoosup.host.vram import VramGauge  # noqa: PLC0415 - uses ctypes
-    from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
-
-    cards = VramGauge()
-    cards.start()
-    cards.wait(_GPU_PATIENCE)
-    for pool in (*RamGauge().read(), *cards.read()):
-        name = pool.name if pool.kind == "ram" else f"GPU {pool.index}"
-        model = pool.name.removeprefix(name).strip()
-        prefix = f"{model}: " if model else ""
-        if pool.available is None:
-            look = "is /proc mounted and readable?" if pool.kind == "ram" else "what does nvidia-smi say?"
-            remedy = f"without a reading nothing is started; {look}"
-            text = f"{prefix}{size(pool.total)}, but what is free is unknown: {pool.source}"
-            yield Finding(name, FAIL, text, remedy)
-            continue
-        reserve, budget = _bounds(spec or ZooSpec(), pool)
-        figures = f"{prefix}{size(pool.total)}, {size(pool.available)} free by {pool.source}"
-        low = pool.available < reserve
-        remedy = "other programs hold the rest; no model can be started now" if low else ""
-        text = f"{figures}; reserve {size(reserve)}, budget {size(budget)}"
-        yield Finding(name, WARN if low else OK, text, remedy, _pool(pool, (reserve, budget), snapshot))
-    yield _gpus(cards)
-    cards.close()
-
-
-def _pool(reading: "PoolReading", bounds: tuple[int, int], snapshot: Snapshot | None) -> Mapping[str, Any]:
-    """The pool as a running supervisor tells it, with what its models hold; else as it is without any of them."""
-    for known in snapshot["pools"] if snapshot is not None else ():
-        if known["id"] == reading.id:
-            return dict(known)
-    reserve, budget = bounds
-    free = reading.available or 0
-    figures = {
-        "total": reading.total,
-        "free": free,
-        "reserve": reserve,
-        "budget": budget,
-        "reserved": 0,
-        "held": 0,
-    }
-    named = {"id": reading.id, "kind": reading.kind, "name": reading.name, "source": reading.source}
-    return {**named, **figures, "foreign": max(0, reading.total - free), "models": {}}
-
-
-def _stalls() -> Finding:
-    from zoosup.core.guard import STALLED  # noqa: PLC0415 - needs the spec's models, too
-    from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
-
-    gauge = RamGauge()
-    gauge.read()  # which also finds out whose stalls count
-    share = gauge.stalled_lately()
-    if share is None:
-        return Finding("stalls", OK, "not counted by this kernel (PSI); the guard goes by free memory alone")
-    bad = share >= STALLED
-    remedy = (
-        "memory is short, or weights are read from disk again and again: let fewer models run" if bad else ""
-    )
-    text = f"for want of memory everything stood still {share:.0%} of the last 10 s (PSI)"
-    return Finding("stalls", WARN if bad else OK, text, remedy)
-
-
-def _gpus(cards: "VramGauge") -> Finding:
-    """How GPUs are seen at all: those with memory of their own are pools, and have been told one by one."""
-    pools = len(cards.read())
-    parts = [f"{pools} with memory of their own, by NVML"] if pools else []
-    if cards.unified:
-        parts.append(f"{', '.join(cards.unified)}: its memory is the host's RAM")
-    if cards.trouble:
-        parts.append(cards.trouble if pools else f"none that can be seen: {cards.trouble}")
-    text = "; ".join(parts) or "none"
-    broken = bool(cards.trouble) and pools > 0
-    return Finding("GPUs", WARN if broken else OK, text, "what does nvidia-smi say?" if broken else "")
-
-
-def _bounds(spec: "ZooSpec", pool: "PoolReading") -> tuple[int, int]:
-    from zoosup.core.admission import bounds  # noqa: PLC0415 - needs the spec's models, too
-
-    return bounds(spec.budget, pool.id, pool.total, pool.index)
 
 
 def _open_files() -> Finding:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from zoosup.core.status import Pool
-from zoosup.spec.models import Budget
+from zoosup.spec.sharing import Budget
 from zoosup.spec.units import describe_size
 
 CREDIT = 0.95

@@ -12,7 +12,7 @@ Differences are signed, because somebody else may allocate meanwhile. Knows noth
 """
 
 from zoosup.core.status import Cooldown as Watch
-from zoosup.spec.models import Cooldown as Bounds
+from zoosup.spec.sharing import Cooldown as Bounds
 from zoosup.spec.units import describe_size
 
 AGREEING = 2

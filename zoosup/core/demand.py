@@ -8,7 +8,7 @@ DESIGN §6 in four lines:
     neither                  off
 
 A lease is one client's claim. Demand for a model is its leases, those waited for and those held. Knows no memory: what
-has to leave for whom is chosen in `placement`, among those that may.
+has to leave for whom is chosen in `victims`, among those that may.
 """
 
 from collections.abc import Iterable

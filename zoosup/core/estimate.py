@@ -18,7 +18,8 @@ from zoosup.core.learning import Prior
 from zoosup.core.lessons import NO_LESSONS, Lesson, Lessons
 from zoosup.core.offload import each_gpu, offloaded
 from zoosup.core.weights import WeightFacts
-from zoosup.spec.models import Memory, ModelSpec
+from zoosup.spec.models import ModelSpec
+from zoosup.spec.sharing import Memory
 
 UNKNOWN_RAM = 8 * 2**30
 """Bytes assumed for a model of which nothing is known: the default of the design zoosup came from."""

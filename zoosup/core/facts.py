@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoosup.core.status import Exit, Leaving, Nap, Override, Phase, Preflight, Run
-from zoosup.spec.models import Restart
+from zoosup.spec.life import Restart
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from enum import IntEnum
 
 from zoosup.core import eviction
 from zoosup.core.demand import yields
-from zoosup.core.placement import Room
+from zoosup.core.room import Room
 from zoosup.core.status import Cause, Model, Pool, Pressure, Run
 from zoosup.spec.units import describe_size
 

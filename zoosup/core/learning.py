@@ -22,7 +22,7 @@ from typing import Any
 
 from zoosup.core.admission import VRAM
 from zoosup.core.derive import Term
-from zoosup.core.lessons import Lesson, Lessons
+from zoosup.core.lessons import Asleep, Lesson, Lessons
 from zoosup.core.status import Cause, Exit, ExitReason, Run
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.changes import restart_fields
@@ -41,7 +41,9 @@ ENOUGH = 3
 OOM_PERCENT = 115
 
 NEWS = 1.01
-"""A peak of a run that goes on is written down anew when it has grown by this factor: not at each look."""
+"""A peak of a run that goes on is written down anew when it has grown by this factor: not at each look. What it holds
+asleep, when that has grown by it or shrunk.
+"""
 
 
 # What a run teaches
@@ -131,6 +133,15 @@ def is_news(lessons: Lessons, lesson: Lesson) -> bool:
     grown = (lesson.ram, lesson.card or 0, lesson.mapped or 0)
     before = (known.ram, known.card or 0, known.mapped or 0)
     return any(now > NEWS * then for now, then in zip(grown, before, strict=True))
+
+
+def asleep_of(run: Run, known: Asleep | None) -> Asleep:
+    """What a run that sleeps was just measured to hold; as it was known, where that is no news."""
+    now = Asleep(run.fingerprint, dict(run.measured))
+    if known is None or known.fingerprint != now.fingerprint or known.held.keys() != now.held.keys():
+        return now
+    pairs = [sorted((known.held[pool], amount)) for pool, amount in now.held.items()]
+    return now if any(more > NEWS * less for less, more in pairs) else known
 
 
 def _is_highest(lesson: Lesson, others: Sequence[Lesson]) -> bool:

@@ -3,6 +3,7 @@
 Knows no rule: what follows from a lesson stands in `learning`, and where lessons are kept is the runtime's business.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -34,6 +35,14 @@ class Lessons:
 
 
 NO_LESSONS = Lessons()
+
+
+@dataclass(frozen=True, slots=True)
+class Asleep:
+    """What a run of one fingerprint was last measured to hold while it slept, by pool id."""
+
+    fingerprint: str
+    held: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

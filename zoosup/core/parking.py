@@ -1,11 +1,11 @@
 """What a model holds while it sleeps, and what it needs to wake.
 
     declared   `park.holds`, GPU memory in equal shares on the GPUs that it has
-    learned    what it was last measured to hold asleep
+    learned    what it was last measured to hold asleep, with this command and these weights on this host
     a guess    nothing on its GPUs, and their part in RAM, which is where vLLM's first level keeps the weights
 
 A guess is tried once: what came of it is measured, and one that gives too little back can still be stopped. Knows no
-sum: whether that is enough for anybody is asked in `placement`.
+sum: whether that is enough for anybody is asked in `napping`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ from zoosup.core.admission import VRAM
 from zoosup.core.cards import rebooked
 from zoosup.core.estimate import need
 from zoosup.core.status import Model, Phase, Run
-from zoosup.spec.models import ModelSpec, Park, Parked
+from zoosup.spec.life import Park, Parked
+from zoosup.spec.models import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,12 @@ def sleeper(model: Model, spec: ModelSpec) -> Sleeper | None:
     if park.holds is not None:
         return Sleeper(model.name, _declared(park.holds, run), certain=True)
     known = model.asleep
-    if known is not None and run.reserved.keys() <= known.keys():
-        return Sleeper(model.name, {pool: known[pool] for pool in run.reserved}, certain=False)
+    if (
+        known is not None
+        and known.fingerprint == run.fingerprint
+        and run.reserved.keys() <= known.held.keys()
+    ):
+        return Sleeper(model.name, {pool: known.held[pool] for pool in run.reserved}, certain=False)
     return Sleeper(model.name, _guess(run.reserved), certain=False)
 
 

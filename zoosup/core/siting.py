@@ -8,16 +8,18 @@
     6  refused
 
 A model that has to wait a moment for one GPU is not split over two for it; nobody is sent away, and no stranger waited
-for, where it could run split. Knows no sum: each layout is weighed by `placement`, pool by pool.
+for, where it could run split. Knows no sum: each layout is weighed by `weighing`, pool by pool.
 """
 
 from collections.abc import Iterable, Iterator
 
-from zoosup.core.cards import NOWHERE, Layout, NoSuchGpuError, layouts
+from zoosup.core.cards import Layout, NoSuchGpuError, layouts
 from zoosup.core.estimate import need
 from zoosup.core.parking import waking
-from zoosup.core.placement import Answer, Room, Verdict, Weighing
+from zoosup.core.room import Room
 from zoosup.core.status import Model, Reason, Run
+from zoosup.core.victims import Victims
+from zoosup.core.weighing import Answer, Verdict, Weighing
 from zoosup.spec.models import ModelSpec
 
 _SOON = frozenset({Reason.EVICTION, Reason.COOL_DOWN, Reason.TURN})
@@ -37,7 +39,7 @@ def rouse(room: Room, model: Model, spec: ModelSpec, run: Run) -> Answer:
     missing = [pool for pool in layout.amounts if (run.node, pool) not in room.ledgers]
     if missing:
         return Answer(run.node, _missing(NoSuchGpuError(f"{', '.join(missing)} is no longer there")))
-    return Weighing(room, model, spec, run.node, layout).answer()
+    return Weighing(room, model, spec, run.node, Victims(room, model), layout).answer()
 
 
 def renewal(room: Room, model: Model, spec: ModelSpec, node: str) -> Verdict | None:
@@ -62,9 +64,10 @@ def intended(room: Room, model: Model, spec: ModelSpec, node: str) -> Layout:
 
 def _weighings(room: Room, model: Model, spec: ModelSpec, node: str) -> Iterator[Weighing]:
     ledgers = [ledger for (where, _), ledger in room.ledgers.items() if where == node]
-    order = Weighing(room, model, spec, node, NOWHERE).order
+    victims = Victims(room, model)
+    order = Weighing(room, model, spec, node, victims).order
     for layout in layouts(spec, need(spec, model.weights, model.lessons), ledgers, order):
-        yield Weighing(room, model, spec, node, layout)
+        yield Weighing(room, model, spec, node, victims, layout)
 
 
 def _best(answers: Iterable[Answer]) -> Answer:

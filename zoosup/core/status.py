@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from zoosup.core.lessons import NO_LESSONS, NO_OOMS, Lessons, Ooms
+from zoosup.core.lessons import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
 from zoosup.core.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
@@ -101,7 +101,7 @@ class Exit:
 
 
 class Cause(StrEnum):
-    """Why a run leaves. The crash-like ones count for back-off; see `lifecycle.CRASHES`."""
+    """Why a run leaves. The crash-like ones count for back-off; see `endings.CRASHES`."""
 
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
@@ -189,6 +189,12 @@ class Run:
     outgrown: Mapping[str, int] = field(default_factory=dict)  # what was booked where it has held more since
     nap: Nap | None = None  # its sleep; None: it is awake
 
+    def ready_for(self, until: float | None) -> float:
+        """Seconds of its longest unbroken readiness up to a time."""
+        if self.ready_since is None or until is None:
+            return self.steady
+        return max(self.steady, until - self.ready_since)
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -239,7 +245,7 @@ class Model:
     lessons: Lessons = NO_LESSONS  # of what the file says of it now, with these weights on this host
     ooms: Ooms = NO_OOMS
     load_time: float | None = None  # seconds from the booking of its last run to its first readiness
-    asleep: Mapping[str, int] | None = None  # bytes by pool id that it was last measured to hold asleep
+    asleep: Asleep | None = None  # what it was last measured to hold asleep
     override: Override | None = None
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zoosup.core.status import Exit, ExitReason, Preflight
-from zoosup.spec.models import Live, ModelSpec, Ready
+from zoosup.spec.life import Live, Ready
+from zoosup.spec.models import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Actor:
                 self._operations.inspect(action, self._zoo.spec.models[action.model])
                 return False
             case EndCooldown():
-                self._zoo.end_cool_down(action.pool, action.model, action.outcome, action.message)
+                self._zoo.memory.end_cool_down(action.pool, action.model, action.outcome, action.message)
                 return True
 
     def _start(self, action: Start) -> bool:
@@ -77,14 +77,14 @@ class Actor:
             gpus=action.gpus,
             fingerprint=self._zoo.models[action.model].lessons.fingerprint,
         )
-        self._zoo.satisfy(run.reserved, action.model)
+        self._zoo.memory.satisfy(run.reserved, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
         self._zoo.tell(action.model, Booked(run))
         self._operations.start(action.model, run)
         return True
 
     def _available(self) -> dict[str, int]:
-        return {r.id: r.available for r in self._zoo.readings if r.available is not None}
+        return {r.id: r.available for r in self._zoo.memory.readings if r.available is not None}
 
     def _turn(self, action: Park | Wake) -> bool:
         """Have a run fall asleep or wake."""
@@ -110,7 +110,7 @@ class Actor:
         self._zoo.tell(action.model, ParkBegun(run.id, nap, both, action.message))
 
     def _rouse(self, action: Wake) -> None:
-        self._zoo.satisfy(action.need, action.model)
+        self._zoo.memory.satisfy(action.need, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
         self._zoo.tell(action.model, WakeBegun(action.run_id, action.need, self._zoo.clock.now()))
 

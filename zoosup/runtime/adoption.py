@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from zoosup.core.facts import Adopted, Measured
 from zoosup.core.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
-from zoosup.runtime.operations import environment_of
 from zoosup.runtime.records import Record, UnreadableRecordError, read
+from zoosup.runtime.surroundings import environment_of
 from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.templates import render
@@ -120,5 +120,5 @@ async def _weigh(zoo: Zoo, host: Host) -> None:
     zoo.sample(host.gauge.read())
     for model, run in zoo.live():
         if run.id in usage:
-            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.readings)
+            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.memory.readings)
             zoo.tell(model.name, Measured(run.id, held, host.processes.mapped(run.id)))

@@ -74,7 +74,7 @@ class Desk:
         look = await self._host.inspector.inspect(spec, env, None, zoo.clock.now())
         known = zoo.models.get(model)
         weights = look.weights or (known.weights if known is not None else None)
-        lessons = zoo.lessons.of(fingerprint(spec, weights, zoo.devices))
+        lessons = zoo.lessons.of(fingerprint(spec, weights, zoo.memory.devices))
         return snapshot.estimated(model, need(spec, weights, lessons))
 
     def heartbeat(self) -> float:

@@ -11,7 +11,8 @@ from collections.abc import Coroutine
 from zoosup.core.status import Run
 from zoosup.host.ports import Host
 from zoosup.runtime import records
-from zoosup.runtime.zoo import Clock, Zoo
+from zoosup.runtime.clock import Clock
+from zoosup.runtime.zoo import Zoo
 
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""

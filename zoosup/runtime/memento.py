@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from zoosup.core.lessons import Ooms
-from zoosup.core.plan import GIVEN_UP
+from zoosup.core.lessons import Asleep, Ooms
+from zoosup.core.placing import GIVEN_UP
 from zoosup.core.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.host.ports import Store
-from zoosup.runtime.zoo import Clock, Zoo
+from zoosup.runtime.clock import Clock
+from zoosup.runtime.schooling import size
+from zoosup.runtime.zoo import Zoo
 
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""
@@ -107,6 +109,8 @@ def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
         kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
     if model.ooms.count:
         kept["ooms"] = asdict(model.ooms)
+    if model.asleep is not None:
+        kept["asleep"] = {"fingerprint": model.asleep.fingerprint, "held": dict(model.asleep.held)}
     if model.load_time is not None:
         kept["load_time"] = round(model.load_time, 3)
     if model.phase is Phase.FAILED and model.reason in GIVEN_UP:
@@ -155,6 +159,8 @@ def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
     if "ooms" in table:
         ooms = _table(table["ooms"])
         model = replace(model, ooms=Ooms(str(ooms["fingerprint"]), int(ooms["count"])))
+    if "asleep" in table:
+        model = replace(model, asleep=_asleep(_table(table["asleep"])))
     if "load_time" in table:
         model = replace(model, load_time=float(table["load_time"]))
     if "failed" in table:
@@ -164,13 +170,17 @@ def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
     return model
 
 
+def _asleep(kept: Mapping[str, Any]) -> Asleep:
+    return Asleep(str(kept["fingerprint"]), {str(pool): size(n) for pool, n in dict(kept["held"]).items()})
+
+
 def _steady(state: Mapping[str, Any] | None) -> Any:
     """The state without what moves with the clock: `until` of a back-off that is over would else be rewritten."""
     if state is None:
         return None
     models = {
         name: (
-            *(kept.get(what) for what in ("override", "failed", "load_time", "ooms")),
+            *(kept.get(what) for what in ("override", "failed", "load_time", "ooms", "asleep")),
             kept.get("backoff", {}).get("count"),
         )
         for name, kept in state["models"].items()

@@ -14,26 +14,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoosup.core.actions import Drain, Inspect
-from zoosup.core.estimate import VISIBLE
 from zoosup.core.facts import DrainEnded, Exited, FoundSick, Gone, Inspected, Parked, Spawned, Stuck, Woken
-from zoosup.core.status import Cause, Exit, ExitReason, Model, Reason, Run
+from zoosup.core.status import Cause, Exit, ExitReason, Model, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.messages import Measured, Message, Told
-from zoosup.runtime.zoo import Clock
-from zoosup.spec.models import ModelSpec, Park, Restart
+from zoosup.runtime.postmortem import Postmortem
+from zoosup.runtime.surroundings import RUN_ID, contained, environment, environment_of
+from zoosup.spec.life import Park, Restart
+from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST
 from zoosup.spec.templates import render
-
-RUN_ID = "ZOOSUP_RUN_ID"
-"""The variable by which a process can be known as part of a run whatever became of its parents."""
-
-CONTAINER_TOOLS = frozenset({"docker", "podman", "nerdctl", "apptainer", "machinectl", "lxc", "incus"})
-"""Programs that start or stop a server outside our process tree."""
-
-LOG_LINES = 40
-"""Lines of a dead model's output that go with the event of its death."""
 
 COMMAND_AT_ONCE = 2.0
 """Seconds that a stop command gets where nothing else gets any."""
@@ -42,29 +35,6 @@ _log = logging.getLogger(__name__)
 
 _Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 """Work that is made where it runs: a coroutine made before, and cancelled before it began, would never be awaited."""
-
-
-def environment(
-    environ: Mapping[str, str], model_env: Mapping[str, str], port: int, run_id: str | None = None
-) -> dict[str, str]:
-    """A child's whole environment: zoosup's own, the model's, and the mark of its run."""
-    env = dict(environ) | {k: render(v, {"PORT": str(port)}) for k, v in model_env.items()}
-    return env if run_id is None else env | {RUN_ID: run_id}
-
-
-def environment_of(environ: Mapping[str, str], run: Run) -> dict[str, str]:
-    """The same of a run that was booked: with the GPUs it was booked on, by UUID."""
-    env = environment(environ, run.spec.env, run.port, run.id)
-    return env if run.gpus is None else env | {VISIBLE: ",".join(run.gpus)}
-
-
-def _contained(spec: ModelSpec) -> bool:
-    """Whether the server lives in a container, where its port belongs to a process that is not of our tree.
-
-    A wrapper script shows only by how it has to be stopped.
-    """
-    programs = {Path(words[0]).name for words in (spec.command, spec.stop.command) if words}
-    return bool(programs & CONTAINER_TOOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +63,7 @@ class Operations:
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._inspecting: set[str] = set()
-        self._oom_kills: dict[str, int | None] = {}
-        self._oom_kills_at_first = tools.host.gauge.oom_kills()  # as good as can be had for adopted runs
+        self._postmortem = Postmortem(tools.host, tools.clock, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
         self._at_once: set[str] = set()
@@ -163,7 +132,7 @@ class Operations:
 
     def _endpoint(self, run: Run) -> Endpoint:
         processes, run_id = self._host.processes, run.id
-        return Endpoint(HOST, run.port, lambda: processes.members(run_id), _contained(run.spec))
+        return Endpoint(HOST, run.port, lambda: processes.members(run_id), contained(run.spec))
 
     def _spawn_task(self, work: _Work, *args: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guarded(work, *args))
@@ -196,7 +165,7 @@ class Operations:
 
     async def _spawn(self, model: str, run: Run) -> int:
         values = {"PORT": str(run.port)}
-        self._oom_kills[run.id] = self._host.gauge.oom_kills()
+        self._postmortem.begin(run.id)
         await self._ledger.intend(model, run)
         launch = Launch(
             run_id=run.id,
@@ -284,7 +253,7 @@ class Operations:
             return
         end = ended.exit or run.exit
         if end is not None:
-            end = await self._explained(model, run, cause, end)
+            end = await self._postmortem.explained(model, run, cause, end)
         self._gone(model, run, end, policy.restart)
 
     def _grace(self, run: Run, policy: ModelSpec) -> float:
@@ -294,27 +263,8 @@ class Operations:
             return 0.0 if policy.stop.command is None else COMMAND_AT_ONCE
         return policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
 
-    async def _explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
-        """The exit with the last words of the model, and with its port's holder where that is what killed it."""
-        end = replace(end, log=await self._host.logs.tail(model, LOG_LINES))
-        if cause is Cause.CRASHED and end.signal == "SIGKILL" and self._kernel_has_killed(run):
-            return replace(
-                end, reason=ExitReason.OOM_KILLED, message="killed by the kernel for want of memory"
-            )
-        if cause is not Cause.CRASHED or run.ready_at is not None or end.reason is ExitReason.COMPLETED:
-            return end
-        look = await self._host.inspector.inspect(run.spec, self._environ, run.port, self._clock.now())
-        if look.reason is not Reason.PORT:
-            return end
-        return replace(end, reason=ExitReason.PORT_IN_USE, message=look.message)
-
-    def _kernel_has_killed(self, run: Run) -> bool:
-        """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""
-        before, now = self._oom_kills.get(run.id, self._oom_kills_at_first), self._host.gauge.oom_kills()
-        return before is not None and now is not None and now > before
-
     def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:
-        self._oom_kills.pop(run.id, None)
+        self._postmortem.forget(run.id)
         self._at_once.discard(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._post(Told(model, fact))

@@ -17,25 +17,22 @@ from collections import deque
 from collections.abc import Mapping
 
 from zoosup.core import guard
-from zoosup.core.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
-from zoosup.core.lifecycle import IllegalTransitionError
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Condition, Exit, Model, Override, Phase, Run, Stage, SwitchOutcome
+from zoosup.core.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor
 from zoosup.runtime.board import Board
+from zoosup.runtime.hearing import Hearing
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
-from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
+from zoosup.runtime.messages import Message
 from zoosup.runtime.operations import Operations, Tools
 from zoosup.runtime.ports import Doorway
 from zoosup.runtime.prewarming import Prewarming, in_words
 from zoosup.runtime.watchers import Subject, Watchers, watchable
-from zoosup.runtime.weighing import holdings
 from zoosup.runtime.zoo import Zoo
-from zoosup.spec.parse import spec_hash
 
 MEASURE_LOADING = 1.0
 """Seconds between looks at what each run holds while one of them is loading, or memory is short."""
@@ -88,13 +85,10 @@ class Reconciler:
         self._prewarming = Prewarming(host.warmer, self._note_prewarming)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
-        self._answers: deque[asyncio.Future[None]] = deque()
+        self._hearing = Hearing(host, zoo, self._actor, self._operations)
         self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
-        self._kept = False
-        self.again = False
-        """Whether zoosup is to be executed anew once `run` has returned."""
         self._measured_at = float("-inf")
 
     # what others may do
@@ -119,6 +113,11 @@ class Reconciler:
         return self._zoo.clock.now() - self._turned_at
 
     @property
+    def again(self) -> bool:
+        """Whether zoosup is to be executed anew once `run` has returned."""
+        return self._hearing.again
+
+    @property
     def zoo(self) -> Zoo:
         """What is known; for reading, between turns."""
         return self._zoo
@@ -140,7 +139,7 @@ class Reconciler:
             await self._keeper.keep(self._zoo)
 
     def _over(self) -> bool:
-        if self._kept:
+        if self._hearing.kept:
             return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
 
@@ -162,7 +161,7 @@ class Reconciler:
     def _longest_wait(self) -> float:
         if not self._zoo.live():
             return HEARTBEAT
-        return guard.PACE if self._zoo.watchful else LOOKOUT
+        return guard.PACE if self._zoo.memory.watchful else LOOKOUT
 
     async def _catch_up(self) -> None:
         """After a time without turns, a deadline in it must not end a model that has been ready since."""
@@ -180,14 +179,14 @@ class Reconciler:
 
     def _turn(self) -> None:
         while self._inbox:
-            self._take(self._inbox.popleft())
+            self._hearing.take(self._inbox.popleft())
         for _ in range(TURNS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
             self._note_switch(decided)
-            self._zoo.note_strains(decided.strains)
+            self._zoo.memory.note_strains(decided.strains)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._actor.carry_out(action) for action in decided.actions]
             self._plan, self._wake_at = decided, decided.wake_at
@@ -212,92 +211,9 @@ class Reconciler:
             beside += _gateway_condition(self._zoo.gateway)
             self._board.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
         self._keeper.note(self._zoo)
-        while self._answers:
-            answer = self._answers.popleft()
-            if not answer.done():
-                answer.set_result(None)
+        self._hearing.answer()
 
-    # messages
-
-    def _take(self, message: Message) -> None:
-        try:
-            match message:
-                case Told():
-                    self._hear(message)
-                case Measured():
-                    self._weigh_in(message.usage)
-                case FileRead():
-                    self._look_at(message)
-                case Asked():
-                    self._grant(message)
-                case Questioned():
-                    self._foretell(message)
-                case Leave():
-                    self._leave(message)
-        except IllegalTransitionError:
-            # The fact is dropped and the next pass sees the world as it is; ending here would orphan every model.
-            _log.exception("internal error: %r was dropped", message)
-
-    def _hear(self, message: Told) -> None:
-        fact = message.fact
-        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | Parked) else None
-        self._zoo.tell(message.model, fact)
-        if found is None:
-            return
-        model, run = found
-        if isinstance(fact, Gone):
-            baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
-            self._zoo.cool_down(message.model, run, baseline, members)
-            self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
-        elif isinstance(fact, Parked):
-            self._zoo.await_memory_of(model.name, self._actor.baseline(run.id))
-        elif isinstance(fact, Stuck):
-            self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
-
-    def _weigh_in(self, usage: Mapping[str, int]) -> None:
-        for model, run in self._zoo.live():
-            if run.id not in usage:
-                continue
-            members = self._host.processes.members(run.id)
-            amounts = holdings(run, usage[run.id], members, self._zoo.readings)
-            self._zoo.tell(model.name, RunMeasured(run.id, amounts, self._host.processes.mapped(run.id)))
-
-    def _look_at(self, message: FileRead) -> None:
-        if message.spec is None:
-            self._zoo.refuse(message.error)
-        elif spec_hash(message.text) == self._zoo.applied.hash:
-            self._zoo.accept()
-        else:
-            self._zoo.take_over(message.spec, message.text)
-        if message.answer is not None:
-            self._answers.append(message.answer)
-
-    def _grant(self, message: Asked) -> None:
-        name = message.model
-        if name in self._zoo.models:
-            self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
-            self._zoo.override(name, Override.STOP if message.verb == "stop" else Override.START)
-            run = self._zoo.models[name].run
-            if message.verb == "restart" and run is not None:
-                self._zoo.tell(name, Recalled(run.id))
-        self._answers.append(message.answer)
-
-    def _foretell(self, message: Questioned) -> None:
-        self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
-        if not message.answer.done():
-            message.answer.set_result(self._zoo.imagine(message.spec, message.path))
-
-    def _leave(self, message: Leave) -> None:
-        if message.keep:
-            self._kept = True
-            self.again = message.again
-            self._zoo.journal.add("Shutdown", None, "Kept", "zoosup ends; the models go on, to be adopted")
-            return
-        if not self._zoo.shutdown:
-            self._zoo.journal.add("Shutdown", None, "Asked", "zoosup ends; every model is stopped")
-        self._zoo.shutdown = True
-        if message.grace is not None:
-            self._operations.hurry(message.grace, [run for _, run in self._zoo.live()])
+    # what the journal is told
 
     def _note_prewarming(self, model: str, done: Warmed) -> None:
         if not (done.read or done.problem):
@@ -319,7 +235,7 @@ class Reconciler:
     def _watch_and_measure(self) -> None:
         self._watchers.follow(self._subjects())
         now, live = self._zoo.clock.now(), self._zoo.live()
-        loading = self._zoo.watchful or any(_is_loading(model, run, now) for model, run in live)
+        loading = self._zoo.memory.watchful or any(_is_loading(model, run, now) for model, run in live)
         if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
             self._measured_at = now
             self._operations.measure()

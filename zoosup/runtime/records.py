@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoosup.core.status import Cause, Leaving, Nap, Run, Stage
-from zoosup.runtime.zoo import Clock
+from zoosup.runtime.clock import Clock
 from zoosup.spec.models import ModelSpec
 
 FORMAT = 1

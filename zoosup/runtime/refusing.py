@@ -3,7 +3,7 @@
 Pure, from the model's own state: the arithmetic of a refusal for want of memory is the model's message.
 """
 
-from zoosup.core.plan import GIVEN_UP
+from zoosup.core.placing import GIVEN_UP
 from zoosup.core.refusal import Code, Refusal
 from zoosup.core.status import Exit, Model, Phase, Reason
 from zoosup.spec.units import format_duration

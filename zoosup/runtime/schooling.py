@@ -10,7 +10,6 @@ from typing import Any
 
 from zoosup.core import learning
 from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.lifecycle import ready_for
 from zoosup.core.status import Exit, Run
 
 FINGERPRINTS = 128
@@ -36,7 +35,7 @@ class Schoolbook:
 
     def watch(self, run: Run, now: float) -> bool:
         """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
-        lesson = learning.lesson_of(run, ready_for(run, now))
+        lesson = learning.lesson_of(run, run.ready_for(now))
         if lesson is None or not learning.is_news(self.of(run.fingerprint), lesson):
             return False
         return self._take_down(run.fingerprint, lesson)
@@ -44,7 +43,7 @@ class Schoolbook:
     def end(self, run: Run, now: float, end: Exit | None) -> bool:
         """Take down what a run that is gone has shown; whether there was anything new."""
         until = run.leaving.since if run.leaving is not None else now
-        lesson = learning.lesson_of(run, ready_for(run, until), end)
+        lesson = learning.lesson_of(run, run.ready_for(until), end)
         return lesson is not None and self._take_down(run.fingerprint, lesson)
 
     def pardon(self, fingerprint: str) -> None:
@@ -81,26 +80,26 @@ class Schoolbook:
         for key, page in list(kept.items())[-FINGERPRINTS:]:
             try:
                 runs = tuple(_lesson(each) for each in page["runs"])[-learning.RUNS :]
-                self._lessons[key] = Lessons(key, runs, _size(page["floor"]))
+                self._lessons[key] = Lessons(key, runs, size(page["floor"]))
             except (TypeError, ValueError, KeyError, OverflowError):
                 yield key
 
 
-def _lesson(kept: Mapping[str, Any]) -> Lesson:
-    return Lesson(
-        run=str(kept["run"]),
-        ram=_size(kept["ram"]),
-        mapped=None if kept["mapped"] is None else _size(kept["mapped"]),
-        card=None if kept["card"] is None else _size(kept["card"]),
-        cards=_size(kept["cards"]),
-        healthy=kept["healthy"] is True,
-        floor=_size(kept["floor"]),
-    )
-
-
-def _size(value: Any) -> int:
+def size(value: Any) -> int:
     """A count that can only be one: a damaged file must not book a model with nothing, or with less."""
     number = int(value)
     if number < 0:
         raise ValueError(f"{number} is no size")
     return number
+
+
+def _lesson(kept: Mapping[str, Any]) -> Lesson:
+    return Lesson(
+        run=str(kept["run"]),
+        ram=size(kept["ram"]),
+        mapped=None if kept["mapped"] is None else size(kept["mapped"]),
+        card=None if kept["card"] is None else size(kept["card"]),
+        cards=size(kept["cards"]),
+        healthy=kept["healthy"] is True,
+        floor=size(kept["floor"]),
+    )

@@ -18,6 +18,7 @@ from zoosup.core.cards import rebooked
 from zoosup.core.derive import Term
 from zoosup.core.plan import Plan, plan
 from zoosup.core.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
+from zoosup.runtime.convergence import converged
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST
@@ -56,9 +57,9 @@ def build(zoo: Zoo, decided: Plan, stamps: Stamps, beside: tuple[Condition, ...]
         "config": _config(zoo),
         "gateway": zoo.gateway.address,
         "phase": "stopping" if zoo.shutdown else "running",
-        "converged": zoo.converged(),
+        "converged": converged(zoo),
         "conditions": conditions.get(None, []),
-        "pools": [_pool(zoo, pool) for pool in zoo.pools()],
+        "pools": [_pool(zoo, pool) for pool in zoo.memory.pools()],
         "models": {name: _model(zoo, model, conditions.get(name, [])) for name, model in zoo.models.items()},
     }
 
@@ -80,7 +81,7 @@ def _pool(zoo: Zoo, pool: Pool) -> dict[str, Any]:
     held = {name: run.measured.get(pool.id, 0) for name, run in runs.items()}
     reserved = {name: run.reserved[pool.id] for name, run in runs.items()}
     used = None if pool.available is None else pool.total - pool.available
-    source = next((r.source for r in zoo.readings if r.id == pool.id), "")
+    source = next((r.source for r in zoo.memory.readings if r.id == pool.id), "")
     return {
         "node": pool.node,
         "id": pool.id,
@@ -214,7 +215,7 @@ def foretold(ahead: Zoo) -> dict[str, Any]:
         "actions": [_action(a) for a in decided.actions],
         "models": {name: _verdict(ahead, name, decided) for name in decided.verdicts},
         "conditions": [_condition(c) | {"model": c.model} for c in decided.conditions],
-        "pools": [_pool(ahead, pool) for pool in ahead.pools()],
+        "pools": [_pool(ahead, pool) for pool in ahead.memory.pools()],
         "wanted": list(decided.wanted),
         "wake_in": None if decided.wake_at is None else max(0.0, decided.wake_at - now),
         "changes": any(not isinstance(a, Inspect) for a in decided.actions),
@@ -312,7 +313,7 @@ def _unplaced(zoo: Zoo, need: estimate.Need) -> dict[str, int]:
 
 
 def _has_gpus(zoo: Zoo) -> bool:
-    return any(pool.id.startswith(VRAM) for pool in zoo.pools())
+    return any(pool.id.startswith(VRAM) for pool in zoo.memory.pools())
 
 
 def _sum(weighed: Sum) -> dict[str, Any]:

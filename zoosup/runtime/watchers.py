@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from zoosup.core.facts import Fact, FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.status import SERVING_PHASES, Model, Run, Stage
 from zoosup.host.ports import Endpoint, Prober, Verdict
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.messages import Message, Told
-from zoosup.runtime.zoo import Clock
-from zoosup.spec.models import Live, ModelSpec, Ready
+from zoosup.spec.life import Live, Ready
+from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render
 
 _log = logging.getLogger(__name__)

@@ -4,12 +4,11 @@ Changes only by the methods here, each of which keeps it consistent. Knows neith
 told to people is returned or written to the journal.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import admission, cooldown, guard, switch as switching
+from zoosup.core import switch as switching
 from zoosup.core.cards import rebooked
-from zoosup.core.demand import yields
 from zoosup.core.estimate import need
 from zoosup.core.facts import (
     Adopted,
@@ -24,41 +23,27 @@ from zoosup.core.facts import (
 )
 from zoosup.core.learning import fingerprint
 from zoosup.core.lifecycle import apply
-from zoosup.core.placement import outdated
 from zoosup.core.status import (
-    NO_DEMAND,
-    Cooldown,
     Demand,
     Model,
-    Node,
     Observed,
     Override,
     Phase,
-    Pool,
-    Pressure,
     Reason,
     Run,
     Switch,
     SwitchOutcome,
 )
 from zoosup.host.ports import PoolReading
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
+from zoosup.runtime.memory import Memory
 from zoosup.runtime.ports import Doorway
 from zoosup.runtime.schooling import Schoolbook
+from zoosup.spec.changes import outdated
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash
 from zoosup.spec.units import describe_size
-
-NEAR = 4
-"""The part of the reserve (one in four) above it within which a pool is watched as if it were short."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as the runtime sees it: `now` only ever grows, `wall` may jump and is used for stamps alone."""
-
-    now: Callable[[], float]
-    wall: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +71,21 @@ class Zoo:
     spec: ZooSpec = field(default_factory=ZooSpec)
     models: dict[str, Model] = field(default_factory=dict)
     switch: Switch | None = None
-    cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
-    readings: tuple[PoolReading, ...] = ()
     demand: Mapping[str, Demand] = field(default_factory=dict)
     gateway: Doorway = field(default_factory=Doorway)
-    pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
-    strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     shutdown: bool = False
     lessons: Schoolbook = field(default_factory=Schoolbook)
-    devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
+    memory: Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.node, self.clock, self.journal)
 
     # the file
 
     def take_over(self, spec: ZooSpec, text: str) -> None:
         """Put a valid file in force: a new generation, at once and as a whole."""
         before, self.spec = self.spec, spec
+        self.memory.budget = spec.budget
         generation = self.applied.generation + 1
         self.applied = replace(
             self.applied,
@@ -181,12 +166,10 @@ class Zoo:
             self,
             journal=Journal(self.clock.wall, limit=1),
             models=dict(self.models),
-            cooldowns=dict(self.cooldowns),
             lessons=self.lessons.copy(),
-            pressures=dict(self.pressures),
-            strained=dict(self.strained),
             applied=replace(self.applied, path=path),
         )
+        copy.memory = self.memory.copy(copy.journal)
         if spec is not None:
             copy.take_over(spec, "")
         return copy
@@ -232,7 +215,7 @@ class Zoo:
             model, spec = self.models[name], self.spec.models.get(name)
             if spec is None:
                 continue
-            known = self.lessons.of(fingerprint(spec, model.weights, self.devices))
+            known = self.lessons.of(fingerprint(spec, model.weights, self.memory.devices))
             if known != model.lessons:
                 self.models[name] = replace(model, lessons=known)
 
@@ -280,142 +263,20 @@ class Zoo:
         if override is Override.START:
             self.tell(name, Forgiven())
 
-    # memory
-
     def sample(self, readings: tuple[PoolReading, ...], stalled: float | None = None) -> None:
-        """Take in one reading of all pools; cool-downs keep those they need, and pressure is followed.
-
-        `stalled`: the share of the last second in which everything waited for memory.
-        """
-        self.readings = readings
-        devices = tuple(sorted({r.device for r in readings if r.device}))
-        if devices != self.devices:
-            self.devices = devices
+        """Take in one reading of all pools; `stalled`: the share of the last second in which everything waited."""
+        if self.memory.sample(readings, stalled):
             self.teach()
-        now = self.clock.now()
-        self.pressures = {
-            pool.id: guard.followed(self.pressures.get(pool.id), pool, now, stalled) for pool in self.pools()
-        }
-        pools = {r.id: r for r in readings}
-        for key, watch in self.cooldowns.items():
-            reading = pools.get(watch.pool)
-            if reading is not None and reading.available is not None and _says_something(reading, watch):
-                at = self.clock.now() if reading.at is None else reading.at
-                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, at, reading.available))
-
-    def cool_down(
-        self, model: str, run: Run, baseline: Mapping[str, int], pids: frozenset[int] = frozenset()
-    ) -> None:
-        """Begin to wait for the memory of a run that is gone and had `pids`; `baseline` is empty after a crash."""
-        for pool, reserved in run.reserved.items():
-            held = min(reserved, run.measured.get(pool, 0))
-            self.cooldowns[pool, run.id] = Cooldown(
-                run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
-            )
-
-    def await_memory_of(self, model: str, baseline: Mapping[str, int]) -> None:
-        """Begin to wait for the memory of a run that has gone to sleep; `baseline` was available before."""
-        run = self.models[model].run
-        if run is None or run.nap is None or run.leaving is not None:
-            return
-        for pool, held in run.nap.held.items():
-            back = min(held, run.nap.awake.get(pool, 0)) - run.reserved.get(pool, 0)
-            if back > 0:
-                now = self.clock.now()
-                self.cooldowns[pool, run.id] = Cooldown(run.node, pool, model, now, back, baseline.get(pool))
-
-    def satisfy(self, pools: Iterable[str], successor: str) -> None:
-        """A start was admitted on what is really free: nobody has to wait any longer for what came before it."""
-        for watch in [c for c in self.cooldowns.values() if c.pool in set(pools)]:
-            waited = self.clock.now() - watch.since
-            message = f"{successor} fits {waited:.2f} s after {watch.model} was gone"
-            self.end_cool_down(watch.pool, watch.model, "satisfied", message)
-
-    def end_cool_down(self, pool: str, model: str, outcome: str, message: str) -> None:
-        """The wait is over; the journal hears how."""
-        for key in [k for k, c in self.cooldowns.items() if c.pool == pool and c.model == model]:
-            del self.cooldowns[key]
-        self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
-
-    def note_strains(self, strains: tuple[guard.Strain, ...]) -> None:
-        """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
-        before, self.strained = self.strained, {s.pool.id: s.reason for s in strains}
-        for strain in strains:
-            if strain.victim is not None or before.get(strain.pool.id) != strain.reason:
-                self.journal.add("Pressure", strain.victim, strain.reason, strain.message, strain.figures())
-        for pool in [p for p in self.pools() if p.id in before and p.id not in self.strained]:
-            free = "unknown" if pool.available is None else describe_size(pool.available)
-            self.journal.add(
-                "Pressure", None, "Over", f"{pool.id}: {free} available again", {"pool": pool.id}
-            )
-
-    @property
-    def watchful(self) -> bool:
-        """Whether a pool in which models may live is short, or near enough to be looked at more often."""
-        return any(
-            p.available is not None and p.available < p.reserve + p.reserve // NEAR for p in self.pools()
-        )
-
-    def pools(self) -> tuple[Pool, ...]:
-        """The pools with this spec's budgets over the last readings."""
-        return tuple(self._pool(r) for r in self.readings)
-
-    def _pool(self, reading: PoolReading) -> Pool:
-        reserve, budget = admission.bounds(self.spec.budget, reading.id, reading.total, reading.index)
-        return Pool(
-            node=self.node,
-            id=reading.id,
-            kind=reading.kind,
-            name=reading.name,
-            total=reading.total,
-            available=reading.available,
-            budget=budget,
-            reserve=reserve,
-            index=reading.index,
-            unified=reading.unified,
-        )
 
     # what a plan sees
 
     def observed(self) -> Observed:
         """The whole of it, as one moment."""
-        pressures = tuple(self.pressures.values())
-        node = Node(self.node, self.pools(), tuple(self.cooldowns.values()), pressures)
         models = dict(self.models)
-        return Observed(self.clock.now(), (node,), models, self.switch, self.shutdown, self.demand)
+        return Observed(
+            self.clock.now(), (self.memory.node(),), models, self.switch, self.shutdown, self.demand
+        )
 
     def live(self) -> list[tuple[Model, Run]]:
         """Every model that has a run."""
         return [(m, m.run) for m in self.models.values() if m.run is not None]
-
-    def converged(self) -> bool:
-        """Whether the host is as the file says: every wanted model ready, and nothing alive that nobody wants."""
-        wanted = set(switching.effective(self.spec.active, self.switch))
-        wanted |= {n for n, m in self.models.items() if m.override is Override.START}
-        stopped = {n for n, m in self.models.items() if m.override is Override.STOP}
-        by_file = set(self.spec.active) <= (wanted - stopped) | stopped
-        as_wanted = all(self._as_wanted(m, m.name in wanted - stopped) for m in self.models.values())
-        return by_file and as_wanted and self.applied.error is None
-
-    def _as_wanted(self, model: Model, wanted: bool) -> bool:
-        spec = self.spec.models.get(model.name)
-        if spec is not None and yields(model, spec):
-            # It may be there or not; not so what is on its way, and nobody may be left waiting.
-            settled = model.run is None or model.phase in {Phase.READY, Phase.PARKED}
-            return (
-                settled
-                and not self.demand.get(model.name, NO_DEMAND).waiting
-                and (not wanted or model.phase is Phase.READY or model.reason == Reason.EVICTION)
-            )
-        return model.phase is Phase.READY if wanted else model.run is None
-
-
-def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
-    """Whether it was taken after the run was gone, is not the last one again, and the driver has let go of the run.
-
-    A figure that is read more often than it is made would else agree with itself.
-    """
-    if reading.processes is not None and not watch.pids.isdisjoint(reading.processes):
-        return False
-    latest = watch.samples[-1][0] if watch.samples else watch.since
-    return reading.at is None or reading.at > latest

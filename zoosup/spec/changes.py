@@ -52,6 +52,17 @@ def restart_fields(model: ModelSpec) -> Mapping[str, Any]:
     return {".".join(path): _value(model, path) for path in _RESTART_PATHS}
 
 
+def outdated(before: ModelSpec, after: ModelSpec) -> bool:
+    """Whether a process that was started by `before` has to be replaced for `after`."""
+    return before is not after and restart_fields(before) != restart_fields(after)
+
+
+def changed(before: ModelSpec, after: ModelSpec) -> str:
+    """Name the fields for which it has to be."""
+    old, new = restart_fields(before), restart_fields(after)
+    return ", ".join(name for name in new if old.get(name) != new[name])
+
+
 def _value(part: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         part = getattr(part, name, None)

@@ -5,7 +5,7 @@ mean, but for one rule: a probe is http, tcp or exec, so that choosing one drops
 """
 
 from zoosup.spec.document import Entry, Node, Table
-from zoosup.spec.models import PROBE_KINDS
+from zoosup.spec.life import PROBE_KINDS
 
 _PROBES = frozenset({("ready",), ("live",)})
 

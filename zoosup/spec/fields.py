@@ -266,3 +266,10 @@ EnvName = Annotated[
     PlainValidator(readers.matching(ENV_NAME_PATTERN, ENV_NAME_EXPECTED, template=False)),
     _string(ENV_NAME_PATTERN),
 ]
+
+
+def not_below(name: str, longest: float, info: ValidationInfo) -> float:
+    """Check a `max` against the field above it. A default is checked too, though not read: it has no unit."""
+    if info.data.get(name, longest) > longest:
+        raise readers.clash(f"{name} is above max", f"{name} at most max")
+    return longest

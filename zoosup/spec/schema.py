@@ -19,7 +19,8 @@ from pydantic_core.core_schema import WithDefaultSchema
 
 from zoosup.spec.base import CHANGE_KEY, ChangeClass, Part
 from zoosup.spec.changes import part_of
-from zoosup.spec.models import PROBE_KINDS, Live, Ready, ZooSpec
+from zoosup.spec.life import PROBE_KINDS, Live, Ready
+from zoosup.spec.models import ZooSpec
 
 _DEFAULTS = (
     "Any field of a model, for all models; mappings are merged key by key, and a model's own key wins."

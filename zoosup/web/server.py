@@ -5,12 +5,11 @@ Knows how a server begins, moves and ends; which routes there are stands in `sta
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -22,7 +21,7 @@ from zoosup.spec.fields import split_address
 from zoosup.web.control import MAX_BODY, ControlRoutes
 from zoosup.web.errors import errors_as_json
 from zoosup.web.guard import Door, guard
-from zoosup.web.sockets import BACKLOG, address_of, bound, has_port
+from zoosup.web.sockets import BACKLOG, Listener
 from zoosup.web.status import StatusRoutes
 from zoosup.web.stream import Followers, Limits
 
@@ -38,12 +37,13 @@ class WebServer:
         self._control_path = control
         self._control = _Site(self._application(()), self._limits)
         self._tcp = _Site(self._application((guard(self._door),)), self._limits)
-        self._listen: str | None = None
+        self._listener = Listener("status.listen", self._tcp.serve)
+        self._commands: asyncio.Server | None = None  # on the control socket
 
     @property
     def address(self) -> str | None:
         """Where the status server listens, with the port it was given for port 0; None when it does not."""
-        return self._tcp.address
+        return self._listener.address
 
     def set_token(self, token: str | None) -> None:
         """From now on, what a client must present to change anything over TCP; None: nobody can."""
@@ -54,7 +54,7 @@ class WebServer:
         await self._control.setup()
         await self._tcp.setup()
         self.set_token(token)
-        await self._control.listen([_unix_socket(self._control_path)])
+        self._commands = await self._control.serve(_unix_socket(self._control_path))
         await self.rebind(listen)
 
     async def rebind(self, listen: str | None) -> None:
@@ -62,19 +62,17 @@ class WebServer:
 
         ZoosupError when the address can't be had; the server then stays where it is.
         """
-        if listen == self._listen:
-            return
-        sockets = await self._sockets(listen) if listen else []
-        await self._tcp.listen(sockets)
-        self._listen = listen
+        await self._listener.move(listen)
         self._door.listen_host = split_address(listen)[0] if listen else ""
 
     async def stop(self) -> None:
         """Send followers home, finish requests under way, close everything and remove the control socket."""
         self._followers.dismiss()
+        await self._listener.move(None)
+        if self._commands is not None:
+            self._commands.close()
         await asyncio.gather(self._tcp.stop(), self._control.stop())
         _remove_socket(self._control_path)
-        self._listen = None
 
     def _application(self, middlewares: Sequence[Middleware]) -> web.Application:
         application = web.Application(middlewares=[errors_as_json, *middlewares], client_max_size=MAX_BODY)
@@ -83,30 +81,12 @@ class WebServer:
         application.on_response_prepare.append(_add_headers)
         return application
 
-    async def _sockets(self, listen: str) -> list[socket.socket]:
-        host, port = split_address(listen)
-        try:
-            return await bound(host, port)
-        except OSError as error:
-            if not (error.errno == errno.EADDRINUSE and self._tcp.has_port(port)):
-                raise _cannot_listen(listen, error) from None
-        # The same port under another host: 0.0.0.0:8081 can't be had beside our own 127.0.0.1:8081.
-        before = self._listen
-        await self._tcp.listen([])
-        self._listen = None
-        try:
-            return await bound(host, port)
-        except OSError as error:
-            await self.rebind(before)
-            raise _cannot_listen(listen, error) from None
-
 
 class _Site:
-    """One application and the sockets it is served on, which may change while it runs."""
+    """One application, which is served on as many sockets as it is given."""
 
     def __init__(self, application: web.Application, limits: Limits) -> None:
         self._limits = limits
-        self._servers: list[asyncio.Server] = []
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -118,30 +98,16 @@ class _Site:
     async def setup(self) -> None:
         await self._runner.setup()
 
-    async def listen(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve on these sockets instead of those before."""
-        loop = asyncio.get_running_loop()
-        opened = [await _serve(loop, self._protocol(), each) for each in sockets]
-        for server in self._servers:
-            server.close()
-        self._servers = opened
-
-    @property
-    def address(self) -> str | None:
-        return address_of(self._servers)
-
-    def has_port(self, port: int) -> bool:
-        return has_port(self._servers, port)
-
-    async def stop(self) -> None:
-        await self.listen([])
-        await self._runner.cleanup()
-
-    def _protocol(self) -> Callable[[], asyncio.BaseProtocol]:
+    async def serve(self, sock: socket.socket) -> asyncio.Server:
         server, limit = self._runner.server, self._limits.connections
         if server is None:
-            raise RuntimeError("internal error: a site listens before it is set up")
-        return lambda: _Entrance(server, limit)
+            raise RuntimeError("internal error: a site is served before it is set up")
+        loop = asyncio.get_running_loop()
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        return await create(lambda: _Entrance(server, limit), sock=sock, backlog=BACKLOG)
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
 
 
 class _Entrance(asyncio.Protocol):
@@ -161,14 +127,6 @@ class _Entrance(asyncio.Protocol):
         handler = self._server()
         transport.set_protocol(handler)
         handler.connection_made(transport)
-
-
-async def _serve(
-    loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket
-) -> asyncio.Server:
-    if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(protocol, sock=sock, backlog=BACKLOG)
-    return await loop.create_server(protocol, sock=sock, backlog=BACKLOG)
 
 
 def _unix_socket(path: Path) -> socket.socket:
@@ -191,10 +149,6 @@ def _remove_socket(path: Path) -> None:
     with contextlib.suppress(OSError):
         if stat.S_ISSOCK(path.lstat().st_mode):
             path.unlink()
-
-
-def _cannot_listen(listen: str, error: OSError) -> ZoosupError:
-    return ZoosupError(f"status.listen {listen}: {error.strerror or error}")
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -1,4 +1,4 @@
-"""Listening sockets: bound where zoo.yaml says, before anything that exists is given up.
+"""Listening sockets: bound where zoo.yaml says, and moved when it says otherwise, before anything is given up.
 
 Refuses to know what is served on them.
 """
@@ -7,12 +7,78 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from zoosup.errors import ZoosupError
+from zoosup.spec.fields import split_address
 
 BACKLOG = 128
 _NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 """`localhost` may also stand for ::1 on a host whose IPv6 is switched off; one address of a name is enough."""
+
+
+class Listener:
+    """One address that may move while connections live on. `serve` puts a bound socket to use.
+
+    `setting` is what the file calls the address.
+    """
+
+    def __init__(
+        self,
+        setting: str,
+        serve: Callable[[socket.socket], Awaitable[asyncio.Server]],
+        backlog: int = BACKLOG,
+    ) -> None:
+        self._setting = setting
+        self._serve = serve
+        self._backlog = backlog
+        self._servers: list[asyncio.Server] = []
+        self._listen: str | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where it listens, with the port it was given for port 0; None when it does not."""
+        if not self._servers:
+            return None
+        host, port = self._servers[0].sockets[0].getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def move(self, listen: str | None) -> None:
+        """Listen at another address, None for nowhere; ZoosupError when it can't be had: then it stays where it is."""
+        if listen == self._listen:
+            return
+        await self._serve_on(await self._bound(listen) if listen else [])
+        self._listen = listen
+
+    async def _bound(self, listen: str) -> list[socket.socket]:
+        host, port = split_address(listen)
+        try:
+            return await bound(host, port, self._backlog)
+        except OSError as error:
+            if not (error.errno == errno.EADDRINUSE and self._has_port(port)):
+                raise self._cannot_listen(listen, error) from None
+        # The same port under another host: 0.0.0.0:8081 can't be had beside our own 127.0.0.1:8081.
+        before = self._listen
+        await self.move(None)
+        try:
+            return await bound(host, port, self._backlog)
+        except OSError as error:
+            await self.move(before)
+            raise self._cannot_listen(listen, error) from None
+
+    async def _serve_on(self, sockets: Sequence[socket.socket]) -> None:
+        opened = [await self._serve(each) for each in sockets]
+        for server in self._servers:
+            server.close()
+        self._servers = opened
+
+    def _has_port(self, port: int) -> bool:
+        names = [each.getsockname() for server in self._servers for each in server.sockets]
+        return any(name[1] == port for name in names)
+
+    def _cannot_listen(self, listen: str, error: OSError) -> ZoosupError:
+        return ZoosupError(f"{self._setting} {listen}: {error.strerror or error}")
 
 
 async def bound(host: str, port: int, backlog: int = BACKLOG) -> list[socket.socket]:
@@ -48,17 +114,3 @@ def _bind(family: int, address: tuple[Any, ...], backlog: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def address_of(servers: Sequence[asyncio.Server]) -> str | None:
-    """Where the first of them listens, with the port it was given for port 0; None when there is none."""
-    if not servers:
-        return None
-    host, port = servers[0].sockets[0].getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def has_port(servers: Sequence[asyncio.Server], port: int) -> bool:
-    """Whether one of them listens on this port."""
-    names = [each.getsockname() for server in servers for each in server.sockets]
-    return any(isinstance(name, tuple) and name[1] == port for name in names)

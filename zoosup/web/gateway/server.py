@@ -4,19 +4,17 @@ Refuses to know what a request is.
 """
 
 import asyncio
-import errno
 import socket
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.ports import Leasing
-from zoosup.spec.fields import split_address
 from zoosup.spec.models import Gateway as Settings
 from zoosup.web.gateway.client import Client
 from zoosup.web.gateway.counters import Counters
 from zoosup.web.gateway.front import Front
 from zoosup.web.gateway.hall import Hall
 from zoosup.web.gateway.limits import Limits
-from zoosup.web.sockets import address_of, bound, has_port
+from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024
 _GLANCE = 0.02
@@ -28,14 +26,13 @@ class Gateway:
     def __init__(self, leasing: Leasing, *, limits: Limits | None = None) -> None:
         self._hall = Hall(leasing, limits or Limits())
         self._hall.front = Front(self._hall)
-        self._servers: list[asyncio.Server] = []
-        self._listen: str | None = None
+        self._listener = Listener("gateway.listen", self._serve, _BACKLOG)
         self._ticking: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> str | None:
         """Where it listens, with the port it was given for port 0; None when it does not."""
-        return address_of(self._servers)
+        return self._listener.address
 
     @property
     def counters(self) -> Counters:
@@ -67,16 +64,11 @@ class Gateway:
 
         ZoosupError when the address can't be had; the gateway then stays where it is.
         """
-        if listen == self._listen:
-            return
-        sockets = await self._sockets(listen) if listen else []
-        await self._serve(sockets)
-        self._listen = listen
+        await self._listener.move(listen)
 
     async def stop(self, grace: float) -> None:
         """Accept nobody any more, let answers end within `grace` seconds, then break off what is left."""
-        await self._serve([])
-        self._listen = None
+        await self._listener.move(None)
         hall = self._hall
         hall.closing = True
         for client in tuple(hall.clients):
@@ -103,33 +95,6 @@ class Gateway:
         loop = asyncio.get_running_loop()
         self._ticking = loop.call_later(self._hall.limits.tick, self._tick)
 
-    async def _serve(self, sockets: list[socket.socket]) -> None:
+    async def _serve(self, sock: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        opened = [
-            await loop.create_server(lambda: Client(self._hall), sock=sock, backlog=_BACKLOG)
-            for sock in sockets
-        ]
-        for server in self._servers:
-            server.close()
-        self._servers = opened
-
-    async def _sockets(self, listen: str) -> list[socket.socket]:
-        host, port = split_address(listen)
-        try:
-            return await bound(host, port, _BACKLOG)
-        except OSError as error:
-            if not (error.errno == errno.EADDRINUSE and has_port(self._servers, port)):
-                raise _cannot_listen(listen, error) from None
-        # The same port under another host: 0.0.0.0:8080 can't be had beside our own 127.0.0.1:8080.
-        before = self._listen
-        await self._serve([])
-        self._listen = None
-        try:
-            return await bound(host, port, _BACKLOG)
-        except OSError as error:
-            await self.rebind(before)
-            raise _cannot_listen(listen, error) from None
-
-
-def _cannot_listen(listen: str, error: OSError) -> ZoosupError:
-    return ZoosupError(f"gateway.listen {listen}: {error.strerror or error}")
+        return await loop.create_server(lambda: Client(self._hall), sock=sock, backlog=_BACKLOG)

@@ -1,0 +1,116 @@
+"""How a run ended, as a person means it, and what its model's crashes add up to: another start, or giving up.
+
+Knows the facts of one run and what was counted before. When the next start may be is `backoff`'s arithmetic; which
+phases are allowed stands in `lifecycle`.
+"""
+
+from dataclasses import replace
+
+from zoosup.core import backoff
+from zoosup.core.facts import Gone
+from zoosup.core.lessons import Ooms
+from zoosup.core.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
+from zoosup.spec.life import Restart
+from zoosup.spec.units import describe_size
+
+CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
+"""The causes that nobody asked for: they count for back-off."""
+
+OOMS = 2
+"""Times that a run may be killed for want of memory before its model is given up."""
+
+_NAMED = {
+    Cause.STARTUP_DEADLINE: ExitReason.STARTUP_DEADLINE,
+    Cause.LIVENESS_FAILED: ExitReason.LIVENESS_FAILED,
+}
+"""What a run that we ended for a fault is said to have died of, whatever the signal."""
+
+
+def gone(model: Model, fact: Gone) -> Model:
+    """Nothing of its run is left: it rests, or what its crash adds up to is counted."""
+    run = model.run
+    assert run is not None  # noqa: S101 - `apply` has compared the run's id
+    cause = run.leaving.cause if run.leaving is not None else Cause.CRASHED
+    end = _ending(run, cause, fact)
+    rested = replace(
+        model,
+        phase=Phase.STOPPED,
+        reason=Reason.NOT_WANTED,
+        message="",
+        run=None,
+        last_exit=end or model.last_exit,
+    )
+    return _crashed(rested, run, fact) if cause in CRASHES else rested
+
+
+def _crashed(model: Model, run: Run, fact: Gone) -> Model:
+    # Until it left, not until its remains were gone: what is stuck for an hour was not ready for an hour.
+    ended = run.leaving.since if run.leaving is not None else fact.now
+    crash = backoff.Crash(fact.now, fact.jitter, run.ready_for(ended))
+    state = backoff.after(crash, model.backoff, fact.policy)
+    failed_start = model.last_exit if run.ready_at is None else model.failed_start
+    counted = replace(model, backoff=state, failed_start=failed_start, ooms=_ooms(model, run))
+    given_up = _starved(counted, run) or _given_up(counted, fact.policy)
+    if given_up is None:
+        return replace(counted, restarts=model.restarts + 1)
+    return replace(counted, phase=Phase.FAILED, reason=given_up[0], message=given_up[1])
+
+
+def _ooms(model: Model, run: Run) -> Ooms:
+    if model.last_exit is None or model.last_exit.reason is not ExitReason.OOM_KILLED:
+        return model.ooms
+    before = model.ooms.count if model.ooms.fingerprint == run.fingerprint else 0
+    return Ooms(run.fingerprint, before + 1)
+
+
+def _starved(model: Model, run: Run) -> tuple[Reason, str] | None:
+    """More memory did not help once: what would help is not for zoosup to know."""
+    if (
+        model.ooms.count < OOMS
+        or model.last_exit is None
+        or model.last_exit.reason is not ExitReason.OOM_KILLED
+    ):
+        return None
+    had = describe_size(run.reserved.get("ram", 0))
+    again = "until its part of the file or its weights change, or somebody starts it"
+    return (
+        Reason.OOM,
+        f"killed for want of memory {model.ooms.count} times, at last with {had} of ram; {again}",
+    )
+
+
+def _given_up(model: Model, policy: Restart) -> tuple[Reason, str] | None:
+    end = model.last_exit
+    completed = end is not None and end.reason is ExitReason.COMPLETED
+    if policy.policy == "never" or (policy.policy == "on-failure" and completed):
+        what = describe(end) if end is not None else "ended"
+        return Reason.EXITED, f"{what}; restart.policy {policy.policy} does not bring it back"
+    if backoff.exhausted(model.backoff, policy) and policy.limit is not None:
+        limit = policy.limit
+        return Reason.CRASH_LOOP, f"crashed {limit.count} times within {limit.within:g} s (restart.limit)"
+    return None
+
+
+def _ending(run: Run, cause: Cause, fact: Gone) -> Exit | None:
+    """How the run ended, as a person means it: one that we ended for a fault is called after the fault.
+
+    A crash has an ending even when nobody saw it: without one a failed start would never be noticed.
+    """
+    end = fact.exit or run.exit
+    if end is None and cause in CRASHES:
+        message = run.leaving.message if run.leaving is not None else "ended, nobody saw how"
+        end = Exit(ExitReason.ERROR, run.started_at + fact.now - run.booked_at, message=message)
+    if end is not None and cause is Cause.PRESSURE and run.leaving is not None:
+        return replace(end, message=run.leaving.message)
+    if end is None or cause not in _NAMED or run.leaving is None:
+        return end
+    return replace(end, reason=_NAMED[cause], message=run.leaving.message)
+
+
+def describe(end: Exit) -> str:
+    """Say in a few words how a run ended."""
+    if end.message:
+        return end.message
+    if end.signal is not None:
+        return f"killed by {end.signal}"
+    return f"exited with code {end.code}"

@@ -1,0 +1,45 @@
+"""Whom of those who have to make room it is enough to put to sleep, and whose sleep finds room where it takes some.
+
+Knows what sleep holds from `parking`; whether the candidate still fits is asked of `fits`. It enters each sleep that it
+considers in the ledgers, where it counts for nobody until somebody asks after it (`admission.asleep`).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from zoosup.core.admission import asleep
+from zoosup.core.demand import yields
+from zoosup.core.eviction import Fits
+from zoosup.core.parking import Sleeper, sleeper
+from zoosup.core.room import Room
+from zoosup.spec.changes import outdated
+
+
+def sleepers(room: Room, node: str, chosen: Sequence[str], fits: Fits) -> Mapping[str, Sleeper]:
+    """Those of `chosen` who need not leave: with them asleep, and the others gone, it still fits."""
+    naps: dict[str, Sleeper] = {}
+    gone = frozenset(chosen)
+    for name in reversed(chosen):  # the dearest first
+        nap = _nap(room, node, name)
+        if nap is not None and fits(gone - {name} | {asleep(name)}):
+            naps[name] = nap
+            gone = gone - {name} | {asleep(name)}
+    return naps
+
+
+def _nap(room: Room, node: str, name: str) -> Sleeper | None:
+    """How an idle on-demand model would sleep, entered in the ledgers; None where it can't, or finds no room."""
+    model, spec = room.observed.models[name], room.spec.models.get(name)
+    if spec is None or model.run is None or not yields(model, spec) or room.observed.demand_for(name).busy:
+        return None
+    nap = sleeper(model, spec)
+    if nap is None or outdated(model.run.spec, spec):
+        return None
+    ledgers = {p: room.ledgers[node, p] for p in nap.asleep if (node, p) in room.ledgers}
+    for pool, ledger in ledgers.items():
+        # It may hold more RAM asleep than awake, and needs that before anybody has left.
+        more = nap.asleep[pool] - ledger.needs({name}).get(name, 0)
+        if more > 0 and not ledger.fits(more):
+            return None
+    for pool, ledger in ledgers.items():
+        ledger.rest(name, nap.asleep[pool])
+    return nap

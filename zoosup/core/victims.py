@@ -1,0 +1,128 @@
+"""Who may leave for one candidate: by now or one day, and the fewest of them that make room.
+
+One kind after the other: those that a switch takes out, idle on-demand models, pinned ones of lower priority, busy
+on-demand models. Knows no sum: whether it fits once some are gone is asked of `fits`.
+"""
+
+from collections.abc import Mapping, Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+
+from zoosup.core import eviction
+from zoosup.core.demand import may_leave_at, yields
+from zoosup.core.room import Room
+from zoosup.core.status import SERVING_PHASES, Model, Phase
+from zoosup.spec.sharing import Strategy
+
+
+def is_down(model: Model) -> bool:
+    """Whether it has to be placed before it can serve: it has no run, or one that sleeps."""
+    return model.run is None or model.phase is Phase.PARKED
+
+
+@dataclass(frozen=True)
+class Victims:
+    """Those who may leave for `model`, as long as the room stays as it is: to be asked anew once it has changed."""
+
+    room: Room
+    model: Model
+
+    @cached_property
+    def kept(self) -> set[str]:
+        """Those that a switch takes out, where they have to serve until the candidate is ready."""
+        overlap = self.room.spec.switch.strategy is Strategy.OVERLAP
+        return self.room.outgoing_for(self.model.name) if overlap else set()
+
+    @cached_property
+    def now(self) -> tuple[str, ...]:
+        """Who may be stopped for it now, dearest last."""
+        return tuple(name for group in self._groups for name in group)
+
+    @cached_property
+    def later(self) -> Mapping[str, float | None]:
+        """On-demand models that may make room for it one day, and when (None: once they are idle or ready)."""
+        now, models = self.room.observed.now, self.room.observed.models
+        found = {n: at for n, at in self._unpinned.items() if at is None or at > now}
+        # Others whose clients have waited longer: they come first, and one day go again.
+        before = (n for n in self.room.wishes.asked if is_down(models[n]) and n != self.model.name)
+        return found | dict.fromkeys(self.room.parking) | dict.fromkeys(before)
+
+    def least(self, fits: eviction.Fits, forced: AbstractSet[str]) -> tuple[str, ...] | None:
+        """A set that makes it fit and of which nobody could be spared; None when not even all of them do.
+
+        No busy model leaves where idle ones suffice, and no pinned one where on-demand ones do. Those who are `forced`
+        leave in any case.
+        """
+        before = tuple(n for n in self.now if n in forced)
+        for group in self._groups:
+            some = tuple(n for n in group if n not in forced)
+            if fits({*before, *some}):
+                chosen = self._least_of(some, _beside(before, fits))
+                return eviction.spare((*before, *chosen), fits, forced)
+            before = (*before, *some)
+        return None
+
+    def _least_of(self, group: tuple[str, ...], fits: eviction.Fits) -> tuple[str, ...]:
+        if all(n in self._unpinned for n in group):
+            return eviction.cheapest([self._candidate(n) for n in group], fits) or ()
+        return eviction.fewest(group, fits)
+
+    def _candidate(self, name: str) -> eviction.Candidate:
+        model, observed = self.room.observed.models[name], self.room.observed
+        run = model.run
+        assert run is not None  # noqa: S101 - only who runs can leave
+        used = observed.demand_for(name).last_used or run.ready_at or observed.now
+        holds = sum(self.room.promised_to(model, run).values())
+        return eviction.Candidate(name, holds, observed.now - used, model.load_time)
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[str, ...], ...]:
+        outgoing = sorted(self.room.outgoing_for(self.model.name) - self.kept)
+        idle, busy = self._displaceable()
+        groups: list[tuple[str, ...]] = []
+        known: set[str] = set()
+        for group in (outgoing, idle, self._lower(), busy):
+            fresh = tuple(n for n in group if n not in known and self._serves(n))
+            known.update(fresh)
+            groups.append(fresh)
+        return tuple(groups)
+
+    def _displaceable(self) -> tuple[list[str], list[str]]:
+        """On-demand models that may make room for it by now: those that nobody uses, and busy ones."""
+        observed, now = self.room.observed, self.room.observed.now
+        ripe = [n for n, at in self._unpinned.items() if at is not None and at <= now]
+        idle = [n for n in ripe if not observed.demand_for(n).busy]
+        return idle, [n for n in ripe if n not in idle]
+
+    def _lower(self) -> list[str]:
+        """Pinned ones that come after it, the last first; only another pinned one is above any."""
+        pinned = self.room.wishes.pinned
+        if self.model.name not in pinned:
+            return []
+        return [n for n in reversed(pinned) if n not in self.room.earlier and n != self.model.name]
+
+    @cached_property
+    def _unpinned(self) -> Mapping[str, float | None]:
+        """On-demand models that run, each with the time from which it may make room for this one."""
+        room = self.room
+        asks = None if self.model.name in room.wishes.resting else self.model.name
+        found: dict[str, float | None] = {}
+        for name, model in room.observed.models.items():
+            spec = room.spec.models.get(name)
+            if spec is None or model.run is None or name == self.model.name or name in room.earlier:
+                continue
+            if yields(model, spec) and self._serves(name):
+                found[name] = may_leave_at(asks, model, room.spec, room.observed)
+        return found
+
+    def _serves(self, name: str) -> bool:
+        """Whether it could be told to leave: one that falls asleep is waited for, and one that wakes stays."""
+        phase, room = self.room.observed.models[name].phase, self.room
+        if name in room.leaving or name in room.parking:
+            return False
+        return phase in SERVING_PHASES or (phase is Phase.PARKED and name not in room.starting)
+
+
+def _beside(firm: tuple[str, ...], fits: eviction.Fits) -> eviction.Fits:
+    """The same question with these gone in any case."""
+    return lambda gone: fits(gone | set(firm))

@@ -1,0 +1,29 @@
+"""Whether the host is as the file says, so that people and scripts can wait for it. Knows no way to get there."""
+
+from zoosup.core import switch as switching
+from zoosup.core.demand import yields
+from zoosup.core.status import NO_DEMAND, Model, Override, Phase, Reason
+from zoosup.runtime.zoo import Zoo
+
+
+def converged(zoo: Zoo) -> bool:
+    """Whether the host is as the file says: every wanted model ready, and nothing alive that nobody wants."""
+    wanted = set(switching.effective(zoo.spec.active, zoo.switch))
+    wanted |= {n for n, m in zoo.models.items() if m.override is Override.START}
+    stopped = {n for n, m in zoo.models.items() if m.override is Override.STOP}
+    by_file = set(zoo.spec.active) <= (wanted - stopped) | stopped
+    as_wanted = all(_as_wanted(zoo, m, wanted=m.name in wanted - stopped) for m in zoo.models.values())
+    return by_file and as_wanted and zoo.applied.error is None
+
+
+def _as_wanted(zoo: Zoo, model: Model, *, wanted: bool) -> bool:
+    spec = zoo.spec.models.get(model.name)
+    if spec is not None and yields(model, spec):
+        # It may be there or not; not so what is on its way, and nobody may be left waiting.
+        settled = model.run is None or model.phase in {Phase.READY, Phase.PARKED}
+        return (
+            settled
+            and not zoo.demand.get(model.name, NO_DEMAND).waiting
+            and (not wanted or model.phase is Phase.READY or model.reason == Reason.EVICTION)
+        )
+    return model.phase is Phase.READY if wanted else model.run is None

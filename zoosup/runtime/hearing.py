@@ -1,0 +1,128 @@
+"""What each message means for the zoo: the one way by which facts, files, wishes and questions come in.
+
+Takes a message in at once and waits for nothing. Knows neither when a turn is due nor what the plan will make of it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+
+from zoosup.core.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
+from zoosup.core.lifecycle import IllegalTransitionError
+from zoosup.core.status import Override
+from zoosup.host.ports import Host
+from zoosup.runtime import snapshot
+from zoosup.runtime.acting import Actor
+from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
+from zoosup.runtime.operations import Operations
+from zoosup.runtime.weighing import holdings
+from zoosup.runtime.zoo import Zoo
+from zoosup.spec.parse import spec_hash
+
+_log = logging.getLogger(__name__)
+
+
+class Hearing:
+    """Takes messages in; whoever asked is answered once a turn has been published after that."""
+
+    def __init__(self, host: Host, zoo: Zoo, actor: Actor, operations: Operations) -> None:
+        self._host = host
+        self._zoo = zoo
+        self._actor = actor
+        self._operations = operations
+        self._answers = deque[asyncio.Future[None]]()
+        self.kept = False
+        """Whether zoosup ends and the models go on."""
+        self.again = False
+        """Whether zoosup is to be executed anew after that."""
+
+    def answer(self) -> None:
+        """What was asked for has been done, and told."""
+        while self._answers:
+            answer = self._answers.popleft()
+            if not answer.done():
+                answer.set_result(None)
+
+    def take(self, message: Message) -> None:
+        """Take one in; a fact that can't be is dropped, and said."""
+        try:
+            match message:
+                case Told():
+                    self._hear(message)
+                case Measured():
+                    self._weigh_in(message.usage)
+                case FileRead():
+                    self._look_at(message)
+                case Asked():
+                    self._grant(message)
+                case Questioned():
+                    self._foretell(message)
+                case Leave():
+                    self._leave(message)
+        except IllegalTransitionError:
+            # The fact is dropped and the next pass sees the world as it is; ending here would orphan every model.
+            _log.exception("internal error: %r was dropped", message)
+
+    def _hear(self, message: Told) -> None:
+        fact = message.fact
+        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | Parked) else None
+        self._zoo.tell(message.model, fact)
+        if found is None:
+            return
+        model, run = found
+        if isinstance(fact, Gone):
+            baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
+            self._zoo.memory.cool_down(message.model, run, baseline, members)
+            self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
+        elif isinstance(fact, Parked):
+            asleep = self._zoo.models[model.name].run
+            if asleep is not None:
+                self._zoo.memory.await_nap(model.name, asleep, self._actor.baseline(run.id))
+        elif isinstance(fact, Stuck):
+            self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
+
+    def _weigh_in(self, usage: Mapping[str, int]) -> None:
+        for model, run in self._zoo.live():
+            if run.id not in usage:
+                continue
+            members = self._host.processes.members(run.id)
+            amounts = holdings(run, usage[run.id], members, self._zoo.memory.readings)
+            self._zoo.tell(model.name, RunMeasured(run.id, amounts, self._host.processes.mapped(run.id)))
+
+    def _look_at(self, message: FileRead) -> None:
+        if message.spec is None:
+            self._zoo.refuse(message.error)
+        elif spec_hash(message.text) == self._zoo.applied.hash:
+            self._zoo.accept()
+        else:
+            self._zoo.take_over(message.spec, message.text)
+        if message.answer is not None:
+            self._answers.append(message.answer)
+
+    def _grant(self, message: Asked) -> None:
+        name = message.model
+        if name in self._zoo.models:
+            self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
+            self._zoo.override(name, Override.STOP if message.verb == "stop" else Override.START)
+            run = self._zoo.models[name].run
+            if message.verb == "restart" and run is not None:
+                self._zoo.tell(name, Recalled(run.id))
+        self._answers.append(message.answer)
+
+    def _foretell(self, message: Questioned) -> None:
+        self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
+        if not message.answer.done():
+            message.answer.set_result(self._zoo.imagine(message.spec, message.path))
+
+    def _leave(self, message: Leave) -> None:
+        if message.keep:
+            self.kept = True
+            self.again = message.again
+            self._zoo.journal.add("Shutdown", None, "Kept", "zoosup ends; the models go on, to be adopted")
+            return
+        if not self._zoo.shutdown:
+            self._zoo.journal.add("Shutdown", None, "Asked", "zoosup ends; every model is stopped")
+        self._zoo.shutdown = True
+        if message.grace is not None:
+            self._operations.hurry(message.grace, [run for _, run in self._zoo.live()])

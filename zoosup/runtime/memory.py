@@ -1,0 +1,150 @@
+"""The memory of one host as it is known: the last readings, what is waited for after a stop, and what is short.
+
+Changes only by the methods here; the journal hears of what people should know. Knows neither models nor who needs what.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from zoosup.core import admission, cooldown, guard
+from zoosup.core.status import Cooldown, Node, Pool, Pressure, Run
+from zoosup.host.ports import PoolReading
+from zoosup.runtime.clock import Clock
+from zoosup.runtime.journal import Journal
+from zoosup.spec.sharing import Budget
+from zoosup.spec.units import describe_size
+
+NEAR = 4
+"""The part of the reserve (one in four) above it within which a pool is watched as if it were short."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """The pools of one host; `budget` is the file's word on all of them."""
+
+    host: str
+    clock: Clock
+    journal: Journal
+    budget: Budget = field(default_factory=Budget)
+    readings: tuple[PoolReading, ...] = ()
+    devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
+    cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
+    pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
+    strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
+
+    def copy(self, journal: Journal) -> "Memory":
+        """A memory of its own in which the same is so."""
+        return replace(
+            self,
+            journal=journal,
+            cooldowns=dict(self.cooldowns),
+            pressures=dict(self.pressures),
+            strained=dict(self.strained),
+        )
+
+    def sample(self, readings: tuple[PoolReading, ...], stalled: float | None) -> bool:
+        """Take in one reading of all pools; whether the GPUs, or their drivers, are others than before.
+
+        Cool-downs keep the samples they need, and pressure is followed. `stalled`: the share of the last second in
+        which everything waited for memory.
+        """
+        self.readings = readings
+        devices = tuple(sorted({r.device for r in readings if r.device}))
+        changed, self.devices = devices != self.devices, devices
+        now = self.clock.now()
+        self.pressures = {
+            pool.id: guard.followed(self.pressures.get(pool.id), pool, now, stalled) for pool in self.pools()
+        }
+        pools = {r.id: r for r in readings}
+        for key, watch in self.cooldowns.items():
+            reading = pools.get(watch.pool)
+            if reading is not None and reading.available is not None and _says_something(reading, watch):
+                at = self.clock.now() if reading.at is None else reading.at
+                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, at, reading.available))
+        return changed
+
+    def cool_down(
+        self, model: str, run: Run, baseline: Mapping[str, int], pids: frozenset[int] = frozenset()
+    ) -> None:
+        """Begin to wait for the memory of a run that is gone and had `pids`; `baseline` is empty after a crash."""
+        for pool, reserved in run.reserved.items():
+            held = min(reserved, run.measured.get(pool, 0))
+            self.cooldowns[pool, run.id] = Cooldown(
+                run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
+            )
+
+    def await_nap(self, model: str, run: Run, baseline: Mapping[str, int]) -> None:
+        """Begin to wait for the memory of a run that has gone to sleep; `baseline` was available before."""
+        if run.nap is None or run.leaving is not None:
+            return
+        for pool, held in run.nap.held.items():
+            back = min(held, run.nap.awake.get(pool, 0)) - run.reserved.get(pool, 0)
+            if back > 0:
+                now = self.clock.now()
+                self.cooldowns[pool, run.id] = Cooldown(run.node, pool, model, now, back, baseline.get(pool))
+
+    def satisfy(self, pools: Iterable[str], successor: str) -> None:
+        """A start was admitted on what is really free: nobody has to wait any longer for what came before it."""
+        for watch in [c for c in self.cooldowns.values() if c.pool in set(pools)]:
+            waited = self.clock.now() - watch.since
+            message = f"{successor} fits {waited:.2f} s after {watch.model} was gone"
+            self.end_cool_down(watch.pool, watch.model, "satisfied", message)
+
+    def end_cool_down(self, pool: str, model: str, outcome: str, message: str) -> None:
+        """The wait is over; the journal hears how."""
+        for key in [k for k, c in self.cooldowns.items() if c.pool == pool and c.model == model]:
+            del self.cooldowns[key]
+        self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
+
+    def note_strains(self, strains: tuple[guard.Strain, ...]) -> None:
+        """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
+        before, self.strained = self.strained, {s.pool.id: s.reason for s in strains}
+        for strain in strains:
+            if strain.victim is not None or before.get(strain.pool.id) != strain.reason:
+                self.journal.add("Pressure", strain.victim, strain.reason, strain.message, strain.figures())
+        for pool in [p for p in self.pools() if p.id in before and p.id not in self.strained]:
+            free = "unknown" if pool.available is None else describe_size(pool.available)
+            self.journal.add(
+                "Pressure", None, "Over", f"{pool.id}: {free} available again", {"pool": pool.id}
+            )
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a pool in which models may live is short, or near enough to be looked at more often."""
+        return any(
+            p.available is not None and p.available < p.reserve + p.reserve // NEAR for p in self.pools()
+        )
+
+    def pools(self) -> tuple[Pool, ...]:
+        """The pools with the file's budgets over the last readings."""
+        return tuple(self._pool(r) for r in self.readings)
+
+    def _pool(self, reading: PoolReading) -> Pool:
+        reserve, budget = admission.bounds(self.budget, reading.id, reading.total, reading.index)
+        return Pool(
+            node=self.host,
+            id=reading.id,
+            kind=reading.kind,
+            name=reading.name,
+            total=reading.total,
+            available=reading.available,
+            budget=budget,
+            reserve=reserve,
+            index=reading.index,
+            unified=reading.unified,
+        )
+
+    def node(self) -> Node:
+        """All of it, as a plan sees it."""
+        return Node(self.host, self.pools(), tuple(self.cooldowns.values()), tuple(self.pressures.values()))
+
+
+def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
+    """Whether it was taken after the run was gone, is not the last one again, and the driver has let go of the run.
+
+    A figure that is read more often than it is made would else agree with itself.
+    """
+    if reading.processes is not None and not watch.pids.isdisjoint(reading.processes):
+        return False
+    latest = watch.samples[-1][0] if watch.samples else watch.since
+    return reading.at is None or reading.at > latest

@@ -1,0 +1,52 @@
+"""What a run died of, as far as others can tell: the kernel that killed it, whoever has its port, its own last words.
+
+Asks the host and decides nothing: what an ending is called after one of our own faults stands in `core.endings`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from zoosup.core.status import Cause, Exit, ExitReason, Reason, Run
+from zoosup.host.ports import Host
+from zoosup.runtime.clock import Clock
+
+LOG_LINES = 40
+"""Lines of a dead model's output that go with the event of its death."""
+
+
+class Postmortem:
+    """Told of each run before it begins and once it is gone, for it compares how many the kernel has killed."""
+
+    def __init__(self, host: Host, clock: Clock, environ: Mapping[str, str]) -> None:
+        self._host = host
+        self._clock = clock
+        self._environ = environ
+        self._oom_kills: dict[str, int | None] = {}
+        self._oom_kills_at_first = host.gauge.oom_kills()  # as good as can be had for adopted runs
+
+    def begin(self, run_id: str) -> None:
+        """The run is about to be spawned."""
+        self._oom_kills[run_id] = self._host.gauge.oom_kills()
+
+    def forget(self, run_id: str) -> None:
+        """The run is gone."""
+        self._oom_kills.pop(run_id, None)
+
+    async def explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
+        """The exit with the last words of the model, and with its port's holder where that is what killed it."""
+        end = replace(end, log=await self._host.logs.tail(model, LOG_LINES))
+        if cause is Cause.CRASHED and end.signal == "SIGKILL" and self._kernel_has_killed(run):
+            return replace(
+                end, reason=ExitReason.OOM_KILLED, message="killed by the kernel for want of memory"
+            )
+        if cause is not Cause.CRASHED or run.ready_at is not None or end.reason is ExitReason.COMPLETED:
+            return end
+        look = await self._host.inspector.inspect(run.spec, self._environ, run.port, self._clock.now())
+        if look.reason is not Reason.PORT:
+            return end
+        return replace(end, reason=ExitReason.PORT_IN_USE, message=look.message)
+
+    def _kernel_has_killed(self, run: Run) -> bool:
+        """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""
+        before, now = self._oom_kills.get(run.id, self._oom_kills_at_first), self._host.gauge.oom_kills()
+        return before is not None and now is not None and now > before
