@@ -296,3 +296,16 @@ def test_one_that_is_found_at_any_stage_of_its_sleep_is_parked_and_keeps_its_boo
     assert (Phase.PARKED, {"ram": 12 * GIB}) == (model.phase, model.run.reserved)
     after = apply(model, Measured("a-1", {"ram": 0})).run.reserved
     assert {"ram": GIB if stage is Stage.ASLEEP else 12 * GIB} == after
+
+
+def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
+    """DESIGN §4: doubling an event changes nothing; and one from before it woke puts nobody back to sleep."""
+    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    parked, woken = Parked("a-1", NOW + 1), Woken("a-1", NOW + 3)
+    model = apply(the(ready()), ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
+    model = apply(model, parked)
+    assert model == apply(model, parked)
+    model = apply(apply(model, WakeBegun("a-1", {"ram": 12 * GIB}, NOW + 2)), woken)
+    assert model == apply(apply(model, parked), woken)
+    model = apply(model, ProbedReady("a-1", NOW + 4))
+    assert model == apply(apply(model, parked), woken)

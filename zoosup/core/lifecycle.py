@@ -112,10 +112,10 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
     StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
     ParkBegun: {_P.READY: frozenset({_P.PARKING})},
-    # An answer may come when it has been told to leave meanwhile.
-    Parked: {_P.PARKING: frozenset({_P.PARKED}), _P.STOPPING: frozenset({_P.STOPPING})},
+    # An answer may come twice, or when it has been told to leave meanwhile.
+    Parked: {**{phase: frozenset({phase}) for phase in LIVE_PHASES}, _P.PARKING: frozenset({_P.PARKED})},
     WakeBegun: {_P.PARKED: frozenset({_P.STARTING})},
-    Woken: {_P.STARTING: frozenset({_P.STARTING}), _P.STOPPING: frozenset({_P.STOPPING})},
+    Woken: {phase: frozenset({phase}) for phase in LIVE_PHASES},
     Forgiven: {
         **{phase: frozenset({phase}) for phase in _P},
         _P.FAILED: frozenset({_P.STOPPED}),
@@ -251,7 +251,7 @@ def _park_begun(model: Model, fact: ParkBegun) -> Model:
 
 def _parked(model: Model, fact: Parked) -> Model:
     run = model.run
-    if run is None or run.nap is None or run.leaving is not None:
+    if run is None or run.nap is None or model.phase is not Phase.PARKING:
         return model
     nap = replace(run.nap, stage=Stage.ASLEEP, since=fact.now)
     return replace(_with_run(model, nap=nap, reserved=_asleep(run, nap)), phase=Phase.PARKED)
@@ -280,7 +280,7 @@ def _wake_begun(model: Model, fact: WakeBegun) -> Model:
 
 def _woken(model: Model, fact: Woken) -> Model:
     run = model.run
-    if run is None or run.nap is None or run.leaving is not None:
+    if run is None or run.nap is None or run.nap.stage is not Stage.WAKING or run.leaving is not None:
         return model
     return _with_run(model, nap=replace(run.nap, stage=Stage.WOKEN, since=fact.now))
 

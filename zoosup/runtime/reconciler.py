@@ -249,7 +249,7 @@ class Reconciler:
             baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
             self._zoo.cool_down(message.model, run, baseline, members)
             self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
-        elif isinstance(fact, Parked):
+        elif isinstance(fact, Parked) and model.phase is Phase.PARKING:
             self._zoo.await_memory_of(model.name, self._actor.baseline(run.id))
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
