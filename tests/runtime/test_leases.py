@@ -335,6 +335,14 @@ async def test_who_has_waited_for_the_queue_timeout_is_refused(host, zoo):
     assert "within 20s (gateway.queue_timeout): a is starting" in client.refusal.message
 
 
+async def test_a_request_for_an_active_model_that_another_active_one_keeps_out_displaces_it(host, zoo):
+    """Both rest and don't fit beside each other: the sum that keeps the second out is none for a client of its."""
+    await put(zoo, host, text("[a, b]", a="", b=""))
+    await zoo.until("a", "ready")
+    assert ("pending", "ExceedsBudget") == (zoo.phase("b"), zoo.zoo.models["b"].reason)
+    assert "granted" == await Client(zoo, "b").answered(within=20)
+
+
 async def test_who_waits_in_vain_for_memory_that_strangers_hold_is_told_the_sum(host, zoo):
     host.foreign = 29 * GIB
     await put(zoo, host, text(a="", extra="gateway: {queue_timeout: 20s}"))
