@@ -309,3 +309,13 @@ def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
     assert model == apply(apply(model, parked), woken)
     model = apply(model, ProbedReady("a-1", NOW + 4))
     assert model == apply(apply(model, parked), woken)
+
+
+@pytest.mark.parametrize(("certain", "booked"), [(True, 1), (False, 12)])
+def test_what_it_held_awake_is_not_what_it_holds_asleep_where_nobody_can_measure_it(certain, booked):
+    """Else it would be credited, when it wakes, with memory that others have been given since."""
+    model = the(ready())
+    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain, NOW, held=model.run.measured)
+    model = apply(model, ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
+    model = apply(model, Parked("a-1", NOW + 1))
+    assert ({}, {"ram": booked * GIB}) == (model.run.measured, model.run.reserved)

@@ -343,6 +343,23 @@ async def test_a_request_for_an_active_model_that_another_active_one_keeps_out_d
     assert "granted" == await Client(zoo, "b").answered(within=20)
 
 
+async def test_clients_that_go_while_they_are_granted_cost_the_one_before_them_nothing(host, zoo):
+    """Each gives its lease back in the middle of the grant, which is the end of another's."""
+
+    class Gone(Client):
+        def granted(self, lease):
+            super().granted(lease)
+            lease.release()
+
+    await put(zoo, host, text(a="max_inflight: 1"))
+    first = Client(zoo, "a")
+    await first.answered()
+    gone = [Gone(zoo, "a") for _ in range(3)]
+    first.lease.release()
+    assert all(client.lease is not None for client in gone)
+    assert not zoo.reconciler.leases.demand()["a"].busy
+
+
 async def test_who_waits_in_vain_for_memory_that_strangers_hold_is_told_the_sum(host, zoo):
     host.foreign = 29 * GIB
     await put(zoo, host, text(a="", extra="gateway: {queue_timeout: 20s}"))

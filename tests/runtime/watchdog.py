@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
-from zoosup.core.status import Cause, Model, Override, Phase, Run
+from zoosup.core.status import Cause, Model, Override, Phase, Run, Stage
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
 from zoosup.runtime.zoo import Zoo
@@ -107,7 +107,8 @@ class Watchdog:
             if model.name == name:
                 need -= host.held(process) if process is not None else 0  # it wakes, and holds a part already
             elif process is None or (process.gone is None and run.leaving is None):
-                promised += max(0, reserved[model.name] - (host.held(process) if process is not None else 0))
+                owed = run.nap.asleep["ram"] if is_asleep(run) else reserved[model.name]
+                promised += max(0, owed - (host.held(process) if process is not None else 0))
         spare = host.available() - promised - reserve
         self.check(need <= spare, f"M: {name} needs {need / GIB:.1f} GiB, {spare / GIB:.2f} are to be had")
 
@@ -265,6 +266,11 @@ def pinned(zoo: Zoo, name: str) -> bool:
     spec, model = zoo.spec.models.get(name), zoo.models[name]
     by_file = name in zoo.spec.active and spec is not None and not spec.on_demand
     return model.override is not Override.STOP and (by_file or model.override is Override.START)
+
+
+def is_asleep(run: Run) -> bool:
+    """Whether it holds what it ever will until it is woken, as the file has it."""
+    return run.nap is not None and run.nap.stage is Stage.ASLEEP and run.nap.certain
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:

@@ -254,7 +254,10 @@ def _parked(model: Model, fact: Parked) -> Model:
     if run is None or run.nap is None or model.phase is not Phase.PARKING:
         return model
     nap = replace(run.nap, stage=Stage.ASLEEP, since=fact.now)
-    return replace(_with_run(model, nap=nap, reserved=_asleep(run, nap)), phase=Phase.PARKED)
+    if run.measured is nap.held:
+        run = replace(run, measured={})  # nobody has looked since: what it held awake others may be given now
+    fell = replace(run, nap=nap, reserved=_asleep(run, nap))
+    return replace(model, run=fell, phase=Phase.PARKED)
 
 
 def _asleep(run: Run, nap: Nap) -> Mapping[str, int]:

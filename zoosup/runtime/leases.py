@@ -159,7 +159,8 @@ class Leases:
         line.last_used = self._zoo.clock.now()
         if line.queue:
             self._serve(lease.model, line)
-        if not held:
+        # Whoever was served may have gone in the middle of it: then this has been done for them.
+        if not held and line.held.get(lease.run_id) is held:
             del line.held[lease.run_id]
             quiet = self._quiet.get(lease.run_id)
             if quiet is not None:
