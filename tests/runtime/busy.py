@@ -69,7 +69,7 @@ rules = st.fixed_dictionaries(
     }
 ).map(lambda found: tuple(found.items()))
 open_ones = st.builds(
-    lambda one, **fields: replace(one, **fields),
+    replace,
     ones,
     on_demand=st.sampled_from([True, True, True, False]),
     idle=st.sampled_from(["0s", "5s", "20s"]),
@@ -93,7 +93,7 @@ calls = st.builds(
     quits=st.sampled_from(["", "", "", "queue", "tick", "grant", "soon", "fault"]),
 )
 sleepers = st.builds(
-    lambda temper, **fields: replace(temper, **fields),
+    replace,
     tempers,
     asleep=st.sampled_from([0.1, 0.1, 0.6, 1.0]),
     naps=st.sampled_from(["ok", "ok", "ok", "insomniac", "oversleeps", "hangs"]),
@@ -124,7 +124,13 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
         [(Call(name, 3, 40.0), 3.0), (Crash(name), 0.0), (Call(name), 3.0)],
         [(Call(name, 1, 40.0), 3.0), (Sick(name, sick=True), 0.0), (Call(name), 8.0)],
         [(Call(name, 3, 0.3), 0.3), (HangUp(0), 0.0), (HangUp(0), 0.0), (HangUp(0), 3.0)],
-        [(Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 4.0), (Call(name), 0.3), (Kill(1, 0.5), 3.0)],
+        [
+            (Rewrite(nappers), 0.3),
+            (Call(name), 4.0),
+            (Call(other), 4.0),
+            (Call(name), 0.3),
+            (Kill(1, 0.5), 3.0),
+        ],
         [(Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 0.0), (Call(name), 3.0)],
         [(Become(name, sleepless), 0.0), (Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 8.0)],
         [(EditOne(name, narrow), 0.3), (Call(name, 3, 2.0), 3.0), (HangUp(1), 0.0), (Call(name, 3), 3.0)],

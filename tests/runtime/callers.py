@@ -215,7 +215,9 @@ class Callers:
         self.check(model.override is not Override.STOP, f"{caller} is served, and {name} was stopped by hand")
         self.check((lease.run_id, lease.port) == (run.id, run.port), f"{caller} is sent to another run")
         users = len(self.using(run.id)) + 1
-        self.check(not spec.max_inflight or users <= spec.max_inflight, f"{caller} is number {users} of {name}")
+        self.check(
+            not spec.max_inflight or users <= spec.max_inflight, f"{caller} is number {users} of {name}"
+        )
         process = next((p for p in self.host.processes if p.run_id == run.id), None)
         gone = process.ended if process is not None else 0.0
         late = LATE if caller.reign.hint.lost else 0.001
@@ -252,7 +254,7 @@ class Callers:
         if found is None or leaving is None:
             self.check(False, f"{caller} is cut off from a run that was not told to leave")
             return
-        if caller.reign.hurried or leaving.cause in AT_ONCE or found[1].exit is not None:
+        if caller.reign.hurried or leaving.cause in AT_ONCE or leaving.at_once or found[1].exit is not None:
             return
         spec = caller.reign.zoo.spec.models.get(caller.model, found[1].spec)
         grace = min(spec.stop.grace, self._drains.get(found[1].id, float("inf")))

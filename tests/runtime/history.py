@@ -338,8 +338,11 @@ class History:
         stays = [n for n in zoo.spec.models if n != name and pinned(zoo, n)]
         declared = [zoo.spec.models[n] for n in (*stays, name)]
         ports = [each.port for each in zoo.spec.models.values() if each.port != "auto"]
-        if model.run is not None or model.phase is Phase.FAILED or name in self.watchdog.stopped_by_hand or any(
-            isinstance(each.memory, str) for each in declared
+        if (
+            model.run is not None
+            or model.phase is Phase.FAILED
+            or name in self.watchdog.stopped_by_hand
+            or any(isinstance(each.memory, str) for each in declared)
         ):
             return None
         if need_of(spec) > min(pool.budget, pool.total - pool.reserve):
@@ -348,9 +351,10 @@ class History:
         open_to_all = len(ports) < 2 and not isinstance(spec.port, int)
         patient = rules(zoo.spec).queue_timeout >= TURN and rules(zoo.spec).max_queue > 0
         settled = zoo.switch is None or zoo.switch.outcome is SwitchOutcome.DONE
-        runs = [zoo.models[n].run for n in stays]
-        more = sum(max(0, r.reserved["ram"] - need_of(zoo.spec.models[n])) for n, r in zip(stays, runs) if r)
-        alone = sum(need_of(each) for each in declared) + more <= most
+        grown = [
+            r.reserved["ram"] - need_of(zoo.spec.models[m.name]) for m, r in zoo.live() if m.name in stays
+        ]
+        alone = sum(need_of(each) for each in declared) + sum(max(0, more) for more in grown) <= most
         return True if open_to_all and patient and settled and alone else None
 
     async def nothing_more_happens(self, why: str) -> None:

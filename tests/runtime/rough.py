@@ -35,9 +35,9 @@ class Temper:
     stop: float = 0.2  # seconds from the signal until it is gone; 1000: it ignores the signal
     stuck: bool = False  # SIGKILL does not end it
     remains: bool = False  # a child outlives the leader's own end
-    release: float = 0.3  # seconds until the memory is back after the last member has gone, or it has gone to sleep
+    release: float = 0.3  # seconds until the memory is back after the last member has gone, or fallen asleep
     asleep: float = 0.1  # the share of what it holds that it goes on holding asleep
-    naps: str = "ok"  # ok | insomniac (refuses to sleep) | oversleeps (refuses to wake) | hangs (answers neither)
+    naps: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake) | hangs (answers neither)
 
 
 @dataclass
@@ -392,5 +392,12 @@ class RoughHost:
 def mended(temper: Temper) -> Temper:
     """The same model once its faults are over."""
     return replace(
-        temper, spawn=0.002, load=1.0, holds=min(temper.holds, 1.0), start="ok", stop=0.2, stuck=False, naps="ok"
+        temper,
+        spawn=0.002,
+        load=1.0,
+        holds=min(temper.holds, 1.0),
+        start="ok",
+        stop=0.2,
+        stuck=False,
+        naps="ok",
     )

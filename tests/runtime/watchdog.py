@@ -144,7 +144,9 @@ class Watchdog:
             stays = 0 if pinned(zoo, winner) else sum(held_for(reign, m, r) for m, r in self._pinned(reign))
             fits = need + stays <= min(pool.budget, pool.total - pool.reserve)
             self.check(fits, f"19: {name} leaves for {winner}, which can never fit")
-            self.check(not pinned(zoo, name) or pinned(zoo, winner), f"{name} is pinned, and leaves for {winner}")
+            self.check(
+                not pinned(zoo, name) or pinned(zoo, winner), f"{name} is pinned, and leaves for {winner}"
+            )
 
     def _pinned(self, reign: Reign) -> list[tuple[Model, Run]]:
         """The live ones that no request may displace."""
