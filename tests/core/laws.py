@@ -5,11 +5,12 @@ Written from the contract, not from the code; what it shares with the code are t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.core import demand_laws
+from tests.core import demand_laws, pressure_laws
 from tests.core.zoo import a_model
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
 from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
 from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 GUESS = 8 * 2**30
 MADE_ROOM = "makes room for "
+ASLEEP = " asleep"
 ROUNDING = 16  # bytes: a credit is rounded for each model
 
 
@@ -46,7 +48,8 @@ def plan_is_lawful(world: World, observed: Observed, decided: Plan) -> None:
     demand_laws.the_order_is_lawful(world, observed, decided)
     demand_laws.who_is_forgotten(world, observed, decided)
     demand_laws.inflight_is_true(world, observed)
-    told = {a.model for a in decided.actions if isinstance(a, Drain | Stop)}
+    pressure_laws.who_goes_for_the_host(world, observed, decided)
+    told = {a.model for a in decided.actions if isinstance(a, Drain | Stop | Kill)}
     demand_laws.idle_ones_go(world, observed, decided, told, set(outgoing(decided)))
 
 
@@ -55,6 +58,12 @@ def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) 
     match action:
         case Start():
             _start_is_lawful(world, observed, decided, action)
+        case Park():
+            _park_is_lawful(world, observed, decided, action)
+        case Wake():
+            _wake_is_lawful(world, observed, decided, action)
+        case Kill():
+            pressure_laws.kill_is_lawful(world, observed, action)
         case Drain() | Stop():
             assert model is not None, f"5: {action} for a model that nobody knows"
             assert model.run is not None, f"5: {action} for a model without a run"
@@ -62,7 +71,8 @@ def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) 
             _stop_is_lawful(world, observed, decided, action)
         case Hold():
             assert model is not None
-            assert model.run is None, f"{action} of a model that lives"
+            parked = model.phase is Phase.PARKED and action.phase is Phase.PARKED
+            assert model.run is None or parked, f"{action} of a model that lives"
         case Inspect():
             assert action.model in world.spec.models
         case EndCooldown():
@@ -89,6 +99,38 @@ def _start_is_lawful(world: World, observed: Observed, decided: Plan, action: St
         assert len(watch.samples) > 1, "a start before two samples have agreed"
 
 
+def _park_is_lawful(world: World, observed: Observed, decided: Plan, action: Park) -> None:
+    """Only an idle one that could be displaced is put to sleep, and never beyond what there is room for."""
+    model = world.models[action.model]
+    assert model.run is not None, f"{action} of a model without a run"
+    assert (model.phase, model.run.id) == (Phase.READY, action.run_id), (
+        f"{action} of one that is {model.phase}"
+    )
+    assert model.run.leaving is None, f"{action} of one that leaves"
+    assert not world.shutdown, "a sleep while zoosup ends"
+    assert demand_laws.unpinned(world, action.model), f"{action} of a pinned model"
+    assert not observed.demand_for(action.model).busy, f"{action} of one that is used"
+    assert world.spec.models[action.model].park is not None, f"{action}, and the file doesn't say how"
+    assert action.message.startswith(MADE_ROOM), f"{action} for nobody"
+
+
+def _wake_is_lawful(world: World, observed: Observed, decided: Plan, action: Wake) -> None:
+    model = world.models[action.model]
+    assert model.run is not None, f"{action} of a model without a run"
+    assert (model.phase, model.run.id) == (Phase.PARKED, action.run_id), (
+        f"{action} of one that is {model.phase}"
+    )
+    assert model.run.leaving is None, f"{action} of one that leaves"
+    assert not world.shutdown, "12: a wake-up while zoosup ends"
+    assert model.override is not Override.STOP, "12: a wake-up of what a person has stopped"
+    listed = model.name in demand_laws.active(world, decided)
+    asked = demand_laws.asks(world, observed, model.name)
+    assert listed or asked or model.override is Override.START, "12: nobody wants it"
+    assert world.readable, "a wake-up on memory that can't be read"
+    assert process_fields(model.run.spec) == process_fields(world.spec.models[model.name]), "it is another's"
+    assert action.need["ram"] >= need_of(world.spec.models[model.name]), f"{action} for less than it needs"
+
+
 def assert_looked_at(world: World, model: Model) -> None:
     """Nothing is started or stopped on the word of an old look, or of one that found something amiss."""
     look = model.preflight
@@ -102,18 +144,21 @@ def assert_looked_at(world: World, model: Model) -> None:
 def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> None:
     """2, and (M) by the truth: what is started fits beside all that lives and all that is promised."""
     starts = [a for a in decided.actions if isinstance(a, Start)]
-    if not starts:
+    waking = {a.model: a.need["ram"] for a in decided.actions if isinstance(a, Wake)}
+    if not starts and not waking:
         return
+    pressure_laws.nothing_starts(world)
     pool = observed.nodes[0].pools[0]
     loading = {m.name for m in observed.models.values() if m.phase is Phase.STARTING} | {
-        a.model for a in starts
+        a.model for a in decided.actions if isinstance(a, Start | Wake)
     }
     guesses = [n for n in loading if isinstance(world.spec.models.get(n, a_model()).memory, str)]
     assert not guesses or len(loading) == 1, f"{guesses} are guesses and don't load alone: {loading}"
-    new = sum(a.need["ram"] for a in starts)
+    asleep = {n: world.models[n].run.reserved["ram"] for n in waking}
+    new = sum(a.need["ram"] for a in starts) + sum(max(waking[n], asleep[n]) for n in waking)
     for action in starts:
         assert action.need["ram"] == need_of(world.spec.models[action.model])
-    live = [m for m in observed.models.values() if m.run is not None]
+    live = [m for m in observed.models.values() if m.run is not None and m.name not in waking]
     reserved = sum(held_for(world.spec, m, m.run) for m in live)
     assert reserved + new <= pool.budget, (
         f"2: {reserved} are reserved, {new} are started, budget {pool.budget}"
@@ -123,7 +168,9 @@ def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> Non
         if model.run.leaving is None:
             process = world.process(model.run.id)
             promised += max(0, held_for(world.spec, model, model.run) - process.held(world.now))
-    spare = world.free() - promised - pool.reserve
+    # Who wakes holds a part of it already.
+    there = sum(world.process(world.models[n].run.id).held(world.now) for n in waking)
+    spare = world.free() + there - promised - pool.reserve
     assert new <= spare, f"{new} are started where {spare} are free"
 
 
@@ -139,8 +186,11 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
     cause, kept = action.cause, model.name not in decided.wanted
     if cause is Cause.SPEC_CHANGED:
         assert spec is not None
-        assert process_fields(run.spec) != process_fields(spec), "8: a live edit has cost a process"
-        if not kept:
+        sleeps = model.phase is Phase.PARKED
+        cannot_wake = sleeps and spec.park is None
+        changed = process_fields(run.spec) != process_fields(spec)
+        assert changed or cannot_wake, "8: a live edit has cost a process"
+        if not kept and not sleeps:
             assert_looked_at(world, model)
     if cause is Cause.NOT_WANTED:
         assert kept
@@ -152,7 +202,8 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
         Cause.STOPPED_BY_HAND: model.override is Override.STOP,
         Cause.RESTARTED_BY_HAND: run.recalled,
         Cause.STARTUP_DEADLINE: run.ready_at is None
-        and (not spec or world.now >= run.booked_at + spec.ready.deadline),
+        and (not spec or world.now >= run.booked_at + spec.ready.deadline or bool(run.nap and run.sick)),
+        Cause.PRESSURE: action.model in {s.victim for s in decided.strains},
         Cause.LIVENESS_FAILED: bool(run.sick),
         Cause.MADE_ROOM: action.message.startswith(MADE_ROOM),
         Cause.IDLE: kept and idle is not None and world.now >= idle,
@@ -160,7 +211,11 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
     }
     assert allowed.get(cause, True), f"{action} without cause"
     answering = observed.demand_for(model.name).inflight and model.phase is not Phase.STARTING
-    if answering and cause is not Cause.LIVENESS_FAILED:
+    if (
+        answering
+        and cause is not Cause.LIVENESS_FAILED
+        and not (cause is Cause.PRESSURE and pressure_laws.is_hard(world))
+    ):
         assert isinstance(action, Drain), f"{action} cuts what is being answered"
 
 
@@ -180,6 +235,7 @@ def outgoing(decided: Plan) -> tuple[str, ...]:
 def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: Plan) -> None:
     """19: who leaves for another leaves for one that can run then, and could not have been spared."""
     gone = {m.name for m in observed.models.values() if m.run is not None and m.run.leaving is not None}
+    gone |= {asleep(m.name) for m in observed.models.values() if m.phase is Phase.PARKING and not m.run.sick}
     for winner, victims in _departures(observed, decided):
         if not winner:
             gone |= victims
@@ -196,24 +252,28 @@ def _departures(observed: Observed, decided: Plan) -> list[tuple[str, set[str]]]
     """Who is told to leave, and for whom (nobody: for reasons of their own), in the order of the plan."""
     told: list[tuple[str, set[str]]] = []
     for action in decided.actions:
-        if isinstance(action, Drain | Stop) and observed.models[action.model].run.leaving is None:
-            made_room = action.cause is Cause.MADE_ROOM
+        if isinstance(action, Park) or (
+            isinstance(action, Drain | Stop | Kill) and observed.models[action.model].run.leaving is None
+        ):
+            sleepless = observed.models[action.model].phase is Phase.PARKING
+            made_room = isinstance(action, Park) or (action.cause is Cause.MADE_ROOM and not sleepless)
             winner = action.message.removeprefix(MADE_ROOM) if made_room else ""
             if not told or told[-1][0] != winner:
                 told.append((winner, set()))
-            told[-1][1].add(action.model)
+            told[-1][1].add(asleep(action.model) if isinstance(action, Park) else action.model)
     return told
 
 
 def _may_be_evicted(world: World, observed: Observed, decided: Plan, winner: str, victims: set[str]) -> None:
     model, wanted, switch = world.models[winner], decided.wanted, decided.switch
-    assert model.run is None
-    assert model.backoff.until <= world.now
-    assert_looked_at(world, model)
+    assert model.run is None or model.phase is Phase.PARKED
+    if model.run is None:
+        assert model.backoff.until <= world.now
+        assert_looked_at(world, model)
     comes = switch is not None and winner in switch.incoming
     overlap = world.spec.switch.strategy is Strategy.OVERLAP
     pinned = not demand_laws.unpinned(world, winner)
-    for victim in victims:
+    for victim in (v.removesuffix(ASLEEP) for v in victims):
         later = victim in wanted and wanted.index(victim) > wanted.index(winner)
         replaced = comes and not overlap and victim in outgoing(decided) and victim not in wanted
         if replaced:
@@ -245,18 +305,59 @@ def fits_without(world: World, observed: Observed, decided: Plan, winner: str, w
     pool = observed.nodes[0].pools[0]
     if pool.available is None:
         return False
-    need = need_of(world.spec.models[winner])
+    need = awake_of(world, observed, winner)
     earlier = decided.wanted[: decided.wanted.index(winner)]
+    if observed.models[winner].run is not None:
+        without = without | {winner}  # what it holds asleep is its own
     promised_anew = sum(
         need_of(world.spec.models[n]) for n in earlier if _is_promised(world, observed, decided, n)
     )
-    live = [(m, held_for(world.spec, m, m.run)) for m in observed.models.values() if m.run is not None]
+    live = [
+        (
+            m,
+            awake_of(world, observed, m.name)
+            if _is_roused(decided, earlier, m)
+            else held_for(world.spec, m, m.run),
+        )
+        for m in observed.models.values()
+        if m.run is not None
+    ]
+    naps = {m.name: sleep_of(m, decided) for m, _ in live if asleep(m.name) in without}
     stay = [(m, e) for m, e in live if m.name not in without]
     credit = sum(0.95 * min(e, m.run.measured.get("ram", 0)) for m, e in live if m.name in without)
+    credit += sum(
+        0.95 * max(0, min(e, m.run.measured.get("ram", 0)) - naps[m.name]) for m, e in stay if m.name in naps
+    )
+    stay = [(m, naps.get(m.name, e)) for m, e in stay]
     promised = sum(max(0, e - m.run.measured.get("ram", 0)) for m, e in stay)
     within = sum(e for _, e in stay) + promised_anew + need <= pool.budget
     free = pool.available + credit - promised - promised_anew - pool.reserve
     return within and need <= free + ROUNDING
+
+
+def asleep(name: str) -> str:
+    """What a set of those who leave calls one that only goes to sleep."""
+    return name + ASLEEP
+
+
+def sleep_of(model: Model, decided: Plan) -> int:
+    """What one that goes to sleep, or is about to, is taken to hold then."""
+    told = [a.asleep["ram"] for a in decided.actions if isinstance(a, Park) and a.model == model.name]
+    return told[0] if told else model.run.nap.asleep["ram"]
+
+
+def awake_of(world: World, observed: Observed, name: str) -> int:
+    """What it needs to serve; of one that sleeps no less than it holds."""
+    run, spec = observed.models[name].run, world.spec.models[name]
+    if run is None or run.nap is None:
+        return need_of(spec)
+    need = run.nap.awake["ram"] if isinstance(spec.memory, str) else need_of(spec)
+    return max(need, run.reserved["ram"])
+
+
+def _is_roused(decided: Plan, earlier: Sequence[str], model: Model) -> bool:
+    """Whether room is kept for one that sleeps to be awake in."""
+    return model.phase is Phase.PARKED and model.name in earlier and model.name in decided.verdicts
 
 
 def _is_promised(world: World, observed: Observed, decided: Plan, name: str) -> bool:
@@ -291,6 +392,8 @@ def _kept_for(world: World, observed: Observed, decided: Plan, name: str) -> int
     model = observed.models.get(name)
     if model is None or (model.run is None and name not in decided.wanted):
         return 0
+    if _is_roused(decided, decided.wanted, model):
+        return awake_of(world, observed, name)
     if model.run is not None:
         return held_for(world.spec, model, model.run)
     return 0 if decided.verdicts[name].outcome == "refused" else need_of(world.spec.models[name])
@@ -298,7 +401,9 @@ def _kept_for(world: World, observed: Observed, decided: Plan, name: str) -> int
 
 def _every_wait_has_a_reason(world: World, decided: Plan) -> None:
     for name in decided.wanted:
-        if world.models[name].run is None:
+        told = {a.model for a in decided.actions if isinstance(a, Drain | Stop | Kill)}
+        sleeps = world.models[name].phase is Phase.PARKED and name not in told
+        if world.models[name].run is None or sleeps:
             verdict = decided.verdicts.get(name)
             assert verdict is not None, f"{name} waits and nobody says why"
             assert verdict.message, f"{name} waits for {verdict.reason} and nobody says what is short"
@@ -315,6 +420,8 @@ def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
     What it holds counts in any case.
     """
     now = spec.models.get(model.name)
+    if run.nap is not None:
+        return run.reserved["ram"]
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
     if isinstance(now.memory, str):
@@ -328,11 +435,13 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 
 def settled(world: World) -> None:
     """9: every model is ready, stopped, failed or pending, and says why."""
-    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING}
+    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING, Phase.PARKED}
     lasting = {Reason.EXCEEDS_BUDGET, Reason.MEMORY, Reason.PORT}
     for model in world.models.values():
         assert model.phase in resting, f"{model.name} is {model.phase} ({model.reason}) for ever"
         if model.phase is Phase.PENDING:
             assert model.reason in lasting, f"{model.name} waits for {model.reason} for ever"
+        if model.phase is Phase.PARKED:
+            assert model.reason in lasting | {Cause.MADE_ROOM}, f"{model.name} sleeps for {model.reason}"
         if model.phase is not Phase.READY:
             assert model.reason, f"{model.name} is {model.phase} and nobody says why"

@@ -22,6 +22,7 @@ from tests.core.zoo import (
     resting,
     served,
     starting,
+    unseen,
     waits,
     why,
 )
@@ -52,6 +53,12 @@ def test_eviction_parks_before_it_stops():
     assert ["park a", "hold b pending WaitingForEviction"] == acts(spec, host)
     park = next(a for a in decide(spec, host).actions if isinstance(a, Park))
     assert Park("a", "a-1", {"ram": GIB}, certain=True, message="makes room for b") == park
+
+
+def test_nobody_goes_to_sleep_on_the_word_of_an_old_look():
+    spec = zoo(a=sleepy(), b=on_demand())
+    host = a_host(spec, a=ready(), b=unseen(NOW - 60), demand={"a": idle(20), "b": waits()})
+    assert ["inspect b", "hold b pending Checking"] == acts(spec, host)
 
 
 def test_one_whose_sleep_would_not_make_room_is_stopped():

@@ -239,7 +239,8 @@ class Callers:
         elif refusal.code == Code.INSUFFICIENT_MEMORY and refusal.final and spec is not None:
             models = zoo.spec.models
             certain = all(not isinstance(m.memory, str) for m in models.values())
-            others = sum(need_of(models[n]) for n in models if n != name)
+            held = {m.name: run.reserved["ram"] for m, run in zoo.live()}
+            others = sum(max(need_of(models[n]), held.get(n, 0)) for n in models if n != name)
             pool = zoo.pools()[0]
             most = min(pool.budget, pool.total - pool.reserve) - others
             live = {m.name for m, _ in zoo.live()}

@@ -334,8 +334,8 @@ class _Pass:
             self._hold(model, Phase.PENDING, best.verdict)
         elif best.start and (pressed := self._under_pressure(best)) is not None:
             self._wait(model, spec, pressed, answer=best)
-        elif (best.start or best.evict) and self._stale(model):
-            # Its files may be gone since they were looked at: nothing is spawned or stopped on the word of an old look.
+        elif (best.start or best.evict or best.park) and self._stale(model):
+            # Its files may be gone since they were looked at: nobody is spawned, stopped or put to sleep for an old look.
             self._inspect(model, spec)
             self._wait(model, spec, _CHECKING, answer=best)
         elif best.start:
