@@ -5,17 +5,18 @@ Written from the contract, not from the code; what it shares with the code are t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tests.core import demand_laws, pressure_laws
 from tests.core.zoo import a_model
 from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.plan import PREFLIGHT_FRESH, Plan, plan
-from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
+from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, Stage, SwitchOutcome
 from zoosup.spec.models import ModelSpec, Strategy, ZooSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.core.world import World
 
 GUESS = 8 * 2**30
@@ -166,12 +167,19 @@ def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> Non
     promised = 0
     for model in live:
         if model.run.leaving is None:
-            process = world.process(model.run.id)
-            promised += max(0, held_for(world.spec, model, model.run) - process.held(world.now))
+            held = world.process(model.run.id).held(world.now)
+            promised += max(0, _still_to_come(world, model, model.run) - held)
     # Who wakes holds a part of it already.
     there = sum(world.process(world.models[n].run.id).held(world.now) for n in waking)
     spare = world.free() + there - promised - pool.reserve
     assert new <= spare, f"{new} are started where {spare} are free"
+
+
+def _still_to_come(world: World, model: Model, run: Run) -> int:
+    """What a run may yet take. One that sleeps takes nothing before it is woken but what the file says."""
+    if run.nap is None or run.nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
+        return held_for(world.spec, model, run)
+    return run.nap.asleep["ram"] if run.nap.certain else 0
 
 
 def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Drain | Stop) -> None:

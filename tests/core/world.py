@@ -241,7 +241,11 @@ class World:
             return
         self.models[name] = apply(self.models[name], fact)
         self.told.append((name, fact))
-        if self.doubled and hasattr(fact, "run_id") and not isinstance(fact, DrainBegun):
+        if (
+            self.doubled
+            and hasattr(fact, "run_id")
+            and not isinstance(fact, DrainBegun | ParkBegun | WakeBegun)
+        ):
             self.models[name] = apply(self.models[name], fact)
         laws.books_match_the_truth(self, name)
 

@@ -335,7 +335,7 @@ class _Pass:
         elif best.start and (pressed := self._under_pressure(best)) is not None:
             self._wait(model, spec, pressed, answer=best)
         elif (best.start or best.evict or best.park) and self._stale(model):
-            # Its files may be gone since they were looked at: nobody is spawned, stopped or put to sleep for an old look.
+            # Its files may be gone since they were looked at: nothing is begun, and nobody sent away, on an old word.
             self._inspect(model, spec)
             self._wait(model, spec, _CHECKING, answer=best)
         elif best.start:
