@@ -67,7 +67,7 @@ class Desk:
         return [c for c in self.clients if c.answering and c.run_id == run_id]
 
     def demand(self, models: Mapping[str, Model]) -> dict[str, Demand]:
-        asked = dict.fromkeys(c.model for c in self.clients)
+        asked = dict.fromkeys([*self.last_used, *(c.model for c in self.clients)])
         return {name: self._demand(name, models.get(name)) for name in asked}
 
     def _demand(self, name: str, model: Model | None) -> Demand:

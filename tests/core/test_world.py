@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -329,7 +330,9 @@ class Zoo(RuleBasedStateMachine):
         assert {c.how for c in self.world.desk.clients} <= ENDINGS
 
 
-TestZoo = Zoo.TestCase
+TestZoo = pytest.mark.timeout(3600)(
+    Zoo.TestCase
+)  # a failing life is made as short as can be before it is shown
 TestZoo.settings = settings(
     max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "120")),
     stateful_step_count=30,
