@@ -253,7 +253,28 @@ def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: 
         for spared in victims - forced_out(world, observed, decided, winner):
             enough = fits_without(world, observed, decided, winner, (gone | victims) - {spared})
             assert not enough, f"19: {spared} leaves for {winner}, which fits without that"
+        _used_ones_are_spared(world, observed, decided, winner, gone, victims)
         gone |= victims
+
+
+def _used_ones_are_spared(
+    world: World, observed: Observed, decided: Plan, winner: str, gone: set[str], victims: set[str]
+) -> None:
+    """For clients no used model leaves where those that nobody uses would do."""
+    if not demand_laws.asks(world, observed, winner):
+        return
+    used = {v for v in victims if observed.demand_for(v).busy} - forced_out(world, observed, decided, winner)
+    idle = {
+        m.name
+        for m in observed.models.values()
+        if m.phase in {Phase.READY, Phase.UNREADY, Phase.PARKED}
+        and m.run.leaving is None
+        and m.name != winner
+        if demand_laws.unpinned(world, m.name) and not observed.demand_for(m.name).busy
+        if demand_laws.may_displace(world, observed, winner, m.name)
+    }
+    enough = used and fits_without(world, observed, decided, winner, gone | idle)
+    assert not enough, f"{used} are used and leave for {winner}, and {idle} would do"
 
 
 def _departures(observed: Observed, decided: Plan) -> list[tuple[str, set[str]]]:

@@ -73,6 +73,11 @@ def test_a_busy_model_is_not_put_to_sleep():
     assert ["drain a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
 
 
+def test_a_pinned_model_of_lower_priority_is_stopped_not_put_to_sleep():
+    spec = zoo(["b", "a"], a=a_model("12GiB", park=RULES), b=a_model("12GiB"))
+    assert ["stop a MadeRoom"] == acts(spec, a_host(spec, a=ready()))[:1]
+
+
 def test_one_that_still_loads_is_stopped():
     spec = zoo(["a"], a=sleepy(), b=on_demand())
     host = a_host(spec, a=starting(), demand={"b": waits()})

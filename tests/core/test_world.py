@@ -149,11 +149,12 @@ class Zoo(RuleBasedStateMachine):
         gap=pauses,
         hold=holds,
         park=st.sampled_from([None, SLEEPS, SLEEPS | {"holds": {"ram": "1GiB"}}]),
+        on_demand=st.sampled_from([True, True, True, False]),
     )
-    def crowd(self, pause, order, need, wanted, rivals, gap, hold, park):
+    def crowd(self, pause, order, need, wanted, rivals, gap, hold, park, on_demand):
         """More is asked for than fits: whoever comes later has to wait, or to displace somebody."""
         patient = {"deadline": "20s"}
-        usual = {"on_demand": True, "idle_timeout": "20s", "ready": patient, "restart": RESTART}
+        usual = {"on_demand": on_demand, "idle_timeout": "20s", "ready": patient, "restart": RESTART}
         model = a_model(need, park=park, **usual)
         zoo = a_zoo(dict.fromkeys(NAMES, model), order[:wanted], cooldown={"max": "4s"})
         self.world.edit(zoo.model_copy(update={"gateway": Gateway(patience=5.0, min_residency=3.0)}))

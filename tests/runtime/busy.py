@@ -122,7 +122,7 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
         [(Call(name, 3, 8.0), 3.0), (ByHand("restart", name), 0.3), (Call(name), 8.0)],
         [(Call(name, 3, 40.0), 3.0), (Leave(None, keep=False), 1.0), (Call(name), 3.0)],
         [(Call(name, 3, 40.0), 3.0), (Crash(name), 0.0), (Call(name), 3.0)],
-        [(Call(name, 1, 40.0), 3.0), (Sick(name, sick=True), 0.0), (Call(name), 8.0)],
+        [(Call(name, 1, 40.0), 3.0), (Sick(name, sick=True), 0.3), (Call(name), 8.0)],
         [(Call(name, 3, 0.3), 0.3), (HangUp(0), 0.0), (HangUp(0), 0.0), (HangUp(0), 3.0)],
         [
             (Rewrite(nappers), 0.3),
