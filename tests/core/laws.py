@@ -29,7 +29,12 @@ def books_match_the_truth(world: World, name: str) -> None:
     """1, 3, 4: whatever lives has its reservation, and there is one of it."""
     alive = [p for p in world.processes if p.model == name and p.alive]
     assert len(alive) <= 1, f"{name} runs twice"
-    run = world.models[name].run
+    run, phase = world.models[name].run, world.models[name].phase
+    if run is not None and run.nap is not None and phase in {Phase.PARKING, Phase.STARTING}:
+        awake = run.nap.awake["ram"]
+        assert run.reserved["ram"] >= awake, (
+            f"{name} is {phase}, holds up to {awake}, and is booked with less"
+        )
     for process in alive:
         assert run is not None, f"{name} lives, and nothing is reserved for it"
         assert run.id == process.run_id

@@ -203,6 +203,16 @@ def test_strangers_memory_is_no_room_to_wake_in():
     assert ["hold a parked WaitingForMemory"] == acts(spec, host)
 
 
+@pytest.mark.parametrize(("since", "action"), [(1, "hold a parked CoolingDown"), (30, "wake a")])
+def test_what_it_has_given_back_since_it_was_measured_is_not_credited_to_it(since, action):
+    """It was measured as it fell asleep and gives memory back ever since, which others have taken meanwhile."""
+    spec = zoo(budget="30GiB", a=sleepy("6GiB", holds=None))
+    nap = Nap(Stage.ASLEEP, {"ram": 6 * GIB}, {"ram": 0}, certain=False, since=NOW - since)
+    fell = parked("5GiB", nap=nap)
+    assert action == acts(spec, a_host(spec, a=fell, free="5GiB", demand={"a": waits()}))[0]
+    assert "wake a" == acts(spec, a_host(spec, a=fell, free="9GiB", demand={"a": waits()}))[0]
+
+
 def test_two_that_can_sleep_take_turns():
     spec = zoo(a=sleepy(), b=sleepy())
     host = a_host(spec, a=parked(), b=ready(), demand={"a": waits(), "b": idle(20)})
