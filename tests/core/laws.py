@@ -404,9 +404,15 @@ def _is_promised(world: World, observed: Observed, decided: Plan, name: str) -> 
 
 
 def _refusals_are_true(world: World, observed: Observed, decided: Plan) -> None:
-    """19, the other way round: nobody is refused who could run if all left that may."""
+    """19, the other way round: nobody is refused who could run if all left that may, and nobody else waits."""
     pool = observed.nodes[0].pools[0]
     for name, verdict in decided.verdicts.items():
+        weighed = verdict.reason in {Reason.MEMORY, Reason.EVICTION, Reason.COOL_DOWN}
+        if weighed and observed.models[name].run is None:
+            most = min(pool.budget, pool.total - pool.reserve)
+            assert need_of(world.spec.models[name]) <= most, (
+                f"{name} waits and can never have more than {most}"
+            )
         if verdict.reason != Reason.EXCEEDS_BUDGET or observed.models[name].run is not None:
             continue
         before = decided.wanted[: decided.wanted.index(name)] if name in decided.wanted else ()

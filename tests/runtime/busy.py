@@ -114,6 +114,7 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
     rivals = File(tuple((n, asked("9GiB")) for n in NAMES), (), "16GiB", rules=RULES)
     nappers = replace(rivals, models=tuple((n, asked("9GiB", naps="declared")) for n in NAMES))
     narrow = asked("4GiB", inflight=1)
+    hasty = replace(rivals, rules=(("queue_timeout", "5s"), ("max_queue", 1)))
     forever, sleepless = Temper(stop=1000.0), Temper(naps="insomniac")
     return [
         [(Rewrite(rivals), 0.3), (Call(name, 1, 40.0), 3.0), (Call(other), 3.0), (Call(name), 25.0)],
@@ -134,6 +135,11 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
         [(Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 0.0), (Call(name), 3.0)],
         [(Become(name, sleepless), 0.0), (Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 8.0)],
         [(EditOne(name, narrow), 0.3), (Call(name, 3, 2.0), 3.0), (HangUp(1), 0.0), (Call(name, 3), 3.0)],
+        [(EditOne(name, narrow), 0.3), (Call(name, 1, 2.0), 1.2), (Call(name, 3, 0.0, "grant"), 3.0)],
+        [(Call(name, 1, 0.3, "fault"), 3.0)],
+        [(Rewrite(replace(rivals, active=(other, name))), 8.0), (Call(name), 8.0)],
+        [(Call(name), 3.0), (Call(name, 1, 1.0), 0.3), (ByHand("restart", name), 8.0)],
+        [(Rewrite(hasty), 0.0), (Become(name, Temper(load=30.0)), 0.0), (Call(name), 8.0), (Call(name), 3.0)],
         [(Become(name, forever), 0.0), (Call(name), 3.0), (Call(other), 0.0), (Call(name, 1, 40.0), 8.0)],
         [(EditOne(name, asked("40GiB")), 0.3), (Call(other), 3.0), (Call(name, 3), 3.0)],
         [(Call(name, 1, 40.0), 3.0), (EditOne(name, asked(command="better")), 1.0), (Call(name), 8.0)],

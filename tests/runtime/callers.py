@@ -20,6 +20,9 @@ from zoosup.spec.models import Gateway, ZooSpec
 LATE = HEARTBEAT + 0.01
 """Seconds by which a zoosup may be late whose wake-ups get lost."""
 
+DUE = 0.05
+"""Seconds by which it may be late with what it does by its own clock."""
+
 BEFORE = 0.3
 """Seconds that `stop.before` takes on a rough host."""
 
@@ -64,6 +67,7 @@ class Caller:
         loop = asyncio.get_running_loop()
         if self.quits == "fault":
             self.released = True  # nobody but the desk can give it back
+            self.callers.last_used[self.model] = self.callers.host.now()
             self._end("broken")
             raise OutOfOrderError
         if self.quits == "grant":
@@ -93,7 +97,7 @@ class Caller:
             self.ticket.cancel()
         self.finish("cancelled")
         if self.lease is not None:
-            self.lease.release()
+            self._give_back(self.lease)
 
     def impatient(self) -> None:
         if self.waits:
@@ -105,7 +109,14 @@ class Caller:
         self._end(how)
         if self.uses and self.lease is not None:
             self.released = True
-            self.lease.release()
+            self.callers.last_used[self.model] = self.callers.host.now()
+            self._give_back(self.lease)
+
+    def _give_back(self, lease: Lease) -> None:
+        try:
+            lease.release()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it would end another client's request
+            self.callers.check(False, f"{self} can't give its lease back: {error!r}")
 
     def _end(self, how: str) -> None:
         if self.ended is None:
@@ -127,7 +138,9 @@ class Callers:
     host: RoughHost
     watchdog: Watchdog
     there: list[Caller] = field(default_factory=list)
-    endings: dict[str, int] = field(default_factory=dict)
+    last_used: dict[str, float] = field(
+        default_factory=dict
+    )  # when a lease was last given back, to this zoosup
     _drains: dict[str, float] = field(default_factory=dict)  # by run: the shortest grace since it began
     _unused: dict[str, float] = field(default_factory=dict)  # by run that drains: since when nobody uses it
     _spec: ZooSpec | None = None
@@ -185,6 +198,7 @@ class Callers:
             caller.lose()
         self._drains.clear()
         self._unused.clear()
+        self.last_used.clear()
         self.forget()
 
     def waiting(self, model: str | None = None) -> list[Caller]:
@@ -194,8 +208,6 @@ class Callers:
         return [c for c in self.there if c.uses and c.lease is not None and c.lease.run_id == run_id]
 
     def forget(self) -> None:
-        for caller in [c for c in self.there if c.ended is not None]:
-            self.endings[caller.how] = self.endings.get(caller.how, 0) + 1
         self.there = [c for c in self.there if c.ended is None]
 
     # the laws, as each thing happens
@@ -236,6 +248,9 @@ class Callers:
             waited = self.host.now() - caller.since
             least = rules(zoo.spec).queue_timeout - 0.001
             self.check(waited >= least, f"{caller} is sent away after {waited} s")
+            self.check(
+                waited <= caller.limit + DUE, f"{caller} is told after {waited} s, due was {caller.limit}"
+            )
         elif refusal.code == Code.INSUFFICIENT_MEMORY and refusal.final and spec is not None:
             models = zoo.spec.models
             certain = all(not isinstance(m.memory, str) for m in models.values())
@@ -296,11 +311,13 @@ class Callers:
                 caller.limit = max(caller.limit, rules(spec).queue_timeout)
         for caller in self.waiting():
             late = self.host.now() - caller.since - caller.limit
-            self.check(late <= LATE, f"18: {caller} waits {late:.3f} s longer than queue_timeout")
+            self.check(late <= DUE, f"18: {caller} waits {late:.3f} s longer than queue_timeout")
 
     def _books_are_true(self, reign: Reign) -> None:
         """What a plan would be told of clients is what they are: no demand is left of whoever has gone."""
         told = reign.reconciler.leases.demand()
+        for name in self.last_used.keys() - told.keys():
+            del self.last_used[name]  # it is no longer in the file
         for name in {*told, *(c.model for c in self.there)}:
             model = reign.zoo.models.get(name)
             run = model.run if model is not None else None
@@ -309,9 +326,10 @@ class Callers:
                 len(self.using(run.id)) if run is not None else 0,
                 len(waiting),
                 waiting[0].since if waiting else None,
+                self.last_used.get(name),
             )
             said = told.get(name, Demand())
-            books = (said.inflight, said.waiting, said.since)
+            books = (said.inflight, said.waiting, said.since, said.last_used)
             self.check(books == true, f"{name} has clients {true}, the books say {books}")
 
     def _nobody_is_forgotten(self, reign: Reign) -> None:
@@ -340,7 +358,8 @@ class Callers:
             self._unused.pop(run_id, None)
             return
         since = self._unused.setdefault(run_id, now)
-        self.check(now <= since + BEFORE + LATE, f"nobody uses {model.name}, which drains since {since:.3f}")
+        late = LATE if reign.hint.lost else DUE
+        self.check(now <= since + BEFORE + late, f"nobody uses {model.name}, which drains since {since:.3f}")
 
     # at the end
 
