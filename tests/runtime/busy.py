@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.runtime.happenings import (
     NAMES,
+    Ask,
     Become,
     ByHand,
     Crash,
@@ -137,6 +138,7 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
         [(EditOne(name, narrow), 0.3), (Call(name, 3, 2.0), 3.0), (HangUp(1), 0.0), (Call(name, 3), 3.0)],
         [(EditOne(name, narrow), 0.3), (Call(name, 1, 2.0), 1.2), (Call(name, 3, 0.0, "grant"), 3.0)],
         [(Call(name, 1, 0.3, "fault"), 3.0)],
+        [(Call(name), 0.0), (Ask(), 3.0)],
         [(Rewrite(replace(rivals, active=(other, name))), 8.0), (Call(name), 8.0)],
         [(Call(name), 3.0), (Call(name, 1, 1.0), 0.3), (ByHand("restart", name), 8.0)],
         [(Rewrite(hasty), 0.0), (Become(name, Temper(load=30.0)), 0.0), (Call(name), 8.0), (Call(name), 3.0)],

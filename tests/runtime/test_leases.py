@@ -343,6 +343,14 @@ async def test_a_request_for_an_active_model_that_another_active_one_keeps_out_d
     assert "granted" == await Client(zoo, "b").answered(within=20)
 
 
+async def test_a_plan_knows_of_the_client_that_has_just_come(host, zoo):
+    """Invariant 14: what is foretold is what the same turn does."""
+    await put(zoo, host, text(a=""))
+    Client(zoo, "a")
+    foretold = await zoo.desk.plan(None, "zoo.yaml")
+    assert ["a"] == foretold["wanted"]
+
+
 async def test_clients_that_go_while_they_are_granted_cost_the_one_before_them_nothing(host, zoo):
     """Each gives its lease back in the middle of the grant, which is the end of another's."""
 

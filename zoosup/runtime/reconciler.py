@@ -284,6 +284,7 @@ class Reconciler:
 
     def _foretell(self, message: Questioned) -> None:
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
+        self._zoo.demand = self.leases.demand()
         if not message.answer.done():
             message.answer.set_result(self._zoo.imagine(message.spec, message.path))
 
