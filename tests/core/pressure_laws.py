@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.core import demand_laws
 from zoosup.core.actions import Drain, EndCooldown, Kill, Stop
-from zoosup.core.status import Cause, Model, Observed, SwitchOutcome
+from zoosup.core.status import Cause, Model, Observed, Phase, SwitchOutcome
 
 if TYPE_CHECKING:
     from tests.core.world import World
@@ -97,7 +97,8 @@ def _the_least_valuable_goes(
     switch = decided.switch
     serves_on = switch is not None and switch.outcome is SwitchOutcome.OPEN and victim.name in switch.outgoing
     on_its_way = _leaves(victim) or (victim.name not in decided.wanted and not serves_on)
-    if on_its_way or run.outgrown:
+    for_itself = world.shutdown or run.recalled or bool(run.sick) or victim.phase is Phase.STARTING
+    if on_its_way or for_itself or run.outgrown:
         return
     if demand_laws.unpinned(world, victim.name) and not observed.demand_for(victim.name).busy:
         return
