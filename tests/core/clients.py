@@ -67,7 +67,7 @@ class Desk:
         return [c for c in self.clients if c.answering and c.run_id == run_id]
 
     def demand(self, models: Mapping[str, Model]) -> dict[str, Demand]:
-        asked = dict.fromkeys(c.model for c in self.clients)
+        asked = dict.fromkeys([*self.last_used, *(c.model for c in self.clients)])
         return {name: self._demand(name, models.get(name)) for name in asked}
 
     def _demand(self, name: str, model: Model | None) -> Demand:
@@ -96,7 +96,10 @@ class Desk:
         model = zoo.models.get(name)
         if model is None or name not in zoo.spec.models or zoo.shutdown or model.override is Override.STOP:
             return None
-        return model.run if model.phase is Phase.READY else None
+        limit = zoo.spec.models[name].max_inflight
+        if model.phase is not Phase.READY or model.run is None:
+            return None
+        return None if limit and len(self.using(model.run.id)) >= limit else model.run
 
     def _hopeless(self, zoo: Zoo, client: Client) -> str:
         declared, model = zoo.spec.models.get(client.model), zoo.models.get(client.model)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.core.world import World
     from zoosup.core.plan import Plan
 
+SETTLING = 2.0
+"""Seconds after it has fallen asleep in which a model isn't ended: what it gave back has not been seen."""
+
 LATE = 1.0 + 1e-6
 """Seconds by which a reconciler that hears nothing may be late: it looks once a second."""
 
@@ -74,6 +77,8 @@ def may_displace(world: World, observed: Observed, winner: str, victim: str) -> 
     assert model.run is not None
     used = observed.demand[victim].last_used if victim in observed.demand else None
     busy, rests = bool(_clients(observed, victim)), not asks(world, observed, winner)
+    if model.phase is Phase.PARKED:
+        return _may_be_ended_asleep(world, observed, winner, victim)
     if not busy and used is None and victim in world.spec.active:
         return True  # nobody has ever asked for it
     if model.phase not in {Phase.READY, Phase.UNREADY} or model.run.ready_at is None:
@@ -86,6 +91,19 @@ def may_displace(world: World, observed: Observed, winner: str, victim: str) -> 
         return stayed and not busy and now >= max(used or 0, model.run.ready_at) + rules.min_residency
     since = observed.demand[winner].since
     return stayed and (not busy or (since is not None and now >= since + rules.patience))
+
+
+def _may_be_ended_asleep(world: World, observed: Observed, winner: str, victim: str) -> bool:
+    """What it holds has been seen; and whoever waits for it came after whoever it is ended for."""
+    run = world.models[victim].run
+    assert run is not None
+    assert run.nap is not None
+    if observed.now < run.nap.since + SETTLING:
+        return False
+    if not _clients(observed, victim) or not unpinned(world, winner):
+        return True
+    since, theirs = observed.demand_for(winner).since, observed.demand_for(victim).since
+    return since is not None and theirs is not None and since < theirs
 
 
 def idle_end(world: World, observed: Observed, model: Model, run: Run) -> float | None:
@@ -101,7 +119,8 @@ def idle_ones_go(world: World, observed: Observed, decided: Plan, told: set[str]
     """Stopped after idle_timeout: by this plan, if not before."""
     for model in observed.models.values():
         run = model.run
-        if run is None or model.phase not in {Phase.READY, Phase.UNREADY} or _clients(observed, model.name):
+        stays = model.phase in {Phase.READY, Phase.UNREADY, Phase.PARKED}
+        if run is None or not stays or run.leaving is not None or _clients(observed, model.name):
             continue
         if model.name in decided.wanted or model.name in kept:
             continue
@@ -118,6 +137,12 @@ def grant_is_lawful(world: World, client: Client) -> None:
     assert model.run.leaving is None, f"{client} is handed to a run that leaves"
     assert model.override is not Override.STOP
     assert world.process(model.run.id).alive
+    assert world.process(model.run.id).asleep is None, f"{client} is handed to one that sleeps"
+    limit, users = world.spec.models[client.model].max_inflight, len(world.desk.using(model.run.id))
+    assert not limit or users <= limit, f"{users} use {client.model} at once, {limit} may"
+    assert not [c for c in world.desk.waiting(client.model) if c.since < client.since], (
+        f"{client} jumps the queue"
+    )
 
 
 def nobody_waits_too_long(world: World) -> None:

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.core import demand_laws
+from tests.core import demand_laws, pressure_laws
 from tests.core.zoo import a_model
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.placing import PREFLIGHT_FRESH
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, SwitchOutcome
+from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, Stage, SwitchOutcome
+from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.sharing import Strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.core.world import World
     from zoosup.spec.models import ModelSpec, ZooSpec
 
 GUESS = 8 * 2**30
 MADE_ROOM = "makes room for "
+ASLEEP = " asleep"
 ROUNDING = 16  # bytes: a credit is rounded for each model
 
 
@@ -28,7 +32,12 @@ def books_match_the_truth(world: World, name: str) -> None:
     """1, 3, 4: whatever lives has its reservation, and there is one of it."""
     alive = [p for p in world.processes if p.model == name and p.alive]
     assert len(alive) <= 1, f"{name} runs twice"
-    run = world.models[name].run
+    run, phase = world.models[name].run, world.models[name].phase
+    if run is not None and run.nap is not None and phase in {Phase.PARKING, Phase.STARTING}:
+        awake = run.nap.awake["ram"]
+        assert run.reserved["ram"] >= awake, (
+            f"{name} is {phase}, holds up to {awake}, and is booked with less"
+        )
     for process in alive:
         assert run is not None, f"{name} lives, and nothing is reserved for it"
         assert run.id == process.run_id
@@ -48,7 +57,8 @@ def plan_is_lawful(world: World, observed: Observed, decided: Plan) -> None:
     demand_laws.the_order_is_lawful(world, observed, decided)
     demand_laws.who_is_forgotten(world, observed, decided)
     demand_laws.inflight_is_true(world, observed)
-    told = {a.model for a in decided.actions if isinstance(a, Drain | Stop)}
+    pressure_laws.who_goes_for_the_host(world, observed, decided)
+    told = {a.model for a in decided.actions if isinstance(a, Drain | Stop | Kill)}
     demand_laws.idle_ones_go(world, observed, decided, told, set(outgoing(decided)))
 
 
@@ -57,6 +67,12 @@ def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) 
     match action:
         case Start():
             _start_is_lawful(world, observed, decided, action)
+        case Park():
+            _park_is_lawful(world, observed, decided, action)
+        case Wake():
+            _wake_is_lawful(world, observed, decided, action)
+        case Kill():
+            pressure_laws.kill_is_lawful(world, observed, action)
         case Drain() | Stop():
             assert model is not None, f"5: {action} for a model that nobody knows"
             assert model.run is not None, f"5: {action} for a model without a run"
@@ -64,7 +80,8 @@ def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) 
             _stop_is_lawful(world, observed, decided, action)
         case Hold():
             assert model is not None
-            assert model.run is None, f"{action} of a model that lives"
+            parked = model.phase is Phase.PARKED and action.phase is Phase.PARKED
+            assert model.run is None or parked, f"{action} of a model that lives"
         case Inspect():
             assert action.model in world.spec.models
         case EndCooldown():
@@ -91,6 +108,38 @@ def _start_is_lawful(world: World, observed: Observed, decided: Plan, action: St
         assert len(watch.samples) > 1, "a start before two samples have agreed"
 
 
+def _park_is_lawful(world: World, observed: Observed, decided: Plan, action: Park) -> None:
+    """Only an idle one that could be displaced is put to sleep, and never beyond what there is room for."""
+    model = world.models[action.model]
+    assert model.run is not None, f"{action} of a model without a run"
+    assert (model.phase, model.run.id) == (Phase.READY, action.run_id), (
+        f"{action} of one that is {model.phase}"
+    )
+    assert model.run.leaving is None, f"{action} of one that leaves"
+    assert not world.shutdown, "a sleep while zoosup ends"
+    assert demand_laws.unpinned(world, action.model), f"{action} of a pinned model"
+    assert not observed.demand_for(action.model).busy, f"{action} of one that is used"
+    assert world.spec.models[action.model].park is not None, f"{action}, and the file doesn't say how"
+    assert action.message.startswith(MADE_ROOM), f"{action} for nobody"
+
+
+def _wake_is_lawful(world: World, observed: Observed, decided: Plan, action: Wake) -> None:
+    model = world.models[action.model]
+    assert model.run is not None, f"{action} of a model without a run"
+    assert (model.phase, model.run.id) == (Phase.PARKED, action.run_id), (
+        f"{action} of one that is {model.phase}"
+    )
+    assert model.run.leaving is None, f"{action} of one that leaves"
+    assert not world.shutdown, "12: a wake-up while zoosup ends"
+    assert model.override is not Override.STOP, "12: a wake-up of what a person has stopped"
+    listed = model.name in demand_laws.active(world, decided)
+    asked = demand_laws.asks(world, observed, model.name)
+    assert listed or asked or model.override is Override.START, "12: nobody wants it"
+    assert world.readable, "a wake-up on memory that can't be read"
+    assert process_fields(model.run.spec) == process_fields(world.spec.models[model.name]), "it is another's"
+    assert action.need["ram"] >= need_of(world.spec.models[model.name]), f"{action} for less than it needs"
+
+
 def assert_looked_at(world: World, model: Model) -> None:
     """Nothing is started or stopped on the word of an old look, or of one that found something amiss."""
     look = model.preflight
@@ -104,18 +153,21 @@ def assert_looked_at(world: World, model: Model) -> None:
 def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> None:
     """2, and (M) by the truth: what is started fits beside all that lives and all that is promised."""
     starts = [a for a in decided.actions if isinstance(a, Start)]
-    if not starts:
+    waking = {a.model: a.need["ram"] for a in decided.actions if isinstance(a, Wake)}
+    if not starts and not waking:
         return
+    pressure_laws.nothing_starts(world)
     pool = observed.nodes[0].pools[0]
     loading = {m.name for m in observed.models.values() if m.phase is Phase.STARTING} | {
-        a.model for a in starts
+        a.model for a in decided.actions if isinstance(a, Start | Wake)
     }
     guesses = [n for n in loading if isinstance(world.spec.models.get(n, a_model()).memory, str)]
     assert not guesses or len(loading) == 1, f"{guesses} are guesses and don't load alone: {loading}"
-    new = sum(a.need["ram"] for a in starts)
+    asleep = {n: world.models[n].run.reserved["ram"] for n in waking}
+    new = sum(a.need["ram"] for a in starts) + sum(max(waking[n], asleep[n]) for n in waking)
     for action in starts:
         assert action.need["ram"] == need_of(world.spec.models[action.model])
-    live = [m for m in observed.models.values() if m.run is not None]
+    live = [m for m in observed.models.values() if m.run is not None and m.name not in waking]
     reserved = sum(held_for(world.spec, m, m.run) for m in live)
     assert reserved + new <= pool.budget, (
         f"2: {reserved} are reserved, {new} are started, budget {pool.budget}"
@@ -123,10 +175,19 @@ def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> Non
     promised = 0
     for model in live:
         if model.run.leaving is None:
-            process = world.process(model.run.id)
-            promised += max(0, held_for(world.spec, model, model.run) - process.held(world.now))
-    spare = world.free() - promised - pool.reserve
+            held = world.process(model.run.id).held(world.now)
+            promised += max(0, _still_to_come(world, model, model.run) - held)
+    # Who wakes holds a part of it already.
+    there = sum(world.process(world.models[n].run.id).held(world.now) for n in waking)
+    spare = world.free() + there - promised - pool.reserve
     assert new <= spare, f"{new} are started where {spare} are free"
+
+
+def _still_to_come(world: World, model: Model, run: Run) -> int:
+    """What a run may yet take. One that sleeps takes nothing before it is woken but what the file says."""
+    if run.nap is None or run.nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
+        return held_for(world.spec, model, run)
+    return run.nap.asleep["ram"] if run.nap.certain else 0
 
 
 def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Drain | Stop) -> None:
@@ -141,8 +202,11 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
     cause, kept = action.cause, model.name not in decided.wanted
     if cause is Cause.SPEC_CHANGED:
         assert spec is not None
-        assert process_fields(run.spec) != process_fields(spec), "8: a live edit has cost a process"
-        if not kept:
+        sleeps = model.phase is Phase.PARKED
+        cannot_wake = sleeps and spec.park is None
+        changed = process_fields(run.spec) != process_fields(spec)
+        assert changed or cannot_wake, "8: a live edit has cost a process"
+        if not kept and not sleeps:
             assert_looked_at(world, model)
     if cause is Cause.NOT_WANTED:
         assert kept
@@ -154,7 +218,8 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
         Cause.STOPPED_BY_HAND: model.override is Override.STOP,
         Cause.RESTARTED_BY_HAND: run.recalled,
         Cause.STARTUP_DEADLINE: run.ready_at is None
-        and (not spec or world.now >= run.booked_at + spec.ready.deadline),
+        and (not spec or world.now >= run.booked_at + spec.ready.deadline or bool(run.nap and run.sick)),
+        Cause.PRESSURE: action.model in {s.victim for s in decided.strains},
         Cause.LIVENESS_FAILED: bool(run.sick),
         Cause.MADE_ROOM: action.message.startswith(MADE_ROOM),
         Cause.IDLE: kept and idle is not None and world.now >= idle,
@@ -162,7 +227,11 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
     }
     assert allowed.get(cause, True), f"{action} without cause"
     answering = observed.demand_for(model.name).inflight and model.phase is not Phase.STARTING
-    if answering and cause is not Cause.LIVENESS_FAILED:
+    if (
+        answering
+        and cause is not Cause.LIVENESS_FAILED
+        and not (cause is Cause.PRESSURE and pressure_laws.is_hard(world))
+    ):
         assert isinstance(action, Drain), f"{action} cuts what is being answered"
 
 
@@ -182,6 +251,7 @@ def outgoing(decided: Plan) -> tuple[str, ...]:
 def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: Plan) -> None:
     """19: who leaves for another leaves for one that can run then, and could not have been spared."""
     gone = {m.name for m in observed.models.values() if m.run is not None and m.run.leaving is not None}
+    gone |= {asleep(m.name) for m in observed.models.values() if m.phase is Phase.PARKING and not m.run.sick}
     for winner, victims in _departures(observed, decided):
         if not winner:
             gone |= victims
@@ -191,31 +261,56 @@ def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: 
         for spared in victims - forced_out(world, observed, decided, winner):
             enough = fits_without(world, observed, decided, winner, (gone | victims) - {spared})
             assert not enough, f"19: {spared} leaves for {winner}, which fits without that"
+        _used_ones_are_spared(world, observed, decided, winner, gone, victims)
         gone |= victims
+
+
+def _used_ones_are_spared(
+    world: World, observed: Observed, decided: Plan, winner: str, gone: set[str], victims: set[str]
+) -> None:
+    """For clients no used model leaves where those that nobody uses would do."""
+    if not demand_laws.asks(world, observed, winner):
+        return
+    used = {v for v in victims if observed.demand_for(v).busy} - forced_out(world, observed, decided, winner)
+    idle = {
+        m.name
+        for m in observed.models.values()
+        if m.phase in {Phase.READY, Phase.UNREADY, Phase.PARKED}
+        and m.run.leaving is None
+        and m.name != winner
+        if demand_laws.unpinned(world, m.name) and not observed.demand_for(m.name).busy
+        if demand_laws.may_displace(world, observed, winner, m.name)
+    }
+    enough = used and fits_without(world, observed, decided, winner, gone | idle)
+    assert not enough, f"{used} are used and leave for {winner}, and {idle} would do"
 
 
 def _departures(observed: Observed, decided: Plan) -> list[tuple[str, set[str]]]:
     """Who is told to leave, and for whom (nobody: for reasons of their own), in the order of the plan."""
     told: list[tuple[str, set[str]]] = []
     for action in decided.actions:
-        if isinstance(action, Drain | Stop) and observed.models[action.model].run.leaving is None:
-            made_room = action.cause is Cause.MADE_ROOM
+        if isinstance(action, Park) or (
+            isinstance(action, Drain | Stop | Kill) and observed.models[action.model].run.leaving is None
+        ):
+            sleepless = observed.models[action.model].phase is Phase.PARKING
+            made_room = isinstance(action, Park) or (action.cause is Cause.MADE_ROOM and not sleepless)
             winner = action.message.removeprefix(MADE_ROOM) if made_room else ""
             if not told or told[-1][0] != winner:
                 told.append((winner, set()))
-            told[-1][1].add(action.model)
+            told[-1][1].add(asleep(action.model) if isinstance(action, Park) else action.model)
     return told
 
 
 def _may_be_evicted(world: World, observed: Observed, decided: Plan, winner: str, victims: set[str]) -> None:
     model, wanted, switch = world.models[winner], decided.wanted, decided.switch
-    assert model.run is None
-    assert model.backoff.until <= world.now
-    assert_looked_at(world, model)
+    assert model.run is None or model.phase is Phase.PARKED
+    if model.run is None:
+        assert model.backoff.until <= world.now
+        assert_looked_at(world, model)
     comes = switch is not None and winner in switch.incoming
     overlap = world.spec.switch.strategy is Strategy.OVERLAP
     pinned = not demand_laws.unpinned(world, winner)
-    for victim in victims:
+    for victim in (v.removesuffix(ASLEEP) for v in victims):
         later = victim in wanted and wanted.index(victim) > wanted.index(winner)
         replaced = comes and not overlap and victim in outgoing(decided) and victim not in wanted
         if replaced:
@@ -247,18 +342,59 @@ def fits_without(world: World, observed: Observed, decided: Plan, winner: str, w
     pool = observed.nodes[0].pools[0]
     if pool.available is None:
         return False
-    need = need_of(world.spec.models[winner])
+    need = awake_of(world, observed, winner)
     earlier = decided.wanted[: decided.wanted.index(winner)]
+    if observed.models[winner].run is not None:
+        without = without | {winner}  # what it holds asleep is its own
     promised_anew = sum(
         need_of(world.spec.models[n]) for n in earlier if _is_promised(world, observed, decided, n)
     )
-    live = [(m, held_for(world.spec, m, m.run)) for m in observed.models.values() if m.run is not None]
+    live = [
+        (
+            m,
+            awake_of(world, observed, m.name)
+            if _is_roused(decided, earlier, m)
+            else held_for(world.spec, m, m.run),
+        )
+        for m in observed.models.values()
+        if m.run is not None
+    ]
+    naps = {m.name: sleep_of(m, decided) for m, _ in live if asleep(m.name) in without}
     stay = [(m, e) for m, e in live if m.name not in without]
     credit = sum(0.95 * min(e, m.run.measured.get("ram", 0)) for m, e in live if m.name in without)
+    credit += sum(
+        0.95 * max(0, min(e, m.run.measured.get("ram", 0)) - naps[m.name]) for m, e in stay if m.name in naps
+    )
+    stay = [(m, naps.get(m.name, e)) for m, e in stay]
     promised = sum(max(0, e - m.run.measured.get("ram", 0)) for m, e in stay)
     within = sum(e for _, e in stay) + promised_anew + need <= pool.budget
     free = pool.available + credit - promised - promised_anew - pool.reserve
     return within and need <= free + ROUNDING
+
+
+def asleep(name: str) -> str:
+    """What a set of those who leave calls one that only goes to sleep."""
+    return name + ASLEEP
+
+
+def sleep_of(model: Model, decided: Plan) -> int:
+    """What one that goes to sleep, or is about to, is taken to hold then."""
+    told = [a.asleep["ram"] for a in decided.actions if isinstance(a, Park) and a.model == model.name]
+    return told[0] if told else model.run.nap.asleep["ram"]
+
+
+def awake_of(world: World, observed: Observed, name: str) -> int:
+    """What it needs to serve; of one that sleeps no less than it holds."""
+    run, spec = observed.models[name].run, world.spec.models[name]
+    if run is None or run.nap is None:
+        return need_of(spec)
+    need = run.nap.awake["ram"] if isinstance(spec.memory, str) else need_of(spec)
+    return max(need, run.reserved["ram"])
+
+
+def _is_roused(decided: Plan, earlier: Sequence[str], model: Model) -> bool:
+    """Whether room is kept for one that sleeps to be awake in."""
+    return model.phase is Phase.PARKED and model.name in earlier and model.name in decided.verdicts
 
 
 def _is_promised(world: World, observed: Observed, decided: Plan, name: str) -> bool:
@@ -271,9 +407,15 @@ def _is_promised(world: World, observed: Observed, decided: Plan, name: str) -> 
 
 
 def _refusals_are_true(world: World, observed: Observed, decided: Plan) -> None:
-    """19, the other way round: nobody is refused who could run if all left that may."""
+    """19, the other way round: nobody is refused who could run if all left that may, and nobody else waits."""
     pool = observed.nodes[0].pools[0]
     for name, verdict in decided.verdicts.items():
+        weighed = verdict.reason in {Reason.MEMORY, Reason.EVICTION, Reason.COOL_DOWN}
+        if weighed and observed.models[name].run is None:
+            most = min(pool.budget, pool.total - pool.reserve)
+            assert need_of(world.spec.models[name]) <= most, (
+                f"{name} waits and can never have more than {most}"
+            )
         if verdict.reason != Reason.EXCEEDS_BUDGET or observed.models[name].run is not None:
             continue
         before = decided.wanted[: decided.wanted.index(name)] if name in decided.wanted else ()
@@ -293,6 +435,8 @@ def _kept_for(world: World, observed: Observed, decided: Plan, name: str) -> int
     model = observed.models.get(name)
     if model is None or (model.run is None and name not in decided.wanted):
         return 0
+    if _is_roused(decided, decided.wanted, model):
+        return awake_of(world, observed, name)
     if model.run is not None:
         return held_for(world.spec, model, model.run)
     return 0 if decided.verdicts[name].outcome == "refused" else need_of(world.spec.models[name])
@@ -300,7 +444,9 @@ def _kept_for(world: World, observed: Observed, decided: Plan, name: str) -> int
 
 def _every_wait_has_a_reason(world: World, decided: Plan) -> None:
     for name in decided.wanted:
-        if world.models[name].run is None:
+        told = {a.model for a in decided.actions if isinstance(a, Drain | Stop | Kill)}
+        sleeps = world.models[name].phase is Phase.PARKED and name not in told
+        if world.models[name].run is None or sleeps:
             verdict = decided.verdicts.get(name)
             assert verdict is not None, f"{name} waits and nobody says why"
             assert verdict.message, f"{name} waits for {verdict.reason} and nobody says what is short"
@@ -317,6 +463,8 @@ def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
     What it holds counts in any case.
     """
     now = spec.models.get(model.name)
+    if run.nap is not None:
+        return run.reserved["ram"]
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
     if isinstance(now.memory, str):
@@ -330,11 +478,13 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 
 def settled(world: World) -> None:
     """9: every model is ready, stopped, failed or pending, and says why."""
-    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING}
+    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING, Phase.PARKED}
     lasting = {Reason.EXCEEDS_BUDGET, Reason.MEMORY, Reason.PORT}
     for model in world.models.values():
         assert model.phase in resting, f"{model.name} is {model.phase} ({model.reason}) for ever"
         if model.phase is Phase.PENDING:
             assert model.reason in lasting, f"{model.name} waits for {model.reason} for ever"
+        if model.phase is Phase.PARKED:
+            assert model.reason in lasting | {Cause.MADE_ROOM}, f"{model.name} sleeps for {model.reason}"
         if model.phase is not Phase.READY:
             assert model.reason, f"{model.name} is {model.phase} and nobody says why"

@@ -14,7 +14,9 @@ class Temper:
     start: str = "ok"  # ok | refuses | dies | hangs
     stop: float = 0.2
     stuck: bool = False  # SIGKILL does not end it
-    release: float = 0.3  # seconds until the memory is back after the last member has gone
+    release: float = 0.3  # seconds until the memory is back after the last member has gone, or fallen asleep
+    asleep: float = 0.1  # the share of what it holds that it goes on holding asleep
+    naps: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake)
     amiss: Reason | None = None
 
 
@@ -29,6 +31,7 @@ class Process:
     spawned: float | None = None
     ended: float | None = None  # the leader
     gone: float | None = None  # the last member
+    asleep: float | None = None  # since when
 
     @property
     def alive(self) -> bool:
@@ -39,5 +42,8 @@ class Process:
         if self.spawned is None:
             return 0
         grown = min(1.0, (now - self.spawned) / self.temper.load)
-        kept = 1.0 if self.gone is None else max(0.0, 1 - (now - self.gone) / self.temper.release)
-        return int(self.size * grown * kept)
+        if self.gone is not None:
+            return int(self.size * grown * max(0.0, 1 - (now - self.gone) / self.temper.release))
+        if self.asleep is not None:
+            grown *= max(self.temper.asleep, 1 - (now - self.asleep) / self.temper.release)
+        return int(self.size * grown)

@@ -19,11 +19,14 @@ from tests.core.zoo import (
     condition,
     cooling_down,
     leaving,
+    on_demand,
+    parked,
     ready,
     resting,
     running,
     starting,
     stuck,
+    waits,
     why,
 )
 from zoosup.core import guard
@@ -229,6 +232,14 @@ def test_under_pressure_nothing_is_started_that_would_fit():
     assert ["start a"] == acts(spec, near)
     assert ["hold a pending WaitingForMemory"] == acts(spec, pressed(near))
     assert why(spec, pressed(near), "a").startswith("memory is short: ram: 2.1 GiB available")
+
+
+def test_under_pressure_nobody_is_woken_who_would_fit():
+    park = {"sleep": "POST /sleep", "wake": "POST /wake_up"}
+    spec = a_zoo({"a": on_demand("1GiB", park=park)})
+    host, demand = a_host(spec, free=2 * GIB + 64 * MIB, a=parked("1GiB")), {"a": waits()}
+    assert ["wake a"] == acts(spec, pressed(host, short=None, demand=demand))
+    assert ["hold a parked WaitingForMemory"] == acts(spec, pressed(host, demand=demand))
 
 
 def test_a_model_that_went_comes_back_when_it_fits_again_and_not_before():

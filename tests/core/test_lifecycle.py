@@ -132,10 +132,6 @@ BUGS = {
     (ParkBegun, p) for p in LIVE_PHASES - {Phase.READY}
 } | {
     (WakeBegun, p) for p in LIVE_PHASES - {Phase.PARKED}
-} | {
-    (Parked, p) for p in LIVE_PHASES - {Phase.PARKING, Phase.STOPPING}
-} | {
-    (Woken, p) for p in LIVE_PHASES - {Phase.STARTING, Phase.STOPPING}
 }  # fmt: skip
 """What can only come of a mistake of ours: two runs at once, a run that is gone and serves, sleep out of turn."""
 

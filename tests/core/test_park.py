@@ -22,6 +22,7 @@ from tests.core.zoo import (
     resting,
     served,
     starting,
+    unseen,
     waits,
     why,
 )
@@ -55,6 +56,12 @@ def test_eviction_parks_before_it_stops():
     assert Park("a", "a-1", {"ram": GIB}, certain=True, message="makes room for b") == park
 
 
+def test_nobody_goes_to_sleep_on_the_word_of_an_old_look():
+    spec = zoo(a=sleepy(), b=on_demand())
+    host = a_host(spec, a=ready(), b=unseen(NOW - 60), demand={"a": idle(20), "b": waits()})
+    assert ["inspect b", "hold b pending Checking"] == acts(spec, host)
+
+
 def test_one_whose_sleep_would_not_make_room_is_stopped():
     spec = zoo(a=sleepy(holds="9GiB"), b=on_demand())
     host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
@@ -65,6 +72,11 @@ def test_a_busy_model_is_not_put_to_sleep():
     spec = zoo(a=sleepy(), b=on_demand())
     host = a_host(spec, a=ready(), demand={"a": served(), "b": waits(3600)})
     assert ["drain a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_a_pinned_model_of_lower_priority_is_stopped_not_put_to_sleep():
+    spec = zoo(["b", "a"], a=a_model("12GiB", park=RULES), b=a_model("12GiB"))
+    assert ["stop a MadeRoom"] == acts(spec, a_host(spec, a=ready()))[:1]
 
 
 def test_one_that_still_loads_is_stopped():
@@ -202,6 +214,16 @@ def test_strangers_memory_is_no_room_to_wake_in():
     assert ["hold a parked WaitingForMemory"] == acts(spec, host)
 
 
+@pytest.mark.parametrize(("since", "action"), [(1, "hold a parked CoolingDown"), (30, "wake a")])
+def test_what_it_has_given_back_since_it_was_measured_is_not_credited_to_it(since, action):
+    """It was measured as it fell asleep and gives memory back ever since, which others have taken meanwhile."""
+    spec = zoo(budget="30GiB", a=sleepy("6GiB", holds=None))
+    nap = Nap(Stage.ASLEEP, {"ram": 6 * GIB}, {"ram": 0}, certain=False, since=NOW - since)
+    fell = parked("5GiB", nap=nap)
+    assert action == acts(spec, a_host(spec, a=fell, free="5GiB", demand={"a": waits()}))[0]
+    assert "wake a" == acts(spec, a_host(spec, a=fell, free="9GiB", demand={"a": waits()}))[0]
+
+
 def test_two_that_can_sleep_take_turns():
     spec = zoo(a=sleepy(), b=sleepy())
     host = a_host(spec, a=parked(), b=ready(), demand={"a": waits(), "b": idle(20)})
@@ -315,3 +337,26 @@ def test_one_that_is_found_at_any_stage_of_its_sleep_is_parked_and_keeps_its_boo
     assert (Phase.PARKED, {"ram": 12 * GIB}) == (model.phase, model.run.reserved)
     after = apply(model, Measured("a-1", {"ram": 0})).run.reserved
     assert {"ram": GIB if stage is Stage.ASLEEP else 12 * GIB} == after
+
+
+def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
+    """DESIGN §4: doubling an event changes nothing; and one from before it woke puts nobody back to sleep."""
+    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    parked, woken = Parked("a-1", NOW + 1), Woken("a-1", NOW + 3)
+    model = apply(the(ready()), ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
+    model = apply(model, parked)
+    assert model == apply(model, parked)
+    model = apply(apply(model, WakeBegun("a-1", {"ram": 12 * GIB}, NOW + 2)), woken)
+    assert model == apply(apply(model, parked), woken)
+    model = apply(model, ProbedReady("a-1", NOW + 4))
+    assert model == apply(apply(model, parked), woken)
+
+
+@pytest.mark.parametrize(("certain", "booked"), [(True, 1), (False, 12)])
+def test_what_it_held_awake_is_not_what_it_holds_asleep_where_nobody_can_measure_it(certain, booked):
+    """Else it would be credited, when it wakes, with memory that others have been given since."""
+    model = the(ready())
+    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain, NOW, held=model.run.measured)
+    model = apply(model, ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
+    model = apply(model, Parked("a-1", NOW + 1))
+    assert ({}, {"ram": booked * GIB}) == (model.run.measured, model.run.reserved)

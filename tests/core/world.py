@@ -13,8 +13,8 @@ from tests.core import demand_laws, laws
 from tests.core.clients import Client, Desk
 from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
-from zoosup.core import cooldown, switch as switching
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Start, Stop
+from zoosup.core import cooldown, guard, switch as switching
+from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.facts import (
     Booked,
     DrainBegun,
@@ -22,16 +22,21 @@ from zoosup.core.facts import (
     Exited,
     Fact,
     Forgiven,
+    FoundSick,
     Gone,
     Held,
     Inspected,
     Measured,
     Overridden,
+    ParkBegun,
+    Parked,
     ProbedReady,
     Recalled,
     Spawned,
     StopBegun,
     Stuck,
+    WakeBegun,
+    Woken,
 )
 from zoosup.core.lifecycle import apply
 from zoosup.core.plan import Plan, plan
@@ -41,12 +46,16 @@ from zoosup.core.status import (
     ExitReason,
     Leaving,
     Model,
+    Nap,
     Node,
     Observed,
     Override,
+    Phase,
     Preflight,
+    Pressure,
     Reason,
     Run,
+    Stage,
     Switch,
     SwitchOutcome,
 )
@@ -79,6 +88,12 @@ class World:
     pauses: list[list[float]] = field(default_factory=list)  # [when a run was gone, the least pause since]
     told: list[tuple[str, Fact]] = field(default_factory=list)
     desk: Desk = field(default_factory=Desk)
+    pressure: Pressure | None = None
+    short_since: float | None = None  # less than the reserve has been free
+    low_since: float | None = None  # less than half of it
+    stalled: float | None = None  # the share of the last second in which everything waited for memory
+    kills: list[tuple[float, str]] = field(default_factory=list)
+    naps: list[tuple[float, str]] = field(default_factory=list)
     starts: list[tuple[float, str]] = field(default_factory=list)
     stops: list[tuple[float, str]] = field(default_factory=list)
     last: Plan | None = None
@@ -104,6 +119,16 @@ class World:
 
     def process(self, run_id: str) -> Process:
         return next(p for p in self.processes if p.run_id == run_id)
+
+    @property
+    def reserve(self) -> int:
+        return a_pool(self.spec, self.total, None).reserve
+
+    def _below(self, bound: int, since: float | None) -> float | None:
+        """Since when less has been free, as far as anybody could see."""
+        if not self.readable or self.free() >= bound:
+            return None
+        return self.now if since is None else since
 
     # what the outside does
 
@@ -216,15 +241,20 @@ class World:
             return
         self.models[name] = apply(self.models[name], fact)
         self.told.append((name, fact))
-        if self.doubled and hasattr(fact, "run_id") and not isinstance(fact, DrainBegun):
+        if (
+            self.doubled
+            and hasattr(fact, "run_id")
+            and not isinstance(fact, DrainBegun | ParkBegun | WakeBegun)
+        ):
             self.models[name] = apply(self.models[name], fact)
         laws.books_match_the_truth(self, name)
 
     def observed(self) -> Observed:
         pool = a_pool(self.spec, self.total, self.free() if self.readable else None)
         cooldowns = tuple(self.cooldowns.values())
+        pressures = () if self.pressure is None else (self.pressure,)
         return Observed(
-            self.now, (Node(NODE, (pool,), cooldowns),), dict(self.models), self.switch, self.shutdown,
+            self.now, (Node(NODE, (pool,), cooldowns, pressures),), dict(self.models), self.switch, self.shutdown,
             self.desk.demand(self.models),
         )  # fmt: skip
 
@@ -249,6 +279,10 @@ class World:
         self.models = {n: m for n, m in self.models.items() if n in self.spec.models or m.run is not None}
 
     def _sample(self) -> None:
+        pool = a_pool(self.spec, self.total, self.free() if self.readable else None)
+        self.pressure = guard.followed(self.pressure, pool, self.now, self.stalled)
+        self.short_since = self._below(self.reserve, self.short_since)
+        self.low_since = self._below(self.reserve // 2, self.low_since)
         if self.readable:
             for key, watch in self.cooldowns.items():
                 self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, self.now, self.free()))
@@ -257,8 +291,12 @@ class World:
         match action:
             case Start():
                 self._start(action)
-            case Drain() | Stop():
+            case Drain() | Stop() | Kill():
                 self._send_away(action)
+            case Park():
+                self._park(action)
+            case Wake():
+                self._wake(action)
             case Hold(model, phase, reason, message):
                 before = self.models[model]
                 self.tell(model, Held(phase, reason, message))
@@ -326,7 +364,56 @@ class World:
         self._cut(process.run_id)
         self.tell(process.model, Exited(process.run_id, Exit(ExitReason.ERROR, self.now, code=1), self.now))
 
-    def _send_away(self, action: Drain | Stop) -> None:
+    def _park(self, action: Park) -> None:
+        run = self.models[action.model].run
+        assert run is not None, "checked by the laws"
+        process = self.process(run.id)
+        if self.readable:
+            self._baselines[run.id] = self.free()
+        nap = Nap(Stage.FALLING, run.reserved, action.asleep, action.certain, self.now, run.measured)
+        both = {pool: max(n, action.asleep.get(pool, 0)) for pool, n in run.reserved.items()}
+        self.naps.append((self.now, action.model))
+        self.tell(action.model, ParkBegun(run.id, nap, both, action.message))
+        self.after(process.temper.load / 4, lambda: self._asleep(process))
+
+    def _asleep(self, process: Process) -> None:
+        if process.ended is not None:
+            return
+        if process.temper.naps == "insomniac":
+            self.tell(process.model, FoundSick(process.run_id, "POST /sleep: 500"))
+            return
+        process.asleep = self.now
+        model = self.models[process.model]
+        parking = model.phase is Phase.PARKING and model.run is not None and model.run.id == process.run_id
+        self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}))
+        self.tell(process.model, Parked(process.run_id, self.now))
+        run = self.models[process.model].run
+        if parking and run is not None and run.nap is not None:
+            back = min(run.nap.held.get("ram", 0), run.nap.awake["ram"]) - run.reserved["ram"]
+            if back > 0:
+                watch = Cooldown(
+                    run.node, "ram", model.name, self.now, back, self._baselines.pop(run.id, None)
+                )
+                self.cooldowns["ram", run.id] = watch
+
+    def _wake(self, action: Wake) -> None:
+        process = self.process(action.run_id)
+        self.cooldowns = {k: c for k, c in self.cooldowns.items() if c.pool not in action.need}
+        self.starts.append((self.now, action.model))
+        self.tell(action.model, WakeBegun(action.run_id, action.need, self.now))
+        process.asleep = None
+        self.after(process.temper.load / 4, lambda: self._awake(process))
+
+    def _awake(self, process: Process) -> None:
+        if process.ended is not None:
+            return
+        if process.temper.naps == "oversleeps":
+            self.tell(process.model, FoundSick(process.run_id, "POST /wake_up: 500"))
+            return
+        self.tell(process.model, Woken(process.run_id, self.now))
+        self.after(LOOK, lambda: self._answer(process))
+
+    def _send_away(self, action: Drain | Stop | Kill) -> None:
         run = self.models[action.model].run
         assert run is not None, "checked by the laws"
         leaving = run.leaving or Leaving(action.cause, action.message, self.now)
@@ -334,7 +421,13 @@ class World:
         if run.exit is None and self.readable:
             self._baselines.setdefault(run.id, self.free())
         self.stops.append((self.now, action.model))
-        if isinstance(action, Drain):
+        if isinstance(action, Kill):
+            self.kills.append((self.now, action.model))
+            self._draining.pop(run.id, None)
+            self._cut(run.id)
+            self.tell(action.model, StopBegun(run.id, replace(leaving, at_once=True)))
+            self.after(SPAWN, lambda: self._ladder_done(process))
+        elif isinstance(action, Drain):
             self.tell(action.model, DrainBegun(run.id, leaving))
             self._draining[run.id] = process
             if not self.desk.using(run.id):
@@ -352,6 +445,8 @@ class World:
     def _ladder_done(self, process: Process) -> None:
         if process.spawned is None and process.gone is not None:
             return  # a start that failed told so itself
+        if process.gone is not None:
+            return  # it was killed meanwhile
         if process.temper.stuck:
             self.tell(process.model, Stuck(process.run_id, "pid 7", self.now))
             return

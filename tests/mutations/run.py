@@ -156,6 +156,7 @@ def _command(tests: Iterable[str]) -> list[str]:
 def _environment(place: Path) -> dict[str, str]:
     """First of all the copy, also in programs that tests start elsewhere: zoosup may be installed from the checkout."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    ours = {"HYPOTHESIS_PROFILE": "unshrunk"} | ours
     return ours | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
 
 

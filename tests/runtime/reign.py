@@ -68,6 +68,9 @@ class Reign:
         self.adopted = False
         self.left = False
         self.doubled = False
+        self.hurried = False  # by a second SIGTERM
+        self.kept = False  # its models are left running when it ends
+        self.on_turn: Callable[[], None] = lambda: None
         self.acts: list[Action] = []
         self.turns: list[int] = []
         clock = Clock(now=host.now, wall=host.wall)
@@ -140,6 +143,7 @@ class Reign:
         def turned() -> None:
             turn()
             self.turns.append(len(self.acts))
+            self.on_turn()
 
         actor.carry_out, reconciler.post, reconciler._turn = carried_out, posted, turned
         # These were handed the right one before it was replaced.
@@ -148,6 +152,8 @@ class Reign:
     # how it ends
 
     def leave(self, grace: float | None = None, *, keep: bool = False) -> None:
+        self.hurried |= grace is not None
+        self.kept |= keep
         self.reconciler.post(Leave(grace, keep=keep))
 
     def step(self) -> None:

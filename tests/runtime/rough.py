@@ -19,6 +19,7 @@ from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, Spawn
 GIB = 2**30
 LOOK = 0.002
 WRITE = 0.001
+SLEEP, WAKE = "POST /sleep", "POST /wake"
 GIVE_UP = 10.0
 """Seconds after SIGKILL until a ladder says who survives."""
 
@@ -34,7 +35,9 @@ class Temper:
     stop: float = 0.2  # seconds from the signal until it is gone; 1000: it ignores the signal
     stuck: bool = False  # SIGKILL does not end it
     remains: bool = False  # a child outlives the leader's own end
-    release: float = 0.3  # seconds until the memory is back after the last member has gone
+    release: float = 0.3  # seconds until the memory is back after the last member has gone, or fallen asleep
+    asleep: float = 0.1  # the share of what it holds that it goes on holding asleep
+    naps: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake) | hangs (answers neither)
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Process:
     gone: float | None = None  # the last member
     exit: Exit | None = None
     stuck: bool = False
+    asleep: float | None = None  # since when
     news: asyncio.Event = field(default_factory=asyncio.Event)
     killed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,6 +87,7 @@ class RoughHost:
         self.life = 0
         self.on_exit: Callable[[str, Exit], None] | None = None
         self.on_change: Callable[[], None] = lambda: None
+        self.on_term: Callable[[str], None] = lambda _: None
         self._needs = needs
         self._pids, self._ports = count(1000), count(20000)
         self._file_changed = asyncio.Event()
@@ -102,8 +107,11 @@ class RoughHost:
         """Growing while it loads, all of it until the last member is gone, and then not back at once."""
         now, temper = self.now(), process.temper
         grown = min(1.0, (now - process.born) / temper.load)
-        kept = 1.0 if process.gone is None else max(0.0, 1 - (now - process.gone) / temper.release)
-        return int(process.size * grown * kept)
+        if process.gone is not None:
+            return int(process.size * grown * max(0.0, 1 - (now - process.gone) / temper.release))
+        if process.asleep is not None:
+            grown *= max(temper.asleep, 1 - (now - process.asleep) / temper.release)
+        return int(process.size * grown)
 
     def available(self) -> int:
         return self.total - self.foreign - sum(self.held(p) for p in self.processes)
@@ -204,6 +212,7 @@ class RoughHost:
         process.killed = asyncio.Event()
         if process.gone is None:
             self.note(process.model, "term")
+            self.on_term(run_id)
             loop = asyncio.get_running_loop()
             loop.call_later(process.temper.stop, self._end_all, process, "SIGTERM")
             loop.call_later(ladder.grace, self._sigkill, process, self.life)
@@ -291,7 +300,24 @@ class RoughHost:
             await process.news.wait()
 
     async def drain(self, endpoint, call, within) -> Verdict:
+        process = self._asked(endpoint)
+        if process is None or process.ended is not None:
+            return Verdict(ok=False, message="connection refused")
+        if call in {SLEEP, WAKE}:
+            return await self._nap(process, call, within)
         await asyncio.sleep(min(within, 0.3))
+        return Verdict(ok=True, message="")
+
+    async def _nap(self, process: Process, call: str, within: float) -> Verdict:
+        self.note(process.model, call.removeprefix("POST /"))
+        naps = process.temper.naps
+        if call == WAKE and naps != "oversleeps":
+            process.asleep = None  # what it holds awake is there at once; it takes its time to be of use
+        await asyncio.sleep(within if naps == "hangs" else min(within, process.temper.load / 4))
+        if naps in {"hangs", "insomniac" if call == SLEEP else "oversleeps"}:
+            return Verdict(ok=False, message=f"{call} answered 500")
+        if call == SLEEP and process.gone is None:
+            process.asleep = self.now()
         return Verdict(ok=True, message="")
 
     # Inspector
@@ -366,5 +392,12 @@ class RoughHost:
 def mended(temper: Temper) -> Temper:
     """The same model once its faults are over."""
     return replace(
-        temper, spawn=0.002, load=1.0, holds=min(temper.holds, 1.0), start="ok", stop=0.2, stuck=False
+        temper,
+        spawn=0.002,
+        load=1.0,
+        holds=min(temper.holds, 1.0),
+        start="ok",
+        stop=0.2,
+        stuck=False,
+        naps="ok",
     )

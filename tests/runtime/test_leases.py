@@ -335,6 +335,39 @@ async def test_who_has_waited_for_the_queue_timeout_is_refused(host, zoo):
     assert "within 20s (gateway.queue_timeout): a is starting" in client.refusal.message
 
 
+async def test_a_request_for_an_active_model_that_another_active_one_keeps_out_displaces_it(host, zoo):
+    """Both rest and don't fit beside each other: the sum that keeps the second out is none for a client of its."""
+    await put(zoo, host, text("[a, b]", a="", b=""))
+    await zoo.until("a", "ready")
+    assert ("pending", "ExceedsBudget") == (zoo.phase("b"), zoo.zoo.models["b"].reason)
+    assert "granted" == await Client(zoo, "b").answered(within=20)
+
+
+async def test_a_plan_knows_of_the_client_that_has_just_come(host, zoo):
+    """Invariant 14: what is foretold is what the same turn does."""
+    await put(zoo, host, text(a=""))
+    Client(zoo, "a")
+    foretold = await zoo.desk.plan(None, "zoo.yaml")
+    assert ["a"] == foretold["wanted"]
+
+
+async def test_clients_that_go_while_they_are_granted_cost_the_one_before_them_nothing(host, zoo):
+    """Each gives its lease back in the middle of the grant, which is the end of another's."""
+
+    class Gone(Client):
+        def granted(self, lease):
+            super().granted(lease)
+            lease.release()
+
+    await put(zoo, host, text(a="max_inflight: 1"))
+    first = Client(zoo, "a")
+    await first.answered()
+    gone = [Gone(zoo, "a") for _ in range(3)]
+    first.lease.release()
+    assert all(client.lease is not None for client in gone)
+    assert not zoo.reconciler.leases.demand()["a"].busy
+
+
 async def test_who_waits_in_vain_for_memory_that_strangers_hold_is_told_the_sum(host, zoo):
     host.foreign = 29 * GIB
     await put(zoo, host, text(a="", extra="gateway: {queue_timeout: 20s}"))

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.learning import RUNS
 from zoosup.core.placing import OOM_LOOK
-from zoosup.core.status import Exit, ExitReason, Run
+from zoosup.core.status import Cause, Exit, ExitReason, Leaving, Run
 from zoosup.core.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
 from zoosup.runtime.schooling import FINGERPRINTS, Schoolbook
@@ -245,6 +245,13 @@ def test_what_is_written_is_what_is_read():
     book.end(a_run(3, "g", reserved={"ram": 1, "vram:x": 1}), 100.0, None)
     assert [2, 1] == [len(book.of(key).runs) for key in "fg"]
     assert [book.of(key) for key in "fg"] == [reread(book).of(key) for key in "fg"]
+
+
+@pytest.mark.parametrize(("left", "healthy"), [(59.0, False), (60.0, True)])
+def test_the_time_that_a_run_took_to_leave_makes_it_no_healthier(left, healthy):
+    book = Schoolbook()
+    book.end(a_run(leaving=Leaving(Cause.NOT_WANTED, "", left)), 100.0, None)
+    assert [healthy] == [lesson.healthy for lesson in book.of("f").runs]
 
 
 def test_the_fingerprint_that_taught_longest_ago_is_forgotten():

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
-from zoosup.core.status import Cause, Model, Phase, Run
+from zoosup.core.status import Cause, Model, Override, Phase, Run, Stage
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
+from zoosup.runtime.zoo import Zoo
 from zoosup.spec.life import Restart
 from zoosup.spec.models import ModelSpec
 
@@ -20,6 +21,10 @@ CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
 RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}
 SAVED_WITHIN = 3.0
 """Seconds in which what has to outlive zoosup must be on a disk that works."""
+
+
+class OutOfOrderError(Exception):
+    """A client's own fault, which is none of zoosup's."""
 
 
 @dataclass
@@ -44,6 +49,8 @@ class Watchdog:
     reign: Reign | None = None
     _active: tuple[str, ...] = ()
     _text: str = ""
+    _reserved: int = 0
+    _budgeted: tuple[Reign | None, int] = (None, 0)  # by whom and by which file it was last found right
 
     def check(self, true: bool, what: str) -> None:
         if not true:
@@ -71,6 +78,9 @@ class Watchdog:
     def _start(self, reign: Reign, name: str, need: int) -> None:
         zoo, now = reign.zoo, self.host.now()
         model, spec = zoo.models[name], zoo.spec.models[name]
+        if model.phase is Phase.PARKED:
+            self._memory(reign, name, need)
+            return
         self.check(reign.adopted, f"11: {name} is started before adoption is complete")
         lives = [p.run_id for p in self.host.alive(name) if p.run_id not in self.given_up_on]
         self.check(model.run is None and not lives, f"1: {name} is started while {lives} live")
@@ -86,7 +96,7 @@ class Watchdog:
         """2 by the books; and by the truth: what is free, less what others are still going to take."""
         zoo, host = reign.zoo, self.host
         self.check(host.readable, f"{name} is started on memory that can't be read")
-        reserved = {m.name: held_for(reign, m, run) for m, run in zoo.live()}
+        reserved = {m.name: held_for(reign, m, run) for m, run in zoo.live() if m.name != name}
         budget, reserve = zoo.memory.pools()[0].budget, zoo.memory.pools()[0].reserve
         total = sum(reserved.values()) + need
         self.check(
@@ -95,8 +105,11 @@ class Watchdog:
         promised = 0
         for model, run in zoo.live():
             process = self._process(run.id)
-            if process is None or (process.gone is None and run.leaving is None):
-                promised += max(0, reserved[model.name] - (host.held(process) if process is not None else 0))
+            if model.name == name:
+                need -= host.held(process) if process is not None else 0  # it wakes, and holds a part already
+            elif process is None or (process.gone is None and run.leaving is None):
+                owed = run.nap.asleep["ram"] if is_asleep(run) else reserved[model.name]
+                promised += max(0, owed - (host.held(process) if process is not None else 0))
         spare = host.available() - promised - reserve
         self.check(need <= spare, f"M: {name} needs {need / GIB:.1f} GiB, {spare / GIB:.2f} are to be had")
 
@@ -105,7 +118,7 @@ class Watchdog:
         if phase in RESTING:
             lives = [p.run_id for p in self.host.alive(name) if p.run_id not in self.given_up_on]
             self.check(not lives, f"4: {name} is {phase} and {lives} live")
-        if phase is Phase.STARTING:
+        if phase is Phase.STARTING and event.data.get("from") != "parked":
             self.ready_at.pop(name, None)
         if phase is Phase.READY:
             self.ready_at.setdefault(name, self.host.now())
@@ -113,6 +126,7 @@ class Watchdog:
             "starting",
             "ready",
             "unready",
+            "parked",
         }:
             self._leaves(reign, name, event.message)
 
@@ -123,12 +137,31 @@ class Watchdog:
         assert run is not None and run.leaving is not None  # noqa: PT018 - a fact of the event
         if run.leaving.cause is Cause.SPEC_CHANGED:
             changed = spec is not None and process_fields(run.spec) != process_fields(spec)
+            changed |= spec is not None and run.nap is not None and spec.park is None  # nobody could wake it
             self.check(changed, f"8: {name} is replaced for a live edit: {message}")
         if run.leaving.cause is Cause.MADE_ROOM:
             winner = message.removeprefix("makes room for ")
             need, pool = need_of(zoo.spec.models[winner]), zoo.memory.pools()[0]
-            fits = need <= min(pool.budget, pool.total - pool.reserve)
+            stays = 0 if pinned(zoo, winner) else sum(held_for(reign, m, r) for m, r in self._pinned(reign))
+            fits = need + stays <= min(pool.budget, pool.total - pool.reserve)
             self.check(fits, f"19: {name} leaves for {winner}, which can never fit")
+            self.check(
+                not pinned(zoo, name) or pinned(zoo, winner), f"{name} is pinned, and leaves for {winner}"
+            )
+
+    def _pinned(self, reign: Reign) -> list[tuple[Model, Run]]:
+        """The live ones that no request may displace."""
+        return [(m, r) for m, r in reign.zoo.live() if r.leaving is None and pinned(reign.zoo, m.name)]
+
+    def _growth(self, reign: Reign) -> None:
+        """2, at all times: the sum of what is reserved grows beyond the budget by nothing but a file, or a truth."""
+        zoo = reign.zoo
+        total = sum(run.reserved["ram"] for _, run in zoo.live())
+        edited = (reign, zoo.applied.generation) != self._budgeted
+        grew = any(run.outgrown or run.nap is not None for _, run in zoo.live())
+        within = total <= max(self._reserved, zoo.memory.pools()[0].budget if zoo.memory.readings else total)
+        self.check(edited or grew or within, f"2: {total / GIB:.1f} GiB are reserved")
+        self._reserved, self._budgeted = total, (reign, zoo.applied.generation)
 
     def _crashed(self, reign: Reign, name: str) -> None:
         policy, known, now = self._policy(reign, name), self.crashes[name], self.host.now()
@@ -201,6 +234,7 @@ class Watchdog:
         reign = self.reign
         if reign is None or not reign.up:
             return
+        self._growth(reign)
         for name, runs in by_model.items():
             for run_id in runs:
                 self.check(
@@ -220,13 +254,26 @@ class Complaints(logging.Handler):
         self._plain = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("internal error"):
+        theirs = record.exc_info is not None and record.exc_info[0] is OutOfOrderError
+        if record.getMessage().startswith("internal error") and not theirs:
             self._watchdog.check(False, self._plain.format(record))
 
 
 def need_of(spec: ModelSpec) -> int:
     """The least that it may be booked with: a guess may be better informed one day, what is declared is final."""
     return 0 if isinstance(spec.memory, str) else spec.memory.ram
+
+
+def pinned(zoo: Zoo, name: str) -> bool:
+    """Whether no request may displace it while it is wanted: the file says so, or a person has started it."""
+    spec, model = zoo.spec.models.get(name), zoo.models[name]
+    by_file = name in zoo.spec.active and spec is not None and not spec.on_demand
+    return model.override is not Override.STOP and (by_file or model.override is Override.START)
+
+
+def is_asleep(run: Run) -> bool:
+    """Whether it holds what it ever will until it is woken, as the file has it."""
+    return run.nap is not None and run.nap.stage is Stage.ASLEEP and run.nap.certain
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:
@@ -236,6 +283,8 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 def held_for(reign: Reign, model: Model, run: Run) -> int:
     """E of a live run: what the file declares anew counts at once, but for another process or where it says auto."""
     now = reign.zoo.spec.models.get(model.name)
+    if run.nap is not None:
+        return run.reserved["ram"]
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
     if now.memory == "auto":

@@ -92,10 +92,10 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
     StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
     ParkBegun: {_P.READY: frozenset({_P.PARKING})},
-    # An answer may come when it has been told to leave meanwhile.
-    Parked: {_P.PARKING: frozenset({_P.PARKED}), _P.STOPPING: frozenset({_P.STOPPING})},
+    # An answer may come twice, or when it has been told to leave meanwhile.
+    Parked: {**{phase: frozenset({phase}) for phase in LIVE_PHASES}, _P.PARKING: frozenset({_P.PARKED})},
     WakeBegun: {_P.PARKED: frozenset({_P.STARTING})},
-    Woken: {_P.STARTING: frozenset({_P.STARTING}), _P.STOPPING: frozenset({_P.STOPPING})},
+    Woken: {phase: frozenset({phase}) for phase in LIVE_PHASES},
     Forgiven: {
         **{phase: frozenset({phase}) for phase in _P},
         _P.FAILED: frozenset({_P.STOPPED}),

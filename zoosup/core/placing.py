@@ -115,8 +115,8 @@ def _weigh(scratch: Scratch, model: Model, spec: ModelSpec) -> None:
         scratch.hold(model, Phase.PENDING, best.verdict)
     elif best.start and (pressed := _under_pressure(scratch, best)) is not None:
         _wait(scratch, model, pressed, answer=best)
-    elif (best.start or best.evict) and _stale(scratch, model):
-        # Its files may be gone since they were looked at: nothing is spawned or stopped on the word of an old look.
+    elif (best.start or best.evict or best.park) and _stale(scratch, model):
+        # Its files may be gone since they were looked at: nothing is begun, and nobody sent away, on an old word.
         _inspect(scratch, model, spec)
         _wait(scratch, model, _CHECKING, answer=best)
     elif best.start:

@@ -12,6 +12,7 @@ for, where it could run split. Knows no sum: each layout is weighed by `weighing
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from zoosup.core.cards import Layout, NoSuchGpuError, layouts
 from zoosup.core.estimate import need
@@ -39,7 +40,29 @@ def rouse(room: Room, model: Model, spec: ModelSpec, run: Run) -> Answer:
     missing = [pool for pool in layout.amounts if (run.node, pool) not in room.ledgers]
     if missing:
         return Answer(run.node, _missing(NoSuchGpuError(f"{', '.join(missing)} is no longer there")))
-    return Weighing(room, model, spec, run.node, Victims(room, model), layout).answer()
+    answer = Weighing(room, model, spec, run.node, Victims(room, model), layout).answer()
+    proved_at = run.nap.since + room.spec.switch.cooldown.max if run.nap is not None else room.observed.now
+    if (
+        not answer.start
+        or room.observed.now >= proved_at
+        or _fits_whatever_it_holds(room, model.name, run, layout)
+    ):
+        return answer
+    waits = Verdict(
+        "waits", Reason.COOL_DOWN, "waits until what it holds asleep is known", answer.verdict.sums
+    )
+    return replace(answer, start=False, verdict=waits, look_at=proved_at)
+
+
+def _fits_whatever_it_holds(room: Room, name: str, run: Run, layout: Layout) -> bool:
+    """Whether it may wake though it had given back all that it should: it was last measured as it fell asleep."""
+    asleep = run.nap.asleep if run.nap is not None else {}
+    for pool, amount in layout.amounts.items():
+        ledger, held = room.ledgers[run.node, pool], run.measured.get(pool, 0)
+        given_back = max(0, held - asleep.get(pool, 0))
+        if not ledger.fits(amount, {name}, available=(ledger.pool.available or 0) - given_back):
+            return False
+    return True
 
 
 def renewal(room: Room, model: Model, spec: ModelSpec, node: str) -> Verdict | None:

@@ -23,9 +23,11 @@ def park_begun(model: Model, fact: ParkBegun) -> Model:
 def parked(model: Model, fact: Parked) -> Model:
     """It sleeps, unless it has been told to leave meanwhile."""
     run = model.run
-    if run is None or run.nap is None or run.leaving is not None:
+    if run is None or run.nap is None or model.phase is not Phase.PARKING:
         return model
     nap = replace(run.nap, stage=Stage.ASLEEP, since=fact.now)
+    if run.measured is nap.held:
+        run = replace(run, measured={})  # nobody has looked since: what it held awake others may be given now
     return replace(model, phase=Phase.PARKED, run=replace(run, nap=nap, reserved=booking(run, nap)))
 
 
@@ -45,7 +47,7 @@ def wake_begun(model: Model, fact: WakeBegun) -> Model:
 def woken(model: Model, fact: Woken) -> Model:
     """It has been asked to wake, and is to be asked whether it is ready."""
     run = model.run
-    if run is None or run.nap is None or run.leaving is not None:
+    if run is None or run.nap is None or run.nap.stage is not Stage.WAKING or run.leaving is not None:
         return model
     return replace(model, run=replace(run, nap=replace(run.nap, stage=Stage.WOKEN, since=fact.now)))
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from zoosup.core.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
 from zoosup.core.lifecycle import IllegalTransitionError
-from zoosup.core.status import Override
+from zoosup.core.status import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
 from zoosup.runtime.acting import Actor
+from zoosup.runtime.leases import Leases
 from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.operations import Operations
 from zoosup.runtime.weighing import holdings
@@ -26,11 +27,12 @@ _log = logging.getLogger(__name__)
 class Hearing:
     """Takes messages in; whoever asked is answered once a turn has been published after that."""
 
-    def __init__(self, host: Host, zoo: Zoo, actor: Actor, operations: Operations) -> None:
+    def __init__(self, host: Host, zoo: Zoo, actor: Actor, operations: Operations, leases: Leases) -> None:
         self._host = host
         self._zoo = zoo
         self._actor = actor
         self._operations = operations
+        self._leases = leases
         self._answers = deque[asyncio.Future[None]]()
         self.kept = False
         """Whether zoosup ends and the models go on."""
@@ -75,7 +77,7 @@ class Hearing:
             baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
             self._zoo.memory.cool_down(message.model, run, baseline, members)
             self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
-        elif isinstance(fact, Parked):
+        elif isinstance(fact, Parked) and model.phase is Phase.PARKING:
             asleep = self._zoo.models[model.name].run
             if asleep is not None:
                 self._zoo.memory.await_nap(model.name, asleep, self._actor.baseline(run.id))
@@ -112,6 +114,7 @@ class Hearing:
 
     def _foretell(self, message: Questioned) -> None:
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
+        self._zoo.demand = self._leases.demand()
         if not message.answer.done():
             message.answer.set_result(self._zoo.imagine(message.spec, message.path))
 

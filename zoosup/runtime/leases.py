@@ -15,7 +15,7 @@ from typing import TypeVar
 from zoosup.core.context import context_length
 from zoosup.core.demand import gateway
 from zoosup.core.refusal import Code, Refusal, RefusedError
-from zoosup.core.status import Demand, Model, Override, Phase, Run
+from zoosup.core.status import NO_DEMAND, Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing
 from zoosup.runtime.ports import Card, Holder, Served
 from zoosup.runtime.zoo import Zoo
@@ -173,6 +173,7 @@ class Leases:
         line.last_used = self._zoo.clock.now()
         if line.queue:
             self._serve(lease.model, line)
+        # Whoever was served may have gone in the middle of it: then this has been done for them, which does no harm.
         if (self._quiet or self._waiting) and not line.uses(lease.run_id):
             quiet = self._quiet.get(lease.run_id)
             if quiet is not None:
@@ -309,7 +310,14 @@ class Leases:
             return Refusal(
                 Code.MODEL_DISABLED, f"{name} is neither active nor on_demand in zoo.yaml", final=True
             )
-        return refusing.of_phase(model, since, self._zoo.clock.now())
+        refusal = refusing.of_phase(model, since, self._zoo.clock.now())
+        if refusal is not None and refusal.code == Code.INSUFFICIENT_MEMORY and not self._was_asked(name):
+            return None  # weighed as one that rests, which others of `active` may keep out for ever: no client's sum
+        return refusal
+
+    def _was_asked(self, name: str) -> bool:
+        """Whether the last plan knew of a client."""
+        return self._zoo.demand.get(name, NO_DEMAND).busy
 
     def _demand(self, name: str, line: _Line) -> Demand:
         model = self._zoo.models.get(name)

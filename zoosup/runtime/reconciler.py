@@ -85,7 +85,7 @@ class Reconciler:
         self._prewarming = Prewarming(host.warmer, self._note_prewarming)
         self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
-        self._hearing = Hearing(host, zoo, self._actor, self._operations)
+        self._hearing = Hearing(host, zoo, self._actor, self._operations, self.leases)
         self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()

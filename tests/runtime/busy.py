@@ -1,0 +1,154 @@
+"""What clients do, as data; files in which requests start models, and strategies for histories full of clients."""
+
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from tests.runtime.happenings import (
+    NAMES,
+    Ask,
+    Become,
+    ByHand,
+    Crash,
+    EditOne,
+    File,
+    Kill,
+    Leave,
+    One,
+    Rewrite,
+    SetActive,
+    Sick,
+    actives,
+    happenings,
+    names,
+    ones,
+    pauses,
+    tempers,
+)
+from tests.runtime.rough import Temper
+
+
+@dataclass(frozen=True)
+class Call:
+    """So many clients ask for a model; `hold` is how long each one's answer takes, `quits` how it goes before that.
+
+    "" it does not · queue: it waits for 1 s at most · tick: in the tick of the grant · grant: while it is told of the
+    grant · soon: half a second after it · fault: it can't even take the grant in
+    """
+
+    name: str
+    count: int = 1
+    hold: float = 0.3
+    quits: str = ""
+
+
+@dataclass(frozen=True)
+class HangUp:
+    """A client that is there goes, whether it waits or is being answered."""
+
+    which: int
+
+
+def asked(ram: str = "9GiB", **fields: object) -> One:
+    """A model that a request may start."""
+    return replace(One(ram, on_demand=True), **fields)
+
+
+RULES = (("queue_timeout", "60s"), ("patience", "4s"), ("min_residency", "2s"))
+BUSY = File(
+    (("a", One()), ("b", asked()), ("c", asked(naps="declared")), ("d", asked(naps="learned", inflight=2))),
+    ("a",),
+    rules=RULES,
+)
+
+rules = st.fixed_dictionaries(
+    {
+        "queue_timeout": st.sampled_from(["5s", "30s", "60s"]),
+        "patience": st.sampled_from(["0s", "4s"]),
+        "min_residency": st.sampled_from(["0s", "2s"]),
+        "max_queue": st.sampled_from([0, 4, 256, 256]),
+    }
+).map(lambda found: tuple(found.items()))
+open_ones = st.builds(
+    replace,
+    ones,
+    on_demand=st.sampled_from([True, True, True, False]),
+    idle=st.sampled_from(["0s", "5s", "20s"]),
+    inflight=st.sampled_from([0, 0, 1, 2]),
+    naps=st.sampled_from(["", "declared", "learned"]),
+)
+open_files = st.builds(
+    File,
+    models=st.dictionaries(names, open_ones, min_size=2, max_size=4).map(lambda d: tuple(d.items())),
+    active=st.lists(names, max_size=2, unique=True).map(tuple),
+    budget=st.sampled_from(["10GiB", "16GiB", "20GiB", "64GiB"]),
+    strategy=st.sampled_from(["auto", "auto", "overlap", "replace"]),
+    least=st.sampled_from(["0s", "0s", "2s"]),
+    rules=rules,
+)
+calls = st.builds(
+    Call,
+    names,
+    count=st.sampled_from([1, 1, 1, 3]),
+    hold=st.sampled_from([0.0, 0.3, 2.0, 8.0, 40.0]),
+    quits=st.sampled_from(["", "", "", "queue", "tick", "grant", "soon", "fault"]),
+)
+sleepers = st.builds(
+    replace,
+    tempers,
+    asleep=st.sampled_from([0.1, 0.1, 0.6, 1.0]),
+    naps=st.sampled_from(["ok", "ok", "ok", "insomniac", "oversleeps", "hangs"]),
+)
+doings = st.one_of(
+    *[calls] * 6,
+    st.builds(HangUp, st.integers(0, 5)),
+    st.builds(Rewrite, open_files),
+    st.builds(EditOne, names, open_ones),
+    st.builds(SetActive, actives),
+    st.builds(Become, names, sleepers),
+    happenings,
+)
+
+
+def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
+    """Turns of fate that chance alone seldom brings about, each a few steps long."""
+    rivals = File(tuple((n, asked("9GiB")) for n in NAMES), (), "16GiB", rules=RULES)
+    nappers = replace(rivals, models=tuple((n, asked("9GiB", naps="declared")) for n in NAMES))
+    narrow = asked("4GiB", inflight=1)
+    hasty = replace(rivals, rules=(("queue_timeout", "5s"), ("max_queue", 1)))
+    forever, sleepless = Temper(stop=1000.0), Temper(naps="insomniac")
+    return [
+        [(Rewrite(rivals), 0.3), (Call(name, 1, 40.0), 3.0), (Call(other), 3.0), (Call(name), 25.0)],
+        [(Rewrite(rivals), 0.3), (Call(name, 3, 2.0), 3.0), (Call(other, 3, 2.0), 0.3), (Call(name), 8.0)],
+        [(Call(name, 1, 40.0), 3.0), (ByHand("stop", name), 1.0), (Call(name), 8.0)],
+        [(Call(name, 3, 8.0), 3.0), (ByHand("restart", name), 0.3), (Call(name), 8.0)],
+        [(Call(name, 3, 40.0), 3.0), (Leave(None, keep=False), 1.0), (Call(name), 3.0)],
+        [(Call(name, 3, 40.0), 3.0), (Crash(name), 0.0), (Call(name), 3.0)],
+        [(Call(name, 1, 40.0), 3.0), (Sick(name, sick=True), 0.3), (Call(name), 8.0)],
+        [(Call(name, 3, 0.3), 0.3), (HangUp(0), 0.0), (HangUp(0), 0.0), (HangUp(0), 3.0)],
+        [
+            (Rewrite(nappers), 0.3),
+            (Call(name), 4.0),
+            (Call(other), 4.0),
+            (Call(name), 0.3),
+            (Kill(1, 0.5), 3.0),
+        ],
+        [(Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 0.0), (Call(name), 3.0)],
+        [(Become(name, sleepless), 0.0), (Rewrite(nappers), 0.3), (Call(name), 4.0), (Call(other), 8.0)],
+        [(EditOne(name, narrow), 0.3), (Call(name, 3, 2.0), 3.0), (HangUp(1), 0.0), (Call(name, 3), 3.0)],
+        [(EditOne(name, narrow), 0.3), (Call(name, 1, 2.0), 1.2), (Call(name, 3, 0.0, "grant"), 3.0)],
+        [(Call(name, 1, 0.3, "fault"), 3.0)],
+        [(Call(name), 0.0), (Ask(), 3.0)],
+        [(Rewrite(replace(rivals, active=(other, name))), 8.0), (Call(name), 8.0)],
+        [(Call(name), 3.0), (Call(name, 1, 1.0), 0.3), (ByHand("restart", name), 8.0)],
+        [(Rewrite(hasty), 0.0), (Become(name, Temper(load=30.0)), 0.0), (Call(name), 8.0), (Call(name), 3.0)],
+        [(Become(name, forever), 0.0), (Call(name), 3.0), (Call(other), 0.0), (Call(name, 1, 40.0), 8.0)],
+        [(EditOne(name, asked("40GiB")), 0.3), (Call(other), 3.0), (Call(name, 3), 3.0)],
+        [(Call(name, 1, 40.0), 3.0), (EditOne(name, asked(command="better")), 1.0), (Call(name), 8.0)],
+    ]
+
+
+crowds = st.tuples(names, names).flatmap(lambda both: st.sampled_from(likely_crowds(*both)))
+busy_histories = st.lists(
+    st.one_of(*[st.tuples(doings, pauses).map(lambda step: [step])] * 3, crowds), max_size=14
+).map(lambda parts: [step for part in parts for step in part])

@@ -1,0 +1,402 @@
+"""One host, and the zoosups that follow each other on it: brings about what `happenings` name, and asks the laws.
+
+Knows no law of its own but those of rest: what must be so once the faults are over.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from hypothesis import currently_in_test_context, note
+
+from tests.runtime.busy import Call, HangUp
+from tests.runtime.callers import LATE, Callers, rules
+from tests.runtime.happenings import (
+    FIRST,
+    NAMES,
+    Ask,
+    BadFile,
+    Become,
+    ByHand,
+    Crash,
+    EditOne,
+    File,
+    Jump,
+    Kill,
+    Late,
+    Leave,
+    Messages,
+    Rewrite,
+    SetActive,
+    Sick,
+    Surroundings,
+)
+from tests.runtime.reign import Reign
+from tests.runtime.rough import GIB, RoughHost, mended
+from tests.runtime.watchdog import Watchdog, need_of, pinned
+from zoosup.core.actions import Drain, EndCooldown, Hold, Inspect, Park, Start, Stop, Wake
+from zoosup.core.facts import (
+    DrainEnded,
+    Exited,
+    FoundSick,
+    Gone,
+    ProbedReady,
+    ProbedUnready,
+    Recalled,
+    Spawned,
+    Stuck,
+)
+from zoosup.core.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
+from zoosup.runtime import snapshot
+from zoosup.runtime.messages import Asked, Questioned, Told
+from zoosup.spec.models import Restart
+
+PEACE = 200.0
+"""Seconds in which everything has come to rest once the faults are over: deadlines, graces and back-off are short."""
+
+TURN = 30.0
+"""Seconds in which a client who comes alone has been served: residency, a ladder, memory, a load."""
+
+IDLE = 50.0
+"""Seconds in which the last of those that are kept for idle_timeout has gone, and who was displaced has come back."""
+
+
+class Marked(asyncio.Future):
+    """Knows how much had been carried out when it was answered, and whether it was the last in the mailbox."""
+
+    def __init__(self, reign: Reign) -> None:
+        super().__init__()
+        self._reign, self.acts, self.turn, self.last = reign, 0, 0, True
+
+    def set_result(self, result: object) -> None:
+        self.acts, self.turn = len(self._reign.acts), len(self._reign.turns)
+        self.last = not self._reign.reconciler._inbox
+        super().set_result(result)
+
+
+@dataclass
+class History:
+    """One host and the zoosups that follow each other on it."""
+
+    file: File = FIRST
+    old_runs: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.host = RoughHost(self._need)
+        self.watchdog = Watchdog(self.host)
+        self.callers = Callers(self.host, self.watchdog)
+        self.host.on_change = self._look
+        self.host.on_term = self.callers.signalled
+        self.away = 0.0
+        self.damage = ""
+        self.valid = self.file.text()
+        self.host.save(self.valid)
+
+    def _need(self, name: str) -> int:
+        run = self.reign.zoo.models[name].run if name in self.reign.zoo.models else None
+        return run.reserved["ram"] if run is not None else GIB
+
+    async def start(self) -> None:
+        self.watchdog.forget_unsaved()
+        self.reign = Reign(self.host, self.hear)
+        self.reign.on_turn = self._turned
+        self.watchdog.succeed(self.reign)
+        self.reign.begin()
+        await asyncio.sleep(0)
+
+    def _look(self) -> None:
+        self.watchdog.look()
+        self.callers.look()
+
+    def _turned(self) -> None:
+        self.watchdog.look()
+        self.callers.turned(self.reign)
+
+    def hear(self, reign: Reign, event: object) -> None:
+        run_id = event.data.get("run_id") if event.type == "Phase" else None
+        if run_id is not None and (event.model, run_id) not in self.old_runs:
+            self.old_runs.append((event.model, run_id))
+        self.watchdog.hear(reign, event)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass; whoever is killed or ends meanwhile is followed by another."""
+        until = self.host.now() + seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._end_of_reign()
+            except TimeoutError:
+                break
+            await self._follow()
+        self.inspect()
+
+    async def _end_of_reign(self) -> None:
+        dead = asyncio.ensure_future(self.reign.dead.wait())
+        try:
+            await asyncio.wait({dead, self.reign._main}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            dead.cancel()
+
+    async def _follow(self) -> None:
+        self._complain_of_the_end()
+        self.callers.lose(self.reign, killed=self.reign.dead.is_set() or self.reign.kept)
+        await self.reign.bury()
+        await asyncio.sleep(self.away)
+        if self.damage == "lost":
+            self.host.records.clear()
+        elif self.damage == "version":
+            for record in self.host.records.values():
+                record["format"] = 99
+        self.away, self.damage = 0.0, ""
+        await self.start()
+
+    def _complain_of_the_end(self) -> None:
+        error = self.reign.error()
+        self.watchdog.check(error is None, f"zoosup has ended by {error!r}")
+
+    def inspect(self) -> None:
+        self.watchdog.look()
+        self.host.processes = [
+            p
+            for p in self.host.processes
+            if p.gone is None or self.host.now() - p.gone < p.temper.release + 60
+        ]
+        broken = [*self.watchdog.broken, *self.host.broken]
+        assert not broken, "\n".join(broken[:5])
+
+    # what can happen
+
+    async def happen(self, what: object) -> None:
+        await getattr(self, f"_{type(what).__name__.lower()}")(what)
+
+    def _save(self, file: File) -> None:
+        self.file, self.valid = file, file.text()
+        self.host.save(self.valid)
+
+    async def _rewrite(self, what: Rewrite) -> None:
+        self._save(what.file)
+
+    async def _setactive(self, what: SetActive) -> None:
+        self._save(replace(self.file, active=what.active))
+
+    async def _editone(self, what: EditOne) -> None:
+        self._save(replace(self.file, models=tuple((dict(self.file.models) | {what.name: what.one}).items())))
+
+    async def _badfile(self, what: BadFile) -> None:
+        self.host.save(self.host.text if what.text is None else what.text)
+
+    async def _byhand(self, what: ByHand) -> None:
+        if self.reign.up:
+            answer = asyncio.get_running_loop().create_future()
+            self.reign.reconciler.post(Asked(what.verb, what.name, answer))
+
+    async def _crash(self, what: Crash) -> None:
+        self.host.crash(what.name)
+
+    async def _become(self, what: Become) -> None:
+        self.host.tempers[what.name] = what.temper
+
+    async def _sick(self, what: Sick) -> None:
+        for process in self.host.alive(what.name):
+            process.sick = what.sick
+            process.tell()
+
+    async def _surroundings(self, what: Surroundings) -> None:
+        host = self.host
+        host.foreign = what.foreign * GIB
+        host.readable, host.countable, host.disk_full = what.readable, what.countable, what.disk_full
+        host.strangers_ports = {8000} if what.port_taken else set()
+        host.missing = {what.missing} - {""}
+
+    async def _messages(self, what: Messages) -> None:
+        if self.reign.up:
+            self.reign.hint.lost, self.reign.doubled = what.lost, what.doubled
+
+    async def _late(self, what: Late) -> None:
+        """13: it changes nothing."""
+        live = {run.id for _, run in self.reign.zoo.live()}
+        old = [(n, r) for n, r in self.old_runs if r not in live and n in self.reign.zoo.models]
+        if not self.reign.up or not old:
+            return
+        name, run_id = old[-1 - what.which % len(old)]
+        before = dict(self.reign.zoo.models)
+        self.reign.reconciler._hearing.take(Told(name, self._fact(run_id, what.kind)))
+        assert before == self.reign.zoo.models, "13: a fact about an old run has changed a model"
+
+    def _fact(self, run_id: str, kind: int) -> object:
+        now = self.host.now()
+        end = Exit(ExitReason.ERROR, self.host.wall(), code=1)
+        return (
+            ProbedReady(run_id, now),
+            ProbedUnready(run_id, "503", now),
+            FoundSick(run_id, "hangs"),
+            Exited(run_id, end, now),
+            Gone(run_id, end, now, Restart(), 0.0),
+            Stuck(run_id, "pid 1", now),
+            Spawned(run_id, 1),
+            DrainEnded(run_id),
+            Recalled(run_id),
+        )[kind]
+
+    async def _jump(self, what: Jump) -> None:
+        self.host.wall_offset += what.seconds
+
+    async def _ask(self, _: Ask) -> None:
+        """14: what is foretold is what the same turn does."""
+        reign = self.reign
+        if not reign.up:
+            return
+        answer = Marked(reign)
+        reign.reconciler.post(Questioned(None, "zoo.yaml", answer))
+        await asyncio.wait({answer, reign._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done() or len(reign.turns) == answer.turn or not answer.last:
+            return  # what the same turn heard after the question was not part of it
+        told = [(a["action"], a["model"]) for a in snapshot.foretold(answer.result())["actions"]]
+        done = [(VERBS[type(a)], a.model) for a in reign.acts[answer.acts : reign.turns[answer.turn]]]
+        assert told == done[: len(told)], f"14: {told} was foretold, done was {done}"
+        assert told or not done, f"14: {done} was done though nothing was foretold"
+
+    async def _leave(self, what: Leave) -> None:
+        if self.reign.up:
+            self.reign.leave(what.grace, keep=what.keep)
+
+    async def _kill(self, what: Kill) -> None:
+        self.away, self.damage = what.away, what.damage
+        if what.acts == 0:
+            self.reign.kill()
+        else:
+            self.reign.steps_left = what.acts
+
+    async def _call(self, what: Call) -> None:
+        if self.reign.up:
+            self.callers.call(self.reign, what)
+
+    async def _hangup(self, what: HangUp) -> None:
+        self.callers.hang_up(what)
+
+    # peace
+
+    async def make_peace(self) -> None:
+        await self._surroundings(Surroundings())
+        if not self.reign.dead.is_set():
+            self.reign.steps_left = None
+            if self.reign.adopted:
+                self.reign.doubled = False  # 15: hints go on being lost
+        for name in NAMES:
+            self.host.tempers[name] = mended(self.host.temper(name))
+        for process in self.host.processes:
+            process.sick = False
+            process.tell()
+            if not process.ready and process.temper.start == "ok":
+                process.ready = True
+        self.host.unstick()
+        self.host.save(self.valid)
+        await self.pass_time(PEACE)
+        self.at_rest()
+
+    def at_rest(self) -> None:
+        """9: everyone is ready, stopped, failed or pending, and there is a reason."""
+        zoo = self.reign.zoo
+        assert self.reign.up
+        self.states = [f"{m.name} {m.phase} {m.reason}" for m in zoo.models.values()]
+        for model in zoo.models.values():
+            state = f"{model.name} is {model.phase} ({model.reason}: {model.message})"
+            if model.phase is Phase.FAILED:
+                allowed = {Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK}
+                assert model.reason in allowed, state
+            elif model.phase is Phase.PENDING:
+                assert model.reason in {Reason.EXCEEDS_BUDGET, Reason.MEMORY, Reason.PORT}, state
+            elif model.phase is Phase.STOPPED:
+                by_hand = model.name in self.watchdog.stopped_by_hand
+                assert by_hand or model.name not in zoo.spec.active, f"{state} for ever"
+            elif model.phase is Phase.PARKED:
+                assert not self.callers.waiting(model.name), f"{state} for ever"
+            else:
+                assert model.phase is Phase.READY, f"{state} for ever"
+        for name in self.watchdog.stopped_by_hand:
+            assert not self.host.alive(name), f"12: {name} runs, and was stopped by hand"
+
+    async def everybody_may_call(self) -> None:
+        """In peace whoever asks is served where that can be; who can't be is told so at once."""
+        for name in [n for n, spec in self.reign.zoo.spec.models.items() if spec.on_demand]:
+            fits = self._fits(name)
+            caller = self.callers.call(self.reign, Call(name))[0]
+            await self.pass_time(LATE)
+            assert fits is not False or caller.refusal is not None, f"{caller} can never be served, and waits"
+            await self.pass_time(TURN)
+            if fits is not False:
+                assert caller.ended is not None, f"{caller} waits for ever"
+                assert not fits or caller.how == "answered", f"{caller} could be served: {caller.refusal}"
+        await self.pass_time(IDLE)
+        self.callers.nothing_is_left(self.reign)
+        self.inspect()
+        self.at_rest()
+
+    def _fits(self, name: str) -> bool | None:
+        """Whether a request for it must be served in peace; None where that depends on more than memory."""
+        zoo = self.reign.zoo
+        model, spec, pool = zoo.models[name], zoo.spec.models[name], zoo.memory.pools()[0]
+        stays = [n for n in zoo.spec.models if n != name and pinned(zoo, n)]
+        declared = [zoo.spec.models[n] for n in (*stays, name)]
+        ports = [each.port for each in zoo.spec.models.values() if each.port != "auto"]
+        if (
+            model.run is not None
+            or model.phase is Phase.FAILED
+            or name in self.watchdog.stopped_by_hand
+            or any(isinstance(each.memory, str) for each in declared)
+        ):
+            return None
+        if need_of(spec) > min(pool.budget, pool.total - pool.reserve):
+            return False
+        most = min(pool.budget, pool.total - pool.reserve - self.host.foreign)
+        open_to_all = len(ports) < 2 and not isinstance(spec.port, int)
+        patient = rules(zoo.spec).queue_timeout >= TURN and rules(zoo.spec).max_queue > 0
+        settled = zoo.switch is None or zoo.switch.outcome is SwitchOutcome.DONE
+        grown = [
+            r.reserved["ram"] - need_of(zoo.spec.models[m.name]) for m, r in zoo.live() if m.name in stays
+        ]
+        alone = sum(need_of(each) for each in declared) + sum(max(0, more) for more in grown) <= most
+        return True if open_to_all and patient and settled and alone else None
+
+    async def nothing_more_happens(self, why: str) -> None:
+        before = self._deeds()
+        await self.pass_time(40)
+        assert before == self._deeds(), f"{why}: {self.states} -> {self.host.history[-5:]}"
+
+    def _deeds(self) -> tuple[list[int], int]:
+        return [p.pid for p in self.host.alive()], len(self.host.history)
+
+    async def leave(self) -> None:
+        """When zoosup ends in a hurry nothing is left: no process, no reservation, no task, no record."""
+        for process in self.host.alive():
+            process.stuck = False  # it may have been on its way when peace was made
+            process.temper = replace(process.temper, stop=1000.0)
+        self.reign.leave()
+        await asyncio.sleep(0.1)
+        self.reign.leave(0.5)
+        await asyncio.wait({self.reign._main}, timeout=2)
+        assert self.reign.over, "zoosup does not end in time"
+        assert not self.host.alive()
+        assert {} == self.host.records
+        self.callers.nothing_is_left(self.reign)
+        self._complain_of_the_end()
+        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"20: left running: {left}"
+        self.inspect()
+
+
+VERBS = {
+    Start: "start",
+    Drain: "drain",
+    Stop: "stop",
+    Hold: "hold",
+    Inspect: "inspect",
+    EndCooldown: "end-cooldown",
+    Park: "park",
+    Wake: "wake",
+}
+
+
+def say(what: str) -> None:
+    if currently_in_test_context():
+        note(what)
