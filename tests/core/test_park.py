@@ -238,6 +238,18 @@ def test_it_is_not_ended_for_those_who_came_after_its_own_clients():
     assert "stop a MadeRoom" == acts(spec, last)[0]
 
 
+def test_nor_while_it_waits_for_the_room_to_wake_in():
+    spec = zoo(a=sleepy("12GiB", "5GiB"), b=on_demand("10GiB"), c=on_demand("9GiB"))
+
+    def ended(first, then):
+        demand = {"a": waits(first), "b": waits(then), "c": served()}
+        host = a_host(spec, a=parked("5GiB"), c=ready(), demand=demand)
+        return "stop a MadeRoom" in acts(spec, host)
+
+    assert not ended(9, 5)
+    assert ended(5, 9)
+
+
 def test_an_active_one_wakes_when_the_demand_for_others_is_over():
     spec = zoo(["a"], a=sleepy(), b=on_demand())
     host = a_host(spec, a=parked(), b=resting())
