@@ -33,17 +33,20 @@ _log = logging.getLogger(__name__)
 class Lease:
     """One client's claim on a run; see `ports.Lease`."""
 
-    __slots__ = ("_desk", "_run", "holder", "line", "model", "run_id")
+    __slots__ = ("_line", "_run", "holder", "run_id")
 
     host = HOST
 
-    def __init__(self, desk: "Leases", line: "_Line", model: str, run: Run, holder: Holder) -> None:
-        self._desk: Leases | None = desk
+    def __init__(self, line: "_Line", run: Run, holder: Holder) -> None:
+        self._line = line
         self._run = run
         self.holder = holder
-        self.line = line
-        self.model = model
         self.run_id = run.id
+
+    @property
+    def model(self) -> str:
+        """Whose run it is."""
+        return self._line.model
 
     @property
     def port(self) -> int:
@@ -52,9 +55,10 @@ class Lease:
 
     def release(self) -> None:
         """Give it back, once; a second call does nothing."""
-        desk, self._desk = self._desk, None
-        if desk is not None:
-            desk.give_back(self)
+        line = self._line
+        if self in line.held:
+            line.held.remove(self)
+            line.desk.given_back(line, self.run_id)
 
 
 class Ticket:
@@ -92,12 +96,12 @@ class Ticket:
 class _Line:
     """All leases and waiting clients of one model."""
 
+    desk: "Leases"
+    model: str
     held: set[Lease] = field(default_factory=set)  # those of an old run may outlive it for a moment
     queue: deque[Ticket] = field(default_factory=deque)
     last_used: float | None = None
-    run: Run | None = (
-        None  # that serves, as far as `known` and `spec` say, in which it was found; `limit` of them too
-    )
+    run: Run | None = None  # the one that serves, and how many may use it, found in these two
     limit: int | None = None
     known: Model | None = None
     spec: ZooSpec | None = None
@@ -146,11 +150,13 @@ class Leases:
         """A lease at once, or a place in the queue; RefusedError where waiting is of no use."""
         line = self._lines.get(model)
         if line is None:
-            line = self._lines[model] = _Line()
+            line = self._lines[model] = _Line(self, model)
         if not line.queue:
-            run = self._open(model, line)
+            run = self._open(line)
             if run is not None:
-                return self._lend(line, model, run, holder)
+                lease = Lease(line, run, holder)
+                line.held.add(lease)
+                return lease
         if self._waiting >= gateway(self._zoo.spec).max_queue:
             raise RefusedError(refusing.queue_full(self._waiting, self._zoo.models.get(model)))
         now = self._zoo.clock.now()
@@ -166,16 +172,14 @@ class Leases:
 
     # what leases and tickets ask
 
-    def give_back(self, lease: Lease) -> None:
-        """A lease has ended: the next in line may have its place."""
-        line = lease.line
-        line.held.discard(lease)
+    def given_back(self, line: _Line, run_id: str) -> None:
+        """A lease of a run has ended: the next in line may have its place."""
         line.last_used = self._zoo.clock.now()
         if line.queue:
-            self._serve(lease.model, line)
+            self._serve(line)
         # Whoever was served may have gone in the middle of it: then this has been done for them, which does no harm.
-        if (self._quiet or self._waiting) and not line.uses(lease.run_id):
-            quiet = self._quiet.get(lease.run_id)
+        if (self._quiet or self._waiting) and not line.uses(run_id):
+            quiet = self._quiet.get(run_id)
             if quiet is not None:
                 quiet.set()
             if self._waiting:
@@ -206,7 +210,7 @@ class Leases:
         self._refuse_the_overdue()
         for name, line in list(self._lines.items()):
             if line.queue:
-                self._serve(name, line)
+                self._serve(line)
                 self._refuse_the_hopeless(name, line)
             elif not line.held and name not in self._zoo.models:
                 del self._lines[name]
@@ -241,31 +245,27 @@ class Leases:
 
     # inside
 
-    def _open(self, model: str, line: _Line) -> Run | None:
+    def _open(self, line: _Line) -> Run | None:
         """The run that one more client may use now."""
         zoo = self._zoo
-        known, spec = zoo.models.get(model), zoo.spec
+        known, spec = zoo.models.get(line.model), zoo.spec
         if known is not line.known or spec is not line.spec:  # both are replaced as a whole, never changed
             line.known, line.spec = known, spec
-            line.run = _serving(known) if model in spec.models else None
-            line.limit = spec.models[model].max_inflight if line.run is not None else None
+            line.run = _serving(known) if line.model in spec.models else None
+            line.limit = spec.models[line.model].max_inflight if line.run is not None else None
         run, limit = line.run, line.limit
         if run is None or zoo.shutdown or (limit and line.inflight(run.id) >= limit):
             return None
         return run
 
-    def _lend(self, line: _Line, model: str, run: Run, holder: Holder) -> Lease:
-        lease = Lease(self, line, model, run, holder)
-        line.held.add(lease)
-        return lease
-
-    def _serve(self, name: str, line: _Line) -> None:
+    def _serve(self, line: _Line) -> None:
         while line.queue:
-            run = self._open(name, line)
+            run = self._open(line)
             if run is None:
                 return
             ticket = self._next(line)
-            lease = self._lend(line, name, run, ticket.holder)
+            lease = Lease(line, run, ticket.holder)
+            line.held.add(lease)
             if not _safely(ticket.holder.granted, lease):
                 lease.release()
 
