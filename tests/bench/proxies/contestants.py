@@ -169,6 +169,7 @@ SWAPPED = """\
     cmd: sleep 86400
     proxy: http://127.0.0.1:{to}
     checkEndpoint: none
+    concurrencyLimit: 4096  # by default it refuses the eleventh
 """
 
 

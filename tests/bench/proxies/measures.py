@@ -45,6 +45,8 @@ class Effort:
 
 SHORT = Effort(1.0, 1, 1.0, 25, 2, 64 << 20, 0.5)
 STREAMS, DELAY_MS = 128, 20
+STALLED = 120.0
+"""Seconds after which a load is given up: whoever is asked does not answer."""
 LARGE, AT_ONCE = 10_000_000, 4
 RETURNED_WITHIN = 15.0
 """Seconds in which memory should be back; where all but `LITTLE` (MiB) is, nobody waits any longer."""
@@ -191,7 +193,11 @@ def _load(
 def _run(words: list[str], cpus: Sequence[int]) -> str:
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         pin(running.pid, cpus)
-        said, complaint = running.communicate()
+        try:
+            said, complaint = running.communicate(timeout=STALLED)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise RuntimeError(f"{' '.join(words)}: no end within {STALLED:.0f} s") from None
     if running.returncode:
         raise RuntimeError(f"{' '.join(words)}: {complaint[-2000:]}")
     return said
