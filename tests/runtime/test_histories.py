@@ -54,7 +54,6 @@ def _quiet(caplog):
 
 
 @pytest.mark.timeout(3600)  # a failing history is made as short as can be before it is shown
-@settings(max_examples=2 * settings().max_examples)
 @given(histories)
 def test_the_laws_hold_and_in_the_end_there_is_peace(happening):
     virtual_time.run(live_through(happening))
@@ -68,7 +67,7 @@ def each_crowd(test):
 
 
 @pytest.mark.timeout(3600)
-@settings(max_examples=2 * settings().max_examples // 5)
+@settings(max_examples=settings().max_examples // 5)
 @each_crowd
 @given(busy_histories)
 def test_the_laws_of_demand_hold_and_every_client_is_told(happening):

@@ -31,6 +31,9 @@ class Memory:
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
+    _pools: tuple[tuple[PoolReading, ...], Budget, tuple[Pool, ...]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def copy(self, journal: Journal) -> "Memory":
         """A memory of its own in which the same is so."""
@@ -116,8 +119,10 @@ class Memory:
         )
 
     def pools(self) -> tuple[Pool, ...]:
-        """The pools with the file's budgets over the last readings."""
-        return tuple(self._pool(r) for r in self.readings)
+        """The pools with the file's budgets over the last readings; asked often, worked out once for both."""
+        if self._pools is None or self._pools[0] is not self.readings or self._pools[1] is not self.budget:
+            self._pools = self.readings, self.budget, tuple(self._pool(r) for r in self.readings)
+        return self._pools[2]
 
     def _pool(self, reading: PoolReading) -> Pool:
         reserve, budget = admission.bounds(self.budget, reading.id, reading.total, reading.index)
