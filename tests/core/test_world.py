@@ -335,7 +335,7 @@ TestZoo = pytest.mark.timeout(3600)(
     Zoo.TestCase
 )  # a failing life is made as short as can be before it is shown
 TestZoo.settings = settings(
-    max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "120")),
+    max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "80")),
     stateful_step_count=30,
     deadline=None,
     derandomize="CI" in os.environ,

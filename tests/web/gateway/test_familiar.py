@@ -73,7 +73,7 @@ async def _told(wire: Wire, *pieces: bytes) -> bytes:
     async with asyncio.timeout(5):
         said = await wire.reader.read(65536)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.06):
+        async with asyncio.timeout(0.03):
             while piece := await wire.reader.read(65536):
                 said += piece
             said += b"(closed)"
