@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -23,3 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def pytest_sessionstart() -> None:
     """Leave no event loop of the main thread behind: one that pytest-asyncio makes and nobody closes is a warning."""
     asyncio.set_event_loop(None)
+    # A shell's background job ignores these, and so would all that it starts.
+    for each in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, signal.default_int_handler if each is signal.SIGINT else signal.SIG_DFL)
