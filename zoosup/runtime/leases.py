@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Lease:
-    """One client's claim on a run; see `ports.Lease`."""
+    """One client's claim on a run, from when it is made; see `ports.Lease`."""
 
     __slots__ = ("_line", "_run", "holder", "run_id")
 
@@ -42,6 +42,7 @@ class Lease:
         self._run = run
         self.holder = holder
         self.run_id = run.id
+        line.held.add(self)
 
     @property
     def model(self) -> str:
@@ -154,9 +155,7 @@ class Leases:
         if not line.queue:
             run = self._open(line)
             if run is not None:
-                lease = Lease(line, run, holder)
-                line.held.add(lease)
-                return lease
+                return Lease(line, run, holder)
         if self._waiting >= gateway(self._zoo.spec).max_queue:
             raise RefusedError(refusing.queue_full(self._waiting, self._zoo.models.get(model)))
         now = self._zoo.clock.now()
@@ -265,7 +264,6 @@ class Leases:
                 return
             ticket = self._next(line)
             lease = Lease(line, run, ticket.holder)
-            line.held.add(lease)
             if not _safely(ticket.holder.granted, lease):
                 lease.release()
 

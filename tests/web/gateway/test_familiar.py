@@ -92,7 +92,8 @@ async def test_requests_in_one_piece_are_answered_one_after_the_other(house: Hou
     assert [each.body for each in house.backend.asked] == [CHAT, STREAM, CHAT, STREAM]
 
 
-async def test_a_request_sent_before_the_last_answer_waits_for_it(house: House):
+async def _asked_again(house: House, second: bytes) -> tuple[Wire, asyncio.Event]:
+    """A connection whose second request is being answered, and what the answer waits for."""
     go = asyncio.Event()
 
     async def script(asked, reader, writer):
@@ -103,8 +104,13 @@ async def test_a_request_sent_before_the_last_answer_waits_for_it(house: House):
     wire.send(post())
     await wire.answer()
     house.script(script)
-    wire.send(post(STREAM))
+    wire.send(second)
     await until(lambda: len(house.backend.asked) == 2)
+    return wire, go
+
+
+async def test_a_request_sent_before_the_last_answer_waits_for_it(house: House):
+    wire, go = await _asked_again(house, post(STREAM))
     wire.send(post())
     await asyncio.sleep(0.02)
     assert len(house.backend.asked) == 2
@@ -207,18 +213,7 @@ async def test_its_answer_passes_as_that_to_a_first_one(
 
 
 async def test_an_answer_is_the_last_one_once_the_gateway_ends(house: House):
-    go = asyncio.Event()
-
-    async def script(asked, reader, writer):
-        await go.wait()
-        writer.write(OK)
-
-    wire = await house.wire()
-    wire.send(post())
-    await wire.answer()
-    house.script(script)
-    wire.send(post())
-    await until(lambda: len(house.backend.asked) == 2)
+    wire, go = await _asked_again(house, post())
     ending = asyncio.create_task(house.gateway.stop(5.0))
     await asyncio.sleep(0.01)
     go.set()

@@ -66,7 +66,6 @@ class Client(Intake):
 
     def _leave(self) -> None:
         self._ending = True
-        self._expected = None
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.abandon()
@@ -221,7 +220,6 @@ class Client(Intake):
         if self._ending:
             return
         self._ending = True
-        self._expected = None
         self._since = self._hall.now
         if (unread or self._incoming is not None) and self.transport.can_write_eof():
             self._resume()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zoosup.web.gateway.upstream import Upstream
 
 _OK = 200
-_SHORT = 32 * 1024  # up to here one write of a copy costs less than a gathering one
 
 
 class Exchange:
@@ -159,22 +158,16 @@ class Exchange:
         self._upstream = upstream
         if loading is None:
             upstream.sink = self.client.transport
-            parts = request.parts
-            if request.head.familiar is not None and len(parts) == 1 and len(parts[0]) < _SHORT:
-                pool = self._pool
-                opening = pool.openings.get(request.head) or pool.opening(request)
-                message = b"%b%d\r\n\r\n%b" % (opening, len(parts[0]), parts[0])
-                upstream.start(self, message, (), whole=True)
-                return
         else:
             upstream.sink = loading
             request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
-        head = request.upstream_head(self._pool.host_line, credentials=self._hall.pools.passes_credentials)
+        head = self._pool.head_of(request)
         if request.head.streamed:
             self.client.hold(False)
             upstream.start(self, head, self._streamed_parts())
         else:
-            upstream.start(self, head, request.parts, decode=loading is not None)
+            whole = request.head.familiar is not None
+            upstream.start(self, head, request.parts, decode=loading is not None, whole=whole)
 
     def _streamed_parts(self) -> list[bytes]:
         request = self.request

@@ -53,19 +53,19 @@ class Front:
 
         Clients say the same again and again but for the length of the body; what was once found to be right is.
         """
-        before, digits, after = around_length(raw)
+        before, digits, after = cut = around_length(raw)
         head = self._heads.get(before + after)
         if head is None:
-            return self._read(raw)
+            return self._read(raw, cut)
         length = as_length(digits) if head.has_body and not head.chunked else 0
         if length is None:
-            return self._read(raw)
+            return self._read(raw, cut)
         request = Request(head, length)
         if length > self._hall.max_body:
             request.denied = self.too_large(request)
         return request
 
-    def _read(self, raw: bytes) -> Request:
+    def _read(self, raw: bytes, cut: tuple[bytes, bytes, bytes]) -> Request:
         check(raw)
         head = Head(raw)
         head.route = Route(Kind.HEALTH)  # until it is known, for what is said meanwhile
@@ -78,13 +78,12 @@ class Front:
             request.denied = self.denied(denied, request)
         else:
             if len(raw) <= _SHORT:
-                self._remember(head, raw)
+                self._remember(head, *cut)
         return request
 
-    def _remember(self, head: Head, raw: bytes) -> None:
+    def _remember(self, head: Head, before: bytes, digits: bytes, after: bytes) -> None:
         if len(self._heads) >= _REMEMBERED:
             self._heads.clear()
-        before, digits, after = around_length(raw)
         self._heads[before + after] = head
         if digits and head.is_usual:
             head.familiar = Familiar(head, before, after, self._hall.short)
@@ -182,8 +181,7 @@ class Front:
         if served.changes:
             self._change(client, request, served.model, served.spec)
         else:
-            client.exchange = exchange = Exchange(self._hall, client, request, served.model)
-            exchange.begin()
+            self._begin(client, request, served.model)
 
     def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:
         body, kind = request.body(), request.head.content_type

@@ -61,23 +61,23 @@ class Cuts:
         """The answer, whose head ends at `end`, as a client gets it that is told nothing more; seldom a copy."""
         head = answer[:end]
         shape = head.translate(_NUMBERS)
-        cut = self._cuts.get(shape)
+        cut = self._cuts.get(shape) or self._look(shape, head)
         if cut is None or not head.startswith(b"HTTP/1.1"):
-            cut = _only_cut(head)
-            if cut is None:
-                return passed_on(head, b"", b"") + answer[end + 4 :]
-            if len(self._cuts) >= _REMEMBERED:
-                self._cuts.clear()
-            if end <= _SHORT:
-                self._cuts[shape] = cut
+            return passed_on(head, b"", b"") + answer[end + 4 :]
         start, stop = cut
         return answer[:start] + answer[stop:] if stop else answer
+
+    def _look(self, shape: bytes, head: bytes) -> tuple[int, int] | None:
+        cut = _only_cut(head)
+        if cut is not None and len(head) <= _SHORT:
+            if len(self._cuts) >= _REMEMBERED:
+                self._cuts.clear()
+            self._cuts[shape] = cut
+        return cut
 
 
 def _only_cut(head: bytes) -> tuple[int, int] | None:
     """Where the only line is that does not pass on, (0, 0) where all do; None where there is more to be done."""
-    if not head.startswith(b"HTTP/1.1"):
-        return None
     found = list(_HOP_BY_HOP.finditer(head))
     if not found:
         return 0, 0

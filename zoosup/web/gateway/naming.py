@@ -57,13 +57,6 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
 
 def named_in_json(body: bytes) -> Named:
     """Read which model a body means that is JSON and the only place where one could be named; DeniedError as above."""
-    try:
-        found = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _required(_in_json(body))
-    model = found.model
-    if type(model) is str and model and model.isascii():
-        return Named(model, found.stream is True)
     return _required(_in_json(body))
 
 

@@ -25,21 +25,26 @@ class Pool:
         self.model = lease.model
         self._over = False
         self.address = f"{lease.host}:{lease.port}"
-        self.host_line = b"Host: %b\r\n" % self.address.encode("latin-1")
+        self._host_line = b"Host: %b\r\n" % self.address.encode("latin-1")
         self._host, self._port = lease.host, lease.port
         self._pools = pools
         self._idle: list[Upstream] = []
         self._all: set[Upstream] = set()
         self._opening = 0
-        self.openings: dict[Head, bytes] = {}
+        self._openings: dict[Head, bytes] = {}  # of familiar heads, up to the number of the Content-Length
 
-    def opening(self, request: Request) -> bytes:
-        """How a request with a familiar head begins for this run, up to the number of its Content-Length."""
-        if len(self.openings) >= _REMEMBERED:
-            self.openings.clear()
-        opening = request.opening(self.host_line, credentials=self._pools.passes_credentials)
-        opening = self.openings[request.head] = opening + b"Content-Length: "
-        return opening
+    def head_of(self, request: Request) -> bytes:
+        """The head of a request to this run. Where its body isn't streamed, all of it must be here."""
+        head, credentials = request.head, self._pools.passes_credentials
+        if head.familiar is None:
+            return request.upstream_head(self._host_line, credentials=credentials)
+        opening = self._openings.get(head)
+        if opening is None:
+            if len(self._openings) >= _REMEMBERED:
+                self._openings.clear()
+            opening = request.opening(self._host_line, credentials=credentials) + b"Content-Length: "
+            self._openings[head] = opening
+        return b"%b%d\r\n\r\n" % (opening, len(request.body()))
 
     def take(self) -> Upstream | None:
         """A connection that is open and unused, as far as anybody knows."""

@@ -5,7 +5,6 @@ whether to try again: it tells its exchange what happened.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
@@ -81,7 +80,7 @@ class Upstream(asyncio.Protocol):
         self,
         exchange: "Exchange",
         head: bytes,
-        parts: Sequence[bytes],
+        parts: list[bytes],
         *,
         decode: bool = False,
         whole: bool = False,
@@ -132,7 +131,12 @@ class Upstream(asyncio.Protocol):
         if self._surplus:
             self.fail("its answer is longer than it says")
             return
-        if self._whole and self._complete and self.reusable:
+        if (
+            self._whole
+            and self._complete
+            and self.reusable
+            and not (self.headed or self._buffer or self._informational or self._paused)
+        ):
             end = data.find(b"\r\n\r\n")
             self.exchange = None
             self.used += 1
@@ -145,7 +149,6 @@ class Upstream(asyncio.Protocol):
         elif self.status:
             self._begin(exchange, data)
         else:
-            self._whole = False
             self._buffer += data
             if len(self._buffer) > MAX_HEAD:
                 self.fail("the head of its answer does not end")
@@ -175,7 +178,6 @@ class Upstream(asyncio.Protocol):
             if rest:
                 self.reusable, rest = False, b""
         self.headed = True
-        self._whole = False
         if self._decoded is not None:
             rest = b"".join(self._decoded)
             self._decoded.clear()
@@ -217,7 +219,6 @@ class Upstream(asyncio.Protocol):
         if paused == self._paused or self.transport.is_closing():
             return
         self._paused = paused
-        self._whole = False
         if paused:
             self.transport.pause_reading()
         else:
@@ -274,7 +275,6 @@ class Upstream(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200 and status != 101:  # noqa: PLR2004 - informational
             self._informational += 1
-            self._whole = False
             return
         self.status = status
         self.reusable = self._parser.should_keep_alive()
