@@ -276,11 +276,12 @@ class VirtualHost:
     # Inspector
 
     async def inspect(self, spec, env, port, now) -> Preflight:
+        return Preflight(now, *(await self.amiss(spec, env, port) or ()))
+
+    async def amiss(self, spec, env, port):
         await asyncio.sleep(0.001)
         missing = [word for word in spec.command if word in self.files_missing]
-        if missing:
-            return Preflight(now, Reason.FILE_MISSING, f"{missing[0]} is not there")
-        return Preflight(now)
+        return (Reason.FILE_MISSING, f"{missing[0]} is not there") if missing else None
 
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)

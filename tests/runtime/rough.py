@@ -323,13 +323,16 @@ class RoughHost:
     # Inspector
 
     async def inspect(self, spec, env, port, now) -> Preflight:
+        return Preflight(now, *(await self.amiss(spec, env, port) or ()))
+
+    async def amiss(self, spec, env, port) -> tuple[Reason, str] | None:
         await asyncio.sleep(LOOK)
         if spec.command[1] in self.missing:
-            return Preflight(now, Reason.FILE_MISSING, f"{spec.command[1]} is not there")
+            return Reason.FILE_MISSING, f"{spec.command[1]} is not there"
         ours = {p.port for p in self.alive() if p.ended is None}
         if port is not None and port in self.strangers_ports | ours:
-            return Preflight(now, Reason.PORT, f"port {port} is taken")
-        return Preflight(now)
+            return Reason.PORT, f"port {port} is taken"
+        return None
 
     def free_port(self, taken: frozenset[int]) -> int:
         return next(self._ports)

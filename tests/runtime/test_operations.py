@@ -37,6 +37,7 @@ class Answers:
             "usage": {"mark-1": GIB},
             "drain": Verdict(ok=True, message=""),
             "inspect": Preflight(100.0),
+            "amiss": None,
             "begin": Path("/logs/a.log"),
             "tail": ("last words",),
             "write": None,
@@ -259,9 +260,10 @@ async def test_an_exit_is_told_apart(operations, host, told, zoo, run, cause, en
     await asyncio.sleep(1)
     host.kernel_kills += kills
     host.answers["terminate"] = Ended("", end)
-    host.answers["inspect"] = Preflight(100.0, look, "port 20000 is taken")
+    host.answers["amiss"] = look and (look, "port 20000 is taken")
     await stop(operations, zoo, a_run(zoo, "a", **run), cause)
     assert expected is facts(told)[-1].exit.reason
+    assert "inspect" not in host.names(), "its weights, and llama.cpp's word on them, are not waited for"
 
 
 # at once

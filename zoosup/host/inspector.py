@@ -46,11 +46,14 @@ class HostInspector:
     async def inspect(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
     ) -> Preflight:
-        """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
-        amiss = await asyncio.to_thread(_first_amiss, spec, env, port)
-        reason, message = amiss or (None, "")
+        """The first thing amiss, or none, and what is known of the weights; `env` and `port` as in `amiss`."""
+        reason, message = await self.amiss(spec, env, port) or (None, "")
         # Also where the file declares what it needs: an OOM is counted for these weights and no others.
         return Preflight(now, reason, message, await self.weights(spec, env))
+
+    async def amiss(self, spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
+        """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
+        return await asyncio.to_thread(_first_amiss, spec, env, port)
 
     async def weights(self, spec: ModelSpec, env: Mapping[str, str]) -> WeightFacts:
         """What the headers of the model's weights say, and llama.cpp itself; each is asked where they have changed."""

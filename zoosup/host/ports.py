@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoosup.core.status import Exit, ExitReason, Preflight
+from zoosup.core.status import Exit, ExitReason, Preflight, Reason
 from zoosup.spec.life import Live, Ready
 from zoosup.spec.models import ModelSpec
 
@@ -166,6 +166,11 @@ class Inspector(Protocol):
     async def inspect(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
     ) -> Preflight:
+        """The first thing amiss, and what is known of the weights, which may take a while."""
+
+    async def amiss(
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None
+    ) -> tuple[Reason, str] | None:
         """Executable found and executable, weights and cwd there, `port` free (None: not looked at)."""
 
     def free_port(self, taken: frozenset[int]) -> int:

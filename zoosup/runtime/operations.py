@@ -63,7 +63,7 @@ class Operations:
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._inspecting: set[str] = set()
-        self._postmortem = Postmortem(tools.host, tools.clock, tools.environ)
+        self._postmortem = Postmortem(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
         self._at_once: set[str] = set()

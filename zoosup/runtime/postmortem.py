@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from zoosup.core.status import Cause, Exit, ExitReason, Reason, Run
 from zoosup.host.ports import Host
-from zoosup.runtime.clock import Clock
 
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
@@ -17,9 +16,8 @@ LOG_LINES = 40
 class Postmortem:
     """Told of each run before it begins and once it is gone, for it compares how many the kernel has killed."""
 
-    def __init__(self, host: Host, clock: Clock, environ: Mapping[str, str]) -> None:
+    def __init__(self, host: Host, environ: Mapping[str, str]) -> None:
         self._host = host
-        self._clock = clock
         self._environ = environ
         self._oom_kills: dict[str, int | None] = {}
         self._oom_kills_at_first = host.gauge.oom_kills()  # as good as can be had for adopted runs
@@ -41,10 +39,10 @@ class Postmortem:
             )
         if cause is not Cause.CRASHED or run.ready_at is not None or end.reason is ExitReason.COMPLETED:
             return end
-        look = await self._host.inspector.inspect(run.spec, self._environ, run.port, self._clock.now())
-        if look.reason is not Reason.PORT:
+        reason, message = await self._host.inspector.amiss(run.spec, self._environ, run.port) or (None, "")
+        if reason is not Reason.PORT:
             return end
-        return replace(end, reason=ExitReason.PORT_IN_USE, message=look.message)
+        return replace(end, reason=ExitReason.PORT_IN_USE, message=message)
 
     def _kernel_has_killed(self, run: Run) -> bool:
         """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""
