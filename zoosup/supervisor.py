@@ -25,7 +25,7 @@ import uvloop
 from zoosup.core.status import Exit
 from zoosup.core.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
-from zoosup.host import heap
+from zoosup.host import heap, libraries
 from zoosup.host.archive import EventArchive
 from zoosup.host.fitparams import PATIENCE, WITHIN, FitParams
 from zoosup.host.gauges import Gauges
@@ -401,9 +401,11 @@ async def _keep_logs_short(logs: Logs) -> None:
 
 
 async def _give_memory_back() -> None:
+    await asyncio.sleep(GIVE_BACK_EVERY)
+    libraries.let_go()
     while True:
-        await asyncio.sleep(GIVE_BACK_EVERY)
         await asyncio.to_thread(heap.give_back)
+        await asyncio.sleep(GIVE_BACK_EVERY)
 
 
 async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, board: Board) -> None:
