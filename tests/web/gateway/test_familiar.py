@@ -207,9 +207,87 @@ async def test_its_answer_passes_as_that_to_a_first_one(
     wire.send(post())
     await wire.answer()
     house.script(script)
+    for _ in range(2):  # the first time it is news, and then perhaps no longer
+        said = await _told(wire, post())
+        assert said == passed or (said.startswith(passed) and b" 502 " in passed)
+
+
+KEPT = START + b"Server: x\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5, max=99\r\nX-Id: 7\r\n"
+PASSED = START + b"Server: x\r\nX-Id: 8\r\n"
+LIKE = {
+    "another length": (b"Content-Length: 3\r\n\r\n{ }", PASSED + b"Content-Length: 3\r\n\r\n{ }"),
+    "too long": (b"Content-Length: 1\r\n\r\n{}", b"HTTP/1.1 502 "),
+    "two": (OF_TWO + KEPT + OF_TWO, b"HTTP/1.1 502 "),
+    "too short": (b"Content-Length: 9\r\n\r\n{}", None),
+}
+
+
+@pytest.mark.parametrize(("like", "passed"), LIKE.values(), ids=LIKE)
+async def test_the_numbers_of_a_familiar_answer_count(house: House, like: bytes, passed: bytes | None):
+    wire = await house.wire()
+    answer = [KEPT + OF_TWO]
+
+    async def script(asked, reader, writer):
+        writer.write(answer[0])
+        if passed is None:
+            writer.close()
+
+    house.script(script)
+    for _ in range(2):
+        wire.send(post())
+        assert (await wire.answer())[0] == 200
+    answer[0] = KEPT.replace(b"X-Id: 7", b"X-Id: 8").replace(b"=99", b"=98") + like
+    if passed is None:
+        with pytest.raises(ConnectionResetError):
+            await _told(wire, post())
+    else:
+        assert (await _told(wire, post())).startswith(passed)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"), [(b"HTTP/1.1 404 OK\r\n", 4), (b"HTTP/1.1 500 OK\r\n", 5), (b"HTTP/1.0 200 OK\r\n", 2)]
+)
+async def test_another_status_of_a_familiar_answer_counts(house: House, line: bytes, kind: int):
+    wire = await house.wire()
+    answer = [START + OF_TWO]
+
+    async def script(asked, reader, writer):
+        writer.write(answer[0])
+
+    house.script(script)
+    for _ in range(2):
+        wire.send(post())
+        assert (await wire.answer())[0] == 200
+    answer[0] = line + OF_TWO
+    before = dict(house.gateway.counters.requests)
     said = await _told(wire, post())
-    assert said.startswith(passed)
-    assert said == passed or b" 502 " in passed
+    assert said.startswith(line.replace(b"1.0", b"1.1"))
+    assert house.gateway.counters.requests["qwen", kind] == before.get(("qwen", kind), 0) + 1
+    opened = house.gateway.counters.upstream_connections_total
+    wire.send(post())
+    await until(lambda: len(house.backend.asked) == 4)
+    again = house.gateway.counters.upstream_connections_total - opened
+    assert again == (b"1.0" in line), "an older server keeps no connection, which must not be used again"
+
+
+async def test_what_looks_like_an_answer_within_one_is_none(house: House):
+    wire = await house.wire()
+    known = KEPT + OF_TWO
+    pieces = [[known]]
+
+    async def script(asked, reader, writer):
+        for piece in pieces[-1]:
+            writer.write(piece)
+            await asyncio.sleep(0.01)
+
+    house.script(script)
+    for _ in range(2):
+        wire.send(post())
+        assert (await wire.answer())[0] == 200
+    pieces.append([START + b"Content-Length: %d\r\n\r\n" % len(known), known])
+    wire.send(post())
+    status, _, body = await wire.answer()
+    assert (status, body) == (200, known)
 
 
 async def test_an_answer_is_the_last_one_once_the_gateway_ends(house: House):
@@ -233,3 +311,15 @@ def test_a_head_is_known_by_every_byte_but_its_number():
         assert known.body_in(good[:at]) is None, at
     assert known.body_in(good + b" ") is None
     assert known.body_in(raw + b"101\r\nX: 1\r\n\r\n" + b"x" * 101) is None
+
+
+@pytest.mark.parametrize("before", [0, 5, 99, 100_000])
+@pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 98, 99, 100, 101, 999, 1000, 99_999, 100_000])
+def test_a_body_of_any_length_is_found(before: int, length: int):
+    raw = HEAD + b"Content-Length: "
+    known = Familiar(Head(of(33)[:-37]), raw, b"", 1 << 20)
+    for each in (before, length):
+        body = b"x" * each
+        assert known.body_in(raw + b"%d\r\n\r\n" % each + body) == body
+        assert known.body_in(raw + b"%d\r\n\r\n" % (each + 1) + body) is None
+        assert known.body_in(raw + b"0%d\r\n\r\n" % each + body) is None

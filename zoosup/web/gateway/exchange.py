@@ -218,18 +218,15 @@ class Exchange:
         client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
 
-    def answered_at_once(self, upstream: "Upstream", answer: bytes, end: int) -> None:
-        """The model's whole answer, whose head ends at `end`, to a request with a familiar head."""
+    def answered_at_once(self, answer: bytes) -> None:
+        """The model's whole answer to a request with a familiar head, as the client gets it: 200."""
         hall, client = self._hall, self.client
-        if hall.closing:
-            self.answered(upstream, answer[:end], answer[end + 4 :])
-            self.finished()
-            return
-        client.transport.write(hall.cuts.passed_on(answer, end))
-        hall.counters.answered(self.model, upstream.status)
+        keep = not hall.closing
+        client.transport.write(answer if keep else heads.last(answer))
+        hall.counters.answered(self.model, _OK)
         self._upstream = None
         self._end()
-        client.over(keep=True)
+        client.over(keep=keep)
 
     def switched(self, upstream: "Upstream", head: bytes, early: bytes) -> None:
         """The model speaks another protocol from here on: both directions pass raw, and the lease stays."""

@@ -1,8 +1,10 @@
-"""Heads that were seen before: a client says the same again and again, but for the length of its body.
+"""Heads that were seen before: clients and servers say the same again and again, but for a few numbers.
 
-What was once admitted is admitted again, until settings change. Refuses to know what a head says.
+What was once admitted is admitted again, until settings change; an answer that llhttp has once read is one again.
+Refuses to know what else a head says.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,30 +12,81 @@ if TYPE_CHECKING:
 
 _MOST_DIGITS = 18
 _NAMES = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
+_NUMBERS = bytes.maketrans(b"123456789", b"000000000")
+_REMEMBERED, _SHORT = 256, 1024
+_WELL = b"HTTP/1.1 200 "
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,18})(?=\r\n)", re.IGNORECASE)
+_KEPT = re.compile(rb"(?:\r\n(?:connection: keep-alive|keep-alive:[^\r]*)(?=\r\n))+", re.IGNORECASE)
+_SAYS_MORE = re.compile(
+    rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade|transfer-encoding):", re.IGNORECASE
+)
 
 
 class Familiar:
     """An admitted `head` as it looks around the number of its Content-Length, which is at most `most`."""
 
-    __slots__ = ("_after", "_before", "_from", "_gap", "_most", "_to", "head")
+    __slots__ = ("_after", "_around", "_before", "_least", "_longest", "_most", "_start", "head")
 
     def __init__(self, head: "Head", before: bytes, after: bytes, most: int) -> None:
         self.head = head
         self._most = most
         self._before, self._after = before, after + b"\r\n\r\n"
-        self._from = len(before)
-        self._to = len(before) + _MOST_DIGITS + 1
-        self._gap = len(self._after)
+        self._around = len(before) + len(self._after)
+        self._start = self._least = self._longest = (
+            0  # where a body begins, if all is at least and at most so long
+        )
 
     def body_in(self, data: bytes) -> bytes | None:
         """The body, where `data` is this head with a body behind it, all of it and nothing more."""
-        end = data.find(b"\r", self._from, self._to)
-        if end < 0 or not data.startswith(self._before):
+        if not (self._least <= len(data) <= self._longest or self._fits(len(data))):
             return None
-        body = data[end + self._gap :]
+        body = data[self._start :]
         length = len(body)
-        is_whole = length <= self._most and data.startswith(b"%d%b" % (length, self._after), self._from)
-        return body if is_whole else None
+        is_all = length <= self._most and data.startswith(b"%b%d%b" % (self._before, length, self._after))
+        return body if is_all else None
+
+    def _fits(self, together: int) -> bool:
+        """Whether there is a length that with its own digits makes up so much, and how many digits it has."""
+        left = together - self._around - 1
+        digits = len(str(left - len(str(left)) + 1))
+        self._start = self._around + digits
+        self._least = self._start + (10 ** (digits - 1) if digits > 1 else 0)
+        self._longest = self._start + 10**digits - 1
+        return self._least <= together <= self._longest
+
+
+class Answers:
+    """Whole answers of a kind: 200, with a length, over a connection that lives on.
+
+    Of each head, with all digits as 0: where it says its length, and where the lines about its connection are.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int, int, int]] = {}
+
+    def passed_on(self, data: bytes) -> bytes | None:
+        """What a client gets whose connection lives on, where `data` is such an answer; seldom a copy."""
+        end = data.find(b"\r\n\r\n") + 4
+        known = self._known.get(data[:end].translate(_NUMBERS))
+        if known is None:
+            return None
+        first, last, start, stop = known
+        # By the digits alone this could be another status, an older HTTP, another length.
+        if int(data[first:last]) != len(data) - end or not data.startswith(_WELL):
+            return None
+        return data[:start] + data[stop:] if stop else data
+
+    def learn(self, data: bytes) -> None:
+        """Know heads like that of `data` again, which llhttp has found to be such an answer."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end]
+        length, kept = _LENGTH.search(head), _KEPT.search(head)
+        start, stop = kept.span() if kept is not None else (0, 0)
+        if length is None or end > _SHORT or _SAYS_MORE.search(head[:start] + head[stop:]):
+            return
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[head.translate(_NUMBERS)] = (*length.span(1), start, stop)
 
 
 def around_length(raw: bytes) -> tuple[bytes, bytes, bytes]:

@@ -12,7 +12,6 @@ from zoosup.spec.fields import split_address
 from zoosup.spec.models import Gateway as Settings
 from zoosup.web.gateway.access import Policy
 from zoosup.web.gateway.counters import Counters
-from zoosup.web.gateway.heads import Cuts
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.pool import Pools
 
@@ -30,7 +29,6 @@ class Hall:
         self.limits = limits
         self.counters = Counters()
         self.pools = Pools(limits, self.counters)
-        self.cuts = Cuts()
         self.clients: set[Client] = set()
         self.waiting: set[Exchange] = set()
         self.front: Front

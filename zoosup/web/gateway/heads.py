@@ -13,9 +13,6 @@ import httptools
 _HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade):[^\r]*", re.IGNORECASE)
 _CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
 _USUAL = [b" keep-alive"]
-_KEPT = frozenset({b"\r\nConnection: keep-alive", b"\r\nconnection: keep-alive"})
-_NUMBERS = bytes.maketrans(b"123456789", b"000000000")
-_REMEMBERED, _SHORT = 256, 1024
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
@@ -48,46 +45,16 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
     return b"".join((head, b"\r\n", told, connection, b"\r\n"))
 
 
-class Cuts:
-    """Takes what is hop-by-hop out of whole answers, for clients whose connections live on.
-
-    A server says the same again and again but for its numbers: where the cut is, is remembered.
-    """
-
-    def __init__(self) -> None:
-        self._cuts: dict[bytes, tuple[int, int]] = {}
-
-    def passed_on(self, answer: bytes, end: int) -> bytes:
-        """The answer, whose head ends at `end`, as a client gets it that is told nothing more; seldom a copy."""
-        head = answer[:end]
-        shape = head.translate(_NUMBERS)
-        cut = self._cuts.get(shape) or self._look(shape, head)
-        if cut is None or not head.startswith(b"HTTP/1.1"):
-            return passed_on(head, b"", b"") + answer[end + 4 :]
-        start, stop = cut
-        return answer[:start] + answer[stop:] if stop else answer
-
-    def _look(self, shape: bytes, head: bytes) -> tuple[int, int] | None:
-        cut = _only_cut(head)
-        if cut is not None and len(head) <= _SHORT:
-            if len(self._cuts) >= _REMEMBERED:
-                self._cuts.clear()
-            self._cuts[shape] = cut
-        return cut
-
-
-def _only_cut(head: bytes) -> tuple[int, int] | None:
-    """Where the only line is that does not pass on, (0, 0) where all do; None where there is more to be done."""
-    found = list(_HOP_BY_HOP.finditer(head))
-    if not found:
-        return 0, 0
-    return found[0].span() if len(found) == 1 and found[0][0] in _KEPT else None
-
-
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
     first, *lines = head.split(b"\r\n")
     kept = [line for line in lines if not unwanted(line.partition(b":")[0].lower())]
     return b"\r\n".join([first, *kept])
+
+
+def last(answer: bytes) -> bytes:
+    """A whole answer as it passes on, to a client whose connection ends with it."""
+    end = answer.find(b"\r\n\r\n") + 2
+    return b"".join((answer[:end], connection_line(keep=False, modern=True), answer[end:]))
 
 
 def switched(head: bytes) -> bytes:

@@ -32,6 +32,7 @@ class _Members(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Members)
+_usual = msgspec.json.Decoder(Named)
 
 
 def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
@@ -57,7 +58,11 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
 
 def named_in_json(body: bytes) -> Named:
     """Read which model a body means that is JSON and the only place where one could be named; DeniedError as above."""
-    return _required(_in_json(body))
+    try:
+        named = _usual.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _required(_in_json(body))
+    return named if named.model and named.model.isascii() else _required(_in_json(body))
 
 
 def named_in_query(query: bytes) -> str:

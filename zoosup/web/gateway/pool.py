@@ -10,6 +10,7 @@ from typing import Any
 
 from zoosup.runtime.ports import Lease
 from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.familiar import Answers
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.request import Head, Request
 from zoosup.web.gateway.upstream import Upstream
@@ -44,7 +45,9 @@ class Pool:
                 self._openings.clear()
             opening = request.opening(self._host_line, credentials=credentials) + b"Content-Length: "
             self._openings[head] = opening
-        return b"%b%d\r\n\r\n" % (opening, len(request.body()))
+        parts = request.parts
+        length = len(parts[0]) if len(parts) == 1 else len(request.body())
+        return b"%b%d\r\n\r\n" % (opening, length)
 
     def take(self) -> Upstream | None:
         """A connection that is open and unused, as far as anybody knows."""
@@ -62,11 +65,11 @@ class Pool:
 
     async def _connect(self, opened: Callable[[Upstream], None], failed: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
-        counters = self._pools.counters
+        pools = self._pools
         try:
-            async with asyncio.timeout(self._pools.limits.connect):
+            async with asyncio.timeout(pools.limits.connect):
                 _, upstream = await loop.create_connection(
-                    lambda: Upstream(self, counters), self._host, self._port
+                    lambda: Upstream(self, pools.counters, pools.answers), self._host, self._port
                 )
         except OSError as error:  # TimeoutError is one
             self._opening -= 1
@@ -136,6 +139,7 @@ class Pools:
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self.limits = limits
         self.counters = counters
+        self.answers = Answers()
         self.now = 0.0
         self.by_run: dict[str, Pool] = {}
         self.passes_credentials = True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import httptools
 
 from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.familiar import Answers
 
 if TYPE_CHECKING:
     from zoosup.web.gateway.exchange import Exchange
@@ -42,6 +43,7 @@ class Upstream(asyncio.Protocol):
     """`exchange` is whom it works for, None while unused; `used` counts the answers it has given before."""
 
     __slots__ = (
+        "_answers",
         "_buffer",
         "_complete",
         "_counters",
@@ -64,9 +66,10 @@ class Upstream(asyncio.Protocol):
         "used",
     )
 
-    def __init__(self, home: Home, counters: Counters) -> None:
+    def __init__(self, home: Home, counters: Counters, answers: Answers) -> None:
         self._home = home
         self._counters = counters
+        self._answers = answers
         self._parser = httptools.HttpResponseParser(self)
         self._decoded: list[bytes] | None = None
         self.transport: asyncio.Transport
@@ -75,6 +78,18 @@ class Upstream(asyncio.Protocol):
         self.used = 0
         self.unused_since = 0.0
         self._paused = False
+        self._whole = False
+        self._expect()
+
+    def _expect(self) -> None:
+        """Of the next answer nothing is known."""
+        self._buffer = b""
+        self._complete = self._surplus = False
+        self._informational = self.status = 0
+        self.headed = False  # the head of the final answer has been handed on
+        self.silent = True  # nothing was received yet
+        self.reusable = False
+        self.mid_chunk = False
 
     def start(
         self,
@@ -89,15 +104,8 @@ class Upstream(asyncio.Protocol):
 
         `whole`: the answer is wanted at once, should it come in one piece.
         """
-        self._whole = whole
-        self._buffer = b""
-        self._complete = self._surplus = False
-        self._informational = self.status = 0
-        self.headed = False  # the head of the final answer has been handed on
-        self.silent = True  # nothing was received yet
-        self.reusable = False
-        self.mid_chunk = False
         self.exchange = exchange
+        self._whole = whole
         if decode:
             self._decoded = []
             self._parser = httptools.HttpResponseParser(_Decoding(self, self._decoded))
@@ -119,6 +127,15 @@ class Upstream(asyncio.Protocol):
         if exchange is None:  # nobody has asked: whatever it is, the next answer would be mistaken for it
             self.transport.abort()
             return
+        self._counters.sent += len(data)
+        at_once = self._whole and self.silent and not self._paused
+        answer = self._answers.passed_on(data) if at_once else None
+        if answer is not None:
+            self.exchange = None
+            self.used += 1
+            self._home.give_back(self)
+            exchange.answered_at_once(answer)
+            return
         self.silent = False
         try:
             self._parser.feed_data(data)
@@ -130,19 +147,6 @@ class Upstream(asyncio.Protocol):
             return
         if self._surplus:
             self.fail("its answer is longer than it says")
-            return
-        if (
-            self._whole
-            and self._complete
-            and self.reusable
-            and not (self.headed or self._buffer or self._informational or self._paused)
-        ):
-            end = data.find(b"\r\n\r\n")
-            self.exchange = None
-            self.used += 1
-            self._counters.sent += len(data) - end - 4
-            self._home.give_back(self)
-            exchange.answered_at_once(self, data, end)
             return
         if self.headed:
             self._pass_on(data)
@@ -159,7 +163,6 @@ class Upstream(asyncio.Protocol):
         if self._decoded is not None:
             data = b"".join(self._decoded)
             self._decoded.clear()
-        self._counters.sent += len(data)
         if data:
             self.sink.write(data)
 
@@ -169,6 +172,8 @@ class Upstream(asyncio.Protocol):
         else:
             end = data.find(b"\r\n\r\n")
             head, rest = data[:end], data[end + 4 :]
+            if self._whole and self._complete and self.reusable and self.status == 200:  # noqa: PLR2004 - OK
+                self._answers.learn(data)
         if not head.startswith(b"HTTP/1."):
             self.fail("its answer does not begin with HTTP/1")
             return
@@ -181,7 +186,6 @@ class Upstream(asyncio.Protocol):
         if self._decoded is not None:
             rest = b"".join(self._decoded)
             self._decoded.clear()
-        self._counters.sent += len(rest)
         exchange.answered(self, head, rest)
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
@@ -209,6 +213,7 @@ class Upstream(asyncio.Protocol):
             self._decoded = None
             self._parser = httptools.HttpResponseParser(self)
         if self.reusable and exchange.request.complete:
+            self._expect()
             self._home.give_back(self)
         else:
             self.transport.close()
