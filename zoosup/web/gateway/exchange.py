@@ -158,6 +158,9 @@ class Exchange:
         self._upstream = upstream
         if loading is None:
             upstream.sink = self.client.transport
+            if request.head.familiar is not None:
+                upstream.ask(self, self._pool.opening_of(request), request.body())
+                return
         else:
             upstream.sink = loading
             request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
@@ -166,8 +169,7 @@ class Exchange:
             self.client.hold(False)
             upstream.start(self, head, self._streamed_parts())
         else:
-            whole = request.head.familiar is not None
-            upstream.start(self, head, request.parts, decode=loading is not None, whole=whole)
+            upstream.start(self, head, request.parts, decode=loading is not None)
 
     def _streamed_parts(self) -> list[bytes]:
         request = self.request

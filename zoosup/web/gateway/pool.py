@@ -32,22 +32,23 @@ class Pool:
         self._idle: list[Upstream] = []
         self._all: set[Upstream] = set()
         self._opening = 0
-        self._openings: dict[Head, bytes] = {}  # of familiar heads, up to the number of the Content-Length
+        self._openings: dict[Head, bytes] = {}
 
     def head_of(self, request: Request) -> bytes:
         """The head of a request to this run. Where its body isn't streamed, all of it must be here."""
-        head, credentials = request.head, self._pools.passes_credentials
-        if head.familiar is None:
-            return request.upstream_head(self._host_line, credentials=credentials)
+        return request.upstream_head(self._host_line, credentials=self._pools.passes_credentials)
+
+    def opening_of(self, request: Request) -> bytes:
+        """The same of one with a familiar head, up to the number of its Content-Length."""
+        head = request.head
         opening = self._openings.get(head)
         if opening is None:
             if len(self._openings) >= _REMEMBERED:
                 self._openings.clear()
-            opening = request.opening(self._host_line, credentials=credentials) + b"Content-Length: "
+            opening = request.opening(self._host_line, credentials=self._pools.passes_credentials)
+            opening += b"Content-Length: "
             self._openings[head] = opening
-        parts = request.parts
-        length = len(parts[0]) if len(parts) == 1 else len(request.body())
-        return b"%b%d\r\n\r\n" % (opening, length)
+        return opening
 
     def take(self) -> Upstream | None:
         """A connection that is open and unused, as far as anybody knows."""

@@ -91,21 +91,19 @@ class Upstream(asyncio.Protocol):
         self.reusable = False
         self.mid_chunk = False
 
-    def start(
-        self,
-        exchange: "Exchange",
-        head: bytes,
-        parts: list[bytes],
-        *,
-        decode: bool = False,
-        whole: bool = False,
-    ) -> None:
-        """Send a request, as much of it as is here. `decode`: its answer's body is wanted without chunks.
-
-        `whole`: the answer is wanted at once, should it come in one piece.
-        """
+    def ask(self, exchange: "Exchange", opening: bytes, body: bytes) -> None:
+        """Send a request whose head ends with the body's length. Its answer is wanted at once where it is familiar."""
         self.exchange = exchange
-        self._whole = whole
+        self._whole = True
+        if len(body) < _JOINED:
+            self.transport.write(b"%b%d\r\n\r\n%b" % (opening, len(body), body))
+        else:
+            self.transport.writelines([b"%b%d\r\n\r\n" % (opening, len(body)), body])
+
+    def start(self, exchange: "Exchange", head: bytes, parts: list[bytes], *, decode: bool = False) -> None:
+        """Send a request, as much of it as is here. `decode`: its answer's body is wanted without chunks."""
+        self.exchange = exchange
+        self._whole = False
         if decode:
             self._decoded = []
             self._parser = httptools.HttpResponseParser(_Decoding(self, self._decoded))
