@@ -11,6 +11,7 @@ Goals are ratios against nginx (issue 5), so that they mean the same on every ma
 import argparse
 import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -88,6 +89,7 @@ ROWS = (
     Row("cpu at 32", "CPU a request at 32 connections, us"),
     Row("cpu at 256", "CPU a request at 256 connections, us"),
     Row("p50 at 1", "p50 at 1 connection, us", 1.25),
+    Row("p50 on one", "the same, all on one processor, us"),
     Row("cpu per request", "CPU a request at 200/s, us"),
     Row("held", "RSS at 256 connections, MiB", 60, own=True),
     Row("cpu per token", "CPU a token at 128 streams, us", 1.3),
@@ -174,7 +176,11 @@ def _all(folder: Path, *, alone: bool, without: Sequence[str]) -> Iterator[list[
 
 def table(results: Results) -> str:
     names = list(dict.fromkeys(who for by_name in results.values() for who in by_name))
-    lines = [f"{'':36}" + "".join(f"{name:>12}" for name in names) + f"{'of nginx':>10}  goal"]
+    lines = [
+        f"by {platform.python_implementation()} {platform.python_version()} ({platform.python_compiler()})",
+        "",
+    ]
+    lines += [f"{'':36}" + "".join(f"{name:>12}" for name in names) + f"{'of nginx':>10}  goal"]
     for row in ROWS:
         values = [row.value(results, who) for who in names]
         cells = "".join(f"{'' if value is None else format(value, ',.1f'):>12}" for value in values)

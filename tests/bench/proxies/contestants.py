@@ -56,11 +56,25 @@ def pin(pid: int, to: Sequence[int]) -> None:
 def apart(who: Contestant) -> Iterator[list[int]]:
     """Give it a processor that nobody else works on, so that it alone is the limit; yields everybody else's."""
     mine, rest = processors()
-    places = dict.fromkeys(who.models, rest) | ({} if who.pid is None else {who.pid: mine})
+    with _placed(dict.fromkeys(who.models, rest) | ({} if who.pid is None else {who.pid: mine})):
+        yield rest
+
+
+@contextmanager
+def together(who: Contestant) -> Iterator[list[int]]:
+    """Have it and the models work on one processor, so that nobody wakes another; yields it."""
+    mine, _ = processors()
+    with _placed(dict.fromkeys([*who.models, *([] if who.pid is None else [who.pid])], mine)):
+        yield mine
+
+
+@contextmanager
+def _placed(places: Mapping[int, Sequence[int]]) -> Iterator[None]:
+    mine, rest = processors()
     for pid, place in places.items():
         pin(pid, place)
     try:
-        yield rest
+        yield
     finally:
         for pid in places:
             pin(pid, sorted({*mine, *rest}))

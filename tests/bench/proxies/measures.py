@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 
 from tests.bench.proxies import load
-from tests.bench.proxies.contestants import MODELS, Contestant, apart, pin
+from tests.bench.proxies.contestants import MODELS, Contestant, apart, pin, together
 
 Samples = dict[str, float]
 SCRIPT = 'wrk.method = "POST"\nwrk.body = [==[{body}]==]\nwrk.headers["Content-Type"] = "application/json"\n'
@@ -89,8 +89,15 @@ def _ask(who: Contestant, connections: int, effort: Effort, folder: Path) -> tup
 
 
 def latency(who: Contestant, effort: Effort, _: Path) -> Samples:
-    """Microseconds of a request on one connection, one after the other."""
-    return {"p50 at 1": _load("one", who, "plain", float(effort.seconds / 2))["p50"]}
+    """Microseconds of a request on one connection, one after the other: among processors, and all on one.
+
+    Left to itself the scheduler takes the one or the other, for each contestant as it happens: a factor of three.
+    """
+    ask, seconds = partial(_load, "one", who, "plain"), float(effort.seconds / 2)
+    with apart(who) as rest:
+        found = {"p50 at 1": ask(seconds, cpus=rest)["p50"]}
+    with together(who) as one:
+        return found | {"p50 on one": ask(seconds, cpus=one)["p50"]}
 
 
 def cost(who: Contestant, effort: Effort, _: Path) -> Samples:
