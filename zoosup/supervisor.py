@@ -70,6 +70,9 @@ HOLD_EVERY = 2.0
 ROTATE_EVERY = 10.0
 """Seconds between looks at the size of the models' logs."""
 
+BEGUN = 2.0
+"""Seconds after which what was only needed to begin is let go."""
+
 GIVE_BACK_EVERY = 10.0
 """Seconds between returns of memory that was freed: longer than a burst of large bodies, which would want it again."""
 
@@ -401,11 +404,11 @@ async def _keep_logs_short(logs: Logs) -> None:
 
 
 async def _give_memory_back() -> None:
-    await asyncio.sleep(GIVE_BACK_EVERY)
+    await asyncio.sleep(BEGUN)
     libraries.let_go()
     while True:
-        await asyncio.to_thread(heap.give_back)
         await asyncio.sleep(GIVE_BACK_EVERY)
+        await asyncio.to_thread(heap.give_back)
 
 
 async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, board: Board) -> None:
