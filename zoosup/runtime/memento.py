@@ -65,7 +65,7 @@ class Keeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: dict[str, Any] | None = None
+        self._kept: Any = None  # what is steady in the last state that was written
         self._writing: asyncio.Task[None] | None = None
         self.trouble = ""
         """Why the last state could not be written; empty when it could."""
@@ -76,9 +76,10 @@ class Keeper:
         if self._writing is not None and not self._writing.done():
             return
         state, now = remember(zoo), zoo.clock.now()
-        due = now - self._asked_at >= AGAIN if self.trouble else _steady(state) != _steady(self._kept)
+        steady = _steady(state)
+        due = now - self._asked_at >= AGAIN if self.trouble else steady != self._kept
         if due:
-            self._kept, self._asked_at = state, now
+            self._kept, self._asked_at = steady, now
             self._writing = asyncio.create_task(self._write(state))
 
     async def keep(self, zoo: Zoo) -> None:
@@ -174,10 +175,8 @@ def _asleep(kept: Mapping[str, Any]) -> Asleep:
     return Asleep(str(kept["fingerprint"]), {str(pool): size(n) for pool, n in dict(kept["held"]).items()})
 
 
-def _steady(state: Mapping[str, Any] | None) -> Any:
+def _steady(state: Mapping[str, Any]) -> Any:
     """The state without what moves with the clock: `until` of a back-off that is over would else be rewritten."""
-    if state is None:
-        return None
     models = {
         name: (
             *(kept.get(what) for what in ("override", "failed", "load_time", "ooms", "asleep")),

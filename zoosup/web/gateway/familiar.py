@@ -32,9 +32,8 @@ class Familiar:
         self._most = most
         self._before, self._after = before, after + b"\r\n\r\n"
         self._around = len(before) + len(self._after)
-        self._start = self._least = self._longest = (
-            0  # where a body begins, if all is at least and at most so long
-        )
+        # Where the body begins, if all together is at least and at most so long.
+        self._start = self._least = self._longest = 0
 
     def body_in(self, data: bytes) -> bytes | None:
         """The body, where `data` is this head with a body behind it, all of it and nothing more."""
