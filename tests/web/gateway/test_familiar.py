@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 
+import httptools
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from zoosup.spec.models import Gateway as Settings, ModelSpec
-from zoosup.web.gateway.familiar import Familiar
+from zoosup.web.gateway import heads
+from zoosup.web.gateway.familiar import Answers, Familiar
 from zoosup.web.gateway.request import Head
 
 from .conftest import CHAT, OK, STREAM, House, Wire, post, until
@@ -323,3 +326,78 @@ def test_a_body_of_any_length_is_found(before: int, length: int):
         assert known.body_in(raw + b"%d\r\n\r\n" % each + body) == body
         assert known.body_in(raw + b"%d\r\n\r\n" % (each + 1) + body) is None
         assert known.body_in(raw + b"0%d\r\n\r\n" % each + body) is None
+
+
+class Whole:
+    """What llhttp makes of an answer: `fits` where it is 200, ends where the data ends, and more may follow."""
+
+    def __init__(self, data: bytes) -> None:
+        self.ended = self.kept = False
+        self._begun = 0
+        self._parser = httptools.HttpResponseParser(self)
+        with contextlib.suppress(httptools.HttpParserError):
+            self._parser.feed_data(data)
+            self.fits = (
+                self.ended and self.kept and self._begun == 1 and self._parser.get_status_code() == 200
+            )
+            return
+        self.fits = False
+
+    def on_message_begin(self) -> None:
+        self._begun += 1
+
+    def on_headers_complete(self) -> None:
+        self.kept = self._parser.should_keep_alive()
+
+    def on_message_complete(self) -> None:
+        self.ended = True
+
+
+LINES = st.sampled_from(
+    [
+        *(b"Content-Length: %d" % n for n in (0, 2, 7, 10)),
+        *(b"content-length:%d" % n for n in (2, 3)),
+        b"Content-Length: 2 ", b"Content-Length: 2,2", b"X-Content-Length: 2", b"Transfer-Encoding: chunked",
+        b"Connection: keep-alive", b"connection: Keep-Alive", b"Connection: close", b"Connection: keep-alive, X-1",
+        b"Keep-Alive: timeout=5, max=100", b"Proxy-Connection: keep-alive", b"Upgrade: h2c", b"X-1: 9",
+        b"Date: Thu, 26 Nov 2026 20:00:00 GMT", b"Server: nginx/1.22", b"X-Empty:",
+    ]
+)  # fmt: skip
+FIRST = st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 201 OK", b"HTTP/1.1 200"])
+BODIES = st.sampled_from(
+    [b"", b"{}", b"{ }", b"0" * 7, b"2\r\n{}\r\n0\r\n\r\n", b"{}HTTP/1.1 200 OK\r\n\r\n"]
+)
+
+
+@settings(max_examples=600)
+@given(FIRST, st.lists(LINES, max_size=5), BODIES, BODIES, st.data())
+def test_whatever_is_familiar_llhttp_reads_in_the_same_way(first, lines, body, other, data):
+    head = b"\r\n".join([first, *lines]) + b"\r\n\r\n"
+    known = Answers()
+    if not Whole(head + body).fits:
+        return
+    known.learn(head + body)
+    digits = [at for at, byte in enumerate(head) if byte in b"0123456789"]
+    changed = bytearray(head)
+    for at in data.draw(st.lists(st.sampled_from(digits), max_size=3)):
+        changed[at] = data.draw(st.sampled_from(b"0123456789"))
+    for answer in (head + body, bytes(changed) + body, bytes(changed) + other):
+        passed = known.passed_on(answer)
+        if passed is not None:
+            assert Whole(answer).fits
+            end = answer.find(b"\r\n\r\n")
+            assert passed == heads.passed_on(answer[:end], b"", b"") + answer[end + 4 :]
+
+
+def test_what_servers_usually_say_is_familiar():
+    known = Answers()
+    for lines in (
+        b"Server: llama.cpp\r\nContent-Length: 2\r\nKeep-Alive: timeout=5, max=100\r\n",
+        b"Server: nginx\r\nContent-Length: 2\r\nConnection: keep-alive\r\n",
+        b"date: Thu, 26 Nov 2026 20:00:00 GMT\r\nserver: uvicorn\r\ncontent-length: 2\r\n",
+        b"Content-Length: 2\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n",
+    ):
+        answer = START + lines + b"\r\n{}"
+        assert known.passed_on(answer) is None
+        known.learn(answer)
+        assert known.passed_on(answer.replace(b"26 Nov", b"27 Nov")) is not None
