@@ -151,6 +151,12 @@ def test_an_idle_model_leaves_before_a_busy_one():
     assert ["stop b MadeRoom", "hold c pending WaitingForEviction"] == acts(spec, host)
 
 
+def test_also_where_the_busy_one_would_cost_less():
+    spec = a_zoo({"a": on_demand("9GiB"), "b": on_demand("11GiB"), "c": on_demand("9GiB")})
+    host = a_host(spec, a=ready(), b=ready(), demand={"a": served(), "b": idle(0), "c": waits(60)})
+    assert ["stop b MadeRoom", "hold c pending WaitingForEviction"] == acts(spec, host)
+
+
 def test_an_on_demand_model_leaves_before_a_pinned_one_of_lower_priority():
     spec = a_zoo({"a": a_model("9GiB"), "b": a_model("9GiB"), "c": on_demand("9GiB")}, ["a", "b"])
     host = a_host(spec, b=ready(), c=ready(), demand={"c": idle(60)})
