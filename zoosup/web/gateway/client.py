@@ -25,6 +25,8 @@ _RESET = struct.pack("ii", 1, 0)
 class Client(Intake):
     """`exchange` is the request under way; `congested`: the client takes more slowly than it is given."""
 
+    __slots__ = ("_held", "_tunnel")
+
     def __init__(self, hall: "Hall") -> None:
         super().__init__(hall)
         self._tunnel: Tunnel | None = None

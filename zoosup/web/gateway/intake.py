@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 class Intake(asyncio.Protocol, ABC):
     """The reading half of a client's connection."""
 
+    __slots__ = (
+        "_at",
+        "_busy",
+        "_chunks",
+        "_data",
+        "_ending",
+        "_expected",
+        "_familiar",
+        "_hall",
+        "_incoming",
+        "_paused",
+        "_since",
+        "congested",
+        "exchange",
+        "transport",
+    )
+
     def __init__(self, hall: "Hall") -> None:
         self._hall = hall
         self.transport: asyncio.Transport
