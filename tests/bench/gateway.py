@@ -89,7 +89,7 @@ ROWS = (
     Row("cpu at 32", "CPU a request at 32 connections, us"),
     Row("cpu at 256", "CPU a request at 256 connections, us"),
     Row("p50 at 1", "p50 at 1 connection, us", 1.25),
-    Row("p50 on one", "the same, all on one processor, us"),
+    Row("p50 on one", "p50 at 1, all on one processor, us"),
     Row("cpu per request", "CPU a request at 200/s, us"),
     Row("held", "RSS at 256 connections, MiB", 60, own=True),
     Row("cpu per token", "CPU a token at 128 streams, us", 1.3),

@@ -7,6 +7,8 @@ Refuses to know what else a head says.
 import re
 from typing import TYPE_CHECKING
 
+from zoosup.web.gateway import heads
+
 if TYPE_CHECKING:
     from zoosup.web.gateway.request import Head
 
@@ -15,11 +17,7 @@ _NAMES = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 _NUMBERS = bytes.maketrans(b"123456789", b"000000000")
 _REMEMBERED, _SHORT = 256, 1024
 _WELL = b"HTTP/1.1 200 "
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,18})(?=\r\n)", re.IGNORECASE)
 _KEPT = re.compile(rb"(?:\r\n(?:connection: keep-alive|keep-alive:[^\r]*)(?=\r\n))+", re.IGNORECASE)
-_SAYS_MORE = re.compile(
-    rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade|transfer-encoding):", re.IGNORECASE
-)
 
 
 class Familiar:
@@ -79,13 +77,17 @@ class Answers:
         """Know heads like that of `data` again, which llhttp has found to be such an answer."""
         end = data.find(b"\r\n\r\n") + 4
         head = data[:end]
-        length, kept = _LENGTH.search(head), _KEPT.search(head)
+        before, digits, _ = around_length(head)
+        kept = _KEPT.search(head)
         start, stop = kept.span() if kept is not None else (0, 0)
-        if length is None or end > _SHORT or _SAYS_MORE.search(head[:start] + head[stop:]):
+        measured = as_length(digits) is not None and b"\r\ntransfer-encoding:" not in head.lower()
+        # The one cut must make of it what passes on in any case.
+        if not measured or end > _SHORT or head[:start] + head[stop:] != heads.passed_on(head[:-4], b"", b""):
             return
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[head.translate(_NUMBERS)] = (*length.span(1), start, stop)
+        first = len(before)
+        self._known[head.translate(_NUMBERS)] = first, first + len(digits), start, stop
 
 
 def around_length(raw: bytes) -> tuple[bytes, bytes, bytes]:

@@ -180,9 +180,8 @@ class Front:
         request.events = named.stream and route.streams
         if served.changes:
             self._change(client, request, served.model, served.spec)
-            return
-        client.exchange = exchange = Exchange(self._hall, client, request, served.model)
-        exchange.begin()
+        else:
+            self._begin(client, request, served.model)
 
     def _change(self, client: "Client", request: Request, model: str, spec: ModelSpec) -> None:
         body, kind = request.body(), request.head.content_type

@@ -78,7 +78,7 @@ class Upstream(asyncio.Protocol):
         self.used = 0
         self.unused_since = 0.0
         self._paused = False
-        self._whole = False
+        self._whole = False  # the answer is wanted at once, should it be familiar
         self._expect()
 
     def _expect(self) -> None:
