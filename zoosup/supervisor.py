@@ -22,8 +22,8 @@ from typing import Any, TypeAlias
 
 import uvloop
 
-from zoosup.core.status import Exit
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.status import Exit
+from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import heap, libraries
 from zoosup.host.archive import EventArchive

@@ -35,8 +35,8 @@ from tests.bench.shapes import Q4_0, Q8_0, Shape, write
 from tests.e2e.llama import llama_server
 from zoosup.core import learning
 from zoosup.core.estimate import need
-from zoosup.core.fitted import FIT_PARAMS, UNASKED
-from zoosup.core.lessons import Lesson, Lessons
+from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
+from zoosup.core.state.usage import Lesson, Lessons
 from zoosup.host.inspector import HostInspector
 from zoosup.spec.models import ModelSpec
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from zoosup.core.demand import gateway
-from zoosup.core.refusal import Code
-from zoosup.core.status import Demand, Model, Override, Phase, Run
+from zoosup.core.state.refusal import Code
+from zoosup.core.state.status import Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing
 from zoosup.spec.models import ZooSpec
 

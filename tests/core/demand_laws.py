@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoosup.core.status import Model, Observed, Override, Phase, Run, SwitchOutcome
+from zoosup.core.state.status import Model, Observed, Override, Phase, Run, SwitchOutcome
 
 if TYPE_CHECKING:
     from tests.core.clients import Client

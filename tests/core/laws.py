@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING
 
 from tests.core import demand_laws, pressure_laws
 from tests.core.zoo import a_model
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.placing import PREFLIGHT_FRESH
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Cause, Model, Observed, Override, Phase, Reason, Run, Stage, SwitchOutcome
+from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.status import (
+    Cause,
+    Model,
+    Observed,
+    Override,
+    Phase,
+    Reason,
+    Run,
+    Stage,
+    SwitchOutcome,
+)
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.sharing import Strategy
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.core import demand_laws
-from zoosup.core.actions import Drain, EndCooldown, Kill, Stop
-from zoosup.core.status import Cause, Model, Observed, Phase, SwitchOutcome
+from zoosup.core.state.actions import Drain, EndCooldown, Kill, Stop
+from zoosup.core.state.status import Cause, Model, Observed, Phase, SwitchOutcome
 
 if TYPE_CHECKING:
     from tests.core.world import World

@@ -6,8 +6,8 @@ import pytest
 
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed, shown, start_of
 from tests.core.zoo import GIB, NODE, NOW, a_host, a_model, acts, condition, decide, switched, why
-from zoosup.core.actions import Start
-from zoosup.core.status import Cooldown, Phase
+from zoosup.core.state.actions import Start
+from zoosup.core.state.status import Cooldown, Phase
 
 # one card where one suffices
 
@@ -45,7 +45,7 @@ def test_it_is_not_split_to_save_the_wait_for_a_model_that_leaves():
 
 
 def leaving_now(state):
-    from zoosup.core.status import Cause, Leaving  # noqa: PLC0415
+    from zoosup.core.state.status import Cause, Leaving  # noqa: PLC0415
 
     def left(name, spec):
         model = state(name, spec)

@@ -3,7 +3,7 @@
 import pytest
 
 from zoosup.core.context import context_length
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import ModelSpec
 
 

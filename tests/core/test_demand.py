@@ -22,7 +22,7 @@ from tests.core.zoo import (
     waits,
     why,
 )
-from zoosup.core.status import Override, Phase, Reason, SwitchOutcome
+from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
 
 PINNED = a_model("12GiB")
 

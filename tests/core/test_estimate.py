@@ -4,7 +4,7 @@ import pytest
 
 from tests.core.zoo import GIB, a_model
 from zoosup.core.estimate import UNKNOWN_RAM, need
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import FileFacts, WeightFacts
 
 MIB = 2**20
 LLAMA = {

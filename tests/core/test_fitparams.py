@@ -8,8 +8,8 @@ from tests.core.test_estimate import LLAMA, MIB, WEIGHTS, terms
 from tests.core.zoo import GIB, a_model
 from zoosup.core.estimate import need
 from zoosup.core.fitparams import GarbledError, parse, question
-from zoosup.core.fitted import Answer, Fitted, Part, Question, Silence
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.fitted import Answer, Fitted, Part, Question, Silence
+from zoosup.core.state.weights import FileFacts, WeightFacts
 
 BASE = "llama-server -m m.gguf -c 8192 -np 1 --cache-ram 0"
 ASKED = Question("llama-server", ("-m", "m.gguf"), on_gpu=False)

@@ -30,11 +30,11 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core import guard
-from zoosup.core.actions import Drain, Kill, Start, Stop
 from zoosup.core.demand import wishes
 from zoosup.core.plan import plan
 from zoosup.core.room import Room
-from zoosup.core.status import Cause, Demand, Leaving, Observed, Phase, Pool, Pressure
+from zoosup.core.state.actions import Drain, Kill, Start, Stop
+from zoosup.core.state.status import Cause, Demand, Leaving, Observed, Phase, Pool, Pressure
 from zoosup.spec.models import ZooSpec
 
 MIB = 2**20

@@ -9,9 +9,9 @@ from zoosup.core import learning
 from zoosup.core.derive import PROGRAM
 from zoosup.core.estimate import UNKNOWN_RAM, need
 from zoosup.core.learning import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
-from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.status import Cause, ExitReason, Leaving, Run
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.status import Cause, ExitReason, Leaving, Run
+from zoosup.core.state.usage import Lesson, Lessons
+from zoosup.core.state.weights import FileFacts, WeightFacts
 
 MIB = 2**20
 LLAMA = {

@@ -20,7 +20,8 @@ from tests.core.zoo import (
 )
 from zoosup.core import lifecycle
 from zoosup.core.endings import CRASHES
-from zoosup.core.facts import (
+from zoosup.core.lifecycle import STUCK_RETRY, IllegalTransitionError, apply
+from zoosup.core.state.facts import (
     Adopted,
     Booked,
     DrainBegun,
@@ -45,9 +46,7 @@ from zoosup.core.facts import (
     WakeBegun,
     Woken,
 )
-from zoosup.core.lessons import Ooms
-from zoosup.core.lifecycle import STUCK_RETRY, IllegalTransitionError, apply
-from zoosup.core.status import (
+from zoosup.core.state.status import (
     LIVE_PHASES,
     SERVING_PHASES,
     Backoff,
@@ -63,6 +62,7 @@ from zoosup.core.status import (
     Run,
     Stage,
 )
+from zoosup.core.state.usage import Ooms
 from zoosup.spec.life import Limit, Restart
 
 ALWAYS = Restart()

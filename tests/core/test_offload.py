@@ -6,7 +6,7 @@ from tests.core.gpus import gpu_host, gpu_zoo, shown, start_of
 from tests.core.test_estimate import MIB, WEIGHTS, estimated
 from tests.core.zoo import GIB, acts, resting
 from zoosup.core.estimate import need
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import ModelSpec
 
 BASE = "llama-server -m m.gguf -c 8192 --cache-ram 0"

@@ -26,11 +26,11 @@ from tests.core.zoo import (
     waits,
     why,
 )
-from zoosup.core.actions import Park, Wake
-from zoosup.core.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
-from zoosup.core.lessons import Asleep
 from zoosup.core.lifecycle import apply
-from zoosup.core.status import Cause, Nap, Override, Phase, Stage
+from zoosup.core.state.actions import Park, Wake
+from zoosup.core.state.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
+from zoosup.core.state.status import Cause, Nap, Override, Phase, Stage
+from zoosup.core.state.usage import Asleep
 
 RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed
 from tests.core.zoo import GIB, NOW, a_model, acts, decide, idle, waits
-from zoosup.core.actions import Park, Wake
-from zoosup.core.facts import Measured, ParkBegun, Parked, WakeBegun
 from zoosup.core.lifecycle import apply
-from zoosup.core.status import Nap, Phase, Stage
+from zoosup.core.state.actions import Park, Wake
+from zoosup.core.state.facts import Measured, ParkBegun, Parked, WakeBegun
+from zoosup.core.state.status import Nap, Phase, Stage
 
 RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}
 

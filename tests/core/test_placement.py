@@ -26,11 +26,11 @@ from tests.core.zoo import (
     unseen,
     why,
 )
-from zoosup.core.actions import EndCooldown, Hold, Stop
 from zoosup.core.departing import COOLDOWN_POLL
 from zoosup.core.placing import MEMORY_POLL
-from zoosup.core.status import Cause, Leaving, Node, Phase, Reason
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.actions import EndCooldown, Hold, Stop
+from zoosup.core.state.status import Cause, Leaving, Node, Phase, Reason
+from zoosup.core.state.weights import FileFacts, WeightFacts
 
 # memory
 

@@ -28,12 +28,12 @@ from tests.core.zoo import (
     unseen,
     why,
 )
-from zoosup.core.actions import Drain, Hold, Start, Stop
-from zoosup.core.fitted import Fitted, Question, Silence
-from zoosup.core.lessons import Lessons, Ooms
 from zoosup.core.placing import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
-from zoosup.core.status import Cause, Leaving, Override, Phase, Preflight, Reason
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.actions import Drain, Hold, Start, Stop
+from zoosup.core.state.fitted import Fitted, Question, Silence
+from zoosup.core.state.status import Cause, Leaving, Override, Phase, Preflight, Reason
+from zoosup.core.state.usage import Lessons, Ooms
+from zoosup.core.state.weights import WeightFacts
 
 # starting
 

@@ -18,8 +18,8 @@ from tests.core.zoo import (
     switched,
 )
 from zoosup.core.prewarm import Candidate, candidate
-from zoosup.core.status import Preflight
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.status import Preflight
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import Gateway
 
 ZOO = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])

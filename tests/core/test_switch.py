@@ -16,7 +16,7 @@ from tests.core.zoo import (
     starting,
     switched,
 )
-from zoosup.core.status import Phase, Reason, SwitchOutcome
+from zoosup.core.state.status import Phase, Reason, SwitchOutcome
 from zoosup.core.switch import Change, begin, effective, judge
 
 ZOO = {"a": "4GiB", "b": "4GiB", "c": "4GiB"}

@@ -17,7 +17,7 @@ from tests.core.zoo import (
     switched,
     why,
 )
-from zoosup.core.status import Override, Phase, Reason, SwitchOutcome
+from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
 
 FAILED = an_exit(1, "no such tensor")
 OPEN, ROLLED_BACK = SwitchOutcome.OPEN, SwitchOutcome.ROLLED_BACK

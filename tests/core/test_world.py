@@ -13,9 +13,9 @@ from tests.core.clients import ENDINGS
 from tests.core.temper import Temper
 from tests.core.world import GIB, World
 from tests.core.zoo import a_model, a_zoo
-from zoosup.core.actions import Inspect
-from zoosup.core.facts import FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.status import Phase, Reason
+from zoosup.core.state.actions import Inspect
+from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.state.status import Phase, Reason
 from zoosup.spec.models import Gateway
 
 NAMES = "abcd"

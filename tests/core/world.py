@@ -14,8 +14,10 @@ from tests.core.clients import Client, Desk
 from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
 from zoosup.core import cooldown, guard, switch as switching
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
-from zoosup.core.facts import (
+from zoosup.core.lifecycle import apply
+from zoosup.core.plan import Plan, plan
+from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.facts import (
     Booked,
     DrainBegun,
     DrainEnded,
@@ -38,9 +40,7 @@ from zoosup.core.facts import (
     WakeBegun,
     Woken,
 )
-from zoosup.core.lifecycle import apply
-from zoosup.core.plan import Plan, plan
-from zoosup.core.status import (
+from zoosup.core.state.status import (
     Cooldown,
     Exit,
     ExitReason,

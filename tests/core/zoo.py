@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.admission import budget_of, reserve_of
 from zoosup.core.estimate import need
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import (
+from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.status import (
     Cause,
     Condition,
     Cooldown,
@@ -87,7 +87,7 @@ def unseen(at: float | None = None) -> State:
 
 def crashed(count: int, until: float, **fields: Any) -> State:
     """It is in back-off."""
-    from zoosup.core.status import Backoff  # noqa: PLC0415 - the builder's own name would hide it
+    from zoosup.core.state.status import Backoff  # noqa: PLC0415 - the builder's own name would hide it
 
     return resting(Phase.BACKOFF, Reason.BACK_OFF, backoff=Backoff(count, until), **fields)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.host import made
 from tests.host.conftest import eventually, lives
-from zoosup.core.fitted import UNASKED, Answer, Silence
+from zoosup.core.state.fitted import UNASKED, Answer, Silence
 from zoosup.host import fitparams
 from zoosup.host.fitparams import ROOM, FitParams
 from zoosup.host.inspector import HostInspector

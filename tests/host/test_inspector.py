@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.core.status import Preflight, Reason
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.status import Preflight, Reason
+from zoosup.core.state.weights import WeightFacts
 from zoosup.host import inspector, listeners
 from zoosup.host.inspector import HostInspector
 from zoosup.spec.models import ModelSpec

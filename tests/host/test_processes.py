@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from zoosup.core.status import Exit, ExitReason
+from zoosup.core.state.status import Exit, ExitReason
 from zoosup.host import spawning
 from zoosup.host.ports import Ladder, SpawnError
 from zoosup.host.processes import Processes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.host import made
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.weights import WeightFacts
 from zoosup.host import gguf
 from zoosup.host.weights import INDEX, WeightReader
 

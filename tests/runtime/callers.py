@@ -11,8 +11,8 @@ from tests.runtime.busy import Call, HangUp
 from tests.runtime.reign import Reign
 from tests.runtime.rough import RoughHost
 from tests.runtime.watchdog import OutOfOrderError, Watchdog, need_of
-from zoosup.core.refusal import Code, Refusal, RefusedError
-from zoosup.core.status import Cause, Demand, Model, Override, Phase
+from zoosup.core.state.refusal import Code, Refusal, RefusedError
+from zoosup.core.state.status import Cause, Demand, Model, Override, Phase
 from zoosup.runtime.leases import Lease, Ticket
 from zoosup.runtime.reconciler import HEARTBEAT
 from zoosup.spec.models import Gateway, ZooSpec

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from zoosup.core.status import Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict, Warmed
 from zoosup.runtime import following
 from zoosup.runtime.adoption import adopt

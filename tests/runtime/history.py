@@ -33,8 +33,8 @@ from tests.runtime.happenings import (
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, RoughHost, mended
 from tests.runtime.watchdog import Watchdog, need_of, pinned
-from zoosup.core.actions import Drain, EndCooldown, Hold, Inspect, Park, Start, Stop, Wake
-from zoosup.core.facts import (
+from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Park, Start, Stop, Wake
+from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
     FoundSick,
@@ -45,7 +45,7 @@ from zoosup.core.facts import (
     Spawned,
     Stuck,
 )
-from zoosup.core.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
+from zoosup.core.state.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
 from zoosup.runtime import snapshot
 from zoosup.runtime.messages import Asked, Questioned, Told
 from zoosup.spec.models import Restart

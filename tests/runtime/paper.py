@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from zoosup.core.facts import Booked, ProbedReady, Spawned
-from zoosup.core.status import Run
+from zoosup.core.state.facts import Booked, ProbedReady, Spawned
+from zoosup.core.state.status import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.runtime.rough import RoughHost
-from zoosup.core.actions import Action
+from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
 from zoosup.runtime import following
 from zoosup.runtime.adoption import adopt

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from zoosup.core.status import Exit, ExitReason
+from zoosup.core.state.status import Exit, ExitReason
 from zoosup.runtime import records
 
 from .conftest import WALL, Process

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from tests.runtime.paper import PATH, Hands, a_zoo, make_ready, text_of
-from zoosup.core.facts import Held, Overridden
-from zoosup.core.status import Override, Phase, Reason, SwitchOutcome
+from zoosup.core.state.facts import Held, Overridden
+from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
 from zoosup.runtime.beginning import begin, catch_up

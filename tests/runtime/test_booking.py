@@ -3,7 +3,7 @@
 import pytest
 
 from zoosup.core.lifecycle import Booked
-from zoosup.core.status import Run
+from zoosup.core.state.status import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
 from zoosup.runtime.snapshot import Stamps, build

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.runtime.conftest import Supervised, VirtualHost
-from zoosup.core.status import Run
+from zoosup.core.state.status import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.weighing import holdings
 from zoosup.spec.models import ModelSpec

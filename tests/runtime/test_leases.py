@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.core.refusal import Code, RefusedError
+from zoosup.core.state.refusal import Code, RefusedError
 
 pytestmark = pytest.mark.looptime
 
@@ -455,7 +455,7 @@ async def test_an_alias_means_its_model(host, zoo):
 async def test_a_model_that_is_unready_is_waited_for(host, zoo):
     await put(zoo, host, text("a", a=""))
     await zoo.until("a", "ready")
-    from zoosup.core.facts import ProbedUnready  # noqa: PLC0415
+    from zoosup.core.state.facts import ProbedUnready  # noqa: PLC0415
 
     zoo.zoo.tell("a", ProbedUnready(zoo.zoo.models["a"].run.id, "503"))
     assert Client(zoo, "a").lease is None

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, text_of
-from zoosup.core.actions import Drain, Inspect
-from zoosup.core.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
-from zoosup.core.status import Cause, Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.actions import Drain, Inspect
+from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.state.status import Cause, Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.core.status import Phase
+from zoosup.core.state.status import Phase
 from zoosup.runtime import snapshot
 
 from .test_leases import Client, put

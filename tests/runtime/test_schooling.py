@@ -9,8 +9,8 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.learning import RUNS
 from zoosup.core.placing import OOM_LOOK
-from zoosup.core.status import Cause, Exit, ExitReason, Leaving, Run
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.status import Cause, Exit, ExitReason, Leaving, Run
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
 from zoosup.runtime.schooling import FINGERPRINTS, Schoolbook
 from zoosup.spec.models import ModelSpec

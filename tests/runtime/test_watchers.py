@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
-from zoosup.core.facts import FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.status import Leaving, Phase
+from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.state.status import Leaving, Phase
 from zoosup.host.ports import Endpoint, Verdict
 from zoosup.runtime.messages import Told
 from zoosup.runtime.watchers import Subject, Watchers, watchable

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
-from zoosup.core.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
-from zoosup.core.status import (
+from zoosup.core.state.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
+from zoosup.core.state.status import (
     Backoff,
     Exit,
     ExitReason,

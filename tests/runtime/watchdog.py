@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
-from zoosup.core.status import Cause, Model, Override, Phase, Run, Stage
+from zoosup.core.state.status import Cause, Model, Override, Phase, Run, Stage
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
 from zoosup.runtime.zoo import Zoo

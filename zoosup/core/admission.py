@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from zoosup.core.status import Pool
+from zoosup.core.state.status import Pool
 from zoosup.spec.sharing import Budget
 from zoosup.spec.units import describe_size
 

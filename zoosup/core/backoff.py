@@ -7,7 +7,7 @@ covers only early exits; both were lessons. Knows nothing of why a run ended.
 
 from dataclasses import dataclass
 
-from zoosup.core.status import Backoff
+from zoosup.core.state.status import Backoff
 from zoosup.spec.life import Restart
 
 JITTER = 0.1

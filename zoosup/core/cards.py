@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from zoosup.core.admission import VRAM, Ledger, names_gpu
 from zoosup.core.estimate import VISIBLE, Need
-from zoosup.core.status import Run
+from zoosup.core.state.status import Run
 from zoosup.spec.models import ModelSpec
 
 Order = Callable[[Ledger, int], tuple[int, ...]]

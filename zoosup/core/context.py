@@ -8,7 +8,7 @@ import re
 
 from zoosup.core.commandline import LLAMA_SERVER, Server, understand
 from zoosup.core.kvcache import slots
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import ModelSpec
 
 _STRETCHING = re.compile(

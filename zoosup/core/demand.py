@@ -14,7 +14,7 @@ has to leave for whom is chosen in `victims`, among those that may.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zoosup.core.status import Demand, Model, Nap, Observed, Override, Phase
+from zoosup.core.state.status import Demand, Model, Nap, Observed, Override, Phase
 from zoosup.spec.models import Gateway, ModelSpec, ZooSpec
 
 _ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})

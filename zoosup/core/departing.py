@@ -9,9 +9,9 @@ Who leaves to make room for another is told in `placing`, and chosen in `weighin
 """
 
 from zoosup.core import cooldown, demand, guard, switch as switching
-from zoosup.core.actions import Action, Drain, EndCooldown, Kill, Stop
 from zoosup.core.scratch import Scratch
-from zoosup.core.status import (
+from zoosup.core.state.actions import Action, Drain, EndCooldown, Kill, Stop
+from zoosup.core.state.status import (
     STAYING_PHASES,
     Cause,
     Condition,

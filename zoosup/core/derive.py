@@ -12,7 +12,7 @@ from functools import lru_cache
 from zoosup.core import kvcache
 from zoosup.core.commandline import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
 from zoosup.core.kvcache import Metadata, UnusableError
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.units import describe_size
 
 MIB, GIB = 2**20, 2**30

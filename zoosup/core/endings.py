@@ -7,9 +7,9 @@ phases are allowed stands in `lifecycle`.
 from dataclasses import replace
 
 from zoosup.core import backoff
-from zoosup.core.facts import Gone
-from zoosup.core.lessons import Ooms
-from zoosup.core.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
+from zoosup.core.state.facts import Gone
+from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
+from zoosup.core.state.usage import Ooms
 from zoosup.spec.life import Restart
 from zoosup.spec.units import describe_size
 

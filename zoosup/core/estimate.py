@@ -13,11 +13,11 @@ from zoosup.core import fitparams, learning
 from zoosup.core.commandline import OTHER, VLLM, Server, understand
 from zoosup.core.derive import PROGRAM, Term, derive
 from zoosup.core.fitparams import heard
-from zoosup.core.fitted import FIT_PARAMS
 from zoosup.core.learning import Prior
-from zoosup.core.lessons import NO_LESSONS, Lesson, Lessons
 from zoosup.core.offload import each_gpu, offloaded
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.fitted import FIT_PARAMS
+from zoosup.core.state.usage import NO_LESSONS, Lesson, Lessons
+from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.sharing import Memory
 

@@ -24,10 +24,10 @@ from functools import lru_cache
 from zoosup.core import kvcache
 from zoosup.core.commandline import LLAMA_SERVER, Server, server_among, split_option, understand
 from zoosup.core.derive import MIB, Term, Workings, weights_term, workings
-from zoosup.core.fitted import FIT_PARAMS, UNASKED, Answer, Part, Question, Silence
 from zoosup.core.offload import CONTEXT
 from zoosup.core.options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Part, Question, Silence
+from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})

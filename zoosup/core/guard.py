@@ -20,7 +20,7 @@ from enum import IntEnum
 from zoosup.core import eviction
 from zoosup.core.demand import yields
 from zoosup.core.room import Room
-from zoosup.core.status import Cause, Model, Pool, Pressure, Run
+from zoosup.core.state.status import Cause, Model, Pool, Pressure, Run
 from zoosup.spec.units import describe_size
 
 SETTLED = 1.0

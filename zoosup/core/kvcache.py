@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zoosup.core.commandline import Server
-from zoosup.core.weights import Value
+from zoosup.core.state.weights import Value
 
 BYTES = {
     "f32": (1, 4), "f16": (1, 2), "bf16": (1, 2), "q8_0": (32, 34), "q5_1": (32, 24), "q5_0": (32, 22),

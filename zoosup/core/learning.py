@@ -22,9 +22,9 @@ from typing import Any
 
 from zoosup.core.admission import VRAM
 from zoosup.core.derive import Term
-from zoosup.core.lessons import Asleep, Lesson, Lessons
-from zoosup.core.status import Cause, Exit, ExitReason, Run
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.status import Cause, Exit, ExitReason, Run
+from zoosup.core.state.usage import Asleep, Lesson, Lessons
+from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.units import describe_size

@@ -22,7 +22,7 @@ from typing import Any
 
 from zoosup.core import learning, sleeping
 from zoosup.core.endings import describe, gone
-from zoosup.core.facts import (
+from zoosup.core.state.facts import (
     Adopted,
     Booked,
     DrainBegun,
@@ -48,8 +48,7 @@ from zoosup.core.facts import (
     WakeBegun,
     Woken,
 )
-from zoosup.core.lessons import Ooms
-from zoosup.core.status import (
+from zoosup.core.state.status import (
     LIVE_PHASES,
     Backoff,
     Cause,
@@ -61,6 +60,7 @@ from zoosup.core.status import (
     Run,
     Stage,
 )
+from zoosup.core.state.usage import Ooms
 
 STUCK_RETRY = 30.0
 """Seconds before the ladder goes to work again on a run that SIGKILL did not end."""

@@ -12,7 +12,7 @@ from zoosup.core import kvcache
 from zoosup.core.commandline import Server
 from zoosup.core.derive import MIB, Term, Workings, derive, workings
 from zoosup.core.kvcache import Layer, UnusableError
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.weights import WeightFacts
 
 CONTEXT = 512 * MIB
 """What a driver keeps on a GPU for each process that computes there."""

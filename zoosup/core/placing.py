@@ -4,12 +4,12 @@ A model that has no run is placed, one that sleeps is roused, one that runs is r
 of it. Knows no sum: where a model goes, and who has to leave for it, is asked of `siting`.
 """
 
-from zoosup.core.actions import Inspect, Park, Start, Wake
 from zoosup.core.estimate import need
 from zoosup.core.parking import awake, rules
 from zoosup.core.scratch import Scratch
 from zoosup.core.siting import intended, renewal, rouse, weigh
-from zoosup.core.status import Cause, Condition, Model, Phase, Reason, Run
+from zoosup.core.state.actions import Inspect, Park, Start, Wake
+from zoosup.core.state.status import Cause, Condition, Model, Phase, Reason, Run
 from zoosup.core.weighing import Answer, Verdict
 from zoosup.spec.changes import changed, outdated
 from zoosup.spec.models import ModelSpec

@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoosup.core import demand, guard, switch as switching
-from zoosup.core.actions import Action, Hold
 from zoosup.core.departing import end_cooldowns, go_on_leaving, release, relieve
 from zoosup.core.placing import GIVEN_UP, place_the_wanted
 from zoosup.core.room import Room
 from zoosup.core.scratch import Scratch
-from zoosup.core.status import (
+from zoosup.core.state.actions import Action, Hold
+from zoosup.core.state.status import (
     Cause,
     Condition,
     Model,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zoosup.core.admission import Sum
 from zoosup.core.plan import Plan
-from zoosup.core.status import Model, Observed, Reason
+from zoosup.core.state.status import Model, Observed, Reason
 from zoosup.spec.models import ZooSpec
 
 LEAST = 64 * 2**20

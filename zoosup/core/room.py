@@ -11,7 +11,7 @@ from zoosup.core.admission import VRAM, Holding, Ledger, asleep
 from zoosup.core.cards import rebooked
 from zoosup.core.demand import Wishes
 from zoosup.core.estimate import need
-from zoosup.core.status import Cooldown, Model, Observed, Phase, Run, Switch, SwitchOutcome
+from zoosup.core.state.status import Cooldown, Model, Observed, Phase, Run, Switch, SwitchOutcome
 from zoosup.spec.changes import outdated
 from zoosup.spec.models import ModelSpec, ZooSpec
 

@@ -5,10 +5,10 @@ Knows how a decision is written down, so that each step says it alike; refuses t
 
 from dataclasses import dataclass, field
 
-from zoosup.core.actions import Action, Drain, Hold, Stop
 from zoosup.core.guard import Strain
 from zoosup.core.room import Room
-from zoosup.core.status import Cause, Condition, Model, Observed, Phase
+from zoosup.core.state.actions import Action, Drain, Hold, Stop
+from zoosup.core.state.status import Cause, Condition, Model, Observed, Phase
 from zoosup.core.weighing import Verdict
 from zoosup.spec.models import ZooSpec
 

@@ -18,7 +18,7 @@ from zoosup.core.cards import Layout, NoSuchGpuError, layouts
 from zoosup.core.estimate import need
 from zoosup.core.parking import waking
 from zoosup.core.room import Room
-from zoosup.core.status import Model, Reason, Run
+from zoosup.core.state.status import Model, Reason, Run
 from zoosup.core.victims import Victims
 from zoosup.core.weighing import Answer, Verdict, Weighing
 from zoosup.spec.models import ModelSpec

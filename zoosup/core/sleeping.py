@@ -6,8 +6,8 @@ Knows no phase but those it leads to; which are allowed stands in `lifecycle`, w
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.facts import ParkBegun, Parked, WakeBegun, Woken
-from zoosup.core.status import Cause, Model, Nap, Phase, Run, Stage
+from zoosup.core.state.facts import ParkBegun, Parked, WakeBegun, Woken
+from zoosup.core.state.status import Cause, Model, Nap, Phase, Run, Stage
 
 
 def park_begun(model: Model, fact: ParkBegun) -> Model:

@@ -11,7 +11,7 @@ from functools import cached_property
 from zoosup.core import eviction
 from zoosup.core.demand import may_leave_at, yields
 from zoosup.core.room import Room
-from zoosup.core.status import SERVING_PHASES, Model, Phase
+from zoosup.core.state.status import SERVING_PHASES, Model, Phase
 from zoosup.spec.sharing import Strategy
 
 

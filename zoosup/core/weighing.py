@@ -17,7 +17,7 @@ from zoosup.core.estimate import need
 from zoosup.core.napping import sleepers
 from zoosup.core.parking import Sleeper
 from zoosup.core.room import Room
-from zoosup.core.status import Cooldown, Model, Reason
+from zoosup.core.state.status import Cooldown, Model, Reason
 from zoosup.core.victims import Victims, is_down
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.sharing import Strategy

@@ -7,7 +7,7 @@ import os
 import signal
 from contextlib import suppress
 
-from zoosup.core.status import Exit, ExitReason
+from zoosup.core.state.status import Exit, ExitReason
 
 _HOW_TO_PEEK = ("waitid", "WNOWAIT")  # os has them on Linux, and on macOS from Python 3.13
 

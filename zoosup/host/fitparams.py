@@ -20,9 +20,9 @@ from zoosup.core.admission import VRAM, names_gpu
 from zoosup.core.commandline import understand
 from zoosup.core.estimate import VISIBLE, offloads
 from zoosup.core.fitparams import GarbledError, parse, question
-from zoosup.core.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Question, Silence
 from zoosup.core.options import FIT_GPU_VARIABLES, FIT_VARIABLES
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Question, Silence
+from zoosup.core.state.weights import WeightFacts
 from zoosup.host.bounded import Printed, run
 from zoosup.host.ports import PoolReading
 from zoosup.host.programs import find_program, not_executable

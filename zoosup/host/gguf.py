@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from zoosup.core.weights import Value
+from zoosup.core.state.weights import Value
 
 MAX_HEADER = 64 * 2**20
 """Bytes; the largest known headers (vocabularies of 262,000 tokens with their merges) have under 16 MiB."""

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoosup.core.commandline import ELSEWHERE, understand
-from zoosup.core.status import Preflight, Reason
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.status import Preflight, Reason
+from zoosup.core.state.weights import WeightFacts
 from zoosup.host import listeners
 from zoosup.host.fitparams import FitParams
 from zoosup.host.programs import find_program, not_executable

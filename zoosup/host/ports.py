@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoosup.core.status import Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
 from zoosup.spec.life import Live, Ready
 from zoosup.spec.models import ModelSpec
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from zoosup.core.status import Exit, ExitReason
+from zoosup.core.state.status import Exit, ExitReason
 from zoosup.host.adoption import Found, environments, find, recorded
 from zoosup.host.census import Census
 from zoosup.host.commands import run_command

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zoosup.core.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.host import gguf, safetensors
 from zoosup.host.gguf import WeightsError
 

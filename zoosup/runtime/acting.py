@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
-from zoosup.core.facts import Booked, DrainBegun, Held, ParkBegun, StopBegun, WakeBegun
-from zoosup.core.status import Leaving, Nap, Phase, Reason, Run, Stage
+from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.facts import Booked, DrainBegun, Held, ParkBegun, StopBegun, WakeBegun
+from zoosup.core.state.status import Leaving, Nap, Phase, Reason, Run, Stage
 from zoosup.host.ports import Inspector
 from zoosup.runtime.operations import Operations
 from zoosup.runtime.zoo import Zoo

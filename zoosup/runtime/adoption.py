@@ -11,8 +11,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from zoosup.core.facts import Adopted, Measured
-from zoosup.core.status import Run
+from zoosup.core.state.facts import Adopted, Measured
+from zoosup.core.state.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
 from zoosup.runtime.records import Record, UnreadableRecordError, read
 from zoosup.runtime.surroundings import environment_of

@@ -2,7 +2,7 @@
 
 from zoosup.core import switch as switching
 from zoosup.core.demand import yields
-from zoosup.core.status import NO_DEMAND, Model, Override, Phase, Reason
+from zoosup.core.state.status import NO_DEMAND, Model, Override, Phase, Reason
 from zoosup.runtime.zoo import Zoo
 
 

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from zoosup.core.estimate import need
-from zoosup.core.facts import Inspected
 from zoosup.core.learning import fingerprint
+from zoosup.core.state.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime import following, snapshot

@@ -8,9 +8,9 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
-from zoosup.core.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
 from zoosup.core.lifecycle import IllegalTransitionError
-from zoosup.core.status import Override, Phase
+from zoosup.core.state.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
+from zoosup.core.state.status import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
 from zoosup.runtime.acting import Actor

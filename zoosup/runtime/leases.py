@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from zoosup.core.context import context_length
 from zoosup.core.demand import gateway
-from zoosup.core.refusal import Code, Refusal, RefusedError
-from zoosup.core.status import NO_DEMAND, Demand, Model, Override, Phase, Run
+from zoosup.core.state.refusal import Code, Refusal, RefusedError
+from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing
 from zoosup.runtime.ports import Card, Holder, Served
 from zoosup.runtime.zoo import Zoo

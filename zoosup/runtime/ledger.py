@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
-from zoosup.core.status import Run
+from zoosup.core.state.status import Run
 from zoosup.host.ports import Host
 from zoosup.runtime import records
 from zoosup.runtime.clock import Clock

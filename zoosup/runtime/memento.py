@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from zoosup.core.lessons import Asleep, Ooms
 from zoosup.core.placing import GIVEN_UP
-from zoosup.core.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
+from zoosup.core.state.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
+from zoosup.core.state.usage import Asleep, Ooms
 from zoosup.host.ports import Store
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.schooling import size

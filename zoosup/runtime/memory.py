@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import admission, cooldown, guard
-from zoosup.core.status import Cooldown, Node, Pool, Pressure, Run
+from zoosup.core.state.status import Cooldown, Node, Pool, Pressure, Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal

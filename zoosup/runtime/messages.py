@@ -8,7 +8,7 @@ from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.facts import Fact
+from zoosup.core.state.facts import Fact
 from zoosup.runtime.zoo import Zoo
 from zoosup.spec.models import ZooSpec
 

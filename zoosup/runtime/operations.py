@@ -13,9 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from zoosup.core.actions import Drain, Inspect
-from zoosup.core.facts import DrainEnded, Exited, FoundSick, Gone, Inspected, Parked, Spawned, Stuck, Woken
-from zoosup.core.status import Cause, Exit, ExitReason, Model, Run
+from zoosup.core.state.actions import Drain, Inspect
+from zoosup.core.state.facts import (
+    DrainEnded,
+    Exited,
+    FoundSick,
+    Gone,
+    Inspected,
+    Parked,
+    Spawned,
+    Stuck,
+    Woken,
+)
+from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leases import Leases

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zoosup.core.plan import Plan
 from zoosup.core.prewarm import Candidate, candidate
-from zoosup.core.status import Observed
+from zoosup.core.state.status import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.units import describe_size

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from zoosup.core import guard
 from zoosup.core.plan import Plan, plan
-from zoosup.core.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
+from zoosup.core.state.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
 from zoosup.runtime.acting import Actor

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zoosup.core.status import Cause, Leaving, Nap, Run, Stage
+from zoosup.core.state.status import Cause, Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
 from zoosup.spec.models import ModelSpec
 

@@ -4,8 +4,8 @@ Pure, from the model's own state: the arithmetic of a refusal for want of memory
 """
 
 from zoosup.core.placing import GIVEN_UP
-from zoosup.core.refusal import Code, Refusal
-from zoosup.core.status import Exit, Model, Phase, Reason
+from zoosup.core.state.refusal import Code, Refusal
+from zoosup.core.state.status import Exit, Model, Phase, Reason
 from zoosup.spec.units import format_duration
 
 RESTART = 10.0

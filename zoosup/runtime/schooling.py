@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from zoosup.core import learning
-from zoosup.core.lessons import Lesson, Lessons
-from zoosup.core.status import Exit, Run
+from zoosup.core.state.status import Exit, Run
+from zoosup.core.state.usage import Lesson, Lessons
 
 FINGERPRINTS = 128
 """Fingerprints that are remembered: each edit of a command makes a new one. Some 100 KB of JSON at the most."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zoosup.core.estimate import VISIBLE
-from zoosup.core.status import Run
+from zoosup.core.state.status import Run
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render
 

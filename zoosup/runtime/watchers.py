@@ -9,8 +9,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from zoosup.core.facts import Fact, FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.status import SERVING_PHASES, Model, Run, Stage
+from zoosup.core.state.facts import Fact, FoundSick, ProbedReady, ProbedUnready
+from zoosup.core.state.status import SERVING_PHASES, Model, Run, Stage
 from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.messages import Message, Told

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from zoosup.core import switch as switching
 from zoosup.core.cards import rebooked
 from zoosup.core.estimate import need
-from zoosup.core.facts import (
+from zoosup.core.learning import fingerprint
+from zoosup.core.lifecycle import apply
+from zoosup.core.state.facts import (
     Adopted,
     Fact,
     Forgiven,
@@ -21,9 +23,7 @@ from zoosup.core.facts import (
     Overridden,
     Rebooked,
 )
-from zoosup.core.learning import fingerprint
-from zoosup.core.lifecycle import apply
-from zoosup.core.status import (
+from zoosup.core.state.status import (
     Demand,
     Model,
     Observed,

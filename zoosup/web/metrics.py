@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from zoosup.core.status import Phase
+from zoosup.core.state.status import Phase
 from zoosup.runtime.ports import Counters, Faces
 
 Snapshot = Mapping[str, Any]

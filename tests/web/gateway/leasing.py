@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoosup.core.refusal import RefusedError
-from zoosup.core.status import Phase
+from zoosup.core.state.refusal import RefusedError
+from zoosup.core.state.status import Phase
 from zoosup.runtime.ports import Card, Served
 from zoosup.spec.models import ModelSpec
 

@@ -5,8 +5,8 @@ import json
 import httptools
 import pytest
 
-from zoosup.core.refusal import Code, Refusal
-from zoosup.core.status import Phase
+from zoosup.core.state.refusal import Code, Refusal
+from zoosup.core.state.status import Phase
 from zoosup.runtime.ports import Card
 from zoosup.spec.models import ModelSpec, Task
 from zoosup.web.gateway import answers

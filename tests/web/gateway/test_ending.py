@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from zoosup.core.refusal import Code, Refusal
+from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
 
 from .conftest import CHAT, OK, STREAM, House, post, until

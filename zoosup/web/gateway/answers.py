@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from zoosup.core.commandline import understand
-from zoosup.core.refusal import Code, Refusal
+from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.ports import Card
 from zoosup.web.gateway.denial import DeniedError
 from zoosup.web.gateway.routes import Dialect

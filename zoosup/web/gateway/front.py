@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from zoosup.core.refusal import Code, Refusal
+from zoosup.core.state.refusal import Code, Refusal
 from zoosup.spec.models import Loading as Saying, ModelSpec
 from zoosup.web.gateway import access, answers
 from zoosup.web.gateway.answers import Answer

@@ -6,7 +6,7 @@ Knows no rule: which fact may come when, and what it leaves true, stands in `lif
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.status import Exit, Leaving, Nap, Override, Phase, Preflight, Run
+from zoosup.core.state.status import Exit, Leaving, Nap, Override, Phase, Preflight, Run
 from zoosup.spec.life import Restart
 
 

@@ -7,7 +7,7 @@ could not be read still has its size, and the reason.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zoosup.core.fitted import UNASKED, Fitted
+from zoosup.core.state.fitted import UNASKED, Fitted
 
 Value = int | float | bool | str | tuple[int | float | bool, ...]
 """One entry of a GGUF file's metadata; strings and arrays that no estimate asks for are left out."""

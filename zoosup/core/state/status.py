@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from zoosup.core.lessons import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
-from zoosup.core.weights import WeightFacts
+from zoosup.core.state.usage import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
+from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
 
 
