@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repo
 
 from tests.bench.shapes import Q4_0, Q8_0, Shape, write
 from tests.e2e.llama import llama_server
-from zoosup.core import learning
-from zoosup.core.estimate import need
+from zoosup.core.estimation import learned as learning
+from zoosup.core.estimation.need import need
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
 from zoosup.core.state.usage import Lesson, Lessons
 from zoosup.host.inspector import HostInspector

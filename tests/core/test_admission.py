@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB
 from zoosup.core.admission import Holding, Ledger, budget_of, explain, reserve_of
-from zoosup.core.estimate import UNKNOWN_RAM, Need, need
+from zoosup.core.estimation.need import UNKNOWN_RAM, Need, need
 from zoosup.core.state.status import Pool
 
 

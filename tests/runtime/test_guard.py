@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.runtime.test_leases import Client
-from zoosup.core.learning import HEALTHY
+from zoosup.core.estimation.learned import HEALTHY
 
 pytestmark = pytest.mark.looptime
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.learning import RUNS
+from zoosup.core.estimation.learned import RUNS
 from zoosup.core.placing import OOM_LOOK
 from zoosup.core.state.status import Cause, Exit, ExitReason, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts

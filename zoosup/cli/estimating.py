@@ -14,7 +14,7 @@ from zoosup.cli import files, screen
 from zoosup.cli.asking import client, print_json, require, settings
 from zoosup.cli.spans import Line, line, wrapped
 from zoosup.cli.words import size
-from zoosup.core import estimate as estimates
+from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
 from zoosup.runtime.snapshot import estimated
 from zoosup.spec.models import ModelSpec

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoosup.core.admission import VRAM, Ledger, names_gpu
-from zoosup.core.estimate import VISIBLE, Need
+from zoosup.core.estimation.need import VISIBLE, Need
 from zoosup.core.state.status import Run
 from zoosup.spec.models import ModelSpec
 

@@ -20,8 +20,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core import learning, sleeping
+from zoosup.core import sleeping
 from zoosup.core.endings import describe, gone
+from zoosup.core.estimation import learned
 from zoosup.core.state.facts import (
     Adopted,
     Booked,
@@ -234,7 +235,7 @@ def _measured_asleep(model: Model, run: Run, nap: Nap) -> Model:
     """What it holds asleep, or on the way there and back, says nothing of what it needs: it is no peak."""
     if nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
         return replace(model, run=replace(run, reserved=_grown(run.reserved, run.measured)[0]))
-    seen = learning.asleep_of(run, model.asleep)
+    seen = learned.asleep_of(run, model.asleep)
     return replace(model, run=replace(run, reserved=sleeping.booking(run, nap)), asleep=seen)
 
 

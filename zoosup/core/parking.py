@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from zoosup.core.admission import VRAM
 from zoosup.core.cards import rebooked
-from zoosup.core.estimate import need
+from zoosup.core.estimation.need import need
 from zoosup.core.state.status import Model, Phase, Run
 from zoosup.spec.life import Park, Parked
 from zoosup.spec.models import ModelSpec

@@ -4,7 +4,7 @@ A model that has no run is placed, one that sleeps is roused, one that runs is r
 of it. Knows no sum: where a model goes, and who has to leave for it, is asked of `siting`.
 """
 
-from zoosup.core.estimate import need
+from zoosup.core.estimation.need import need
 from zoosup.core.parking import awake, rules
 from zoosup.core.scratch import Scratch
 from zoosup.core.siting import intended, renewal, rouse, weigh

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from zoosup.core.admission import VRAM, Holding, Ledger, asleep
 from zoosup.core.cards import rebooked
 from zoosup.core.demand import Wishes
-from zoosup.core.estimate import need
+from zoosup.core.estimation.need import need
 from zoosup.core.state.status import Cooldown, Model, Observed, Phase, Run, Switch, SwitchOutcome
 from zoosup.spec.changes import outdated
 from zoosup.spec.models import ModelSpec, ZooSpec

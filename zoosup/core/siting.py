@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from zoosup.core.cards import Layout, NoSuchGpuError, layouts
-from zoosup.core.estimate import need
+from zoosup.core.estimation.need import need
 from zoosup.core.parking import waking
 from zoosup.core.room import Room
 from zoosup.core.state.status import Model, Reason, Run

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from zoosup.core import cooldown
 from zoosup.core.admission import VRAM, Ledger, Sum, explain, holders
 from zoosup.core.cards import NOWHERE, Layout
-from zoosup.core.estimate import need
+from zoosup.core.estimation.need import need
 from zoosup.core.napping import sleepers
 from zoosup.core.parking import Sleeper
 from zoosup.core.room import Room

@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from zoosup.core.commandline import ELSEWHERE, understand
+from zoosup.core.estimation.command_line import ELSEWHERE, understand
 from zoosup.core.state.status import Preflight, Reason
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host import listeners

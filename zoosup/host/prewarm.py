@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from zoosup.core.commandline import understand
+from zoosup.core.estimation.command_line import understand
 from zoosup.host import weights
 from zoosup.host.ports import Warmed
 from zoosup.spec.models import ModelSpec

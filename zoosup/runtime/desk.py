@@ -9,8 +9,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from zoosup.core.estimate import need
-from zoosup.core.learning import fingerprint
+from zoosup.core.estimation.learned import fingerprint
+from zoosup.core.estimation.need import need
 from zoosup.core.state.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector

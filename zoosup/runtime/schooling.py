@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from zoosup.core import learning
+from zoosup.core.estimation import learned
 from zoosup.core.state.status import Exit, Run
 from zoosup.core.state.usage import Lesson, Lessons
 
@@ -35,27 +35,27 @@ class Schoolbook:
 
     def watch(self, run: Run, now: float) -> bool:
         """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
-        lesson = learning.lesson_of(run, run.ready_for(now))
-        if lesson is None or not learning.is_news(self.of(run.fingerprint), lesson):
+        lesson = learned.lesson_of(run, run.ready_for(now))
+        if lesson is None or not learned.is_news(self.of(run.fingerprint), lesson):
             return False
         return self._take_down(run.fingerprint, lesson)
 
     def end(self, run: Run, now: float, end: Exit | None) -> bool:
         """Take down what a run that is gone has shown; whether there was anything new."""
         until = run.leaving.since if run.leaving is not None else now
-        lesson = learning.lesson_of(run, run.ready_for(until), end)
+        lesson = learned.lesson_of(run, run.ready_for(until), end)
         return lesson is not None and self._take_down(run.fingerprint, lesson)
 
     def pardon(self, fingerprint: str) -> None:
         """Forget what OOMs have taught of it."""
         page = self._lessons.get(fingerprint)
         if page is not None:
-            self._lessons[fingerprint] = learning.pardoned(page)
+            self._lessons[fingerprint] = learned.pardoned(page)
             self._written = None
 
     def _take_down(self, fingerprint: str, lesson: Lesson) -> bool:
         before = self.of(fingerprint)
-        after = learning.after(before, lesson)
+        after = learned.after(before, lesson)
         if after == before:
             return False
         self._lessons.pop(fingerprint, None)
@@ -79,7 +79,7 @@ class Schoolbook:
         self._written = None
         for key, page in list(kept.items())[-FINGERPRINTS:]:
             try:
-                runs = tuple(_lesson(each) for each in page["runs"])[-learning.RUNS :]
+                runs = tuple(_lesson(each) for each in page["runs"])[-learned.RUNS :]
                 self._lessons[key] = Lessons(key, runs, size(page["floor"]))
             except (TypeError, ValueError, KeyError, OverflowError):
                 yield key

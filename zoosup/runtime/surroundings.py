@@ -6,7 +6,7 @@ Knows the words; who spawns with them stands in `operations`.
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoosup.core.estimate import VISIBLE
+from zoosup.core.estimation.need import VISIBLE
 from zoosup.core.state.status import Run
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render

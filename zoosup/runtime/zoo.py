@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core import switch as switching
 from zoosup.core.cards import rebooked
-from zoosup.core.estimate import need
-from zoosup.core.learning import fingerprint
+from zoosup.core.estimation.learned import fingerprint
+from zoosup.core.estimation.need import need
 from zoosup.core.lifecycle import apply
 from zoosup.core.state.facts import (
     Adopted,

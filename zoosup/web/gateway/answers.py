@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from zoosup.core.commandline import understand
+from zoosup.core.estimation.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.ports import Card
 from zoosup.web.gateway.denial import DeniedError

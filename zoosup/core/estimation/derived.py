@@ -9,9 +9,9 @@ the disk when they are.
 from dataclasses import dataclass
 from functools import lru_cache
 
-from zoosup.core import kvcache
-from zoosup.core.commandline import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
-from zoosup.core.kvcache import Metadata, UnusableError
+from zoosup.core.estimation import kv_cache
+from zoosup.core.estimation.command_line import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
+from zoosup.core.estimation.kv_cache import Metadata, UnusableError
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.units import describe_size
 
@@ -44,8 +44,8 @@ class Workings:
     server: Server
     model: FileFacts
     meta: Metadata
-    room: kvcache.Cells
-    shape: list[kvcache.Layer]
+    room: kv_cache.Cells
+    shape: list[kv_cache.Layer]
     compute: Term
     program: Term
     extras: list[Term]  # mmproj, adapters, draft
@@ -76,7 +76,7 @@ def workings(server: Server, facts: WeightFacts) -> Workings | None:
     if model is None or model.format != "gguf" or server.kind not in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
         return None
     meta = Metadata(model.metadata)
-    room, shape = kvcache.cells(meta, server), kvcache.layers(meta)
+    room, shape = kv_cache.cells(meta, server), kv_cache.layers(meta)
     return Workings(
         server,
         model,
@@ -143,22 +143,22 @@ def weights_term(server: Server, model: FileFacts) -> Term:
     return Term("weights", model.tensors, f"tensors of {_files(model)}, {kept}")
 
 
-def _context(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server) -> list[Term]:
-    cache = kvcache.cache_bytes(room, shape, server.types)
+def _context(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server) -> list[Term]:
+    cache = kv_cache.cache_bytes(room, shape, server.types)
     sliding = sum(layer.sliding for layer in shape if layer.keys)
     full = sum(not layer.sliding for layer in shape if layer.keys)
     how = f"{full} layers of {room.full} cells"
     how += f", {sliding} sliding ones of {room.window}" if sliding else ""
     how += f", for each of {room.streams} slots" if room.streams > 1 else ""
     terms = [Term("kv cache", cache, f"{how}, {'/'.join(dict.fromkeys(server.types))}")]
-    state = kvcache.state_bytes(meta, room, shape)
+    state = kv_cache.state_bytes(meta, room, shape)
     if state:
         recurrent = sum(layer.recurrent for layer in shape)
         terms.append(Term("state", state, f"{recurrent} recurrent layers, {room.slots} slots"))
     return terms
 
 
-def _compute(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server) -> Term:
+def _compute(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server) -> Term:
     """The greatest graph's scratch memory: a batch's activations and the attention mask.
 
     Without flash attention also every head's scores, as f32 and once more as the f16 that they are multiplied as.
@@ -173,7 +173,7 @@ def _compute(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], se
     return Term("compute", batch * (4 * elements + scores), f"batches of {batch} tokens over {masked} cells")
 
 
-def _program(model: FileFacts, room: kvcache.Cells) -> Term:
+def _program(model: FileFacts, room: kv_cache.Cells) -> Term:
     """What a server holds beside the model, and the logits of each slot."""
     each = PER_TOKEN + (PER_CANDIDATE + 4) * room.slots
     how = f"the program, and {model.vocabulary} tokens of vocabulary in {room.slots} slots"
@@ -188,8 +188,8 @@ def _draft(server: Server, facts: WeightFacts) -> list[Term]:
     if model.format != "gguf":
         return [Term("draft", model.size + model.size // 4 + GIB, f"{name}: size + 25 % + 1 GiB")]
     meta = Metadata(model.metadata)
-    room, shape = kvcache.cells(meta, server), kvcache.layers(meta)
-    cache = kvcache.cache_bytes(room, shape, server.draft_types) + kvcache.state_bytes(meta, room, shape)
+    room, shape = kv_cache.cells(meta, server), kv_cache.layers(meta)
+    cache = kv_cache.cache_bytes(room, shape, server.draft_types) + kv_cache.state_bytes(meta, room, shape)
     scratch = _compute(meta, room, shape, server).amount
     return [
         Term(
@@ -199,19 +199,19 @@ def _draft(server: Server, facts: WeightFacts) -> list[Term]:
 
 
 def _checkpoints(
-    meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server
+    meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server
 ) -> list[Term]:
-    one = kvcache.checkpoint_bytes(meta, room, shape, server) if server.prompt_cache != 0 else 0
+    one = kv_cache.checkpoint_bytes(meta, room, shape, server) if server.prompt_cache != 0 else 0
     if not one or not server.checkpoints:
         return []
     how = f"{server.checkpoints} context checkpoints of {describe_size(one)}, one slot's (--ctx-checkpoints)"
     return [Term("checkpoints", one * server.checkpoints, how)]
 
 
-def _prompts(meta: Metadata, room: kvcache.Cells, shape: list[kvcache.Layer], server: Server) -> list[Term]:
+def _prompts(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server) -> list[Term]:
     """llama-server keeps prompts that no slot needs; without a bound in bytes, as many tokens as the context has."""
     if server.prompt_cache is None:
-        one = kvcache.cache_bytes(room, shape, server.types) + kvcache.state_bytes(meta, room, shape)
+        one = kv_cache.cache_bytes(room, shape, server.types) + kv_cache.state_bytes(meta, room, shape)
         return [Term("prompt cache", one, "--cache-ram -1: as many tokens as the context")]
     return _bounded_prompts(server)
 

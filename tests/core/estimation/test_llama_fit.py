@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.test_estimate import LLAMA, MIB, WEIGHTS, terms
+from tests.core.estimation.test_need import LLAMA, MIB, WEIGHTS, terms
 from tests.core.zoo import GIB, a_model
-from zoosup.core.estimate import need
-from zoosup.core.fitparams import GarbledError, parse, question
+from zoosup.core.estimation.llama_fit import GarbledError, parse, question
+from zoosup.core.estimation.need import need
 from zoosup.core.state.fitted import Answer, Fitted, Part, Question, Silence
 from zoosup.core.state.weights import FileFacts, WeightFacts
 

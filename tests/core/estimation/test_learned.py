@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB, a_model, an_exit
-from zoosup.core import learning
-from zoosup.core.derive import PROGRAM
-from zoosup.core.estimate import UNKNOWN_RAM, need
-from zoosup.core.learning import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
+from zoosup.core.estimation import learned as learning
+from zoosup.core.estimation.derived import PROGRAM
+from zoosup.core.estimation.learned import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
+from zoosup.core.estimation.need import UNKNOWN_RAM, need
 from zoosup.core.state.status import Cause, ExitReason, Leaving, Run
 from zoosup.core.state.usage import Lesson, Lessons
 from zoosup.core.state.weights import FileFacts, WeightFacts

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.zoo import GIB, a_model
-from zoosup.core.estimate import UNKNOWN_RAM, need
+from zoosup.core.estimation.need import UNKNOWN_RAM, need
 from zoosup.core.state.weights import FileFacts, WeightFacts
 
 MIB = 2**20

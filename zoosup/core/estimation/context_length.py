@@ -6,8 +6,8 @@ was trained with where nothing is said (llama-server's --fit, vLLM's auto), and 
 
 import re
 
-from zoosup.core.commandline import LLAMA_SERVER, Server, understand
-from zoosup.core.kvcache import slots
+from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, understand
+from zoosup.core.estimation.kv_cache import slots
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import ModelSpec
 

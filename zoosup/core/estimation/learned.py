@@ -21,7 +21,7 @@ from hashlib import sha256
 from typing import Any
 
 from zoosup.core.admission import VRAM
-from zoosup.core.derive import Term
+from zoosup.core.estimation.derived import Term
 from zoosup.core.state.status import Cause, Exit, ExitReason, Run
 from zoosup.core.state.usage import Asleep, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts

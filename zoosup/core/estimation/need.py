@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from zoosup.core import fitparams, learning
-from zoosup.core.commandline import OTHER, VLLM, Server, understand
-from zoosup.core.derive import PROGRAM, Term, derive
-from zoosup.core.fitparams import heard
-from zoosup.core.learning import Prior
-from zoosup.core.offload import each_gpu, offloaded
+from zoosup.core.estimation import learned, llama_fit
+from zoosup.core.estimation.command_line import OTHER, VLLM, Server, understand
+from zoosup.core.estimation.derived import PROGRAM, Term, derive
+from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
+from zoosup.core.estimation.learned import Prior
+from zoosup.core.estimation.llama_fit import heard
 from zoosup.core.state.fitted import FIT_PARAMS
 from zoosup.core.state.usage import NO_LESSONS, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts
@@ -82,9 +82,9 @@ def _taught(found: Need, lessons: Lessons) -> Need:
 
 
 def _learned(found: Need, runs: Sequence[Lesson]) -> Need:
-    enough = learning.ENOUGH if found.certain else 1
-    ram = learning.ram(Prior(found.amounts["ram"], enough), runs, found.mapped)
-    vram = learning.vram(Prior(found.whole_vram, enough), runs, found.each_gpu) if found.whole_vram else ()
+    enough = learned.ENOUGH if found.certain else 1
+    ram = learned.ram(Prior(found.amounts["ram"], enough), runs, found.mapped)
+    vram = learned.vram(Prior(found.whole_vram, enough), runs, found.each_gpu) if found.whole_vram else ()
     if ram or vram:
         terms = [*(ram or _of(found.terms, "ram")), *(vram or _of(found.terms, "vram"))]
         found = replace(
@@ -96,7 +96,7 @@ def _learned(found: Need, runs: Sequence[Lesson]) -> Need:
             vram=_sum(vram, "vram") if vram else found.vram,
             terms=tuple(terms),
         )
-    return _raised(found, learning.floor(runs))
+    return _raised(found, learned.floor(runs))
 
 
 def _settled(guess: Need, runs: Sequence[Lesson]) -> bool:
@@ -112,7 +112,7 @@ def _of(terms: Sequence[Term], pool: str) -> list[Term]:
 
 def _raised(found: Need, floor: int) -> Need:
     """The need once an OOM has shown that so much RAM is the least."""
-    more = learning.raised(found.amounts["ram"], floor)
+    more = learned.raised(found.amounts["ram"], floor)
     if not more:
         return found
     amounts = {**found.amounts, "ram": found.amounts["ram"] + _sum(more, "ram")}
@@ -178,7 +178,7 @@ def _on_gpus(spec: ModelSpec, server: Server, facts: WeightFacts, derived: tuple
         certain=True,
         vram=_sum(terms, "vram"),
         terms=terms,
-        each_gpu=fitparams.each_gpu(said) if said else each_gpu(derived),
+        each_gpu=llama_fit.each_gpu(said) if said else each_gpu(derived),
         fraction=server.utilization if server.kind == VLLM else 0.0,
         yields=server.gpu_layers == "auto" and server.understood,
         mapped=_mapped(server, facts, terms),

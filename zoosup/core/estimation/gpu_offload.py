@@ -8,10 +8,10 @@ GPUs and whole in RAM. Like `derive` it reckons with the headers and the command
 from dataclasses import replace
 from functools import lru_cache
 
-from zoosup.core import kvcache
-from zoosup.core.commandline import Server
-from zoosup.core.derive import MIB, Term, Workings, derive, workings
-from zoosup.core.kvcache import Layer, UnusableError
+from zoosup.core.estimation import kv_cache
+from zoosup.core.estimation.command_line import Server
+from zoosup.core.estimation.derived import MIB, Term, Workings, derive, workings
+from zoosup.core.estimation.kv_cache import Layer, UnusableError
 from zoosup.core.state.weights import WeightFacts
 
 CONTEXT = 512 * MIB
@@ -91,8 +91,8 @@ def _embedding(of: Workings) -> int:
 
 
 def _cache(of: Workings, shape: list[Layer], pool: str) -> list[Term]:
-    cache = kvcache.cache_bytes(of.room, shape, of.server.types)
-    state = kvcache.state_bytes(of.meta, of.room, shape)
+    cache = kv_cache.cache_bytes(of.room, shape, of.server.types)
+    state = kv_cache.state_bytes(of.meta, of.room, shape)
     found = [Term("kv cache", cache, f"{len(shape)} layers", pool)] if cache else []
     return [*found, Term("state", state, f"{len(shape)} layers", pool)] if state else found
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.core.context import context_length
+from zoosup.core.estimation.context_length import context_length
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import ModelSpec
 

@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from zoosup.core.options import ADAPTERS, BY_OPTION, BY_OTHER_OPTION, GGML_TYPES, LLAMA_FLAGS
+from zoosup.core.estimation.server_options import (
+    ADAPTERS,
+    BY_OPTION,
+    BY_OTHER_OPTION,
+    GGML_TYPES,
+    LLAMA_FLAGS,
+)
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import TemplateError, render
 

@@ -21,11 +21,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from zoosup.core import kvcache
-from zoosup.core.commandline import LLAMA_SERVER, Server, server_among, split_option, understand
-from zoosup.core.derive import MIB, Term, Workings, weights_term, workings
-from zoosup.core.offload import CONTEXT
-from zoosup.core.options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
+from zoosup.core.estimation import kv_cache
+from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, server_among, split_option, understand
+from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
+from zoosup.core.estimation.gpu_offload import CONTEXT
+from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Part, Question, Silence
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.models import ModelSpec
@@ -59,7 +59,7 @@ def _question(command: tuple[str, ...], server: Server | None, on_gpu: bool) -> 
 
 
 def _common(server: Server) -> Iterator[str]:
-    count, unified = kvcache.slots(server)
+    count, unified = kv_cache.slots(server)
     yield from ("--fit-print", "on", "-m", server.model, "-np", "1" if unified else str(count))
     if context := server.context or server.per_slot * count:
         yield from ("-c", str(context))
@@ -138,7 +138,7 @@ def _heard(
         return None, said.why
     try:
         known = workings(server, facts)
-    except kvcache.UnusableError:
+    except kv_cache.UnusableError:
         return _NOTHING
     if known is None:
         return _NOTHING
@@ -224,11 +224,13 @@ def _all(terms: Sequence[Term]) -> int:
 
 def _other_slots(of: Workings) -> int:
     """Bytes by which slots that share one cache go beyond a single one: windows and recurrent states."""
-    if not kvcache.slots(of.server)[1]:
+    if not kv_cache.slots(of.server)[1]:
         return 0
-    one = kvcache.cells(of.meta, replace(of.server, parallel=1, unified=True))
+    one = kv_cache.cells(of.meta, replace(of.server, parallel=1, unified=True))
     return max(0, _context(of, of.room) - _context(of, one))
 
 
-def _context(of: Workings, room: kvcache.Cells) -> int:
-    return kvcache.cache_bytes(room, of.shape, of.server.types) + kvcache.state_bytes(of.meta, room, of.shape)
+def _context(of: Workings, room: kv_cache.Cells) -> int:
+    return kv_cache.cache_bytes(room, of.shape, of.server.types) + kv_cache.state_bytes(
+        of.meta, room, of.shape
+    )

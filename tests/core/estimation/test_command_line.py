@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.commandline import Server, understand
+from zoosup.core.estimation.command_line import Server, understand
 from zoosup.spec.models import ModelSpec
 
 GIB = 2**30
@@ -135,7 +135,7 @@ WORDS = st.one_of(
 
 @given(st.lists(WORDS, min_size=1, max_size=12))
 def test_no_command_line_is_too_strange(words):
-    from zoosup.core.commandline import _understood  # noqa: PLC0415 - words that no file could hold, too
+    from zoosup.core.estimation.command_line import _understood  # noqa: PLC0415 - words that no file could hold, too
 
     heard = _understood(tuple(words), (("LLAMA_ARG_BATCH", words[0]),))
     assert heard is None or (heard.ubatch > 0 and heard.parallel != 0)

@@ -2,10 +2,10 @@
 
 import pytest
 
+from tests.core.estimation.test_need import MIB, WEIGHTS, estimated
 from tests.core.gpus import gpu_host, gpu_zoo, shown, start_of
-from tests.core.test_estimate import MIB, WEIGHTS, estimated
 from tests.core.zoo import GIB, acts, resting
-from zoosup.core.estimate import need
+from zoosup.core.estimation.need import need
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import ModelSpec
 

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core import kvcache
-from zoosup.core.commandline import Server
-from zoosup.core.kvcache import Metadata, UnusableError
+from zoosup.core.estimation import kv_cache
+from zoosup.core.estimation.command_line import Server
+from zoosup.core.estimation.kv_cache import Metadata, UnusableError
 
 MIB = 2**20
 ONE = Server("llama-server", context=8192, parallel=1)
@@ -22,7 +22,7 @@ def meta(arch="llama", **values):
 
 
 def cache(of, server=ONE):
-    return kvcache.cache_bytes(kvcache.cells(of, server), kvcache.layers(of), server.types)
+    return kv_cache.cache_bytes(kv_cache.cells(of, server), kv_cache.layers(of), server.types)
 
 
 def served(**fields):
@@ -47,17 +47,17 @@ def test_the_context_is_padded_to_256_cells():
 
 def test_slots_share_the_context_however_many():
     assert 32 * MIB == cache(meta(), served(parallel=4)) == cache(meta(), served(parallel=-1))
-    assert (4, 2048) == ((room := kvcache.cells(meta(), served(parallel=4))).streams, room.full)
-    assert (1, 8192) == ((room := kvcache.cells(meta(), served(parallel=-1))).streams, room.full)
-    assert 1 == kvcache.cells(meta(), served(parallel=4, unified=True)).streams
+    assert (4, 2048) == ((room := kv_cache.cells(meta(), served(parallel=4))).streams, room.full)
+    assert (1, 8192) == ((room := kv_cache.cells(meta(), served(parallel=-1))).streams, room.full)
+    assert 1 == kv_cache.cells(meta(), served(parallel=4, unified=True)).streams
 
 
 def test_each_slots_share_is_padded():
-    assert 3 * 512 == kvcache.cells(meta(), served(context=1024, parallel=3)).context
+    assert 3 * 512 == kv_cache.cells(meta(), served(context=1024, parallel=3)).context
 
 
 def test_a_bound_for_each_slot_sizes_the_whole_where_no_context_is_said():
-    assert 8192 == kvcache.cells(meta(), Server("llama-server", per_slot=2048)).full
+    assert 8192 == kv_cache.cells(meta(), Server("llama-server", per_slot=2048)).full
 
 
 @pytest.mark.parametrize(
@@ -92,26 +92,26 @@ def gemma3(**more):
 def test_sliding_windows_keep_no_more_than_they_see():
     # llama.cpp: 16384 cells in 2 layers 64 MiB; 2560 cells in 10 layers 50 MiB, with four slots that share.
     of, server = gemma3(), served(context=16384, parallel=-1)
-    room = kvcache.cells(of, server)
+    room = kv_cache.cells(of, server)
     assert (16384, 2560) == (room.full, room.window)
     assert (64 + 50) * MIB == cache(of, server)
 
 
 def test_each_stream_has_a_window_of_its_own():
-    room = kvcache.cells(gemma3(), served(context=16384, parallel=4))
+    room = kv_cache.cells(gemma3(), served(context=16384, parallel=4))
     assert (4096, 1024, 4) == (room.full, room.window, room.streams)
 
 
 def test_a_window_is_never_larger_than_the_context_and_swa_full_makes_it_as_large():
-    assert 256 == kvcache.cells(gemma3(), served(context=256)).window
-    assert 16384 == kvcache.cells(gemma3(), served(context=16384, swa_full=True)).window
+    assert 256 == kv_cache.cells(gemma3(), served(context=256)).window
+    assert 16384 == kv_cache.cells(gemma3(), served(context=16384, swa_full=True)).window
 
 
 def test_the_pattern_of_the_file_goes_before_that_of_the_architecture():
     pattern = (True, False) * 6
-    sliding = [layer.sliding for layer in kvcache.layers(gemma3(attention__sliding_window_pattern=pattern))]
+    sliding = [layer.sliding for layer in kv_cache.layers(gemma3(attention__sliding_window_pattern=pattern))]
     assert list(pattern) == sliding
-    two = [layer.sliding for layer in kvcache.layers(gemma3(attention__sliding_window_pattern=2))]
+    two = [layer.sliding for layer in kv_cache.layers(gemma3(attention__sliding_window_pattern=2))]
     assert [True, False] * 6 == two
 
 
@@ -141,19 +141,19 @@ def test_recurrent_layers_have_a_state_for_each_slot_and_no_cache():
         "qwen3next", full_attention_interval=4, ssm__conv_kernel=4, ssm__inner_size=1024,
         ssm__state_size=128, ssm__group_count=16,
     )  # fmt: skip
-    shape, room = kvcache.layers(of), kvcache.cells(of, served(parallel=2))
-    assert 8 * MIB == kvcache.cache_bytes(room, shape, ("f16", "f16"))
+    shape, room = kv_cache.layers(of), kv_cache.cells(of, served(parallel=2))
+    assert 8 * MIB == kv_cache.cache_bytes(room, shape, ("f16", "f16"))
     one = 3 * (1024 + 2 * 16 * 128) + 128 * 1024
-    assert 2 * 6 * 4 * one == kvcache.state_bytes(of, room, shape)
-    assert 6 * 4 * one == kvcache.checkpoint_bytes(of, room, shape, ONE)
+    assert 2 * 6 * 4 * one == kv_cache.state_bytes(of, room, shape)
+    assert 6 * 4 * one == kv_cache.checkpoint_bytes(of, room, shape, ONE)
 
 
 def test_a_checkpoint_keeps_the_windows_of_one_slot():
     # Its log says: checkpoint 1 of 32 created, 10.006 MiB.
     of, server = gemma3(), served(context=16384, parallel=-1)
-    room, shape = kvcache.cells(of, server), kvcache.layers(of)
-    assert 10 * MIB == kvcache.checkpoint_bytes(of, room, shape, server)
-    assert 0 == kvcache.checkpoint_bytes(of, room, shape, served(swa_full=True))
+    room, shape = kv_cache.cells(of, server), kv_cache.layers(of)
+    assert 10 * MIB == kv_cache.checkpoint_bytes(of, room, shape, server)
+    assert 0 == kv_cache.checkpoint_bytes(of, room, shape, served(swa_full=True))
 
 
 def test_an_encoder_keeps_nothing():
@@ -196,11 +196,11 @@ VALUES = st.one_of(
 def test_any_metadata_give_a_figure_or_a_reason(arch, values):
     try:
         of = meta(arch, **{name.replace(".", "__"): value for name, value in values.items()})
-        room, shape = kvcache.cells(of, ONE), kvcache.layers(of)
+        room, shape = kv_cache.cells(of, ONE), kv_cache.layers(of)
         figures = [
             cache(of),
-            kvcache.state_bytes(of, room, shape),
-            kvcache.checkpoint_bytes(of, room, shape, ONE),
+            kv_cache.state_bytes(of, room, shape),
+            kv_cache.checkpoint_bytes(of, room, shape, ONE),
         ]
     except UnusableError:
         return
