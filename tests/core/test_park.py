@@ -26,7 +26,7 @@ from tests.core.zoo import (
     waits,
     why,
 )
-from zoosup.core.lifecycle import apply
+from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.state.actions import Park, Wake
 from zoosup.core.state.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
 from zoosup.core.state.status import Cause, Nap, Override, Phase, Stage

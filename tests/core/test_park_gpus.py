@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed
 from tests.core.zoo import GIB, NOW, a_model, acts, decide, idle, waits
-from zoosup.core.lifecycle import apply
+from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.state.actions import Park, Wake
 from zoosup.core.state.facts import Measured, ParkBegun, Parked, WakeBegun
 from zoosup.core.state.status import Nap, Phase, Stage

@@ -14,7 +14,7 @@ from tests.core.clients import Client, Desk
 from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
 from zoosup.core import cooldown, guard, switch as switching
-from zoosup.core.lifecycle import apply
+from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.facts import (

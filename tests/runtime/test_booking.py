@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.core.lifecycle import Booked
+from zoosup.core.lifecycle.transitions import Booked
 from zoosup.core.state.status import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal

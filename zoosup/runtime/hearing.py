@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
-from zoosup.core.lifecycle import IllegalTransitionError
+from zoosup.core.lifecycle.transitions import IllegalTransitionError
 from zoosup.core.state.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
 from zoosup.core.state.status import Override, Phase
 from zoosup.host.ports import Host

@@ -11,7 +11,7 @@ from zoosup.core import switch as switching
 from zoosup.core.cards import rebooked
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.need import need
-from zoosup.core.lifecycle import apply
+from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.state.facts import (
     Adopted,
     Fact,

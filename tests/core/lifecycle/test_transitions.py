@@ -18,9 +18,9 @@ from tests.core.zoo import (
     running,
     starting,
 )
-from zoosup.core import lifecycle
-from zoosup.core.endings import CRASHES
-from zoosup.core.lifecycle import STUCK_RETRY, IllegalTransitionError, apply
+from zoosup.core.lifecycle import transitions
+from zoosup.core.lifecycle.exits import CRASHES
+from zoosup.core.lifecycle.transitions import STUCK_RETRY, IllegalTransitionError, apply
 from zoosup.core.state.facts import (
     Adopted,
     Booked,
@@ -138,7 +138,7 @@ BUGS = {
 
 def test_every_fact_is_tried_in_every_phase():
     assert set(Phase) == set(STATES)
-    assert set(lifecycle.Fact.__args__) == {type(f) for f in FACTS}
+    assert set(transitions.Fact.__args__) == {type(f) for f in FACTS}
 
 
 @pytest.mark.parametrize("phase", Phase)

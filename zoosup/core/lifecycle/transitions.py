@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoosup.core import sleeping
-from zoosup.core.endings import describe, gone
 from zoosup.core.estimation import learned
+from zoosup.core.lifecycle import sleep
+from zoosup.core.lifecycle.exits import describe, gone
 from zoosup.core.state.facts import (
     Adopted,
     Booked,
@@ -139,7 +139,7 @@ def _adopted(model: Model, fact: Adopted) -> Model:
     if fact.run.leaving is not None:
         phase = Phase.STOPPING
     elif fact.run.nap is not None:
-        return sleeping.adopted_asleep(model, fact.run, fact.run.nap)
+        return sleep.adopted_asleep(model, fact.run, fact.run.nap)
     return replace(model, phase=phase, reason="", message="adopted; to be asked anew", run=fact.run)
 
 
@@ -236,7 +236,7 @@ def _measured_asleep(model: Model, run: Run, nap: Nap) -> Model:
     if nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
         return replace(model, run=replace(run, reserved=_grown(run.reserved, run.measured)[0]))
     seen = learned.asleep_of(run, model.asleep)
-    return replace(model, run=replace(run, reserved=sleeping.booking(run, nap)), asleep=seen)
+    return replace(model, run=replace(run, reserved=sleep.booking(run, nap)), asleep=seen)
 
 
 def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, int]]:
@@ -286,10 +286,10 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     Stuck: _stuck,
     Measured: _measured,
     Rebooked: _rebooked,
-    ParkBegun: sleeping.park_begun,
-    Parked: sleeping.parked,
-    WakeBegun: sleeping.wake_begun,
-    Woken: sleeping.woken,
+    ParkBegun: sleep.park_begun,
+    Parked: sleep.parked,
+    WakeBegun: sleep.wake_begun,
+    Woken: sleep.woken,
     Held: _held,
     Inspected: _inspected,
     Forgiven: _forgiven,

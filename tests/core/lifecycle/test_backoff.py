@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.backoff import Crash, after, delay, exhausted
+from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted
 from zoosup.core.state.status import Backoff
 from zoosup.spec.life import Limit, Restart
 

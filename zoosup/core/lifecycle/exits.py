@@ -6,7 +6,7 @@ phases are allowed stands in `lifecycle`.
 
 from dataclasses import replace
 
-from zoosup.core import backoff
+from zoosup.core.lifecycle import backoff
 from zoosup.core.state.facts import Gone
 from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
 from zoosup.core.state.usage import Ooms
