@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.core.zoo import GIB, NODE, NOW, Size, State, a_host, a_zoo, decide, running, size
-from zoosup.core.admission import bounds
+from zoosup.core.memory.ledger import bounds
 from zoosup.core.state.actions import Start
 from zoosup.core.state.status import Cooldown, Observed, Phase, Pool
 from zoosup.spec.models import ModelSpec, ZooSpec

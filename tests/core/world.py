@@ -13,8 +13,9 @@ from tests.core import demand_laws, laws
 from tests.core.clients import Client, Desk
 from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
-from zoosup.core import cooldown, guard, switch as switching
+from zoosup.core import guard, switch as switching
 from zoosup.core.lifecycle.transitions import apply
+from zoosup.core.memory import reclaim
 from zoosup.core.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.facts import (
@@ -285,7 +286,7 @@ class World:
         self.low_since = self._below(self.reserve // 2, self.low_since)
         if self.readable:
             for key, watch in self.cooldowns.items():
-                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, self.now, self.free()))
+                self.cooldowns[key] = replace(watch, samples=reclaim.sampled(watch, self.now, self.free()))
 
     def _carry_out(self, action: Action) -> bool:
         match action:

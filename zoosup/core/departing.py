@@ -8,7 +8,8 @@
 Who leaves to make room for another is told in `placing`, and chosen in `weighing`.
 """
 
-from zoosup.core import cooldown, demand, guard, switch as switching
+from zoosup.core import demand, guard, switch as switching
+from zoosup.core.memory import reclaim
 from zoosup.core.scratch import Scratch
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Kill, Stop
 from zoosup.core.state.status import (
@@ -39,7 +40,7 @@ def end_cooldowns(scratch: Scratch) -> None:
     still: list[Cooldown] = []
     for watch in scratch.room.cooling:
         loading = scratch.room.loading(watch.node, watch.pool)
-        over = cooldown.outcome(watch, scratch.observed.now, scratch.spec.switch.cooldown, loading=loading)
+        over = reclaim.outcome(watch, scratch.observed.now, scratch.spec.switch.cooldown, loading=loading)
         if over is None:
             still.append(watch)
             waited = scratch.observed.now - watch.since

@@ -5,7 +5,7 @@ of it. Knows no sum: where a model goes, and who has to leave for it, is asked o
 """
 
 from zoosup.core.estimation.need import need
-from zoosup.core.parking import awake, rules
+from zoosup.core.memory.sleep_footprint import awake, rules
 from zoosup.core.scratch import Scratch
 from zoosup.core.siting import intended, renewal, rouse, weigh
 from zoosup.core.state.actions import Inspect, Park, Start, Wake

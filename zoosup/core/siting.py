@@ -14,9 +14,9 @@ for, where it could run split. Knows no sum: each layout is weighed by `weighing
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from zoosup.core.cards import Layout, NoSuchGpuError, layouts
 from zoosup.core.estimation.need import need
-from zoosup.core.parking import waking
+from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
+from zoosup.core.memory.sleep_footprint import waking
 from zoosup.core.room import Room
 from zoosup.core.state.status import Model, Reason, Run
 from zoosup.core.victims import Victims

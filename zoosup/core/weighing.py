@@ -10,12 +10,12 @@ Pure arithmetic over one pass's scratch paper (`Room`); it decides about one can
 from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import cooldown
-from zoosup.core.admission import VRAM, Ledger, Sum, explain, holders
-from zoosup.core.cards import NOWHERE, Layout
 from zoosup.core.estimation.need import need
+from zoosup.core.memory import reclaim
+from zoosup.core.memory.gpu_layouts import NOWHERE, Layout
+from zoosup.core.memory.ledger import VRAM, Ledger, Sum, explain, holders
+from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.napping import sleepers
-from zoosup.core.parking import Sleeper
 from zoosup.core.room import Room
 from zoosup.core.state.status import Cooldown, Model, Reason
 from zoosup.core.victims import Victims, is_down
@@ -153,7 +153,7 @@ class Weighing:
 
     def _satisfied(self, watch: Cooldown) -> bool:
         """Two samples agree that the sum holds and the least pause is over: no need to wait for the rest."""
-        known = cooldown.agreed(watch)
+        known = reclaim.agreed(watch)
         if known is None or self.room.observed.now - watch.since < self.room.spec.switch.cooldown.min:
             return False
         return self.ledgers[watch.pool].fits(self.amounts[watch.pool], self._own(), available=known)

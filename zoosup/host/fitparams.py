@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from subprocess import SubprocessError
 
-from zoosup.core.admission import VRAM, names_gpu
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import VISIBLE, offloads
 from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
+from zoosup.core.memory.ledger import VRAM, names_gpu
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Question, Silence
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.bounded import Printed, run

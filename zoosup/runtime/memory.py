@@ -6,7 +6,8 @@ Changes only by the methods here; the journal hears of what people should know. 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import admission, cooldown, guard
+from zoosup.core import guard
+from zoosup.core.memory import ledger, reclaim
 from zoosup.core.state.status import Cooldown, Node, Pool, Pressure, Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
@@ -63,7 +64,7 @@ class Memory:
             reading = pools.get(watch.pool)
             if reading is not None and reading.available is not None and _says_something(reading, watch):
                 at = self.clock.now() if reading.at is None else reading.at
-                self.cooldowns[key] = replace(watch, samples=cooldown.sampled(watch, at, reading.available))
+                self.cooldowns[key] = replace(watch, samples=reclaim.sampled(watch, at, reading.available))
         return changed
 
     def cool_down(
@@ -125,7 +126,7 @@ class Memory:
         return self._pools[2]
 
     def _pool(self, reading: PoolReading) -> Pool:
-        reserve, budget = admission.bounds(self.budget, reading.id, reading.total, reading.index)
+        reserve, budget = ledger.bounds(self.budget, reading.id, reading.total, reading.index)
         return Pool(
             node=self.host,
             id=reading.id,

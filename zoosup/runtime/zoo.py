@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zoosup.core import switch as switching
-from zoosup.core.cards import rebooked
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.need import need
 from zoosup.core.lifecycle.transitions import apply
+from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.state.facts import (
     Adopted,
     Fact,

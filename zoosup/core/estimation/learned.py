@@ -20,8 +20,8 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from zoosup.core.admission import VRAM
 from zoosup.core.estimation.derived import Term
+from zoosup.core.memory.ledger import VRAM
 from zoosup.core.state.status import Cause, Exit, ExitReason, Run
 from zoosup.core.state.usage import Asleep, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts

@@ -11,9 +11,9 @@ sum: whether that is enough for anybody is asked in `napping`.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from zoosup.core.admission import VRAM
-from zoosup.core.cards import rebooked
 from zoosup.core.estimation.need import need
+from zoosup.core.memory.gpu_layouts import rebooked
+from zoosup.core.memory.ledger import VRAM
 from zoosup.core.state.status import Model, Phase, Run
 from zoosup.spec.life import Park, Parked
 from zoosup.spec.models import ModelSpec

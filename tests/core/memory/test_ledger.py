@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB
-from zoosup.core.admission import Holding, Ledger, budget_of, explain, reserve_of
 from zoosup.core.estimation.need import UNKNOWN_RAM, Need, need
+from zoosup.core.memory.ledger import Holding, Ledger, budget_of, explain, reserve_of
 from zoosup.core.state.status import Pool
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.zoo import GIB, cooling_down
-from zoosup.core import cooldown
+from zoosup.core.memory import reclaim
 from zoosup.spec.sharing import Cooldown as Bounds
 
 MIB = 2**20
@@ -18,7 +18,7 @@ def watch(*samples, **kw):
 
 
 def outcome(watch, after, bounds=BOUNDS, loading=False):
-    found = cooldown.outcome(watch, ZERO + after, bounds, loading=loading)
+    found = reclaim.outcome(watch, ZERO + after, bounds, loading=loading)
     return found[0] if found else None
 
 
@@ -85,7 +85,7 @@ def test_max_is_the_end_though_memory_was_never_read():
 
 def test_a_model_that_crashed_before_the_baseline_gives_no_difference_to_go_by():
     crashed = watch((0.0, "20GiB"), (0.01, "20GiB"), baseline=None)
-    assert cooldown.came_back(crashed) is None
+    assert reclaim.came_back(crashed) is None
     assert outcome(crashed, 0.01) is None
 
 
@@ -96,34 +96,34 @@ def test_while_another_loads_in_the_pool_neither_a_difference_nor_flatness_prove
 
 
 def test_a_difference_is_signed_because_others_may_allocate_meanwhile():
-    assert -2 * GIB == cooldown.came_back(watch((0.0, "8GiB"), (0.01, "8GiB")))
+    assert -2 * GIB == reclaim.came_back(watch((0.0, "8GiB"), (0.01, "8GiB")))
 
 
 def test_a_shortfall_is_told_with_its_size():
     flat = watch(*((i / 10, "11GiB") for i in range(16)))
-    assert cooldown.outcome(flat, ZERO + 1.5, BOUNDS, loading=False) == (
+    assert reclaim.outcome(flat, ZERO + 1.5, BOUNDS, loading=False) == (
         "settled short", "free memory has settled after 1.50 s; 3 GiB of 4 GiB is held by others",
     )  # fmt: skip
 
 
 def test_what_came_back_is_told_with_its_size():
-    assert cooldown.outcome(watch((0.0, "14GiB"), (0.1, "14GiB")), ZERO + 0.1, BOUNDS, loading=False) == (
+    assert reclaim.outcome(watch((0.0, "14GiB"), (0.1, "14GiB")), ZERO + 0.1, BOUNDS, loading=False) == (
         "recovered", "4 GiB of 4 GiB came back in 0.10 s",
     )  # fmt: skip
 
 
 def test_two_looks_in_one_moment_are_one_sample():
     """A turn of the loop plans several times over; two readings microseconds apart can't agree or disagree."""
-    one = replace(watch(), samples=cooldown.sampled(watch(), ZERO, 14 * GIB))
-    two = replace(one, samples=cooldown.sampled(one, ZERO + 0.0001, 14 * GIB))
-    assert cooldown.agreed(two) is None
-    three = replace(two, samples=cooldown.sampled(two, ZERO + 0.01, 13 * GIB))
-    assert 13 * GIB == cooldown.agreed(three)
+    one = replace(watch(), samples=reclaim.sampled(watch(), ZERO, 14 * GIB))
+    two = replace(one, samples=reclaim.sampled(one, ZERO + 0.0001, 14 * GIB))
+    assert reclaim.agreed(two) is None
+    three = replace(two, samples=reclaim.sampled(two, ZERO + 0.01, 13 * GIB))
+    assert 13 * GIB == reclaim.agreed(three)
 
 
 def test_samples_older_than_what_flatness_looks_at_are_dropped():
     full = watch(*((float(i), "1GiB") for i in range(10)))
-    assert [8.0, 9.0, 10.0] == [at - ZERO for at, _ in cooldown.sampled(full, ZERO + 10.0, GIB)]
+    assert [8.0, 9.0, 10.0] == [at - ZERO for at, _ in reclaim.sampled(full, ZERO + 10.0, GIB)]
 
 
 @pytest.mark.parametrize("since", [0.0, 1e9])
@@ -131,4 +131,4 @@ def test_a_sample_that_comes_exactly_when_it_was_asked_for_is_kept(since):
     from zoosup.core.departing import COOLDOWN_POLL  # noqa: PLC0415
 
     first = cooling_down(since=since, samples=[(0.0, GIB)])
-    assert 2 == len(cooldown.sampled(first, since + COOLDOWN_POLL, GIB))
+    assert 2 == len(reclaim.sampled(first, since + COOLDOWN_POLL, GIB))

@@ -14,8 +14,8 @@ who may leave: which GPU is best is asked of `order`.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoosup.core.admission import VRAM, Ledger, names_gpu
 from zoosup.core.estimation.need import VISIBLE, Need
+from zoosup.core.memory.ledger import VRAM, Ledger, names_gpu
 from zoosup.core.state.status import Run
 from zoosup.spec.models import ModelSpec
 
