@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 from tests.bench.lives import ms, run_time
-from zoosup.core.plan import plan
+from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.status import Model, Node, Observed, Phase, Pool, Run
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.parse import parse

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zoosup.core.demand import gateway
+from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.refusal import Code
 from zoosup.core.state.status import Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing

@@ -12,7 +12,7 @@ from zoosup.core.state.status import Model, Observed, Override, Phase, Run, Swit
 if TYPE_CHECKING:
     from tests.core.clients import Client
     from tests.core.world import World
-    from zoosup.core.plan import Plan
+    from zoosup.core.scheduler.plan import Plan
 
 SETTLING = 2.0
 """Seconds after it has fallen asleep in which a model isn't ended: what it gave back has not been seen."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from tests.core import demand_laws, pressure_laws
 from tests.core.zoo import a_model
-from zoosup.core.placing import PREFLIGHT_FRESH
-from zoosup.core.plan import Plan, plan
+from zoosup.core.scheduler.place import PREFLIGHT_FRESH
+from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.status import (
     Cause,

@@ -13,7 +13,7 @@ from zoosup.core.state.status import Cause, Model, Observed, Phase, SwitchOutcom
 
 if TYPE_CHECKING:
     from tests.core.world import World
-    from zoosup.core.plan import Plan
+    from zoosup.core.scheduler.plan import Plan
 
 SETTLED, HARD, STALLED, WORTH = 1.0, 3.0, 0.15, 0.3
 MIB = 2**20

@@ -13,10 +13,10 @@ from tests.core import demand_laws, laws
 from tests.core.clients import Client, Desk
 from tests.core.temper import Process, Temper
 from tests.core.zoo import NODE, a_pool
-from zoosup.core import guard, switch as switching
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.memory import reclaim
-from zoosup.core.plan import Plan, plan
+from zoosup.core.scheduler import pressure as guard, switch as switching
+from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.facts import (
     Booked,

@@ -6,7 +6,7 @@ from typing import Any
 
 from zoosup.core.estimation.need import need
 from zoosup.core.memory.ledger import budget_of, reserve_of
-from zoosup.core.plan import Plan, plan
+from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.status import (
     Cause,

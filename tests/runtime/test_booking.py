@@ -46,7 +46,7 @@ def test_what_is_declared_counts_at_once_and_stays_until_something_else_is_decla
 
 
 def test_a_run_whose_weights_nobody_has_looked_at_yet_shows_what_it_was_booked_with(zoo):
-    from zoosup.core.plan import plan  # noqa: PLC0415 - one test's own
+    from zoosup.core.scheduler.plan import plan  # noqa: PLC0415 - one test's own
 
     shown = build(zoo, plan(zoo.spec, zoo.observed()), Stamps(zoo.clock.wall))
     memory = shown["models"]["a"]["memory"]["ram"]

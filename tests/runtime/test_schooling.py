@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.core.estimation.learned import RUNS
-from zoosup.core.placing import OOM_LOOK
+from zoosup.core.scheduler.place import OOM_LOOK
 from zoosup.core.state.status import Cause, Exit, ExitReason, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError

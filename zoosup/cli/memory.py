@@ -70,7 +70,7 @@ def _pool(reading: "PoolReading", bounds: tuple[int, int], snapshot: Snapshot | 
 
 def stalls() -> Finding:
     """How much of the last seconds was lost to waiting for memory."""
-    from zoosup.core.guard import STALLED  # noqa: PLC0415 - needs the spec's models, too
+    from zoosup.core.scheduler.pressure import STALLED  # noqa: PLC0415 - needs the spec's models, too
     from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
 
     gauge = RamGauge()

@@ -1,7 +1,7 @@
 """Whether the host is as the file says, so that people and scripts can wait for it. Knows no way to get there."""
 
-from zoosup.core import switch as switching
-from zoosup.core.demand import yields
+from zoosup.core.scheduler import switch as switching
+from zoosup.core.scheduler.demand import yields
 from zoosup.core.state.status import NO_DEMAND, Model, Override, Phase, Reason
 from zoosup.runtime.zoo import Zoo
 

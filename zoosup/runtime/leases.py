@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from zoosup.core.demand import gateway
 from zoosup.core.estimation.context_length import context_length
+from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing

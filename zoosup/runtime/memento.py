@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from zoosup.core.placing import GIVEN_UP
+from zoosup.core.scheduler.place import GIVEN_UP
 from zoosup.core.state.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.core.state.usage import Asleep, Ooms
 from zoosup.host.ports import Store

@@ -6,8 +6,8 @@ Changes only by the methods here; the journal hears of what people should know. 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import guard
 from zoosup.core.memory import ledger, reclaim
+from zoosup.core.scheduler import pressure
 from zoosup.core.state.status import Cooldown, Node, Pool, Pressure, Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
@@ -57,7 +57,8 @@ class Memory:
         changed, self.devices = devices != self.devices, devices
         now = self.clock.now()
         self.pressures = {
-            pool.id: guard.followed(self.pressures.get(pool.id), pool, now, stalled) for pool in self.pools()
+            pool.id: pressure.followed(self.pressures.get(pool.id), pool, now, stalled)
+            for pool in self.pools()
         }
         pools = {r.id: r for r in readings}
         for key, watch in self.cooldowns.items():
@@ -100,7 +101,7 @@ class Memory:
             del self.cooldowns[key]
         self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
 
-    def note_strains(self, strains: tuple[guard.Strain, ...]) -> None:
+    def note_strains(self, strains: tuple[pressure.Strain, ...]) -> None:
         """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
         before, self.strained = self.strained, {s.pool.id: s.reason for s in strains}
         for strain in strains:

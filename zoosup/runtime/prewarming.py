@@ -7,8 +7,8 @@ read (`host.prewarm`).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zoosup.core.plan import Plan
-from zoosup.core.prewarm import Candidate, candidate
+from zoosup.core.scheduler.plan import Plan
+from zoosup.core.scheduler.prefetch import Candidate, candidate
 from zoosup.core.state.status import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
 from zoosup.spec.models import ModelSpec, ZooSpec

@@ -16,8 +16,8 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
-from zoosup.core import guard
-from zoosup.core.plan import Plan, plan
+from zoosup.core.scheduler import pressure
+from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime import durability, snapshot
@@ -161,7 +161,7 @@ class Reconciler:
     def _longest_wait(self) -> float:
         if not self._zoo.live():
             return HEARTBEAT
-        return guard.PACE if self._zoo.memory.watchful else LOOKOUT
+        return pressure.PACE if self._zoo.memory.watchful else LOOKOUT
 
     async def _catch_up(self) -> None:
         """After a time without turns, a deadline in it must not end a model that has been ready since."""

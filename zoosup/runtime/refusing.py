@@ -3,7 +3,7 @@
 Pure, from the model's own state: the arithmetic of a refusal for want of memory is the model's message.
 """
 
-from zoosup.core.placing import GIVEN_UP
+from zoosup.core.scheduler.place import GIVEN_UP
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.core.state.status import Exit, Model, Phase, Reason
 from zoosup.spec.units import format_duration

@@ -15,7 +15,7 @@ from zoosup.core.estimation import need as estimate
 from zoosup.core.estimation.derived import Term
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.memory.ledger import VRAM, Sum
-from zoosup.core.plan import Plan, plan
+from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.convergence import converged

@@ -7,11 +7,11 @@ told to people is returned or written to the journal.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core import switch as switching
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.need import need
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.memory.gpu_layouts import rebooked
+from zoosup.core.scheduler import switch as switching
 from zoosup.core.state.facts import (
     Adopted,
     Fact,

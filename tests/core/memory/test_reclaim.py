@@ -128,7 +128,7 @@ def test_samples_older_than_what_flatness_looks_at_are_dropped():
 
 @pytest.mark.parametrize("since", [0.0, 1e9])
 def test_a_sample_that_comes_exactly_when_it_was_asked_for_is_kept(since):
-    from zoosup.core.departing import COOLDOWN_POLL  # noqa: PLC0415
+    from zoosup.core.scheduler.stop import COOLDOWN_POLL  # noqa: PLC0415
 
     first = cooling_down(since=since, samples=[(0.0, GIB)])
     assert 2 == len(reclaim.sampled(first, since + COOLDOWN_POLL, GIB))

@@ -6,11 +6,11 @@ of it. Knows no sum: where a model goes, and who has to leave for it, is asked o
 
 from zoosup.core.estimation.need import need
 from zoosup.core.memory.sleep_footprint import awake, rules
-from zoosup.core.scratch import Scratch
-from zoosup.core.siting import intended, renewal, rouse, weigh
+from zoosup.core.scheduler.candidates import intended, renewal, rouse, weigh
+from zoosup.core.scheduler.fit import Answer, Verdict
+from zoosup.core.scheduler.scratch import Scratch
 from zoosup.core.state.actions import Inspect, Park, Start, Wake
 from zoosup.core.state.status import Cause, Condition, Model, Phase, Reason, Run
-from zoosup.core.weighing import Answer, Verdict
 from zoosup.spec.changes import changed, outdated
 from zoosup.spec.models import ModelSpec
 

@@ -7,10 +7,10 @@ nothing itself: who fits is asked in `weighing`, who may leave in `victims`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zoosup.core.demand import Wishes
 from zoosup.core.estimation.need import need
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.memory.ledger import VRAM, Holding, Ledger, asleep
+from zoosup.core.scheduler.demand import Wishes
 from zoosup.core.state.status import Cooldown, Model, Observed, Phase, Run, Switch, SwitchOutcome
 from zoosup.spec.changes import outdated
 from zoosup.spec.models import ModelSpec, ZooSpec

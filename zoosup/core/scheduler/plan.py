@@ -19,11 +19,12 @@ There is no step that moves: where B waits for A's room, A is told to leave, and
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core import demand, guard, switch as switching
-from zoosup.core.departing import end_cooldowns, go_on_leaving, release, relieve
-from zoosup.core.placing import GIVEN_UP, place_the_wanted
-from zoosup.core.room import Room
-from zoosup.core.scratch import Scratch
+from zoosup.core.scheduler import demand, pressure, switch as switching
+from zoosup.core.scheduler.fit import Verdict
+from zoosup.core.scheduler.place import GIVEN_UP, place_the_wanted
+from zoosup.core.scheduler.room import Room
+from zoosup.core.scheduler.scratch import Scratch
+from zoosup.core.scheduler.stop import end_cooldowns, go_on_leaving, release, relieve
 from zoosup.core.state.actions import Action, Hold
 from zoosup.core.state.status import (
     Cause,
@@ -37,7 +38,6 @@ from zoosup.core.state.status import (
     Switch,
     SwitchOutcome,
 )
-from zoosup.core.weighing import Verdict
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.units import describe_size
 
@@ -55,7 +55,7 @@ class Plan:
     switch: Switch | None
     verdicts: Mapping[str, Verdict]
     wanted: tuple[str, ...]
-    strains: tuple[guard.Strain, ...] = ()
+    strains: tuple[pressure.Strain, ...] = ()
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:

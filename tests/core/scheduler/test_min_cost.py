@@ -4,7 +4,7 @@ from itertools import combinations
 
 from hypothesis import given, strategies as st
 
-from zoosup.core.eviction import FREED_IN_VAIN, Candidate, cheapest, fewest, spare
+from zoosup.core.scheduler.min_cost import FREED_IN_VAIN, Candidate, cheapest, fewest, spare
 
 GIB = 2**30
 

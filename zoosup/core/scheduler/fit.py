@@ -15,10 +15,10 @@ from zoosup.core.memory import reclaim
 from zoosup.core.memory.gpu_layouts import NOWHERE, Layout
 from zoosup.core.memory.ledger import VRAM, Ledger, Sum, explain, holders
 from zoosup.core.memory.sleep_footprint import Sleeper
-from zoosup.core.napping import sleepers
-from zoosup.core.room import Room
+from zoosup.core.scheduler.preempt import Victims, is_down
+from zoosup.core.scheduler.put_to_sleep import sleepers
+from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import Cooldown, Model, Reason
-from zoosup.core.victims import Victims, is_down
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.sharing import Strategy
 from zoosup.spec.units import describe_size

@@ -26,8 +26,8 @@ from tests.core.zoo import (
     unseen,
     why,
 )
-from zoosup.core.departing import COOLDOWN_POLL
-from zoosup.core.placing import MEMORY_POLL
+from zoosup.core.scheduler.place import MEMORY_POLL
+from zoosup.core.scheduler.stop import COOLDOWN_POLL
 from zoosup.core.state.actions import EndCooldown, Hold, Stop
 from zoosup.core.state.status import Cause, Leaving, Node, Phase, Reason
 from zoosup.core.state.weights import FileFacts, WeightFacts

@@ -17,10 +17,10 @@ from dataclasses import replace
 from zoosup.core.estimation.need import need
 from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
 from zoosup.core.memory.sleep_footprint import waking
-from zoosup.core.room import Room
+from zoosup.core.scheduler.fit import Answer, Verdict, Weighing
+from zoosup.core.scheduler.preempt import Victims
+from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import Model, Reason, Run
-from zoosup.core.victims import Victims
-from zoosup.core.weighing import Answer, Verdict, Weighing
 from zoosup.spec.models import ModelSpec
 
 _SOON = frozenset({Reason.EVICTION, Reason.COOL_DOWN, Reason.TURN})

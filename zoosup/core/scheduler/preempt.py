@@ -8,9 +8,9 @@ from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
-from zoosup.core import eviction
-from zoosup.core.demand import may_leave_at, yields
-from zoosup.core.room import Room
+from zoosup.core.scheduler import min_cost
+from zoosup.core.scheduler.demand import may_leave_at, yields
+from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import SERVING_PHASES, Model, Phase
 from zoosup.spec.sharing import Strategy
 
@@ -47,7 +47,7 @@ class Victims:
         before = (n for n in self.room.wishes.asked if is_down(models[n]) and n != self.model.name)
         return found | dict.fromkeys(self.room.parking) | dict.fromkeys(before)
 
-    def least(self, fits: eviction.Fits, forced: AbstractSet[str]) -> tuple[str, ...] | None:
+    def least(self, fits: min_cost.Fits, forced: AbstractSet[str]) -> tuple[str, ...] | None:
         """A set that makes it fit and of which nobody could be spared; None when not even all of them do.
 
         No busy model leaves where idle ones suffice, and no pinned one where on-demand ones do. Those who are `forced`
@@ -58,22 +58,22 @@ class Victims:
             some = tuple(n for n in group if n not in forced)
             if fits({*before, *some}):
                 chosen = self._least_of(some, _beside(before, fits))
-                return eviction.spare((*before, *chosen), fits, forced)
+                return min_cost.spare((*before, *chosen), fits, forced)
             before = (*before, *some)
         return None
 
-    def _least_of(self, group: tuple[str, ...], fits: eviction.Fits) -> tuple[str, ...]:
+    def _least_of(self, group: tuple[str, ...], fits: min_cost.Fits) -> tuple[str, ...]:
         if all(n in self._unpinned for n in group):
-            return eviction.cheapest([self._candidate(n) for n in group], fits) or ()
-        return eviction.fewest(group, fits)
+            return min_cost.cheapest([self._candidate(n) for n in group], fits) or ()
+        return min_cost.fewest(group, fits)
 
-    def _candidate(self, name: str) -> eviction.Candidate:
+    def _candidate(self, name: str) -> min_cost.Candidate:
         model, observed = self.room.observed.models[name], self.room.observed
         run = model.run
         assert run is not None  # noqa: S101 - only who runs can leave
         used = observed.demand_for(name).last_used or run.ready_at or observed.now
         holds = sum(self.room.promised_to(model, run).values())
-        return eviction.Candidate(name, holds, observed.now - used, model.load_time)
+        return min_cost.Candidate(name, holds, observed.now - used, model.load_time)
 
     @cached_property
     def _groups(self) -> tuple[tuple[str, ...], ...]:
@@ -123,6 +123,6 @@ class Victims:
         return phase in SERVING_PHASES or (phase is Phase.PARKED and name not in room.starting)
 
 
-def _beside(firm: tuple[str, ...], fits: eviction.Fits) -> eviction.Fits:
+def _beside(firm: tuple[str, ...], fits: min_cost.Fits) -> min_cost.Fits:
     """The same question with these gone in any case."""
     return lambda gone: fits(gone | set(firm))

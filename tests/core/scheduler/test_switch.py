@@ -16,8 +16,8 @@ from tests.core.zoo import (
     starting,
     switched,
 )
+from zoosup.core.scheduler.switch import Change, begin, effective, judge
 from zoosup.core.state.status import Phase, Reason, SwitchOutcome
-from zoosup.core.switch import Change, begin, effective, judge
 
 ZOO = {"a": "4GiB", "b": "4GiB", "c": "4GiB"}
 FAILED = an_exit(1, "no such tensor")
@@ -120,7 +120,7 @@ def test_several_that_are_brought_back_stand_where_the_first_of_the_new_stood():
 
 
 def judged(switch, rollback=True, settling=False, **states):
-    from zoosup.core.switch import Progress  # noqa: PLC0415
+    from zoosup.core.scheduler.switch import Progress  # noqa: PLC0415
 
     models = a_host(a_zoo(ZOO), **states).models
     return judge(switch, models, Progress(rollback, settling))

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from zoosup.core import eviction
-from zoosup.core.demand import yields
-from zoosup.core.room import Room
+from zoosup.core.scheduler import min_cost
+from zoosup.core.scheduler.demand import yields
+from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import Cause, Model, Pool, Pressure, Run
 from zoosup.spec.units import describe_size
 
@@ -267,7 +267,7 @@ class _Weighing:
         used = now if demand.busy else max(demand.last_used or loaded, loaded)
         took = tenant.model.load_time
         load_time = took if took is not None else max(0.0, loaded - run.booked_at)
-        return eviction.Candidate(tenant.model.name, tenant.held, now - used, load_time).loss
+        return min_cost.Candidate(tenant.model.name, tenant.held, now - used, load_time).loss
 
     def _message(self, victim: _Tenant | None, held: int, freeable: int) -> str:
         pool = self._pool

@@ -6,11 +6,11 @@ considers in the ledgers, where it counts for nobody until somebody asks after i
 
 from collections.abc import Mapping, Sequence
 
-from zoosup.core.demand import yields
-from zoosup.core.eviction import Fits
 from zoosup.core.memory.ledger import asleep
 from zoosup.core.memory.sleep_footprint import Sleeper, sleeper
-from zoosup.core.room import Room
+from zoosup.core.scheduler.demand import yields
+from zoosup.core.scheduler.min_cost import Fits
+from zoosup.core.scheduler.room import Room
 from zoosup.spec.changes import outdated
 
 

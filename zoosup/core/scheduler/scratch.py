@@ -5,11 +5,11 @@ Knows how a decision is written down, so that each step says it alike; refuses t
 
 from dataclasses import dataclass, field
 
-from zoosup.core.guard import Strain
-from zoosup.core.room import Room
+from zoosup.core.scheduler.fit import Verdict
+from zoosup.core.scheduler.pressure import Strain
+from zoosup.core.scheduler.room import Room
 from zoosup.core.state.actions import Action, Drain, Hold, Stop
 from zoosup.core.state.status import Cause, Condition, Model, Observed, Phase
-from zoosup.core.weighing import Verdict
 from zoosup.spec.models import ZooSpec
 
 _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})

@@ -8,7 +8,7 @@ are promised to them. Knows no file; `host.prewarm` finds and reads them.
 from dataclasses import dataclass
 
 from zoosup.core.memory.ledger import Sum
-from zoosup.core.plan import Plan
+from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.status import Model, Observed, Reason
 from zoosup.spec.models import ZooSpec
 

@@ -28,7 +28,7 @@ from tests.core.zoo import (
     unseen,
     why,
 )
-from zoosup.core.placing import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
+from zoosup.core.scheduler.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.state.actions import Drain, Hold, Start, Stop
 from zoosup.core.state.fitted import Fitted, Question, Silence
 from zoosup.core.state.status import Cause, Leaving, Override, Phase, Preflight, Reason

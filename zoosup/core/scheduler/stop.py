@@ -8,9 +8,9 @@
 Who leaves to make room for another is told in `placing`, and chosen in `weighing`.
 """
 
-from zoosup.core import demand, guard, switch as switching
 from zoosup.core.memory import reclaim
-from zoosup.core.scratch import Scratch
+from zoosup.core.scheduler import demand, pressure, switch as switching
+from zoosup.core.scheduler.scratch import Scratch
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Kill, Stop
 from zoosup.core.state.status import (
     STAYING_PHASES,
@@ -140,7 +140,7 @@ def _kept_long_enough(scratch: Scratch, model: Model, run: Run, spec: ModelSpec)
 
 def relieve(scratch: Scratch) -> None:
     """Send for whoever has to go where a pool of the host runs short."""
-    scratch.strains = guard.judge(scratch.room)
+    scratch.strains = pressure.judge(scratch.room)
     for strain in scratch.strains:
         scratch.look_again_at(strain.wake_at)
         if strain.victim is not None:
@@ -150,16 +150,16 @@ def relieve(scratch: Scratch) -> None:
         scratch.conditions.append(Condition(None, "MemoryPressure", True, scratch.strains[0].reason, said))
 
 
-def _send_for(scratch: Scratch, strain: guard.Strain, model: Model) -> None:
+def _send_for(scratch: Scratch, strain: pressure.Strain, model: Model) -> None:
     run = model.run
     assert run is not None  # noqa: S101 - only a run holds memory
-    if strain.level is guard.Level.SOFT:
+    if strain.level is pressure.Level.SOFT:
         scratch.leave(model, Cause.PRESSURE, strain.message)
         return
     # Nothing asks it to finish first: at this level that is time which the host may not have.
     scratch.room.leaving.add(model.name)
     step: type[Kill | Stop] = Stop
-    if strain.level is guard.Level.CRITICAL:
+    if strain.level is pressure.Level.CRITICAL:
         step = Kill
         scratch.actions = [a for a in scratch.actions if not _ends(a, run)]
     scratch.actions.append(step(model.name, run.id, Cause.PRESSURE, strain.message))

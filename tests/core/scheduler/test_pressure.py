@@ -29,10 +29,10 @@ from tests.core.zoo import (
     waits,
     why,
 )
-from zoosup.core import guard
-from zoosup.core.demand import wishes
-from zoosup.core.plan import plan
-from zoosup.core.room import Room
+from zoosup.core.scheduler import pressure
+from zoosup.core.scheduler.demand import wishes
+from zoosup.core.scheduler.plan import plan
+from zoosup.core.scheduler.room import Room
 from zoosup.core.state.actions import Drain, Kill, Start, Stop
 from zoosup.core.state.status import Cause, Demand, Leaving, Observed, Phase, Pool, Pressure
 from zoosup.spec.models import ZooSpec
@@ -80,7 +80,7 @@ def zoo_of(*active: str, **models: Any) -> ZooSpec:
 
 def victim(spec: ZooSpec, host: Observed) -> str | None:
     """Who goes, by the guard alone."""
-    (strain,) = guard.judge(Room(spec, host, wishes=wishes(spec, host, spec.active)))
+    (strain,) = pressure.judge(Room(spec, host, wishes=wishes(spec, host, spec.active)))
     return strain.victim
 
 
@@ -92,7 +92,7 @@ POOL = Pool(NODE, "ram", "ram", "RAM", 32 * GIB, None, 30 * GIB, 2 * GIB)
 def history(pool: Pool, *readings: tuple[float, int | None]) -> Pressure:
     known: Pressure | None = None
     for at, available in readings:
-        known = guard.followed(known, replace(pool, available=available), at, None)
+        known = pressure.followed(known, replace(pool, available=available), at, None)
     assert known is not None
     return known
 
@@ -116,8 +116,8 @@ def test_a_reading_that_fails_ends_all_pressure():
 
 def test_the_kernels_stalls_are_no_gpus():
     gpu = replace(POOL, id="vram:GPU-a", kind="vram", available=0)
-    assert guard.followed(None, gpu, 1.0, 0.5).stalled is None
-    assert 0.5 == guard.followed(None, replace(POOL, available=0), 1.0, 0.5).stalled
+    assert pressure.followed(None, gpu, 1.0, 0.5).stalled is None
+    assert 0.5 == pressure.followed(None, replace(POOL, available=0), 1.0, 0.5).stalled
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_kernels_stalls_are_no_gpus():
     ],
 )
 def test_what_is_critical_leaves_the_reserve_its_meaning(total, reserve, below):
-    assert below == guard.critical_below(replace(POOL, total=total, reserve=reserve))
+    assert below == pressure.critical_below(replace(POOL, total=total, reserve=reserve))
 
 
 # soft: under the reserve
@@ -419,7 +419,7 @@ def test_a_gpu_under_its_reserve_costs_an_idle_on_demand_model_its_place():
     spec = zoo_of(b=SPARE)
     host = with_gpu(a_host(spec, b=ready()), 100 * MIB)
     assert "b" == victim(spec, host)
-    assert "Soft" == guard.judge(Room(spec, host))[0].reason
+    assert "Soft" == pressure.judge(Room(spec, host))[0].reason
 
 
 def test_a_full_gpu_costs_a_busy_model_nothing():
@@ -432,7 +432,7 @@ def test_a_full_gpu_costs_a_busy_model_nothing():
 
 def test_the_plan_wakes_soon_while_a_pool_is_short():
     spec = zoo_of("a", a="8GiB")
-    assert NOW + guard.PACE == plan(spec, pressed(a_host(spec, free="1.5GiB", a=ready()))).wake_at
+    assert NOW + pressure.PACE == plan(spec, pressed(a_host(spec, free="1.5GiB", a=ready()))).wake_at
 
 
 def test_every_strain_carries_its_figures():
@@ -501,11 +501,11 @@ def test_whatever_the_host_no_act_breaks_the_guards_laws(world):
         assert run.measured["ram"] > 0, "an act that nobody knows to help"
         assert not run.stuck, "a victim that SIGKILL has not moved"
         known = sum(m.run.measured.get("ram", 0) for m in host.models.values() if m.run is not None)
-        assert known >= guard.WORTH * (pool.reserve - pool.available), "strangers hold the memory"
-        if strain.level is guard.Level.SOFT:
+        assert known >= pressure.WORTH * (pool.reserve - pool.available), "strangers hold the memory"
+        if strain.level is pressure.Level.SOFT:
             assert spec.models[name].on_demand, "a soft act on a model that is not on demand"
             assert not demand.busy, "a soft act on a model in use"
-        if strain.level is not guard.Level.CRITICAL:
+        if strain.level is not pressure.Level.CRITICAL:
             assert run.leaving is None
             assert not any(m.run and m.run.leaving and m.run.leaving.at_once for m in host.models.values())
     if pool.available is None:

@@ -17,7 +17,7 @@ from tests.core.zoo import (
     resting,
     switched,
 )
-from zoosup.core.prewarm import Candidate, candidate
+from zoosup.core.scheduler.prefetch import Candidate, candidate
 from zoosup.core.state.status import Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.models import Gateway
