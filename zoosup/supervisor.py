@@ -36,7 +36,7 @@ from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.prewarm import PageWarmer
 from zoosup.host.probe import HttpProber
-from zoosup.host.processes import Processes
+from zoosup.host.process.processes import Processes
 from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory
 from zoosup.host.threads import ready_made

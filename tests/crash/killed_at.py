@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from zoosup.cli.main import main
-from zoosup.host import ladder, processes, records, store
+from zoosup.host import records, store
+from zoosup.host.process import processes, termination
 
 DEADLY, POINTS, ARMED = sys.argv[1:4]
 
@@ -26,8 +27,8 @@ SEAMS: tuple[tuple[str, Any, str], ...] = (
     ("save state", store, "_replace"),
     ("spawn", processes, "start"),
     ("fork", subprocess, "_fork_exec"),
-    ("signal group", ladder, "send_group"),
-    ("signal", ladder, "send"),
+    ("signal group", termination, "send_group"),
+    ("signal", termination, "send"),
     ("reap", processes, "reap"),
 )
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from zoosup.host.ports import Ladder, Launch
-from zoosup.host.processes import Processes
+from zoosup.host.process.processes import Processes
 
 if TYPE_CHECKING:
     from zoosup.core.state.status import Exit

@@ -25,8 +25,8 @@ from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Questi
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.bounded import Printed, run
 from zoosup.host.ports import PoolReading
+from zoosup.host.process.spawn import off_the_loop
 from zoosup.host.programs import find_program, not_executable
-from zoosup.host.spawning import off_the_loop
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.units import describe_size
 

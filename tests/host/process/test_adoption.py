@@ -7,14 +7,13 @@ import sys
 
 import pytest
 
-from zoosup.host import identity
-from zoosup.host.adoption import environments, find, recorded
-from zoosup.host.identity import Identity, boot_session
+from tests.host.conftest import eventually, lives
 from zoosup.host.ports import Trace
-from zoosup.host.processes import Processes
-from zoosup.host.proctable import Row
-
-from .conftest import eventually, lives
+from zoosup.host.process import identity
+from zoosup.host.process.adoption import environments, find, recorded
+from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.proc_table import Row
+from zoosup.host.process.processes import Processes
 
 MARK = "0a1b2c3d-"
 RUN = MARK + "1111"

@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from zoosup.host.census import Census
-from zoosup.host.identity import Identity
-from zoosup.host.kinship import Family
 from zoosup.host.ports import Ladder
-from zoosup.host.proctable import Row, Table
-from zoosup.host.signalling import send, send_group
-from zoosup.host.watcher import Cancel, Watcher
+from zoosup.host.process.exit_watcher import Cancel, Watcher
+from zoosup.host.process.identity import Identity
+from zoosup.host.process.membership import Family
+from zoosup.host.process.proc_table import Row, Table
+from zoosup.host.process.scanner import Census
+from zoosup.host.process.signals import send, send_group
 
 LEAST_GRACE = 2.0
 """Seconds for the signal after a stop command that used up the grace; the kubelet's rule for preStop."""

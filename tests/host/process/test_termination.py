@@ -215,8 +215,8 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(yard, monke
     pids = await yard.start("deaf-with-deaf-session-child")
     yard.give_up_after(0.2)
     with monkeypatch.context() as patch:
-        patch.setattr("zoosup.host.ladder.send_group", lambda *_: True)
-        patch.setattr("zoosup.host.ladder.send", lambda *_: True)
+        patch.setattr("zoosup.host.process.termination.send_group", lambda *_: True)
+        patch.setattr("zoosup.host.process.termination.send", lambda *_: True)
         survivors = await yard.end(grace=0.1)
     expected = {f"pid {pids['leader']} (python", f"pid {pids['child']} (sleep), state S"}
     assert all(part in survivors for part in expected), survivors
@@ -226,7 +226,7 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(yard, monke
 
 
 async def test_who_is_missed_by_one_look_is_found_by_the_second(yard, monkeypatch):
-    monkeypatch.setattr("zoosup.host.processes._EARLY_LOOKS", ())
+    monkeypatch.setattr("zoosup.host.process.processes._EARLY_LOOKS", ())
     pids = await yard.start("leader-deaf")
     table = yard.processes._table
     scan, blind = table.scan, [{}]

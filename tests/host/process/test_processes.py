@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from zoosup.core.state.status import Exit, ExitReason
-from zoosup.host import spawning
 from zoosup.host.ports import Ladder, SpawnError
-from zoosup.host.processes import Processes
+from zoosup.host.process import spawn as spawning
+from zoosup.host.process.processes import Processes
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

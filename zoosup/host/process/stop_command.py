@@ -8,13 +8,13 @@ import logging
 import signal
 from functools import partial
 
-from zoosup.host.endings import describe, reap
-from zoosup.host.identity import Identity, boot_session
 from zoosup.host.ports import Launch, SpawnError
-from zoosup.host.proctable import Table
-from zoosup.host.signalling import send_group
-from zoosup.host.spawning import off_the_loop, start
-from zoosup.host.watcher import Watcher
+from zoosup.host.process.exit_watcher import Watcher
+from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.proc_table import Table
+from zoosup.host.process.signals import send_group
+from zoosup.host.process.spawn import off_the_loop, start
+from zoosup.host.process.wait_status import describe, reap
 
 _log = logging.getLogger(__name__)
 

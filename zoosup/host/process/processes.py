@@ -16,18 +16,18 @@ from functools import partial
 from pathlib import Path
 
 from zoosup.core.state.status import Exit, ExitReason
-from zoosup.host.adoption import Found, environments, find, recorded
-from zoosup.host.census import Census
-from zoosup.host.commands import run_command
-from zoosup.host.endings import describe, peek, reap
-from zoosup.host.identity import Identity, boot_session
-from zoosup.host.inheritance import writers
-from zoosup.host.kinship import Family
-from zoosup.host.ladder import Descent, Instruments
 from zoosup.host.ports import Ended, Ladder, Launch, SpawnError, Trace
-from zoosup.host.proctable import Table, host_table
-from zoosup.host.spawning import let_children_hear_signals, off_the_loop, start
-from zoosup.host.watcher import Cancel, host_watcher
+from zoosup.host.process.adoption import Found, environments, find, recorded
+from zoosup.host.process.exit_watcher import Cancel, host_watcher
+from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.log_writers import writers
+from zoosup.host.process.membership import Family
+from zoosup.host.process.proc_table import Table, host_table
+from zoosup.host.process.scanner import Census
+from zoosup.host.process.spawn import let_children_hear_signals, off_the_loop, start
+from zoosup.host.process.stop_command import run_command
+from zoosup.host.process.termination import Descent, Instruments
+from zoosup.host.process.wait_status import describe, peek, reap
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""

@@ -1,8 +1,8 @@
 """Who belongs to which run, from made-up process tables."""
 
-from zoosup.host.identity import Identity
-from zoosup.host.kinship import Family, Portrait, assign
-from zoosup.host.proctable import Row
+from zoosup.host.process.identity import Identity
+from zoosup.host.process.membership import Family, Portrait, assign
+from zoosup.host.process.proc_table import Row
 
 US = 50
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from zoosup.host.endings import describe, peek, reap
-from zoosup.host.proctable import host_table
-from zoosup.host.watcher import KqueueWatcher, PidfdWatcher, PollingWatcher, host_watcher
+from zoosup.host.process.exit_watcher import KqueueWatcher, PidfdWatcher, PollingWatcher, host_watcher
+from zoosup.host.process.proc_table import host_table
+from zoosup.host.process.wait_status import describe, peek, reap
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs pidfd")
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from zoosup.host.census import Census
-from zoosup.host.identity import Identity, boot_session
-from zoosup.host.kinship import Family
-from zoosup.host.proctable import Row
+from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.membership import Family
+from zoosup.host.process.proc_table import Row
+from zoosup.host.process.scanner import Census
 
 
 class Table:

@@ -11,7 +11,7 @@ import pytest
 
 from zoosup.core.state.status import ExitReason
 from zoosup.host.ports import SpawnError
-from zoosup.host.spawning import OOM_SCORE_ADJ
+from zoosup.host.process.spawn import OOM_SCORE_ADJ
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

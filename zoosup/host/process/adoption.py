@@ -10,8 +10,8 @@ proves is a stranger.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from zoosup.host.identity import Identity, boot_session
-from zoosup.host.proctable import Row, Rows
+from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.proc_table import Row, Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import sys
 import psutil
 import pytest
 
-from zoosup.host import inheritance
-from zoosup.host.inheritance import writers
+from zoosup.host.process import log_writers
+from zoosup.host.process.log_writers import writers
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_one_that_has_ended_meanwhile_is_left_out(log):
 
 
 def test_on_macos_psutil_is_asked_and_gives_the_same_answer(log, sleep, monkeypatch):
-    monkeypatch.setattr(inheritance.sys, "platform", "darwin")
+    monkeypatch.setattr(log_writers.sys, "platform", "darwin")
     with log.open("ab") as file:
         pid = sleep(stdout=file)
         sleep(pass_fds=[file.fileno()])

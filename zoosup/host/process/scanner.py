@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from zoosup.host.kinship import Family, Portrait, assign
-from zoosup.host.proctable import Row, Table
+from zoosup.host.process.membership import Family, Portrait, assign
+from zoosup.host.process.proc_table import Row, Table
 
 _CACHED_ENVIRONMENTS = 20_000
 

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from zoosup.host import signalling
-from zoosup.host.identity import Identity, boot_session
-from zoosup.host.proctable import host_table
-from zoosup.host.signalling import send, send_group
+from zoosup.host.process import signals
+from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.proc_table import host_table
+from zoosup.host.process.signals import send, send_group
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def eventually_ended(known, within=20.0):
 def way(request, monkeypatch):
     """Both ways to signal a process: Linux's and everybody's."""
     if request.param == "kill":
-        monkeypatch.setattr(signalling, "_pidfd", lambda _: None)
+        monkeypatch.setattr(signals, "_pidfd", lambda _: None)
     elif sys.platform != "linux":
         pytest.skip("no pidfd")
 
@@ -100,7 +100,7 @@ def test_a_refusal_by_the_system_is_logged(child, monkeypatch, caplog):
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr(signalling, "_pidfd", lambda _: None)
+    monkeypatch.setattr(signals, "_pidfd", lambda _: None)
     monkeypatch.setattr(os, "kill", refuse)
     assert not send(host_table(), identity(child.pid), signal.SIGTERM)
     assert f"can't send SIGTERM to pid {child.pid}" in caplog.text

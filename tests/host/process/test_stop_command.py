@@ -7,8 +7,8 @@ import threading
 
 import psutil
 
-from zoosup.host import spawning
-from zoosup.host.commands import run_command
+from zoosup.host.process import spawn
+from zoosup.host.process.stop_command import run_command
 
 
 def running(yard, *argv):
@@ -38,7 +38,7 @@ async def test_one_that_is_given_up_is_killed_with_its_group(yard):
 
 async def test_one_that_is_given_up_before_it_lives_is_killed_when_it_does(yard, monkeypatch, caplog):
     disk = threading.Event()
-    monkeypatch.setattr(spawning, "_open_log", lambda _: disk.wait() and os.open(os.devnull, os.O_WRONLY))
+    monkeypatch.setattr(spawn, "_open_log", lambda _: disk.wait() and os.open(os.devnull, os.O_WRONLY))
     task = running(yard, "/bin/sleep", "600")
     await asyncio.sleep(0.05)
     task.cancel()
