@@ -28,10 +28,11 @@ from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import heap, libraries
 from zoosup.host.archive import EventArchive
 from zoosup.host.fitparams import PATIENCE, WITHIN, FitParams
-from zoosup.host.gauges import Gauges
 from zoosup.host.inspector import HostInspector
 from zoosup.host.logs import Logs as LogDirectory
-from zoosup.host.memory import RamGauge
+from zoosup.host.memory.gauge import Gauges
+from zoosup.host.memory.gpu_gauge import VramGauge
+from zoosup.host.memory.ram import RamGauge
 from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.prewarm import PageWarmer
@@ -40,7 +41,6 @@ from zoosup.host.process.processes import Processes
 from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory
 from zoosup.host.threads import ready_made
-from zoosup.host.vram import VramGauge
 from zoosup.host.watch import ConfigWatch
 from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt

@@ -118,7 +118,7 @@ def test_unreadable_memory_fails(monkeypatch):
         def read(self):
             return (PoolReading("ram", "ram", "RAM", 1 << 34, None, "unreadable: no /proc"),)
 
-    monkeypatch.setattr("zoosup.host.memory.RamGauge", Blind)
+    monkeypatch.setattr("zoosup.host.memory.ram.RamGauge", Blind)
     found, *_ = memory.memory(None)
     assert "fail" == found.state
     assert "unreadable: no /proc" in found.message
@@ -146,7 +146,7 @@ class Gpus:
 
 
 def gpu_findings(monkeypatch, **says):
-    monkeypatch.setattr("zoosup.host.vram.VramGauge", type("Other", (Gpus,), says))
+    monkeypatch.setattr("zoosup.host.memory.gpu_gauge.VramGauge", type("Other", (Gpus,), says))
     return {each.name: each for each in memory.memory(None) if each.name != "RAM"}
 
 
@@ -227,7 +227,7 @@ async def test_programs_get_the_pools_figures(shell):
     ],
 )
 def test_stalls_for_want_of_memory_are_told(monkeypatch, share, state, words):
-    monkeypatch.setattr("zoosup.host.memory.RamGauge.stalled_lately", lambda _: share)
+    monkeypatch.setattr("zoosup.host.memory.ram.RamGauge.stalled_lately", lambda _: share)
     found = memory.stalls()
     assert (state, state == "warn") == (found.state, bool(found.remedy))
     assert words in found.message

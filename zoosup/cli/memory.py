@@ -10,8 +10,8 @@ from zoosup.cli.finding import FAIL, OK, WARN, Finding
 from zoosup.cli.words import size
 
 if TYPE_CHECKING:
+    from zoosup.host.memory.gpu_gauge import VramGauge
     from zoosup.host.ports import PoolReading
-    from zoosup.host.vram import VramGauge
     from zoosup.spec.models import ZooSpec
 
 Snapshot = Mapping[str, Any]
@@ -22,8 +22,8 @@ _GPU_PATIENCE = 5.0
 
 def memory(spec: "ZooSpec | None", snapshot: Snapshot | None = None) -> Iterator[Finding]:
     """The pools, one by one, and how GPUs are seen at all."""
-    from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
-    from zoosup.host.vram import VramGauge  # noqa: PLC0415 - uses ctypes
+    from zoosup.host.memory.gpu_gauge import VramGauge  # noqa: PLC0415 - uses ctypes
+    from zoosup.host.memory.ram import RamGauge  # noqa: PLC0415 - psutil
     from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
 
     cards = VramGauge()
@@ -71,7 +71,7 @@ def _pool(reading: "PoolReading", bounds: tuple[int, int], snapshot: Snapshot | 
 def stalls() -> Finding:
     """How much of the last seconds was lost to waiting for memory."""
     from zoosup.core.scheduler.pressure import STALLED  # noqa: PLC0415 - needs the spec's models, too
-    from zoosup.host.memory import RamGauge  # noqa: PLC0415 - psutil
+    from zoosup.host.memory.ram import RamGauge  # noqa: PLC0415 - psutil
 
     gauge = RamGauge()
     gauge.read()  # which also finds out whose stalls count

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.host.pressure import Stalls, average
+from zoosup.host.memory.psi import Stalls, average
 
 
 class Kernel:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zoosup.host.gpus import Card, Look, NvmlUnavailableError
+from zoosup.host.memory.gpu_types import Card, Look, NvmlUnavailableError
 from zoosup.host.ports import PoolReading
 
 PERIOD = 1.0
@@ -74,7 +74,7 @@ def _nvml() -> Source:
         ctypes.CDLL(_LIBRARY)
     except OSError:
         raise NvmlUnavailableError("NVML Shared Library Not Found") from None
-    from zoosup.host.nvml import Nvml  # noqa: PLC0415 - see `Driver`
+    from zoosup.host.memory.nvml import Nvml  # noqa: PLC0415 - see `Driver`
 
     return Nvml()
 

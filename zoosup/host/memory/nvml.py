@@ -14,7 +14,7 @@ from typing import Any
 
 import pynvml
 
-from zoosup.host.gpus import Card, Look, NvmlUnavailableError
+from zoosup.host.memory.gpu_types import Card, Look, NvmlUnavailableError
 
 _INITIAL_NAMESPACE = "pid:[4026531836]"
 """What /proc/self/ns/pid leads to outside every container: PROC_PID_INIT_INO, include/linux/proc_ns.h."""

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
+from zoosup.host.memory.psi import Stalls, average
 from zoosup.host.ports import PoolReading
-from zoosup.host.pressure import Stalls, average
 
 GIB = 1 << 30
 

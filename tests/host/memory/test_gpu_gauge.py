@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.host.conftest import eventually
-from zoosup.host import vram
-from zoosup.host.gauges import Gauges
-from zoosup.host.gpus import Card, Look, NvmlUnavailableError
-from zoosup.host.memory import RamGauge
-from zoosup.host.vram import STALE, UNBELIEVED, VramGauge
+from zoosup.host.memory import gpu_gauge
+from zoosup.host.memory.gauge import Gauges
+from zoosup.host.memory.gpu_gauge import STALE, UNBELIEVED, VramGauge
+from zoosup.host.memory.gpu_types import Card, Look, NvmlUnavailableError
+from zoosup.host.memory.ram import RamGauge
 
 GIB = 2**30
 
@@ -68,10 +68,10 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.setattr(vram.sys, "platform", "linux")
-    monkeypatch.setattr(vram, "AGAIN", 0.01)
-    monkeypatch.setattr(vram, "ABSENT", 0.01)
-    monkeypatch.setattr(vram, "PERIOD", 0.05)
+    monkeypatch.setattr(gpu_gauge.sys, "platform", "linux")
+    monkeypatch.setattr(gpu_gauge, "AGAIN", 0.01)
+    monkeypatch.setattr(gpu_gauge, "ABSENT", 0.01)
+    monkeypatch.setattr(gpu_gauge, "PERIOD", 0.05)
     now = [100.0]
     source = Scripted()
     gauge = VramGauge(source, clock=lambda: now[0], spacing=0.002)
@@ -106,7 +106,7 @@ def test_before_the_first_answer_there_are_no_pools(bench):
 
 
 async def test_a_reader_has_the_next_look_made(bench, monkeypatch):
-    monkeypatch.setattr(vram, "PERIOD", 1e6)
+    monkeypatch.setattr(gpu_gauge, "PERIOD", 1e6)
     bench.gauge.start()
     assert bench.gauge.wait(20)
     before = bench.source.looks
@@ -166,7 +166,7 @@ async def test_a_driver_that_goes_away_takes_no_pool_with_it(bench):
 
 
 async def test_a_host_without_nvml_has_no_pools_and_says_so_once(bench, caplog):
-    caplog.set_level(logging.INFO, "zoosup.host.vram")
+    caplog.set_level(logging.INFO, "zoosup.host.memory.gpu_gauge")
     bench.source.answer = NvmlUnavailableError("NVML Shared Library Not Found")
     bench.gauge.start()
     assert bench.gauge.wait(20)
@@ -197,7 +197,7 @@ async def test_a_bug_of_ours_leaves_the_last_answer_to_grow_stale(bench):
 
 
 def test_macos_has_no_nvml_and_no_thread_that_asks(bench, monkeypatch):
-    monkeypatch.setattr(vram.sys, "platform", "darwin")
+    monkeypatch.setattr(gpu_gauge.sys, "platform", "darwin")
     bench.gauge.start()
     assert bench.gauge.wait(0)
     assert ((), "there is no NVML on macOS", 0) == (
@@ -238,8 +238,8 @@ def test_the_gpus_come_after_ram(bench):
 )
 def test_one_memory_for_both_is_the_pool_ram(monkeypatch, platform, machine, names, unified):
     ram = RamGauge()
-    monkeypatch.setattr("zoosup.host.gauges.sys.platform", platform)
-    monkeypatch.setattr("zoosup.host.gauges.platform.machine", lambda: machine)
+    monkeypatch.setattr("zoosup.host.memory.gauge.sys.platform", platform)
+    monkeypatch.setattr("zoosup.host.memory.gauge.platform.machine", lambda: machine)
     cards = Cards()
     cards.unified = names
     gauges = Gauges(ram, cards)

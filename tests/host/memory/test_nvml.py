@@ -9,9 +9,9 @@ import pynvml
 import pytest
 
 from tests.host.gpus import GIB, Driver, build
-from zoosup.host import nvml, vram
-from zoosup.host.gpus import NvmlUnavailableError
-from zoosup.host.nvml import Nvml
+from zoosup.host.memory import gpu_gauge, nvml
+from zoosup.host.memory.gpu_types import NvmlUnavailableError
+from zoosup.host.memory.nvml import Nvml
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVML is Linux's and Windows's")
 
@@ -192,9 +192,9 @@ def test_where_there_is_no_library_the_binding_is_not_loaded(monkeypatch):
     def none_there(name):
         raise OSError(name)
 
-    monkeypatch.setattr(vram.ctypes, "CDLL", none_there)
-    monkeypatch.setitem(sys.modules, "zoosup.host.nvml", None)  # to import it would raise ImportError
-    binding = vram.Driver()
+    monkeypatch.setattr(gpu_gauge.ctypes, "CDLL", none_there)
+    monkeypatch.setitem(sys.modules, "zoosup.host.memory.nvml", None)  # to import it would raise ImportError
+    binding = gpu_gauge.Driver()
     with pytest.raises(NvmlUnavailableError, match="Not Found"):
         binding.look()
     binding.close()
