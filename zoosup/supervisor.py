@@ -35,13 +35,13 @@ from zoosup.host.memory.gpu_gauge import VramGauge
 from zoosup.host.memory.ram import RamGauge
 from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
-from zoosup.host.prewarm import PageWarmer
 from zoosup.host.probe import HttpProber
 from zoosup.host.process.processes import Processes
 from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory
 from zoosup.host.threads import ready_made
 from zoosup.host.watch import ConfigWatch
+from zoosup.host.weights.page_cache import PageWarmer
 from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
 from zoosup.runtime.beginning import begin, catch_up

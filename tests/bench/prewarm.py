@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 from zoosup.host.ports import Warmed
-from zoosup.host.prewarm import PageWarmer
+from zoosup.host.weights.page_cache import PageWarmer
 from zoosup.spec.models import ModelSpec
 
 MIB = 1 << 20

@@ -20,7 +20,7 @@ from zoosup.core.state.weights import WeightFacts
 from zoosup.host import listeners
 from zoosup.host.fitparams import FitParams
 from zoosup.host.programs import find_program, not_executable
-from zoosup.host.weights import WeightReader
+from zoosup.host.weights.reader import WeightReader
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render
 

@@ -8,7 +8,7 @@ import json
 import struct
 from typing import Any, BinaryIO
 
-from zoosup.host.gguf import WeightsError
+from zoosup.host.weights.gguf import WeightsError
 
 MAX_HEADER = 16 * 2**20
 """Bytes of JSON that are read; the format allows 100 MB, files of 300 GB have under 1 MB."""

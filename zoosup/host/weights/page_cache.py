@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 
 from zoosup.core.estimation.command_line import understand
-from zoosup.host import weights
 from zoosup.host.ports import Warmed
+from zoosup.host.weights import reader
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render
 
@@ -108,7 +108,7 @@ def files(spec: ModelSpec) -> Iterator[Path]:
     server = understand(spec)
     cwd = Path(render(spec.cwd or ".", {"PORT": "0"})).absolute()
     for named in server.files if server is not None else ():
-        yield from weights.parts(cwd / named)
+        yield from reader.parts(cwd / named)
 
 
 def _pieces(size: int) -> Iterator[tuple[int, int]]:

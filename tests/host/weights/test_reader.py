@@ -9,8 +9,8 @@ from hypothesis import given, settings, strategies as st
 
 from tests.host import made
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host import gguf
-from zoosup.host.weights import INDEX, WeightReader
+from zoosup.host.weights import gguf
+from zoosup.host.weights.reader import INDEX, WeightReader
 
 
 @pytest.fixture

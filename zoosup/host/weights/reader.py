@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.host import gguf, safetensors
-from zoosup.host.gguf import WeightsError
+from zoosup.host.weights import gguf, safetensors
+from zoosup.host.weights.gguf import WeightsError
 
 _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf\Z", re.DOTALL)
 _MOST_PARTS = 1024

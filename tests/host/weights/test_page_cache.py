@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from tests.host import made
-from zoosup.host import prewarm
 from zoosup.host.ports import Warmed
-from zoosup.host.prewarm import PIECE, PageWarmer, Reading, files
+from zoosup.host.weights import page_cache
+from zoosup.host.weights.page_cache import PIECE, PageWarmer, Reading, files
 from zoosup.spec.models import ModelSpec
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="macOS tells nobody what is in its page cache")
@@ -98,13 +98,13 @@ def test_no_more_is_read_than_was_allowed(tmp_path):
 def test_a_cancel_ends_it_between_two_pieces(tmp_path, monkeypatch):
     path = a_file(tmp_path / "m.gguf", 3)
     reading = Reading(a_model("-m", path), ALL)
-    pull = prewarm._pull
+    pull = page_cache._pull
 
     def pull_and_cancel(*of):
         reading.cancel()
         return pull(*of)
 
-    monkeypatch.setattr(prewarm, "_pull", pull_and_cancel)
+    monkeypatch.setattr(page_cache, "_pull", pull_and_cancel)
     reading.run()
     assert (PIECE, "cancelled") == (reading.done.read, reading.done.problem)
 
@@ -163,7 +163,7 @@ def test_only_the_thread_that_reads_steps_back(tmp_path, monkeypatch):
         seen.append((os.getpriority(os.PRIO_PROCESS, me), psutil.Process(me).ionice().ioclass))
         return of[2]
 
-    monkeypatch.setattr(prewarm, "_pull", look)
+    monkeypatch.setattr(page_cache, "_pull", look)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     finished(PageWarmer().warm(a_model("-m", a_file(tmp_path / "m.gguf", 1)), ALL))
     assert [(19, psutil.IOPRIO_CLASS_IDLE)] == seen

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.host import made
-from zoosup.host import gguf
-from zoosup.host.gguf import WeightsError
+from zoosup.host.weights import gguf
+from zoosup.host.weights.gguf import WeightsError
 
 
 def read(data, size=None):
