@@ -35,7 +35,7 @@ from zoosup.host.memory.gpu_gauge import VramGauge
 from zoosup.host.memory.ram import RamGauge
 from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
-from zoosup.host.probe import HttpProber
+from zoosup.host.probes.prober import HttpProber
 from zoosup.host.process.processes import Processes
 from zoosup.host.records import RecordDirectory
 from zoosup.host.store import StateDirectory

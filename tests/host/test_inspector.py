@@ -9,8 +9,9 @@ import pytest
 
 from zoosup.core.state.status import Preflight, Reason
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host import inspector, listeners
+from zoosup.host import inspector
 from zoosup.host.inspector import HostInspector
+from zoosup.host.probes import port_owner
 from zoosup.spec.models import ModelSpec
 
 
@@ -268,7 +269,7 @@ async def test_on_macos_a_listener_on_all_addresses_is_found_too(
     program(path / "server")
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(inspector, "_is_taken", lambda host, port: host == "0.0.0.0")
-    monkeypatch.setattr(listeners, "holder", lambda host, port: "pid 9 (AirPlay)")
+    monkeypatch.setattr(port_owner, "holder", lambda host, port: "pid 9 (AirPlay)")
     assert (Reason.PORT, "port 5000 is held by pid 9 (AirPlay)") == await look(path, "server", port=5000)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from zoosup.core.estimation.command_line import ELSEWHERE, understand
 from zoosup.core.state.status import Preflight, Reason
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host import listeners
 from zoosup.host.fitparams import FitParams
+from zoosup.host.probes import port_owner
 from zoosup.host.programs import find_program, not_executable
 from zoosup.host.weights.reader import WeightReader
 from zoosup.spec.models import ModelSpec
@@ -159,7 +159,7 @@ def _port_amiss(port: int | None) -> Amiss | None:
     hosts = [LOOPBACK] if sys.platform == "linux" else [LOOPBACK, "0.0.0.0"]  # noqa: S104
     if port is None or not any(_is_taken(host, port) for host in hosts):
         return None
-    who = listeners.holder(LOOPBACK, port) or "another process"
+    who = port_owner.holder(LOOPBACK, port) or "another process"
     return Reason.PORT, f"port {port} is held by {who}"
 
 

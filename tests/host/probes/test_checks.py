@@ -14,9 +14,9 @@ import aiohttp
 import psutil
 import pytest
 
-from zoosup.host import asking
-from zoosup.host.asking import ask_exec, ask_http, ask_tcp
 from zoosup.host.ports import Endpoint, Verdict
+from zoosup.host.probes import checks
+from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -140,7 +140,7 @@ async def test_an_endless_body_after_a_200_is_cut_off_and_is_ok(
             writer.write(b"x" * 10_000)
             await writer.drain()
 
-    monkeypatch.setattr(asking, "_BODY_PATIENCE", 60.0)
+    monkeypatch.setattr(checks, "_BODY_PATIENCE", 60.0)
     async with serving(handler) as at:
         assert Verdict(True, "GET /health answered 200") == await health(session, at, within=1.0)
 
@@ -306,7 +306,7 @@ async def test_a_cancelled_program_is_killed_too(tmp_path: Path) -> None:
 async def test_a_program_cancelled_while_it_is_being_started_is_killed_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = asking._spawn
+    real = checks._spawn
     entered, left = threading.Event(), threading.Event()
 
     def slow(*args: object) -> object:
@@ -316,7 +316,7 @@ async def test_a_program_cancelled_while_it_is_being_started_is_killed_too(
         left.set()
         return child
 
-    monkeypatch.setattr(asking, "_spawn", slow)
+    monkeypatch.setattr(checks, "_spawn", slow)
     environ = {**os.environ, "MARKER": str(tmp_path)}
     running = asyncio.create_task(ask_exec(("sleep", "300"), environ, 300.0))
     await until(entered.is_set)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from zoosup.host.listeners import Ownership, holder, listening_sockets, ownership
+from zoosup.host.probes.port_owner import Ownership, holder, listening_sockets, ownership
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

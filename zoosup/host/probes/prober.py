@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 
-from zoosup.host.asking import ask_exec, ask_http, ask_tcp
-from zoosup.host.listeners import ownership
 from zoosup.host.ports import Endpoint, Verdict
-from zoosup.host.schedule import Ask, liveness_changes, readiness_changes
+from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes
+from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
+from zoosup.host.probes.port_owner import ownership
 from zoosup.spec.life import Live, Ready
 
 RECHECK = 0.5

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from zoosup.host.ports import Verdict
-from zoosup.host.schedule import (
+from zoosup.host.probes.cadence import (
     RETELL,
     SLOWEST,
     STEADY,

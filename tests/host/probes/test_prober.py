@@ -8,10 +8,10 @@ from contextlib import aclosing
 
 import pytest
 
-from zoosup.host import probe
-from zoosup.host.listeners import Ownership
 from zoosup.host.ports import Endpoint, Verdict
-from zoosup.host.probe import HttpProber
+from zoosup.host.probes import prober as probe
+from zoosup.host.probes.port_owner import Ownership
+from zoosup.host.probes.prober import HttpProber
 from zoosup.spec.life import Live, Ready
 
 SERVER = """
