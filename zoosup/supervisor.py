@@ -27,14 +27,14 @@ from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import heap, libraries
 from zoosup.host.archive import EventArchive
-from zoosup.host.fitparams import PATIENCE, WITHIN, FitParams
-from zoosup.host.inspector import HostInspector
 from zoosup.host.logs import Logs as LogDirectory
 from zoosup.host.memory.gauge import Gauges
 from zoosup.host.memory.gpu_gauge import VramGauge
 from zoosup.host.memory.ram import RamGauge
 from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
+from zoosup.host.preflight.inspector import HostInspector
+from zoosup.host.preflight.llama_fit_params import PATIENCE, WITHIN, FitParams
 from zoosup.host.probes.prober import HttpProber
 from zoosup.host.process.processes import Processes
 from zoosup.host.records import RecordDirectory

@@ -37,7 +37,7 @@ from zoosup.core.estimation import learned as learning
 from zoosup.core.estimation.need import need
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
 from zoosup.core.state.usage import Lesson, Lessons
-from zoosup.host.inspector import HostInspector
+from zoosup.host.preflight.inspector import HostInspector
 from zoosup.spec.models import ModelSpec
 
 MIB = 2**20

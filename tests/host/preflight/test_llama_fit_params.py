@@ -13,10 +13,10 @@ import pytest
 from tests.host import made
 from tests.host.conftest import eventually, lives
 from zoosup.core.state.fitted import UNASKED, Answer, Silence
-from zoosup.host import fitparams
-from zoosup.host.fitparams import ROOM, FitParams
-from zoosup.host.inspector import HostInspector
 from zoosup.host.ports import PoolReading
+from zoosup.host.preflight import llama_fit_params
+from zoosup.host.preflight.inspector import HostInspector
+from zoosup.host.preflight.llama_fit_params import ROOM, FitParams
 from zoosup.spec.models import ModelSpec
 
 GIB, MIB = 2**30, 2**20
@@ -268,7 +268,7 @@ async def test_one_that_hangs_is_ended_and_asked_again_after_a_while(place):
     assert not psutil.pid_exists(pid)
     await place.ask(fit_params)
     assert 1 == len(place.calls)
-    place.clock += fitparams.AGAIN + 1
+    place.clock += llama_fit_params.AGAIN + 1
     await place.ask(fit_params)
     assert 2 == len(place.calls)
 
@@ -330,7 +330,7 @@ async def test_of_a_whole_zoo_only_few_are_asked_at_once(place):
     for step in (place.root / "now").read_text():
         running += 1 if step == "+" else -1
         most = max(most, running)
-    assert fitparams.AT_ONCE == most
+    assert llama_fit_params.AT_ONCE == most
 
 
 # what is remembered

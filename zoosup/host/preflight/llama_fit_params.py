@@ -23,10 +23,10 @@ from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABL
 from zoosup.core.memory.ledger import VRAM, names_gpu
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Question, Silence
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host.bounded import Printed, run
 from zoosup.host.ports import PoolReading
+from zoosup.host.preflight.bounded_run import Printed, run
+from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.process.spawn import off_the_loop
-from zoosup.host.programs import find_program, not_executable
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.units import describe_size
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from zoosup.core.estimation.command_line import ELSEWHERE, understand
 from zoosup.core.state.status import Preflight, Reason
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host.fitparams import FitParams
+from zoosup.host.preflight.llama_fit_params import FitParams
+from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.probes import port_owner
-from zoosup.host.programs import find_program, not_executable
 from zoosup.host.weights.reader import WeightReader
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render

@@ -9,8 +9,8 @@ import pytest
 
 from zoosup.core.state.status import Preflight, Reason
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host import inspector
-from zoosup.host.inspector import HostInspector
+from zoosup.host.preflight import inspector
+from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.probes import port_owner
 from zoosup.spec.models import ModelSpec
 
