@@ -15,7 +15,7 @@ from pydantic import AfterValidator, PlainValidator, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zoosup.errors import UsageError
-from zoosup.host.paths import control_socket, default_state_dir
+from zoosup.host.storage.paths import control_socket, default_state_dir
 from zoosup.spec.fields import LISTEN_PATTERN, MAX_PORT, split_address
 
 PREFIX = "ZOOSUP_"

@@ -26,8 +26,6 @@ from zoosup.core.state.status import Exit
 from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import heap, libraries
-from zoosup.host.archive import EventArchive
-from zoosup.host.logs import Logs as LogDirectory
 from zoosup.host.memory.gauge import Gauges
 from zoosup.host.memory.gpu_gauge import VramGauge
 from zoosup.host.memory.ram import RamGauge
@@ -37,8 +35,10 @@ from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, WITHIN, FitParams
 from zoosup.host.probes.prober import HttpProber
 from zoosup.host.process.processes import Processes
-from zoosup.host.records import RecordDirectory
-from zoosup.host.store import StateDirectory
+from zoosup.host.storage.journal_writer import EventArchive
+from zoosup.host.storage.model_logs import Logs as LogDirectory
+from zoosup.host.storage.run_records import RecordDirectory
+from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.threads import ready_made
 from zoosup.host.watch import ConfigWatch
 from zoosup.host.weights.page_cache import PageWarmer

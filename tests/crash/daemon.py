@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from zoosup.host.paths import control_socket
+from zoosup.host.storage.paths import control_socket
 
 from .oracle import Oracle, Process
 

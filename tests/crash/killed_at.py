@@ -16,15 +16,15 @@ from collections.abc import Callable
 from typing import Any
 
 from zoosup.cli.main import main
-from zoosup.host import records, store
 from zoosup.host.process import processes, termination
+from zoosup.host.storage import run_records, state_dir
 
 DEADLY, POINTS, ARMED = sys.argv[1:4]
 
 SEAMS: tuple[tuple[str, Any, str], ...] = (
-    ("write record", records.RecordDirectory, "_write"),
-    ("remove record", records.RecordDirectory, "_remove"),
-    ("save state", store, "_replace"),
+    ("write record", run_records.RecordDirectory, "_write"),
+    ("remove record", run_records.RecordDirectory, "_remove"),
+    ("save state", state_dir, "_replace"),
     ("spawn", processes, "start"),
     ("fork", subprocess, "_fork_exec"),
     ("signal group", termination, "send_group"),

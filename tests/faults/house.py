@@ -18,7 +18,7 @@ import psutil
 from tests.e2e.driver import BIN, Zoosup, free_ports
 from tests.peers import oracle
 from zoosup.cli.client import Client
-from zoosup.host.paths import control_socket
+from zoosup.host.storage.paths import control_socket
 
 FAULTY = Path(__file__).with_name("faulty.py")
 

@@ -5,7 +5,7 @@ import pytest
 from tests.faults.house import LONG, faulty, keeping
 from tests.faults.table import fault
 from tests.peers import oracle
-from zoosup.host.logs import BOUND
+from zoosup.host.storage.model_logs import BOUND
 
 
 @pytest.fixture(scope="module")

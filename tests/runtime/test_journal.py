@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from zoosup.host.archive import EventArchive, Timing
+from zoosup.host.storage.journal_writer import EventArchive, Timing
 from zoosup.runtime.journal import PAGE, Event, Journal, Row
 
 

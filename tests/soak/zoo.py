@@ -16,7 +16,7 @@ from typing import Any
 from tests.bench.lives import command
 from tests.e2e.driver import Zoosup, free_ports
 from zoosup.cli.client import Client
-from zoosup.host.paths import control_socket
+from zoosup.host.storage.paths import control_socket
 
 OBSERVED = Path(__file__).with_name("observed.py")
 

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from zoosup.host.records import RecordDirectory
+from zoosup.host.storage.run_records import RecordDirectory
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoosup.errors import LockedError, ZoosupError
-from zoosup.host.paths import control_socket, default_state_dir
+from zoosup.host.storage.paths import control_socket, default_state_dir
 
 __all__ = ["FORMAT", "StateDirectory", "control_socket", "default_state_dir"]
 

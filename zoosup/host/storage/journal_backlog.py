@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections import deque
 
-from zoosup.host.eventfile import Line, Row, as_row
+from zoosup.host.storage.journal_db import Line, Row, as_row
 
 WAITING = 10_000
 """Events that wait at most."""

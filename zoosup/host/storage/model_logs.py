@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
-from zoosup.host.follower import Follower
+from zoosup.host.storage.tail import Follower
 
 BOUND = 20 << 20
 """Bytes a file may have before it is cut; one copy of as many is kept beside it."""

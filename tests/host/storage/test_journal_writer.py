@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.host import archive as archive_module
-from zoosup.host.archive import EventArchive, Timing
-from zoosup.host.backlog import Backlog
-from zoosup.host.eventfile import AHEAD, Bounds, EventFile, Line, Row, as_line, as_row
+from zoosup.host.storage import journal_writer as archive_module
+from zoosup.host.storage.journal_backlog import Backlog
+from zoosup.host.storage.journal_db import AHEAD, Bounds, EventFile, Line, Row, as_line, as_row
+from zoosup.host.storage.journal_writer import EventArchive, Timing
 
 END = 1 << 62
 QUICK = Timing(gather=0.005, retry=0.02, patience=20.0)
@@ -312,7 +312,7 @@ class TestADiskInTrouble:
     async def test_a_locked_file_is_told_and_what_was_missed_is_written_once_it_is_free(
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("zoosup.host.eventfile._BUSY", 0.02)
+        monkeypatch.setattr("zoosup.host.storage.journal_db._BUSY", 0.02)
         archive = await shelf.open()
         with a_stranger_writing(shelf.path):
             archive.append(row(1))
@@ -499,7 +499,7 @@ class TestAFileThatCannotBeUsed:
     async def test_an_earlier_file_that_comes_back_late_with_higher_numbers_is_kept_aside(
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("zoosup.host.eventfile._BUSY", 0.02)
+        monkeypatch.setattr("zoosup.host.storage.journal_db._BUSY", 0.02)
         first = await shelf.open()
         for seq in (1, 2, 3):
             first.append(row(seq))

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import psutil
 import pytest
 
-from zoosup.host.logs import Logs, file_name
+from zoosup.host.storage.model_logs import Logs, file_name
 
 
 async def eventually(condition):

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from zoosup.errors import ExitCode, LockedError, ZoosupError
-from zoosup.host import store
-from zoosup.host.paths import control_socket, default_state_dir
-from zoosup.host.store import StateDirectory
+from zoosup.host.storage import state_dir
+from zoosup.host.storage.paths import control_socket, default_state_dir
+from zoosup.host.storage.state_dir import StateDirectory
 
 HOLDER = """
 import sys
@@ -207,13 +207,13 @@ async def test_many_saves_at_once_end_with_the_last_and_are_few_writes(
     state: StateDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes: list[bytes] = []
-    real = store._replace
+    real = state_dir._replace
 
     def counting(path: Path, data: bytes) -> None:
         writes.append(data)
         real(path, data)
 
-    monkeypatch.setattr(store, "_replace", counting)
+    monkeypatch.setattr(state_dir, "_replace", counting)
     async with asyncio.TaskGroup() as group:
         for number in range(1000):
             group.create_task(state.save({"number": number}))
@@ -234,14 +234,14 @@ async def test_a_save_has_its_content_or_a_newer_one_on_disk_when_it_returns(sta
 async def test_a_cancelled_save_can_not_overwrite_a_later_one(
     state: StateDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, entered, release = store._replace, threading.Event(), threading.Event()
+    real, entered, release = state_dir._replace, threading.Event(), threading.Event()
 
     def slow(path: Path, data: bytes) -> None:
         entered.set()
         release.wait(10)
         real(path, data)
 
-    monkeypatch.setattr(store, "_replace", slow)
+    monkeypatch.setattr(state_dir, "_replace", slow)
     first = asyncio.create_task(state.save({"number": 1}))
     await asyncio.to_thread(entered.wait, 10)
     first.cancel()
@@ -346,7 +346,7 @@ def test_a_long_path_gets_a_short_private_socket_that_binds_and_is_found_again(
 
 
 def test_asking_for_the_socket_loads_neither_asyncio_nor_pydantic() -> None:
-    script = "import sys, zoosup.host.paths; print([m for m in ('asyncio', 'pydantic', 'aiohttp') if m in sys.modules])"
+    script = "import sys, zoosup.host.storage.paths; print([m for m in ('asyncio', 'pydantic', 'aiohttp') if m in sys.modules])"
     assert (
         "[]\n"
         == subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from zoosup.host import eventfile
-from zoosup.host.backlog import Backlog
-from zoosup.host.eventfile import Bounds, DamagedError, EventFile, Row
+from zoosup.host.storage import journal_db
+from zoosup.host.storage.journal_backlog import Backlog
+from zoosup.host.storage.journal_db import Bounds, DamagedError, EventFile, Row
 
 __all__ = ["Bounds", "EventArchive", "Row", "Timing"]
 
@@ -98,7 +98,7 @@ class EventArchive:
     def append(self, row: Row) -> None:
         """Take an event in; it is on disk some 0.3 s later unless the disk is in trouble."""
         self._last = row[0]
-        self._waiting.add(eventfile.as_line(row))
+        self._waiting.add(journal_db.as_line(row))
         self._arrived.set()
 
     async def page(self, after: int, before: int, model: str | None, count: int) -> list[Row]:
@@ -108,7 +108,7 @@ class EventArchive:
         """
         waiting = self._waiting.between(after, before, model)
         nothing: list[Row] = []
-        found = await self._read(lambda: eventfile.page(self._path, after, before, model, count), nothing)
+        found = await self._read(lambda: journal_db.page(self._path, after, before, model, count), nothing)
         known = {row[0]: row for row in (*found, *waiting)}
         return [known[seq] for seq in sorted(known)[:count]]
 
@@ -118,7 +118,7 @@ class EventArchive:
         if len(waiting) >= count:
             return waiting[-count][0] - 1
         before, count = waiting[0][0] if waiting else before, count - len(waiting)
-        return await self._read(lambda: eventfile.mark(self._path, after, before, model, count), after)
+        return await self._read(lambda: journal_db.mark(self._path, after, before, model, count), after)
 
     async def close(self) -> None:
         """Write what waits, give unused numbers back and let the file go; at most `patience` seconds."""
@@ -210,7 +210,7 @@ class EventArchive:
                 return work(self._ready_file())
             except DamagedError as error:
                 self._let_go()
-                target = eventfile.set_aside(self._path)
+                target = journal_db.set_aside(self._path)
                 self._tell("SetAside", f"{self._path} can't be used ({error}): kept as {target.name}")
         return work(self._ready_file())
 
@@ -227,7 +227,7 @@ class EventArchive:
     def _claim(self, file: EventFile) -> int:
         """Secure the numbers to come; the highest that may have been given out before."""
         last = file.last
-        if last == 0 and eventfile.asides(self._path):
+        if last == 0 and journal_db.asides(self._path):
             last = int(self._wall())
         file.claim(last)
         return last

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.host import eventfile
-from zoosup.host.eventfile import AHEAD, LONGEST, Bounds, DamagedError, EventFile, Line, as_line, as_row
+from zoosup.host.storage import journal_db
+from zoosup.host.storage.journal_db import (
+    AHEAD,
+    LONGEST,
+    Bounds,
+    DamagedError,
+    EventFile,
+    Line,
+    as_line,
+    as_row,
+)
 
 END = 1 << 62
 
@@ -16,7 +25,7 @@ def line(seq: int, message: str = "") -> Line:
 
 
 def numbers(path: Path) -> list[int]:
-    return [row[0] for row in eventfile.page(path, 0, END, None, 1 << 30)]
+    return [row[0] for row in journal_db.page(path, 0, END, None, 1 << 30)]
 
 
 @pytest.fixture
@@ -114,7 +123,7 @@ class TestSettingAside:
     def test_what_belongs_to_the_file_goes_with_it(self, path: Path) -> None:
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).write_text(f"content{suffix}")
-        target = eventfile.set_aside(path)
+        target = journal_db.set_aside(path)
         assert {f"{path.name}.corrupt-1{suffix}": f"content{suffix}" for suffix in ("", "-wal", "-shm")} == {
             each.name: each.read_text() for each in path.parent.iterdir()
         }
@@ -125,11 +134,11 @@ class TestSettingAside:
         for number in range(1, 13):
             path.write_text(str(number))
             path.with_name("journal.db-wal").touch()
-            eventfile.set_aside(path)
+            journal_db.set_aside(path)
         kept = {f"journal.db.corrupt-{number}{side}" for number in (10, 11, 12) for side in ("", "-wal")}
         assert kept == {each.name for each in tmp_path.iterdir()}
         assert "12" == (tmp_path / "journal.db.corrupt-12").read_text()
-        assert [10, 11, 12] == eventfile.asides(path)
+        assert [10, 11, 12] == journal_db.asides(path)
 
     def test_a_log_whose_file_is_gone_does_no_harm_to_the_next(self, path: Path) -> None:
         # zoosup was killed between the two renames
@@ -162,7 +171,7 @@ class TestLines:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as editor:
             editor.execute("UPDATE events SET data = '[1]' WHERE seq = 1")
             editor.execute("UPDATE events SET data = '{' WHERE seq = 2")
-        assert [{}, {}, {}] == [row[6] for row in eventfile.page(path, 0, END, None, 9)]
+        assert [{}, {}, {}] == [row[6] for row in journal_db.page(path, 0, END, None, 9)]
 
 
 def test_a_file_that_cannot_be_used_is_not_written_to(path: Path) -> None:
