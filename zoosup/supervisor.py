@@ -25,11 +25,11 @@ import uvloop
 from zoosup.core.state.status import Exit
 from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
-from zoosup.host import heap, libraries
+from zoosup.host import libraries
+from zoosup.host.config.file_watcher import ConfigWatch
 from zoosup.host.memory.gauge import Gauges
 from zoosup.host.memory.gpu_gauge import VramGauge
 from zoosup.host.memory.ram import RamGauge
-from zoosup.host.notify import InitSystem, without_init_variables
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, WITHIN, FitParams
@@ -39,8 +39,9 @@ from zoosup.host.storage.journal_writer import EventArchive
 from zoosup.host.storage.model_logs import Logs as LogDirectory
 from zoosup.host.storage.run_records import RecordDirectory
 from zoosup.host.storage.state_dir import StateDirectory
-from zoosup.host.threads import ready_made
-from zoosup.host.watch import ConfigWatch
+from zoosup.host.system import malloc
+from zoosup.host.system.sd_notify import InitSystem, without_init_variables
+from zoosup.host.system.threads import ready_made
 from zoosup.host.weights.page_cache import PageWarmer
 from zoosup.runtime import following, memento
 from zoosup.runtime.adoption import adopt
@@ -115,7 +116,7 @@ def run(settings: Settings) -> int:
         _log.warning("%s", warning)
     faulthandler.enable()  # a watchdog's SIGABRT then leaves a traceback
     _allow_many_descriptors()
-    heap.use_one_heap()
+    malloc.use_one_heap()
     _settle()
     store = StateDirectory(settings.state_directory)
     store.lock()
@@ -408,7 +409,7 @@ async def _give_memory_back() -> None:
     libraries.let_go()
     while True:
         await asyncio.sleep(GIVE_BACK_EVERY)
-        await asyncio.to_thread(heap.give_back)
+        await asyncio.to_thread(malloc.give_back)
 
 
 async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, board: Board) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from zoosup.host.notify import InitSystem
+from zoosup.host.system.sd_notify import InitSystem
 from zoosup.runtime.board import Board
 
 EVERY = 10.0

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from zoosup.host import hints, watch
-from zoosup.host.hints import Hints, places_on_the_way
+from zoosup.host.config import file_watcher, inotify_hints as hints
+from zoosup.host.config.file_watcher import ConfigWatch
+from zoosup.host.config.inotify_hints import Hints, places_on_the_way
 from zoosup.host.ports import Content
-from zoosup.host.watch import ConfigWatch
 
 NEVER = 1000.0
 
@@ -23,7 +23,7 @@ NEVER = 1000.0
 @pytest.fixture(params=["hints", "poll"])
 def watching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Each way of noticing on its own: hints with a poll that never comes, and a quick poll without hints."""
-    monkeypatch.setattr(watch, "POLL", NEVER if request.param == "hints" else 0.02)
+    monkeypatch.setattr(file_watcher, "POLL", NEVER if request.param == "hints" else 0.02)
     return request.param == "hints"
 
 
@@ -377,7 +377,7 @@ async def test_a_swap_that_changes_nothing_does_not_hide_the_edit_after_it(
 async def test_after_a_change_that_no_hint_told_of_hints_come_from_the_new_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "POLL", NEVER)
+    monkeypatch.setattr(file_watcher, "POLL", NEVER)
     for name, text in (("live", "first\n"), ("next", "second\n")):
         (tmp_path / name / "deep" / "er").mkdir(parents=True)
         (tmp_path / name / "deep" / "er" / "zoo.yaml").write_text(text)
@@ -398,7 +398,7 @@ async def test_after_a_change_that_no_hint_told_of_hints_come_from_the_new_place
 async def test_an_edit_before_the_watch_is_set_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "POLL", NEVER)
+    monkeypatch.setattr(file_watcher, "POLL", NEVER)
     setting = threading.Event()
     real = hints.watch
 
@@ -446,7 +446,7 @@ async def test_an_edit_between_the_first_read_and_the_watch_is_not_lost(tmp_path
 
 
 async def test_a_look_is_taken_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "POLL", NEVER)
+    monkeypatch.setattr(file_watcher, "POLL", NEVER)
     path = tmp_path / "zoo.yaml"
     path.write_text("a\n")
     config = ConfigWatch(path, hints=False)
@@ -512,13 +512,13 @@ async def test_a_mebibyte_is_allowed(tmp_path: Path) -> None:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every look at the file."""
     taken: list[Path] = []
-    real = watch.read_content
+    real = file_watcher.read_content
 
     def counting(path: Path) -> Content:
         taken.append(path)
         return real(path)
 
-    monkeypatch.setattr(watch, "read_content", counting)
+    monkeypatch.setattr(file_watcher, "read_content", counting)
     return taken
 
 
@@ -560,7 +560,7 @@ def broken_watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_without_notifications_the_poll_goes_on_and_that_is_said_once(
     tmp_path: Path, broken_watch: list[int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "POLL", 0.05)
+    monkeypatch.setattr(file_watcher, "POLL", 0.05)
     path = tmp_path / "zoo.yaml"
     path.write_text("a\n")
     with caplog.at_level(logging.INFO):

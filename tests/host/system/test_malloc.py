@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from zoosup.host import heap
+from zoosup.host.system import malloc
 
 MIB = 1 << 20
 THREADS, BODY, PIECE = 8, 10 * MIB, 256 * 1024
@@ -71,6 +71,6 @@ def test_what_is_free_below_something_in_use_goes_back_too():
 
 
 def test_a_library_without_these_knobs_is_left_alone(monkeypatch):
-    monkeypatch.setattr(heap, "_library", object())
-    heap.use_one_heap()
-    heap.give_back()
+    monkeypatch.setattr(malloc, "_library", object())
+    malloc.use_one_heap()
+    malloc.give_back()

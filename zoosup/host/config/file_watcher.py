@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from zoosup.host.hints import Hints
+from zoosup.host.config.inotify_hints import Hints
 from zoosup.host.ports import Content
 
 POLL = 1.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.host import notify
-from zoosup.host.notify import MOST_STATUS, InitSystem, without_init_variables
+from zoosup.host.system import sd_notify
+from zoosup.host.system.sd_notify import MOST_STATUS, InitSystem, without_init_variables
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="systemd's protocol")
 FULL_QUEUE = 10_000  # more datagrams than any kernel keeps
@@ -187,12 +187,12 @@ def test_a_manager_that_binds_its_socket_anew_is_found_again(tmp_path):
 @pytest.mark.parametrize("named", ["/nowhere/notify", "@zoosup-nobody", "/" + "x" * 200])
 def test_a_socket_that_nobody_reads_costs_nothing_but_one_line_at_debug(named, caplog):
     init = InitSystem({"NOTIFY_SOCKET": named})
-    with caplog.at_level(logging.DEBUG, logger=notify.__name__):
+    with caplog.at_level(logging.DEBUG, logger=sd_notify.__name__):
         init.ready()
         init.watchdog()
         init.stopping()
 
-    assert [(logging.DEBUG, notify.__name__)] == [(r.levelno, r.name) for r in caplog.records]
+    assert [(logging.DEBUG, sd_notify.__name__)] == [(r.levelno, r.name) for r in caplog.records]
     init.close()
 
 
