@@ -51,11 +51,11 @@ from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk, foretell
 from zoosup.runtime.herald import Herald, taking_over
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.messages import FileRead, Leave, Message
 from zoosup.runtime.ports import Faces
 from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.state.inbox import FileRead, Leave, Message
+from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.runtime.telling import JsonLines, TextLines, tell
-from zoosup.runtime.zoo import Applied, Zoo
 from zoosup.settings import Settings, unknown_variables
 from zoosup.spec.models import ModelSpec, StatusSettings
 from zoosup.web.gateway.keeper import GatewayKeeper

@@ -17,9 +17,9 @@ from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk
 from zoosup.runtime.journal import Journal
 from zoosup.runtime.memento import Keeper
-from zoosup.runtime.messages import Leave
 from zoosup.runtime.reconciler import Reconciler
-from zoosup.runtime.zoo import Applied, Zoo
+from zoosup.runtime.state.inbox import Leave
+from zoosup.runtime.state.zoo import Applied, Zoo
 
 GIB = 2**30
 WALL = 1_700_000_000.0

@@ -47,7 +47,7 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
 from zoosup.runtime import snapshot
-from zoosup.runtime.messages import Asked, Questioned, Told
+from zoosup.runtime.state.inbox import Asked, Questioned, Told
 from zoosup.spec.models import Restart
 
 PEACE = 200.0

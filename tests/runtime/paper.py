@@ -9,7 +9,7 @@ from zoosup.core.state.status import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.zoo import Applied, Zoo
+from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import parse
 

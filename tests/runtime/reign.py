@@ -19,9 +19,9 @@ from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk
 from zoosup.runtime.journal import Event, Journal
 from zoosup.runtime.memento import Keeper
-from zoosup.runtime.messages import FileRead, Leave, Measured, Message, Told
 from zoosup.runtime.reconciler import Reconciler
-from zoosup.runtime.zoo import Applied, Zoo
+from zoosup.runtime.state.inbox import FileRead, Leave, Measured, Message, Told
+from zoosup.runtime.state.zoo import Applied, Zoo
 
 MARK = "mark-"
 PATH = "zoo.yaml"

@@ -7,7 +7,7 @@ from zoosup.core.state.status import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
 from zoosup.runtime.snapshot import Stamps, build
-from zoosup.runtime.zoo import Applied, Zoo
+from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.spec.models import ZooSpec
 
 GIB = 2**30

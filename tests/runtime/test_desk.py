@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from zoosup.errors import InvalidFileError, NoSuchModelError
-from zoosup.runtime.messages import Questioned
+from zoosup.runtime.state.inbox import Questioned
 
 pytestmark = pytest.mark.looptime
 

@@ -8,7 +8,7 @@ import pytest
 from tests.runtime.conftest import Supervised, VirtualHost
 from zoosup.core.state.status import Run
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.weighing import holdings
+from zoosup.runtime.state.run_usage import holdings
 from zoosup.spec.models import ModelSpec
 
 GIB = 2**30

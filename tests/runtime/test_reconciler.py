@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.runtime.messages import Leave
+from zoosup.runtime.state.inbox import Leave
 
 pytestmark = pytest.mark.looptime
 

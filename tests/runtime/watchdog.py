@@ -13,7 +13,7 @@ from tests.runtime.rough import GIB, Process, RoughHost
 from zoosup.core.state.status import Cause, Model, Override, Phase, Run, Stage
 from zoosup.runtime.journal import Event
 from zoosup.runtime.reconciler import HEARTBEAT
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.life import Restart
 from zoosup.spec.models import ModelSpec
 

@@ -12,8 +12,8 @@ from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect,
 from zoosup.core.state.facts import Booked, DrainBegun, Held, ParkBegun, StopBegun, WakeBegun
 from zoosup.core.state.status import Leaving, Nap, Phase, Reason, Run, Stage
 from zoosup.host.ports import Inspector
-from zoosup.runtime.operations import Operations
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.operations.runs import Operations
+from zoosup.runtime.state.zoo import Zoo
 
 
 class Actor:

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from zoosup.core.state.facts import Adopted, Measured
 from zoosup.core.state.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
+from zoosup.runtime.operations.child_env import environment_of
 from zoosup.runtime.records import Record, UnreadableRecordError, read
-from zoosup.runtime.surroundings import environment_of
-from zoosup.runtime.weighing import holdings
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.run_usage import holdings
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.templates import render
 
 STRAY_GRACE = 30.0

@@ -11,8 +11,8 @@ from typing import Any
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
 from zoosup.runtime import following, memento
-from zoosup.runtime.messages import FileRead
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.inbox import FileRead
+from zoosup.runtime.state.zoo import Zoo
 
 
 async def begin(

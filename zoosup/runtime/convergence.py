@@ -3,7 +3,7 @@
 from zoosup.core.scheduler import switch as switching
 from zoosup.core.scheduler.demand import yields
 from zoosup.core.state.status import NO_DEMAND, Model, Override, Phase, Reason
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.zoo import Zoo
 
 
 def converged(zoo: Zoo) -> bool:

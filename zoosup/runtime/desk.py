@@ -16,9 +16,9 @@ from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime import following, snapshot
 from zoosup.runtime.board import Board
-from zoosup.runtime.messages import Asked, Questioned
 from zoosup.runtime.reconciler import Reconciler
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.inbox import Asked, Questioned
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ZooSpec
 
 LOOKS = 3

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import ConfigFile, Content
-from zoosup.runtime.messages import FileRead, Message
+from zoosup.runtime.state.inbox import FileRead, Message
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import parse
 

@@ -15,10 +15,10 @@ from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
 from zoosup.runtime.acting import Actor
 from zoosup.runtime.leases import Leases
-from zoosup.runtime.messages import Asked, FileRead, Leave, Measured, Message, Questioned, Told
-from zoosup.runtime.operations import Operations
-from zoosup.runtime.weighing import holdings
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.operations.runs import Operations
+from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Measured, Message, Questioned, Told
+from zoosup.runtime.state.run_usage import holdings
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.parse import spec_hash
 
 _log = logging.getLogger(__name__)

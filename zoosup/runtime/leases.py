@@ -18,7 +18,7 @@ from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, Run
 from zoosup.runtime import refusing
 from zoosup.runtime.ports import Card, Holder, Served
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.parse import HOST
 

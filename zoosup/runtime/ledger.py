@@ -12,7 +12,7 @@ from zoosup.core.state.status import Run
 from zoosup.host.ports import Host
 from zoosup.runtime import records
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.zoo import Zoo
 
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""

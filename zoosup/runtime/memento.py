@@ -15,8 +15,8 @@ from zoosup.core.state.status import Backoff, Model, Override, Phase, Reason, Sw
 from zoosup.core.state.usage import Asleep, Ooms
 from zoosup.host.ports import Store
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.schooling import size
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.usage_history import size
+from zoosup.runtime.state.zoo import Zoo
 
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""

@@ -27,12 +27,12 @@ from zoosup.runtime.hearing import Hearing
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
 from zoosup.runtime.memento import Keeper
-from zoosup.runtime.messages import Message
-from zoosup.runtime.operations import Operations, Tools
+from zoosup.runtime.operations.prefetch import Prewarming, in_words
+from zoosup.runtime.operations.probes import Subject, Watchers, watchable
+from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.ports import Doorway
-from zoosup.runtime.prewarming import Prewarming, in_words
-from zoosup.runtime.watchers import Subject, Watchers, watchable
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.inbox import Message
+from zoosup.runtime.state.zoo import Zoo
 
 MEASURE_LOADING = 1.0
 """Seconds between looks at what each run holds while one of them is loading, or memory is short."""

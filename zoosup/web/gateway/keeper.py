@@ -12,7 +12,7 @@ from pathlib import Path
 from zoosup.errors import ZoosupError
 from zoosup.runtime.board import Board
 from zoosup.runtime.ports import Doorway
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.fields import is_loopback
 from zoosup.spec.models import Gateway as Rules
 from zoosup.web.gateway.access import parse_keys

@@ -13,7 +13,7 @@ from zoosup.core.state.facts import Fact, FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.status import SERVING_PHASES, Model, Run, Stage
 from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.messages import Message, Told
+from zoosup.runtime.state.inbox import Message, Told
 from zoosup.spec.life import Live, Ready
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.templates import render

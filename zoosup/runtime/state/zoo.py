@@ -37,9 +37,9 @@ from zoosup.core.state.status import (
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.memory import Memory
 from zoosup.runtime.ports import Doorway
-from zoosup.runtime.schooling import Schoolbook
+from zoosup.runtime.state.pools import Memory
+from zoosup.runtime.state.usage_history import Schoolbook
 from zoosup.spec.changes import outdated
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import spec_hash

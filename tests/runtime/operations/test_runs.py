@@ -16,9 +16,9 @@ from zoosup.core.state.status import Cause, Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
-from zoosup.runtime.messages import Measured, Told
-from zoosup.runtime.operations import COMMAND_AT_ONCE, Operations, Tools
-from zoosup.runtime.surroundings import RUN_ID, environment
+from zoosup.runtime.operations.child_env import RUN_ID, environment
+from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
+from zoosup.runtime.state.inbox import Measured, Told
 
 pytestmark = pytest.mark.looptime
 

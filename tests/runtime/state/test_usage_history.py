@@ -12,7 +12,7 @@ from zoosup.core.scheduler.place import OOM_LOOK
 from zoosup.core.state.status import Cause, Exit, ExitReason, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
-from zoosup.runtime.schooling import FINGERPRINTS, Schoolbook
+from zoosup.runtime.state.usage_history import FINGERPRINTS, Schoolbook
 from zoosup.spec.models import ModelSpec
 
 GIB = 2**30

@@ -30,9 +30,9 @@ from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leases import Leases
 from zoosup.runtime.ledger import Ledger
-from zoosup.runtime.messages import Measured, Message, Told
-from zoosup.runtime.postmortem import Postmortem
-from zoosup.runtime.surroundings import RUN_ID, contained, environment, environment_of
+from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
+from zoosup.runtime.operations.exit_diagnosis import Postmortem
+from zoosup.runtime.state.inbox import Measured, Message, Told
 from zoosup.spec.life import Park, Restart
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST

@@ -10,8 +10,8 @@ from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.status import Leaving, Phase
 from zoosup.host.ports import Endpoint, Verdict
-from zoosup.runtime.messages import Told
-from zoosup.runtime.watchers import Subject, Watchers, watchable
+from zoosup.runtime.operations.probes import Subject, Watchers, watchable
+from zoosup.runtime.state.inbox import Told
 from zoosup.spec.life import Live, Ready
 
 pytestmark = pytest.mark.looptime

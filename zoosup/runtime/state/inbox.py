@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.facts import Fact
-from zoosup.runtime.zoo import Zoo
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ZooSpec
 
 
