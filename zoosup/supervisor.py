@@ -43,16 +43,17 @@ from zoosup.host.system import malloc
 from zoosup.host.system.sd_notify import InitSystem, without_init_variables
 from zoosup.host.system.threads import ready_made
 from zoosup.host.weights.page_cache import PageWarmer
-from zoosup.runtime import following, memento
-from zoosup.runtime.adoption import adopt
-from zoosup.runtime.beginning import begin, catch_up
 from zoosup.runtime.board import Board
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk, foretell
 from zoosup.runtime.herald import Herald, taking_over
 from zoosup.runtime.journal import Journal
+from zoosup.runtime.loop.reconciler import Reconciler
+from zoosup.runtime.persistence import saved_state
 from zoosup.runtime.ports import Faces
-from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.startup import config_source
+from zoosup.runtime.startup.adoption import adopt
+from zoosup.runtime.startup.resume import begin, catch_up
 from zoosup.runtime.state.inbox import FileRead, Leave, Message
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.runtime.telling import JsonLines, TextLines, tell
@@ -160,7 +161,7 @@ def plan_offline(text: str, path: str, settings: Settings) -> Mapping[str, Any]:
     environ = _environment()
 
     async def ask() -> Mapping[str, Any]:
-        message = await following.read(Content(text), path, environ)
+        message = await config_source.read(Content(text), path, environ)
         if message.spec is None:
             raise InvalidFileError(message.error)
         zoo = _empty_zoo(path, Journal(limit=1), instance="")
@@ -221,7 +222,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
     """Supervise until it is over; whether zoosup is to be executed anew."""
     zoo, host, settings, path = charge.zoo, charge.host, charge.settings, charge.zoo.applied.path
     board = Board()
-    reconciler = Reconciler(host, zoo, board, memento.Keeper(charge.store), charge.environ)
+    reconciler = Reconciler(host, zoo, board, saved_state.Keeper(charge.store), charge.environ)
     desk = Desk(reconciler, host, board, path, charge.environ)
     herald = Herald(charge.init, board, reconciler.heartbeat)
     asked_to_reload = asyncio.Event()
@@ -242,7 +243,7 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
             "zoosup supervises %s; gateway on %s, status on %s", path, gateway.address or "nothing", where
         )
         beside(keeper.keep(board))
-        beside(following.follow(host.config, path, charge.environ, reconciler.post))
+        beside(config_source.follow(host.config, path, charge.environ, reconciler.post))
         beside(_keep_logs_short(host.logs))
         beside(_give_memory_back())
         beside(_keep_the_lock(charge.store, reconciler.post))

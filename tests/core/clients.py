@@ -10,7 +10,7 @@ from typing import Protocol
 from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.refusal import Code
 from zoosup.core.state.status import Demand, Model, Override, Phase, Run
-from zoosup.runtime import refusing
+from zoosup.runtime.leasing import refusals
 from zoosup.spec.models import ZooSpec
 
 
@@ -114,5 +114,5 @@ class Desk:
             return Code.MODEL_DISABLED
         if zoo.now >= client.since + gateway(zoo.spec).queue_timeout:
             return Code.MODEL_LOADING_TIMEOUT
-        refusal = refusing.of_phase(model, client.since, zoo.now)
+        refusal = refusals.of_phase(model, client.since, zoo.now)
         return "" if refusal is None else refusal.code

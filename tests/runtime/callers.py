@@ -13,8 +13,8 @@ from tests.runtime.rough import RoughHost
 from tests.runtime.watchdog import OutOfOrderError, Watchdog, need_of
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.status import Cause, Demand, Model, Override, Phase
-from zoosup.runtime.leases import Lease, Ticket
-from zoosup.runtime.reconciler import HEARTBEAT
+from zoosup.runtime.leasing.leases import Lease, Ticket
+from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.spec.models import Gateway, ZooSpec
 
 LATE = HEARTBEAT + 0.01

@@ -9,15 +9,15 @@ import pytest
 
 from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict, Warmed
-from zoosup.runtime import following
-from zoosup.runtime.adoption import adopt
-from zoosup.runtime.beginning import begin, catch_up
 from zoosup.runtime.board import Board
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk
 from zoosup.runtime.journal import Journal
-from zoosup.runtime.memento import Keeper
-from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.loop.reconciler import Reconciler
+from zoosup.runtime.persistence.saved_state import Keeper
+from zoosup.runtime.startup import config_source
+from zoosup.runtime.startup.adoption import adopt
+from zoosup.runtime.startup.resume import begin, catch_up
 from zoosup.runtime.state.inbox import Leave
 from zoosup.runtime.state.zoo import Applied, Zoo
 
@@ -401,7 +401,7 @@ class Supervised:
         host = self.host
         self.turning = asyncio.create_task(self.reconciler.run())
         self._following = asyncio.create_task(
-            following.follow(_Config(host), "zoo.yaml", {}, self.reconciler.post)
+            config_source.follow(_Config(host), "zoo.yaml", {}, self.reconciler.post)
         )
 
     def phase(self, model: str) -> str:

@@ -11,15 +11,15 @@ from typing import Any
 from tests.runtime.rough import RoughHost
 from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
-from zoosup.runtime import following
-from zoosup.runtime.adoption import adopt
-from zoosup.runtime.beginning import begin, catch_up
 from zoosup.runtime.board import Board
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.desk import Desk
 from zoosup.runtime.journal import Event, Journal
-from zoosup.runtime.memento import Keeper
-from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.loop.reconciler import Reconciler
+from zoosup.runtime.persistence.saved_state import Keeper
+from zoosup.runtime.startup import config_source
+from zoosup.runtime.startup.adoption import adopt
+from zoosup.runtime.startup.resume import begin, catch_up
 from zoosup.runtime.state.inbox import FileRead, Leave, Measured, Message, Told
 from zoosup.runtime.state.zoo import Applied, Zoo
 
@@ -119,7 +119,7 @@ class Reign:
         catch_up(zoo, edit)
         self.adopted = True
         host.on_exit = self.reconciler.exited
-        follower = asyncio.create_task(following.follow(host, PATH, {}, self.reconciler.post))
+        follower = asyncio.create_task(config_source.follow(host, PATH, {}, self.reconciler.post))
         try:
             await self.reconciler.run()
         finally:

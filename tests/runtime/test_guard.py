@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.runtime.test_leases import Client
+from tests.runtime.leasing.test_leases import Client
 from zoosup.core.estimation.learned import HEALTHY
 
 pytestmark = pytest.mark.looptime

@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
+from tests.runtime.leasing.test_leases import Client, put
 from zoosup.core.state.status import Phase
 from zoosup.runtime import snapshot
-
-from .test_leases import Client, put
 
 pytestmark = pytest.mark.looptime
 

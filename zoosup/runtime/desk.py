@@ -14,9 +14,10 @@ from zoosup.core.estimation.need import need
 from zoosup.core.state.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
-from zoosup.runtime import following, snapshot
+from zoosup.runtime import snapshot
 from zoosup.runtime.board import Board
-from zoosup.runtime.reconciler import Reconciler
+from zoosup.runtime.loop.reconciler import Reconciler
+from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Asked, Questioned
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ZooSpec
@@ -51,7 +52,7 @@ class Desk:
 
     async def reload(self) -> Mapping[str, Any]:
         """See `Commands`."""
-        message = await following.read(await self._host.config.read(), self._path, self._environ)
+        message = await config_source.read(await self._host.config.read(), self._path, self._environ)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reconciler.post(replace(message, answer=answer))
         await answer
@@ -99,7 +100,7 @@ class Desk:
     async def _spec(self, text: str | None, path: str) -> ZooSpec | None:
         if text is None:
             return None
-        message = await following.read(Content(text), path, self._environ)
+        message = await config_source.read(Content(text), path, self._environ)
         if message.spec is None:
             raise InvalidFileError(message.error)
         return message.spec

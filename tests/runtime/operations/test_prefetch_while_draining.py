@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.runtime.test_leases import Client, put, text
+from tests.runtime.leasing.test_leases import Client, put, text
 
 pytestmark = pytest.mark.looptime
 

@@ -14,10 +14,10 @@ from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.state.status import Cause, Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
-from zoosup.runtime.leases import Leases
-from zoosup.runtime.ledger import Ledger
+from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, environment
 from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
+from zoosup.runtime.persistence.record_writer import Ledger
 from zoosup.runtime.state.inbox import Measured, Told
 
 pytestmark = pytest.mark.looptime

@@ -8,7 +8,7 @@ import pytest
 
 from tests.runtime.paper import Hands, a_zoo, text_of
 from zoosup.runtime.board import Board
-from zoosup.runtime.leases import Leases
+from zoosup.runtime.leasing.leases import Leases
 from zoosup.spec.parse import parse
 from zoosup.web.gateway import keeper as keeping
 from zoosup.web.gateway.keeper import ExposedError, GatewayKeeper

@@ -28,10 +28,10 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.leases import Leases
-from zoosup.runtime.ledger import Ledger
+from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
 from zoosup.runtime.operations.exit_diagnosis import Postmortem
+from zoosup.runtime.persistence.record_writer import Ledger
 from zoosup.runtime.state.inbox import Measured, Message, Told
 from zoosup.spec.life import Park, Restart
 from zoosup.spec.models import ModelSpec

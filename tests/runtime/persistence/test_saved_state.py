@@ -12,7 +12,7 @@ from tests.runtime.paper import PATH, Hands, a_zoo, text_of
 from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.status import Backoff, Override, Phase, Reason, Switch, SwitchOutcome
 from zoosup.core.state.usage import Asleep
-from zoosup.runtime.memento import Keeper, last_good, recall, remember
+from zoosup.runtime.persistence.saved_state import Keeper, last_good, recall, remember
 
 pytestmark = pytest.mark.looptime
 

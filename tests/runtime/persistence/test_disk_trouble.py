@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from zoosup.runtime import durability
+from zoosup.runtime.persistence import disk_trouble
 
 
 def refusing(*_):
@@ -17,11 +17,11 @@ def told(zoo):
 
 
 def test_while_all_is_written_there_is_no_condition():
-    assert () == durability.conditions("", "", "")
+    assert () == disk_trouble.conditions("", "", "")
 
 
 def test_every_trouble_is_told_once():
-    [condition] = durability.conditions("no room", "", "no room", "read-only")
+    [condition] = disk_trouble.conditions("no room", "", "no room", "read-only")
     assert (None, False) == (condition.model, condition.status)
     assert condition.message.endswith(": no room; read-only")
 
@@ -38,7 +38,7 @@ async def test_a_disk_that_refuses_records_is_a_condition_until_it_takes_them(zo
         host.save(file({"a": "1GiB"}, "a"))
         await zoo.until("a", "ready")
         await asyncio.sleep(3)
-        said = told(zoo)[durability.TYPE]
+        said = told(zoo)[disk_trouble.TYPE]
         assert (False, "Refused") == (said["status"], said["reason"])
         assert "No space left on device" in said["message"]
     await asyncio.sleep(5)

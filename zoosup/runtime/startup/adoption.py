@@ -15,7 +15,7 @@ from zoosup.core.state.facts import Adopted, Measured
 from zoosup.core.state.status import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
 from zoosup.runtime.operations.child_env import environment_of
-from zoosup.runtime.records import Record, UnreadableRecordError, read
+from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.templates import render

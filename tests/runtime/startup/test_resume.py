@@ -10,8 +10,8 @@ from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
-from zoosup.runtime.beginning import begin, catch_up
-from zoosup.runtime.memento import remember
+from zoosup.runtime.persistence.saved_state import remember
+from zoosup.runtime.startup.resume import begin, catch_up
 
 pytestmark = pytest.mark.looptime
 

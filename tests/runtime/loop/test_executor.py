@@ -7,7 +7,7 @@ from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Kill, S
 from zoosup.core.state.facts import Exited
 from zoosup.core.state.status import Cause, Exit, ExitReason, Phase, Reason
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.acting import Actor
+from zoosup.runtime.loop.executor import Actor
 
 
 class Begun:

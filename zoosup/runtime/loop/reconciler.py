@@ -20,16 +20,17 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
-from zoosup.runtime import durability, snapshot
-from zoosup.runtime.acting import Actor
+from zoosup.runtime import snapshot
 from zoosup.runtime.board import Board
-from zoosup.runtime.hearing import Hearing
-from zoosup.runtime.leases import Leases
-from zoosup.runtime.ledger import Ledger
-from zoosup.runtime.memento import Keeper
+from zoosup.runtime.leasing.leases import Leases
+from zoosup.runtime.loop.executor import Actor
+from zoosup.runtime.loop.intake import Hearing
 from zoosup.runtime.operations.prefetch import Prewarming, in_words
 from zoosup.runtime.operations.probes import Subject, Watchers, watchable
 from zoosup.runtime.operations.runs import Operations, Tools
+from zoosup.runtime.persistence import disk_trouble
+from zoosup.runtime.persistence.record_writer import Ledger
+from zoosup.runtime.persistence.saved_state import Keeper
 from zoosup.runtime.ports import Doorway
 from zoosup.runtime.state.inbox import Message
 from zoosup.runtime.state.zoo import Zoo
@@ -205,7 +206,7 @@ class Reconciler:
 
     def _publish(self) -> None:
         if self._plan is not None:
-            beside = durability.conditions(
+            beside = disk_trouble.conditions(
                 self._ledger.trouble, self._keeper.trouble, self._zoo.journal.trouble
             )
             beside += _gateway_condition(self._zoo.gateway)

@@ -16,7 +16,7 @@ from zoosup.core.estimation.context_length import context_length
 from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, Run
-from zoosup.runtime import refusing
+from zoosup.runtime.leasing import refusals
 from zoosup.runtime.ports import Card, Holder, Served
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ModelSpec, ZooSpec
@@ -157,7 +157,7 @@ class Leases:
             if run is not None:
                 return Lease(line, run, holder)
         if self._waiting >= gateway(self._zoo.spec).max_queue:
-            raise RefusedError(refusing.queue_full(self._waiting, self._zoo.models.get(model)))
+            raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
         now = self._zoo.clock.now()
         refusal = self._hopeless(model, now)
         if refusal is not None:
@@ -195,7 +195,7 @@ class Leases:
     def why(self, model: str) -> str:
         """What the clients of a model wait for."""
         known = self._zoo.models.get(model)
-        return refusing.wait_in_words(known, model)
+        return refusals.wait_in_words(known, model)
 
     # what the single writer asks
 
@@ -287,7 +287,7 @@ class Leases:
             self._lines[ticket.model].queue.remove(ticket)
             ticket.close()
             self._waiting -= 1
-            self._refuse(ticket, refusing.overdue(self._zoo.models.get(ticket.model), ticket.model, limit))
+            self._refuse(ticket, refusals.overdue(self._zoo.models.get(ticket.model), ticket.model, limit))
 
     def _refuse(self, ticket: Ticket, refusal: Refusal) -> None:
         _safely(ticket.holder.refused, refusal)
@@ -299,7 +299,7 @@ class Leases:
         if spec is None or model is None:
             return Refusal(Code.MODEL_NOT_FOUND, f"{name} is no longer in the file", final=True)
         if self._zoo.shutdown:
-            return Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down", retry_after=refusing.RESTART)
+            return Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down", retry_after=refusals.RESTART)
         if model.override is Override.STOP:
             return Refusal(Code.MODEL_DISABLED, f"{name} was stopped by hand", final=True)
         if self._wanted is not None and not (
@@ -308,7 +308,7 @@ class Leases:
             return Refusal(
                 Code.MODEL_DISABLED, f"{name} is neither active nor on_demand in zoo.yaml", final=True
             )
-        refusal = refusing.of_phase(model, since, self._zoo.clock.now())
+        refusal = refusals.of_phase(model, since, self._zoo.clock.now())
         if refusal is not None and refusal.code == Code.INSUFFICIENT_MEMORY and not self._was_asked(name):
             return None  # weighed as one that rests, which others of `active` may keep out for ever: no client's sum
         return refusal

@@ -109,7 +109,7 @@ async def test_a_full_disk_stops_no_model_and_is_said_once(host, zoo, file, capl
     host.save(file({"a": "1GiB", "b": "1GiB"}, "[]"))
     await zoo.until("a", "stopped")
     await zoo.until("b", "stopped")
-    said = [r.message for r in caplog.records if r.name == "zoosup.runtime.ledger"]
+    said = [r.message for r in caplog.records if r.name == "zoosup.runtime.persistence.record_writer"]
     assert 1 == len(said)
     assert "No space left on device" in said[0]
 

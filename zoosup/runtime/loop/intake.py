@@ -13,8 +13,8 @@ from zoosup.core.state.facts import Gone, Measured as RunMeasured, Parked, Recal
 from zoosup.core.state.status import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime import snapshot
-from zoosup.runtime.acting import Actor
-from zoosup.runtime.leases import Leases
+from zoosup.runtime.leasing.leases import Leases
+from zoosup.runtime.loop.executor import Actor
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.state.run_usage import holdings

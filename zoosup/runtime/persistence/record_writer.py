@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 
 from zoosup.core.state.status import Run
 from zoosup.host.ports import Host
-from zoosup.runtime import records
 from zoosup.runtime.clock import Clock
+from zoosup.runtime.persistence import run_records
 from zoosup.runtime.state.zoo import Zoo
 
 AGAIN = 1.0
@@ -71,7 +71,7 @@ class Ledger:
         self._written[run.id] = self._gist(run)
         identity = self._host.processes.identity(run.id)
         try:
-            await self._host.records.write(run.id, records.write(model, run, self._clock, identity))
+            await self._host.records.write(run.id, run_records.write(model, run, self._clock, identity))
         except OSError as error:
             self._refuse(run.id, f"the record of {model} can't be written: {error}")
         else:

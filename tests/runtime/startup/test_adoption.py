@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.runtime.conftest import WALL, Process
 from zoosup.core.state.status import Exit, ExitReason
-from zoosup.runtime import records
-
-from .conftest import WALL, Process
+from zoosup.runtime.persistence import run_records
 
 pytestmark = pytest.mark.looptime
 
@@ -188,7 +187,7 @@ def _corrupt(host, run_id):
 
 
 def _from_the_future(host, run_id):
-    host.records[run_id]["format"] = records.FORMAT + 1
+    host.records[run_id]["format"] = run_records.FORMAT + 1
 
 
 def _half_written(host, run_id):

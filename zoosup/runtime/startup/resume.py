@@ -10,7 +10,8 @@ from typing import Any
 
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
-from zoosup.runtime import following, memento
+from zoosup.runtime.persistence import saved_state
+from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import FileRead
 from zoosup.runtime.state.zoo import Zoo
 
@@ -23,13 +24,13 @@ async def begin(
     InvalidFileError when neither the file nor the last good one can be used: then there is nothing to supervise.
     """
     path = zoo.applied.path
-    seen = await following.read(content, path, environ)
-    last = await following.read(Content(memento.last_good(state, path) or None), path, environ)
+    seen = await config_source.read(content, path, environ)
+    last = await config_source.read(Content(saved_state.last_good(state, path) or None), path, environ)
     first = last if last.spec is not None else seen
     if first.spec is None:
         raise InvalidFileError(seen.error)
     zoo.take_over(first.spec, first.text)
-    memento.recall(zoo, state)
+    saved_state.recall(zoo, state)
     if seen.spec is None:
         zoo.refuse(seen.error)
         return None

@@ -6,7 +6,7 @@ import pytest
 
 from tests.runtime.paper import text_of
 from zoosup.host.ports import Content
-from zoosup.runtime.following import follow, read
+from zoosup.runtime.startup.config_source import follow, read
 
 pytestmark = pytest.mark.looptime
 

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.state.status import Cause, Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.records import FORMAT, UnreadableRecordError, read, write
+from zoosup.runtime.persistence.run_records import FORMAT, UnreadableRecordError, read, write
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import parse
