@@ -43,20 +43,20 @@ from zoosup.host.system import malloc
 from zoosup.host.system.sd_notify import InitSystem, without_init_variables
 from zoosup.host.system.threads import ready_made
 from zoosup.host.weights.page_cache import PageWarmer
-from zoosup.runtime.board import Board
+from zoosup.runtime.api import Faces
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.desk import Desk, foretell
-from zoosup.runtime.herald import Herald, taking_over
-from zoosup.runtime.journal import Journal
+from zoosup.runtime.commands import Desk, foretell
+from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.events.log_sink import JsonLines, TextLines, tell
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence import saved_state
-from zoosup.runtime.ports import Faces
+from zoosup.runtime.publish.init_status import Herald, taking_over
+from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up
 from zoosup.runtime.state.inbox import FileRead, Leave, Message
 from zoosup.runtime.state.zoo import Applied, Zoo
-from zoosup.runtime.telling import JsonLines, TextLines, tell
 from zoosup.settings import Settings, unknown_variables
 from zoosup.spec.models import ModelSpec, StatusSettings
 from zoosup.web.gateway.keeper import GatewayKeeper

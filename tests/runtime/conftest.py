@@ -9,12 +9,12 @@ import pytest
 
 from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
 from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict, Warmed
-from zoosup.runtime.board import Board
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.desk import Desk
-from zoosup.runtime.journal import Journal
+from zoosup.runtime.commands import Desk
+from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence.saved_state import Keeper
+from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up

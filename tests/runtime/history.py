@@ -46,7 +46,7 @@ from zoosup.core.state.facts import (
     Stuck,
 )
 from zoosup.core.state.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
-from zoosup.runtime import snapshot
+from zoosup.runtime.publish import snapshot
 from zoosup.runtime.state.inbox import Asked, Questioned, Told
 from zoosup.spec.models import Restart
 

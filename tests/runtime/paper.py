@@ -8,7 +8,7 @@ from zoosup.core.state.facts import Booked, ProbedReady, Spawned
 from zoosup.core.state.status import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.journal import Journal
+from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.spec.models import ZooSpec
 from zoosup.spec.parse import parse

@@ -11,12 +11,12 @@ from typing import Any
 from tests.runtime.rough import RoughHost
 from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
-from zoosup.runtime.board import Board
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.desk import Desk
-from zoosup.runtime.journal import Event, Journal
+from zoosup.runtime.commands import Desk
+from zoosup.runtime.events.journal import Event, Journal
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence.saved_state import Keeper
+from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up

@@ -5,8 +5,8 @@ import pytest
 from zoosup.core.lifecycle.transitions import Booked
 from zoosup.core.state.status import Run
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.journal import Journal
-from zoosup.runtime.snapshot import Stamps, build
+from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.publish.snapshot import Stamps, build
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.spec.models import ZooSpec
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.runtime.leasing.test_leases import Client, put
 from zoosup.core.state.status import Phase
-from zoosup.runtime import snapshot
+from zoosup.runtime.publish import snapshot
 
 pytestmark = pytest.mark.looptime
 

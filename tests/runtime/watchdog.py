@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
 from zoosup.core.state.status import Cause, Model, Override, Phase, Run, Stage
-from zoosup.runtime.journal import Event
+from zoosup.runtime.events.journal import Event
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.life import Restart

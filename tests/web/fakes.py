@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zoosup.errors import NoSuchModelError
-from zoosup.runtime.board import Board
-from zoosup.runtime.journal import Journal
+from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.publish.publisher import Board
 from zoosup.spec.parse import parse
 from zoosup.web.gateway.counters import Counters
 

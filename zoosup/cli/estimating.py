@@ -16,7 +16,7 @@ from zoosup.cli.spans import Line, line, wrapped
 from zoosup.cli.words import size
 from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
-from zoosup.runtime.snapshot import estimated
+from zoosup.runtime.publish.snapshot import estimated
 from zoosup.spec.models import ModelSpec
 
 _WEIGHTS = (".gguf", ".safetensors")

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from zoosup.runtime.ports import Commands, Faces
+from zoosup.runtime.api import Commands, Faces
 from zoosup.spec.parse import decode
 from zoosup.web import wire
 from zoosup.web.errors import RefusalError

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TypeVar, cast
 
 from zoosup.host.ports import Logs
-from zoosup.runtime.journal import Event, Journal
+from zoosup.runtime.events.journal import Event, Journal
 from zoosup.web import wire
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from zoosup.core.state.status import Phase
-from zoosup.runtime.ports import Counters, Faces
+from zoosup.runtime.api import Counters, Faces
 
 Snapshot = Mapping[str, Any]
 Row = tuple[list[str], float | None]

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.ports import Faces
+from zoosup.runtime.api import Faces
 from zoosup.spec.fields import split_address
 from zoosup.web.control import MAX_BODY, ControlRoutes
 from zoosup.web.errors import errors_as_json

@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import hdrs, web
 
-from zoosup.runtime.ports import Faces
+from zoosup.runtime.api import Faces
 from zoosup.web import feeds, health, metrics, wire
 from zoosup.web.errors import RefusalError
 from zoosup.web.stream import Followers

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import uvloop
 
 from zoosup.core.state.status import Phase
-from zoosup.runtime.ports import Card, Holder, Served
+from zoosup.runtime.api import Card, Holder, Served
 from zoosup.spec.models import Gateway as Settings, ModelSpec
 from zoosup.web.gateway.server import Gateway
 

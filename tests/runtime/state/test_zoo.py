@@ -18,7 +18,7 @@ from zoosup.core.state.status import (
     SwitchOutcome,
 )
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.convergence import converged
+from zoosup.runtime.publish.convergence import converged
 from zoosup.spec.life import Restart
 
 AB = {"a": {}, "b": {}}

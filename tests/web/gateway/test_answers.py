@@ -7,7 +7,7 @@ import pytest
 
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.core.state.status import Phase
-from zoosup.runtime.ports import Card
+from zoosup.runtime.api import Card
 from zoosup.spec.models import ModelSpec, Task
 from zoosup.web.gateway import answers
 from zoosup.web.gateway.answers import Answer

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from tests.runtime.paper import Hands, a_zoo, text_of
-from zoosup.runtime.board import Board
 from zoosup.runtime.leasing.leases import Leases
+from zoosup.runtime.publish.publisher import Board
 from zoosup.spec.parse import parse
 from zoosup.web.gateway import keeper as keeping
 from zoosup.web.gateway.keeper import ExposedError, GatewayKeeper

@@ -16,8 +16,8 @@ from zoosup.core.estimation.context_length import context_length
 from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, Run
+from zoosup.runtime.api import Card, Holder, Served
 from zoosup.runtime.leasing import refusals
-from zoosup.runtime.ports import Card, Holder, Served
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ModelSpec, ZooSpec
 from zoosup.spec.parse import HOST

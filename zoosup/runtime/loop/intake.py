@@ -12,10 +12,10 @@ from zoosup.core.lifecycle.transitions import IllegalTransitionError
 from zoosup.core.state.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
 from zoosup.core.state.status import Override, Phase
 from zoosup.host.ports import Host
-from zoosup.runtime import snapshot
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Actor
 from zoosup.runtime.operations.runs import Operations
+from zoosup.runtime.publish import snapshot
 from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Measured, Message, Questioned, Told
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.runtime.state.zoo import Zoo

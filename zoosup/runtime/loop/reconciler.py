@@ -20,8 +20,7 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
 from zoosup.host.ports import Host, Warmed
-from zoosup.runtime import snapshot
-from zoosup.runtime.board import Board
+from zoosup.runtime.api import Doorway
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Actor
 from zoosup.runtime.loop.intake import Hearing
@@ -31,7 +30,8 @@ from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.persistence import disk_trouble
 from zoosup.runtime.persistence.record_writer import Ledger
 from zoosup.runtime.persistence.saved_state import Keeper
-from zoosup.runtime.ports import Doorway
+from zoosup.runtime.publish import snapshot
+from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.state.inbox import Message
 from zoosup.runtime.state.zoo import Zoo
 

@@ -11,7 +11,7 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.state.status import Cooldown, Node, Pool, Pressure, Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.journal import Journal
+from zoosup.runtime.events.journal import Journal
 from zoosup.spec.sharing import Budget
 from zoosup.spec.units import describe_size
 

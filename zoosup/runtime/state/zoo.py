@@ -35,9 +35,9 @@ from zoosup.core.state.status import (
     SwitchOutcome,
 )
 from zoosup.host.ports import PoolReading
+from zoosup.runtime.api import Doorway
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.journal import Journal
-from zoosup.runtime.ports import Doorway
+from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.state.pools import Memory
 from zoosup.runtime.state.usage_history import Schoolbook
 from zoosup.spec.changes import outdated

@@ -7,7 +7,7 @@ client; its lease goes back in each. Refuses to know how heads are read and who 
 from typing import TYPE_CHECKING, Any
 
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.ports import Lease, Ticket
+from zoosup.runtime.api import Lease, Ticket
 from zoosup.web.gateway import heads
 from zoosup.web.gateway.request import Request
 from zoosup.web.gateway.tunnel import Tunnel

@@ -7,7 +7,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from zoosup.runtime.ports import Leasing
+from zoosup.runtime.api import Leasing
 from zoosup.spec.fields import split_address
 from zoosup.spec.models import Gateway as Settings
 from zoosup.web.gateway.access import Policy

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.board import Board
-from zoosup.runtime.ports import Doorway
+from zoosup.runtime.api import Doorway
+from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.fields import is_loopback
 from zoosup.spec.models import Gateway as Rules

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from zoosup.runtime.ports import Lease
+from zoosup.runtime.api import Lease
 from zoosup.web.gateway.counters import Counters
 from zoosup.web.gateway.familiar import Answers
 from zoosup.web.gateway.limits import Limits

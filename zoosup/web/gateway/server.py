@@ -7,7 +7,7 @@ import asyncio
 import socket
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.ports import Leasing
+from zoosup.runtime.api import Leasing
 from zoosup.spec.models import Gateway as Settings
 from zoosup.web.gateway.client import Client
 from zoosup.web.gateway.counters import Counters

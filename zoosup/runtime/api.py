@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from zoosup.core.state.refusal import Refusal
 from zoosup.core.state.status import Phase
 from zoosup.host.ports import Logs
-from zoosup.runtime.board import Board
-from zoosup.runtime.journal import Journal
+from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.publish.publisher import Board
 from zoosup.spec.models import ModelSpec, Task
 
 

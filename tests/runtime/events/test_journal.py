@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from zoosup.host.storage.journal_writer import EventArchive, Timing
-from zoosup.runtime.journal import PAGE, Event, Journal, Row
+from zoosup.runtime.events.journal import PAGE, Event, Journal, Row
 
 
 class Paper:

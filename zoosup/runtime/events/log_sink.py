@@ -8,7 +8,7 @@ import logging
 import re
 from typing import Any
 
-from zoosup.runtime.journal import Event
+from zoosup.runtime.events.journal import Event
 
 LOGGER = logging.getLogger("zoosup")
 

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from zoosup.runtime.journal import Event
-from zoosup.runtime.telling import JsonLines, TextLines, sentence, tell
+from zoosup.runtime.events.journal import Event
+from zoosup.runtime.events.log_sink import JsonLines, TextLines, sentence, tell
 
 DIED = {"exit": {"reason": "Error", "code": 1, "log": ["loading weights", "out of file descriptors"]}}
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.runtime.board import Board
+from zoosup.runtime.publish.publisher import Board
 
 pytestmark = pytest.mark.looptime
 

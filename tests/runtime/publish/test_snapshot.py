@@ -20,7 +20,7 @@ from zoosup.core.state.status import (
     Preflight,
 )
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.snapshot import Stamps, build, farewell, foretold
+from zoosup.runtime.publish.snapshot import Stamps, build, farewell, foretold
 from zoosup.spec.life import Restart
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}

@@ -18,7 +18,7 @@ from zoosup.core.memory.ledger import VRAM, Sum
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
-from zoosup.runtime.convergence import converged
+from zoosup.runtime.publish.convergence import converged
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.models import ModelSpec
 from zoosup.spec.parse import HOST

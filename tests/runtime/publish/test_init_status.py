@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from zoosup.runtime.board import Board
-from zoosup.runtime.herald import Herald, headline, taking_over
+from zoosup.runtime.publish.init_status import Herald, headline, taking_over
+from zoosup.runtime.publish.publisher import Board
 
 pytestmark = pytest.mark.looptime
 
