@@ -59,7 +59,7 @@ from zoosup.runtime.state.inbox import FileRead, Leave, Message
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.settings import Settings, unknown_variables
 from zoosup.spec.models import ModelSpec, StatusSettings
-from zoosup.web.gateway.keeper import GatewayKeeper
+from zoosup.web.gateway.reload import GatewayKeeper
 from zoosup.web.gateway.server import Gateway
 from zoosup.web.server import WebServer
 

@@ -11,7 +11,7 @@ from zoosup.errors import NoSuchModelError
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.publisher import Board
 from zoosup.spec.parse import parse
-from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.metrics import Counters
 
 GIB = 1 << 30
 NOW = 1_763_900_000.0

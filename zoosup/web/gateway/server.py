@@ -9,11 +9,11 @@ import socket
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Leasing
 from zoosup.spec.models import Gateway as Settings
-from zoosup.web.gateway.client import Client
-from zoosup.web.gateway.counters import Counters
-from zoosup.web.gateway.front import Front
-from zoosup.web.gateway.hall import Hall
+from zoosup.web.gateway.context import Hall
+from zoosup.web.gateway.http1.server_connection import Client
 from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.metrics import Counters
+from zoosup.web.gateway.routing.router import Front
 from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024

@@ -7,10 +7,10 @@ Refuses to know what else a head says.
 import re
 from typing import TYPE_CHECKING
 
-from zoosup.web.gateway import heads
+from zoosup.web.gateway.http1 import response_head
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.request import Head
+    from zoosup.web.gateway.http1.request_head import Head
 
 _MOST_DIGITS = 18
 _NAMES = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
@@ -82,7 +82,11 @@ class Answers:
         start, stop = kept.span() if kept is not None else (0, 0)
         measured = as_length(digits) is not None and b"\r\ntransfer-encoding:" not in head.lower()
         # The one cut must make of it what passes on in any case.
-        if not measured or end > _SHORT or head[:start] + head[stop:] != heads.passed_on(head[:-4], b"", b""):
+        if (
+            not measured
+            or end > _SHORT
+            or head[:start] + head[stop:] != response_head.passed_on(head[:-4], b"", b"")
+        ):
             return
         if len(self._known) >= _REMEMBERED:
             self._known.clear()

@@ -13,8 +13,8 @@ from typing import Any
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api import Card
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.routes import Dialect
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.routing.routes import Dialect
 from zoosup.web.wire import as_json
 
 JSON = "application/json"

@@ -10,8 +10,8 @@ from tests.runtime.paper import Hands, a_zoo, text_of
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.publish.publisher import Board
 from zoosup.spec.parse import parse
-from zoosup.web.gateway import keeper as keeping
-from zoosup.web.gateway.keeper import ExposedError, GatewayKeeper
+from zoosup.web.gateway import reload as keeping
+from zoosup.web.gateway.reload import ExposedError, GatewayKeeper
 from zoosup.web.gateway.server import Gateway
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.web.gateway.forms import BOUNDARY, TYPE, form
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.naming import Named, model_of
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.routing.model_name import Named, model_of
 
 LINE = f"--{BOUNDARY}".encode()
 SOUND = ('name="file"; filename="a.wav"\r\nContent-Type: audio/wav', b"RIFF\x00\xff\r\n--zoo\r\n\r\n")

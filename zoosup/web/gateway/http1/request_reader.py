@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from zoosup.web.gateway import heads
-from zoosup.web.gateway.chunks import ChunkError, Chunks
-from zoosup.web.gateway.request import RejectedError, Request
+from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.chunked import ChunkError, Chunks
+from zoosup.web.gateway.http1.request_head import RejectedError, Request
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.client import Client
-    from zoosup.web.gateway.exchange import Exchange
-    from zoosup.web.gateway.familiar import Familiar
-    from zoosup.web.gateway.front import Reading
-    from zoosup.web.gateway.hall import Hall
+    from zoosup.web.gateway.context import Hall
+    from zoosup.web.gateway.http1.head_cache import Familiar
+    from zoosup.web.gateway.http1.server_connection import Client
+    from zoosup.web.gateway.proxy.exchange import Exchange
+    from zoosup.web.gateway.routing.router import Reading
 
 
 class Intake(asyncio.Protocol, ABC):
@@ -174,7 +174,7 @@ class Intake(asyncio.Protocol, ABC):
     def _encourage(self, request: Request) -> None:
         if request.head.expects_continue and not (request.size or request.encouraged):
             request.encouraged = True
-            self.transport.write(heads.CONTINUE)
+            self.transport.write(response_head.CONTINUE)
 
     @abstractmethod
     def _refuse(self, status: int, message: str) -> None:

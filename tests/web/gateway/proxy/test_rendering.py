@@ -9,10 +9,10 @@ from zoosup.core.state.refusal import Code, Refusal
 from zoosup.core.state.status import Phase
 from zoosup.runtime.api import Card
 from zoosup.spec.models import ModelSpec, Task
-from zoosup.web.gateway import answers
-from zoosup.web.gateway.answers import Answer
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.routes import Dialect
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.proxy import rendering
+from zoosup.web.gateway.proxy.rendering import Answer
+from zoosup.web.gateway.routing.routes import Dialect
 
 
 def headers(answer):
@@ -54,7 +54,7 @@ def headers(answer):
     ],
 )
 def test_every_refusal_has_a_status_and_says_whether_to_try_again(refusal, status, kind, param, again):
-    answer = answers.refusal_answer(refusal, local=False)
+    answer = rendering.refusal_answer(refusal, local=False)
     assert status == answer.status
     assert {"message": "m", "type": kind, "code": refusal.code.value, "param": param} == json.loads(
         answer.body
@@ -64,15 +64,17 @@ def test_every_refusal_has_a_status_and_says_whether_to_try_again(refusal, statu
 
 def test_no_code_is_without_a_status():
     for code in Code:
-        assert 400 <= answers.refusal_answer(Refusal(code, "m"), local=True).status < 600
+        assert 400 <= rendering.refusal_answer(Refusal(code, "m"), local=True).status < 600
 
 
 def test_the_last_log_lines_are_for_this_host_alone():
     refusal = Refusal(Code.MODEL_FAILED, "it failed", details="line 1\nline 2")
-    near, far = (json.loads(answers.refusal_answer(refusal, local).body)["error"] for local in (True, False))
+    near, far = (
+        json.loads(rendering.refusal_answer(refusal, local).body)["error"] for local in (True, False)
+    )
     assert ("it failed\nline 1\nline 2", "it failed") == (near["message"], far["message"])
-    assert b"line 2" in answers.sse_refusal(refusal, local=True)
-    assert b"line 2" not in answers.sse_refusal(refusal, local=False)
+    assert b"line 2" in rendering.sse_refusal(refusal, local=True)
+    assert b"line 2" not in rendering.sse_refusal(refusal, local=False)
 
 
 @pytest.mark.parametrize(
@@ -82,27 +84,27 @@ def test_the_last_log_lines_are_for_this_host_alone():
         (DeniedError(401, "invalid_api_key", "m"), "invalid_request_error", "authentication_error"),
         (DeniedError(403, "wrong_origin", "m"), "invalid_request_error", "permission_error"),
         (DeniedError(404, "unknown_url", "m"), "invalid_request_error", "not_found_error"),
-        (answers.too_slow(10), "invalid_request_error", "invalid_request_error"),
-        (answers.too_large(5), "invalid_request_error", "request_too_large"),
-        (answers.upstream_error("m"), "server_error", "api_error"),
+        (rendering.too_slow(10), "invalid_request_error", "invalid_request_error"),
+        (rendering.too_large(5), "invalid_request_error", "request_too_large"),
+        (rendering.upstream_error("m"), "server_error", "api_error"),
     ],
 )
 def test_a_denial_has_the_shape_that_its_client_knows(denied, kind, anthropic):
-    plain = json.loads(answers.denied_answer(denied).body)
+    plain = json.loads(rendering.denied_answer(denied).body)
     assert {"message": denied.message, "type": kind, "code": denied.code, "param": None} == plain["error"]
-    theirs = json.loads(answers.denied_answer(denied, Dialect.ANTHROPIC).body)
+    theirs = json.loads(rendering.denied_answer(denied, Dialect.ANTHROPIC).body)
     assert {"type": "error", "error": {"type": anthropic, "message": denied.message}} == theirs
 
 
 def test_a_busy_house_is_overloaded_to_anthropics_clients():
     refusal = Refusal(Code.INSUFFICIENT_MEMORY, "m")
-    body = json.loads(answers.refusal_answer(refusal, False, Dialect.ANTHROPIC).body)
+    body = json.loads(rendering.refusal_answer(refusal, False, Dialect.ANTHROPIC).body)
     assert {"type": "error", "error": {"type": "overloaded_error", "message": "m"}} == body
 
 
 def test_a_denial_keeps_its_headers():
     denied = DeniedError(405, "method_not_allowed", "m", headers={"Allow": "GET"})
-    assert "GET" == headers(answers.denied_answer(denied))["allow"]
+    assert "GET" == headers(rendering.denied_answer(denied))["allow"]
 
 
 class Read:
@@ -197,18 +199,18 @@ def test_the_models_are_listed_once_each_with_what_clients_read():
                 "multimodal": False,
             },
         ],
-    } == json.loads(answers.models_document(CARDS))
+    } == json.loads(rendering.models_document(CARDS))
 
 
 def test_one_model_is_described_as_in_the_list():
-    listed = json.loads(answers.models_document(CARDS))["data"][0]
-    answer = answers.document_answer(answers.model_document(CARDS[0]))
+    listed = json.loads(rendering.models_document(CARDS))["data"][0]
+    answer = rendering.document_answer(rendering.model_document(CARDS[0]))
     assert (200, listed) == (answer.status, json.loads(answer.body))
 
 
 def test_a_comment_stays_one_line_of_a_stream():
-    assert b": qwen is loading 3 s\n\n" == answers.loading_comment("qwen is\n\nloading\r3\u2028s")
-    assert b": a data: b\n\n" == answers.loading_comment("a\ndata: b")
+    assert b": qwen is loading 3 s\n\n" == rendering.loading_comment("qwen is\n\nloading\r3\u2028s")
+    assert b": a data: b\n\n" == rendering.loading_comment("a\ndata: b")
 
 
 def event(raw):
@@ -221,7 +223,7 @@ def event(raw):
 
 
 def test_waiting_is_told_as_reasoning_of_a_chat_completion():
-    name, chunk = event(answers.loading_reasoning("qwen", "waits\nfor memory", 1790000000))
+    name, chunk = event(rendering.loading_reasoning("qwen", "waits\nfor memory", 1790000000))
     assert (None, "chat.completion.chunk", "qwen", 1790000000) == (
         name,
         chunk["object"],
@@ -234,18 +236,18 @@ def test_waiting_is_told_as_reasoning_of_a_chat_completion():
 
 @pytest.mark.parametrize("dialect", [Dialect.OPENAI, Dialect.CHAT])
 def test_a_stream_ends_with_an_error_that_openais_client_raises(dialect):
-    name, data = event(answers.sse_error("it\ndied", "upstream_error", dialect))
+    name, data = event(rendering.sse_error("it\ndied", "upstream_error", dialect))
     expected = {"message": "it\ndied", "type": "server_error", "code": "upstream_error", "param": None}
     assert (None, {"error": expected}) == (name, data)
 
 
 def test_a_stream_ends_with_an_error_that_anthropics_client_raises():
-    name, data = event(answers.sse_error("it died", "upstream_error", Dialect.ANTHROPIC))
+    name, data = event(rendering.sse_error("it died", "upstream_error", Dialect.ANTHROPIC))
     assert ("error", {"type": "error", "error": {"type": "api_error", "message": "it died"}}) == (name, data)
 
 
 def test_a_stream_of_responses_ends_with_an_error_event():
-    name, data = event(answers.sse_error("it died", "upstream_error", Dialect.RESPONSES))
+    name, data = event(rendering.sse_error("it died", "upstream_error", Dialect.RESPONSES))
     assert ("error", "error", "upstream_error", "it died") == (
         name,
         data["type"],
@@ -255,5 +257,5 @@ def test_a_stream_of_responses_ends_with_an_error_event():
 
 
 def test_half_a_surrogate_pair_breaks_no_message():
-    body = answers.refusal_answer(Refusal(Code.MODEL_NOT_FOUND, "no \ud83d"), local=False).body
+    body = rendering.refusal_answer(Refusal(Code.MODEL_NOT_FOUND, "no \ud83d"), local=False).body
     assert "no ?" == json.loads(body)["error"]["message"]

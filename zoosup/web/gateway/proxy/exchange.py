@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.api import Lease, Ticket
-from zoosup.web.gateway import heads
-from zoosup.web.gateway.request import Request
-from zoosup.web.gateway.tunnel import Tunnel
+from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.proxy.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.client import Client
-    from zoosup.web.gateway.hall import Hall
-    from zoosup.web.gateway.loading import Loading
-    from zoosup.web.gateway.pool import Pool
-    from zoosup.web.gateway.upstream import Upstream
+    from zoosup.web.gateway.context import Hall
+    from zoosup.web.gateway.http1.client_connection import Upstream
+    from zoosup.web.gateway.http1.pool import Pool
+    from zoosup.web.gateway.http1.server_connection import Client
+    from zoosup.web.gateway.proxy.keepalive_comments import Loading
 
 _OK = 200
 
@@ -124,7 +124,7 @@ class Exchange:
         if self.loading is None:
             return
         self._keep = self._keep and not self._hall.closing
-        connection = heads.connection_line(keep=self._keep, modern=True)
+        connection = response_head.connection_line(keep=self._keep, modern=True)
         self.loading.open(self.request.head.told + connection)
 
     def _waited(self) -> None:
@@ -173,11 +173,13 @@ class Exchange:
 
     def _streamed_parts(self) -> list[bytes]:
         request = self.request
-        parts = [heads.chunk(part) for part in request.parts] if request.head.chunked else request.parts
+        parts = (
+            [response_head.chunk(part) for part in request.parts] if request.head.chunked else request.parts
+        )
         request.parts = []
         self._sent = self._sent or bool(parts)
         if request.complete and request.head.chunked:
-            parts.append(heads.LAST_CHUNK)
+            parts.append(response_head.LAST_CHUNK)
             self._sent = True
         return parts
 
@@ -189,12 +191,12 @@ class Exchange:
             self.client.hold(True)
             return
         self._sent = True
-        self._upstream.transport.write(heads.chunk(data) if request.head.chunked else data)
+        self._upstream.transport.write(response_head.chunk(data) if request.head.chunked else data)
 
     def uploaded(self) -> None:
         """That body has ended."""
         if self._upstream is not None and self.request.head.chunked:
-            self._upstream.transport.write(heads.LAST_CHUNK)
+            self._upstream.transport.write(response_head.LAST_CHUNK)
 
     # The answer
 
@@ -203,7 +205,7 @@ class Exchange:
         request, client = self.request, self.client
         if not upstream.reusable:
             bodiless = request.head.method == b"HEAD" or upstream.status in (204, 304)
-            self.until_close = not (bodiless or heads.is_measured(head))
+            self.until_close = not (bodiless or response_head.is_measured(head))
         self._head = head
         request.parts = []
         if self.loading is not None:
@@ -216,15 +218,17 @@ class Exchange:
             request.head.keep_alive and request.complete and not (self.until_close or self._hall.closing)
         )
         plain = self._keep and request.head.modern
-        connection = b"" if plain else heads.connection_line(keep=self._keep, modern=request.head.modern)
-        client.transport.write(heads.passed_on(head, request.head.told, connection) + rest)
+        connection = (
+            b"" if plain else response_head.connection_line(keep=self._keep, modern=request.head.modern)
+        )
+        client.transport.write(response_head.passed_on(head, request.head.told, connection) + rest)
         self._hall.counters.answered(self.model, upstream.status)
 
     def answered_at_once(self, answer: bytes) -> None:
         """The model's whole answer to a request with a familiar head, as the client gets it: 200."""
         hall, client = self._hall, self.client
         keep = not hall.closing
-        client.transport.write(answer if keep else heads.last(answer))
+        client.transport.write(answer if keep else response_head.last(answer))
         hall.counters.answered(self.model, _OK)
         self._upstream = None
         self._end()
@@ -236,7 +240,7 @@ class Exchange:
         self._hall.counters.answered(self.model, upstream.status)
         upstream.leave()
         tunnel = Tunnel(client.transport, upstream.transport, self._hall.limits.farewell, self._tunnel_over)
-        tunnel.open(heads.switched(head) + early, client.switched(tunnel))
+        tunnel.open(response_head.switched(head) + early, client.switched(tunnel))
 
     def _tunnel_over(self) -> None:
         self._end()
@@ -297,16 +301,16 @@ class Exchange:
         self._end()
         event = self._hall.front.event(why, self.request, self.client)
         if self.loading is not None:
-            self.client.break_off(heads.chunk(event))
+            self.client.break_off(response_head.chunk(event))
         elif self._can_speak():
-            self.client.break_off(heads.chunk(b"\n\n" + event))
+            self.client.break_off(response_head.chunk(b"\n\n" + event))
         else:
             self.client.break_off(None)
 
     def _can_speak(self) -> bool:
         """Whether an event put in now is one to the client."""
         head = self._head or b""
-        return heads.is_chunked(head) and heads.is_events(head) and not self._torn
+        return response_head.is_chunked(head) and response_head.is_events(head) and not self._torn
 
     def _refuse(self, why: Refusal | str) -> None:
         self._end()

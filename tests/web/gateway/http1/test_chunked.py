@@ -6,7 +6,7 @@ import httptools
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.web.gateway.chunks import ChunkError, Chunks
+from zoosup.web.gateway.http1.chunked import ChunkError, Chunks
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 

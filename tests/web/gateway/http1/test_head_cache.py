@@ -7,12 +7,11 @@ import httptools
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tests.web.gateway.conftest import CHAT, OK, STREAM, House, Wire, post, until
 from zoosup.spec.models import Gateway as Settings, ModelSpec
-from zoosup.web.gateway import heads
-from zoosup.web.gateway.familiar import Answers, Familiar
-from zoosup.web.gateway.request import Head
-
-from .conftest import CHAT, OK, STREAM, House, Wire, post, until
+from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.head_cache import Answers, Familiar
+from zoosup.web.gateway.http1.request_head import Head
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -388,7 +387,7 @@ def test_whatever_is_familiar_llhttp_reads_in_the_same_way(first, lines, body, o
         if passed is not None:
             assert Whole(answer).fits
             end = answer.find(b"\r\n\r\n")
-            assert passed == heads.passed_on(answer[:end], b"", b"") + answer[end + 4 :]
+            assert passed == response_head.passed_on(answer[:end], b"", b"") + answer[end + 4 :]
 
 
 def test_what_servers_usually_say_is_familiar():

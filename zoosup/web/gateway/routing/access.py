@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.hosts import host_allowed, same_origin
 
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})

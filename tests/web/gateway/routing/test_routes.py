@@ -3,8 +3,8 @@
 import pytest
 
 from zoosup.spec.models import Task
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.routes import Dialect, Kind, Where, check_task, route, split_upstream
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.routing.routes import Dialect, Kind, Where, check_task, route, split_upstream
 
 MODELS = {"qwen", "org/qwen", "org/qwen/large", "qwen3:8b", "a+b@c"}
 

@@ -12,27 +12,28 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.spec.models import Loading as Saying, ModelSpec
-from zoosup.web.gateway import access, answers
-from zoosup.web.gateway.answers import Answer
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.exchange import Exchange
-from zoosup.web.gateway.familiar import Familiar, around_length, as_length
-from zoosup.web.gateway.heads import check
-from zoosup.web.gateway.loading import Loading
-from zoosup.web.gateway.naming import Named, model_of, named_in_json
-from zoosup.web.gateway.request import Head, Request
-from zoosup.web.gateway.rewriting import rewrite
-from zoosup.web.gateway.routes import Dialect, Kind, Route, check_task, route, split_upstream
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.head_cache import Familiar, around_length, as_length
+from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.response_head import check
+from zoosup.web.gateway.proxy import rendering
+from zoosup.web.gateway.proxy.exchange import Exchange
+from zoosup.web.gateway.proxy.keepalive_comments import Loading
+from zoosup.web.gateway.proxy.rendering import Answer
+from zoosup.web.gateway.routing import access
+from zoosup.web.gateway.routing.body_rewrite import rewrite
+from zoosup.web.gateway.routing.model_name import Named, model_of, named_in_json
+from zoosup.web.gateway.routing.routes import Dialect, Kind, Route, check_task, route, split_upstream
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.client import Client
-    from zoosup.web.gateway.hall import Hall
+    from zoosup.web.gateway.context import Hall
+    from zoosup.web.gateway.http1.server_connection import Client
 
 _T = TypeVar("_T")
 _REMEMBERED = 512
 _SHORT = 2048
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
-_HEALTH = answers.document_answer(b'{"status":"ok"}')
+_HEALTH = rendering.document_answer(b'{"status":"ok"}')
 
 
 class Front:
@@ -73,7 +74,7 @@ class Front:
         try:
             self._admit(head)
             if request.length > self._hall.max_body:
-                raise answers.too_large(self._hall.max_body)
+                raise rendering.too_large(self._hall.max_body)
         except DeniedError as denied:
             request.denied = self.denied(denied, request)
         else:
@@ -151,11 +152,11 @@ class Front:
         if found.kind is Kind.OPTIONS:
             return Answer(204, (("Allow", ", ".join(found.allow)),), b"")
         if found.kind is Kind.MODELS:
-            document = answers.models_document(leasing.cards())
+            document = rendering.models_document(leasing.cards())
         else:
             model = self._known(found.name)
-            document = answers.model_document(next(card for card in leasing.cards() if card.name == model))
-        return answers.document_answer(document).with_headers(self._cors(request.head))
+            document = rendering.model_document(next(card for card in leasing.cards() if card.name == model))
+        return rendering.document_answer(document).with_headers(self._cors(request.head))
 
     def _known(self, name: str) -> str:
         return (self._hall.leasing.find(name) or self._unknown(name)).model
@@ -227,11 +228,11 @@ class Front:
 
         def say(why: str) -> bytes:
             if aloud:
-                return answers.loading_reasoning(model, why, created)
-            return answers.loading_comment(f"loading {model}: {why}")
+                return rendering.loading_reasoning(model, why, created)
+            return rendering.loading_comment(f"loading {model}: {why}")
 
         def failure(status: int, body: bytes) -> bytes:
-            return answers.sse_error(
+            return rendering.sse_error(
                 f"{model} answered {status}: {body.decode('utf-8', 'replace').strip()}",
                 "upstream_error",
                 exchange.request.head.route.dialect,
@@ -243,14 +244,14 @@ class Front:
     def event(self, why: Refusal | str, request: Request, client: "Client") -> bytes:
         """An error as an event of a stream."""
         if isinstance(why, Refusal):
-            return answers.sse_refusal(why, client.is_local, request.head.route.dialect)
-        return answers.sse_error(why, "upstream_error", request.head.route.dialect)
+            return rendering.sse_refusal(why, client.is_local, request.head.route.dialect)
+        return rendering.sse_error(why, "upstream_error", request.head.route.dialect)
 
     def refused(self, why: Refusal | str, request: Request, client: "Client") -> Answer:
         """An error as a whole answer."""
         if isinstance(why, str):
-            return self.denied(answers.upstream_error(why), request)
-        return answers.refusal_answer(why, client.is_local, request.head.route.dialect).with_headers(
+            return self.denied(rendering.upstream_error(why), request)
+        return rendering.refusal_answer(why, client.is_local, request.head.route.dialect).with_headers(
             self._cors(request.head)
         )
 
@@ -258,13 +259,13 @@ class Front:
         """A refusal of the gateway's own."""
         if isinstance(denied, _PreflightError):
             return Answer(204, tuple(denied.headers.items()), b"")
-        return answers.denied_answer(denied, request.head.route.dialect).with_headers(
+        return rendering.denied_answer(denied, request.head.route.dialect).with_headers(
             self._cors(request.head)
         )
 
     def too_large(self, request: Request) -> Answer:
         """A body that goes on beyond what it may."""
-        return self.denied(answers.too_large(self._hall.max_body), request)
+        return self.denied(rendering.too_large(self._hall.max_body), request)
 
     def _cors(self, head: Head) -> dict[str, str]:
         if b"origin" not in head.found:
@@ -275,7 +276,7 @@ class Front:
 def _name(request: Request) -> Named:
     head = request.head
     if head.encoded and request.size:
-        raise answers.encoded(head.text(b"content-encoding"))
+        raise rendering.encoded(head.text(b"content-encoding"))
     return model_of(request.body(), head.content_type, head.route.query)
 
 

@@ -7,7 +7,7 @@ waited for.
 import asyncio
 from collections.abc import Callable
 
-from zoosup.web.gateway import heads
+from zoosup.web.gateway.http1 import response_head
 
 _OK = 200
 _LONGEST_ERROR = 64 * 1024
@@ -36,13 +36,13 @@ class Loading:
 
     def open(self, connection: bytes) -> None:
         """Send the head."""
-        self._transport.write(heads.LOADING + connection + b"\r\n")
+        self._transport.write(response_head.LOADING + connection + b"\r\n")
 
     def tick(self, now: float, why: str) -> None:
         """Say why there is nothing yet, when it is time to."""
         if self._last is None or now - self._last >= self._every:
             self._last = now
-            self._transport.write(heads.chunk(self._say(why)))
+            self._transport.write(response_head.chunk(self._say(why)))
 
     def answered(self, status: int) -> None:
         """The model answers."""
@@ -51,7 +51,7 @@ class Loading:
     def write(self, data: bytes, /) -> None:
         """The next piece of the model's body."""
         if self._status == _OK:
-            self._transport.write(heads.chunk(data))
+            self._transport.write(response_head.chunk(data))
         elif sum(map(len, self._error)) < _LONGEST_ERROR:
             self._error.append(data)
 
@@ -60,8 +60,8 @@ class Loading:
         if self._status != _OK:
             self.refuse(self._failure(self._status, b"".join(self._error)))
         else:
-            self._transport.write(heads.LAST_CHUNK)
+            self._transport.write(response_head.LAST_CHUNK)
 
     def refuse(self, event: bytes) -> None:
         """The whole answer is an error: say it, and end the stream as it should end."""
-        self._transport.write(heads.chunk(event) + heads.LAST_CHUNK)
+        self._transport.write(response_head.chunk(event) + response_head.LAST_CHUNK)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import msgspec
 
 from zoosup.spec.models import ModelSpec
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.forms import is_form, parts
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.multipart import is_form, parts
 
 _BACKSLASH = ord("\\")
 _BLANK = rb"[ \t\n\r]*"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from zoosup.runtime.api import Lease
-from zoosup.web.gateway.counters import Counters
-from zoosup.web.gateway.familiar import Answers
+from zoosup.web.gateway.http1.client_connection import Upstream
+from zoosup.web.gateway.http1.head_cache import Answers
+from zoosup.web.gateway.http1.request_head import Head, Request
 from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.request import Head, Request
-from zoosup.web.gateway.upstream import Upstream
+from zoosup.web.gateway.metrics import Counters
 
 _REMEMBERED = 512
 

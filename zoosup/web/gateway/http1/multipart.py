@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from python_multipart.multipart import parse_options_header
 
-from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.errors import DeniedError
 
 _LONGEST_BOUNDARY = 70  # RFC 2046, 5.1.1
 _LONGEST_HEAD = 16 * 2**10

@@ -12,7 +12,7 @@ from enum import StrEnum
 from urllib.parse import unquote
 
 from zoosup.spec.models import Task
-from zoosup.web.gateway.denial import DeniedError
+from zoosup.web.gateway.errors import DeniedError
 
 
 class Kind(StrEnum):

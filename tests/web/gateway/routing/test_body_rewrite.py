@@ -4,8 +4,8 @@ import pytest
 
 from tests.web.gateway.forms import TYPE, form
 from zoosup.spec.models import ModelSpec
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.rewriting import rewrite
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.routing.body_rewrite import rewrite
 
 
 def spec(**fields):

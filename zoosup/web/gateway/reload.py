@@ -15,7 +15,7 @@ from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.fields import is_loopback
 from zoosup.spec.models import Gateway as Rules
-from zoosup.web.gateway.access import parse_keys
+from zoosup.web.gateway.routing.access import parse_keys
 from zoosup.web.gateway.server import Gateway
 
 LOOK_EVERY = 2.0

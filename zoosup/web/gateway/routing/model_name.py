@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.forms import is_form, parts
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.multipart import is_form, parts
 
 _TRUE = frozenset({"true", "1"})
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
 
-from zoosup.web.gateway.counters import Counters
-from zoosup.web.gateway.familiar import Answers
+from zoosup.web.gateway.http1.head_cache import Answers
+from zoosup.web.gateway.metrics import Counters
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.exchange import Exchange
+    from zoosup.web.gateway.proxy.exchange import Exchange
 
 MAX_HEAD = 256 * 1024
 _JOINED = 32 * 1024

@@ -9,13 +9,13 @@ from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, final
 
-from zoosup.web.gateway.access import KEY_HEADERS
-from zoosup.web.gateway.forms import is_form
-from zoosup.web.gateway.routes import Kind, Route, Where
+from zoosup.web.gateway.http1.multipart import is_form
+from zoosup.web.gateway.routing.access import KEY_HEADERS
+from zoosup.web.gateway.routing.routes import Kind, Route, Where
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.answers import Answer
-    from zoosup.web.gateway.familiar import Familiar
+    from zoosup.web.gateway.http1.head_cache import Familiar
+    from zoosup.web.gateway.proxy.rendering import Answer
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
 _DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}

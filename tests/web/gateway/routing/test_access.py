@@ -4,8 +4,9 @@ import hmac
 
 import pytest
 
-from zoosup.web.gateway import access
-from zoosup.web.gateway.access import (
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.routing import access
+from zoosup.web.gateway.routing.access import (
     Policy,
     check,
     cors_headers,
@@ -14,7 +15,6 @@ from zoosup.web.gateway.access import (
     preflight_headers,
     presented_keys,
 )
-from zoosup.web.gateway.denial import DeniedError
 
 HOME = "127.0.0.1:8080"
 PAGE = "https://chat.example.org"

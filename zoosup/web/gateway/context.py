@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from zoosup.runtime.api import Leasing
 from zoosup.spec.fields import split_address
 from zoosup.spec.models import Gateway as Settings
-from zoosup.web.gateway.access import Policy
-from zoosup.web.gateway.counters import Counters
+from zoosup.web.gateway.http1.pool import Pools
 from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.pool import Pools
+from zoosup.web.gateway.metrics import Counters
+from zoosup.web.gateway.routing.access import Policy
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.client import Client
-    from zoosup.web.gateway.exchange import Exchange
-    from zoosup.web.gateway.front import Front
+    from zoosup.web.gateway.http1.server_connection import Client
+    from zoosup.web.gateway.proxy.exchange import Exchange
+    from zoosup.web.gateway.routing.router import Front
 
 
 class Hall:

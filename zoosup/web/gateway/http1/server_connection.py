@@ -10,14 +10,14 @@ import socket
 import struct
 from typing import TYPE_CHECKING, cast
 
-from zoosup.web.gateway.answers import Answer, denied_answer
-from zoosup.web.gateway.denial import DeniedError
-from zoosup.web.gateway.intake import Intake
-from zoosup.web.gateway.request import Request
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.request_reader import Intake
+from zoosup.web.gateway.proxy.rendering import Answer, denied_answer
 
 if TYPE_CHECKING:
-    from zoosup.web.gateway.hall import Hall
-    from zoosup.web.gateway.tunnel import Tunnel
+    from zoosup.web.gateway.context import Hall
+    from zoosup.web.gateway.proxy.tunnel import Tunnel
 
 _RESET = struct.pack("ii", 1, 0)
 
