@@ -59,9 +59,9 @@ from zoosup.runtime.state.inbox import FileRead, Leave, Message
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.settings import Settings, unknown_variables
 from zoosup.spec.models import ModelSpec, StatusSettings
+from zoosup.web.api.server import WebServer
 from zoosup.web.gateway.reload import GatewayKeeper
 from zoosup.web.gateway.server import Gateway
-from zoosup.web.server import WebServer
 
 HURRY = 2.0
 """Seconds that a second SIGTERM leaves each model."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.web.server import WebServer
+from zoosup.web.api.server import WebServer
 
 from .fakes import Faces, snapshot
 

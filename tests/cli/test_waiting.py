@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from zoosup.cli.waiting import judge
-from zoosup.web.server import WebServer
+from zoosup.web.api.server import WebServer
 
 from .conftest import GUARD
 from .fakes import model, snapshot

@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from zoosup.web.server import WebServer
-from zoosup.web.stream import Limits
+from zoosup.web.api.server import WebServer
+from zoosup.web.api.stream import Limits
 
 from .fakes import Faces, snapshot
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from zoosup.web.errors import RefusalError
+from zoosup.web.api.errors import RefusalError
 
 log = logging.getLogger(__name__)
 

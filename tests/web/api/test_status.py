@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from .fakes import NOW, Faces, condition, model, snapshot
+from tests.web.fakes import NOW, Faces, condition, model, snapshot
 
 
 async def test_livez_is_ok_while_the_loop_turns_whatever_the_models_do(house):

@@ -18,12 +18,12 @@ from aiohttp.typedefs import Middleware
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Faces
 from zoosup.spec.fields import split_address
-from zoosup.web.control import MAX_BODY, ControlRoutes
-from zoosup.web.errors import errors_as_json
-from zoosup.web.guard import Door, guard
+from zoosup.web.api.control import MAX_BODY, ControlRoutes
+from zoosup.web.api.errors import errors_as_json
+from zoosup.web.api.guard import Door, guard
+from zoosup.web.api.status import StatusRoutes
+from zoosup.web.api.stream import Followers, Limits
 from zoosup.web.sockets import BACKLOG, Listener
-from zoosup.web.status import StatusRoutes
-from zoosup.web.stream import Followers, Limits
 
 
 class WebServer:

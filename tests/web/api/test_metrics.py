@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from .fakes import GIB, NOW, Faces, condition, model, pool, snapshot
+from tests.web.fakes import GIB, NOW, Faces, condition, model, pool, snapshot
 
 
 async def scrape(house) -> dict[tuple[str, ...], float]:

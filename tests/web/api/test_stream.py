@@ -7,7 +7,7 @@ import socket
 import aiohttp
 import pytest
 
-from zoosup.web.stream import Limits
+from zoosup.web.api.stream import Limits
 
 SSE = {"Accept": "text/event-stream"}
 GUARD = 20

@@ -12,8 +12,8 @@ from aiohttp import web
 from zoosup.runtime.api import Commands, Faces
 from zoosup.spec.parse import decode
 from zoosup.web import wire
-from zoosup.web.errors import RefusalError
-from zoosup.web.stream import Limits
+from zoosup.web.api.errors import RefusalError
+from zoosup.web.api.stream import Limits
 
 MAX_BODY = 1024 * 1024 + 1
 """Bytes: zoo.yaml's limit and one more, so that a file that is too large is refused as such."""

@@ -8,9 +8,10 @@ import asyncio
 from aiohttp import hdrs, web
 
 from zoosup.runtime.api import Faces
-from zoosup.web import feeds, health, metrics, wire
-from zoosup.web.errors import RefusalError
-from zoosup.web.stream import Followers
+from zoosup.web import wire
+from zoosup.web.api import feeds, health, metrics
+from zoosup.web.api.errors import RefusalError
+from zoosup.web.api.stream import Followers
 
 EVENT_STREAM = "text/event-stream"
 _TEXT = "text/plain; charset=utf-8"

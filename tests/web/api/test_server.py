@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from zoosup.errors import ZoosupError
-from zoosup.web.server import WebServer
+from zoosup.web.api.server import WebServer
 
 on_linux = pytest.mark.skipif(
     sys.platform != "linux", reason="127.0.0.2 is an address of every Linux, not of macOS"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from zoosup.web.errors import RefusalError
+from zoosup.web.api.errors import RefusalError
 from zoosup.web.hosts import host_allowed, same_origin
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
