@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zoosup.errors import UsageError
 from zoosup.host.storage.paths import control_socket, default_state_dir
-from zoosup.spec.fields import LISTEN_PATTERN, MAX_PORT, split_address
+from zoosup.spec.model.values import LISTEN_PATTERN, MAX_PORT, split_address
 
 PREFIX = "ZOOSUP_"
 NO_LISTENER = "none"

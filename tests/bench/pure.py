@@ -10,7 +10,7 @@ from tests.bench.figures import Figure
 from tests.bench.lives import ms, run_time
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.status import Model, Node, Observed, Phase, Pool, Run
-from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 from zoosup.spec.parse import parse
 
 GIB = 1 << 30

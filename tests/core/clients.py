@@ -11,7 +11,7 @@ from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.refusal import Code
 from zoosup.core.state.status import Demand, Model, Override, Phase, Run
 from zoosup.runtime.leasing import refusals
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 
 class Zoo(Protocol):

@@ -8,7 +8,7 @@ from tests.core.zoo import GIB, NODE, NOW, Size, State, a_host, a_zoo, decide, r
 from zoosup.core.memory.ledger import bounds
 from zoosup.core.state.actions import Start
 from zoosup.core.state.status import Cooldown, Observed, Phase, Pool
-from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 
 Free = int | None
 """GiB of a GPU of 24 that are free by measurement; None: it can't be read."""

@@ -23,14 +23,14 @@ from zoosup.core.state.status import (
     Stage,
     SwitchOutcome,
 )
-from zoosup.spec.models import ModelSpec, ZooSpec
-from zoosup.spec.sharing import Strategy
+from zoosup.spec.model.memory import Strategy
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.core.world import World
-    from zoosup.spec.models import ModelSpec, ZooSpec
+    from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 
 GUESS = 8 * 2**30
 MADE_ROOM = "makes room for "

@@ -60,7 +60,7 @@ from zoosup.core.state.status import (
     Switch,
     SwitchOutcome,
 )
-from zoosup.spec.models import Gateway, ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import Gateway, ModelSpec, ZooSpec
 
 GIB = 2**30
 HEARTBEAT = 1.0

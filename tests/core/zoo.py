@@ -29,8 +29,8 @@ from zoosup.core.state.status import (
     Stage,
     Switch,
 )
-from zoosup.spec.models import ModelSpec, ZooSpec
-from zoosup.spec.units import parse_size
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.syntax.units import parse_size
 
 GIB = 2**30
 NOW = 1000.0

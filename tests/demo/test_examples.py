@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoosup.spec.parse import parse
-from zoosup.spec.units import parse_size
+from zoosup.spec.syntax.units import parse_size
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*/zoo.yaml"))

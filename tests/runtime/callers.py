@@ -15,7 +15,7 @@ from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.status import Cause, Demand, Model, Override, Phase
 from zoosup.runtime.leasing.leases import Lease, Ticket
 from zoosup.runtime.loop.reconciler import HEARTBEAT
-from zoosup.spec.models import Gateway, ZooSpec
+from zoosup.spec.model.zoo import Gateway, ZooSpec
 
 LATE = HEARTBEAT + 0.01
 """Seconds by which a zoosup may be late whose wake-ups get lost."""

@@ -48,7 +48,7 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
 from zoosup.runtime.publish import snapshot
 from zoosup.runtime.state.inbox import Asked, Questioned, Told
-from zoosup.spec.models import Restart
+from zoosup.spec.model.zoo import Restart
 
 PEACE = 200.0
 """Seconds in which everything has come to rest once the faults are over: deadlines, graces and back-off are short."""

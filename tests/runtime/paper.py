@@ -10,7 +10,7 @@ from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.state.zoo import Applied, Zoo
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import parse
 
 GIB = 2**30

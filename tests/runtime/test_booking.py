@@ -8,7 +8,7 @@ from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.snapshot import Stamps, build
 from zoosup.runtime.state.zoo import Applied, Zoo
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 GIB = 2**30
 

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import BaseModel
 
-from zoosup.spec.base import CHANGE_KEY, ChangeClass
 from zoosup.spec.changes import change_class, leaves, restart_fields
-from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.model.base import CHANGE_KEY, ChangeClass
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 from zoosup.spec.parse import parse
 from zoosup.spec.schema import schema
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.document import compose, names, plain
 from zoosup.spec.edit import set_active
-from zoosup.spec.problems import Problems
+from zoosup.spec.syntax.document import compose, names, plain
+from zoosup.spec.syntax.problems import Problems
 
 MODELS = "models: {}\n"
 

@@ -1,11 +1,11 @@
 import pytest
 
 from zoosup.errors import ExitCode
-from zoosup.spec.life import RestartPolicy
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.lifetime import RestartPolicy
+from zoosup.spec.model.memory import Memory, Strategy
+from zoosup.spec.model.zoo import ModelSpec
 from zoosup.spec.parse import decode, parse, spec_hash
-from zoosup.spec.problems import SpecError
-from zoosup.spec.sharing import Memory, Strategy
+from zoosup.spec.syntax.problems import SpecError
 
 ENVIRON = {"HOME": "/home/ann", "ODD": "a b ${PORT}", "ZOO_TOKEN": "hunter2"}
 

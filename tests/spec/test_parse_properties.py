@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.spec.parse import decode, parse
-from zoosup.spec.problems import SpecError
+from zoosup.spec.syntax.problems import SpecError
 
 VALID = """\
 active: [a, b]

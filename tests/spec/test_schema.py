@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from zoosup.spec.base import CHANGE_KEY, ChangeClass
-from zoosup.spec.document import compose, plain
+from zoosup.spec.model.base import CHANGE_KEY, ChangeClass
 from zoosup.spec.parse import parse
-from zoosup.spec.problems import Problems, SpecError
 from zoosup.spec.schema import printed, schema
+from zoosup.spec.syntax.document import compose, plain
+from zoosup.spec.syntax.problems import Problems, SpecError
 
 HERE = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(schema())

@@ -245,7 +245,7 @@ def _since(text: str) -> Since:
 
 
 def _duration(text: str) -> float:
-    from zoosup.spec.units import parse_duration  # noqa: PLC0415 - only where a duration is typed
+    from zoosup.spec.syntax.units import parse_duration  # noqa: PLC0415 - only where a duration is typed
 
     try:
         return parse_duration(text)

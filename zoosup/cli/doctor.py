@@ -28,7 +28,7 @@ from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageErr
 
 if TYPE_CHECKING:
     from zoosup.settings import Settings
-    from zoosup.spec.models import ZooSpec
+    from zoosup.spec.model.zoo import ZooSpec
 
 _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 _FILES_WANTED = 4096

@@ -17,7 +17,7 @@ from zoosup.cli.words import size
 from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
 from zoosup.runtime.publish.snapshot import estimated
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 _WEIGHTS = (".gguf", ".safetensors")
 

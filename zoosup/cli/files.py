@@ -10,7 +10,7 @@ from zoosup.cli.lightly import lightly
 from zoosup.errors import ExitCode, InvalidFileError
 
 if TYPE_CHECKING:
-    from zoosup.spec.models import ZooSpec
+    from zoosup.spec.model.zoo import ZooSpec
 
 
 def run(given: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def schema(_given: argparse.Namespace) -> int:
 
 
 def _problems(error: InvalidFileError, path: Path) -> list[dict[str, object]]:
-    from zoosup.spec.problems import SpecError  # noqa: PLC0415 - as above
+    from zoosup.spec.syntax.problems import SpecError  # noqa: PLC0415 - as above
 
     if isinstance(error, SpecError):
         return [asdict(problem) for problem in error.problems]

@@ -12,7 +12,7 @@ from zoosup.cli.words import size
 if TYPE_CHECKING:
     from zoosup.host.memory.gpu_gauge import VramGauge
     from zoosup.host.ports import PoolReading
-    from zoosup.spec.models import ZooSpec
+    from zoosup.spec.model.zoo import ZooSpec
 
 Snapshot = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ def memory(spec: "ZooSpec | None", snapshot: Snapshot | None = None) -> Iterator
     """The pools, one by one, and how GPUs are seen at all."""
     from zoosup.host.memory.gpu_gauge import VramGauge  # noqa: PLC0415 - uses ctypes
     from zoosup.host.memory.ram import RamGauge  # noqa: PLC0415 - psutil
-    from zoosup.spec.models import ZooSpec  # noqa: PLC0415 - pydantic
+    from zoosup.spec.model.zoo import ZooSpec  # noqa: PLC0415 - pydantic
 
     cards = VramGauge()
     cards.start()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoosup.cli.spans import clean
-from zoosup.spec.units import describe_size
+from zoosup.spec.syntax.units import describe_size
 
 NONE = "-"
 

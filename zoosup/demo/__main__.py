@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from zoosup.demo.server import DemoServer, Options
-from zoosup.spec.units import parse_duration, parse_size
+from zoosup.spec.syntax.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
-from zoosup.spec.life import Live, Ready
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.zoo import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

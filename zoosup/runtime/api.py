@@ -13,7 +13,7 @@ from zoosup.core.state.status import Phase
 from zoosup.host.ports import Logs
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.publisher import Board
-from zoosup.spec.models import ModelSpec, Task
+from zoosup.spec.model.zoo import ModelSpec, Task
 
 
 class Commands(Protocol):

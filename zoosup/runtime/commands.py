@@ -20,7 +20,7 @@ from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Asked, Questioned
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 LOOKS = 3
 """Rounds of looking at files and ports before a plan is told with what is known by then."""

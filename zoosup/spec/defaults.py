@@ -4,8 +4,8 @@ Knows that mappings are merged key by key and that a model's own key wins. Refus
 mean, but for one rule: a probe is http, tcp or exec, so that choosing one drops the inherited others.
 """
 
-from zoosup.spec.document import Entry, Node, Table
-from zoosup.spec.life import PROBE_KINDS
+from zoosup.spec.model.lifetime import PROBE_KINDS
+from zoosup.spec.syntax.document import Entry, Node, Table
 
 _PROBES = frozenset({("ready",), ("live",)})
 

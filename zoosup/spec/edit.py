@@ -10,8 +10,8 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.document import Entry, Items, Node, Scalar, Table, compose, names, plain
-from zoosup.spec.problems import Problems
+from zoosup.spec.syntax.document import Entry, Items, Node, Scalar, Table, compose, names, plain
+from zoosup.spec.syntax.problems import Problems
 
 _BOM = "\ufeff"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/@+-]*(?::[A-Za-z0-9._/@+-]+)*")

@@ -11,13 +11,24 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from zoosup.spec.base import Part
 from zoosup.spec.defaults import merged
-from zoosup.spec.document import MAX_NODES, NOTHING, Entry, Items, Node, Scalar, Table, compose, names, plain
-from zoosup.spec.fields import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
-from zoosup.spec.models import ModelSpec, ZooSpec
-from zoosup.spec.problems import Problems
-from zoosup.spec.templates import Scope, TemplateError, render
+from zoosup.spec.model.base import Part
+from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.syntax.document import (
+    MAX_NODES,
+    NOTHING,
+    Entry,
+    Items,
+    Node,
+    Scalar,
+    Table,
+    compose,
+    names,
+    plain,
+)
+from zoosup.spec.syntax.problems import Problems
+from zoosup.spec.syntax.templates import Scope, TemplateError, render
 from zoosup.spec.wording import Spot, did_you_mean, shown, worded
 
 HOST = "127.0.0.1"

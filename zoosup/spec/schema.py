@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from zoosup.spec.base import CHANGE_KEY, ChangeClass, Part
 from zoosup.spec.changes import part_of
-from zoosup.spec.life import PROBE_KINDS, Live, Ready
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, Part
+from zoosup.spec.model.lifetime import PROBE_KINDS, Live, Ready
+from zoosup.spec.model.zoo import ZooSpec
 
 _DEFAULTS = (
     "Any field of a model, for all models; mappings are merged key by key, and a model's own key wins."

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from zoosup.spec.base import Part
 from zoosup.spec.changes import part_of
-from zoosup.spec.document import Items, Node, Place, Scalar, Table
+from zoosup.spec.model.base import Part
+from zoosup.spec.syntax.document import Items, Node, Place, Scalar, Table
 
 _PRIVATE = frozenset({"env", "vars", "command", "exec", "token", "api_keys"})
 _SECRET = re.compile(r"key|token|password|secret", re.IGNORECASE)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.fields import split_address
+from zoosup.spec.model.values import split_address
 
 BACKLOG = 128
 _NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})

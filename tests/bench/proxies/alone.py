@@ -14,7 +14,7 @@ import uvloop
 
 from zoosup.core.state.status import Phase
 from zoosup.runtime.api import Card, Holder, Served
-from zoosup.spec.models import Gateway as Settings, ModelSpec
+from zoosup.spec.model.zoo import Gateway as Settings, ModelSpec
 from zoosup.web.gateway.server import Gateway
 
 SPEC = ModelSpec(command=("server",))

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted
 from zoosup.core.state.status import Backoff
-from zoosup.spec.life import Limit, Restart
+from zoosup.spec.model.lifetime import Limit, Restart
 
 POLICY = Restart()  # 2 s, doubling, at most 5 min, forgotten after 10 min
 

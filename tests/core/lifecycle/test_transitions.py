@@ -63,7 +63,7 @@ from zoosup.core.state.status import (
     Stage,
 )
 from zoosup.core.state.usage import Ooms
-from zoosup.spec.life import Limit, Restart
+from zoosup.spec.model.lifetime import Limit, Restart
 
 ALWAYS = Restart()
 STATES = {

@@ -35,7 +35,7 @@ from zoosup.core.scheduler.plan import plan
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.actions import Drain, Kill, Start, Stop
 from zoosup.core.state.status import Cause, Demand, Leaving, Observed, Phase, Pool, Pressure
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 MIB = 2**20
 SPARE = a_model("4GiB", on_demand=True)

@@ -12,7 +12,7 @@ from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight import inspector
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.probes import port_owner
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 
 @pytest.fixture

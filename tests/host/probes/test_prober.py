@@ -12,7 +12,7 @@ from zoosup.host.ports import Endpoint, Verdict
 from zoosup.host.probes import prober as probe
 from zoosup.host.probes.port_owner import Ownership
 from zoosup.host.probes.prober import HttpProber
-from zoosup.spec.life import Live, Ready
+from zoosup.spec.model.lifetime import Live, Ready
 
 SERVER = """
 import http.server, sys

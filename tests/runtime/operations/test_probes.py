@@ -12,7 +12,7 @@ from zoosup.core.state.status import Leaving, Phase
 from zoosup.host.ports import Endpoint, Verdict
 from zoosup.runtime.operations.probes import Subject, Watchers, watchable
 from zoosup.runtime.state.inbox import Told
-from zoosup.spec.life import Live, Ready
+from zoosup.spec.model.lifetime import Live, Ready
 
 pytestmark = pytest.mark.looptime
 

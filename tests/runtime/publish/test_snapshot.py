@@ -21,7 +21,7 @@ from zoosup.core.state.status import (
 )
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.snapshot import Stamps, build, farewell, foretold
-from zoosup.spec.life import Restart
+from zoosup.spec.model.lifetime import Restart
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
 CONFIG = {"path", "generation", "observed_generation", "hash", "loaded_at", "error"}

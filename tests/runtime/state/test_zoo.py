@@ -19,7 +19,7 @@ from zoosup.core.state.status import (
 )
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.convergence import converged
-from zoosup.spec.life import Restart
+from zoosup.spec.model.lifetime import Restart
 
 AB = {"a": {}, "b": {}}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from zoosup.spec.models import Gateway as Settings, ModelSpec
+from zoosup.spec.model.zoo import Gateway as Settings, ModelSpec
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.server import Gateway
 

@@ -7,7 +7,7 @@ from typing import Any
 from zoosup.core.state.refusal import RefusedError
 from zoosup.core.state.status import Phase
 from zoosup.runtime.api import Card, Served
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 
 @dataclass

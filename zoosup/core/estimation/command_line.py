@@ -17,8 +17,8 @@ from zoosup.core.estimation.server_options import (
     GGML_TYPES,
     LLAMA_FLAGS,
 )
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.templates import TemplateError, render
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.templates import TemplateError, render
 
 ELSEWHERE = frozenset({"apptainer", "docker", "kubectl", "nerdctl", "podman", "singularity", "ssh"})
 """Programs that run the model where paths and memory mean something else."""

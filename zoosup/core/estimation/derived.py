@@ -13,7 +13,7 @@ from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.command_line import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
 from zoosup.core.estimation.kv_cache import Metadata, UnusableError
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.spec.units import describe_size
+from zoosup.spec.syntax.units import describe_size
 
 MIB, GIB = 2**20, 2**30
 

@@ -26,8 +26,8 @@ from zoosup.core.state.status import Cause, Exit, ExitReason, Run
 from zoosup.core.state.usage import Asleep, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.changes import restart_fields
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.units import describe_size
 
 RUNS = 5
 """Runs that are remembered of a fingerprint."""

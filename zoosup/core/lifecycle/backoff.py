@@ -8,7 +8,7 @@ covers only early exits; both were lessons. Knows nothing of why a run ended.
 from dataclasses import dataclass
 
 from zoosup.core.state.status import Backoff
-from zoosup.spec.life import Restart
+from zoosup.spec.model.lifetime import Restart
 
 JITTER = 0.1
 """Delays are spread by this share either way, so that models which crash together don't start together."""

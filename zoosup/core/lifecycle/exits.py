@@ -10,8 +10,8 @@ from zoosup.core.lifecycle import backoff
 from zoosup.core.state.facts import Gone
 from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
 from zoosup.core.state.usage import Ooms
-from zoosup.spec.life import Restart
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.lifetime import Restart
+from zoosup.spec.syntax.units import describe_size
 
 CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 """The causes that nobody asked for: they count for back-off."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from zoosup.core.state.status import Pool
-from zoosup.spec.sharing import Budget
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.memory import Budget
+from zoosup.spec.syntax.units import describe_size
 
 CREDIT = 0.95
 """The share of a leaving model's memory that is counted on: less than all, since free memory is noisy."""

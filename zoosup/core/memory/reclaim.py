@@ -12,8 +12,8 @@ Differences are signed, because somebody else may allocate meanwhile. Knows noth
 """
 
 from zoosup.core.state.status import Cooldown as Watch
-from zoosup.spec.sharing import Cooldown as Bounds
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.memory import Cooldown as Bounds
+from zoosup.spec.syntax.units import describe_size
 
 AGREEING = 2
 """Samples that must say the same before they are believed."""

@@ -15,8 +15,8 @@ from zoosup.core.estimation.need import need
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.memory.ledger import VRAM
 from zoosup.core.state.status import Model, Phase, Run
-from zoosup.spec.life import Park, Parked
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.lifetime import Park, Parked
+from zoosup.spec.model.zoo import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

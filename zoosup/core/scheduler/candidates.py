@@ -21,7 +21,7 @@ from zoosup.core.scheduler.fit import Answer, Verdict, Weighing
 from zoosup.core.scheduler.preempt import Victims
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import Model, Reason, Run
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 _SOON = frozenset({Reason.EVICTION, Reason.COOL_DOWN, Reason.TURN})
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from zoosup.core.state.status import Demand, Model, Nap, Observed, Override, Phase
-from zoosup.spec.models import Gateway, ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import Gateway, ModelSpec, ZooSpec
 
 _ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})
 SETTLING = 2.0

@@ -19,9 +19,9 @@ from zoosup.core.scheduler.preempt import Victims, is_down
 from zoosup.core.scheduler.put_to_sleep import sleepers
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import Cooldown, Model, Reason
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.sharing import Strategy
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.memory import Strategy
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.units import describe_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from zoosup.core.scheduler.scratch import Scratch
 from zoosup.core.state.actions import Inspect, Park, Start, Wake
 from zoosup.core.state.status import Cause, Condition, Model, Phase, Reason, Run
 from zoosup.spec.changes import changed, outdated
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 PREFLIGHT_FRESH = 2.0
 """Seconds that a look at a model's files and port is believed."""

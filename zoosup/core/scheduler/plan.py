@@ -38,8 +38,8 @@ from zoosup.core.state.status import (
     Switch,
     SwitchOutcome,
 )
-from zoosup.spec.models import ZooSpec
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.zoo import ZooSpec
+from zoosup.spec.syntax.units import describe_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.demand import may_leave_at, yields
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import SERVING_PHASES, Model, Phase
-from zoosup.spec.sharing import Strategy
+from zoosup.spec.model.memory import Strategy
 
 
 def is_down(model: Model) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from zoosup.core.memory.ledger import Sum
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.status import Model, Observed, Reason
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 LEAST = 64 * 2**20
 """Bytes below which it isn't worth a thread: a disk reads them in the time that a process takes to start."""

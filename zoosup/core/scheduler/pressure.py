@@ -21,7 +21,7 @@ from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.demand import yields
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.status import Cause, Model, Pool, Pressure, Run
-from zoosup.spec.units import describe_size
+from zoosup.spec.syntax.units import describe_size
 
 SETTLED = 1.0
 """Seconds under the reserve before an idle model is stopped for it: a compiler's peak is no pressure."""

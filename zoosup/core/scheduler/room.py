@@ -13,7 +13,7 @@ from zoosup.core.memory.ledger import VRAM, Holding, Ledger, asleep
 from zoosup.core.scheduler.demand import Wishes
 from zoosup.core.state.status import Cooldown, Model, Observed, Phase, Run, Switch, SwitchOutcome
 from zoosup.spec.changes import outdated
-from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from zoosup.core.scheduler.pressure import Strain
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.actions import Action, Drain, Hold, Stop
 from zoosup.core.state.status import Cause, Condition, Model, Observed, Phase
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 """Causes for which a run isn't asked to finish what it does: it does nothing."""

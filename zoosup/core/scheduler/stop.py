@@ -24,8 +24,8 @@ from zoosup.core.state.status import (
     Run,
 )
 from zoosup.spec.changes import changed, outdated
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.units import format_duration
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.units import format_duration
 
 COOLDOWN_POLL = 0.005
 COOLDOWN_SHARE = 0.02

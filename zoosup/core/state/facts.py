@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.status import Exit, Leaving, Nap, Override, Phase, Preflight, Run
-from zoosup.spec.life import Restart
+from zoosup.spec.model.lifetime import Restart
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from zoosup.core.state.usage import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
 from zoosup.core.state.weights import WeightFacts
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 
 class Phase(StrEnum):

@@ -21,8 +21,8 @@ from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.probes import port_owner
 from zoosup.host.weights.reader import WeightReader
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.templates import render
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.templates import render
 
 LOOPBACK = "127.0.0.1"
 

@@ -27,8 +27,8 @@ from zoosup.host.ports import PoolReading
 from zoosup.host.preflight.bounded_run import Printed, run
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.process.spawn import off_the_loop
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.units import describe_size
 
 WITHIN = 30.0
 """Seconds until it is ended: some drivers take ten to begin with, where nothing keeps them awake."""

@@ -13,7 +13,7 @@ from zoosup.host.ports import Endpoint, Verdict
 from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
 from zoosup.host.probes.port_owner import ownership
-from zoosup.spec.life import Live, Ready
+from zoosup.spec.model.lifetime import Live, Ready
 
 RECHECK = 0.5
 """Seconds for which a stranger found on a port is believed to be still there: finding one walks all processes."""

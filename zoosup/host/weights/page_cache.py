@@ -21,8 +21,8 @@ import psutil
 from zoosup.core.estimation.command_line import understand
 from zoosup.host.ports import Warmed
 from zoosup.host.weights import reader
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.templates import render
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.templates import render
 
 PIECE = 8 * 2**20
 """Bytes pulled in at a time: 2 to 60 ms of a disk, the most that a cancel waits for."""

@@ -19,7 +19,7 @@ from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, 
 from zoosup.runtime.api import Card, Holder, Served
 from zoosup.runtime.leasing import refusals
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.models import ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 from zoosup.spec.parse import HOST
 
 _Told = TypeVar("_Told")

@@ -6,7 +6,7 @@ Pure, from the model's own state: the arithmetic of a refusal for want of memory
 from zoosup.core.scheduler.place import GIVEN_UP
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.core.state.status import Exit, Model, Phase, Reason
-from zoosup.spec.units import format_duration
+from zoosup.spec.syntax.units import format_duration
 
 RESTART = 10.0
 """Seconds after which a zoosup that ends may be back."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from zoosup.core.estimation.need import VISIBLE
 from zoosup.core.state.status import Run
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.templates import render
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.templates import render
 
 RUN_ID = "ZOOSUP_RUN_ID"
 """The variable by which a process can be known as part of a run whatever became of its parents."""

@@ -11,8 +11,8 @@ from zoosup.core.scheduler.plan import Plan
 from zoosup.core.scheduler.prefetch import Candidate, candidate
 from zoosup.core.state.status import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
-from zoosup.spec.models import ModelSpec, ZooSpec
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.syntax.units import describe_size
 
 Told = Callable[[str, Warmed], None]
 

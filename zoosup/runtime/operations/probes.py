@@ -14,9 +14,9 @@ from zoosup.core.state.status import SERVING_PHASES, Model, Run, Stage
 from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.state.inbox import Message, Told
-from zoosup.spec.life import Live, Ready
-from zoosup.spec.models import ModelSpec
-from zoosup.spec.templates import render
+from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.syntax.templates import render
 
 _log = logging.getLogger(__name__)
 

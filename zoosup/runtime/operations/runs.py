@@ -33,10 +33,10 @@ from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, 
 from zoosup.runtime.operations.exit_diagnosis import Postmortem
 from zoosup.runtime.persistence.record_writer import Ledger
 from zoosup.runtime.state.inbox import Measured, Message, Told
-from zoosup.spec.life import Park, Restart
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.lifetime import Park, Restart
+from zoosup.spec.model.zoo import ModelSpec
 from zoosup.spec.parse import HOST
-from zoosup.spec.templates import render
+from zoosup.spec.syntax.templates import render
 
 COMMAND_AT_ONCE = 2.0
 """Seconds that a stop command gets where nothing else gets any."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from zoosup.core.state.status import Cause, Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 
 FORMAT = 1
 """The version of a record; one of another version is not guessed at: its processes are ended by their mark."""

@@ -20,7 +20,7 @@ from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect,
 from zoosup.core.state.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
 from zoosup.runtime.publish.convergence import converged
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.models import ModelSpec
+from zoosup.spec.model.zoo import ModelSpec
 from zoosup.spec.parse import HOST
 
 

@@ -18,7 +18,7 @@ from zoosup.runtime.operations.child_env import environment_of
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.templates import render
+from zoosup.spec.syntax.templates import render
 
 STRAY_GRACE = 30.0
 """Seconds that an unknown run gets to end by itself, the default of `stop.grace`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from zoosup.core.state.facts import Fact
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from zoosup.core.state.status import Cooldown, Node, Pool, Pressure, Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.spec.sharing import Budget
-from zoosup.spec.units import describe_size
+from zoosup.spec.model.memory import Budget
+from zoosup.spec.syntax.units import describe_size
 
 NEAR = 4
 """The part of the reserve (one in four) above it within which a pool is watched as if it were short."""

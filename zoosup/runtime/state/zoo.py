@@ -41,9 +41,9 @@ from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.state.pools import Memory
 from zoosup.runtime.state.usage_history import Schoolbook
 from zoosup.spec.changes import outdated
-from zoosup.spec.models import ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import spec_hash
-from zoosup.spec.units import describe_size
+from zoosup.spec.syntax.units import describe_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from aiohttp.typedefs import Middleware
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Faces
-from zoosup.spec.fields import split_address
+from zoosup.spec.model.values import split_address
 from zoosup.web.api.control import MAX_BODY, ControlRoutes
 from zoosup.web.api.errors import errors_as_json
 from zoosup.web.api.guard import Door, guard

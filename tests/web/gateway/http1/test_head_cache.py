@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.web.gateway.conftest import CHAT, OK, STREAM, House, Wire, post, until
-from zoosup.spec.models import Gateway as Settings, ModelSpec
+from zoosup.spec.model.zoo import Gateway as Settings, ModelSpec
 from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.head_cache import Answers, Familiar
 from zoosup.web.gateway.http1.request_head import Head

@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from zoosup.spec import fields as kinds
-from zoosup.spec.base import Part, at_once
-from zoosup.spec.readers import choice, clash
+from zoosup.spec.model import values as kinds
+from zoosup.spec.model.base import Part, at_once
+from zoosup.spec.model.readers import choice, clash
 
 PROBE_KINDS = ("http", "tcp", "exec")
 """A probe is exactly one of these; a model's own choice replaces the one in `defaults`."""

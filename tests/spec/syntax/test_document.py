@@ -1,9 +1,9 @@
 import pytest
 import yaml
 
-from zoosup.spec import document
-from zoosup.spec.document import compose, names, plain
-from zoosup.spec.problems import Problems, SpecError
+from zoosup.spec.syntax import document
+from zoosup.spec.syntax.document import compose, names, plain
+from zoosup.spec.syntax.problems import Problems, SpecError
 
 SCALARS = {
     "null": None,

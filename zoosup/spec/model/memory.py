@@ -17,9 +17,9 @@ from pydantic import (
     field_validator,
 )
 
-from zoosup.spec import fields as kinds
-from zoosup.spec.base import Part, at_once
-from zoosup.spec.readers import choice, expected
+from zoosup.spec.model import values as kinds
+from zoosup.spec.model.base import Part, at_once
+from zoosup.spec.model.readers import choice, expected
 
 Auto = Literal["auto"]
 

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from pydantic import SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from zoosup.spec import units
-from zoosup.spec.templates import Scope, TemplateError, render
-from zoosup.spec.words import WordsError, split_words
+from zoosup.spec.syntax import units
+from zoosup.spec.syntax.templates import Scope, TemplateError, render
+from zoosup.spec.syntax.words import WordsError, split_words
 
 MAX_SIZE = 2**63 - 1
 MAX_PORT = 65535

@@ -17,7 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from zoosup.spec import readers, units
+from zoosup.spec.model import readers
+from zoosup.spec.syntax import units
 
 MODEL_NAME_PATTERN = r"^(?!.*/\.{0,2}(?:/|$))[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 MODEL_NAME_EXPECTED = (

@@ -1,10 +1,10 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from zoosup.spec.fields import split_address
-from zoosup.spec.life import Live, Ready, Restart, Stop
-from zoosup.spec.models import ModelSpec, StatusSettings, ZooSpec
-from zoosup.spec.sharing import Memory
+from zoosup.spec.model.lifetime import Live, Ready, Restart, Stop
+from zoosup.spec.model.memory import Memory
+from zoosup.spec.model.values import split_address
+from zoosup.spec.model.zoo import ModelSpec, StatusSettings, ZooSpec
 
 
 def test_code_may_build_models_with_plain_numbers():

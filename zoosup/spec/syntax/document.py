@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from zoosup.spec.problems import Problems
+from zoosup.spec.syntax.problems import Problems
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64

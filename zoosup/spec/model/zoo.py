@@ -19,11 +19,11 @@ from pydantic import (
     field_validator,
 )
 
-from zoosup.spec import fields as kinds
-from zoosup.spec.base import Part, at_once, no_effect, on_restart
-from zoosup.spec.life import Live, Park, Ready, Restart, Stop
-from zoosup.spec.readers import choice, choice_or_none, clash, expected
-from zoosup.spec.sharing import Budget, MemoryOrAuto, Switch
+from zoosup.spec.model import values as kinds
+from zoosup.spec.model.base import Part, at_once, no_effect, on_restart
+from zoosup.spec.model.lifetime import Live, Park, Ready, Restart, Stop
+from zoosup.spec.model.memory import Budget, MemoryOrAuto, Switch
+from zoosup.spec.model.readers import choice, choice_or_none, clash, expected
 
 
 class Loading(StrEnum):

@@ -3,7 +3,7 @@ import shlex
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from zoosup.spec.words import WordsError, split_words
+from zoosup.spec.syntax.words import WordsError, split_words
 
 WORDS = {
     "llama-server -c 4096": ("llama-server", "-c", "4096"),

@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.spec import templates
-from zoosup.spec.templates import Scope, TemplateError, render
+from zoosup.spec.syntax import templates
+from zoosup.spec.syntax.templates import Scope, TemplateError, render
 
 SCOPE = Scope(
     {"weights": "/srv/models", "odd": "${PORT}$"},

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.spec.units import describe_size, format_duration, format_size, parse_duration, parse_size
+from zoosup.spec.syntax.units import describe_size, format_duration, format_size, parse_duration, parse_size
 
 SIZES = {
     "0B": 0,
