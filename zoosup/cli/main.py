@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from zoosup.cli.arguments import parser
+from zoosup.cli.args import parser
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
 
 INTERRUPTED = 130

@@ -8,8 +8,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from zoosup.cli.asking import client, environment, read_file, require, settings
 from zoosup.cli.client import Client
+from zoosup.cli.context import client, environment, read_file, require, settings
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, ZoosupError
 
 

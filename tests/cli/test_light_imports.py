@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from zoosup.cli.lightly import lightly
+from zoosup.cli.light_imports import lightly
 
 LOADED = """
 import ssl, sys

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoosup.cli import pools, screen
-from zoosup.cli.asking import print_json, read_file, settings
 from zoosup.cli.client import Client
-from zoosup.cli.lightly import lightly
-from zoosup.cli.spans import Line, Part, bar, line, wrapped
-from zoosup.cli.words import PHASE_STYLES, is_bad, size
+from zoosup.cli.context import print_json, read_file, settings
+from zoosup.cli.light_imports import lightly
+from zoosup.cli.render import pool_bar, terminal
+from zoosup.cli.render.format import PHASE_STYLES, is_bad, size
+from zoosup.cli.render.layout import Line, Part, bar, line, wrapped
 from zoosup.errors import ExitCode, UnreachableError
 
 Plan = Mapping[str, Any]
@@ -45,7 +45,7 @@ def plan(given: argparse.Namespace) -> int:
                 "zoosup: no supervisor runs; this is for the host with none of its models running",
                 file=sys.stderr,
             )
-        screen.show(given, lambda width: drawn(found, width))
+        terminal.show(given, lambda width: drawn(found, width))
     return ExitCode.CHANGES if given.detailed_exitcode and found["changes"] else ExitCode.DONE
 
 
@@ -69,11 +69,11 @@ def drawn(found: Plan, width: int | None) -> list[Line]:
     """The plan for people: the pools as they are, what would be done, and each model's sums."""
     lines = [line((found["path"], "bold"), (f"  as generation {found['generation']}", "dim")), ()]
     if width is not None:
-        colours = pools.colours(found.get("pools", ()), list(found["models"]))
+        colours = pool_bar.colours(found.get("pools", ()), list(found["models"]))
         for pool in found.get("pools", ()):
-            lines += pools.drawn(pool, width, colours)
+            lines += pool_bar.drawn(pool, width, colours)
     else:
-        lines[1:] = [line(pools.told(pool)) for pool in found.get("pools", ())]
+        lines[1:] = [line(pool_bar.told(pool)) for pool in found.get("pools", ())]
     lines += _actions(found, width)
     for name, verdict in found["models"].items():
         lines += _verdict(name, verdict, width)

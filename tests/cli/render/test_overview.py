@@ -2,12 +2,11 @@
 
 import pytest
 
-from zoosup.cli import pools
-from zoosup.cli.detail import detail
-from zoosup.cli.overview import listing, page
-from zoosup.cli.spans import length, plain
-
-from .fakes import GIB, NOW, condition, memory, model, pool, snapshot
+from tests.cli.fakes import GIB, NOW, condition, memory, model, pool, snapshot
+from zoosup.cli.render import pool_bar
+from zoosup.cli.render.detail import detail
+from zoosup.cli.render.layout import length, plain
+from zoosup.cli.render.overview import listing, page
 
 WIDTHS = [60, 80, 100, 110, 200]
 LONG = "ram is short of 3.1 GiB: needs 18 GiB, free 14.9 GiB, held by a 0 B, others 9.1 GiB, reserve 2 GiB"
@@ -160,48 +159,48 @@ def test_escape_sequences_in_messages_do_not_reach_the_terminal():
 
 class TestThePool:
     def test_nothing_is_counted_twice_and_all_is_counted(self):
-        found = pools.shares(pool())
+        found = pool_bar.shares(pool())
         assert {"a": GIB * 3 // 2} == found.held
         assert {"a": GIB // 2} == found.promised
         assert 13 * GIB // 2 == found.room  # 9 free, less 0.5 still promised, less 2 reserve
-        bar = [part.amount for part in pools._parts(pool(), found, {})]
+        bar = [part.amount for part in pool_bar._parts(pool(), found, {})]
         assert 16 * GIB == sum(bar)
 
     def test_the_room_is_bounded_by_the_budget(self):
-        assert 3 * GIB == pools.shares(pool(budget=5 * GIB)).room
+        assert 3 * GIB == pool_bar.shares(pool(budget=5 * GIB)).room
 
     def test_an_overbooked_pool_has_no_room_rather_than_less_than_none(self):
         models = {"a": {"reserved": 20 * GIB, "held": GIB}}
-        found = pools.shares(pool(models=models, reserved=20 * GIB))
+        found = pool_bar.shares(pool(models=models, reserved=20 * GIB))
         assert 0 == found.room
         assert 0 == found.reserve
 
     def test_an_unknown_reading_is_told_and_not_drawn_as_free(self):
         unread = pool(free=None, foreign=None, source="unreadable: /proc/meminfo")
-        shown = plain(pools.drawn(unread, 80, {}))
+        shown = plain(pool_bar.drawn(unread, 80, {}))
         assert "can't be read (unreadable: /proc/meminfo); nothing is started" in shown
         assert "?" * 20 in shown
         assert "·" not in shown
-        assert "free unknown" in pools.told(unread)
+        assert "free unknown" in pool_bar.told(unread)
 
     @pytest.mark.parametrize("width", [70, 80, 200])
     def test_its_bar_is_as_wide_as_the_terminal_with_a_legend(self, width):
-        title, bar, *legend = pools.drawn(pool(), width, {"a": "cyan"})
+        title, bar, *legend = pool_bar.drawn(pool(), width, {"a": "cyan"})
         assert width == length(bar)
         assert "RAM  16 GiB   budget 14 GiB, 2 GiB promised   room for 6.5 GiB more\n" == plain([title])
         assert "█▒ a 1.5 of 2 GiB ▓ others 5.5 GiB ╱ reserve 2 GiB · free 6.5 GiB" == words(legend)  # noqa: RUF001 - hatching, not a slash
 
     def test_a_budget_that_binds_has_a_bar_of_its_own(self):
-        lines = plain(pools.drawn(pool(budget=4 * GIB), 80, {})).splitlines()
+        lines = plain(pool_bar.drawn(pool(budget=4 * GIB), 80, {})).splitlines()
         assert lines[2].startswith("budget 4 GiB ███")
         assert 80 == len(lines[2])
         assert not [
-            each for each in plain(pools.drawn(pool(), 80, {})).splitlines() if each.startswith("budget")
+            each for each in plain(pool_bar.drawn(pool(), 80, {})).splitlines() if each.startswith("budget")
         ]
 
     def test_a_crowd_is_summed_up_in_the_legend(self):
         models = {f"m{n}": {"reserved": (n + 1) * GIB // 8, "held": (n + 1) * GIB // 8} for n in range(20)}
-        shown = words(pools.drawn(pool(models=models, reserved=26 * GIB), 80, {}))
+        shown = words(pool_bar.drawn(pool(models=models, reserved=26 * GIB), 80, {}))
         assert "m19 2.5 GiB" in shown
         assert "m11" not in shown
         assert "12 more models 9.8 GiB" in shown

@@ -6,8 +6,8 @@ Pure: a model's part of the snapshot in, lines out; the same for terminals and p
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoosup.cli.spans import Line, clean, line, wrapped
-from zoosup.cli.words import PHASE_STYLES, ago, is_bad, last_exit, requests, role, size, span, why
+from zoosup.cli.render.format import PHASE_STYLES, ago, is_bad, last_exit, requests, role, size, span, why
+from zoosup.cli.render.layout import Line, clean, line, wrapped
 
 Model = Mapping[str, Any]
 

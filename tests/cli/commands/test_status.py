@@ -11,8 +11,8 @@ import termios
 
 import pytest
 
-from .conftest import GUARD
-from .fakes import model, snapshot
+from tests.cli.conftest import GUARD
+from tests.cli.fakes import model, snapshot
 
 ENTER, LEAVE, SHOW_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoosup.cli import files, screen
-from zoosup.cli.asking import client, print_json, require, settings
-from zoosup.cli.spans import Line, line, wrapped
-from zoosup.cli.words import size
+from zoosup.cli.commands import files
+from zoosup.cli.context import client, print_json, require, settings
+from zoosup.cli.render import terminal
+from zoosup.cli.render.format import size
+from zoosup.cli.render.layout import Line, line, wrapped
 from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
 from zoosup.runtime.publish.snapshot import estimated
@@ -28,7 +29,7 @@ def estimate(given: argparse.Namespace) -> int:
     if given.json:
         print_json(found)
     else:
-        screen.show(given, lambda width: drawn(found, width))
+        terminal.show(given, lambda width: drawn(found, width))
     return ExitCode.DONE
 
 

@@ -7,7 +7,7 @@ may differ.
 from collections.abc import Mapping
 from typing import Any
 
-from zoosup.cli.spans import clean
+from zoosup.cli.render.layout import clean
 from zoosup.spec.syntax.units import describe_size
 
 NONE = "-"

@@ -6,8 +6,8 @@ Looks at the host by itself, with no supervisor; where one runs, its word on who
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoosup.cli.finding import FAIL, OK, WARN, Finding
-from zoosup.cli.words import size
+from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
+from zoosup.cli.render.format import size
 
 if TYPE_CHECKING:
     from zoosup.host.memory.gpu_gauge import VramGauge

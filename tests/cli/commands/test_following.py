@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from zoosup.cli.following import parsed
-
-from .conftest import GUARD
+from tests.cli.conftest import GUARD
+from zoosup.cli.commands.following import parsed
 
 
 async def test_logs_are_printed_byte_for_byte(shell, faces, server):

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from zoosup.cli import screen
-from zoosup.cli.asking import client
-from zoosup.cli.spans import Line, clean, line
+from zoosup.cli.context import client
+from zoosup.cli.render import terminal
+from zoosup.cli.render.layout import Line, clean, line
 from zoosup.errors import ExitCode, UnreachableError, UsageError
 
 EVERYTHING = 1_000_000
@@ -78,7 +78,7 @@ def _print(given: argparse.Namespace, found: Iterable[Mapping[str, Any]]) -> Non
         for event in found:
             print(json.dumps(event, ensure_ascii=False), flush=True)
     else:
-        screen.show(given, lambda _width: [shown(event) for event in found])
+        terminal.show(given, lambda _width: [shown(event) for event in found])
         sys.stdout.flush()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.cli.units import Service, launchd_plist, systemd_unit, text
+from zoosup.cli.commands.unit import Service, launchd_plist, systemd_unit, text
 from zoosup.errors import UsageError
 
 # looptime asks for the loop in tests that have none, and asyncio would make one that nobody closes

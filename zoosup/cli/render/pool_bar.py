@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoosup.cli.spans import Line, Part, bar, flowed, line
-from zoosup.cli.words import pair, size
+from zoosup.cli.render.format import pair, size
+from zoosup.cli.render.layout import Line, Part, bar, flowed, line
 
 _COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "bright_red", "bright_cyan", "bright_magenta")
 _OTHERS = ("▓", "bright_black")

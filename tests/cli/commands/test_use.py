@@ -5,10 +5,9 @@ import stat
 
 import pytest
 
-from zoosup.cli.using import replace
+from tests.cli.fakes import model, snapshot
+from zoosup.cli.commands.use import replace
 from zoosup.errors import ZoosupError
-
-from .fakes import model, snapshot
 
 TEXT = """\
 # my zoo

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from zoosup.cli.waiting import judge
+from tests.cli.conftest import GUARD
+from tests.cli.fakes import model, snapshot
+from zoosup.cli.commands.wait import judge
 from zoosup.web.api.server import WebServer
-
-from .conftest import GUARD
-from .fakes import model, snapshot
 
 READY, PENDING, FAILED, STOPPED = (model(phase) for phase in ("ready", "pending", "failed", "stopped"))
 

@@ -94,7 +94,7 @@ def _common() -> _Parser:
 
 
 def _add_files(add: Add) -> None:
-    run = add("run", "files:run", "supervise until SIGTERM: make the host so and keep it so")
+    run = add("run", "commands.files:run", "supervise until SIGTERM: make the host so and keep it so")
     run.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     run.add_argument(
         "--status-listen", metavar="ADDRESS", help="HOST:PORT of the status server, or none; over zoo.yaml's"
@@ -110,20 +110,24 @@ def _add_files(add: Add) -> None:
         help="what SIGTERM does to the models: stop, or keep them for the next zoosup to adopt (default: stop)",
     )
 
-    check = add("check", "files:check", "say everything that is wrong with a file, and where")
+    check = add("check", "commands.files:check", "say everything that is wrong with a file, and where")
     check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     _json(check)
 
-    plan = add("plan", "planning:plan", "say what would happen if this were the file, with the memory sums")
+    plan = add(
+        "plan", "commands.plan:plan", "say what would happen if this were the file, with the memory sums"
+    )
     plan.add_argument(
         "file", nargs="?", metavar="FILE", help=f"{_FILE}; with a supervisor running, the one it follows"
     )
     plan.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when there are changes")
     _json(plan)
 
-    add("schema", "files:schema", "print the JSON schema of zoo.yaml, for editors")
+    add("schema", "commands.files:schema", "print the JSON schema of zoo.yaml, for editors")
 
-    _add_unit(add("unit", "units:unit", "print the unit with which systemd or launchd keeps zoosup running"))
+    _add_unit(
+        add("unit", "commands.unit:unit", "print the unit with which systemd or launchd keeps zoosup running")
+    )
 
 
 def _add_unit(unit: argparse.ArgumentParser) -> None:
@@ -142,12 +146,14 @@ def _add_unit(unit: argparse.ArgumentParser) -> None:
 
 
 def _add_looking(add: Add) -> None:
-    status = add("status", "status:status", "show what runs, what waits and why, and who holds the memory")
+    status = add(
+        "status", "commands.status:status", "show what runs, what waits and why, and who holds the memory"
+    )
     status.add_argument("model", nargs="?", metavar="MODEL", help="one model, in detail")
     status.add_argument("-w", "--watch", action="store_true", help="keep showing it, until Ctrl-C")
     _json(status)
 
-    logs = add("logs", "following:logs", "print what a model wrote")
+    logs = add("logs", "commands.following:logs", "print what a model wrote")
     logs.add_argument("model", metavar="MODEL")
     logs.add_argument(
         "-f", "--follow", action="store_true", help="and what it goes on to write, across restarts"
@@ -157,7 +163,7 @@ def _add_looking(add: Add) -> None:
     )
     logs.add_argument("-p", "--previous", action="store_true", help="of the run before")
 
-    events = add("events", "following:events", "print what happened")
+    events = add("events", "commands.following:events", "print what happened")
     events.add_argument("-f", "--follow", action="store_true", help="and what goes on to happen")
     events.add_argument("-m", "--model", metavar="MODEL", help="to one model")
     events.add_argument(
@@ -169,7 +175,7 @@ def _add_looking(add: Add) -> None:
     )  # fmt: skip
     _json(events)
 
-    wait = add("wait", "waiting:wait", "wait until models are ready, for scripts")
+    wait = add("wait", "commands.wait:wait", "wait until models are ready, for scripts")
     wait.add_argument("models", nargs="*", metavar="MODEL", help="which (default: every active one)")
     goals = ("ready", "stopped", "converged")
     wait.add_argument(
@@ -181,7 +187,9 @@ def _add_looking(add: Add) -> None:
     )  # fmt: skip
 
     estimate = add(
-        "estimate", "estimating:estimate", "say what memory a model needs, term by term, without starting it"
+        "estimate",
+        "commands.estimate:estimate",
+        "say what memory a model needs, term by term, without starting it",
     )
     estimate.add_argument("model", metavar="MODEL|FILE.gguf", help="a model of the file, or weights")
     estimate.add_argument("--file", metavar="FILE", help=_FILE)
@@ -193,13 +201,13 @@ def _add_looking(add: Add) -> None:
     )
     _json(estimate)
 
-    doctor = add("doctor", "doctor:doctor", "say what zoosup sees of this host, and what to mend")
+    doctor = add("doctor", "commands.doctor:doctor", "say what zoosup sees of this host, and what to mend")
     doctor.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     _json(doctor)
 
 
 def _add_changing(add: Add) -> None:
-    use = add("use", "using:use", "rewrite `active` in the file, keeping every other byte")
+    use = add("use", "commands.use:use", "rewrite `active` in the file, keeping every other byte")
     use.add_argument("models", nargs="+", metavar="MODEL", help="in order of priority")
     use.add_argument("--file", metavar="FILE", help=_FILE)
     for verb, text in (
@@ -207,11 +215,11 @@ def _add_changing(add: Add) -> None:
         ("stop", "stop a model, until `active` says something new about it"),
         ("restart", "end a model's run and start it afresh; forgets its crashes"),
     ):
-        command = add(verb, "changing:command", text)
+        command = add(verb, "commands.control:command", text)
         command.add_argument("model", metavar="MODEL")
         command.set_defaults(verb=verb)
         _json(command)
-    _json(add("reload", "changing:reload", "look at zoo.yaml again at once"))
+    _json(add("reload", "commands.control:reload", "look at zoo.yaml again at once"))
 
 
 def _json(command: argparse.ArgumentParser) -> None:

@@ -7,9 +7,20 @@ said in full stands below its model; in a pipe every model is one line.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoosup.cli import pools
-from zoosup.cli.spans import Line, clean, flowed, line, wrapped
-from zoosup.cli.words import NONE, PHASE_STYLES, ago, is_bad, last_exit, pair, requests, size, span, why
+from zoosup.cli.render import pool_bar
+from zoosup.cli.render.format import (
+    NONE,
+    PHASE_STYLES,
+    ago,
+    is_bad,
+    last_exit,
+    pair,
+    requests,
+    size,
+    span,
+    why,
+)
+from zoosup.cli.render.layout import Line, clean, flowed, line, wrapped
 
 Model = Mapping[str, Any]
 Snapshot = Mapping[str, Any]
@@ -32,10 +43,10 @@ _RECENT = 600.0
 def page(snapshot: Snapshot, width: int) -> list[Line]:
     """The overview for a terminal of `width` cells."""
     models = snapshot["models"]
-    colours = pools.colours(snapshot["pools"], list(models))
+    colours = pool_bar.colours(snapshot["pools"], list(models))
     lines = [*_head(snapshot, width), ()]
     for pool in snapshot["pools"]:
-        lines += pools.drawn(pool, width, colours)
+        lines += pool_bar.drawn(pool, width, colours)
     lines += _zoo_conditions(snapshot, width)
     shown, resting = _sorted(models)
     lines += _table(shown, snapshot["at"], width, colours)
@@ -48,7 +59,7 @@ def listing(snapshot: Snapshot) -> list[Line]:
     config = snapshot["config"]
     lines = [line(_told_head(snapshot))]
     lines += [line("error ", clean(problem)) for problem in (config["error"] or "").splitlines()]
-    lines += [line(pools.told(pool)) for pool in snapshot["pools"]]
+    lines += [line(pool_bar.told(pool)) for pool in snapshot["pools"]]
     lines += [line("condition ", _told_condition(each, snapshot["at"])) for each in snapshot["conditions"]]
     rows: list[tuple[str, ...]] = [
         (

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoosup.cli.asking import environment, print_json, read_file, settings
-from zoosup.cli.lightly import lightly
+from zoosup.cli.context import environment, print_json, read_file, settings
+from zoosup.cli.light_imports import lightly
 from zoosup.errors import ExitCode, InvalidFileError
 
 if TYPE_CHECKING:

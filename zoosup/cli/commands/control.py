@@ -2,8 +2,8 @@
 
 import argparse
 
-from zoosup.cli.asking import client, print_json
-from zoosup.cli.words import why
+from zoosup.cli.context import client, print_json
+from zoosup.cli.render.format import why
 from zoosup.errors import ExitCode, InvalidFileError
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoosup.cli.asking import client, require
 from zoosup.cli.client import Client
-from zoosup.cli.words import why
+from zoosup.cli.context import client, require
+from zoosup.cli.render.format import why
 from zoosup.errors import ExitCode, UnreachableError, UsageError, WaitTimeoutError
 
 INTERVAL = 0.1

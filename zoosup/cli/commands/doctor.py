@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoosup import __version__
-from zoosup.cli import pools, screen
-from zoosup.cli.asking import print_json, settings
 from zoosup.cli.client import Client
-from zoosup.cli.files import read
-from zoosup.cli.finding import FAIL, OK, WARN, Finding
-from zoosup.cli.memory import Snapshot, memory, stalls
-from zoosup.cli.spans import Line, line, wrapped
-from zoosup.cli.words import size
+from zoosup.cli.commands.files import read
+from zoosup.cli.context import print_json, settings
+from zoosup.cli.render import pool_bar, terminal
+from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
+from zoosup.cli.render.format import size
+from zoosup.cli.render.layout import Line, line, wrapped
+from zoosup.cli.render.memory import Snapshot, memory, stalls
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def doctor(given: argparse.Namespace) -> int:
         print_json([asdict(each) for each in findings])
     else:
         models = list(snapshot["models"]) if snapshot is not None else []
-        colours = pools.colours([each.pool for each in findings if each.pool is not None], models)
-        screen.show(
+        colours = pool_bar.colours([each.pool for each in findings if each.pool is not None], models)
+        terminal.show(
             given, lambda width: [each for found in findings for each in _shown(found, width, colours)]
         )
     return ExitCode.FAILED if any(each.state == FAIL for each in findings) else ExitCode.DONE
@@ -71,9 +71,9 @@ def _shown(found: Finding, width: int | None, colours: Mapping[str, str]) -> lis
     if found.pool is None:
         return lines
     if width is None:
-        return [*lines, line(" " * 20, pools.told(found.pool))]
+        return [*lines, line(" " * 20, pool_bar.told(found.pool))]
     indent = 20 if width >= _WIDE else 0
-    picture = pools.picture(found.pool, width - indent, colours)
+    picture = pool_bar.picture(found.pool, width - indent, colours)
     return [*lines, *(line(" " * indent, *each) for each in picture)]
 
 

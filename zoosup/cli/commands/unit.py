@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoosup import __version__
-from zoosup.cli import unit_texts as texts
-from zoosup.cli.asking import settings
+from zoosup.cli.commands import unit_texts as texts
+from zoosup.cli.context import settings
 from zoosup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from zoosup.cli.planning import drawn
-from zoosup.cli.spans import length, plain
-
-from .fakes import plan, pool, sums
+from tests.cli.fakes import plan, pool, sums
+from zoosup.cli.commands.plan import drawn
+from zoosup.cli.render.layout import length, plain
 
 TEXT = "active: [a]\nmodels:\n  a: {command: sleep 1, memory: {ram: 1MiB}}\n  b: {command: sleep 1}\n"
 

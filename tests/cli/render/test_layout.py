@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.cli.spans import Part, bar, clean, flowed, length, line, plain, wrapped
+from zoosup.cli.render.layout import Part, bar, clean, flowed, length, line, plain, wrapped
 
 amounts = st.lists(st.integers(0, 1 << 45) | st.floats(0, 1e15), min_size=1, max_size=30)
 

@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from zoosup.cli import doctor, memory
-from zoosup.cli.spans import plain
+from tests.cli.fakes import GIB, pool, snapshot
+from zoosup.cli.commands import doctor
+from zoosup.cli.render import memory
+from zoosup.cli.render.layout import plain
 from zoosup.host.ports import PoolReading
-
-from .fakes import GIB, pool, snapshot
 
 GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: %d}\nstatus: {listen: null}\ngateway: false\n"
 

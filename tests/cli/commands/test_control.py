@@ -4,9 +4,8 @@ import json
 
 import pytest
 
+from tests.cli.fakes import model, snapshot
 from zoosup.errors import ZoosupError
-
-from .fakes import model, snapshot
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from zoosup.cli import screen
-from zoosup.cli.asking import client, print_json, require
 from zoosup.cli.client import Client
-from zoosup.cli.detail import detail
-from zoosup.cli.overview import listing, page
-from zoosup.cli.spans import Line, line, plain, wrapped
+from zoosup.cli.context import client, print_json, require
+from zoosup.cli.render import terminal
+from zoosup.cli.render.detail import detail
+from zoosup.cli.render.layout import Line, line, plain, wrapped
+from zoosup.cli.render.overview import listing, page
 from zoosup.errors import ExitCode, UnreachableError
 
 INTERVAL = 0.5
@@ -29,7 +29,7 @@ def status(given: argparse.Namespace) -> int:
     if given.json:
         print_json(snapshot if given.model is None else snapshot["models"][given.model])
     else:
-        screen.show(given, lambda width: _lines(snapshot, given.model, width))
+        terminal.show(given, lambda width: _lines(snapshot, given.model, width))
     return ExitCode.DONE
 
 
@@ -42,9 +42,9 @@ def _lines(snapshot: dict[str, Any], model: str | None, width: int | None) -> li
 
 
 def _watch(given: argparse.Namespace, asked: Client) -> int:
-    if given.json or not screen.is_terminal():
+    if given.json or not terminal.is_terminal():
         return _report_changes(given, asked)
-    with screen.live(given) as redraw:
+    with terminal.live(given) as redraw:
         for snapshot, trouble in _snapshots(asked):
             redraw(lambda width, height: _fitted(snapshot, given.model, trouble, width, height))  # noqa: B023
     return ExitCode.DONE

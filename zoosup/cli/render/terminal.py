@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from zoosup.cli.spans import Line, plain
+from zoosup.cli.render.layout import Line, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
