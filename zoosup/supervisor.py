@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 import uvloop
 
-from zoosup.core.state.status import Exit
+from zoosup.core.state.runs import Exit
 from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import libraries

@@ -9,7 +9,10 @@ from pathlib import Path
 from tests.bench.figures import Figure
 from tests.bench.lives import ms, run_time
 from zoosup.core.scheduler.plan import plan
-from zoosup.core.state.status import Model, Node, Observed, Phase, Pool, Run
+from zoosup.core.state.observed import Model, Observed
+from zoosup.core.state.phases import Phase
+from zoosup.core.state.pools import Node, Pool
+from zoosup.core.state.runs import Run
 from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 from zoosup.spec.parse import parse
 

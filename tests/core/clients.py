@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from zoosup.core.scheduler.demand import gateway
+from zoosup.core.state.observed import Demand, Model
+from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.refusal import Code
-from zoosup.core.state.status import Demand, Model, Override, Phase, Run
+from zoosup.core.state.runs import Run
 from zoosup.runtime.leasing import refusals
 from zoosup.spec.model.zoo import ZooSpec
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoosup.core.state.status import Model, Observed, Override, Phase, Run, SwitchOutcome
+from zoosup.core.state.observed import Model, Observed, SwitchOutcome
+from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.runs import Run
 
 if TYPE_CHECKING:
     from tests.core.clients import Client

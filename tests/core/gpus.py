@@ -7,7 +7,9 @@ from typing import Any
 from tests.core.zoo import GIB, NODE, NOW, Size, State, a_host, a_zoo, decide, running, size
 from zoosup.core.memory.ledger import bounds
 from zoosup.core.state.actions import Start
-from zoosup.core.state.status import Cooldown, Observed, Phase, Pool
+from zoosup.core.state.observed import Observed
+from zoosup.core.state.phases import Phase
+from zoosup.core.state.pools import Cooldown, Pool
 from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 
 Free = int | None

@@ -12,17 +12,9 @@ from tests.core.zoo import a_model
 from zoosup.core.scheduler.place import PREFLIGHT_FRESH
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
-from zoosup.core.state.status import (
-    Cause,
-    Model,
-    Observed,
-    Override,
-    Phase,
-    Reason,
-    Run,
-    Stage,
-    SwitchOutcome,
-)
+from zoosup.core.state.observed import Model, Observed, SwitchOutcome
+from zoosup.core.state.phases import Cause, Override, Phase, Reason
+from zoosup.core.state.runs import Run, Stage
 from zoosup.spec.model.memory import Strategy
 from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tests.core import demand_laws
 from zoosup.core.state.actions import Drain, EndCooldown, Kill, Stop
-from zoosup.core.state.status import Cause, Model, Observed, Phase, SwitchOutcome
+from zoosup.core.state.observed import Model, Observed, SwitchOutcome
+from zoosup.core.state.phases import Cause, Phase
 
 if TYPE_CHECKING:
     from tests.core.world import World

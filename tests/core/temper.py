@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zoosup.core.state.status import Reason
+from zoosup.core.state.phases import Reason
 
 
 @dataclass

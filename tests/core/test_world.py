@@ -15,7 +15,7 @@ from tests.core.world import GIB, World
 from tests.core.zoo import a_model, a_zoo
 from zoosup.core.state.actions import Inspect
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.state.status import Phase, Reason
+from zoosup.core.state.phases import Phase, Reason
 from zoosup.spec.model.zoo import Gateway
 
 NAMES = "abcd"

@@ -41,25 +41,10 @@ from zoosup.core.state.facts import (
     WakeBegun,
     Woken,
 )
-from zoosup.core.state.status import (
-    Cooldown,
-    Exit,
-    ExitReason,
-    Leaving,
-    Model,
-    Nap,
-    Node,
-    Observed,
-    Override,
-    Phase,
-    Preflight,
-    Pressure,
-    Reason,
-    Run,
-    Stage,
-    Switch,
-    SwitchOutcome,
-)
+from zoosup.core.state.observed import Model, Observed, Switch, SwitchOutcome
+from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
+from zoosup.core.state.pools import Cooldown, Node, Pressure
+from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run, Stage
 from zoosup.spec.model.zoo import Gateway, ModelSpec, ZooSpec
 
 GIB = 2**30

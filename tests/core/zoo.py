@@ -8,27 +8,10 @@ from zoosup.core.estimation.need import need
 from zoosup.core.memory.ledger import budget_of, reserve_of
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
-from zoosup.core.state.status import (
-    Cause,
-    Condition,
-    Cooldown,
-    Demand,
-    Exit,
-    ExitReason,
-    Leaving,
-    Model,
-    Nap,
-    Node,
-    Observed,
-    Override,
-    Phase,
-    Pool,
-    Preflight,
-    Reason,
-    Run,
-    Stage,
-    Switch,
-)
+from zoosup.core.state.observed import Condition, Demand, Model, Observed, Switch
+from zoosup.core.state.phases import Cause, ExitReason, Override, Phase, Reason
+from zoosup.core.state.pools import Cooldown, Node, Pool
+from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run, Stage
 from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 from zoosup.spec.syntax.units import parse_size
 
@@ -87,7 +70,7 @@ def unseen(at: float | None = None) -> State:
 
 def crashed(count: int, until: float, **fields: Any) -> State:
     """It is in back-off."""
-    from zoosup.core.state.status import Backoff  # noqa: PLC0415 - the builder's own name would hide it
+    from zoosup.core.state.runs import Backoff  # noqa: PLC0415 - the builder's own name would hide it
 
     return resting(Phase.BACKOFF, Reason.BACK_OFF, backoff=Backoff(count, until), **fields)
 

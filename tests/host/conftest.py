@@ -17,7 +17,7 @@ from zoosup.host.ports import Ladder, Launch
 from zoosup.host.process.processes import Processes
 
 if TYPE_CHECKING:
-    from zoosup.core.state.status import Exit
+    from zoosup.core.state.runs import Exit
 
 # looptime asks for the loop in tests that have none, and asyncio would make one that nobody closes
 asyncio.set_event_loop(None)

@@ -11,8 +11,9 @@ from tests.runtime.busy import Call, HangUp
 from tests.runtime.reign import Reign
 from tests.runtime.rough import RoughHost
 from tests.runtime.watchdog import OutOfOrderError, Watchdog, need_of
+from zoosup.core.state.observed import Demand, Model
+from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.core.state.status import Cause, Demand, Model, Override, Phase
 from zoosup.runtime.leasing.leases import Lease, Ticket
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.spec.model.zoo import Gateway, ZooSpec

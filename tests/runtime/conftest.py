@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.phases import ExitReason, Reason
+from zoosup.core.state.runs import Exit, Preflight
 from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict, Warmed
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import Desk

@@ -45,7 +45,9 @@ from zoosup.core.state.facts import (
     Spawned,
     Stuck,
 )
-from zoosup.core.state.status import Exit, ExitReason, Phase, Reason, SwitchOutcome
+from zoosup.core.state.observed import SwitchOutcome
+from zoosup.core.state.phases import ExitReason, Phase, Reason
+from zoosup.core.state.runs import Exit
 from zoosup.runtime.publish import snapshot
 from zoosup.runtime.state.inbox import Asked, Questioned, Told
 from zoosup.spec.model.zoo import Restart

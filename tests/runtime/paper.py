@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoosup.core.state.facts import Booked, ProbedReady, Spawned
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal

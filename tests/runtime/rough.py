@@ -13,7 +13,8 @@ from itertools import count
 from pathlib import Path
 
 from tests.runtime.conftest import Warming
-from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.phases import ExitReason, Reason
+from zoosup.core.state.runs import Exit, Preflight
 from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, SpawnError, Verdict
 
 GIB = 2**30

@@ -3,7 +3,7 @@
 import pytest
 
 from zoosup.core.lifecycle.transitions import Booked
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.snapshot import Stamps, build

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.runtime.conftest import Supervised, VirtualHost
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.spec.model.zoo import ModelSpec

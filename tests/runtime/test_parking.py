@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.runtime.leasing.test_leases import Client, put
-from zoosup.core.state.status import Phase
+from zoosup.core.state.phases import Phase
 from zoosup.runtime.publish import snapshot
 
 pytestmark = pytest.mark.looptime

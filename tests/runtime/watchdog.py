@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
-from zoosup.core.state.status import Cause, Model, Override, Phase, Run, Stage
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Cause, Override, Phase
+from zoosup.core.state.runs import Run, Stage
 from zoosup.runtime.events.journal import Event
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.runtime.state.zoo import Zoo

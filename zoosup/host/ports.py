@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoosup.core.state.status import Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.phases import ExitReason, Reason
+from zoosup.core.state.runs import Exit, Preflight
 from zoosup.spec.model.lifetime import Live, Ready
 from zoosup.spec.model.zoo import ModelSpec
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Refusal
-from zoosup.core.state.status import Phase
 from zoosup.host.ports import Logs
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.publisher import Board

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from zoosup.core.state.status import Phase
+from zoosup.core.state.phases import Phase
 from zoosup.runtime.api import Card, Holder, Served
 from zoosup.spec.model.zoo import Gateway as Settings, ModelSpec
 from zoosup.web.gateway.server import Gateway

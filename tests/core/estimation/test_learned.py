@@ -9,7 +9,8 @@ from zoosup.core.estimation import learned as learning
 from zoosup.core.estimation.derived import PROGRAM
 from zoosup.core.estimation.learned import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
 from zoosup.core.estimation.need import UNKNOWN_RAM, need
-from zoosup.core.state.status import Cause, ExitReason, Leaving, Run
+from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.runs import Leaving, Run
 from zoosup.core.state.usage import Lesson, Lessons
 from zoosup.core.state.weights import FileFacts, WeightFacts
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted
-from zoosup.core.state.status import Backoff
+from zoosup.core.state.runs import Backoff
 from zoosup.spec.model.lifetime import Limit, Restart
 
 POLICY = Restart()  # 2 s, doubling, at most 5 min, forgotten after 10 min

@@ -46,22 +46,9 @@ from zoosup.core.state.facts import (
     WakeBegun,
     Woken,
 )
-from zoosup.core.state.status import (
-    LIVE_PHASES,
-    SERVING_PHASES,
-    Backoff,
-    Cause,
-    ExitReason,
-    Leaving,
-    Model,
-    Nap,
-    Override,
-    Phase,
-    Preflight,
-    Reason,
-    Run,
-    Stage,
-)
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import LIVE_PHASES, SERVING_PHASES, Cause, ExitReason, Override, Phase, Reason
+from zoosup.core.state.runs import Backoff, Leaving, Nap, Preflight, Run, Stage
 from zoosup.core.state.usage import Ooms
 from zoosup.spec.model.lifetime import Limit, Restart
 

@@ -7,7 +7,9 @@ import pytest
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed, shown, start_of
 from tests.core.zoo import GIB, NODE, NOW, a_host, a_model, acts, condition, decide, switched, why
 from zoosup.core.state.actions import Start
-from zoosup.core.state.status import Cooldown, Phase
+from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.pools import Cooldown
+from zoosup.core.state.runs import Leaving
 
 # one card where one suffices
 
@@ -45,8 +47,6 @@ def test_it_is_not_split_to_save_the_wait_for_a_model_that_leaves():
 
 
 def leaving_now(state):
-    from zoosup.core.state.status import Cause, Leaving  # noqa: PLC0415
-
     def left(name, spec):
         model = state(name, spec)
         out = Leaving(Cause.NOT_WANTED, "not in active", NOW - 1, ladder=True)

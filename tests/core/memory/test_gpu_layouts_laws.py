@@ -7,7 +7,9 @@ from hypothesis import given, settings, strategies as st
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed
 from tests.core.zoo import GIB, NODE, NOW, decide
 from zoosup.core.state.actions import Start, Stop
-from zoosup.core.state.status import Cause, Cooldown, Observed, Phase, Reason
+from zoosup.core.state.observed import Observed
+from zoosup.core.state.phases import Cause, Phase, Reason
+from zoosup.core.state.pools import Cooldown
 
 NAMES = "abcde"
 ROUNDING = 16  # bytes: a credit is rounded for each model

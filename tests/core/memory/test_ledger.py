@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from tests.core.zoo import GIB
 from zoosup.core.estimation.need import UNKNOWN_RAM, Need, need
 from zoosup.core.memory.ledger import Holding, Ledger, budget_of, explain, reserve_of
-from zoosup.core.state.status import Pool
+from zoosup.core.state.pools import Pool
 
 
 def a_ledger(total=32, available=32, budget=30, reserve=2, **holdings):

@@ -22,7 +22,8 @@ from tests.core.zoo import (
     waits,
     why,
 )
-from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
+from zoosup.core.state.observed import SwitchOutcome
+from zoosup.core.state.phases import Override, Phase, Reason
 
 PINNED = a_model("12GiB")
 

@@ -29,7 +29,9 @@ from tests.core.zoo import (
 from zoosup.core.scheduler.place import MEMORY_POLL
 from zoosup.core.scheduler.stop import COOLDOWN_POLL
 from zoosup.core.state.actions import EndCooldown, Hold, Stop
-from zoosup.core.state.status import Cause, Leaving, Node, Phase, Reason
+from zoosup.core.state.phases import Cause, Phase, Reason
+from zoosup.core.state.pools import Node
+from zoosup.core.state.runs import Leaving
 from zoosup.core.state.weights import FileFacts, WeightFacts
 
 # memory

@@ -31,7 +31,8 @@ from tests.core.zoo import (
 from zoosup.core.scheduler.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.state.actions import Drain, Hold, Start, Stop
 from zoosup.core.state.fitted import Fitted, Question, Silence
-from zoosup.core.state.status import Cause, Leaving, Override, Phase, Preflight, Reason
+from zoosup.core.state.phases import Cause, Override, Phase, Reason
+from zoosup.core.state.runs import Leaving, Preflight
 from zoosup.core.state.usage import Lessons, Ooms
 from zoosup.core.state.weights import WeightFacts
 

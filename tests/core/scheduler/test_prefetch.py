@@ -18,7 +18,7 @@ from tests.core.zoo import (
     switched,
 )
 from zoosup.core.scheduler.prefetch import Candidate, candidate
-from zoosup.core.state.status import Preflight
+from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.model.zoo import Gateway
 

@@ -34,7 +34,10 @@ from zoosup.core.scheduler.demand import wishes
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.actions import Drain, Kill, Start, Stop
-from zoosup.core.state.status import Cause, Demand, Leaving, Observed, Phase, Pool, Pressure
+from zoosup.core.state.observed import Demand, Observed
+from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.pools import Pool, Pressure
+from zoosup.core.state.runs import Leaving
 from zoosup.spec.model.zoo import ZooSpec
 
 MIB = 2**20

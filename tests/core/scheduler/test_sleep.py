@@ -29,7 +29,8 @@ from tests.core.zoo import (
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.state.actions import Park, Wake
 from zoosup.core.state.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
-from zoosup.core.state.status import Cause, Nap, Override, Phase, Stage
+from zoosup.core.state.phases import Cause, Override, Phase
+from zoosup.core.state.runs import Nap, Stage
 from zoosup.core.state.usage import Asleep
 
 RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}

@@ -9,7 +9,8 @@ from tests.core.zoo import GIB, NOW, a_model, acts, decide, idle, waits
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.state.actions import Park, Wake
 from zoosup.core.state.facts import Measured, ParkBegun, Parked, WakeBegun
-from zoosup.core.state.status import Nap, Phase, Stage
+from zoosup.core.state.phases import Phase
+from zoosup.core.state.runs import Nap, Stage
 
 RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}
 

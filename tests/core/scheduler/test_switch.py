@@ -17,7 +17,8 @@ from tests.core.zoo import (
     switched,
 )
 from zoosup.core.scheduler.switch import Change, begin, effective, judge
-from zoosup.core.state.status import Phase, Reason, SwitchOutcome
+from zoosup.core.state.observed import SwitchOutcome
+from zoosup.core.state.phases import Phase, Reason
 
 ZOO = {"a": "4GiB", "b": "4GiB", "c": "4GiB"}
 FAILED = an_exit(1, "no such tensor")

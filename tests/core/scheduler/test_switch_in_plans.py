@@ -17,7 +17,8 @@ from tests.core.zoo import (
     switched,
     why,
 )
-from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
+from zoosup.core.state.observed import SwitchOutcome
+from zoosup.core.state.phases import Override, Phase, Reason
 
 FAILED = an_exit(1, "no such tensor")
 OPEN, ROLLED_BACK = SwitchOutcome.OPEN, SwitchOutcome.ROLLED_BACK

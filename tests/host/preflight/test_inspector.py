@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.core.state.status import Preflight, Reason
+from zoosup.core.state.phases import Reason
+from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight import inspector
 from zoosup.host.preflight.inspector import HostInspector

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from zoosup.core.state.status import Exit, ExitReason
+from zoosup.core.state.phases import ExitReason
+from zoosup.core.state.runs import Exit
 from zoosup.host.ports import Ladder, SpawnError
 from zoosup.host.process import spawn as spawning
 from zoosup.host.process.processes import Processes

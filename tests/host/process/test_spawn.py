@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from zoosup.core.state.status import ExitReason
+from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports import SpawnError
 from zoosup.host.process.spawn import OOM_SCORE_ADJ
 

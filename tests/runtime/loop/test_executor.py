@@ -5,7 +5,8 @@ import pytest
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.state.facts import Exited
-from zoosup.core.state.status import Cause, Exit, ExitReason, Phase, Reason
+from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
+from zoosup.core.state.runs import Exit
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.loop.executor import Actor
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.state.status import Leaving, Phase
+from zoosup.core.state.phases import Phase
+from zoosup.core.state.runs import Leaving
 from zoosup.host.ports import Endpoint, Verdict
 from zoosup.runtime.operations.probes import Subject, Watchers, watchable
 from zoosup.runtime.state.inbox import Told

@@ -12,7 +12,8 @@ import pytest
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, text_of
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
-from zoosup.core.state.status import Cause, Exit, ExitReason, Preflight, Reason
+from zoosup.core.state.phases import Cause, ExitReason, Reason
+from zoosup.core.state.runs import Exit, Preflight
 from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, environment

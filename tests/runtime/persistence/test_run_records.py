@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.state.status import Cause, Leaving, Nap, Run, Stage
+from zoosup.core.state.phases import Cause
+from zoosup.core.state.runs import Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence.run_records import FORMAT, UnreadableRecordError, read, write
 from zoosup.spec.changes import restart_fields

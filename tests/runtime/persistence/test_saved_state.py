@@ -10,7 +10,9 @@ from hypothesis import given, strategies as st
 
 from tests.runtime.paper import PATH, Hands, a_zoo, text_of
 from zoosup.core.state.facts import Held, Overridden
-from zoosup.core.state.status import Backoff, Override, Phase, Reason, Switch, SwitchOutcome
+from zoosup.core.state.observed import Switch, SwitchOutcome
+from zoosup.core.state.phases import Override, Phase, Reason
+from zoosup.core.state.runs import Backoff
 from zoosup.core.state.usage import Asleep
 from zoosup.runtime.persistence.saved_state import Keeper, last_good, recall, remember
 

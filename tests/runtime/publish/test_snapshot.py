@@ -8,17 +8,9 @@ import pytest
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.facts import Booked, Exited, Gone, Inspected, Measured, StopBegun
-from zoosup.core.state.status import (
-    Backoff,
-    Cause,
-    Condition,
-    Exit,
-    ExitReason,
-    Leaving,
-    Override,
-    Phase,
-    Preflight,
-)
+from zoosup.core.state.observed import Condition
+from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
+from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.snapshot import Stamps, build, farewell, foretold
 from zoosup.spec.model.lifetime import Restart

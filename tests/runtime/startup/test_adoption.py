@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.conftest import WALL, Process
-from zoosup.core.state.status import Exit, ExitReason
+from zoosup.core.state.phases import ExitReason
+from zoosup.core.state.runs import Exit
 from zoosup.runtime.persistence import run_records
 
 pytestmark = pytest.mark.looptime

@@ -7,7 +7,8 @@ import pytest
 
 from tests.runtime.paper import PATH, Hands, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import Held, Overridden
-from zoosup.core.state.status import Override, Phase, Reason, SwitchOutcome
+from zoosup.core.state.observed import SwitchOutcome
+from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
 from zoosup.runtime.persistence.saved_state import remember

@@ -9,7 +9,8 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.estimation.learned import RUNS
 from zoosup.core.scheduler.place import OOM_LOOK
-from zoosup.core.state.status import Cause, Exit, ExitReason, Leaving, Run
+from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.runs import Exit, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
 from zoosup.runtime.state.usage_history import FINGERPRINTS, Schoolbook

@@ -6,17 +6,9 @@ import pytest
 
 from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.state.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
-from zoosup.core.state.status import (
-    Backoff,
-    Exit,
-    ExitReason,
-    Override,
-    Phase,
-    Preflight,
-    Reason,
-    Switch,
-    SwitchOutcome,
-)
+from zoosup.core.state.observed import Switch, SwitchOutcome
+from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
+from zoosup.core.state.runs import Backoff, Exit, Preflight
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.convergence import converged
 from zoosup.spec.model.lifetime import Restart

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import RefusedError
-from zoosup.core.state.status import Phase
 from zoosup.runtime.api import Card, Served
 from zoosup.spec.model.zoo import ModelSpec
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from zoosup.core.estimation.derived import Term
 from zoosup.core.memory.ledger import VRAM
-from zoosup.core.state.status import Cause, Exit, ExitReason, Run
+from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Asleep, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.changes import restart_fields

@@ -7,7 +7,7 @@ covers only early exits; both were lessons. Knows nothing of why a run ended.
 
 from dataclasses import dataclass
 
-from zoosup.core.state.status import Backoff
+from zoosup.core.state.runs import Backoff
 from zoosup.spec.model.lifetime import Restart
 
 JITTER = 0.1

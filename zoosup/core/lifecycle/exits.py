@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from zoosup.core.lifecycle import backoff
 from zoosup.core.state.facts import Gone
-from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Phase, Reason, Run
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
+from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Ooms
 from zoosup.spec.model.lifetime import Restart
 from zoosup.spec.syntax.units import describe_size

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zoosup.core.state.facts import ParkBegun, Parked, WakeBegun, Woken
-from zoosup.core.state.status import Cause, Model, Nap, Phase, Run, Stage
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.runs import Nap, Run, Stage
 
 
 def park_begun(model: Model, fact: ParkBegun) -> Model:

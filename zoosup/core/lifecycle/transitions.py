@@ -49,18 +49,9 @@ from zoosup.core.state.facts import (
     WakeBegun,
     Woken,
 )
-from zoosup.core.state.status import (
-    LIVE_PHASES,
-    Backoff,
-    Cause,
-    Leaving,
-    Model,
-    Nap,
-    Phase,
-    Reason,
-    Run,
-    Stage,
-)
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import LIVE_PHASES, Cause, Phase, Reason
+from zoosup.core.state.runs import Backoff, Leaving, Nap, Run, Stage
 from zoosup.core.state.usage import Ooms
 
 STUCK_RETRY = 30.0

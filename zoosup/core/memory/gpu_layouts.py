@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from zoosup.core.estimation.need import VISIBLE, Need
 from zoosup.core.memory.ledger import VRAM, Ledger, names_gpu
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.spec.model.zoo import ModelSpec
 
 Order = Callable[[Ledger, int], tuple[int, ...]]

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from zoosup.core.state.status import Pool
+from zoosup.core.state.pools import Pool
 from zoosup.spec.model.memory import Budget
 from zoosup.spec.syntax.units import describe_size
 

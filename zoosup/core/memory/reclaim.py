@@ -11,7 +11,7 @@ whole estimate may never end: what comes back was measured at 80-97 % of the foo
 Differences are signed, because somebody else may allocate meanwhile. Knows nothing of successors.
 """
 
-from zoosup.core.state.status import Cooldown as Watch
+from zoosup.core.state.pools import Cooldown as Watch
 from zoosup.spec.model.memory import Cooldown as Bounds
 from zoosup.spec.syntax.units import describe_size
 

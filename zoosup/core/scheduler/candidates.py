@@ -20,7 +20,9 @@ from zoosup.core.memory.sleep_footprint import waking
 from zoosup.core.scheduler.fit import Answer, Verdict, Weighing
 from zoosup.core.scheduler.preempt import Victims
 from zoosup.core.scheduler.room import Room
-from zoosup.core.state.status import Model, Reason, Run
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Reason
+from zoosup.core.state.runs import Run
 from zoosup.spec.model.zoo import ModelSpec
 
 _SOON = frozenset({Reason.EVICTION, Reason.COOL_DOWN, Reason.TURN})

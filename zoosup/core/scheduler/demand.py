@@ -14,7 +14,9 @@ has to leave for whom is chosen in `victims`, among those that may.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zoosup.core.state.status import Demand, Model, Nap, Observed, Override, Phase
+from zoosup.core.state.observed import Demand, Model, Observed
+from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.runs import Nap
 from zoosup.spec.model.zoo import Gateway, ModelSpec, ZooSpec
 
 _ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})

@@ -18,7 +18,9 @@ from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.scheduler.preempt import Victims, is_down
 from zoosup.core.scheduler.put_to_sleep import sleepers
 from zoosup.core.scheduler.room import Room
-from zoosup.core.state.status import Cooldown, Model, Reason
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Reason
+from zoosup.core.state.pools import Cooldown
 from zoosup.spec.model.memory import Strategy
 from zoosup.spec.model.zoo import ModelSpec
 from zoosup.spec.syntax.units import describe_size

@@ -10,7 +10,9 @@ from zoosup.core.scheduler.candidates import intended, renewal, rouse, weigh
 from zoosup.core.scheduler.fit import Answer, Verdict
 from zoosup.core.scheduler.scratch import Scratch
 from zoosup.core.state.actions import Inspect, Park, Start, Wake
-from zoosup.core.state.status import Cause, Condition, Model, Phase, Reason, Run
+from zoosup.core.state.observed import Condition, Model
+from zoosup.core.state.phases import Cause, Phase, Reason
+from zoosup.core.state.runs import Run
 from zoosup.spec.changes import changed, outdated
 from zoosup.spec.model.zoo import ModelSpec
 

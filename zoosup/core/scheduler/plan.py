@@ -26,18 +26,9 @@ from zoosup.core.scheduler.room import Room
 from zoosup.core.scheduler.scratch import Scratch
 from zoosup.core.scheduler.stop import end_cooldowns, go_on_leaving, release, relieve
 from zoosup.core.state.actions import Action, Hold
-from zoosup.core.state.status import (
-    Cause,
-    Condition,
-    Model,
-    Observed,
-    Override,
-    Phase,
-    Reason,
-    Run,
-    Switch,
-    SwitchOutcome,
-)
+from zoosup.core.state.observed import Condition, Model, Observed, Switch, SwitchOutcome
+from zoosup.core.state.phases import Cause, Override, Phase, Reason
+from zoosup.core.state.runs import Run
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import describe_size
 

@@ -11,7 +11,8 @@ from functools import cached_property
 from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.demand import may_leave_at, yields
 from zoosup.core.scheduler.room import Room
-from zoosup.core.state.status import SERVING_PHASES, Model, Phase
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import SERVING_PHASES, Phase
 from zoosup.spec.model.memory import Strategy
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from zoosup.core.memory.ledger import Sum
 from zoosup.core.scheduler.plan import Plan
-from zoosup.core.state.status import Model, Observed, Reason
+from zoosup.core.state.observed import Model, Observed
+from zoosup.core.state.phases import Reason
 from zoosup.spec.model.zoo import ZooSpec
 
 LEAST = 64 * 2**20

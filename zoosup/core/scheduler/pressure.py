@@ -20,7 +20,10 @@ from enum import IntEnum
 from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.demand import yields
 from zoosup.core.scheduler.room import Room
-from zoosup.core.state.status import Cause, Model, Pool, Pressure, Run
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Cause
+from zoosup.core.state.pools import Pool, Pressure
+from zoosup.core.state.runs import Run
 from zoosup.spec.syntax.units import describe_size
 
 SETTLED = 1.0

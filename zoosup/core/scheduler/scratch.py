@@ -9,7 +9,8 @@ from zoosup.core.scheduler.fit import Verdict
 from zoosup.core.scheduler.pressure import Strain
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.actions import Action, Drain, Hold, Stop
-from zoosup.core.state.status import Cause, Condition, Model, Observed, Phase
+from zoosup.core.state.observed import Condition, Model, Observed
+from zoosup.core.state.phases import Cause, Phase
 from zoosup.spec.model.zoo import ZooSpec
 
 _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})

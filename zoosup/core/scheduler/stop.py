@@ -12,17 +12,10 @@ from zoosup.core.memory import reclaim
 from zoosup.core.scheduler import demand, pressure, switch as switching
 from zoosup.core.scheduler.scratch import Scratch
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Kill, Stop
-from zoosup.core.state.status import (
-    STAYING_PHASES,
-    Cause,
-    Condition,
-    Cooldown,
-    Leaving,
-    Model,
-    Override,
-    Phase,
-    Run,
-)
+from zoosup.core.state.observed import Condition, Model
+from zoosup.core.state.phases import STAYING_PHASES, Cause, Override, Phase
+from zoosup.core.state.pools import Cooldown
+from zoosup.core.state.runs import Leaving, Run
 from zoosup.spec.changes import changed, outdated
 from zoosup.spec.model.zoo import ModelSpec
 from zoosup.spec.syntax.units import format_duration

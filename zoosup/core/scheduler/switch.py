@@ -7,7 +7,9 @@ something that can't run. Knows neither memory nor processes: it reads how far e
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from zoosup.core.state.status import Exit, Model, Phase, Reason, Switch, SwitchOutcome
+from zoosup.core.state.observed import Model, Switch, SwitchOutcome
+from zoosup.core.state.phases import Phase, Reason
+from zoosup.core.state.runs import Exit
 
 _HAS_SERVED = frozenset({Phase.READY, Phase.UNREADY})
 _NOTHING = Model("")

@@ -6,7 +6,7 @@ There is no swap: B is not admitted yet, so A is drained and stopped; on a later
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.state.status import Cause, Phase
+from zoosup.core.state.phases import Cause, Phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ Knows no rule: which fact may come when, and what it leaves true, stands in `lif
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.state.status import Exit, Leaving, Nap, Override, Phase, Preflight, Run
+from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run
 from zoosup.spec.model.lifetime import Restart
 
 

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoosup.core.estimation.command_line import ELSEWHERE, understand
-from zoosup.core.state.status import Preflight, Reason
+from zoosup.core.state.phases import Reason
+from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.which import find_program, not_executable

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from zoosup.core.state.status import Exit, ExitReason
+from zoosup.core.state.phases import ExitReason
+from zoosup.core.state.runs import Exit
 from zoosup.host.ports import Ended, Ladder, Launch, SpawnError, Trace
 from zoosup.host.process.adoption import Found, environments, find, recorded
 from zoosup.host.process.exit_watcher import Cancel, host_watcher

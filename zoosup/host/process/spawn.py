@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from zoosup.core.state.status import ExitReason
+from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports import Launch, SpawnError
 
 OOM_SCORE_ADJ = 500

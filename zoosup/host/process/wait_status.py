@@ -7,7 +7,8 @@ import os
 import signal
 from contextlib import suppress
 
-from zoosup.core.state.status import Exit, ExitReason
+from zoosup.core.state.phases import ExitReason
+from zoosup.core.state.runs import Exit
 
 _HOW_TO_PEEK = ("waitid", "WNOWAIT")  # os has them on Linux, and on macOS from Python 3.13
 

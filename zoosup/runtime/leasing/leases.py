@@ -14,8 +14,10 @@ from typing import TypeVar
 
 from zoosup.core.estimation.context_length import context_length
 from zoosup.core.scheduler.demand import gateway
+from zoosup.core.state.observed import NO_DEMAND, Demand, Model
+from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.core.state.status import NO_DEMAND, Demand, Model, Override, Phase, Run
+from zoosup.core.state.runs import Run
 from zoosup.runtime.api import Card, Holder, Served
 from zoosup.runtime.leasing import refusals
 from zoosup.runtime.state.zoo import Zoo

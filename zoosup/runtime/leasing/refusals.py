@@ -4,8 +4,10 @@ Pure, from the model's own state: the arithmetic of a refusal for want of memory
 """
 
 from zoosup.core.scheduler.place import GIVEN_UP
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.core.state.status import Exit, Model, Phase, Reason
+from zoosup.core.state.runs import Exit
 from zoosup.spec.syntax.units import format_duration
 
 RESTART = 10.0

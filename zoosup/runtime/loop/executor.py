@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.facts import Booked, DrainBegun, Held, ParkBegun, StopBegun, WakeBegun
-from zoosup.core.state.status import Leaving, Nap, Phase, Reason, Run, Stage
+from zoosup.core.state.phases import Phase, Reason
+from zoosup.core.state.runs import Leaving, Nap, Run, Stage
 from zoosup.host.ports import Inspector
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.zoo import Zoo

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from zoosup.core.lifecycle.transitions import IllegalTransitionError
 from zoosup.core.state.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
-from zoosup.core.state.status import Override, Phase
+from zoosup.core.state.phases import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Actor

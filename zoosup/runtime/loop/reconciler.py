@@ -18,7 +18,9 @@ from collections.abc import Mapping
 
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.status import Condition, Exit, Model, Phase, Run, Stage, SwitchOutcome
+from zoosup.core.state.observed import Condition, Model, SwitchOutcome
+from zoosup.core.state.phases import Phase
+from zoosup.core.state.runs import Exit, Run, Stage
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime.api import Doorway
 from zoosup.runtime.leasing.leases import Leases

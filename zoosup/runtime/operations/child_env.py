@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zoosup.core.estimation.need import VISIBLE
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.spec.model.zoo import ModelSpec
 from zoosup.spec.syntax.templates import render
 

@@ -6,7 +6,8 @@ Asks the host and decides nothing: what an ending is called after one of our own
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.state.status import Cause, Exit, ExitReason, Reason, Run
+from zoosup.core.state.phases import Cause, ExitReason, Reason
+from zoosup.core.state.runs import Exit, Run
 from zoosup.host.ports import Host
 
 LOG_LINES = 40

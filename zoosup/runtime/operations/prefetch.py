@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.scheduler.prefetch import Candidate, candidate
-from zoosup.core.state.status import Observed
+from zoosup.core.state.observed import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
 from zoosup.spec.model.zoo import ModelSpec, ZooSpec
 from zoosup.spec.syntax.units import describe_size

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.facts import Fact, FoundSick, ProbedReady, ProbedUnready
-from zoosup.core.state.status import SERVING_PHASES, Model, Run, Stage
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import SERVING_PHASES
+from zoosup.core.state.runs import Run, Stage
 from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.state.inbox import Message, Told

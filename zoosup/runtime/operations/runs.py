@@ -25,7 +25,9 @@ from zoosup.core.state.facts import (
     Stuck,
     Woken,
 )
-from zoosup.core.state.status import Cause, Exit, ExitReason, Model, Run
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.runs import Exit, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases

@@ -4,7 +4,7 @@ Knows the sentence for people. Refuses to know who writes what, or to do anythin
 go on, and each writer tries again by itself.
 """
 
-from zoosup.core.state.status import Condition
+from zoosup.core.state.observed import Condition
 
 TYPE = "StateWritable"
 

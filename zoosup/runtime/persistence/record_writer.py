@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import Host
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence import run_records

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zoosup.core.state.status import Cause, Leaving, Nap, Run, Stage
+from zoosup.core.state.phases import Cause
+from zoosup.core.state.runs import Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
 from zoosup.spec.model.zoo import ModelSpec
 

@@ -11,7 +11,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from zoosup.core.scheduler.place import GIVEN_UP
-from zoosup.core.state.status import Backoff, Model, Override, Phase, Reason, Switch, SwitchOutcome
+from zoosup.core.state.observed import Model, Switch, SwitchOutcome
+from zoosup.core.state.phases import Override, Phase, Reason
+from zoosup.core.state.runs import Backoff
 from zoosup.core.state.usage import Asleep, Ooms
 from zoosup.host.ports import Store
 from zoosup.runtime.clock import Clock

@@ -2,7 +2,8 @@
 
 from zoosup.core.scheduler import switch as switching
 from zoosup.core.scheduler.demand import yields
-from zoosup.core.state.status import NO_DEMAND, Model, Override, Phase, Reason
+from zoosup.core.state.observed import NO_DEMAND, Model
+from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.runtime.state.zoo import Zoo
 
 

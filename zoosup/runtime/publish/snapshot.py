@@ -17,7 +17,10 @@ from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.memory.ledger import VRAM, Sum
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
-from zoosup.core.state.status import NO_DEMAND, Cause, Condition, Exit, Model, Phase, Pool, Run
+from zoosup.core.state.observed import NO_DEMAND, Condition, Model
+from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.pools import Pool
+from zoosup.core.state.runs import Exit, Run
 from zoosup.runtime.publish.convergence import converged
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ModelSpec

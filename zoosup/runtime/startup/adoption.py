@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 
 from zoosup.core.state.facts import Adopted, Measured
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import Host, Ladder, Launch, Trace
 from zoosup.runtime.operations.child_env import environment_of
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read

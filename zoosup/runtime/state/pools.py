@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core.memory import ledger, reclaim
 from zoosup.core.scheduler import pressure
-from zoosup.core.state.status import Cooldown, Node, Pool, Pressure, Run
+from zoosup.core.state.pools import Cooldown, Node, Pool, Pressure
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal

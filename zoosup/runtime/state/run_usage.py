@@ -5,7 +5,7 @@ Pure. What can't be told is left as it was known, and left out where it never wa
 
 from collections.abc import Iterable, Mapping, Set as AbstractSet
 
-from zoosup.core.state.status import Run
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 
 

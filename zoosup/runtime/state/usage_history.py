@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zoosup.core.estimation import learned
-from zoosup.core.state.status import Exit, Run
+from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Lesson, Lessons
 
 FINGERPRINTS = 128

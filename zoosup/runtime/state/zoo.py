@@ -23,17 +23,9 @@ from zoosup.core.state.facts import (
     Overridden,
     Rebooked,
 )
-from zoosup.core.state.status import (
-    Demand,
-    Model,
-    Observed,
-    Override,
-    Phase,
-    Reason,
-    Run,
-    Switch,
-    SwitchOutcome,
-)
+from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
+from zoosup.core.state.phases import Override, Phase, Reason
+from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.api import Doorway
 from zoosup.runtime.clock import Clock

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from zoosup.core.state.status import Phase
+from zoosup.core.state.phases import Phase
 from zoosup.runtime.api import Counters, Faces
 
 Snapshot = Mapping[str, Any]

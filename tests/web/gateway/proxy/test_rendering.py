@@ -5,8 +5,8 @@ import json
 import httptools
 import pytest
 
+from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.core.state.status import Phase
 from zoosup.runtime.api import Card
 from zoosup.spec.model.zoo import ModelSpec, Task
 from zoosup.web.gateway.errors import DeniedError

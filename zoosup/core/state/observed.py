@@ -1,0 +1,104 @@
+"""Everything a pass looks at, as one moment: models, pools, demand, the switch under way.
+
+Times are seconds of a monotonic clock; sizes are bytes, signed. Knows no rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zoosup.core.state.phases import Override, Phase, Reason
+from zoosup.core.state.pools import Node
+from zoosup.core.state.runs import Backoff, Exit, Preflight, Run
+from zoosup.core.state.usage import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
+from zoosup.core.state.weights import WeightFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All that is known of one model: the single writer replaces it as a whole at each fact."""
+
+    name: str
+    phase: Phase = Phase.STOPPED
+    reason: str = Reason.NOT_WANTED
+    message: str = ""
+    run: Run | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+    restarts: int = 0
+    last_exit: Exit | None = None
+    failed_start: Exit | None = None  # the last run ended before it was ever ready
+    preflight: Preflight | None = None
+    weights: WeightFacts | None = None  # the last that any look has found
+    lessons: Lessons = NO_LESSONS  # of what the file says of it now, with these weights on this host
+    ooms: Ooms = NO_OOMS
+    load_time: float | None = None  # seconds from the booking of its last run to its first readiness
+    asleep: Asleep | None = None  # what it was last measured to hold asleep
+    override: Override | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that is so or not so, and why: a refusal is data. `model` None means the zoo as a whole."""
+
+    model: str | None
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What clients ask of one model at the moment: leases that are held, and those that are waited for."""
+
+    inflight: int = 0
+    waiting: int = 0
+    since: float | None = None  # when the longest waiting of them came; None when nobody waits
+    last_used: float | None = None  # when the last lease was given back; None: none ever was
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is any."""
+        return bool(self.inflight or self.waiting)
+
+
+NO_DEMAND = Demand()
+
+
+class SwitchOutcome(StrEnum):
+    """How far a change of `active` has come."""
+
+    OPEN = "open"
+    DONE = "done"
+    ROLLED_BACK = "rolled-back"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One change of `active`: who comes, who goes, and how it ended. `outgoing` were serving when it began.
+
+    `old_failures` are failed starts of those who come from before it began: they say nothing about it.
+    """
+
+    generation: int
+    incoming: tuple[str, ...]
+    outgoing: tuple[str, ...]
+    outcome: SwitchOutcome = SwitchOutcome.OPEN
+    message: str = ""
+    old_failures: tuple[Exit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a pass looks at. `models` has every model of the spec and every one that still has a run."""
+
+    now: float
+    nodes: tuple[Node, ...]
+    models: Mapping[str, Model]
+    switch: Switch | None = None
+    shutdown: bool = False
+    demand: Mapping[str, Demand] = field(default_factory=dict)  # of models that clients have asked for
+
+    def demand_for(self, model: str) -> Demand:
+        """What is asked of one model."""
+        return self.demand.get(model, NO_DEMAND)
