@@ -58,7 +58,8 @@ from zoosup.runtime.startup.resume import begin, catch_up
 from zoosup.runtime.state.inbox import FileRead, Leave, Message
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.settings import Settings, unknown_variables
-from zoosup.spec.model.zoo import ModelSpec, StatusSettings
+from zoosup.spec.model.gateway import StatusSettings
+from zoosup.spec.model.model import ModelSpec
 from zoosup.web.api.server import WebServer
 from zoosup.web.gateway.reload import GatewayKeeper
 from zoosup.web.gateway.server import Gateway

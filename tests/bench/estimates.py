@@ -38,7 +38,7 @@ from zoosup.core.estimation.need import need
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
 from zoosup.core.state.usage import Lesson, Lessons
 from zoosup.host.preflight.inspector import HostInspector
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 MIB = 2**20
 LEAST, MOST = -0.05, 0.10

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.bench.figures import Figure
 from zoosup.host.ports import Warmed
 from zoosup.host.weights.page_cache import PageWarmer
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 MIB = 1 << 20
 SIZE, SHORT_SIZE = 1536 * MIB, 128 * MIB

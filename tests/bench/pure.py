@@ -13,7 +13,8 @@ from zoosup.core.state.observed import Model, Observed
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.pools import Node, Pool
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import parse
 
 GIB = 1 << 30

@@ -14,7 +14,7 @@ def watched(*arguments, **more):
     made.append(create(*arguments, **more))
     return made[-1]
 ssl.create_default_context = watched
-from zoosup.cli.lightly import lightly
+from zoosup.cli.light_imports import lightly
 with lightly():
     import zoosup.supervisor
 print([context.cert_store_stats()["x509_ca"] for context in made], "frozenlist._frozenlist" in sys.modules)

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from tests.core.zoo import GIB, NODE, NOW, Size, State, a_host, a_zoo, decide, running, size
-from zoosup.core.memory.ledger import bounds
+from zoosup.core.memory.budget import bounds
 from zoosup.core.state.actions import Start
 from zoosup.core.state.observed import Observed
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.pools import Cooldown, Pool
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 Free = int | None
 """GiB of a GPU of 24 that are free by measurement; None: it can't be read."""

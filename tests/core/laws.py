@@ -16,13 +16,15 @@ from zoosup.core.state.observed import Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.runs import Run, Stage
 from zoosup.spec.model.memory import Strategy
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.core.world import World
-    from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+    from zoosup.spec.model.model import ModelSpec
+    from zoosup.spec.model.zoo import ZooSpec
 
 GUESS = 8 * 2**30
 MADE_ROOM = "makes room for "

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from tests.core.temper import Temper
 from tests.core.world import World
 from tests.core.zoo import a_model, a_zoo
-from zoosup.spec.model.zoo import Gateway
+from zoosup.spec.model.gateway import Gateway
 
 NAMES = "abcd"
 GRACE, STOP, RELEASE, COOLDOWN = 2.0, 0.5, 0.3, 4.0

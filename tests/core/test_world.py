@@ -16,7 +16,7 @@ from tests.core.zoo import a_model, a_zoo
 from zoosup.core.state.actions import Inspect
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase, Reason
-from zoosup.spec.model.zoo import Gateway
+from zoosup.spec.model.gateway import Gateway
 
 NAMES = "abcd"
 RESTART = {"initial": "1s", "max": "8s", "reset_after": "20s"}

@@ -45,7 +45,9 @@ from zoosup.core.state.observed import Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
 from zoosup.core.state.pools import Cooldown, Node, Pressure
 from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run, Stage
-from zoosup.spec.model.zoo import Gateway, ModelSpec, ZooSpec
+from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 GIB = 2**30
 HEARTBEAT = 1.0

@@ -5,14 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from zoosup.core.estimation.need import need
-from zoosup.core.memory.ledger import budget_of, reserve_of
+from zoosup.core.memory.budget import budget_of, reserve_of
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
 from zoosup.core.state.observed import Condition, Demand, Model, Observed, Switch
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase, Reason
 from zoosup.core.state.pools import Cooldown, Node, Pool
 from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run, Stage
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import parse_size
 
 GIB = 2**30

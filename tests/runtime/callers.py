@@ -16,7 +16,8 @@ from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.leasing.leases import Lease, Ticket
 from zoosup.runtime.loop.reconciler import HEARTBEAT
-from zoosup.spec.model.zoo import Gateway, ZooSpec
+from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.zoo import ZooSpec
 
 LATE = HEARTBEAT + 0.01
 """Seconds by which a zoosup may be late whose wake-ups get lost."""

@@ -48,7 +48,7 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
-from zoosup.runtime.publish import snapshot
+from zoosup.runtime.publish import plan_report
 from zoosup.runtime.state.inbox import Asked, Questioned, Told
 from zoosup.spec.model.zoo import Restart
 
@@ -252,7 +252,7 @@ class History:
         await asyncio.wait({answer, reign._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done() or len(reign.turns) == answer.turn or not answer.last:
             return  # what the same turn heard after the question was not part of it
-        told = [(a["action"], a["model"]) for a in snapshot.foretold(answer.result())["actions"]]
+        told = [(a["action"], a["model"]) for a in plan_report.foretold(answer.result())["actions"]]
         done = [(VERBS[type(a)], a.model) for a in reign.acts[answer.acts : reign.turns[answer.turn]]]
         assert told == done[: len(told)], f"14: {told} was foretold, done was {done}"
         assert told or not done, f"14: {done} was done though nothing was foretold"

@@ -9,7 +9,7 @@ from tests.runtime.conftest import Supervised, VirtualHost
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.state.run_usage import holdings
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 GIB = 2**30
 TOTAL = 24 * GIB

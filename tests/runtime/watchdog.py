@@ -17,7 +17,7 @@ from zoosup.runtime.events.journal import Event
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.lifetime import Restart
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
 RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}

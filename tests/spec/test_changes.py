@@ -5,7 +5,8 @@ from pydantic import BaseModel
 
 from zoosup.spec.changes import change_class, leaves, restart_fields
 from zoosup.spec.model.base import CHANGE_KEY, ChangeClass
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import parse
 from zoosup.spec.schema import schema
 

@@ -3,7 +3,7 @@ import pytest
 from zoosup.errors import ExitCode
 from zoosup.spec.model.lifetime import RestartPolicy
 from zoosup.spec.model.memory import Memory, Strategy
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import decode, parse, spec_hash
 from zoosup.spec.syntax.problems import SpecError
 

@@ -94,7 +94,7 @@ def _common() -> _Parser:
 
 
 def _add_files(add: Add) -> None:
-    run = add("run", "commands.files:run", "supervise until SIGTERM: make the host so and keep it so")
+    run = add("run", "commands.run:run", "supervise until SIGTERM: make the host so and keep it so")
     run.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     run.add_argument(
         "--status-listen", metavar="ADDRESS", help="HOST:PORT of the status server, or none; over zoo.yaml's"
@@ -110,7 +110,7 @@ def _add_files(add: Add) -> None:
         help="what SIGTERM does to the models: stop, or keep them for the next zoosup to adopt (default: stop)",
     )
 
-    check = add("check", "commands.files:check", "say everything that is wrong with a file, and where")
+    check = add("check", "commands.check:check", "say everything that is wrong with a file, and where")
     check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     _json(check)
 
@@ -123,7 +123,7 @@ def _add_files(add: Add) -> None:
     plan.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when there are changes")
     _json(plan)
 
-    add("schema", "commands.files:schema", "print the JSON schema of zoo.yaml, for editors")
+    add("schema", "commands.schema:schema", "print the JSON schema of zoo.yaml, for editors")
 
     _add_unit(
         add("unit", "commands.unit:unit", "print the unit with which systemd or launchd keeps zoosup running")
@@ -153,7 +153,7 @@ def _add_looking(add: Add) -> None:
     status.add_argument("-w", "--watch", action="store_true", help="keep showing it, until Ctrl-C")
     _json(status)
 
-    logs = add("logs", "commands.following:logs", "print what a model wrote")
+    logs = add("logs", "commands.logs:logs", "print what a model wrote")
     logs.add_argument("model", metavar="MODEL")
     logs.add_argument(
         "-f", "--follow", action="store_true", help="and what it goes on to write, across restarts"
@@ -163,7 +163,7 @@ def _add_looking(add: Add) -> None:
     )
     logs.add_argument("-p", "--previous", action="store_true", help="of the run before")
 
-    events = add("events", "commands.following:events", "print what happened")
+    events = add("events", "commands.events:events", "print what happened")
     events.add_argument("-f", "--follow", action="store_true", help="and what goes on to happen")
     events.add_argument("-m", "--model", metavar="MODEL", help="to one model")
     events.add_argument(

@@ -29,6 +29,9 @@ _ERRORS: Mapping[str, type[ZoosupError]] = {
 _OK = 200
 _CHUNK = 1 << 16
 
+SUPERVISOR_STOPPED = "the supervisor has stopped"
+"""What is said where a stream of the supervisor's ends."""
+
 
 class Client:
     """Asks one supervisor. Every method raises UnreachableError when it does not answer."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
 from zoosup.spec.model.lifetime import Live, Ready
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

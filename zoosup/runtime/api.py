@@ -13,7 +13,7 @@ from zoosup.core.state.refusal import Refusal
 from zoosup.host.ports import Logs
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.publisher import Board
-from zoosup.spec.model.zoo import ModelSpec, Task
+from zoosup.spec.model.model import ModelSpec, Task
 
 
 class Commands(Protocol):

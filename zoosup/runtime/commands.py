@@ -15,7 +15,7 @@ from zoosup.core.state.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime.loop.reconciler import Reconciler
-from zoosup.runtime.publish import snapshot
+from zoosup.runtime.publish import need_report, plan_report
 from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Asked, Questioned
@@ -76,7 +76,7 @@ class Desk:
         known = zoo.models.get(model)
         weights = look.weights or (known.weights if known is not None else None)
         lessons = zoo.lessons.of(fingerprint(spec, weights, zoo.memory.devices))
-        return snapshot.estimated(model, need(spec, weights, lessons))
+        return need_report.estimated(model, need(spec, weights, lessons))
 
     def heartbeat(self) -> float:
         """See `Commands`."""
@@ -109,7 +109,7 @@ class Desk:
 async def foretell(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
     """What the next passes over a zoo of one's own would do, with the looks they would take at files and ports."""
     for _ in range(LOOKS):
-        foretold = snapshot.foretold(ahead)
+        foretold = plan_report.foretold(ahead)
         unseen = [a for a in foretold["actions"] if a["action"] == "inspect"]
         if not unseen:
             break

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, Part
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 def part_of(annotation: Any) -> type[Part] | None:

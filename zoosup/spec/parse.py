@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from zoosup.spec.defaults import merged
 from zoosup.spec.model.base import Part
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.document import (
     MAX_NODES,
     NOTHING,

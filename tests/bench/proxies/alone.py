@@ -14,7 +14,8 @@ import uvloop
 
 from zoosup.core.state.phases import Phase
 from zoosup.runtime.api import Card, Holder, Served
-from zoosup.spec.model.zoo import Gateway as Settings, ModelSpec
+from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.server import Gateway
 
 SPEC = ModelSpec(command=("server",))

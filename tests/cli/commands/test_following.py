@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cli.conftest import GUARD
-from zoosup.cli.commands.following import parsed
+from zoosup.cli.commands.events import parsed
 
 
 async def test_logs_are_printed_byte_for_byte(shell, faces, server):

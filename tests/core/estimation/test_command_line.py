@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.core.estimation.command_line import Server, understand
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 GIB = 2**30
 

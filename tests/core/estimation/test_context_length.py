@@ -4,7 +4,7 @@ import pytest
 
 from zoosup.core.estimation.context_length import context_length
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 def weights(trained=40960, path="/m.gguf"):

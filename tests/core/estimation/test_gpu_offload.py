@@ -7,7 +7,7 @@ from tests.core.gpus import gpu_host, gpu_zoo, shown, start_of
 from tests.core.zoo import GIB, acts, resting
 from zoosup.core.estimation.need import need
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 BASE = "llama-server -m m.gguf -c 8192 --cache-ram 0"
 

@@ -5,7 +5,8 @@ from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB
 from zoosup.core.estimation.need import UNKNOWN_RAM, Need, need
-from zoosup.core.memory.ledger import Holding, Ledger, budget_of, explain, reserve_of
+from zoosup.core.memory.budget import budget_of, reserve_of
+from zoosup.core.memory.ledger import Holding, Ledger, explain
 from zoosup.core.state.pools import Pool
 
 

@@ -20,7 +20,7 @@ from tests.core.zoo import (
 from zoosup.core.scheduler.prefetch import Candidate, candidate
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.spec.model.zoo import Gateway
+from zoosup.spec.model.gateway import Gateway
 
 ZOO = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])
 SWITCH = switched("a", "b")

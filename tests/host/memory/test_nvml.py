@@ -212,7 +212,7 @@ def test_no_library_is_told_and_not_raised(monkeypatch):
 
 
 def test_the_binding_finds_the_library_by_its_own_name(driver, library):
-    code = "from zoosup.host.vram import Driver; print(Driver().look().cards[0].name)"
+    code = "from zoosup.host.memory.gpu_gauge import Driver; print(Driver().look().cards[0].name)"
     env = os.environ | {"LD_LIBRARY_PATH": str(library.parent)}
     ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert "GPU 0 NVIDIA Fake\n" == ended.stdout

@@ -13,7 +13,7 @@ from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight import inspector
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.probes import port_owner
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from zoosup.host.ports import PoolReading
 from zoosup.host.preflight import llama_fit_params
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import ROOM, FitParams
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 GIB, MIB = 2**30, 2**20
 PRINTS = "print('Host 189 128 65 ')"

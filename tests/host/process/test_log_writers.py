@@ -60,7 +60,7 @@ def test_who_reads_it_or_has_it_open_beside_is_a_stranger(log, sleep):
 
 def test_we_are_none_of_them(log):
     script = (
-        "import os; from pathlib import Path; from zoosup.host.inheritance import writers; "
+        "import os; from pathlib import Path; from zoosup.host.process.log_writers import writers; "
         f"print(writers([os.getpid()], {{Path({str(log)!r}): 'r1'}}))"
     )
     with log.open("ab") as file:

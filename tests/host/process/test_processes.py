@@ -181,7 +181,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from zoosup.host.ports import Launch
-from zoosup.host.processes import Processes
+from zoosup.host.process.processes import Processes
 async def main():
     place = Path(sys.argv[1])
     processes = Processes(lambda *_: None)

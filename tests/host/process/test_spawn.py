@@ -159,7 +159,7 @@ from pathlib import Path
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
     signal.signal(number, signal.SIG_IGN)
 from zoosup.host.ports import Ladder, Launch
-from zoosup.host.processes import Processes
+from zoosup.host.process.processes import Processes
 async def main():
     ended = asyncio.Event()
     processes = Processes(lambda *_: ended.set())

@@ -25,7 +25,7 @@ QUICK = Timing(gather=0.005, retry=0.02, patience=20.0)
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from zoosup.host.archive import Bounds, EventArchive, Timing
+from zoosup.host.storage.journal_writer import Bounds, EventArchive, Timing
 
 async def main():
     archive = EventArchive(Path(sys.argv[1]), Bounds(rows=int(sys.argv[2])), Timing(gather=0.001))
@@ -52,7 +52,7 @@ sys.stdin.read()
 CRAMPED = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from zoosup.host.archive import EventArchive, Timing
+from zoosup.host.storage.journal_writer import EventArchive, Timing
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 

@@ -24,7 +24,7 @@ from zoosup.host.storage.state_dir import StateDirectory
 HOLDER = """
 import sys
 from pathlib import Path
-from zoosup.host.store import StateDirectory
+from zoosup.host.storage.state_dir import StateDirectory
 StateDirectory(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()
@@ -286,7 +286,7 @@ async def test_the_same_state_again_is_not_written_again(state: StateDirectory) 
 
 def test_kill_9_in_the_middle_of_saving_leaves_a_whole_state(tmp_path: Path) -> None:
     script = (
-        "import asyncio, sys\nfrom pathlib import Path\nfrom zoosup.host.store import StateDirectory\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom zoosup.host.storage.state_dir import StateDirectory\n"
         "async def main():\n"
         "    state = StateDirectory(Path(sys.argv[1])); state.lock()\n"
         "    for n in range(10**9):\n"

@@ -14,7 +14,7 @@ from tests.host import made
 from zoosup.host.ports import Warmed
 from zoosup.host.weights import page_cache
 from zoosup.host.weights.page_cache import PIECE, PageWarmer, Reading, files
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="macOS tells nobody what is in its page cache")
 PAGE = mmap.PAGESIZE

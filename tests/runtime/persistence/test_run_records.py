@@ -11,7 +11,7 @@ from zoosup.core.state.runs import Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence.run_records import FORMAT, UnreadableRecordError, read, write
 from zoosup.spec.changes import restart_fields
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import parse
 
 CLOCK = Clock(now=lambda: 1000.0, wall=lambda: 1_700_000_000.0)

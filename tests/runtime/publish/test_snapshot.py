@@ -12,7 +12,8 @@ from zoosup.core.state.observed import Condition
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.publish.snapshot import Stamps, build, farewell, foretold
+from zoosup.runtime.publish.plan_report import foretold
+from zoosup.runtime.publish.snapshot import Stamps, build, farewell
 from zoosup.spec.model.lifetime import Restart
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}

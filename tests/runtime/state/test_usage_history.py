@@ -14,7 +14,7 @@ from zoosup.core.state.runs import Exit, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
 from zoosup.runtime.state.usage_history import FINGERPRINTS, Schoolbook
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 GIB = 2**30
 UNKNOWN = "active: a\nmodels:\n  a: {command: [serve, a]}\n"

@@ -1,10 +1,12 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from zoosup.spec.model.gateway import StatusSettings
 from zoosup.spec.model.lifetime import Live, Ready, Restart, Stop
 from zoosup.spec.model.memory import Memory
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values import split_address
-from zoosup.spec.model.zoo import ModelSpec, StatusSettings, ZooSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 
 def test_code_may_build_models_with_plain_numbers():

@@ -7,7 +7,7 @@ from typing import Any
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import RefusedError
 from zoosup.runtime.api import Card, Served
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 @dataclass

@@ -12,7 +12,7 @@ import python_multipart
 from hypothesis import example, given, strategies as st
 
 from tests.web.gateway.forms import BOUNDARY, TYPE
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.routing.body_rewrite import rewrite
 from zoosup.web.gateway.routing.model_name import model_of, named_in_query

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 from .conftest import CHAT, OK, House, post
 

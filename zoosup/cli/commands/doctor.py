@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from zoosup import __version__
 from zoosup.cli.client import Client
-from zoosup.cli.commands.files import read
+from zoosup.cli.commands.check import read
 from zoosup.cli.context import print_json, settings
 from zoosup.cli.render import pool_bar, terminal
 from zoosup.cli.render.finding import FAIL, OK, WARN, Finding

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoosup.cli.commands import files
+from zoosup.cli.commands import check
 from zoosup.cli.context import client, print_json, require, settings
 from zoosup.cli.render import terminal
 from zoosup.cli.render.format import size
 from zoosup.cli.render.layout import Line, line, wrapped
 from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
-from zoosup.runtime.publish.snapshot import estimated
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.runtime.publish.need_report import estimated
+from zoosup.spec.model.model import ModelSpec
 
 _WEIGHTS = (".gguf", ".safetensors")
 
@@ -81,6 +81,6 @@ def _spec(given: argparse.Namespace) -> ModelSpec:
     if given.options:
         raise UsageError("options go with a file of weights; a model has its own in zoo.yaml")
     path = Path(given.file) if given.file else settings(given).zoo_file()
-    models = files.read(path).models
+    models = check.read(path).models
     require([given.model], models, str(path))
     return models[given.model]

@@ -100,6 +100,6 @@ def _gpus(cards: "VramGauge") -> Finding:
 
 
 def _bounds(spec: "ZooSpec", pool: "PoolReading") -> tuple[int, int]:
-    from zoosup.core.memory.ledger import bounds  # noqa: PLC0415 - needs the spec's models, too
+    from zoosup.core.memory.budget import bounds  # noqa: PLC0415 - needs the spec's models, too
 
     return bounds(spec.budget, pool.id, pool.total, pool.index)

@@ -17,7 +17,7 @@ from zoosup.core.estimation.server_options import (
     GGML_TYPES,
     LLAMA_FLAGS,
 )
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import TemplateError, render
 
 ELSEWHERE = frozenset({"apptainer", "docker", "kubectl", "nerdctl", "podman", "singularity", "ssh"})

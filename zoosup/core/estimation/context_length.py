@@ -9,7 +9,7 @@ import re
 from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, understand
 from zoosup.core.estimation.kv_cache import slots
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 _STRETCHING = re.compile(
     r"--(?:override-kv|rope-scale|rope-scaling|rope-freq-scale|rope-freq-base|yarn-orig-ctx)(?:=|\Z)"

@@ -21,13 +21,13 @@ from hashlib import sha256
 from typing import Any
 
 from zoosup.core.estimation.derived import Term
-from zoosup.core.memory.ledger import VRAM
+from zoosup.core.memory.budget import VRAM
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Asleep, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.changes import restart_fields
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
 
 RUNS = 5

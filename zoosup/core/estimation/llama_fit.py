@@ -28,7 +28,7 @@ from zoosup.core.estimation.gpu_offload import CONTEXT
 from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Part, Question, Silence
 from zoosup.core.state.weights import WeightFacts
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})
 """A second context on the model's own weights, which it can't be told of."""

@@ -19,7 +19,7 @@ from zoosup.core.state.fitted import FIT_PARAMS
 from zoosup.core.state.usage import NO_LESSONS, Lesson, Lessons
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.model.memory import Memory
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 UNKNOWN_RAM = 8 * 2**30
 """Bytes assumed for a model of which nothing is known: the default of the design zoosup came from."""

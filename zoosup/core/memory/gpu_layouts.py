@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoosup.core.estimation.need import VISIBLE, Need
-from zoosup.core.memory.ledger import VRAM, Ledger, names_gpu
+from zoosup.core.memory.budget import VRAM, names_gpu
+from zoosup.core.memory.ledger import Ledger
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 Order = Callable[[Ledger, int], tuple[int, ...]]
 """How well so many bytes would stand on a GPU; the least is the best."""

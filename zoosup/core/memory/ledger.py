@@ -14,10 +14,8 @@ Knows neither phases nor who may be stopped; `plan` says who is live and offers 
 
 from collections.abc import Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from zoosup.core.state.pools import Pool
-from zoosup.spec.model.memory import Budget
 from zoosup.spec.syntax.units import describe_size
 
 CREDIT = 0.95
@@ -25,39 +23,6 @@ CREDIT = 0.95
 
 NAMED = 5
 """Holders of memory that a message names one by one; of more, only the greatest."""
-
-VRAM = "vram:"
-"""How the ids of pools of GPU memory begin; the UUID follows."""
-
-_GIB = 2**30
-
-
-def reserve_of(total: int, setting: int | Literal["auto"]) -> int:
-    """Bytes always left to the rest of the host: auto is max(1.5 GiB, min(8 GiB, 10 %))."""
-    return max(3 * _GIB // 2, min(8 * _GIB, total // 10)) if setting == "auto" else setting
-
-
-def budget_of(total: int, reserve: int, setting: int | Literal["auto"]) -> int:
-    """The most bytes all models may hold together: auto is the total less the reserve, and never below 0."""
-    return max(0, total - reserve) if setting == "auto" else setting
-
-
-def bounds(budget: Budget, pool: str, total: int, index: str = "") -> tuple[int, int]:
-    """(reserve, budget) in bytes of a pool of `total` bytes, by what the file says of pools of its kind."""
-    if not pool.startswith(VRAM):
-        reserve = reserve_of(total, budget.ram_reserve)
-        return reserve, budget_of(total, reserve, budget.ram)
-    setting: int | Literal["auto"] = "auto"
-    if isinstance(budget.vram, Mapping):
-        setting = next((size for key, size in budget.vram.items() if names_gpu(key, pool, index)), "auto")
-    else:
-        setting = budget.vram
-    return budget.vram_reserve, budget_of(total, budget.vram_reserve, setting)
-
-
-def names_gpu(key: str, pool: str, index: str) -> bool:
-    """Whether an index or a UUID of the file means this pool; a UUID may be cut short, as CUDA allows."""
-    return key == index or (not key[:1].isdigit() and pool.removeprefix(VRAM).startswith(key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zoosup.core.estimation.need import need
+from zoosup.core.memory.budget import VRAM
 from zoosup.core.memory.gpu_layouts import rebooked
-from zoosup.core.memory.ledger import VRAM
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.lifetime import Park, Parked
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from zoosup.core.scheduler.room import Room
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 _SOON = frozenset({Reason.EVICTION, Reason.COOL_DOWN, Reason.TURN})
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from zoosup.core.state.observed import Demand, Model, Observed
 from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.runs import Nap
-from zoosup.spec.model.zoo import Gateway, ModelSpec, ZooSpec
+from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 
 _ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})
 SETTLING = 2.0

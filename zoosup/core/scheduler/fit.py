@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core.estimation.need import need
 from zoosup.core.memory import reclaim
+from zoosup.core.memory.budget import VRAM
 from zoosup.core.memory.gpu_layouts import NOWHERE, Layout
-from zoosup.core.memory.ledger import VRAM, Ledger, Sum, explain, holders
+from zoosup.core.memory.ledger import Ledger, Sum, explain, holders
 from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.scheduler.preempt import Victims, is_down
 from zoosup.core.scheduler.put_to_sleep import sleepers
@@ -22,7 +23,7 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.pools import Cooldown
 from zoosup.spec.model.memory import Strategy
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
 
 

@@ -14,7 +14,7 @@ from zoosup.core.state.observed import Condition, Model
 from zoosup.core.state.phases import Cause, Phase, Reason
 from zoosup.core.state.runs import Run
 from zoosup.spec.changes import changed, outdated
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 PREFLIGHT_FRESH = 2.0
 """Seconds that a look at a model's files and port is believed."""

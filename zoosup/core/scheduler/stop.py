@@ -17,7 +17,7 @@ from zoosup.core.state.phases import STAYING_PHASES, Cause, Override, Phase
 from zoosup.core.state.pools import Cooldown
 from zoosup.core.state.runs import Leaving, Run
 from zoosup.spec.changes import changed, outdated
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import format_duration
 
 COOLDOWN_POLL = 0.005

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.weights import WeightFacts
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

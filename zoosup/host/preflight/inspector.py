@@ -22,7 +22,7 @@ from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.probes import port_owner
 from zoosup.host.weights.reader import WeightReader
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
 LOOPBACK = "127.0.0.1"

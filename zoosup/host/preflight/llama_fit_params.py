@@ -20,14 +20,14 @@ from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import VISIBLE, offloads
 from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
-from zoosup.core.memory.ledger import VRAM, names_gpu
+from zoosup.core.memory.budget import VRAM, names_gpu
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Question, Silence
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight.bounded_run import Printed, run
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.process.spawn import off_the_loop
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
 
 WITHIN = 30.0

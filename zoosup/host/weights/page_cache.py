@@ -21,7 +21,7 @@ import psutil
 from zoosup.core.estimation.command_line import understand
 from zoosup.host.ports import Warmed
 from zoosup.host.weights import reader
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
 PIECE = 8 * 2**20

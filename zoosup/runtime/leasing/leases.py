@@ -21,7 +21,8 @@ from zoosup.core.state.runs import Run
 from zoosup.runtime.api import Card, Holder, Served
 from zoosup.runtime.leasing import refusals
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import HOST
 
 _Told = TypeVar("_Told")

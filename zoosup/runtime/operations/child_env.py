@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoosup.core.estimation.need import VISIBLE
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
 RUN_ID = "ZOOSUP_RUN_ID"

@@ -11,7 +11,8 @@ from zoosup.core.scheduler.plan import Plan
 from zoosup.core.scheduler.prefetch import Candidate, candidate
 from zoosup.core.state.observed import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
-from zoosup.spec.model.zoo import ModelSpec, ZooSpec
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import describe_size
 
 Told = Callable[[str, Warmed], None]

@@ -17,7 +17,7 @@ from zoosup.host.ports import Endpoint, Prober, Verdict
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.state.inbox import Message, Told
 from zoosup.spec.model.lifetime import Live, Ready
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
 _log = logging.getLogger(__name__)

@@ -36,7 +36,7 @@ from zoosup.runtime.operations.exit_diagnosis import Postmortem
 from zoosup.runtime.persistence.record_writer import Ledger
 from zoosup.runtime.state.inbox import Measured, Message, Told
 from zoosup.spec.model.lifetime import Park, Restart
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import HOST
 from zoosup.spec.syntax.templates import render
 

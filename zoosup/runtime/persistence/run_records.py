@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from zoosup.core.state.phases import Cause
 from zoosup.core.state.runs import Leaving, Nap, Run, Stage
 from zoosup.runtime.clock import Clock
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 
 FORMAT = 1
 """The version of a record; one of another version is not guessed at: its processes are ended by their mark."""

@@ -6,7 +6,8 @@ Changes only by the methods here; the journal hears of what people should know. 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zoosup.core.memory import ledger, reclaim
+from zoosup.core.memory import reclaim
+from zoosup.core.memory.budget import bounds
 from zoosup.core.scheduler import pressure
 from zoosup.core.state.pools import Cooldown, Node, Pool, Pressure
 from zoosup.core.state.runs import Run
@@ -128,7 +129,7 @@ class Memory:
         return self._pools[2]
 
     def _pool(self, reading: PoolReading) -> Pool:
-        reserve, budget = ledger.bounds(self.budget, reading.id, reading.total, reading.index)
+        reserve, budget = bounds(self.budget, reading.id, reading.total, reading.index)
         return Pool(
             node=self.host,
             id=reading.id,

@@ -17,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from zoosup.spec.model import readers
+from zoosup.spec.model import quantities, readers
 from zoosup.spec.syntax import units
 
 MODEL_NAME_PATTERN = r"^(?!.*/\.{0,2}(?:/|$))[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
@@ -35,7 +35,7 @@ HTTP_CALL_PATTERN = r"^(?:GET|POST|PUT|PATCH|DELETE) /[^\s#]*$"
 HTTP_PATH_PATTERN = r"^/[^\s#]*$"
 LISTEN_PATTERN = r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\]):[0-9]{1,5}$"
 LISTEN_EXPECTED = "HOST:PORT or [IPv6]:PORT, such as 127.0.0.1:8081; a port is 0 to 65535"
-MAX_PORT = readers.MAX_PORT
+MAX_PORT = quantities.MAX_PORT
 DIRECTORY_PATTERN = r"^/[\s\S]*$"
 
 _TEMPLATE = r"\$\{"
@@ -46,7 +46,7 @@ _AUTO = {"const": "auto"}
 _BY_GPU = {
     "type": "object",
     "minProperties": 1,
-    "propertyNames": {"pattern": readers.GPU_PATTERN},
+    "propertyNames": {"pattern": quantities.GPU_PATTERN},
     "additionalProperties": _SIZE,
 }
 _NAME = {"type": ["string", "number", "boolean"]}
@@ -153,29 +153,29 @@ Words = Annotated[
     ),
 ]
 Flag = Annotated[bool, PlainValidator(readers.flag), _schema(type="boolean")]
-Size = Annotated[int, PlainValidator(readers.size), _AS_SIZE, _schema(**_SIZE)]
+Size = Annotated[int, PlainValidator(quantities.size), _AS_SIZE, _schema(**_SIZE)]
 SizeOrAuto = Annotated[
-    int | Literal["auto"], PlainValidator(readers.size_or_auto), _AS_SIZE, _schema(anyOf=[_AUTO, _SIZE])
+    int | Literal["auto"], PlainValidator(quantities.size_or_auto), _AS_SIZE, _schema(anyOf=[_AUTO, _SIZE])
 ]
 SizeByGpu = Annotated[
     int | Mapping[str, int],
-    PlainValidator(readers.size_by_gpu),
+    PlainValidator(quantities.size_by_gpu),
     _AS_SIZES,
     _schema(anyOf=[_SIZE, _BY_GPU]),
 ]
 SizeByGpuOrAuto = Annotated[
     int | Mapping[str, int] | Literal["auto"],
-    PlainValidator(readers.size_by_gpu_or_auto),
+    PlainValidator(quantities.size_by_gpu_or_auto),
     _AS_SIZES,
     _schema(anyOf=[_AUTO, _SIZE, _BY_GPU]),
 ]
 Gpus = Annotated[
     int | str | tuple[str, ...],
-    PlainValidator(readers.gpus),
+    PlainValidator(quantities.gpus),
     _schema(
         anyOf=[
             {"enum": ["auto", "none"]},
-            {"type": "integer", "minimum": 1, "maximum": readers.MAX_GPUS},
+            {"type": "integer", "minimum": 1, "maximum": quantities.MAX_GPUS},
             {
                 "type": "array",
                 "minItems": 1,
@@ -183,37 +183,39 @@ Gpus = Annotated[
                 "items": {
                     "anyOf": [
                         {"type": "integer", "minimum": 0, "maximum": 999},
-                        {"type": "string", "pattern": readers.GPU_PATTERN},
+                        {"type": "string", "pattern": quantities.GPU_PATTERN},
                     ]
                 },
             },
         ]
     ),
 ]
-Duration = Annotated[float, PlainValidator(readers.duration), _AS_DURATION, _string(units.DURATION_PATTERN)]
+Duration = Annotated[
+    float, PlainValidator(quantities.duration), _AS_DURATION, _string(units.DURATION_PATTERN)
+]
 PositiveDuration = Annotated[
-    float, PlainValidator(readers.positive_duration), _AS_DURATION, _string(_POSITIVE_PATTERN)
+    float, PlainValidator(quantities.positive_duration), _AS_DURATION, _string(_POSITIVE_PATTERN)
 ]
 Interval = Annotated[
     float | Literal["adaptive"],
-    PlainValidator(readers.interval),
+    PlainValidator(quantities.interval),
     _AS_DURATION,
     _schema(anyOf=[{"const": "adaptive"}, _POSITIVE]),
 ]
 Factor = Annotated[
-    float, PlainValidator(readers.factor), _schema(type="number", minimum=1, maximum=readers.MAX_FACTOR)
+    float, PlainValidator(quantities.factor), _schema(type="number", minimum=1, maximum=quantities.MAX_FACTOR)
 ]
 Count = Annotated[
-    int, PlainValidator(readers.count), _schema(type="integer", minimum=1, maximum=readers.MAX_COUNT)
+    int, PlainValidator(quantities.count), _schema(type="integer", minimum=1, maximum=quantities.MAX_COUNT)
 ]
 CountOrNone = Annotated[
     int,
-    PlainValidator(readers.count_or_none),
-    _schema(type="integer", minimum=0, maximum=readers.MAX_COUNT),
+    PlainValidator(quantities.count_or_none),
+    _schema(type="integer", minimum=0, maximum=quantities.MAX_COUNT),
 ]
 Port = Annotated[
     int | Literal["auto"],
-    PlainValidator(readers.port),
+    PlainValidator(quantities.port),
     _schema(anyOf=[_AUTO, {"type": "integer", "minimum": 1, "maximum": MAX_PORT}]),
 ]
 SignalName = Annotated[

@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from zoosup.runtime.api import Leasing
+from zoosup.spec.model.gateway import Gateway as Settings
 from zoosup.spec.model.values import split_address
-from zoosup.spec.model.zoo import Gateway as Settings
 from zoosup.web.gateway.http1.pool import Pools
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.metrics import Counters

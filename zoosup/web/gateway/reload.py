@@ -13,8 +13,8 @@ from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Doorway
 from zoosup.runtime.publish.publisher import Board
 from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.model.gateway import Gateway as Rules
 from zoosup.spec.model.values import is_loopback
-from zoosup.spec.model.zoo import Gateway as Rules
 from zoosup.web.gateway.routing.access import parse_keys
 from zoosup.web.gateway.server import Gateway
 

@@ -8,7 +8,7 @@ import pytest
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api import Card
-from zoosup.spec.model.zoo import ModelSpec, Task
+from zoosup.spec.model.model import ModelSpec, Task
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.rendering import Answer

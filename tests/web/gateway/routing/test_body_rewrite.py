@@ -3,7 +3,7 @@
 import pytest
 
 from tests.web.gateway.forms import TYPE, form
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.routing.body_rewrite import rewrite
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.spec.model.zoo import Task
+from zoosup.spec.model.model import Task
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.routing.routes import Dialect, Kind, Where, check_task, route, split_upstream
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from zoosup.spec.model.zoo import ModelSpec
+from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.multipart import is_form, parts
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import unquote
 
-from zoosup.spec.model.zoo import Task
+from zoosup.spec.model.model import Task
 from zoosup.web.gateway.errors import DeniedError
 
 

@@ -1,4 +1,4 @@
-"""The commands about a file: `run`, `check`, `schema`."""
+"""`zoosup check`: everything that is wrong with a file, and where."""
 
 import argparse
 from dataclasses import asdict
@@ -6,19 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoosup.cli.context import environment, print_json, read_file, settings
-from zoosup.cli.light_imports import lightly
 from zoosup.errors import ExitCode, InvalidFileError
 
 if TYPE_CHECKING:
     from zoosup.spec.model.zoo import ZooSpec
-
-
-def run(given: argparse.Namespace) -> int:
-    """Supervise until told to end."""
-    with lightly():
-        from zoosup import supervisor  # noqa: PLC0415 - loads the whole house, which no other command needs
-
-    return supervisor.run(settings(given))
 
 
 def check(given: argparse.Namespace) -> int:
@@ -46,14 +37,6 @@ def read(path: Path) -> "ZooSpec":
 
     name = str(path)
     return parse(decode(read_file(path), path=name), path=name, environ=environment())
-
-
-def schema(_given: argparse.Namespace) -> int:
-    """Print the schema that editors check zoo.yaml with."""
-    from zoosup.spec.schema import schema as make  # noqa: PLC0415 - as above
-
-    print_json(make())
-    return ExitCode.DONE
 
 
 def _problems(error: InvalidFileError, path: Path) -> list[dict[str, object]]:

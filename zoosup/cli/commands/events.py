@@ -1,4 +1,4 @@
-"""The commands that read on: `logs` and `events`."""
+"""`zoosup events`: what happened, and what happens next."""
 
 import argparse
 import json
@@ -7,36 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from zoosup.cli.client import SUPERVISOR_STOPPED
 from zoosup.cli.context import client
 from zoosup.cli.render import terminal
 from zoosup.cli.render.layout import Line, clean, line
-from zoosup.errors import ExitCode, UnreachableError, UsageError
+from zoosup.errors import ExitCode, UnreachableError
 
 EVERYTHING = 1_000_000
 """More events than any journal keeps."""
 
+
 FOLLOWED_LIMIT = 20
 """Events shown before the new ones when nobody said how many."""
 
-_ENDED = "the supervisor has stopped"
+
 _STYLES = {"Refused": "red", "Stuck": "red", "Gone": "yellow", "Applied": "cyan", "Switch": "cyan"}
+
+
 _PHASE_STYLES = {"ready": "green", "failed": "red", "backoff": "red", "pending": "yellow"}
-
-
-def logs(given: argparse.Namespace) -> int:
-    """Print a model's output, byte for byte."""
-    asked, out = client(given), sys.stdout.buffer
-    if not given.follow:
-        previous = 1 if given.previous else None
-        out.write(asked.text("logs", given.model, lines=given.lines, previous=previous))
-        return ExitCode.DONE
-    if given.previous:
-        raise UsageError("--previous and --follow: the run before has ended, expected one of them")
-    with asked.stream("logs", given.model, lines=given.lines, follow=1, silence=None) as chunks:
-        for chunk in chunks:
-            out.write(chunk)
-            out.flush()
-    raise UnreachableError(_ENDED)
 
 
 def events(given: argparse.Namespace) -> int:
@@ -50,7 +38,7 @@ def events(given: argparse.Namespace) -> int:
         for event in parsed(chunks):
             if event["at"] >= given.since.at:
                 _print(given, [event])
-    raise UnreachableError(_ENDED)
+    raise UnreachableError(SUPERVISOR_STOPPED)
 
 
 def _past(given: argparse.Namespace, usual: int | None) -> dict[str, int | None]:

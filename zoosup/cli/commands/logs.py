@@ -1,0 +1,24 @@
+"""`zoosup logs`: what a model wrote, and what it goes on to write."""
+
+import argparse
+import sys
+
+from zoosup.cli.client import SUPERVISOR_STOPPED
+from zoosup.cli.context import client
+from zoosup.errors import ExitCode, UnreachableError, UsageError
+
+
+def logs(given: argparse.Namespace) -> int:
+    """Print a model's output, byte for byte."""
+    asked, out = client(given), sys.stdout.buffer
+    if not given.follow:
+        previous = 1 if given.previous else None
+        out.write(asked.text("logs", given.model, lines=given.lines, previous=previous))
+        return ExitCode.DONE
+    if given.previous:
+        raise UsageError("--previous and --follow: the run before has ended, expected one of them")
+    with asked.stream("logs", given.model, lines=given.lines, follow=1, silence=None) as chunks:
+        for chunk in chunks:
+            out.write(chunk)
+            out.flush()
+    raise UnreachableError(SUPERVISOR_STOPPED)

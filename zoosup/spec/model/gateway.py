@@ -1,0 +1,137 @@
+"""What zoo.yaml says of the two HTTP servers: the gateway that clients use, and the status server.
+
+Frozen data. Knows neither YAML nor positions, and no socket.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from zoosup.spec.model import values as kinds
+from zoosup.spec.model.base import Part, at_once
+from zoosup.spec.model.readers import choice, clash, expected
+
+
+class Loading(StrEnum):
+    """What a client that streams is sent while its model is being loaded."""
+
+    COMMENTS = "comments"
+    REASONING = "reasoning"
+    OFF = "off"
+
+
+class Gateway(Part):
+    """The one OpenAI-compatible address by which clients reach all models; seconds and bytes."""
+
+    listen: Annotated[
+        kinds.Listen, at_once("Where clients connect, HOST:PORT or [IPv6]:PORT; port 0 is any free one.")
+    ] = "127.0.0.1:8080"
+    api_keys: Annotated[
+        kinds.Secrets, at_once("Keys, one of which a client must present; []: no key is asked for.")
+    ] = ()
+    api_key_file: Annotated[
+        kinds.Directory | None,
+        at_once(
+            "A file with more keys, one a line, lines with # aside; an absolute path, read again when it changes."
+        ),
+    ] = None
+    open: Annotated[
+        kinds.Flag,
+        at_once(
+            "true: other hosts may connect without a key.",
+            validate_default=True,
+        ),
+    ] = False
+    cors: Annotated[
+        kinds.Origins,
+        at_once(
+            "Web pages of these origins may call, such as https://chat.example.org; '*': any page. []: none."
+        ),
+    ] = ()
+    max_body: Annotated[kinds.Size, at_once("The longest body that a request may have.")] = 256 * 2**20
+    queue_timeout: Annotated[
+        kinds.PositiveDuration, at_once("How long a request waits for its model; then it is refused.")
+    ] = 600.0
+    max_queue: Annotated[
+        kinds.Count, at_once("So many requests may wait, for all models together; one more is refused.")
+    ] = 256
+    patience: Annotated[
+        kinds.Duration,
+        at_once(
+            "A busy on-demand model that is older than min_residency makes room for a request that waited so long."
+        ),
+    ] = 20.0
+    min_residency: Annotated[
+        kinds.Duration,
+        at_once("How long a model that a request has loaded stays at least, once it is ready."),
+    ] = 10.0
+    loading: Annotated[
+        Loading,
+        BeforeValidator(choice(Loading)),
+        WithJsonSchema({"enum": [word.value for word in Loading]}),
+        at_once(
+            "What a streaming client is sent while it waits. comments: SSE comments, which clients skip; reasoning: "
+            "what is being waited for, as reasoning text; off: nothing."
+        ),
+    ] = Loading.COMMENTS
+    prewarm: Annotated[
+        kinds.Flag,
+        at_once(
+            "Read the weights of the next model into the page cache while the one before it still drains."
+        ),
+    ] = True
+
+    @field_validator("open", mode="after")
+    @classmethod
+    def _guarded(cls, value: bool, info: ValidationInfo) -> bool:
+        listen, keys = info.data.get("listen"), info.data.get("api_keys") or info.data.get("api_key_file")
+        if (
+            listen is not None
+            and "api_keys" in info.data
+            and not (value or keys or kinds.is_loopback(listen))
+        ):
+            raise clash(
+                f"gateway listens on {listen}, which other hosts reach, and asks for no key",
+                "api_keys or api_key_file, a loopback address such as 127.0.0.1:8080, or open: true",
+            )
+        return value
+
+
+def _off(value: Any) -> Literal[False]:
+    if value is not False:
+        raise expected("a mapping, or false for no gateway")
+    return False
+
+
+GatewayOrOff = Annotated[
+    Annotated[Gateway, Tag("gateway")]
+    | Annotated[Literal[False], PlainValidator(_off), WithJsonSchema({"const": False}), Tag("off")],
+    Discriminator(lambda value: "gateway" if isinstance(value, Mapping | Gateway) else "off"),
+]
+
+
+class StatusSettings(Part):
+    """The HTTP status server."""
+
+    listen: Annotated[
+        kinds.Listen | None,
+        at_once(
+            "Where it listens, HOST:PORT or [IPv6]:PORT; port 0 is any free one. null: no status server."
+        ),
+    ] = "127.0.0.1:8081"
+    token: Annotated[
+        kinds.Secret | None,
+        at_once(
+            "What a client must present to change anything over HTTP. null: only the control socket can."
+        ),
+    ] = None
