@@ -27,38 +27,38 @@ from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
 from zoosup.host import libraries
 from zoosup.host.config.file_watcher import ConfigWatch
-from zoosup.host.memory.gauge import Gauges
-from zoosup.host.memory.gpu_gauge import VramGauge
+from zoosup.host.memory.gauge import HostGauge
+from zoosup.host.memory.gpu_gauge import GpuGauge
 from zoosup.host.memory.ram import RamGauge
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, WITHIN, FitParams
 from zoosup.host.probes.prober import HttpProber
 from zoosup.host.process.processes import Processes
-from zoosup.host.storage.journal_writer import EventArchive
-from zoosup.host.storage.model_logs import Logs as LogDirectory
+from zoosup.host.storage.journal_writer import JournalWriter
+from zoosup.host.storage.model_logs import ModelLogs as LogDirectory
 from zoosup.host.storage.run_records import RecordDirectory
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import malloc
 from zoosup.host.system.sd_notify import InitSystem, without_init_variables
 from zoosup.host.system.threads import ready_made
 from zoosup.host.weights.page_cache import PageWarmer
-from zoosup.runtime.api import Faces
+from zoosup.runtime.api import RuntimeApi
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.commands import Desk, foretell
+from zoosup.runtime.commands import CommandHandler, foretell
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.events.log_sink import JsonLines, TextLines, tell
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence import saved_state
-from zoosup.runtime.publish.init_status import Herald, taking_over
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.init_status import InitStatus, taking_over
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up
 from zoosup.runtime.state.inbox import FileRead, Leave, Message
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.settings import Settings, unknown_variables
-from zoosup.spec.model.gateway import StatusSettings
+from zoosup.spec.model.gateway import StatusSpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.api.server import WebServer
 from zoosup.web.gateway.reload import GatewayKeeper
@@ -190,7 +190,7 @@ async def _supervise(
 ) -> int | None:
     """The exit code; None when zoosup is to be executed anew."""
     asyncio.get_running_loop().set_default_executor(ready_made())
-    journal = Journal(sink=tell, archive=EventArchive(store.path / "journal.db"))
+    journal = Journal(sink=tell, archive=JournalWriter(store.path / "journal.db"))
     await journal.open()
     init = InitSystem(os.environ)
     try:
@@ -222,10 +222,10 @@ class _Charge:
 async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work], None]) -> bool:
     """Supervise until it is over; whether zoosup is to be executed anew."""
     zoo, host, settings, path = charge.zoo, charge.host, charge.settings, charge.zoo.applied.path
-    board = Board()
-    reconciler = Reconciler(host, zoo, board, saved_state.Keeper(charge.store), charge.environ)
-    desk = Desk(reconciler, host, board, path, charge.environ)
-    herald = Herald(charge.init, board, reconciler.heartbeat)
+    publisher = Publisher()
+    reconciler = Reconciler(host, zoo, publisher, saved_state.StateSaver(charge.store), charge.environ)
+    commands = CommandHandler(reconciler, host, publisher, path, charge.environ)
+    init_status = InitStatus(charge.init, publisher, reconciler.heartbeat)
     asked_to_reload = asyncio.Event()
     _obey_signals(reconciler.post, asked_to_reload.set, settings)
     async with taking_over(charge.init):
@@ -234,8 +234,8 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
     exits.connect(reconciler.exited)
     gateway = Gateway(reconciler.leases)
     keeper = GatewayKeeper(gateway, zoo, settings.gateway, reconciler.wake)
-    faces = Faces(board, zoo.journal, desk, host.logs, gateway.counters)
-    web = WebServer(faces, control=charge.store.socket)
+    runtime = RuntimeApi(publisher, zoo.journal, commands, host.logs, gateway.counters)
+    web = WebServer(runtime, control=charge.store.socket)
     await web.start(settings.listen(zoo.spec.status.listen), _token(zoo.spec.status))
     try:
         await keeper.begin()
@@ -243,15 +243,15 @@ async def _keep_it_so(charge: _Charge, exits: _ExitLine, beside: Callable[[_Work
         _log.info(
             "zoosup supervises %s; gateway on %s, status on %s", path, gateway.address or "nothing", where
         )
-        beside(keeper.keep(board))
+        beside(keeper.keep(publisher))
         beside(config_source.follow(host.config, path, charge.environ, reconciler.post))
         beside(_keep_logs_short(host.logs))
         beside(_give_memory_back())
         beside(_keep_the_lock(charge.store, reconciler.post))
-        beside(_keep_the_address(zoo, settings, web, board))
-        beside(_reload_when_asked(asked_to_reload, lambda: herald.reload(desk.reload)))
-        beside(herald.announce())
-        beside(herald.pulse())
+        beside(_keep_the_address(zoo, settings, web, publisher))
+        beside(_reload_when_asked(asked_to_reload, lambda: init_status.reload(commands.reload)))
+        beside(init_status.announce())
+        beside(init_status.pulse())
         await reconciler.run()
     finally:
         await gateway.stop(FAREWELL)
@@ -288,19 +288,19 @@ async def _begin_with_the_file(
 
 
 @contextlib.asynccontextmanager
-async def _gauge() -> AsyncIterator[Gauges]:
+async def _gauge() -> AsyncIterator[HostGauge]:
     """All pools of this host, with those of its GPUs listed already, unless their driver hangs."""
-    cards = VramGauge()
+    cards = GpuGauge()
     cards.start()
     try:
         await asyncio.to_thread(cards.wait, FIRST_LOOK)
-        yield Gauges(RamGauge(), cards)
+        yield HostGauge(RamGauge(), cards)
     finally:
         cards.close()
 
 
 @contextlib.asynccontextmanager
-async def _inspector(gauge: Gauges, patience: float = PATIENCE) -> AsyncIterator[HostInspector]:
+async def _inspector(gauge: HostGauge, patience: float = PATIENCE) -> AsyncIterator[HostInspector]:
     """One that doesn't leave behind what it asked."""
     inspector = HostInspector(FitParams(gauge.read, patience=patience))
     try:
@@ -414,11 +414,11 @@ async def _give_memory_back() -> None:
         await asyncio.to_thread(malloc.give_back)
 
 
-async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, board: Board) -> None:
+async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, publisher: Publisher) -> None:
     """Follow `status` of the file: a new address or token costs no process."""
-    known, version = zoo.spec.status, board.version
+    known, version = zoo.spec.status, publisher.version
     while True:
-        version = await board.newer(version)
+        version = await publisher.newer(version)
         if zoo.spec.status == known:
             continue
         known = zoo.spec.status
@@ -429,7 +429,7 @@ async def _keep_the_address(zoo: Zoo, settings: Settings, web: WebServer, board:
             zoo.journal.add("Refused", None, "StatusListen", str(error))
 
 
-def _token(status: StatusSettings) -> str | None:
+def _token(status: StatusSpec) -> str | None:
     return None if status.token is None else status.token.get_secret_value()
 
 

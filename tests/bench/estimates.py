@@ -36,7 +36,7 @@ from tests.e2e.llama import llama_server
 from zoosup.core.estimation import learned as learning
 from zoosup.core.estimation.need import need
 from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
-from zoosup.core.state.usage import Lesson, Lessons
+from zoosup.core.state.usage import Learned, RunPeaks
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.spec.model.model import ModelSpec
 
@@ -189,10 +189,10 @@ def _measure(name: str, server: Path, weights: Path, case: Case, options: list[s
     )
 
 
-def _lessons(anonymous: int, file: int) -> Lessons:
+def _lessons(anonymous: int, file: int) -> Learned:
     """What three healthy runs with these peaks teach."""
-    runs = (Lesson(str(number), anonymous, file, 0, 0, healthy=True) for number in range(learning.ENOUGH))
-    return Lessons(runs=tuple(runs))
+    runs = (RunPeaks(str(number), anonymous, file, 0, 0, healthy=True) for number in range(learning.ENOUGH))
+    return Learned(runs=tuple(runs))
 
 
 class _run(subprocess.Popen):  # noqa: N801  a context that ends what it starts

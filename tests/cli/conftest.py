@@ -11,7 +11,7 @@ import pytest
 
 from zoosup.web.api.server import WebServer
 
-from .fakes import Faces, snapshot
+from .fakes import Runtime, snapshot
 
 BIN = Path(sys.executable).parent / "zoosup"
 GUARD = 60
@@ -59,16 +59,16 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def faces() -> Faces:
-    made = Faces()
-    made.board.publish(snapshot())
+def runtime() -> Runtime:
+    made = Runtime()
+    made.publisher.publish(snapshot())
     return made
 
 
 @pytest.fixture
-async def server(faces: Faces, shell: Shell) -> AsyncIterator[WebServer]:
+async def server(runtime: Runtime, shell: Shell) -> AsyncIterator[WebServer]:
     (shell.home / "state").mkdir(mode=0o700)
-    made = WebServer(faces, control=shell.home / "state" / "control.sock")
+    made = WebServer(runtime, control=shell.home / "state" / "control.sock")
     await made.start(None)
     yield made
     await made.stop()

@@ -3,7 +3,7 @@
 from ..web.fakes import (  # noqa: TID252 - tests are no package that could be named
     GIB,
     NOW,
-    Faces,
+    Runtime,
     condition,
     memory,
     model,
@@ -13,4 +13,4 @@ from ..web.fakes import (  # noqa: TID252 - tests are no package that could be n
     sums,
 )
 
-__all__ = ["GIB", "NOW", "Faces", "condition", "memory", "model", "plan", "pool", "snapshot", "sums"]
+__all__ = ["GIB", "NOW", "Runtime", "condition", "memory", "model", "plan", "pool", "snapshot", "sums"]

@@ -130,8 +130,8 @@ async def test_an_instance_has_a_directory_of_its_own(shell):
     assert "/x/zoosup/third/control.sock" in (await shell("status")).err
 
 
-async def test_a_reader_that_goes_is_no_error(shell, server, faces):
-    faces.logs.lines["a"] = ["x" * 1000] * 9000
+async def test_a_reader_that_goes_is_no_error(shell, server, runtime):
+    runtime.logs.lines["a"] = ["x" * 1000] * 9000
     process = await shell.start("logs", "a", "-n", "9000")
     await process.stdout.read(10)
     process.stdout._transport.close()
@@ -140,9 +140,9 @@ async def test_a_reader_that_goes_is_no_error(shell, server, faces):
 
 
 @pytest.mark.parametrize("words", [["wait", "b"], ["events", "-f"], ["status", "-w", "--json"]])
-async def test_ctrl_c_is_quiet(shell, server, faces, words):
-    faces.journal.add("Tick", None, "", "something to read")
-    faces.board.publish(snapshot({"b": model("failed")}))
+async def test_ctrl_c_is_quiet(shell, server, runtime, words):
+    runtime.journal.add("Tick", None, "", "something to read")
+    runtime.publisher.publish(snapshot({"b": model("failed")}))
     process = await shell.start(*words)
     begun = process.stderr if words[0] == "wait" else process.stdout
     assert b"" != await begun.readline()

@@ -79,7 +79,7 @@ def may_displace(world: World, observed: Observed, winner: str, victim: str) -> 
     assert model.run is not None
     used = observed.demand[victim].last_used if victim in observed.demand else None
     busy, rests = bool(_clients(observed, victim)), not asks(world, observed, winner)
-    if model.phase is Phase.PARKED:
+    if model.phase is Phase.ASLEEP:
         return _may_be_ended_asleep(world, observed, winner, victim)
     if not busy and used is None and victim in world.spec.active:
         return True  # nobody has ever asked for it
@@ -99,8 +99,8 @@ def _may_be_ended_asleep(world: World, observed: Observed, winner: str, victim: 
     """What it holds has been seen; and whoever waits for it came after whoever it is ended for."""
     run = world.models[victim].run
     assert run is not None
-    assert run.nap is not None
-    if observed.now < run.nap.since + SETTLING:
+    assert run.sleep is not None
+    if observed.now < run.sleep.since + SETTLING:
         return False
     if not _clients(observed, victim) or not unpinned(world, winner):
         return True
@@ -121,7 +121,7 @@ def idle_ones_go(world: World, observed: Observed, decided: Plan, told: set[str]
     """Stopped after idle_timeout: by this plan, if not before."""
     for model in observed.models.values():
         run = model.run
-        stays = model.phase in {Phase.READY, Phase.UNREADY, Phase.PARKED}
+        stays = model.phase in {Phase.READY, Phase.UNREADY, Phase.ASLEEP}
         if run is None or not stays or run.leaving is not None or _clients(observed, model.name):
             continue
         if model.name in decided.wanted or model.name in kept:

@@ -11,10 +11,21 @@ from tests.core import demand_laws, pressure_laws
 from tests.core.zoo import a_model
 from zoosup.core.scheduler.place import PREFLIGHT_FRESH
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.actions import (
+    Action,
+    Drain,
+    EndCooldown,
+    FallAsleep,
+    Hold,
+    Inspect,
+    Kill,
+    Start,
+    Stop,
+    Wake,
+)
 from zoosup.core.state.observed import Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Cause, Override, Phase, Reason
-from zoosup.core.state.runs import Run, Stage
+from zoosup.core.state.runs import Run, SleepStage
 from zoosup.spec.model.memory import Strategy
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
@@ -37,8 +48,8 @@ def books_match_the_truth(world: World, name: str) -> None:
     alive = [p for p in world.processes if p.model == name and p.alive]
     assert len(alive) <= 1, f"{name} runs twice"
     run, phase = world.models[name].run, world.models[name].phase
-    if run is not None and run.nap is not None and phase in {Phase.PARKING, Phase.STARTING}:
-        awake = run.nap.awake["ram"]
+    if run is not None and run.sleep is not None and phase in {Phase.FALLING_ASLEEP, Phase.STARTING}:
+        awake = run.sleep.awake["ram"]
         assert run.reserved["ram"] >= awake, (
             f"{name} is {phase}, holds up to {awake}, and is booked with less"
         )
@@ -71,7 +82,7 @@ def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) 
     match action:
         case Start():
             _start_is_lawful(world, observed, decided, action)
-        case Park():
+        case FallAsleep():
             _park_is_lawful(world, observed, decided, action)
         case Wake():
             _wake_is_lawful(world, observed, decided, action)
@@ -84,7 +95,7 @@ def _is_lawful(world: World, observed: Observed, decided: Plan, action: Action) 
             _stop_is_lawful(world, observed, decided, action)
         case Hold():
             assert model is not None
-            parked = model.phase is Phase.PARKED and action.phase is Phase.PARKED
+            parked = model.phase is Phase.ASLEEP and action.phase is Phase.ASLEEP
             assert model.run is None or parked, f"{action} of a model that lives"
         case Inspect():
             assert action.model in world.spec.models
@@ -112,7 +123,7 @@ def _start_is_lawful(world: World, observed: Observed, decided: Plan, action: St
         assert len(watch.samples) > 1, "a start before two samples have agreed"
 
 
-def _park_is_lawful(world: World, observed: Observed, decided: Plan, action: Park) -> None:
+def _park_is_lawful(world: World, observed: Observed, decided: Plan, action: FallAsleep) -> None:
     """Only an idle one that could be displaced is put to sleep, and never beyond what there is room for."""
     model = world.models[action.model]
     assert model.run is not None, f"{action} of a model without a run"
@@ -130,7 +141,7 @@ def _park_is_lawful(world: World, observed: Observed, decided: Plan, action: Par
 def _wake_is_lawful(world: World, observed: Observed, decided: Plan, action: Wake) -> None:
     model = world.models[action.model]
     assert model.run is not None, f"{action} of a model without a run"
-    assert (model.phase, model.run.id) == (Phase.PARKED, action.run_id), (
+    assert (model.phase, model.run.id) == (Phase.ASLEEP, action.run_id), (
         f"{action} of one that is {model.phase}"
     )
     assert model.run.leaving is None, f"{action} of one that leaves"
@@ -189,9 +200,9 @@ def _starts_fit_together(world: World, observed: Observed, decided: Plan) -> Non
 
 def _still_to_come(world: World, model: Model, run: Run) -> int:
     """What a run may yet take. One that sleeps takes nothing before it is woken but what the file says."""
-    if run.nap is None or run.nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
+    if run.sleep is None or run.sleep.stage is not SleepStage.ASLEEP or model.phase is not Phase.ASLEEP:
         return held_for(world.spec, model, run)
-    return run.nap.asleep["ram"] if run.nap.certain else 0
+    return run.sleep.asleep["ram"] if run.sleep.certain else 0
 
 
 def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Drain | Stop) -> None:
@@ -206,7 +217,7 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
     cause, kept = action.cause, model.name not in decided.wanted
     if cause is Cause.SPEC_CHANGED:
         assert spec is not None
-        sleeps = model.phase is Phase.PARKED
+        sleeps = model.phase is Phase.ASLEEP
         cannot_wake = sleeps and spec.park is None
         changed = process_fields(run.spec) != process_fields(spec)
         assert changed or cannot_wake, "8: a live edit has cost a process"
@@ -222,7 +233,7 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
         Cause.STOPPED_BY_HAND: model.override is Override.STOP,
         Cause.RESTARTED_BY_HAND: run.recalled,
         Cause.STARTUP_DEADLINE: run.ready_at is None
-        and (not spec or world.now >= run.booked_at + spec.ready.deadline or bool(run.nap and run.sick)),
+        and (not spec or world.now >= run.booked_at + spec.ready.deadline or bool(run.sleep and run.sick)),
         Cause.PRESSURE: action.model in {s.victim for s in decided.strains},
         Cause.LIVENESS_FAILED: bool(run.sick),
         Cause.MADE_ROOM: action.message.startswith(MADE_ROOM),
@@ -255,7 +266,9 @@ def outgoing(decided: Plan) -> tuple[str, ...]:
 def _evictions_are_needed_and_enough(world: World, observed: Observed, decided: Plan) -> None:
     """19: who leaves for another leaves for one that can run then, and could not have been spared."""
     gone = {m.name for m in observed.models.values() if m.run is not None and m.run.leaving is not None}
-    gone |= {asleep(m.name) for m in observed.models.values() if m.phase is Phase.PARKING and not m.run.sick}
+    gone |= {
+        asleep(m.name) for m in observed.models.values() if m.phase is Phase.FALLING_ASLEEP and not m.run.sick
+    }
     for winner, victims in _departures(observed, decided):
         if not winner:
             gone |= victims
@@ -279,7 +292,7 @@ def _used_ones_are_spared(
     idle = {
         m.name
         for m in observed.models.values()
-        if m.phase in {Phase.READY, Phase.UNREADY, Phase.PARKED}
+        if m.phase in {Phase.READY, Phase.UNREADY, Phase.ASLEEP}
         and m.run.leaving is None
         and m.name != winner
         if demand_laws.unpinned(world, m.name) and not observed.demand_for(m.name).busy
@@ -293,21 +306,21 @@ def _departures(observed: Observed, decided: Plan) -> list[tuple[str, set[str]]]
     """Who is told to leave, and for whom (nobody: for reasons of their own), in the order of the plan."""
     told: list[tuple[str, set[str]]] = []
     for action in decided.actions:
-        if isinstance(action, Park) or (
+        if isinstance(action, FallAsleep) or (
             isinstance(action, Drain | Stop | Kill) and observed.models[action.model].run.leaving is None
         ):
-            sleepless = observed.models[action.model].phase is Phase.PARKING
-            made_room = isinstance(action, Park) or (action.cause is Cause.MADE_ROOM and not sleepless)
+            sleepless = observed.models[action.model].phase is Phase.FALLING_ASLEEP
+            made_room = isinstance(action, FallAsleep) or (action.cause is Cause.MADE_ROOM and not sleepless)
             winner = action.message.removeprefix(MADE_ROOM) if made_room else ""
             if not told or told[-1][0] != winner:
                 told.append((winner, set()))
-            told[-1][1].add(asleep(action.model) if isinstance(action, Park) else action.model)
+            told[-1][1].add(asleep(action.model) if isinstance(action, FallAsleep) else action.model)
     return told
 
 
 def _may_be_evicted(world: World, observed: Observed, decided: Plan, winner: str, victims: set[str]) -> None:
     model, wanted, switch = world.models[winner], decided.wanted, decided.switch
-    assert model.run is None or model.phase is Phase.PARKED
+    assert model.run is None or model.phase is Phase.ASLEEP
     if model.run is None:
         assert model.backoff.until <= world.now
         assert_looked_at(world, model)
@@ -363,13 +376,15 @@ def fits_without(world: World, observed: Observed, decided: Plan, winner: str, w
         for m in observed.models.values()
         if m.run is not None
     ]
-    naps = {m.name: sleep_of(m, decided) for m, _ in live if asleep(m.name) in without}
+    sleepers = {m.name: sleep_of(m, decided) for m, _ in live if asleep(m.name) in without}
     stay = [(m, e) for m, e in live if m.name not in without]
     credit = sum(0.95 * min(e, m.run.measured.get("ram", 0)) for m, e in live if m.name in without)
     credit += sum(
-        0.95 * max(0, min(e, m.run.measured.get("ram", 0)) - naps[m.name]) for m, e in stay if m.name in naps
+        0.95 * max(0, min(e, m.run.measured.get("ram", 0)) - sleepers[m.name])
+        for m, e in stay
+        if m.name in sleepers
     )
-    stay = [(m, naps.get(m.name, e)) for m, e in stay]
+    stay = [(m, sleepers.get(m.name, e)) for m, e in stay]
     promised = sum(max(0, e - m.run.measured.get("ram", 0)) for m, e in stay)
     within = sum(e for _, e in stay) + promised_anew + need <= pool.budget
     free = pool.available + credit - promised - promised_anew - pool.reserve
@@ -383,22 +398,22 @@ def asleep(name: str) -> str:
 
 def sleep_of(model: Model, decided: Plan) -> int:
     """What one that goes to sleep, or is about to, is taken to hold then."""
-    told = [a.asleep["ram"] for a in decided.actions if isinstance(a, Park) and a.model == model.name]
-    return told[0] if told else model.run.nap.asleep["ram"]
+    told = [a.asleep["ram"] for a in decided.actions if isinstance(a, FallAsleep) and a.model == model.name]
+    return told[0] if told else model.run.sleep.asleep["ram"]
 
 
 def awake_of(world: World, observed: Observed, name: str) -> int:
     """What it needs to serve; of one that sleeps no less than it holds."""
     run, spec = observed.models[name].run, world.spec.models[name]
-    if run is None or run.nap is None:
+    if run is None or run.sleep is None:
         return need_of(spec)
-    need = run.nap.awake["ram"] if isinstance(spec.memory, str) else need_of(spec)
+    need = run.sleep.awake["ram"] if isinstance(spec.memory, str) else need_of(spec)
     return max(need, run.reserved["ram"])
 
 
 def _is_roused(decided: Plan, earlier: Sequence[str], model: Model) -> bool:
     """Whether room is kept for one that sleeps to be awake in."""
-    return model.phase is Phase.PARKED and model.name in earlier and model.name in decided.verdicts
+    return model.phase is Phase.ASLEEP and model.name in earlier and model.name in decided.verdicts
 
 
 def _is_promised(world: World, observed: Observed, decided: Plan, name: str) -> bool:
@@ -449,7 +464,7 @@ def _kept_for(world: World, observed: Observed, decided: Plan, name: str) -> int
 def _every_wait_has_a_reason(world: World, decided: Plan) -> None:
     for name in decided.wanted:
         told = {a.model for a in decided.actions if isinstance(a, Drain | Stop | Kill)}
-        sleeps = world.models[name].phase is Phase.PARKED and name not in told
+        sleeps = world.models[name].phase is Phase.ASLEEP and name not in told
         if world.models[name].run is None or sleeps:
             verdict = decided.verdicts.get(name)
             assert verdict is not None, f"{name} waits and nobody says why"
@@ -467,7 +482,7 @@ def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
     What it holds counts in any case.
     """
     now = spec.models.get(model.name)
-    if run.nap is not None:
+    if run.sleep is not None:
         return run.reserved["ram"]
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]
@@ -482,13 +497,13 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 
 def settled(world: World) -> None:
     """9: every model is ready, stopped, failed or pending, and says why."""
-    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING, Phase.PARKED}
+    resting = {Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.PENDING, Phase.ASLEEP}
     lasting = {Reason.EXCEEDS_BUDGET, Reason.MEMORY, Reason.PORT}
     for model in world.models.values():
         assert model.phase in resting, f"{model.name} is {model.phase} ({model.reason}) for ever"
         if model.phase is Phase.PENDING:
             assert model.reason in lasting, f"{model.name} waits for {model.reason} for ever"
-        if model.phase is Phase.PARKED:
+        if model.phase is Phase.ASLEEP:
             assert model.reason in lasting | {Cause.MADE_ROOM}, f"{model.name} sleeps for {model.reason}"
         if model.phase is not Phase.READY:
             assert model.reason, f"{model.name} is {model.phase} and nobody says why"

@@ -16,7 +16,7 @@ class Temper:
     stuck: bool = False  # SIGKILL does not end it
     release: float = 0.3  # seconds until the memory is back after the last member has gone, or fallen asleep
     asleep: float = 0.1  # the share of what it holds that it goes on holding asleep
-    naps: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake)
+    sleepers: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake)
     amiss: Reason | None = None
 
 

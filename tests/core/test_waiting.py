@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from tests.core.temper import Temper
 from tests.core.world import World
 from tests.core.zoo import a_model, a_zoo
-from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.gateway import GatewaySpec
 
 NAMES = "abcd"
 GRACE, STOP, RELEASE, COOLDOWN = 2.0, 0.5, 0.3, 4.0
@@ -27,7 +27,7 @@ def loads(draw):
     rest = {"idle_timeout": "0s", "stop": {"grace": f"{GRACE:g}s"}, "park": park}
     model = a_model("9GiB" if fits == 1 else "6GiB", on_demand=True, **rest)
     patience, residency = draw(st.sampled_from([0.0, 2.0, 4.0])), draw(st.sampled_from([0.0, 2.0, 4.0]))
-    rules = Gateway(patience=patience, min_residency=residency, queue_timeout=3600.0)
+    rules = GatewaySpec(patience=patience, min_residency=residency, queue_timeout=3600.0)
     active = draw(st.sampled_from([(), ("a",)]))
     spec = a_zoo(dict.fromkeys(NAMES[:rivals], model), active, "16GiB", cooldown={"max": f"{COOLDOWN:g}s"})
     pace = st.tuples(st.sampled_from([1.0, 2.0, 5.0]), st.sampled_from([1.5, 3.0]))

@@ -16,7 +16,7 @@ from tests.core.zoo import a_model, a_zoo
 from zoosup.core.state.actions import Inspect
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase, Reason
-from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.gateway import GatewaySpec
 
 NAMES = "abcd"
 RESTART = {"initial": "1s", "max": "8s", "reset_after": "20s"}
@@ -68,7 +68,7 @@ tempers = st.builds(
     stuck=st.sampled_from([False, False, False, True]),
     release=st.sampled_from([0.01, 0.3, 6.0]),
     asleep=st.sampled_from([0.1, 0.1, 0.6]),
-    naps=st.sampled_from(["ok", "ok", "ok", "insomniac", "oversleeps"]),
+    sleepers=st.sampled_from(["ok", "ok", "ok", "insomniac", "oversleeps"]),
     amiss=st.sampled_from([None, None, None, Reason.FILE_MISSING, Reason.PORT]),
 )
 
@@ -99,7 +99,7 @@ class Zoo(RuleBasedStateMachine):
     def rewrite(self, pause, models, order, wanted, budget, switch, gateway):
         active = [n for n in order if n in models][:wanted]
         zoo = a_zoo(models, active, budget, **switch)
-        self.world.edit(zoo.model_copy(update={"gateway": Gateway.model_validate(gateway)}))
+        self.world.edit(zoo.model_copy(update={"gateway": GatewaySpec.model_validate(gateway)}))
         self.world.advance(pause)
 
     @rule(pause=pauses, order=st.permutations(NAMES), wanted=st.integers(0, 3))
@@ -157,7 +157,7 @@ class Zoo(RuleBasedStateMachine):
         usual = {"on_demand": on_demand, "idle_timeout": "20s", "ready": patient, "restart": RESTART}
         model = a_model(need, park=park, **usual)
         zoo = a_zoo(dict.fromkeys(NAMES, model), order[:wanted], cooldown={"max": "4s"})
-        self.world.edit(zoo.model_copy(update={"gateway": Gateway(patience=5.0, min_residency=3.0)}))
+        self.world.edit(zoo.model_copy(update={"gateway": GatewaySpec(patience=5.0, min_residency=3.0)}))
         for name in reversed(order[-rivals:]):
             self.world.request(name, hold)
             self.world.advance(gap)
@@ -295,7 +295,7 @@ class Zoo(RuleBasedStateMachine):
         world = self.world
         for client in world.desk.waiting():
             model = world.models[client.model]
-            lasting = model.phase in {Phase.PENDING, Phase.PARKED} and model.reason in {
+            lasting = model.phase in {Phase.PENDING, Phase.ASLEEP} and model.reason in {
                 Reason.MEMORY,
                 Reason.PORT,
             }

@@ -17,13 +17,25 @@ from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.memory import reclaim
 from zoosup.core.scheduler import pressure as guard, switch as switching
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.actions import (
+    Action,
+    Drain,
+    EndCooldown,
+    FallAsleep,
+    Hold,
+    Inspect,
+    Kill,
+    Start,
+    Stop,
+    Wake,
+)
 from zoosup.core.state.facts import (
     Booked,
     DrainBegun,
     DrainEnded,
     Exited,
     Fact,
+    FellAsleep,
     Forgiven,
     FoundSick,
     Gone,
@@ -31,10 +43,9 @@ from zoosup.core.state.facts import (
     Inspected,
     Measured,
     Overridden,
-    ParkBegun,
-    Parked,
     ProbedReady,
     Recalled,
+    SleepBegun,
     Spawned,
     StopBegun,
     Stuck,
@@ -44,8 +55,8 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
 from zoosup.core.state.pools import Cooldown, Node, Pressure
-from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run, Stage
-from zoosup.spec.model.gateway import Gateway
+from zoosup.core.state.runs import Exit, Leaving, Preflight, Run, Sleep, SleepStage
+from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -81,7 +92,7 @@ class World:
     low_since: float | None = None  # less than half of it
     stalled: float | None = None  # the share of the last second in which everything waited for memory
     kills: list[tuple[float, str]] = field(default_factory=list)
-    naps: list[tuple[float, str]] = field(default_factory=list)
+    sleepers: list[tuple[float, str]] = field(default_factory=list)
     starts: list[tuple[float, str]] = field(default_factory=list)
     stops: list[tuple[float, str]] = field(default_factory=list)
     last: Plan | None = None
@@ -99,8 +110,8 @@ class World:
         return self.total - self.foreign - sum(p.held(self.now) for p in self.processes)
 
     @property
-    def rules(self) -> Gateway:
-        return self.spec.gateway or Gateway()
+    def rules(self) -> GatewaySpec:
+        return self.spec.gateway or GatewaySpec()
 
     def temper(self, name: str) -> Temper:
         return self.tempers.setdefault(name, Temper())
@@ -132,7 +143,9 @@ class World:
         for name in set(before.active) ^ set(spec.active):
             if name in self.models and self.models[name].override is not None:
                 self.tell(name, Overridden(None))
-        self.switch = switching.begin(switching.Change(0, before.active, spec.active), switch, self.models)
+        self.switch = switching.begin(
+            switching.ActiveChange(0, before.active, spec.active), switch, self.models
+        )
         for pause in self.pauses:
             pause[1] = min(pause[1], spec.switch.cooldown.min)
         self.turn()
@@ -232,7 +245,7 @@ class World:
         if (
             self.doubled
             and hasattr(fact, "run_id")
-            and not isinstance(fact, DrainBegun | ParkBegun | WakeBegun)
+            and not isinstance(fact, DrainBegun | SleepBegun | WakeBegun)
         ):
             self.models[name] = apply(self.models[name], fact)
         laws.books_match_the_truth(self, name)
@@ -281,7 +294,7 @@ class World:
                 self._start(action)
             case Drain() | Stop() | Kill():
                 self._send_away(action)
-            case Park():
+            case FallAsleep():
                 self._park(action)
             case Wake():
                 self._wake(action)
@@ -352,32 +365,34 @@ class World:
         self._cut(process.run_id)
         self.tell(process.model, Exited(process.run_id, Exit(ExitReason.ERROR, self.now, code=1), self.now))
 
-    def _park(self, action: Park) -> None:
+    def _park(self, action: FallAsleep) -> None:
         run = self.models[action.model].run
         assert run is not None, "checked by the laws"
         process = self.process(run.id)
         if self.readable:
             self._baselines[run.id] = self.free()
-        nap = Nap(Stage.FALLING, run.reserved, action.asleep, action.certain, self.now, run.measured)
+        sleep = Sleep(SleepStage.FALLING, run.reserved, action.asleep, action.certain, self.now, run.measured)
         both = {pool: max(n, action.asleep.get(pool, 0)) for pool, n in run.reserved.items()}
-        self.naps.append((self.now, action.model))
-        self.tell(action.model, ParkBegun(run.id, nap, both, action.message))
+        self.sleepers.append((self.now, action.model))
+        self.tell(action.model, SleepBegun(run.id, sleep, both, action.message))
         self.after(process.temper.load / 4, lambda: self._asleep(process))
 
     def _asleep(self, process: Process) -> None:
         if process.ended is not None:
             return
-        if process.temper.naps == "insomniac":
+        if process.temper.sleepers == "insomniac":
             self.tell(process.model, FoundSick(process.run_id, "POST /sleep: 500"))
             return
         process.asleep = self.now
         model = self.models[process.model]
-        parking = model.phase is Phase.PARKING and model.run is not None and model.run.id == process.run_id
+        parking = (
+            model.phase is Phase.FALLING_ASLEEP and model.run is not None and model.run.id == process.run_id
+        )
         self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}))
-        self.tell(process.model, Parked(process.run_id, self.now))
+        self.tell(process.model, FellAsleep(process.run_id, self.now))
         run = self.models[process.model].run
-        if parking and run is not None and run.nap is not None:
-            back = min(run.nap.held.get("ram", 0), run.nap.awake["ram"]) - run.reserved["ram"]
+        if parking and run is not None and run.sleep is not None:
+            back = min(run.sleep.held.get("ram", 0), run.sleep.awake["ram"]) - run.reserved["ram"]
             if back > 0:
                 watch = Cooldown(
                     run.node, "ram", model.name, self.now, back, self._baselines.pop(run.id, None)
@@ -395,7 +410,7 @@ class World:
     def _awake(self, process: Process) -> None:
         if process.ended is not None:
             return
-        if process.temper.naps == "oversleeps":
+        if process.temper.sleepers == "oversleeps":
             self.tell(process.model, FoundSick(process.run_id, "POST /wake_up: 500"))
             return
         self.tell(process.model, Woken(process.run_id, self.now))

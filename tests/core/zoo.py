@@ -7,11 +7,22 @@ from typing import Any
 from zoosup.core.estimation.need import need
 from zoosup.core.memory.budget import budget_of, reserve_of
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.actions import (
+    Action,
+    Drain,
+    EndCooldown,
+    FallAsleep,
+    Hold,
+    Inspect,
+    Kill,
+    Start,
+    Stop,
+    Wake,
+)
 from zoosup.core.state.observed import Condition, Demand, Model, Observed, Switch
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase, Reason
 from zoosup.core.state.pools import Cooldown, Node, Pool
-from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run, Stage
+from zoosup.core.state.runs import Exit, Leaving, Preflight, Run, Sleep, SleepStage
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import parse_size
@@ -115,21 +126,23 @@ def starting(holds: Size = 0, **kw: Any) -> State:
 
 def parked(asleep: Size = "1GiB", since: float = NOW - 60, certain: bool = True, **kw: Any) -> State:
     """It sleeps, and holds `asleep`."""
-    return _napping(Phase.PARKED, Stage.ASLEEP, asleep, since, certain=certain, **kw)
+    return _sleeping(Phase.ASLEEP, SleepStage.ASLEEP, asleep, since, certain=certain, **kw)
 
 
 def parking(asleep: Size = "1GiB", **kw: Any) -> State:
     """It has been asked to sleep, and holds all that it did."""
-    return _napping(Phase.PARKING, Stage.FALLING, asleep, NOW - 1, certain=True, **kw)
+    return _sleeping(Phase.FALLING_ASLEEP, SleepStage.FALLING, asleep, NOW - 1, certain=True, **kw)
 
 
-def _napping(phase: Phase, stage: Stage, asleep: Size, since: float, *, certain: bool, **kw: Any) -> State:
+def _sleeping(
+    phase: Phase, stage: SleepStage, asleep: Size, since: float, *, certain: bool, **kw: Any
+) -> State:
     def state(name: str, spec: ModelSpec) -> Model:
         whole = dict(need(spec).amounts)
         rest = dict.fromkeys(whole, size(asleep))
-        nap = Nap(stage, whole, rest, certain, since, whole)
-        held = rest if stage is Stage.ASLEEP else whole
-        facts = {"reserved": held, "measured": held, "nap": nap, "ready_since": None} | kw
+        sleep = Sleep(stage, whole, rest, certain, since, whole)
+        held = rest if stage is SleepStage.ASLEEP else whole
+        facts = {"reserved": held, "measured": held, "sleep": sleep, "ready_since": None} | kw
         return running(phase, reason=Cause.MADE_ROOM, **facts)(name, spec)
 
     return state
@@ -261,9 +274,9 @@ def _in_words(action: Action) -> str:
         case Start(model, node):
             return f"start {model}" + ("" if node == NODE else f" on {node}")
         case Drain(model, _, cause) | Stop(model, _, cause) | Kill(model, _, cause):
-            return f"{type(action).__name__.lower()} {model} {cause}"
-        case Park(model) | Wake(model):
-            return f"{type(action).__name__.lower()} {model}"
+            return f"{_verb(action)} {model} {cause}"
+        case FallAsleep(model) | Wake(model):
+            return f"{_verb(action)} {model}"
         case Hold(model, phase, reason):
             return f"hold {model} {phase} {reason}"
         case Inspect(model, port):
@@ -282,3 +295,8 @@ def why(spec: ZooSpec, host: Observed, model: str | None, kind: str = "Admitted"
 def condition(spec: ZooSpec, host: Observed, model: str | None, kind: str) -> Condition | None:
     """The condition of that type, if there is one."""
     return next((c for c in decide(spec, host).conditions if (c.model, c.type) == (model, kind)), None)
+
+
+def _verb(action: Action) -> str:
+    """As `zoosup plan` says it."""
+    return "park" if isinstance(action, FallAsleep) else type(action).__name__.lower()

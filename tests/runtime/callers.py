@@ -14,9 +14,9 @@ from tests.runtime.watchdog import OutOfOrderError, Watchdog, need_of
 from zoosup.core.state.observed import Demand, Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.leasing.leases import Lease, Ticket
+from zoosup.runtime.leasing.leases import GrantedLease, QueuedTicket
 from zoosup.runtime.loop.reconciler import HEARTBEAT
-from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.zoo import ZooSpec
 
 LATE = HEARTBEAT + 0.01
@@ -43,8 +43,8 @@ class Caller:
     quits: str
     since: float
     limit: float  # the longest queue_timeout that was in force while it waited
-    ticket: Ticket | None = None
-    lease: Lease | None = None
+    ticket: QueuedTicket | None = None
+    lease: GrantedLease | None = None
     released: bool = False
     cuts: int = 0
     ended: float | None = None
@@ -62,7 +62,7 @@ class Caller:
 
     # what the desk tells it
 
-    def granted(self, lease: Lease) -> None:
+    def granted(self, lease: GrantedLease) -> None:
         self.callers.check(self.waits, f"18: {self} is granted a lease though it has ended")
         self.callers.is_lawful_grant(self, lease)
         self.lease = lease
@@ -114,7 +114,7 @@ class Caller:
             self.callers.last_used[self.model] = self.callers.host.now()
             self._give_back(self.lease)
 
-    def _give_back(self, lease: Lease) -> None:
+    def _give_back(self, lease: GrantedLease) -> None:
         try:
             lease.release()
         except Exception as error:  # noqa: BLE001 - whatever it is, it would end another client's request
@@ -175,8 +175,8 @@ class Callers:
         else:
             self._take(caller, found, waiting, must=must)
 
-    def _take(self, caller: Caller, found: Lease | Ticket, waiting: int, *, must: bool) -> None:
-        if isinstance(found, Lease):
+    def _take(self, caller: Caller, found: GrantedLease | QueuedTicket, waiting: int, *, must: bool) -> None:
+        if isinstance(found, GrantedLease):
             try:
                 caller.granted(found)
             except OutOfOrderError:
@@ -214,7 +214,7 @@ class Callers:
 
     # the laws, as each thing happens
 
-    def is_lawful_grant(self, caller: Caller, lease: Lease) -> None:
+    def is_lawful_grant(self, caller: Caller, lease: GrantedLease) -> None:
         zoo, name = caller.reign.zoo, caller.model
         model, spec = zoo.models.get(name), zoo.spec.models.get(name)
         earlier = [c for c in self.waiting(name) if c is not caller and c.since < caller.since]
@@ -224,7 +224,7 @@ class Callers:
         if model is None or run is None or spec is None:
             self.check(False, f"{caller} is handed to a model that is not there")
             return
-        serves = model.phase is Phase.READY and run.leaving is None and run.nap is None
+        serves = model.phase is Phase.READY and run.leaving is None and run.sleep is None
         self.check(serves, f"{caller} is handed to a run that is {model.phase}, leaving: {run.leaving}")
         self.check(model.override is not Override.STOP, f"{caller} is served, and {name} was stopped by hand")
         self.check((lease.run_id, lease.port) == (run.id, run.port), f"{caller} is sent to another run")
@@ -373,6 +373,6 @@ class Callers:
         self.check(not busy, f"a lease was not given back: {busy}")
 
 
-def rules(spec: ZooSpec) -> Gateway:
+def rules(spec: ZooSpec) -> GatewaySpec:
     """The gateway's, or the usual ones."""
-    return spec.gateway or Gateway()
+    return spec.gateway or GatewaySpec()

@@ -9,13 +9,13 @@ import pytest
 
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Verdict, Warmed
+from zoosup.host.ports import Content, Ended, Host, PoolReading, ProbeResult, SpawnError, Warmed
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.commands import Desk
+from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.loop.reconciler import Reconciler
-from zoosup.runtime.persistence.saved_state import Keeper
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.persistence.saved_state import StateSaver
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up
@@ -238,41 +238,41 @@ class VirtualHost:
         self._must(process.sleeps is False, f"{process.model} was asked whether it is ready in its sleep")
         left = process.born + process.behaviour.load - self._now()
         if left > 0:
-            yield Verdict(False, "connection refused")
+            yield ProbeResult(False, "connection refused")
             await asyncio.sleep(left)
         if process.exit is None:
             self._note(process.model, "ready")
-            yield Verdict(True, "")
+            yield ProbeResult(True, "")
         await asyncio.Event().wait()
 
     async def liveness(self, endpoint, live, env):
         await asyncio.Event().wait()
-        yield Verdict(None, "")
+        yield ProbeResult(None, "")
 
-    async def drain(self, endpoint, call, within) -> Verdict:
+    async def drain(self, endpoint, call, within) -> ProbeResult:
         pids = endpoint.members()
         process = next(p for p in self.living.values() if p.pid in pids)
         if call in {"POST /sleep", "POST /wake_up"}:
             return await self._turn(process, call)
         self._note(process.model, f"drain {call}")
         await asyncio.sleep(process.behaviour.drains)
-        return Verdict(True, "")
+        return ProbeResult(True, "")
 
-    async def _turn(self, process: Process, call: str) -> Verdict:
+    async def _turn(self, process: Process, call: str) -> ProbeResult:
         """To sleep, where all but a part of its memory is given back, or awake, where it is taken again."""
         behaviour, sleeping = process.behaviour, call == "POST /sleep"
         self._note(process.model, "sleep" if sleeping else "wake")
         await asyncio.sleep(behaviour.naps if sleeping else behaviour.wakes / 4)
         if behaviour.insomniac if sleeping else behaviour.oversleeps:
-            return Verdict(False, f"{call} answered 500")
+            return ProbeResult(False, f"{call} answered 500")
         process.sleeps = sleeping
         for step in [4] if sleeping else [2, 3, 4]:
             await asyncio.sleep(0 if sleeping else behaviour.wakes / 4)
             if process.exit is not None:
-                return Verdict(False, "connection reset")
+                return ProbeResult(False, "connection reset")
             process.holding = behaviour.asleep if sleeping else behaviour.holds * step // 4
             self._must(self.available >= 0, "the host is out of memory")
-        return Verdict(True, "")
+        return ProbeResult(True, "")
 
     # Inspector
 
@@ -381,9 +381,9 @@ class Supervised:
         self.ports = ports = Host(
             "box", host, host, host, host, host, host, _Store(host), host, _Config(host)
         )
-        self.board = Board()
-        self.reconciler = Reconciler(ports, self.zoo, self.board, Keeper(_Store(host)), {})
-        self.desk = Desk(self.reconciler, ports, self.board, "zoo.yaml", {})
+        self.publisher = Publisher()
+        self.reconciler = Reconciler(ports, self.zoo, self.publisher, StateSaver(_Store(host)), {})
+        self.commands = CommandHandler(self.reconciler, ports, self.publisher, "zoo.yaml", {})
         host.on_exit = self.reconciler.exited
         if at_once:
             self.begin()

@@ -33,7 +33,7 @@ from tests.runtime.happenings import (
 from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, RoughHost, mended
 from tests.runtime.watchdog import Watchdog, need_of, pinned
-from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Park, Start, Stop, Wake
+from zoosup.core.state.actions import Drain, EndCooldown, FallAsleep, Hold, Inspect, Start, Stop, Wake
 from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
@@ -50,7 +50,7 @@ from zoosup.core.state.phases import ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
 from zoosup.runtime.publish import plan_report
 from zoosup.runtime.state.inbox import Asked, Questioned, Told
-from zoosup.spec.model.zoo import Restart
+from zoosup.spec.model.lifetime import RestartSpec
 
 PEACE = 200.0
 """Seconds in which everything has come to rest once the faults are over: deadlines, graces and back-off are short."""
@@ -221,7 +221,7 @@ class History:
             return
         name, run_id = old[-1 - what.which % len(old)]
         before = dict(self.reign.zoo.models)
-        self.reign.reconciler._hearing.take(Told(name, self._fact(run_id, what.kind)))
+        self.reign.reconciler._intake.take(Told(name, self._fact(run_id, what.kind)))
         assert before == self.reign.zoo.models, "13: a fact about an old run has changed a model"
 
     def _fact(self, run_id: str, kind: int) -> object:
@@ -232,7 +232,7 @@ class History:
             ProbedUnready(run_id, "503", now),
             FoundSick(run_id, "hangs"),
             Exited(run_id, end, now),
-            Gone(run_id, end, now, Restart(), 0.0),
+            Gone(run_id, end, now, RestartSpec(), 0.0),
             Stuck(run_id, "pid 1", now),
             Spawned(run_id, 1),
             DrainEnded(run_id),
@@ -310,7 +310,7 @@ class History:
             elif model.phase is Phase.STOPPED:
                 by_hand = model.name in self.watchdog.stopped_by_hand
                 assert by_hand or model.name not in zoo.spec.active, f"{state} for ever"
-            elif model.phase is Phase.PARKED:
+            elif model.phase is Phase.ASLEEP:
                 assert not self.callers.waiting(model.name), f"{state} for ever"
             else:
                 assert model.phase is Phase.READY, f"{state} for ever"
@@ -394,7 +394,7 @@ VERBS = {
     Hold: "hold",
     Inspect: "inspect",
     EndCooldown: "end-cooldown",
-    Park: "park",
+    FallAsleep: "park",
     Wake: "wake",
 }
 

@@ -12,15 +12,15 @@ from tests.runtime.rough import RoughHost
 from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.commands import Desk
+from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Event, Journal
 from zoosup.runtime.loop.reconciler import Reconciler
-from zoosup.runtime.persistence.saved_state import Keeper
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.persistence.saved_state import StateSaver
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up
-from zoosup.runtime.state.inbox import FileRead, Leave, Measured, Message, Told
+from zoosup.runtime.state.inbox import FileRead, Leave, Message, Told, UsageRead
 from zoosup.runtime.state.zoo import Applied, Zoo
 
 MARK = "mark-"
@@ -110,10 +110,10 @@ class Reign:
     async def _supervise(self) -> None:
         host, zoo = self.host, self.zoo
         edit = await begin(zoo, Content(host.text), host.saved, {})
-        board = Board()
-        self.reconciler = Reconciler(self._ports, zoo, board, Keeper(self._ports.store), {})
-        self.desk = Desk(self.reconciler, self._ports, board, PATH, {})
-        self.board = board
+        publisher = Publisher()
+        self.reconciler = Reconciler(self._ports, zoo, publisher, StateSaver(self._ports.store), {})
+        self.commands = CommandHandler(self.reconciler, self._ports, publisher, PATH, {})
+        self.publisher = publisher
         self._listen_in()
         await adopt(zoo, self._ports, {})
         catch_up(zoo, edit)
@@ -127,9 +127,9 @@ class Reign:
             follower.cancel()
 
     def _listen_in(self) -> None:
-        reconciler, actor = self.reconciler, self.reconciler._actor
+        reconciler, executor = self.reconciler, self.reconciler._executor
         self.hint = reconciler._hint = DeafHint()
-        carry_out, post, turn = actor.carry_out, reconciler.post, reconciler._turn
+        carry_out, post, turn = executor.carry_out, reconciler.post, reconciler._turn
 
         def carried_out(action: Action) -> bool:
             self.acts.append(action)
@@ -137,7 +137,7 @@ class Reign:
 
         def posted(message: Message) -> None:
             post(message)
-            if self.doubled and isinstance(message, Told | Measured | FileRead):
+            if self.doubled and isinstance(message, Told | UsageRead | FileRead):
                 post(message)
 
         def turned() -> None:
@@ -145,7 +145,7 @@ class Reign:
             self.turns.append(len(self.acts))
             self.on_turn()
 
-        actor.carry_out, reconciler.post, reconciler._turn = carried_out, posted, turned
+        executor.carry_out, reconciler.post, reconciler._turn = carried_out, posted, turned
         # These were handed the right one before it was replaced.
         reconciler._operations._post = reconciler._watchers._post = posted
 

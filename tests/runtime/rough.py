@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.runtime.conftest import Warming
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, SpawnError, Verdict
+from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, ProbeResult, SpawnError
 
 GIB = 2**30
 LOOK = 0.002
@@ -286,7 +286,7 @@ class RoughHost:
             news, seen = process.news, process.ready and not process.sick and process.ended is None
             if seen != last:
                 last = seen
-                yield Verdict(seen, "" if seen else "connection refused")
+                yield ProbeResult(seen, "" if seen else "connection refused")
             if news is process.news:
                 await news.wait()
         await asyncio.Event().wait()
@@ -297,29 +297,29 @@ class RoughHost:
             if process.sick:
                 await asyncio.sleep(live.period * live.failures)
                 if process.sick:
-                    yield Verdict(False, "hangs")
+                    yield ProbeResult(False, "hangs")
             await process.news.wait()
 
-    async def drain(self, endpoint, call, within) -> Verdict:
+    async def drain(self, endpoint, call, within) -> ProbeResult:
         process = self._asked(endpoint)
         if process is None or process.ended is not None:
-            return Verdict(ok=False, message="connection refused")
+            return ProbeResult(ok=False, message="connection refused")
         if call in {SLEEP, WAKE}:
             return await self._nap(process, call, within)
         await asyncio.sleep(min(within, 0.3))
-        return Verdict(ok=True, message="")
+        return ProbeResult(ok=True, message="")
 
-    async def _nap(self, process: Process, call: str, within: float) -> Verdict:
+    async def _nap(self, process: Process, call: str, within: float) -> ProbeResult:
         self.note(process.model, call.removeprefix("POST /"))
         naps = process.temper.naps
         if call == WAKE and naps != "oversleeps":
             process.asleep = None  # what it holds awake is there at once; it takes its time to be of use
         await asyncio.sleep(within if naps == "hangs" else min(within, process.temper.load / 4))
         if naps in {"hangs", "insomniac" if call == SLEEP else "oversleeps"}:
-            return Verdict(ok=False, message=f"{call} answered 500")
+            return ProbeResult(ok=False, message=f"{call} answered 500")
         if call == SLEEP and process.gone is None:
             process.asleep = self.now()
-        return Verdict(ok=True, message="")
+        return ProbeResult(ok=True, message="")
 
     # Inspector
 

@@ -20,41 +20,41 @@ async def running(host, zoo, file):
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 async def test_a_name_that_is_almost_one_is_told_which(running, verb):
     with pytest.raises(NoSuchModelError, match=r"no model 'qwem' in zoo\.yaml, did you mean qwen"):
-        await getattr(running.desk, verb)("qwem")
+        await getattr(running.commands, verb)("qwem")
 
 
 async def test_a_name_like_no_other_is_told_all_there_are(running):
     with pytest.raises(NoSuchModelError, match="there are qwen, gemma"):
-        await running.desk.start("x")
+        await running.commands.start("x")
 
 
 async def test_in_an_empty_zoo_there_is_no_name_to_tell(host, zoo, file):
     host.save(file({}, "[]"))
     await asyncio.sleep(1)
     with pytest.raises(NoSuchModelError, match="there are none"):
-        await zoo.desk.start("x")
+        await zoo.commands.start("x")
 
 
 async def test_the_answer_is_the_model_after_the_turn_that_took_the_wish_in(running):
-    assert "pending" == (await running.desk.start("gemma"))["phase"]
-    shown = await running.desk.stop("qwen")
+    assert "pending" == (await running.commands.start("gemma"))["phase"]
+    shown = await running.commands.stop("qwen")
     assert ("stopping", "StoppedByHand") == (shown["phase"], shown["reason"])
 
 
 async def test_a_wish_that_is_so_already_is_answered_too(running):
-    assert "ready" == (await running.desk.start("qwen"))["phase"]
-    assert "stopped" == (await running.desk.stop("gemma"))["phase"]
+    assert "ready" == (await running.commands.start("qwen"))["phase"]
+    assert "stopped" == (await running.commands.stop("gemma"))["phase"]
 
 
 async def test_reload_applies_a_changed_file_and_says_what_is_in_force(running, host, file):
     host.text = file({"qwen": "1GiB"}, "[]")
-    config = await running.desk.reload()
+    config = await running.commands.reload()
     assert (2, None) == (config["generation"], config["error"])
 
 
 async def test_reload_of_a_broken_file_says_the_error_and_changes_nothing(running, host):
     host.text = "active: [qwen\n"
-    config = await running.desk.reload()
+    config = await running.commands.reload()
     assert 1 == config["generation"]
     assert config["error"].startswith("zoo.yaml:")
     assert "ready" == running.phase("qwen")
@@ -62,18 +62,18 @@ async def test_reload_of_a_broken_file_says_the_error_and_changes_nothing(runnin
 
 async def test_reload_of_a_file_that_is_gone_says_so(running, host):
     host.file_error = "zoo.yaml: no such file"
-    assert "zoo.yaml: no such file" == (await running.desk.reload())["error"]
+    assert "zoo.yaml: no such file" == (await running.commands.reload())["error"]
 
 
 async def test_a_plan_of_an_invalid_text_is_refused_with_its_place(running):
     with pytest.raises(InvalidFileError, match=r"other\.yaml:2:1"):
-        await running.desk.plan("active: [", "other.yaml")
-    assert running.board.snapshot["config"]["error"] is None
+        await running.commands.plan("active: [", "other.yaml")
+    assert running.publisher.snapshot["config"]["error"] is None
 
 
 async def test_a_plan_looks_at_files_and_ports_before_it_answers(running, host, file):
     host.files_missing.add("gemma")
-    told = await running.desk.plan(file({"gemma": "2GiB"}, "gemma"), "other.yaml")
+    told = await running.commands.plan(file({"gemma": "2GiB"}, "gemma"), "other.yaml")
     assert ("other.yaml", "refused", "FileMissing") == (
         told["path"],
         told["models"]["gemma"]["verdict"],
@@ -83,13 +83,13 @@ async def test_a_plan_looks_at_files_and_ports_before_it_answers(running, host, 
 
 async def test_a_plan_of_the_file_in_force_foresees_nothing_once_it_is_so(running):
     await asyncio.sleep(60)
-    told = await running.desk.plan(None, "zoo.yaml")
+    told = await running.commands.plan(None, "zoo.yaml")
     assert ([], False) == (told["actions"], told["changes"])
 
 
 async def test_a_plan_foresees_what_then_happens(running, host, file):
     text = file({"qwen": "1GiB", "gemma": "2GiB"}, "gemma")
-    told = await running.desk.plan(text, "zoo.yaml")
+    told = await running.commands.plan(text, "zoo.yaml")
     assert [("start", "gemma")] == [(a["action"], a["model"]) for a in told["actions"]]
     assert ["spawn", "ready"] == host.events("qwen")
     assert [] == host.events("gemma")
@@ -104,4 +104,4 @@ async def test_whoever_gives_up_waiting_for_a_plan_harms_nobody(running):
     running.reconciler.post(Questioned(None, "zoo.yaml", answer))
     await asyncio.sleep(5)
     assert "ready" == running.phase("qwen")
-    assert running.desk.heartbeat() <= 2.0
+    assert running.commands.heartbeat() <= 2.0

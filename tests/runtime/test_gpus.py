@@ -106,7 +106,7 @@ def a_file(active, **vram):
 
 
 def held(zoo, model):
-    return {pool: each["held"] for pool, each in zoo.board.snapshot["models"][model]["memory"].items()}
+    return {pool: each["held"] for pool, each in zoo.publisher.snapshot["models"][model]["memory"].items()}
 
 
 async def on(zoo, host, active, **sizes):
@@ -121,9 +121,9 @@ async def test_a_model_is_shown_its_gpu_by_uuid_and_weighed_there(host, zoo):
     assert {"a": "GPU-a", "b": "GPU-b"} == host.shown
     await asyncio.sleep(10)
     assert {"ram": GIB, "vram:GPU-a": 20 * GIB} == held(zoo, "a")
-    pools = {p["id"]: (p["reserved"], p["held"], p["foreign"]) for p in zoo.board.snapshot["pools"]}
+    pools = {p["id"]: (p["reserved"], p["held"], p["foreign"]) for p in zoo.publisher.snapshot["pools"]}
     assert (12 * GIB, 12 * GIB, 0) == pools["vram:GPU-b"]
-    assert ["GPU-a"] == zoo.board.snapshot["models"]["a"]["gpus"]
+    assert ["GPU-a"] == zoo.publisher.snapshot["models"]["a"]["gpus"]
 
 
 @pytest.mark.looptime
@@ -227,11 +227,11 @@ async def test_what_a_guess_took_on_its_gpu_is_what_it_is_booked_with_the_next_t
     before = booked(zoo)
     assert {"ram": 8 * GIB, "vram": 8 * GIB} == before
     await asyncio.sleep(70)
-    await zoo.desk.restart("a")
+    await zoo.commands.restart("a")
     await asyncio.sleep(5)
     await zoo.until("a", "ready")
     assert {"ram": 1.1 * GIB, "vram": 6.6 * GIB} == pytest.approx(booked(zoo))
-    memory = zoo.board.snapshot["models"]["a"]["memory"]
+    memory = zoo.publisher.snapshot["models"]["a"]["memory"]
     assert {"learned"} == {each["source"] for each in memory.values()}
 
 

@@ -46,7 +46,7 @@ def pressure(zoo):
 
 
 def said(zoo):
-    return next((c for c in zoo.board.snapshot["conditions"] if c["type"] == "MemoryPressure"), None)
+    return next((c for c in zoo.publisher.snapshot["conditions"] if c["type"] == "MemoryPressure"), None)
 
 
 async def test_a_model_that_outgrows_its_need_is_stopped_before_the_host_has_no_memory_left(host, zoo, file):
@@ -193,7 +193,7 @@ async def test_the_plan_foretells_what_the_guard_would_do(host, zoo, file):
     await zoo.until("a", "ready")
     await asyncio.sleep(10)
     host.foreign = 32 * GIB - 9 * GIB - 400 * MIB
-    told = await zoo.desk.plan(None, "zoo.yaml")
+    told = await zoo.commands.plan(None, "zoo.yaml")
     (action,) = told["actions"]
     assert ("kill", "a", "MemoryPressure") == (action["action"], action["model"], action["cause"])
     assert ["MemoryPressure", "WithinEstimate"] == [c["type"] for c in told["conditions"]]

@@ -217,7 +217,7 @@ async def test_one_found_between_sleeping_and_waking_keeps_its_booking_and_can_b
         await zoo.until("a", "starting")
     await asyncio.sleep(0.1)
     second = await successor()
-    assert (Phase.PARKED, 4 * GIB) == (
+    assert (Phase.ASLEEP, 4 * GIB) == (
         second.zoo.models["a"].phase, second.zoo.models["a"].run.reserved["ram"],
     )  # fmt: skip
     assert "granted" == await Client(second, "a").answered()
@@ -229,12 +229,12 @@ async def test_a_snapshot_tells_what_it_holds_asleep(host, zoo):
     await put(zoo, host, text(a="", b=""))
     await use(zoo, "a")
     await use(zoo, "b")
-    seen = zoo.board.snapshot["models"]["a"]
+    seen = zoo.publisher.snapshot["models"]["a"]
     assert ("parked", "MadeRoom", "makes room for b") == (seen["phase"], seen["reason"], seen["message"])
     assert {"need": 4 * GIB, "reserved": GIB, "held": GIB} == {
         k: v for k, v in seen["memory"]["ram"].items() if k in {"need", "reserved", "held"}
     }
-    assert zoo.board.snapshot["converged"] is True
+    assert zoo.publisher.snapshot["converged"] is True
 
 
 async def test_zoosup_plan_says_who_would_sleep_and_who_would_wake(host, zoo):

@@ -12,11 +12,11 @@ from tests.runtime.reign import Reign
 from tests.runtime.rough import GIB, Process, RoughHost
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, Override, Phase
-from zoosup.core.state.runs import Run, Stage
+from zoosup.core.state.runs import Run, SleepStage
 from zoosup.runtime.events.journal import Event
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.model.lifetime import Restart
+from zoosup.spec.model.lifetime import RestartSpec
 from zoosup.spec.model.model import ModelSpec
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
@@ -80,7 +80,7 @@ class Watchdog:
     def _start(self, reign: Reign, name: str, need: int) -> None:
         zoo, now = reign.zoo, self.host.now()
         model, spec = zoo.models[name], zoo.spec.models[name]
-        if model.phase is Phase.PARKED:
+        if model.phase is Phase.ASLEEP:
             self._memory(reign, name, need)
             return
         self.check(reign.adopted, f"11: {name} is started before adoption is complete")
@@ -110,7 +110,7 @@ class Watchdog:
             if model.name == name:
                 need -= host.held(process) if process is not None else 0  # it wakes, and holds a part already
             elif process is None or (process.gone is None and run.leaving is None):
-                owed = run.nap.asleep["ram"] if is_asleep(run) else reserved[model.name]
+                owed = run.sleep.asleep["ram"] if is_asleep(run) else reserved[model.name]
                 promised += max(0, owed - (host.held(process) if process is not None else 0))
         spare = host.available() - promised - reserve
         self.check(need <= spare, f"M: {name} needs {need / GIB:.1f} GiB, {spare / GIB:.2f} are to be had")
@@ -139,7 +139,9 @@ class Watchdog:
         assert run is not None and run.leaving is not None  # noqa: PT018 - a fact of the event
         if run.leaving.cause is Cause.SPEC_CHANGED:
             changed = spec is not None and process_fields(run.spec) != process_fields(spec)
-            changed |= spec is not None and run.nap is not None and spec.park is None  # nobody could wake it
+            changed |= (
+                spec is not None and run.sleep is not None and spec.park is None
+            )  # nobody could wake it
             self.check(changed, f"8: {name} is replaced for a live edit: {message}")
         if run.leaving.cause is Cause.MADE_ROOM:
             winner = message.removeprefix("makes room for ")
@@ -160,7 +162,7 @@ class Watchdog:
         zoo = reign.zoo
         total = sum(run.reserved["ram"] for _, run in zoo.live())
         edited = (reign, zoo.applied.generation) != self._budgeted
-        grew = any(run.outgrown or run.nap is not None for _, run in zoo.live())
+        grew = any(run.outgrown or run.sleep is not None for _, run in zoo.live())
         within = total <= max(self._reserved, zoo.memory.pools()[0].budget if zoo.memory.readings else total)
         self.check(edited or grew or within, f"2: {total / GIB:.1f} GiB are reserved")
         self._reserved, self._budgeted = total, (reign, zoo.applied.generation)
@@ -175,12 +177,12 @@ class Watchdog:
         late = HEARTBEAT if reign.hint.lost else 0.001
         known.gone, known.least = now, 0.9 * delay - late
 
-    def _policy(self, reign: Reign, name: str) -> Restart:
+    def _policy(self, reign: Reign, name: str) -> RestartSpec:
         model = reign.zoo.models[name]
         spec = reign.zoo.spec.models.get(name)
         if spec is not None:
             return spec.restart
-        return model.run.spec.restart if model.run is not None else Restart()
+        return model.run.spec.restart if model.run is not None else RestartSpec()
 
     def _asked(self, name: str, verb: str) -> None:
         if verb == "Stop":
@@ -275,7 +277,7 @@ def pinned(zoo: Zoo, name: str) -> bool:
 
 def is_asleep(run: Run) -> bool:
     """Whether it holds what it ever will until it is woken, as the file has it."""
-    return run.nap is not None and run.nap.stage is Stage.ASLEEP and run.nap.certain
+    return run.sleep is not None and run.sleep.stage is SleepStage.ASLEEP and run.sleep.certain
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:
@@ -285,7 +287,7 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
 def held_for(reign: Reign, model: Model, run: Run) -> int:
     """E of a live run: what the file declares anew counts at once, but for another process or where it says auto."""
     now = reign.zoo.spec.models.get(model.name)
-    if run.nap is not None:
+    if run.sleep is not None:
         return run.reserved["ram"]
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):
         return run.reserved["ram"]

@@ -2,7 +2,7 @@ import pytest
 
 from zoosup.errors import ExitCode
 from zoosup.spec.model.lifetime import RestartPolicy
-from zoosup.spec.model.memory import Memory, Strategy
+from zoosup.spec.model.memory import MemorySpec, Strategy
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import decode, parse, spec_hash
 from zoosup.spec.syntax.problems import SpecError
@@ -82,7 +82,7 @@ def test_a_whole_model_is_read_as_it_says():
     assert command == found.command
     environment = {"CUDA_VISIBLE_DEVICES": "0", "NAME": "qwen3:8b"}
     assert environment == found.env
-    assert ("/home/ann/models", 9100, Memory(ram=3 * 2**29)) == (found.cwd, found.port, found.memory)
+    assert ("/home/ann/models", 9100, MemorySpec(ram=3 * 2**29)) == (found.cwd, found.port, found.memory)
     assert ("/health", 300.0, "adaptive", 2.0) == (
         found.ready.http,
         found.ready.deadline,

@@ -149,5 +149,8 @@ def test_every_field_says_what_it_is_and_what_its_change_costs():
 
 def test_defaults_are_written_as_a_person_would():
     definitions = schema()["$defs"]
-    written = (definitions["Stop"]["properties"]["grace"], definitions["Restart"]["properties"]["max"])
+    written = (
+        definitions["StopSpec"]["properties"]["grace"],
+        definitions["RestartSpec"]["properties"]["max"],
+    )
     assert ["30s", "5m"] == [field["default"] for field in written]

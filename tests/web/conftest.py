@@ -8,14 +8,14 @@ import aiohttp
 import pytest
 
 from zoosup.web.api.server import WebServer
-from zoosup.web.api.stream import Limits
+from zoosup.web.api.stream import StreamLimits
 
-from .fakes import Faces, snapshot
+from .fakes import Runtime, snapshot
 
 
 @dataclass
 class House:
-    faces: Faces
+    runtime: Runtime
     server: WebServer
     control: Path
     tcp: aiohttp.ClientSession
@@ -43,24 +43,24 @@ class House:
 
 
 @pytest.fixture
-def limits() -> Limits:
+def limits() -> StreamLimits:
     """Overridden where a test wants tighter ones."""
-    return Limits()
+    return StreamLimits()
 
 
 @pytest.fixture
-def faces() -> Faces:
-    made = Faces()
-    made.board.publish(snapshot())
+def runtime() -> Runtime:
+    made = Runtime()
+    made.publisher.publish(snapshot())
     return made
 
 
 @pytest.fixture
-async def house(faces: Faces, tmp_path: Path, limits: Limits) -> AsyncIterator[House]:
+async def house(runtime: Runtime, tmp_path: Path, limits: StreamLimits) -> AsyncIterator[House]:
     control = tmp_path / "control.sock"
-    server = WebServer(faces, control=control, limits=limits)
+    server = WebServer(runtime, control=control, limits=limits)
     await server.start("127.0.0.1:0")
     connector = aiohttp.UnixConnector(path=str(control))
     async with aiohttp.ClientSession() as tcp, aiohttp.ClientSession(connector=connector) as unix:
-        yield House(faces, server, control, tcp, unix)
+        yield House(runtime, server, control, tcp, unix)
     await server.stop()

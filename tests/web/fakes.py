@@ -9,7 +9,7 @@ from typing import Any
 
 from zoosup.errors import NoSuchModelError
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.spec.parse import parse
 from zoosup.web.gateway.metrics import Counters
 
@@ -185,8 +185,8 @@ class Logs:
 class Commands:
     """Notes each wish in `wishes`, and carries out on the board as much of it as a test needs."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
         self.wishes: list[tuple[str, ...]] = []
         self.age = 0.01
         self.answer = plan()
@@ -209,7 +209,7 @@ class Commands:
 
     async def reload(self) -> dict[str, Any]:
         self.wishes.append(("reload",))
-        return self._board.snapshot["config"]
+        return self._publisher.snapshot["config"]
 
     async def plan(self, text: str | None, path: str) -> dict[str, Any]:
         self.wishes.append(("plan", text, path))
@@ -223,20 +223,20 @@ class Commands:
     def _wish(self, verb: str, model: str, override: str | None) -> dict[str, Any]:
         if self.fault is not None:
             raise self.fault
-        if model not in self._board.snapshot["models"]:
+        if model not in self._publisher.snapshot["models"]:
             raise NoSuchModelError(f"no model {model!r}")
         self.wishes.append((verb, model))
-        changed = deepcopy(self._board.snapshot)
+        changed = deepcopy(self._publisher.snapshot)
         changed["models"][model]["override"] = override
-        self._board.publish(changed)
+        self._publisher.publish(changed)
         return changed["models"][model]
 
 
 @dataclass
-class Faces:
+class Runtime:
     """Everything that a face is handed, made of paper."""
 
-    board: Board = field(default_factory=Board)
+    publisher: Publisher = field(default_factory=Publisher)
     logs: Logs = field(default_factory=Logs)
     clients: Counters = field(default_factory=Counters)
     journal: Journal = field(init=False)
@@ -245,4 +245,4 @@ class Faces:
     def __post_init__(self) -> None:
         ticks = itertools.count()
         self.journal = Journal(wall=lambda: NOW + next(ticks))
-        self.commands = Commands(self.board)
+        self.commands = Commands(self.publisher)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -141,7 +141,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProbeResult:
     """One probe's answer. `ok` None: the prober itself was at fault, which changes nothing."""
 
     ok: bool | None
@@ -151,13 +151,17 @@ class Verdict:
 class Prober(Protocol):
     """Asks a run how it is. Each iterator runs until it is closed and yields changes only, the first answer too."""
 
-    def readiness(self, endpoint: Endpoint, ready: Ready, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+    def readiness(
+        self, endpoint: Endpoint, ready: ReadySpec, env: Mapping[str, str]
+    ) -> AsyncIterator[ProbeResult]:
         """Poll fast until ready (10 ms, then 2-5 % of the time waited, at most 500 ms), slowly afterwards."""
 
-    def liveness(self, endpoint: Endpoint, live: Live, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+    def liveness(
+        self, endpoint: Endpoint, live: LiveSpec, env: Mapping[str, str]
+    ) -> AsyncIterator[ProbeResult]:
         """Yield ok=False once `failures` probes in a row have failed, ok=True when one succeeds again."""
 
-    async def drain(self, endpoint: Endpoint, call: str, within: float) -> Verdict:
+    async def drain(self, endpoint: Endpoint, call: str, within: float) -> ProbeResult:
         """Carry out `stop.before` ("POST /drain"), given up after `within` seconds."""
 
 

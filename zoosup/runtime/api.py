@@ -12,7 +12,7 @@ from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Refusal
 from zoosup.host.ports import Logs
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.spec.model.model import ModelSpec, Task
 
 
@@ -88,7 +88,7 @@ class Holder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ModelCard:
     """What clients may know of a model, for `/v1/models`. `created` is wall time; `load_time` seconds, once learned."""
 
     name: str
@@ -122,7 +122,7 @@ class Leasing(Protocol):
     def find(self, name: str) -> Served | None:
         """The model that is meant by a name or an alias; None where there is none."""
 
-    def cards(self) -> tuple[Card, ...]:
+    def cards(self) -> tuple[ModelCard, ...]:
         """All models, in the order of the file."""
 
     def ask(self, model: str, holder: Holder) -> Lease | Ticket:
@@ -132,7 +132,7 @@ class Leasing(Protocol):
         """
 
 
-class Counters(Protocol):
+class GatewayCounters(Protocol):
     """What the gateway has counted since it began, by model ("" for its own answers); read only."""
 
     connections: int
@@ -157,7 +157,7 @@ class Counters(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Doorway:
+class ListenStatus:
     """Where the gateway listens (None: nowhere), and why that is not as zoo.yaml has it; empty where it is."""
 
     address: str | None = None
@@ -165,11 +165,11 @@ class Doorway:
 
 
 @dataclass(frozen=True, slots=True)
-class Faces:
+class RuntimeApi:
     """All that a face needs, handed over by the composition root."""
 
-    board: Board
+    publisher: Publisher
     journal: Journal
     commands: Commands
     logs: Logs
-    clients: Counters | None = None
+    clients: GatewayCounters | None = None

@@ -16,7 +16,7 @@ from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Asked, Questioned
 from zoosup.runtime.state.zoo import Zoo
@@ -26,15 +26,15 @@ LOOKS = 3
 """Rounds of looking at files and ports before a plan is told with what is known by then."""
 
 
-class Desk:
+class CommandHandler:
     """Commands over a reconciler."""
 
     def __init__(
-        self, reconciler: Reconciler, host: Host, board: Board, path: str, environ: Mapping[str, str]
+        self, reconciler: Reconciler, host: Host, publisher: Publisher, path: str, environ: Mapping[str, str]
     ) -> None:
         self._reconciler = reconciler
         self._host = host
-        self._board = board
+        self._publisher = publisher
         self._path = path
         self._environ = environ
 
@@ -56,7 +56,7 @@ class Desk:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reconciler.post(replace(message, answer=answer))
         await answer
-        config: Mapping[str, Any] = self._board.snapshot["config"]
+        config: Mapping[str, Any] = self._publisher.snapshot["config"]
         return config
 
     async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
@@ -75,8 +75,8 @@ class Desk:
         look = await self._host.inspector.inspect(spec, env, None, zoo.clock.now())
         known = zoo.models.get(model)
         weights = look.weights or (known.weights if known is not None else None)
-        lessons = zoo.lessons.of(fingerprint(spec, weights, zoo.memory.devices))
-        return need_report.estimated(model, need(spec, weights, lessons))
+        learned = zoo.usage_history.of(fingerprint(spec, weights, zoo.memory.devices))
+        return need_report.estimated(model, need(spec, weights, learned))
 
     def heartbeat(self) -> float:
         """See `Commands`."""
@@ -94,7 +94,7 @@ class Desk:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reconciler.post(Asked(verb, model, answer))
         await answer
-        shown: Mapping[str, Any] = self._board.snapshot["models"][model]
+        shown: Mapping[str, Any] = self._publisher.snapshot["models"][model]
         return shown
 
     async def _spec(self, text: str | None, path: str) -> ZooSpec | None:

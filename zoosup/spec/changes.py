@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, Part
+from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, SpecPart
 from zoosup.spec.model.model import ModelSpec
 
 
-def part_of(annotation: Any) -> type[Part] | None:
+def part_of(annotation: Any) -> type[SpecPart] | None:
     """Find the part that a field's type holds, through unions and annotations; None for a plain value."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+    if isinstance(annotation, type) and issubclass(annotation, SpecPart):
         return annotation
     inner = [part for part in map(part_of, get_args(annotation)) if part is not None]
     return inner[0] if inner else None
@@ -28,7 +28,7 @@ def change_class(field: FieldInfo) -> ChangeClass:
     return ChangeClass(str(extra[CHANGE_KEY]))
 
 
-def leaves(part: type[Part], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+def leaves(part: type[SpecPart], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     """Walk every field of a part that holds a plain value, with its path."""
     for name, field in part.model_fields.items():
         inner = part_of(field.annotation)

@@ -5,16 +5,16 @@ mean, but for one rule: a probe is http, tcp or exec, so that choosing one drops
 """
 
 from zoosup.spec.model.lifetime import PROBE_KINDS
-from zoosup.spec.syntax.document import Entry, Node, Table
+from zoosup.spec.syntax.document import Entry, YamlMapping, YamlNode
 
 _PROBES = frozenset({("ready",), ("live",)})
 
 
-def merged(defaults: Node, own: Node, path: tuple[str, ...] = ()) -> Node:
+def merged(defaults: YamlNode, own: YamlNode, path: tuple[str, ...] = ()) -> YamlNode:
     """Lay a model's node over the defaults; anything but two mappings is the model's alone."""
-    if not (isinstance(defaults, Table) and isinstance(own, Table)):
+    if not (isinstance(defaults, YamlMapping) and isinstance(own, YamlMapping)):
         return own
-    result = Table(own.start, own.end, own.size, own.depth)
+    result = YamlMapping(own.start, own.end, own.size, own.depth)
     dropped = PROBE_KINDS if path in _PROBES and not own.entries.keys().isdisjoint(PROBE_KINDS) else ()
     for name, entry in defaults.entries.items():
         if name not in dropped:

@@ -10,7 +10,16 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.syntax.document import Entry, Items, Node, Scalar, Table, compose, names, plain
+from zoosup.spec.syntax.document import (
+    Entry,
+    YamlMapping,
+    YamlNode,
+    YamlScalar,
+    YamlSequence,
+    compose,
+    names,
+    plain,
+)
 from zoosup.spec.syntax.problems import Problems
 
 _BOM = "\ufeff"
@@ -44,46 +53,46 @@ def set_active(text: str, active: Sequence[str]) -> str:
     return mark + result
 
 
-def _root(text: str) -> Table | None:
+def _root(text: str) -> YamlMapping | None:
     problems = Problems("")
     root = compose(text, problems)
-    return root if isinstance(root, Table) and not problems.found else None
+    return root if isinstance(root, YamlMapping) and not problems.found else None
 
 
-def _verify(before: Table, after: Table | None, active: list[str]) -> None:
+def _verify(before: YamlMapping, after: YamlMapping | None, active: list[str]) -> None:
     if after is None or _listed(after) != active or _others(before) != _others(after):
         raise ZoosupError("`active:` is written in a way that can't be changed safely; change it by hand")
 
 
-def _listed(root: Table) -> Any:
+def _listed(root: YamlMapping) -> Any:
     found = names(root.entries["active"].value) if "active" in root.entries else None
     return [found] if isinstance(found, str) else found
 
 
-def _others(root: Table) -> list[tuple[str, Any]]:
+def _others(root: YamlMapping) -> list[tuple[str, Any]]:
     return [(key, plain(entry.value)) for key, entry in root.entries.items() if key != "active"]
 
 
 def _changes(text: str, entry: Entry, active: list[str]) -> list[_Change]:
     value = entry.value
-    if isinstance(value, Items) and not value.flow and value.items:
+    if isinstance(value, YamlSequence) and not value.flow and value.items:
         return _in_lines(text, entry, value, active)
     return [_in_place(text, value, active)]
 
 
-def _in_place(text: str, value: Node, active: list[str]) -> _Change:
+def _in_place(text: str, value: YamlNode, active: list[str]) -> _Change:
     """Replace a scalar or a list in brackets as a whole."""
     start, end = value.start.index, value.end.index
-    if isinstance(value, Items) and _has_comment(text, value):
+    if isinstance(value, YamlSequence) and _has_comment(text, value):
         raise ZoosupError("`active:` holds comments between its names; change it by hand")
-    if isinstance(value, Table) or (isinstance(value, Scalar) and value.style in {"|", ">"}):
+    if isinstance(value, YamlMapping) or (isinstance(value, YamlScalar) and value.style in {"|", ">"}):
         raise ZoosupError("`active:` is neither a name nor a list of names; change it by hand")
-    single = not isinstance(value, Items) and len(active) == 1
+    single = not isinstance(value, YamlSequence) and len(active) == 1
     written = _written(active[0]) if single else f"[{', '.join(map(_written, active))}]"
     return _Change(start, end, written if start < end else f" {written}")
 
 
-def _has_comment(text: str, value: Items) -> bool:
+def _has_comment(text: str, value: YamlSequence) -> bool:
     edges = [
         value.start.index,
         *(i for item in value.items for i in (item.start.index, item.end.index)),
@@ -92,7 +101,7 @@ def _has_comment(text: str, value: Items) -> bool:
     return any("#" in text[edges[i] : edges[i + 1]] for i in range(0, len(edges), 2))
 
 
-def _in_lines(text: str, entry: Entry, value: Items, active: list[str]) -> list[_Change]:
+def _in_lines(text: str, entry: Entry, value: YamlSequence, active: list[str]) -> list[_Change]:
     """Change a list of `- name` lines line by line, as few of them as can be."""
     lines = [_Line.of(text, item) for item in value.items]
     if not active:
@@ -125,21 +134,21 @@ class _Line(NamedTuple):
 
     start: int
     end: int
-    item: Scalar
+    item: YamlScalar
     name: str
     lead: str
     rest: str
     line_end: str
 
     @classmethod
-    def of(cls, text: str, item: Node) -> "_Line":
+    def of(cls, text: str, item: YamlNode) -> "_Line":
         start = text.rfind("\n", 0, item.start.index) + 1
         stop = text.find("\n", item.end.index)
         stop = len(text) if stop < 0 else stop
         end = stop - 1 if text[stop - 1 : stop] == "\r" else stop
         lead, rest = text[start : item.start.index], text[item.end.index : end]
         plain_line = re.fullmatch(r" *- +", lead) and re.fullmatch(r"\s*(?:\s#.*)?", rest)
-        if not isinstance(item, Scalar) or item.style in {"|", ">"} or not plain_line:
+        if not isinstance(item, YamlScalar) or item.style in {"|", ">"} or not plain_line:
             raise ZoosupError("`active:` is not a list with one name a line; change it by hand")
         return cls(start, end, item, item.text, lead, rest, "\r\n" if end < stop or "\r\n" in text else "\n")
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from zoosup.spec.defaults import merged
-from zoosup.spec.model.base import Part
+from zoosup.spec.model.base import SpecPart
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
 from zoosup.spec.model.zoo import ZooSpec
@@ -20,10 +20,10 @@ from zoosup.spec.syntax.document import (
     MAX_NODES,
     NOTHING,
     Entry,
-    Items,
-    Node,
-    Scalar,
-    Table,
+    YamlMapping,
+    YamlNode,
+    YamlScalar,
+    YamlSequence,
     compose,
     names,
     plain,
@@ -37,7 +37,7 @@ HOST = "127.0.0.1"
 
 MODEL_NAME = re.compile(MODEL_NAME_PATTERN.removesuffix("$"))
 
-_P = TypeVar("_P", bound=Part)
+_P = TypeVar("_P", bound=SpecPart)
 
 
 def spec_hash(text: str) -> str:
@@ -70,15 +70,15 @@ def parse(text: str, *, path: str, environ: Mapping[str, str]) -> ZooSpec:
     root = compose(text, problems)
     if root is None:
         problems.check()
-    if not isinstance(root, Table):
+    if not isinstance(root, YamlMapping):
         _refuse_root(root, problems)
     spec = _Reader(problems, environ).spec(root)
     problems.check()
     return spec
 
 
-def _refuse_root(root: Node | None, problems: Problems) -> NoReturn:
-    empty = root is None or (isinstance(root, Scalar) and root.value is None)
+def _refuse_root(root: YamlNode | None, problems: Problems) -> NoReturn:
+    empty = root is None or (isinstance(root, YamlScalar) and root.value is None)
     what = "the file is empty" if root is None or empty else f"got {shown(root)}"
     expected = "a mapping with active and models; to empty the zoo write active: [] and models: {}"
     problems.add(root.place if root else (1, 1), "", what, expected)
@@ -91,7 +91,7 @@ class _Reader:
         self._problems = problems
         self._environ = environ
 
-    def spec(self, root: Table) -> ZooSpec:
+    def spec(self, root: YamlMapping) -> ZooSpec:
         sections = {key: entry for key, entry in root.entries.items() if not key.startswith("x-")}
         for key, empty in (("active", "[]"), ("models", "{}")):
             if key not in sections:
@@ -102,7 +102,7 @@ class _Reader:
         scope = Scope(variables, self._environ)
         self._check_active(sections.get("active"), sections.get("models"))
         models = self._models(sections.pop("models", None), sections.pop("defaults", None), scope)
-        top = Table(root.start, root.end, entries=sections)
+        top = YamlMapping(root.start, root.end, entries=sections)
         data = plain(top) | ({"active": names(sections["active"].value)} if "active" in sections else {})
         if isinstance(data.get("vars"), dict):
             data["vars"] |= variables
@@ -113,10 +113,10 @@ class _Reader:
         """Fill in the texts of `vars`, each with those above it; one that fails is empty, to fail once."""
         variables: dict[str, str] = {}
         scope = Scope(variables, self._environ)
-        if entry is None or not isinstance(entry.value, Table):
+        if entry is None or not isinstance(entry.value, YamlMapping):
             return variables
         for name, variable in entry.value.entries.items():
-            if isinstance(variable.value, Scalar) and isinstance(variable.value.value, str):
+            if isinstance(variable.value, YamlScalar) and isinstance(variable.value.value, str):
                 variables[name] = ""
                 try:
                     variables[name] = render(scope.expand(variable.value.text), {})
@@ -130,7 +130,7 @@ class _Reader:
         inherited = self._defaults(defaults, scope)
         if entry is None:
             return {}
-        if not isinstance(entry.value, Table):
+        if not isinstance(entry.value, YamlMapping):
             what = f"got {shown(entry.value)}"
             self._problems.add(entry.value.place, "models", what, "a mapping of names to models; {} for none")
             return {}
@@ -144,23 +144,23 @@ class _Reader:
         self._check_aliases(entry.value)
         return {name: model for name, model in models.items() if model is not None}
 
-    def _check_aliases(self, models: Table) -> None:
+    def _check_aliases(self, models: YamlMapping) -> None:
         """A client's name leads to one model: no alias is a model's name or stands twice."""
         known = dict.fromkeys(models.entries, "is the name of a model")
         for name, model in models.entries.items():
-            aliases = model.value.entries.get("aliases") if isinstance(model.value, Table) else None
+            aliases = model.value.entries.get("aliases") if isinstance(model.value, YamlMapping) else None
             for at, item in enumerate(
-                aliases.value.items if aliases and isinstance(aliases.value, Items) else ()
+                aliases.value.items if aliases and isinstance(aliases.value, YamlSequence) else ()
             ):
-                if isinstance(item, Scalar) and item.text in known:
+                if isinstance(item, YamlScalar) and item.text in known:
                     what = f"{item.text} {known[item.text]} already"
                     self._problems.add(item.place, f"models.{name}.aliases.{at}", what, "each name once")
-                elif isinstance(item, Scalar):
+                elif isinstance(item, YamlScalar):
                     known[item.text] = f"is an alias of {name}"
 
-    def _defaults(self, entry: Entry | None, scope: Scope) -> Node:
+    def _defaults(self, entry: Entry | None, scope: Scope) -> YamlNode:
         """Check `defaults` by themselves too: there may be no model, or each may have its own value."""
-        if entry is None or not isinstance(entry.value, Table):
+        if entry is None or not isinstance(entry.value, YamlMapping):
             if entry is not None:
                 self._problems.add(entry.value.place, "defaults", f"got {shown(entry.value)}", "a mapping")
             return NOTHING
@@ -169,7 +169,7 @@ class _Reader:
         self._validated(ModelSpec, data, spot, scope.inside({"HOST": HOST, "MODEL_ID": ""}), partial=True)
         return entry.value
 
-    def _model(self, name: str, entry: Entry, inherited: Node, scope: Scope) -> ModelSpec | None:
+    def _model(self, name: str, entry: Entry, inherited: YamlNode, scope: Scope) -> ModelSpec | None:
         if not MODEL_NAME.fullmatch(name):
             self._problems.add(
                 entry.key.place, f"models.{name}", "is no name for a model", MODEL_NAME_EXPECTED
@@ -177,17 +177,19 @@ class _Reader:
         node = merged(inherited, entry.value)
         spot = Spot(node, entry.key.place, ("models", name))
         data = plain(node)
-        if isinstance(node, Table) and "aliases" in node.entries:
+        if isinstance(node, YamlMapping) and "aliases" in node.entries:
             data["aliases"] = names(node.entries["aliases"].value)
         return self._validated(ModelSpec, data, spot, scope.inside({"HOST": HOST, "MODEL_ID": name}))
 
     def _check_active(self, active: Entry | None, models: Entry | None) -> None:
-        if active is None or models is None or not isinstance(models.value, Table):
+        if active is None or models is None or not isinstance(models.value, YamlMapping):
             return
-        several = isinstance(active.value, Items)
+        several = isinstance(active.value, YamlSequence)
         seen: set[str] = set()
-        for at, item in enumerate(active.value.items if isinstance(active.value, Items) else [active.value]):
-            if not isinstance(item, Scalar) or item.value is None:
+        for at, item in enumerate(
+            active.value.items if isinstance(active.value, YamlSequence) else [active.value]
+        ):
+            if not isinstance(item, YamlScalar) or item.value is None:
                 continue
             path = f"active.{at}" if several else "active"
             if item.text in seen:

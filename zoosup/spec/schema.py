@@ -18,8 +18,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
 from zoosup.spec.changes import part_of
-from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, Part
-from zoosup.spec.model.lifetime import PROBE_KINDS, Live, Ready
+from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, SpecPart
+from zoosup.spec.model.lifetime import PROBE_KINDS, LiveSpec, ReadySpec
 from zoosup.spec.model.zoo import ZooSpec
 
 _DEFAULTS = (
@@ -43,7 +43,7 @@ def schema() -> dict[str, Any]:
         described = found if part is ZooSpec else definitions[part.__name__]
         _complete(part, described["properties"])
         described.pop("required", None)
-    for probe in (Ready, Live):
+    for probe in (ReadySpec, LiveSpec):
         definitions[probe.__name__]["not"] = {"anyOf": list(_two_kinds())}
     root = _root(found) | {"$defs": definitions}
     _drop_titles(root)
@@ -69,7 +69,7 @@ def _root(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parts(part: type[Part]) -> Iterator[type[Part]]:
+def _parts(part: type[SpecPart]) -> Iterator[type[SpecPart]]:
     yield part
     for field in part.model_fields.values():
         inner = part_of(field.annotation)
@@ -84,14 +84,14 @@ def _two_kinds() -> Iterator[dict[str, Any]]:
         yield {"required": list(kinds), "properties": dict.fromkeys(kinds, chosen)}
 
 
-def _complete(part: type[Part], properties: dict[str, Any]) -> None:
+def _complete(part: type[SpecPart], properties: dict[str, Any]) -> None:
     """Write what pydantic leaves out: defaults with units, the words at a reference, the refusal of odd keys."""
     for name, field in part.model_fields.items():
         properties[name]["description"] = field.description
         if "patternProperties" in properties[name]:
             ((pattern, values),) = properties[name].pop("patternProperties").items()
             properties[name] |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
-        if not field.is_required() and not isinstance(field.default, Part):
+        if not field.is_required() and not isinstance(field.default, SpecPart):
             properties[name]["default"] = _as_written(field)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from zoosup.spec.changes import part_of
-from zoosup.spec.model.base import Part
-from zoosup.spec.syntax.document import Items, Node, Place, Scalar, Table
+from zoosup.spec.model.base import SpecPart
+from zoosup.spec.syntax.document import Place, YamlMapping, YamlNode, YamlScalar, YamlSequence
 
 _PRIVATE = frozenset({"env", "vars", "command", "exec", "token", "api_keys"})
 _SECRET = re.compile(r"key|token|password|secret", re.IGNORECASE)
@@ -25,22 +25,22 @@ _LONGEST = 40
 class Spot:
     """A node, the place of the key that leads to it, and its path in the document."""
 
-    node: Node
+    node: YamlNode
     key: Place
     path: tuple[str, ...]
 
     def step(self, name: int | str) -> "Spot":
         """Go one step down; a step the document doesn't have, such as a union's tag, leads nowhere."""
-        if isinstance(self.node, Table) and name in self.node.entries:
+        if isinstance(self.node, YamlMapping) and name in self.node.entries:
             entry = self.node.entries[str(name)]
             path = ("defaults", *self.path[2:]) if entry.inherited else self.path
             return Spot(entry.value, entry.key.place, (*path, str(name)))
-        if isinstance(self.node, Items) and isinstance(name, int) and name < len(self.node.items):
+        if isinstance(self.node, YamlSequence) and isinstance(name, int) and name < len(self.node.items):
             return Spot(self.node.items[name], self.node.items[name].place, (*self.path, str(name)))
         return self
 
 
-def worded(kind: type[Part], spot: Spot, detail: ErrorDetails) -> tuple[Place, tuple[str, ...], str, str]:
+def worded(kind: type[SpecPart], spot: Spot, detail: ErrorDetails) -> tuple[Place, tuple[str, ...], str, str]:
     """Tell one error of a part that stands at `spot`: place, path, what, expected."""
     context: dict[str, Any] = detail.get("ctx", {})
     steps = detail["loc"]
@@ -64,7 +64,7 @@ def worded(kind: type[Part], spot: Spot, detail: ErrorDetails) -> tuple[Place, t
             return spot.node.place, spot.path, f"got {shown(spot.node, spot.path)}", expected
 
 
-def _field_part(kind: type[Part], step: int | str) -> type[Part] | None:
+def _field_part(kind: type[SpecPart], step: int | str) -> type[SpecPart] | None:
     field = kind.model_fields.get(str(step))
     return part_of(field.annotation) if field else None
 
@@ -73,16 +73,16 @@ def _one_of(known: list[str]) -> str:
     return f"one of {', '.join(known)}" if len(known) > 1 else known[0]
 
 
-def _described(kind: type[Part], name: str) -> str:
+def _described(kind: type[SpecPart], name: str) -> str:
     text = (kind.model_fields[name].description or "").partition(".")[0]
     return text[:1].lower() + text[1:]
 
 
-def shown(node: Node, path: tuple[str, ...] = ()) -> str:
+def shown(node: YamlNode, path: tuple[str, ...] = ()) -> str:
     """Show a node in a few words; of a place where secrets stand only what kind of value it is."""
-    if isinstance(node, Items):
+    if isinstance(node, YamlSequence):
         return "a list"
-    if not isinstance(node, Scalar):
+    if not isinstance(node, YamlScalar):
         return "a mapping"
     if node.value is None:
         return "nothing"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import uvloop
 
 from zoosup.core.state.phases import Phase
-from zoosup.runtime.api import Card, Holder, Served
-from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.runtime.api import Holder, ModelCard, Served
+from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.server import Gateway
 
@@ -47,8 +47,10 @@ class Fixed:
     def find(self, name: str) -> Served | None:
         return self.served.get(name)
 
-    def cards(self) -> tuple[Card, ...]:
-        return tuple(Card(name, SPEC, Phase.READY, active=True, created=self.since) for name in self.ports)
+    def cards(self) -> tuple[ModelCard, ...]:
+        return tuple(
+            ModelCard(name, SPEC, Phase.READY, active=True, created=self.since) for name in self.ports
+        )
 
     def ask(self, model: str, _holder: Holder) -> Lease:
         return Lease(model, self.ports[model])

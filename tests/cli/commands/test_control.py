@@ -9,17 +9,17 @@ from zoosup.errors import ZoosupError
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
-async def test_a_wish_is_handed_over_and_answered_with_what_the_model_does(shell, faces, server, verb):
+async def test_a_wish_is_handed_over_and_answered_with_what_the_model_does(shell, runtime, server, verb):
     waiting = model("pending", reason="WaitingForMemory", message="short of 1 GiB")
-    faces.board.publish(snapshot({"org/model:8b": waiting}))
+    runtime.publisher.publish(snapshot({"org/model:8b": waiting}))
     ended = await shell(verb, "org/model:8b")
     assert (0, "org/model:8b is pending (WaitingForMemory: short of 1 GiB)\n") == (ended.code, ended.out)
-    assert [(verb, "org/model:8b")] == faces.commands.wishes
+    assert [(verb, "org/model:8b")] == runtime.commands.wishes
 
 
-async def test_for_programs_it_is_the_models_part_of_the_snapshot(shell, faces, server):
+async def test_for_programs_it_is_the_models_part_of_the_snapshot(shell, runtime, server):
     ended = await shell("stop", "a", "--json")
-    assert faces.board.snapshot["models"]["a"] == json.loads(ended.out)
+    assert runtime.publisher.snapshot["models"]["a"] == json.loads(ended.out)
 
 
 async def test_an_unknown_model_is_4(shell, server):
@@ -27,22 +27,22 @@ async def test_an_unknown_model_is_4(shell, server):
     assert (4, "zoosup: no model 'c'\n") == (ended.code, ended.err)
 
 
-async def test_what_cannot_be_granted_is_1_with_its_reason(shell, faces, server):
-    faces.commands.fault = ZoosupError("zoosup is stopping")
+async def test_what_cannot_be_granted_is_1_with_its_reason(shell, runtime, server):
+    runtime.commands.fault = ZoosupError("zoosup is stopping")
     ended = await shell("start", "a")
     assert (1, "zoosup: zoosup is stopping\n") == (ended.code, ended.err)
 
 
-async def test_reload_says_what_is_in_force(shell, faces, server):
+async def test_reload_says_what_is_in_force(shell, runtime, server):
     ended = await shell("reload")
     assert (0, "/srv/zoo.yaml is in force, generation 3\n") == (ended.code, ended.out)
-    assert [("reload",)] == faces.commands.wishes
+    assert [("reload",)] == runtime.commands.wishes
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-async def test_reload_of_a_bad_file_is_78_with_its_problems(shell, faces, server, options):
+async def test_reload_of_a_bad_file_is_78_with_its_problems(shell, runtime, server, options):
     error = "zoo.yaml:3:1: activ: unknown key\nzoo.yaml:4:1: models: is missing"
-    faces.board.publish(snapshot(config={"error": error}))
+    runtime.publisher.publish(snapshot(config={"error": error}))
     ended = await shell("reload", *options)
     assert 78 == ended.code
     if options:

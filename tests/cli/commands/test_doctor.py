@@ -146,7 +146,7 @@ class Gpus:
 
 
 def gpu_findings(monkeypatch, **says):
-    monkeypatch.setattr("zoosup.host.memory.gpu_gauge.VramGauge", type("Other", (Gpus,), says))
+    monkeypatch.setattr("zoosup.host.memory.gpu_gauge.GpuGauge", type("Other", (Gpus,), says))
     return {each.name: each for each in memory.memory(None) if each.name != "RAM"}
 
 

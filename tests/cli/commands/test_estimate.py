@@ -51,20 +51,20 @@ def test_a_file_of_weights_is_reckoned_for_a_llama_server(here, capsys):
     assert "prompt cache" not in {t["name"] for t in found["terms"]}
 
 
-async def test_a_supervisor_is_asked_for_it_knows_what_runs_have_shown(shell, server, faces):
+async def test_a_supervisor_is_asked_for_it_knows_what_runs_have_shown(shell, server, runtime):
     ended = await shell("estimate", "a")
     assert ("a  learned", "the most of 3 runs, 2 B, + 5 %") == (
         ended.out.splitlines()[0], ended.out.splitlines()[1][27:]
     )  # fmt: skip
-    assert [("estimate", "a")] == faces.commands.wishes
+    assert [("estimate", "a")] == runtime.commands.wishes
 
 
-async def test_what_stands_in_another_file_is_no_supervisors_to_say(shell, server, faces):
+async def test_what_stands_in_another_file_is_no_supervisors_to_say(shell, server, runtime):
     (shell.home / "zoo.yaml").write_text("active: []\nmodels: {new: {command: sleep 5}}\n")
     (shell.home / "other.yaml").write_text("active: []\nmodels: {a: {command: sleep 5}}\n")
     assert "new  default" in (await shell("estimate", "new")).out
     assert "a  default" in (await shell("estimate", "a", "--file", "other.yaml")).out
-    assert [] == faces.commands.wishes
+    assert [] == runtime.commands.wishes
 
 
 def test_people_read_one_term_a_line(here, capsys):

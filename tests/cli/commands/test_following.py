@@ -10,9 +10,9 @@ from tests.cli.conftest import GUARD
 from zoosup.cli.commands.events import parsed
 
 
-async def test_logs_are_printed_byte_for_byte(shell, faces, server):
-    faces.logs.lines["org/model:8b"] = ["\x1b[31mred\x1b[0m ünï", *map(str, range(200))]
-    faces.logs.previous["org/model:8b"] = ["the run before"]
+async def test_logs_are_printed_byte_for_byte(shell, runtime, server):
+    runtime.logs.lines["org/model:8b"] = ["\x1b[31mred\x1b[0m ünï", *map(str, range(200))]
+    runtime.logs.previous["org/model:8b"] = ["the run before"]
     assert "\n".join(map(str, range(100, 200))) + "\n" == (await shell("logs", "org/model:8b")).out
     assert "\x1b[31mred\x1b[0m ünï\n0\n" == "".join(
         (await shell("logs", "org/model:8b", "-n", "201")).out.splitlines(keepends=True)[:2]
@@ -26,12 +26,12 @@ async def test_logs_of_an_unknown_model_are_4(shell, server):
     assert "no model 'nobody'" in ended.err
 
 
-async def test_followed_logs_show_also_half_a_line_and_end_with_the_supervisor(shell, faces, server):
-    faces.logs.lines["a"] = ["old"]
+async def test_followed_logs_show_also_half_a_line_and_end_with_the_supervisor(shell, runtime, server):
+    runtime.logs.lines["a"] = ["old"]
     process = await shell.start("logs", "a", "-f")
     async with asyncio.timeout(GUARD):
         assert b"old\n" == await process.stdout.readline()
-        faces.logs.arrivals.put_nowait(b"loading 50 %")
+        runtime.logs.arrivals.put_nowait(b"loading 50 %")
         assert b"loading 50 %" == await process.stdout.readexactly(12)
         await server.stop()
         _, err = await process.communicate()
@@ -44,17 +44,17 @@ async def test_logs_cannot_be_followed_of_a_run_that_has_ended(shell, server):
     assert "--previous and --follow" in ended.err
 
 
-async def test_events_are_a_line_each(shell, faces, server):
-    faces.journal.add("Phase", "a", "ready", "")
-    faces.journal.add("Refused", None, "InvalidFile", "zoo.yaml:1:1: no\nzoo.yaml:2:1: no")
+async def test_events_are_a_line_each(shell, runtime, server):
+    runtime.journal.add("Phase", "a", "ready", "")
+    runtime.journal.add("Refused", None, "InvalidFile", "zoo.yaml:1:1: no\nzoo.yaml:2:1: no")
     first, second = (await shell("events")).out.splitlines()
     assert first.endswith("  a  ready")
     assert second.endswith("  zoo  Refused/InvalidFile  zoo.yaml:1:1: no zoo.yaml:2:1: no")
 
 
-async def test_events_are_selected(shell, faces, server):
+async def test_events_are_selected(shell, runtime, server):
     for n in range(4):
-        faces.journal.add("Tick", "ab"[n % 2], "", str(n))
+        runtime.journal.add("Tick", "ab"[n % 2], "", str(n))
     ended = await shell("events", "--model", "b", "--limit", "1", "--json")
     assert ["3"] == [json.loads(each)["message"] for each in ended.out.splitlines()]
 
@@ -63,11 +63,11 @@ async def test_events_are_selected(shell, faces, server):
     ("since", "expected"),
     [("2", ["2", "3"]), ("9", []), ("10m", ["2", "3"]), ("2026-01-01T00:00", ["0", "1", "2", "3"])],
 )
-async def test_events_begin_after_a_number_or_at_a_time(shell, faces, server, since, expected):
+async def test_events_begin_after_a_number_or_at_a_time(shell, runtime, server, since, expected):
     times = iter([time.time() - 3600, time.time() - 3599, time.time() - 60, time.time()])
-    faces.journal._wall = lambda: next(times)
+    runtime.journal._wall = lambda: next(times)
     for n in range(4):
-        faces.journal.add("Tick", None, "", str(n))
+        runtime.journal.add("Tick", None, "", str(n))
     ended = await shell("events", "--since", since, "--json")
     assert expected == [json.loads(each)["message"] for each in ended.out.splitlines()]
 
@@ -78,13 +78,13 @@ async def test_a_time_that_is_none_is_refused(shell, server):
     assert "got 'yesterday', expected an event's number" in ended.err
 
 
-async def test_followed_events_begin_with_the_newest_and_go_on(shell, faces, server):
+async def test_followed_events_begin_with_the_newest_and_go_on(shell, runtime, server):
     for n in range(30):
-        faces.journal.add("Tick", None, "", str(n))
+        runtime.journal.add("Tick", None, "", str(n))
     process = await shell.start("events", "-f", "--json")
     async with asyncio.timeout(GUARD):
         past = [json.loads(await process.stdout.readline())["message"] for _ in range(20)]
-        faces.journal.add("Tick", None, "", "new")
+        runtime.journal.add("Tick", None, "", "new")
         assert "new" == json.loads(await process.stdout.readline())["message"]
         await server.stop()
         await process.communicate()

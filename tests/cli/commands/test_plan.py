@@ -22,22 +22,22 @@ def file(shell):
     return path
 
 
-async def test_without_a_file_it_is_about_the_one_that_is_followed(shell, faces, server):
+async def test_without_a_file_it_is_about_the_one_that_is_followed(shell, runtime, server):
     ended = await shell("plan", "--json")
     assert (0, plan() | {"offline": False}) == (ended.code, json.loads(ended.out))
-    assert [("plan", None, "/srv/zoo.yaml")] == faces.commands.wishes
+    assert [("plan", None, "/srv/zoo.yaml")] == runtime.commands.wishes
 
 
-async def test_with_a_file_it_is_about_its_text(shell, faces, server, file):
+async def test_with_a_file_it_is_about_its_text(shell, runtime, server, file):
     ended = await shell("plan", "zoo.yaml")
     assert (0, "") == (ended.code, ended.err)
-    assert [("plan", TEXT, "zoo.yaml")] == faces.commands.wishes
+    assert [("plan", TEXT, "zoo.yaml")] == runtime.commands.wishes
     assert "- drain a NotWanted: b takes its place" in ended.out
 
 
 @pytest.mark.parametrize(("changes", "code"), [(True, 2), (False, 0)])
-async def test_with_detailed_exitcode_changes_are_2(shell, faces, server, changes, code):
-    faces.commands.answer = plan(changes=changes)
+async def test_with_detailed_exitcode_changes_are_2(shell, runtime, server, changes, code):
+    runtime.commands.answer = plan(changes=changes)
     assert code == (await shell("plan", "--detailed-exitcode")).code
     assert 0 == (await shell("plan")).code
 

@@ -82,8 +82,8 @@ async def test_an_unknown_model_is_4_with_a_guess(shell, server):
     assert "no model 'org/model:8' in /srv/zoo.yaml; did you mean org/model:8b?" in ended.err
 
 
-async def test_before_the_first_pass_it_is_69_and_says_why(shell, faces, server):
-    faces.board.publish({})
+async def test_before_the_first_pass_it_is_69_and_says_why(shell, runtime, server):
+    runtime.publisher.publish({})
     ended = await shell("status")
     assert (69, "zoosup: zoosup has not looked at anything yet\n") == (ended.code, ended.err)
 
@@ -109,12 +109,14 @@ async def test_on_a_terminal_without_colours_there_are_none(shell, server, termi
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_watched_screen_follows_and_is_given_back(server, faces, shell, terminal, signals):
+async def test_a_watched_screen_follows_and_is_given_back(server, runtime, shell, terminal, signals):
     end, code = signals
     process = await run_on(terminal, shell, "status", "--watch")
     await terminal.shows(ENTER)
     await terminal.shows(b"stopped")
-    faces.board.publish(snapshot({"b": model("pending", reason="WaitingForMemory", message="short of it")}))
+    runtime.publisher.publish(
+        snapshot({"b": model("pending", reason="WaitingForMemory", message="short of it")})
+    )
     await terminal.shows(b"WaitingForMemory: short of it")
     process.send_signal(end)
     async with asyncio.timeout(GUARD):
@@ -134,8 +136,8 @@ async def test_a_watched_screen_outlives_the_supervisor_and_says_so(shell, serve
         await process.wait()
 
 
-async def test_a_small_screen_counts_what_it_cannot_show(shell, faces, server, terminal):
-    faces.board.publish(snapshot({f"m{n}": model("ready") for n in range(60)}))
+async def test_a_small_screen_counts_what_it_cannot_show(shell, runtime, server, terminal):
+    runtime.publisher.publish(snapshot({f"m{n}": model("ready") for n in range(60)}))
     process = await run_on(terminal, shell, "status", "--watch")
     await terminal.shows(b"more lines; `zoosup status` shows them")
     process.send_signal(signal.SIGINT)
@@ -144,13 +146,13 @@ async def test_a_small_screen_counts_what_it_cannot_show(shell, faces, server, t
 
 
 async def test_watched_by_a_program_it_is_a_line_for_each_change_and_ends_with_the_supervisor(
-    shell, faces, server
+    shell, runtime, server
 ):
     process = await shell.start("status", "-w", "--json")
     async with asyncio.timeout(GUARD):
         assert snapshot() == json.loads(await process.stdout.readline())
         changed = snapshot({"a": model("stopped")})
-        faces.board.publish(changed)
+        runtime.publisher.publish(changed)
         assert changed == json.loads(await process.stdout.readline())
         await server.stop()
         out, err = await process.communicate()

@@ -27,9 +27,9 @@ def file(shell):
     return path
 
 
-def follow(faces, path, **models):
+def follow(runtime, path, **models):
     known = {"a": model("ready"), "b": model("stopped"), "org/model:8b": model("stopped")}
-    faces.board.publish(snapshot(known | models, config={"path": str(path)}))
+    runtime.publisher.publish(snapshot(known | models, config={"path": str(path)}))
 
 
 async def test_only_the_value_changes(shell, file):
@@ -105,22 +105,22 @@ def test_a_step_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(file,
     assert [file] == list(file.parent.iterdir())
 
 
-async def test_a_running_supervisor_is_told_at_once(shell, faces, server, file):
-    follow(faces, file)
+async def test_a_running_supervisor_is_told_at_once(shell, runtime, server, file):
+    follow(runtime, file)
     assert 0 == (await shell("use", "b")).code
-    assert [("reload",)] == faces.commands.wishes
+    assert [("reload",)] == runtime.commands.wishes
 
 
-async def test_models_that_were_stopped_by_hand_run_again(shell, faces, server, file):
-    follow(faces, file, b=model("stopped", override="stop"), a=model("stopped", override="stop"))
+async def test_models_that_were_stopped_by_hand_run_again(shell, runtime, server, file):
+    follow(runtime, file, b=model("stopped", override="stop"), a=model("stopped", override="stop"))
     ended = await shell("use", "b")
-    assert [("reload",), ("start", "b")] == faces.commands.wishes
+    assert [("reload",), ("start", "b")] == runtime.commands.wishes
     assert "b was stopped by hand and is started" in ended.out
 
 
-async def test_a_supervisor_of_another_file_is_left_alone_and_it_is_said(shell, faces, server, file):
-    follow(faces, "/srv/zoo.yaml")
+async def test_a_supervisor_of_another_file_is_left_alone_and_it_is_said(shell, runtime, server, file):
+    follow(runtime, "/srv/zoo.yaml")
     ended = await shell("use", "b")
     assert 0 == ended.code
     assert "the supervisor follows /srv/zoo.yaml, not zoo.yaml" in ended.err
-    assert [] == faces.commands.wishes
+    assert [] == runtime.commands.wishes

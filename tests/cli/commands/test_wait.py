@@ -42,19 +42,19 @@ async def test_what_is_so_already_ends_at_once(shell, server):
     assert (0, "", "") == (ended.code, ended.out, ended.err)
 
 
-async def test_it_ends_when_the_model_becomes_ready(shell, faces, server):
-    faces.board.publish(snapshot({"a": FAILED}))
+async def test_it_ends_when_the_model_becomes_ready(shell, runtime, server):
+    runtime.publisher.publish(snapshot({"a": FAILED}))
     process = await shell.start("wait", "a")
     async with asyncio.timeout(GUARD):
         assert b"zoosup: a is failed; still waiting\n" == await process.stderr.readline()
-        faces.board.publish(snapshot())
+        runtime.publisher.publish(snapshot())
         assert (b"", b"") == await process.communicate()
     assert 0 == process.returncode
 
 
-async def test_a_time_out_is_124_with_what_is_missing_and_why(shell, faces, server):
+async def test_a_time_out_is_124_with_what_is_missing_and_why(shell, runtime, server):
     waiting = model("pending", reason="WaitingForMemory", message="short of 3.1 GiB")
-    faces.board.publish(snapshot({"a": READY, "b": waiting}))
+    runtime.publisher.publish(snapshot({"a": READY, "b": waiting}))
     ended = await shell("wait", "--timeout", "50ms")
     assert 124 == ended.code
     assert (
@@ -62,8 +62,8 @@ async def test_a_time_out_is_124_with_what_is_missing_and_why(shell, faces, serv
     )
 
 
-async def test_a_single_look_is_3_when_it_is_not_so(shell, faces, server):
-    faces.board.publish(snapshot({"b": PENDING}))
+async def test_a_single_look_is_3_when_it_is_not_so(shell, runtime, server):
+    runtime.publisher.publish(snapshot({"b": PENDING}))
     ended = await shell("wait", "-t", "0s")
     assert (3, "not ready\n  b is pending\n") == (ended.code, ended.err)
 
@@ -72,12 +72,12 @@ async def test_an_unknown_model_is_4(shell, server):
     assert 4 == (await shell("wait", "aa")).code
 
 
-async def test_it_may_be_there_before_the_supervisor(shell, faces):
+async def test_it_may_be_there_before_the_supervisor(shell, runtime):
     process = await shell.start("wait", "--timeout", "60s")
     async with asyncio.timeout(GUARD):
         assert b"no supervisor answers" in await process.stderr.readline()
         (shell.home / "state").mkdir()
-        server = WebServer(faces, control=shell.home / "state" / "control.sock")
+        server = WebServer(runtime, control=shell.home / "state" / "control.sock")
         await server.start(None)
         assert 0 == await process.wait()
     await server.stop()

@@ -3,26 +3,26 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.cli.render.layout import Part, bar, clean, flowed, length, line, plain, wrapped
+from zoosup.cli.render.layout import BarPart, bar, clean, flowed, length, line, plain, wrapped
 
 amounts = st.lists(st.integers(0, 1 << 45) | st.floats(0, 1e15), min_size=1, max_size=30)
 
 
 @given(amounts, st.integers(1, 250))
 def test_a_bar_is_exactly_as_wide_as_asked(shares, width):
-    drawn = bar([Part(share, "x") for share in shares], width)
+    drawn = bar([BarPart(share, "x") for share in shares], width)
     assert (width if any(shares) else 0) == length(drawn)
 
 
 @given(amounts, st.integers(30, 250))
 def test_what_is_not_nothing_is_seen(shares, width):
-    parts = [Part(share, chr(0x100 + at)) for at, share in enumerate(shares)]
+    parts = [BarPart(share, chr(0x100 + at)) for at, share in enumerate(shares)]
     drawn = "".join(text for text, _ in bar(parts, width))
     assert [part.fill for part in parts if part.amount > 0] == list(dict.fromkeys(drawn))
 
 
 def test_a_bar_is_in_proportion():
-    parts = [Part(1, "a"), Part(2, "b"), Part(0, "c"), Part(1, "d")]
+    parts = [BarPart(1, "a"), BarPart(2, "b"), BarPart(0, "c"), BarPart(1, "d")]
     assert "aabbbbdd" == "".join(text for text, _ in bar(parts, 8))
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB, a_model, an_exit
-from zoosup.core.estimation import learned as learning
+from zoosup.core.estimation import learned
 from zoosup.core.estimation.derived import PROGRAM
 from zoosup.core.estimation.learned import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
 from zoosup.core.estimation.need import UNKNOWN_RAM, need
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Leaving, Run
-from zoosup.core.state.usage import Lesson, Lessons
+from zoosup.core.state.usage import Learned, RunPeaks
 from zoosup.core.state.weights import FileFacts, WeightFacts
 
 MIB = 2**20
@@ -29,18 +29,18 @@ KILLED = an_exit(reason=ExitReason.OOM_KILLED)
 
 def a_lesson(ram=GIB, number=1, **fields):
     known = {"mapped": 0, "card": 0, "cards": 0, "healthy": True} | fields
-    return Lesson(f"r{number}", ram, **known)
+    return RunPeaks(f"r{number}", ram, **known)
 
 
-def lessons(*each):
-    known = Lessons("f")
+def learned_from(*each):
+    known = Learned("f")
     for number, lesson in enumerate(each):
         known = after(known, replace(lesson, run=f"r{number}"))
     return known
 
 
-def learned(*each, command=COMMAND, ram="auto", facts=FACTS):
-    found = need(a_model(ram, command=command), facts, lessons(*each))
+def need_after(*each, command=COMMAND, ram="auto", facts=FACTS):
+    found = need(a_model(ram, command=command), facts, learned_from(*each))
     if found.source != "default":
         assert found.amounts["ram"] == sum(t.amount for t in found.terms if t.pool == "ram")
     return found
@@ -92,22 +92,22 @@ def test_the_fullest_gpu_counts_and_one_that_can_not_be_read_is_no_empty_one():
 
 
 def test_only_so_many_runs_are_remembered_and_one_that_teaches_nothing_takes_no_place():
-    known = lessons(*(a_lesson(GIB + n) for n in range(RUNS + 3)))
+    known = learned_from(*(a_lesson(GIB + n) for n in range(RUNS + 3)))
     assert [GIB + n for n in range(3, RUNS + 3)] == [each.ram for each in known.runs]
     assert known == after(known, a_lesson(GIB, 99, healthy=False))
     assert known != after(known, a_lesson(2 * GIB, 99, healthy=False))
 
 
 def test_a_run_that_goes_on_counts_once_and_never_for_less_than_before():
-    known = after(after(Lessons("f"), a_lesson(3 * GIB)), a_lesson(2 * GIB, mapped=5))
+    known = after(after(Learned("f"), a_lesson(3 * GIB)), a_lesson(2 * GIB, mapped=5))
     assert [(3 * GIB, 5)] == [(each.ram, each.mapped) for each in known.runs]
 
 
 def test_of_a_run_that_goes_on_only_growth_is_news():
-    known = lessons(a_lesson(GIB))
+    known = learned_from(a_lesson(GIB))
     same = known.runs[0]
-    assert is_news(Lessons("f"), same)
-    assert not is_news(Lessons("f"), replace(same, healthy=False))
+    assert is_news(Learned("f"), same)
+    assert not is_news(Learned("f"), replace(same, healthy=False))
     assert not is_news(known, replace(same, ram=GIB + MIB))
     assert is_news(known, replace(same, ram=GIB + 20 * MIB))
     assert is_news(known, replace(same, card=MIB))
@@ -144,13 +144,13 @@ def test_what_needs_less_of_the_budget_is_the_same_program():
 
 
 def test_what_is_declared_stays_whatever_is_measured():
-    assert {"ram": 4 * GIB} == learned(*[a_lesson(GIB)] * 3, ram="4GiB").amounts
-    found = learned(*[a_lesson(9 * GIB)] * 3, ram="4GiB")
+    assert {"ram": 4 * GIB} == need_after(*[a_lesson(GIB)] * 3, ram="4GiB").amounts
+    found = need_after(*[a_lesson(9 * GIB)] * 3, ram="4GiB")
     assert ("declared", {"ram": 4 * GIB}) == (found.source, found.amounts)
 
 
 def test_what_is_declared_is_raised_by_an_oom_and_stays_so_after_any_number_of_healthy_runs():
-    found = learned(a_lesson(floor=5 * GIB, healthy=False), *[a_lesson()] * (RUNS + 1), ram="4GiB")
+    found = need_after(a_lesson(floor=5 * GIB, healthy=False), *[a_lesson()] * (RUNS + 1), ram="4GiB")
     assert ("declared", {"ram": 5 * GIB}) == (found.source, found.amounts)
     assert "killed for want of memory: 5 GiB is 15 % above what it had" == found.terms[-1].how
 
@@ -158,76 +158,76 @@ def test_what_is_declared_is_raised_by_an_oom_and_stays_so_after_any_number_of_h
 def test_a_derived_need_is_lowered_by_three_healthy_runs_and_mapped_weights_stay_on_top():
     low = a_lesson(200 * MIB)
     for few in (1, 2):
-        assert DERIVED == learned(*[low] * few)
-    found = learned(*[low] * 3)
+        assert DERIVED == need_after(*[low] * few)
+    found = need_after(*[low] * 3)
     assert ("learned", {"ram": 210 * MIB + TENSORS + PROGRAM}) == (found.source, found.amounts)
     assert ["the most of 3 runs, 200 MiB, + 5 %", "mapped"] == [found.terms[0].how, found.terms[1].name]
 
 
 def test_runs_that_were_not_healthy_lower_nothing():
     sick = [replace(a_lesson(n * MIB), healthy=False) for n in (10, 20, 30)]
-    assert DERIVED.amounts == learned(a_lesson(200 * MIB), a_lesson(200 * MIB), *sick).amounts
+    assert DERIVED.amounts == need_after(a_lesson(200 * MIB), a_lesson(200 * MIB), *sick).amounts
 
 
 def test_weights_that_are_read_are_in_the_peak_already():
     command = f"{COMMAND} --no-mmap"
-    found = learned(*[a_lesson(TENSORS + GIB // 2, mapped=50 * MIB)] * 3, command=command)
-    assert {"ram": learning._percent(TENSORS + GIB // 2, 105) + PROGRAM} == found.amounts
+    found = need_after(*[a_lesson(TENSORS + GIB // 2, mapped=50 * MIB)] * 3, command=command)
+    assert {"ram": learned._percent(TENSORS + GIB // 2, 105) + PROGRAM} == found.amounts
 
 
 def test_one_run_raises_a_derived_need_at_once_healthy_or_not():
     high = a_lesson(10 * GIB, healthy=False)
-    assert ("learned", {"ram": 11 * GIB}) == ((found := learned(high)).source, found.amounts)
-    assert {"ram": 10.5 * GIB} == learned(high, a_lesson(), a_lesson()).amounts
+    assert ("learned", {"ram": 11 * GIB}) == ((found := need_after(high)).source, found.amounts)
+    assert {"ram": 10.5 * GIB} == need_after(high, a_lesson(), a_lesson()).amounts
 
 
 def test_copied_weights_that_stay_mapped_do_not_raise_a_need():
     copied = DERIVED.amounts["ram"] - 800 * MIB
-    assert DERIVED == learned(*[a_lesson(copied, mapped=TENSORS)] * 3)
+    assert DERIVED == need_after(*[a_lesson(copied, mapped=TENSORS)] * 3)
 
 
 def test_an_oom_raises_a_derived_need_until_it_is_no_longer_among_the_last_runs():
     killed = a_lesson(0, floor=20 * GIB, healthy=False)
-    assert {"ram": 20 * GIB} == learned(killed).amounts
-    assert DERIVED.amounts["ram"] > learned(killed, *[a_lesson(200 * MIB)] * RUNS).amounts["ram"]
+    assert {"ram": 20 * GIB} == need_after(killed).amounts
+    assert DERIVED.amounts["ram"] > need_after(killed, *[a_lesson(200 * MIB)] * RUNS).amounts["ram"]
 
 
 def test_one_healthy_run_takes_the_place_of_a_guess_with_the_files_it_had_in_memory():
-    found = learned(a_lesson(GIB, mapped=5 * GIB), command="llama-server -hf org/model")
+    found = need_after(a_lesson(GIB, mapped=5 * GIB), command="llama-server -hf org/model")
     assert ("learned", True) == (found.source, found.certain)
-    assert {"ram": learning._percent(GIB, 110) + 5 * GIB} == found.amounts
+    assert {"ram": learned._percent(GIB, 110) + 5 * GIB} == found.amounts
 
 
 def test_a_guess_stays_one_until_a_run_was_healthy_and_its_files_are_known():
     command = "llama-server -hf org/model --device none"
-    assert not learned(a_lesson(GIB, healthy=False), command=command).certain
-    found = learned(a_lesson(GIB, mapped=None), command=command)
+    assert not need_after(a_lesson(GIB, healthy=False), command=command).certain
+    found = need_after(a_lesson(GIB, mapped=None), command=command)
     assert (False, {"ram": UNKNOWN_RAM}) == (found.certain, found.amounts)
-    raised = learned(a_lesson(10 * GIB, mapped=None), command=command)
+    raised = need_after(a_lesson(10 * GIB, mapped=None), command=command)
     assert (False, {"ram": 11 * GIB}) == (raised.certain, raised.amounts)
 
 
 def test_a_guess_of_gpu_memory_is_settled_on_a_gpu_that_tells():
     on_gpu = a_lesson(GIB, card=6 * GIB, cards=1)
-    found = learned(on_gpu, command="python -m mine")
-    assert (True, learning._percent(6 * GIB, 110)) == (found.certain, found.vram)
-    assert not learned(replace(on_gpu, card=None), command="python -m mine").certain
-    assert (True, 0) == ((none := learned(a_lesson(), command="python -m mine")).certain, none.vram)
+    found = need_after(on_gpu, command="python -m mine")
+    assert (True, learned._percent(6 * GIB, 110)) == (found.certain, found.vram)
+    assert not need_after(replace(on_gpu, card=None), command="python -m mine").certain
+    assert (True, 0) == ((none := need_after(a_lesson(), command="python -m mine")).certain, none.vram)
 
 
 def test_a_run_on_gpus_teaches_nothing_of_one_without():
     on_gpu = [a_lesson(300 * MIB, card=2 * GIB, cards=1)] * 3
-    found = learned(*on_gpu)
+    found = need_after(*on_gpu)
     assert DERIVED.amounts == found.amounts
-    assert ("learned", learning._percent(2 * GIB, 105)) == (found.on_gpus.source, found.on_gpus.vram)
+    assert ("learned", learned._percent(2 * GIB, 105)) == (found.on_gpus.source, found.on_gpus.vram)
     kept = need(a_model("auto", command=COMMAND), FACTS).on_gpus.mapped
     assert {"ram": 315 * MIB + kept} == found.on_gpus.amounts
 
 
 def test_what_two_gpus_held_is_what_one_would_have_but_for_what_each_takes():
     each = DERIVED.on_gpus.each_gpu
-    found = learned(*[a_lesson(card=3 * GIB, cards=2)] * 3).on_gpus
-    assert learning._percent(6 * GIB - each, 105) == found.vram
+    found = need_after(*[a_lesson(card=3 * GIB, cards=2)] * 3).on_gpus
+    assert learned._percent(6 * GIB - each, 105) == found.vram
     shared = (found.vram + each) / 2
     assert 3 * GIB <= shared, "laid out over two again it has what the fuller one held"
 
@@ -236,7 +236,7 @@ def test_what_two_gpus_held_is_what_one_would_have_but_for_what_each_takes():
 
 SIZES = st.integers(0, 2**44)
 RANDOM = st.builds(
-    Lesson,
+    RunPeaks,
     run=st.integers(0, 30).map(str),
     ram=SIZES,
     mapped=st.none() | SIZES,
@@ -248,7 +248,7 @@ RANDOM = st.builds(
 
 
 def _all_of(each):
-    known = Lessons("f")
+    known = Learned("f")
     for lesson in each:
         known = after(known, replace(lesson, healthy=lesson.healthy and not lesson.floor))
     return known

@@ -8,11 +8,11 @@ from tests.core.estimation.test_need import LLAMA, MIB, WEIGHTS, terms
 from tests.core.zoo import GIB, a_model
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import need
-from zoosup.core.state.fitted import Answer, Fitted, Part, Question, Silence
+from zoosup.core.state.fitted import DeviceNeed, FitAnswer, FitQuestion, FitSilence, Fitted
 from zoosup.core.state.weights import FileFacts, WeightFacts
 
 BASE = "llama-server -m m.gguf -c 8192 -np 1 --cache-ram 0"
-ASKED = Question("llama-server", ("-m", "m.gguf"), on_gpu=False)
+ASKED = FitQuestion("llama-server", ("-m", "m.gguf"), on_gpu=False)
 ON_GPU = replace(ASKED, on_gpu=True)
 
 
@@ -98,9 +98,9 @@ def test_of_others_nothing_is_asked(command):
 )
 def test_the_figures_are_the_last_lines_in_mebibytes(printed, devices, host):
     answer = parse(printed, ASKED)
-    expected = tuple(Part(name, *(n * MIB for n in figures)) for name, *figures in devices)
+    expected = tuple(DeviceNeed(name, *(n * MIB for n in figures)) for name, *figures in devices)
     assert expected == answer.devices
-    assert Part("Host", *(n * MIB for n in host)) == answer.host
+    assert DeviceNeed("Host", *(n * MIB for n in host)) == answer.host
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def said(command=BASE, ram=None, gpu=None, weights=WEIGHTS, fields=None):
         asked = question(spec, on_gpu=on_gpu)
         assert asked is not None
         if isinstance(parts, str):
-            return Silence(asked, parts)
-        *devices, host = [Part(name, *(n * MIB for n in figures)) for name, *figures in parts]
-        return Answer(asked, host, tuple(devices))
+            return FitSilence(asked, parts)
+        *devices, host = [DeviceNeed(name, *(n * MIB for n in figures)) for name, *figures in parts]
+        return FitAnswer(asked, host, tuple(devices))
 
     fitted = Fitted(ram and heard(False, ram), gpu and heard(True, gpu))
     return need(spec, WeightFacts((("m.gguf", weights),), fitted))
@@ -239,7 +239,7 @@ def test_without_an_answer_the_headers_say_it_and_why_there_is_none():
 
 def test_an_answer_to_another_command_is_none_to_this():
     asked = question(a_model("auto", command=BASE), on_gpu=False)
-    facts = WeightFacts((("m.gguf", WEIGHTS),), Fitted(Answer(asked, Part("Host", 1, 1, GIB))))
+    facts = WeightFacts((("m.gguf", WEIGHTS),), Fitted(FitAnswer(asked, DeviceNeed("Host", 1, 1, GIB))))
     assert "llama-fit-params" == need(a_model("auto", command=f"{BASE} --jinja"), facts).source
     changed = need(a_model("auto", command=BASE.replace("8192", "4096")), facts)
     assert ("derived", "") == (changed.source, changed.note)
@@ -256,8 +256,8 @@ def test_what_is_declared_or_given_no_gpu_is_as_before():
 
 
 def test_one_that_may_still_answer_leaves_the_matter_open():
-    open_ = Silence(ASKED, "llama-fit-params has not answered yet", passing=True)
+    open_ = FitSilence(ASKED, "llama-fit-params has not answered yet", passing=True)
     assert (True, True, False, False) == (
-        Fitted(open_).unsettled, Fitted(None, open_).unsettled, Fitted(Silence(ASKED, "gone")).unsettled,
+        Fitted(open_).unsettled, Fitted(None, open_).unsettled, Fitted(FitSilence(ASKED, "gone")).unsettled,
         Fitted().unsettled,
     )  # fmt: skip

@@ -5,9 +5,9 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted
 from zoosup.core.state.runs import Backoff
-from zoosup.spec.model.lifetime import Limit, Restart
+from zoosup.spec.model.lifetime import RestartLimitSpec, RestartSpec
 
-POLICY = Restart()  # 2 s, doubling, at most 5 min, forgotten after 10 min
+POLICY = RestartSpec()  # 2 s, doubling, at most 5 min, forgotten after 10 min
 
 
 def crash(now, ready_for=0.0, jitter=0.0):
@@ -33,7 +33,7 @@ def test_jitter_never_goes_beyond_max():
 
 
 def test_the_steepest_factor_that_a_file_may_have_is_still_a_number_of_seconds():
-    assert delay(1_000_000, 1.0, Restart(factor=100.0)) == POLICY.max
+    assert delay(1_000_000, 1.0, RestartSpec(factor=100.0)) == POLICY.max
 
 
 def test_the_delay_is_counted_from_when_the_remains_were_gone():
@@ -51,7 +51,7 @@ def test_a_moment_less_than_ten_minutes_of_readiness_forgives_nothing():
 
 
 def test_a_limit_counts_the_crashes_within_its_window_only():
-    policy = Restart(limit=Limit(count=3, within="60s"))
+    policy = RestartSpec(limit=RestartLimitSpec(count=3, within="60s"))
     state = Backoff()
     for now in (0.0, 50.0, 100.0):
         state = after(crash(now), state, policy)
@@ -62,7 +62,7 @@ def test_a_limit_counts_the_crashes_within_its_window_only():
 
 
 def test_a_limit_holds_though_readiness_has_reset_the_delay():
-    policy = Restart(limit=Limit(count=2, within="1h"), reset_after="10s")
+    policy = RestartSpec(limit=RestartLimitSpec(count=2, within="1h"), reset_after="10s")
     state = after(crash(100.0, ready_for=50.0), Backoff(), policy)
     state = after(crash(200.0, ready_for=50.0), state, policy)
     assert exhausted(state, policy)
@@ -84,7 +84,7 @@ def test_without_a_reset_the_next_start_never_moves_nearer(crashes):
     now, state = 0.0, Backoff()
     for wait, jitter, factor, longest in crashes:
         now += wait
-        policy = Restart.model_construct(
+        policy = RestartSpec.model_construct(
             initial=2.0, factor=factor, max=longest, reset_after=600.0, limit=None, policy="always"
         )
         later = after(crash(now, jitter=jitter), state, policy)

@@ -27,6 +27,7 @@ from zoosup.core.state.facts import (
     DrainBegun,
     DrainEnded,
     Exited,
+    FellAsleep,
     Forgiven,
     FoundSick,
     Gone,
@@ -34,12 +35,11 @@ from zoosup.core.state.facts import (
     Inspected,
     Measured,
     Overridden,
-    ParkBegun,
-    Parked,
     ProbedReady,
     ProbedUnready,
     Rebooked,
     Recalled,
+    SleepBegun,
     Spawned,
     StopBegun,
     Stuck,
@@ -48,25 +48,25 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import LIVE_PHASES, SERVING_PHASES, Cause, ExitReason, Override, Phase, Reason
-from zoosup.core.state.runs import Backoff, Leaving, Nap, Preflight, Run, Stage
+from zoosup.core.state.runs import Backoff, Leaving, Preflight, Run, Sleep, SleepStage
 from zoosup.core.state.usage import Ooms
-from zoosup.spec.model.lifetime import Limit, Restart
+from zoosup.spec.model.lifetime import RestartLimitSpec, RestartSpec
 
-ALWAYS = Restart()
+ALWAYS = RestartSpec()
 STATES = {
     Phase.STOPPED: resting(),
     Phase.PENDING: resting(Phase.PENDING, Reason.MEMORY),
     Phase.STARTING: starting(),
     Phase.READY: ready(),
     Phase.UNREADY: running(Phase.UNREADY),
-    Phase.PARKING: parking(),
-    Phase.PARKED: parked(),
+    Phase.FALLING_ASLEEP: parking(),
+    Phase.ASLEEP: parked(),
     Phase.DRAINING: leaving(Phase.DRAINING),
     Phase.STOPPING: leaving(),
     Phase.BACKOFF: crashed(2, NOW + 4),
     Phase.FAILED: resting(Phase.FAILED, Reason.CRASH_LOOP),
 }
-NAP = Nap(Stage.FALLING, {"ram": 4 * GIB}, {"ram": GIB}, True, NOW)
+NAP = Sleep(SleepStage.FALLING, {"ram": 4 * GIB}, {"ram": GIB}, True, NOW)
 OUT = Leaving(Cause.NOT_WANTED, "not in active", NOW)
 
 
@@ -94,8 +94,8 @@ FACTS = [
     Stuck("a-1", "pid 7", NOW),
     Measured("a-1", {"ram": GIB}),
     Rebooked("a-1", {"ram": GIB}),
-    ParkBegun("a-1", NAP, {"ram": 4 * GIB}, "makes room for b"),
-    Parked("a-1", NOW),
+    SleepBegun("a-1", NAP, {"ram": 4 * GIB}, "makes room for b"),
+    FellAsleep("a-1", NOW),
     WakeBegun("a-1", {"ram": 4 * GIB}, NOW),
     Woken("a-1", NOW),
     Held(Phase.PENDING, Reason.MEMORY, "short"),
@@ -114,11 +114,11 @@ BUGS = {
     (DrainBegun, Phase.STARTING), (DrainBegun, Phase.DRAINING), (DrainBegun, Phase.STOPPING),
     (Gone, Phase.READY), (Gone, Phase.UNREADY), (Gone, Phase.DRAINING),
 } | {
-    (DrainBegun, Phase.PARKING), (DrainBegun, Phase.PARKED), (Gone, Phase.PARKING), (Gone, Phase.PARKED),
+    (DrainBegun, Phase.FALLING_ASLEEP), (DrainBegun, Phase.ASLEEP), (Gone, Phase.FALLING_ASLEEP), (Gone, Phase.ASLEEP),
 } | {
-    (ParkBegun, p) for p in LIVE_PHASES - {Phase.READY}
+    (SleepBegun, p) for p in LIVE_PHASES - {Phase.READY}
 } | {
-    (WakeBegun, p) for p in LIVE_PHASES - {Phase.PARKED}
+    (WakeBegun, p) for p in LIVE_PHASES - {Phase.ASLEEP}
 }  # fmt: skip
 """What can only come of a mistake of ours: two runs at once, a run that is gone and serves, sleep out of turn."""
 
@@ -309,7 +309,7 @@ def test_the_time_that_remains_take_to_go_is_no_readiness():
 )
 def test_the_policy_says_which_exits_are_final(policy, code, phase):
     end = an_exit(code, reason=ExitReason.COMPLETED if code == 0 else ExitReason.ERROR)
-    model = apply(apply(a(ready()), Exited("a-1", end, NOW)), gone(policy=Restart(policy=policy)))
+    model = apply(apply(a(ready()), Exited("a-1", end, NOW)), gone(policy=RestartSpec(policy=policy)))
     assert phase == model.phase
     if phase is Phase.FAILED:
         assert (Reason.EXITED, 0) == (model.reason, model.restarts)
@@ -317,7 +317,7 @@ def test_the_policy_says_which_exits_are_final(policy, code, phase):
 
 
 def test_a_crash_loop_beyond_the_limit_is_given_up():
-    policy = Restart(limit=Limit(count=2, within="60s"))
+    policy = RestartSpec(limit=RestartLimitSpec(count=2, within="60s"))
     model = replace(a(ready()), backoff=Backoff(1, 0.0, (NOW - 30,)))
     model = apply(apply(model, Exited("a-1", an_exit(), NOW)), gone(policy=policy))
     assert (Phase.FAILED, Reason.CRASH_LOOP) == (model.phase, model.reason)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.zoo import GIB, cooling_down
 from zoosup.core.memory import reclaim
-from zoosup.spec.model.memory import Cooldown as Bounds
+from zoosup.spec.model.memory import CooldownSpec as Bounds
 
 MIB = 2**20
 BOUNDS = Bounds()  # at least 0 s, at most 30 s

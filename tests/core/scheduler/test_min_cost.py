@@ -4,7 +4,7 @@ from itertools import combinations
 
 from hypothesis import given, strategies as st
 
-from zoosup.core.scheduler.min_cost import FREED_IN_VAIN, Candidate, cheapest, fewest, spare
+from zoosup.core.scheduler.min_cost import FREED_IN_VAIN, Victim, cheapest, fewest, spare
 
 GIB = 2**30
 
@@ -20,7 +20,7 @@ def needs(gib, sizes):
 
 def chosen(gib, sizes, idle=None, load=None):
     idle, load = idle or {}, load or {}
-    candidates = [Candidate(n, s, idle.get(n, 0.0), load.get(n, 10.0)) for n, s in sizes.items()]
+    candidates = [Victim(n, s, idle.get(n, 0.0), load.get(n, 10.0)) for n, s in sizes.items()]
     return cheapest(candidates, needs(gib, sizes))
 
 
@@ -54,8 +54,8 @@ def test_two_old_ones_go_before_one_that_is_used_all_the_time():
 
 
 def test_one_that_was_never_seen_to_load_is_taken_to_load_a_gib_a_second():
-    assert 8.0 == Candidate("a", 8 * GIB, 0.0).loss
-    assert 1.0 == Candidate("a", 0, 0.0).loss
+    assert 8.0 == Victim("a", 8 * GIB, 0.0).loss
+    assert 1.0 == Victim("a", 0, 0.0).loss
 
 
 def test_the_last_is_spared_first():
@@ -86,7 +86,7 @@ def test_whoever_is_chosen_suffices_and_nobody_of_them_could_be_spared(gib, need
     st.integers(1, 30),
 )
 def test_no_other_such_set_costs_less(some, need):
-    candidates = [Candidate(f"m{i}", g * GIB, idle, load) for i, (g, idle, load) in enumerate(some)]
+    candidates = [Victim(f"m{i}", g * GIB, idle, load) for i, (g, idle, load) in enumerate(some)]
     sizes = {c.name: c.holds for c in candidates}
     fits = needs(need, sizes)
     found = cheapest(candidates, fits)

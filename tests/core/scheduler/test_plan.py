@@ -30,10 +30,10 @@ from tests.core.zoo import (
 )
 from zoosup.core.scheduler.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.state.actions import Drain, Hold, Start, Stop
-from zoosup.core.state.fitted import Fitted, Question, Silence
+from zoosup.core.state.fitted import FitQuestion, FitSilence, Fitted
 from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.runs import Leaving, Preflight
-from zoosup.core.state.usage import Lessons, Ooms
+from zoosup.core.state.usage import Learned, Ooms
 from zoosup.core.state.weights import WeightFacts
 
 # starting
@@ -90,7 +90,7 @@ def test_a_model_without_its_files_has_failed_and_is_looked_at_again(reason):
 
 def unheard(at=NOW, passing=True):
     """Its weights were looked at, and llama-fit-params has not answered; `passing`: yet."""
-    silence = Silence(Question("llama-server", (), on_gpu=False), "", passing)
+    silence = FitSilence(FitQuestion("llama-server", (), on_gpu=False), "", passing)
     return resting(preflight=Preflight(at, weights=WeightFacts((), Fitted(silence))))
 
 
@@ -381,7 +381,7 @@ def starved(looked_at=NOW, now_is="f"):
     return lambda name, spec: replace(
         resting(Phase.FAILED, Reason.OOM, "killed twice", preflight=Preflight(looked_at))(name, spec),
         ooms=Ooms("f", 2),
-        lessons=Lessons(now_is),
+        learned=Learned(now_is),
     )
 
 

@@ -17,10 +17,10 @@ from tests.core.zoo import (
     resting,
     switched,
 )
-from zoosup.core.scheduler.prefetch import Candidate, candidate
+from zoosup.core.scheduler.prefetch import NextModel, candidate
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.spec.model.gateway import Gateway
+from zoosup.spec.model.gateway import GatewaySpec
 
 ZOO = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])
 SWITCH = switched("a", "b")
@@ -38,23 +38,23 @@ def warmed(spec, host):
 def test_a_model_that_waits_for_another_to_leave_is_read_ahead():
     host = a_host(ZOO, a=leaving(), b=with_weights(8 * GIB), free="12GiB", switch=SWITCH)
     # 12 free, 2 of them reserve, 4 of b's 12 are no weights
-    assert Candidate("b", 6 * GIB) == warmed(ZOO, host)
+    assert NextModel("b", 6 * GIB) == warmed(ZOO, host)
 
 
 def test_it_begins_with_the_pass_that_sends_the_other_away():
     host = a_host(ZOO, a=ready(), b=with_weights(8 * GIB), free="12GiB", switch=SWITCH)
-    assert Candidate("b", 6 * GIB) == warmed(ZOO, host)
+    assert NextModel("b", 6 * GIB) == warmed(ZOO, host)
 
 
 def test_it_goes_on_while_the_memory_of_the_one_before_comes_back():
     cooling = [cooling_down("a", expected="12GiB", baseline="12GiB")]
     host = a_host(ZOO, b=with_weights(8 * GIB), free="16GiB", cooling=cooling, switch=SWITCH)
-    assert Candidate("b", 8 * GIB) == warmed(ZOO, host)
+    assert NextModel("b", 8 * GIB) == warmed(ZOO, host)
 
 
 def test_no_more_is_read_than_there_are_weights():
     host = a_host(ZOO, a=leaving(), b=with_weights(GIB), free="15GiB", switch=SWITCH)
-    assert Candidate("b", GIB) == warmed(ZOO, host)
+    assert NextModel("b", GIB) == warmed(ZOO, host)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_weights_that_are_no_part_of_the_need_are_read_beside_it():
     spec = a_zoo({"a": "12GiB", "b": a_model("4GiB", port=20500), "c": a_model(port=20500)}, ["b"])
     host = a_host(spec, c=leaving(), b=with_weights(9 * GIB), free="12GiB", switch=switched("c", "b"))
     # its port is what it waits for: 10 without the reserve, 4 for b itself
-    assert Candidate("b", 6 * GIB) == warmed(spec, host)
+    assert NextModel("b", 6 * GIB) == warmed(spec, host)
 
 
 def test_what_others_are_promised_and_do_not_hold_yet_is_not_read_into():
@@ -91,13 +91,13 @@ def test_what_others_are_promised_and_do_not_hold_yet_is_not_read_into():
     # mapped's 5 GiB of weights may lie in the page cache: they are not to be pushed out
     budget = replace(host.nodes[0].pools[0], budget=24 * GIB)
     host = replace(host, nodes=(replace(host.nodes[0], pools=(budget,)),))
-    assert Candidate("b", 3 * GIB) == warmed(spec, host)
+    assert NextModel("b", 3 * GIB) == warmed(spec, host)
 
 
 @pytest.mark.parametrize(("free", "limit"), [("12GiB", 10), ("6GiB", 4)])
 def test_weights_of_unknown_size_may_be_all_of_the_need(free, limit):
     host = a_host(ZOO, a=leaving(), free=free, switch=SWITCH)
-    assert Candidate("b", limit * GIB) == warmed(ZOO, host)
+    assert NextModel("b", limit * GIB) == warmed(ZOO, host)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_model_that_waits_for_strangers_is_not_next():
     assert None is warmed(ZOO, host)
 
 
-@pytest.mark.parametrize(("gateway", "is_warmed"), [(Gateway(prewarm=False), False), (False, True)])
+@pytest.mark.parametrize(("gateway", "is_warmed"), [(GatewaySpec(prewarm=False), False), (False, True)])
 def test_the_file_can_say_no_and_without_a_gateway_switches_are_warmed(gateway, is_warmed):
     spec = ZOO.model_copy(update={"gateway": gateway})
     host = a_host(spec, a=leaving(), b=with_weights(8 * GIB), free="12GiB", switch=SWITCH)

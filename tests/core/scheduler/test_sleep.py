@@ -27,11 +27,11 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core.lifecycle.transitions import apply
-from zoosup.core.state.actions import Park, Wake
-from zoosup.core.state.facts import Adopted, Measured, ParkBegun, Parked, ProbedReady, WakeBegun, Woken
+from zoosup.core.state.actions import FallAsleep, Wake
+from zoosup.core.state.facts import Adopted, FellAsleep, Measured, ProbedReady, SleepBegun, WakeBegun, Woken
 from zoosup.core.state.phases import Cause, Override, Phase
-from zoosup.core.state.runs import Nap, Stage
-from zoosup.core.state.usage import Asleep
+from zoosup.core.state.runs import Sleep, SleepStage
+from zoosup.core.state.usage import HeldAsleep
 
 RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}
 
@@ -53,8 +53,8 @@ def test_eviction_parks_before_it_stops():
     spec = zoo(a=sleepy(), b=on_demand())
     host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
     assert ["park a", "hold b pending WaitingForEviction"] == acts(spec, host)
-    park = next(a for a in decide(spec, host).actions if isinstance(a, Park))
-    assert Park("a", "a-1", {"ram": GIB}, certain=True, message="makes room for b") == park
+    park = next(a for a in decide(spec, host).actions if isinstance(a, FallAsleep))
+    assert FallAsleep("a", "a-1", {"ram": GIB}, certain=True, message="makes room for b") == park
 
 
 def test_nobody_goes_to_sleep_on_the_word_of_an_old_look():
@@ -109,7 +109,7 @@ def test_what_it_was_measured_to_hold_asleep_is_remembered(held, action):
     spec = zoo(a=sleepy(holds=None), b=on_demand())
 
     def learned(name, declared):
-        return replace(ready()(name, declared), asleep=Asleep("", {"ram": held}))
+        return replace(ready()(name, declared), asleep=HeldAsleep("", {"ram": held}))
 
     host = a_host(spec, a=learned, demand={"a": idle(20), "b": waits()})
     assert action == acts(spec, host)[0]
@@ -119,7 +119,7 @@ def test_what_another_command_held_asleep_says_nothing_of_this_one():
     spec = zoo(a=sleepy(holds=None), b=on_demand())
 
     def learned(name, declared):
-        return replace(ready(fingerprint="new")(name, declared), asleep=Asleep("old", {"ram": 9 * GIB}))
+        return replace(ready(fingerprint="new")(name, declared), asleep=HeldAsleep("old", {"ram": 9 * GIB}))
 
     host = a_host(spec, a=learned, demand={"a": idle(20), "b": waits()})
     assert "park a" == acts(spec, host)[0]
@@ -219,8 +219,8 @@ def test_strangers_memory_is_no_room_to_wake_in():
 def test_what_it_has_given_back_since_it_was_measured_is_not_credited_to_it(since, action):
     """It was measured as it fell asleep and gives memory back ever since, which others have taken meanwhile."""
     spec = zoo(budget="30GiB", a=sleepy("6GiB", holds=None))
-    nap = Nap(Stage.ASLEEP, {"ram": 6 * GIB}, {"ram": 0}, certain=False, since=NOW - since)
-    fell = parked("5GiB", nap=nap)
+    sleep = Sleep(SleepStage.ASLEEP, {"ram": 6 * GIB}, {"ram": 0}, certain=False, since=NOW - since)
+    fell = parked("5GiB", sleep=sleep)
     assert action == acts(spec, a_host(spec, a=fell, free="5GiB", demand={"a": waits()}))[0]
     assert "wake a" == acts(spec, a_host(spec, a=fell, free="9GiB", demand={"a": waits()}))[0]
 
@@ -288,20 +288,20 @@ def the(state, **fields):
 
 def test_a_run_s_booking_follows_it_to_sleep_and_back():
     model = the(ready())
-    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
-    model = apply(model, ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
-    assert (Phase.PARKING, {"ram": 12 * GIB}, None) == (
+    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    model = apply(model, SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
+    assert (Phase.FALLING_ASLEEP, {"ram": 12 * GIB}, None) == (
         model.phase, model.run.reserved, model.run.ready_since,
     )  # fmt: skip
-    model = apply(apply(model, Measured("a-1", {"ram": 2**20})), Parked("a-1", NOW + 1))
-    assert (Phase.PARKED, {"ram": GIB}, Cause.MADE_ROOM) == (model.phase, model.run.reserved, model.reason)
+    model = apply(apply(model, Measured("a-1", {"ram": 2**20})), FellAsleep("a-1", NOW + 1))
+    assert (Phase.ASLEEP, {"ram": GIB}, Cause.MADE_ROOM) == (model.phase, model.run.reserved, model.reason)
     model = apply(model, WakeBegun("a-1", {"ram": 12 * GIB}, NOW + 2))
     assert (Phase.STARTING, {"ram": 12 * GIB}, NOW + 2) == (
         model.phase, model.run.reserved, model.run.booked_at,
     )  # fmt: skip
     model = apply(apply(model, Woken("a-1", NOW + 3)), ProbedReady("a-1", NOW + 4))
     assert (Phase.READY, {"ram": 12 * GIB}, None, NOW + 4) == (
-        model.phase, model.run.reserved, model.run.nap, model.run.ready_at,
+        model.phase, model.run.reserved, model.run.sleep, model.run.ready_at,
     )  # fmt: skip
 
 
@@ -342,21 +342,21 @@ def test_what_it_holds_asleep_is_no_peak():
     assert {} == model.run.peak
 
 
-@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("stage", SleepStage)
 def test_one_that_is_found_at_any_stage_of_its_sleep_is_parked_and_keeps_its_booking(stage):
     run = the(parked()).run
-    found = replace(run, nap=replace(run.nap, stage=stage), ready_at=None, reserved={"ram": 12 * GIB})
+    found = replace(run, sleep=replace(run.sleep, stage=stage), ready_at=None, reserved={"ram": 12 * GIB})
     model = apply(the(resting()), Adopted(found))
-    assert (Phase.PARKED, {"ram": 12 * GIB}) == (model.phase, model.run.reserved)
+    assert (Phase.ASLEEP, {"ram": 12 * GIB}) == (model.phase, model.run.reserved)
     after = apply(model, Measured("a-1", {"ram": 0})).run.reserved
-    assert {"ram": GIB if stage is Stage.ASLEEP else 12 * GIB} == after
+    assert {"ram": GIB if stage is SleepStage.ASLEEP else 12 * GIB} == after
 
 
 def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
     """DESIGN §4: doubling an event changes nothing; and one from before it woke puts nobody back to sleep."""
-    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
-    parked, woken = Parked("a-1", NOW + 1), Woken("a-1", NOW + 3)
-    model = apply(the(ready()), ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
+    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    parked, woken = FellAsleep("a-1", NOW + 1), Woken("a-1", NOW + 3)
+    model = apply(the(ready()), SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
     model = apply(model, parked)
     assert model == apply(model, parked)
     model = apply(apply(model, WakeBegun("a-1", {"ram": 12 * GIB}, NOW + 2)), woken)
@@ -369,7 +369,7 @@ def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
 def test_what_it_held_awake_is_not_what_it_holds_asleep_where_nobody_can_measure_it(certain, booked):
     """Else it would be credited, when it wakes, with memory that others have been given since."""
     model = the(ready())
-    nap = Nap(Stage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain, NOW, held=model.run.measured)
-    model = apply(model, ParkBegun("a-1", nap, {"ram": 12 * GIB}, "makes room for b"))
-    model = apply(model, Parked("a-1", NOW + 1))
+    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain, NOW, held=model.run.measured)
+    model = apply(model, SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
+    model = apply(model, FellAsleep("a-1", NOW + 1))
     assert ({}, {"ram": booked * GIB}) == (model.run.measured, model.run.reserved)

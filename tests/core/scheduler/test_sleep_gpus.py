@@ -7,10 +7,10 @@ import pytest
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed
 from tests.core.zoo import GIB, NOW, a_model, acts, decide, idle, waits
 from zoosup.core.lifecycle.transitions import apply
-from zoosup.core.state.actions import Park, Wake
-from zoosup.core.state.facts import Measured, ParkBegun, Parked, WakeBegun
+from zoosup.core.state.actions import FallAsleep, Wake
+from zoosup.core.state.facts import FellAsleep, Measured, SleepBegun, WakeBegun
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.runs import Nap, Stage
+from zoosup.core.state.runs import Sleep, SleepStage
 
 RULES = {"sleep": "POST /sleep?level=1", "wake": "POST /wake_up"}
 
@@ -20,7 +20,7 @@ def sleepy(vram, holds=None, **fields):
 
 
 def park_of(spec, host):
-    return next(a for a in decide(spec, host).actions if isinstance(a, Park))
+    return next(a for a in decide(spec, host).actions if isinstance(a, FallAsleep))
 
 
 def asleep(on, ram, vram):
@@ -29,12 +29,12 @@ def asleep(on, ram, vram):
 
     def state(name, spec):
         model = placed(on)(name, spec)
-        nap = Nap(Stage.FALLING, model.run.reserved, rest, True, NOW - 60, model.run.measured)
+        sleep = Sleep(SleepStage.FALLING, model.run.reserved, rest, True, NOW - 60, model.run.measured)
         both = {pool: max(amount, rest[pool]) for pool, amount in model.run.reserved.items()}
         for fact in (
-            ParkBegun(model.run.id, nap, both, "makes room"),
+            SleepBegun(model.run.id, sleep, both, "makes room"),
             Measured(model.run.id, rest),
-            Parked(model.run.id, NOW - 50),
+            FellAsleep(model.run.id, NOW - 50),
         ):
             model = apply(model, fact)
         return model
@@ -98,8 +98,8 @@ def test_one_whose_gpu_is_no_longer_there_is_refused():
 
 def test_gpu_memory_that_nobody_can_measure_stays_booked_unless_the_file_says_what_it_holds():
     model = asleep({"GPU-0": "20GiB"}, 12, 1)("a", sleepy("20GiB"))
-    blind = replace(model, phase=Phase.PARKED, run=replace(
-        model.run, nap=replace(model.run.nap, certain=False), reserved={"ram": GIB, "vram:GPU-0": 20 * GIB},
+    blind = replace(model, phase=Phase.ASLEEP, run=replace(
+        model.run, sleep=replace(model.run.sleep, certain=False), reserved={"ram": GIB, "vram:GPU-0": 20 * GIB},
     ))  # fmt: skip
     assert {"ram": 2 * GIB, "vram:GPU-0": 20 * GIB} == apply(
         blind, Measured("a-1", {"ram": 2 * GIB})

@@ -16,7 +16,7 @@ from tests.core.zoo import (
     starting,
     switched,
 )
-from zoosup.core.scheduler.switch import Change, begin, effective, judge
+from zoosup.core.scheduler.switch import ActiveChange, begin, effective, judge
 from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import Phase, Reason
 
@@ -27,7 +27,7 @@ DONE, OPEN, ROLLED_BACK = SwitchOutcome.DONE, SwitchOutcome.OPEN, SwitchOutcome.
 
 def begun(before, after, last=None, **states):
     models = a_host(a_zoo(ZOO), **states).models
-    switch = begin(Change(2, tuple(before), tuple(after)), last, models)
+    switch = begin(ActiveChange(2, tuple(before), tuple(after)), last, models)
     return None if switch is None else (switch.outgoing, switch.incoming)
 
 
@@ -66,7 +66,7 @@ def test_who_stands_before_and_after_is_not_part_of_it():
 def test_an_edit_of_something_else_lets_a_switch_go_on():
     last = switched("a", "b")
     models = a_host(a_zoo(ZOO), a=ready(), b=starting()).models
-    assert last is begin(Change(3, ("b",), ("b",)), last, models)
+    assert last is begin(ActiveChange(3, ("b",), ("b",)), last, models)
 
 
 def test_a_switch_that_is_overtaken_hands_on_who_can_be_brought_back():
@@ -191,7 +191,7 @@ def test_a_start_that_failed_before_the_switch_says_nothing_about_it():
     """B failed yesterday when nobody served; today it is asked for again and has to be given its chance."""
     b = crashed(3, 2000.0, failed_start=FAILED)
     models = a_host(a_zoo(ZOO), a=ready(), b=b).models
-    switch = begin(Change(2, ("a",), ("b",)), None, models)
+    switch = begin(ActiveChange(2, ("a",), ("b",)), None, models)
     assert OPEN == judged(switch, a=ready(), b=b).outcome
     again = crashed(4, 2000.0, failed_start=replace(FAILED, at=9.0))
     assert ROLLED_BACK == judged(switch, a=ready(), b=again).outcome

@@ -9,23 +9,23 @@ import pytest
 
 from tests.host.conftest import eventually
 from zoosup.host.memory import gpu_gauge
-from zoosup.host.memory.gauge import Gauges
-from zoosup.host.memory.gpu_gauge import STALE, UNBELIEVED, VramGauge
-from zoosup.host.memory.gpu_types import Card, Look, NvmlUnavailableError
+from zoosup.host.memory.gauge import HostGauge
+from zoosup.host.memory.gpu_gauge import STALE, UNBELIEVED, GpuGauge
+from zoosup.host.memory.gpu_types import Gpu, GpuLook, NvmlUnavailableError
 from zoosup.host.memory.ram import RamGauge
 
 GIB = 2**30
 
 
 def card(uuid="GPU-a", available=20 * GIB, index="0", trouble="", processes=None):
-    return Card(uuid, index, f"GPU {index} Fake", 24 * GIB, available, processes or {}, trouble)
+    return Gpu(uuid, index, f"GPU {index} Fake", 24 * GIB, available, processes or {}, trouble)
 
 
 @dataclass
 class Scripted:
     """A source that answers what a test has put there; it hangs while `held` is set."""
 
-    answer: Look | Exception = field(default_factory=lambda: Look((card(),)))
+    answer: GpuLook | Exception = field(default_factory=lambda: GpuLook((card(),)))
     looks: int = 0
     closed: int = 0
     free: threading.Event = field(default_factory=threading.Event)
@@ -46,7 +46,7 @@ class Scripted:
 
 @dataclass
 class Bench:
-    gauge: VramGauge
+    gauge: GpuGauge
     source: Scripted
     now: list[float]
 
@@ -74,7 +74,7 @@ def bench(monkeypatch):
     monkeypatch.setattr(gpu_gauge, "PERIOD", 0.05)
     now = [100.0]
     source = Scripted()
-    gauge = VramGauge(source, clock=lambda: now[0], spacing=0.002)
+    gauge = GpuGauge(source, clock=lambda: now[0], spacing=0.002)
     yield Bench(gauge, source, now)
     source.free.set()
     gauge.close()
@@ -84,7 +84,7 @@ def bench(monkeypatch):
 
 
 async def test_a_gpu_is_a_pool(bench):
-    bench.source.answer = Look((card(processes={7: GIB}),))
+    bench.source.answer = GpuLook((card(processes={7: GIB}),))
     bench.gauge.start()
     assert bench.gauge.wait(20)
     (reading,) = bench.gauge.read()
@@ -133,15 +133,15 @@ async def test_a_library_that_hangs_keeps_nobody_waiting_and_is_soon_not_believe
 
 
 async def test_a_gpu_that_vanishes_stays_a_pool_that_can_not_be_read_until_it_is_back(bench):
-    bench.source.answer = Look((card(), card("GPU-b", 9 * GIB, "1")))
+    bench.source.answer = GpuLook((card(), card("GPU-b", 9 * GIB, "1")))
     bench.gauge.start()
     assert bench.gauge.wait(20)
-    bench.source.answer = Look((card(),))
+    bench.source.answer = GpuLook((card(),))
     found = await bench.until(lambda readings: readings[1].available is None)
     assert [("vram:GPU-a", 20 * GIB), ("vram:GPU-b", None)] == [(r.id, r.available) for r in found]
     assert ("NVML: it has vanished", 24 * GIB) == (found[1].source, found[1].total)
     await bench.until(lambda _: bench.source.closed > 0)  # the library finds GPUs when a session begins
-    bench.source.answer = Look((card(), card("GPU-b", 9 * GIB, "1")))
+    bench.source.answer = GpuLook((card(), card("GPU-b", 9 * GIB, "1")))
     await bench.until(lambda readings: readings[1].available == 9 * GIB)
     assert "" == bench.gauge.trouble
 
@@ -149,8 +149,8 @@ async def test_a_gpu_that_vanishes_stays_a_pool_that_can_not_be_read_until_it_is
 async def test_a_gpu_that_is_lost_keeps_its_size(bench):
     bench.gauge.start()
     assert bench.gauge.wait(20)
-    lost = Card("GPU-a", "0", "GPU 0 Fake", 0, None, None, "GPU is lost")
-    bench.source.answer = Look((lost,), trouble="GPU 0: GPU is lost")
+    lost = Gpu("GPU-a", "0", "GPU 0 Fake", 0, None, None, "GPU is lost")
+    bench.source.answer = GpuLook((lost,), trouble="GPU 0: GPU is lost")
     (reading,) = await bench.until(lambda readings: readings[0].available is None)
     assert (24 * GIB, "NVML: GPU is lost") == (reading.total, reading.source)
 
@@ -161,7 +161,7 @@ async def test_a_driver_that_goes_away_takes_no_pool_with_it(bench):
     bench.source.answer = NvmlUnavailableError("Driver Not Loaded")
     (reading,) = await bench.until(lambda readings: readings[0].available is None)
     assert "NVML: Driver Not Loaded" == reading.source
-    bench.source.answer = Look((card(),))
+    bench.source.answer = GpuLook((card(),))
     await bench.until(lambda readings: readings[0].available == 20 * GIB)
 
 
@@ -179,7 +179,7 @@ async def test_a_driver_that_is_loaded_later_brings_its_pools(bench):
     bench.source.answer = NvmlUnavailableError("Driver Not Loaded")
     bench.gauge.start()
     assert bench.gauge.wait(20)
-    bench.source.answer = Look((card(),))
+    bench.source.answer = GpuLook((card(),))
     await bench.until(lambda readings: len(readings) == 1)
 
 
@@ -220,7 +220,7 @@ class Cards:
 def test_the_gpus_come_after_ram(bench):
     bench.gauge.start()
     assert bench.gauge.wait(20)
-    gauges = Gauges(RamGauge(), bench.gauge)
+    gauges = HostGauge(RamGauge(), bench.gauge)
     assert ["ram", "vram:GPU-a"] == [reading.id for reading in gauges.read()]
     assert RamGauge().oom_kills() == gauges.oom_kills()
     assert gauges.stalled() is None  # not yet: one look says nothing
@@ -242,6 +242,6 @@ def test_one_memory_for_both_is_the_pool_ram(monkeypatch, platform, machine, nam
     monkeypatch.setattr("zoosup.host.memory.gauge.platform.machine", lambda: machine)
     cards = Cards()
     cards.unified = names
-    gauges = Gauges(ram, cards)
+    gauges = HostGauge(ram, cards)
     (reading,) = gauges.read()
     assert ("ram", unified) == (reading.id, reading.unified)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.host import made
 from tests.host.conftest import eventually, lives
-from zoosup.core.state.fitted import UNASKED, Answer, Silence
+from zoosup.core.state.fitted import UNASKED, FitAnswer, FitSilence
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight import llama_fit_params
 from zoosup.host.preflight.inspector import HostInspector
@@ -78,7 +78,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def why(heard) -> str:
-    assert isinstance(heard, Silence), heard
+    assert isinstance(heard, FitSilence), heard
     return heard.why
 
 
@@ -88,7 +88,7 @@ def why(heard) -> str:
 async def test_it_stands_beside_the_models_own_server(place):
     place.install()
     heard = (await place.ask()).ram
-    assert isinstance(heard, Answer)
+    assert isinstance(heard, FitAnswer)
     assert 189 * MIB == heard.host.model
     elsewhere = place.root / "opt"
     program = place.install("print('Host 1 1 1')", elsewhere / "llama-fit-params")
@@ -104,13 +104,13 @@ async def test_a_link_to_a_server_leads_to_what_stands_beside_that(place):
     (place.root / "cellar" / "llama-server").chmod(0o755)
     (place.bin / "llama-server").unlink()
     (place.bin / "llama-server").symlink_to("../cellar/llama-server")
-    assert isinstance((await place.ask()).ram, Answer)
+    assert isinstance((await place.ask()).ram, FitAnswer)
 
 
 async def test_else_it_is_looked_for_on_the_models_path(place):
     place.install(at=place.root / "more" / "llama-fit-params")
     path = {"PATH": f"{place.bin}:{place.root / 'more'}"}
-    assert isinstance((await place.ask(env=path)).ram, Answer)
+    assert isinstance((await place.ask(env=path)).ram, FitAnswer)
 
 
 async def test_where_there_is_none_that_is_said(place):
@@ -202,9 +202,9 @@ async def test_a_gpu_that_is_nearly_full_is_left_alone_and_asked_once_there_is_r
     assert heard.unsettled
     assert [""] == [env["CUDA_VISIBLE_DEVICES"] for _, env, _, _ in place.calls]
     cards[:] = [gpu("GPU-a", ROOM)]
-    assert isinstance((await place.ask(fit_params)).gpu, Answer)
+    assert isinstance((await place.ask(fit_params)).gpu, FitAnswer)
     cards[:] = [gpu("GPU-a", 0)]
-    assert isinstance((await place.ask(fit_params)).gpu, Answer), "what is known needs no room"
+    assert isinstance((await place.ask(fit_params)).gpu, FitAnswer), "what is known needs no room"
     cards[:] = [PoolReading("vram:GPU-a", "vram", "", 24 * GIB, None, "lost", device="another")]
     assert "no GPU has 1 GiB free" in why((await place.ask(fit_params)).gpu)
 
@@ -286,7 +286,7 @@ async def test_nobody_waits_long_for_it_and_its_answer_counts_when_it_comes(plac
     assert time.monotonic() - again < 10, "patience is counted from when it was asked first"
     go.touch()
     await eventually(lambda: not fit_params._asking)
-    assert isinstance((await place.ask(fit_params)).ram, Answer)
+    assert isinstance((await place.ask(fit_params)).ram, FitAnswer)
     assert 1 == len(place.calls)
 
 
@@ -301,7 +301,7 @@ async def test_the_loop_goes_on_meanwhile(place):
             turns += 1
 
     turning = asyncio.create_task(turn())
-    assert isinstance((await place.ask()).ram, Answer)
+    assert isinstance((await place.ask()).ram, FitAnswer)
     turning.cancel()
     assert turns > 10
 
@@ -325,7 +325,7 @@ async def test_of_a_whole_zoo_only_few_are_asked_at_once(place):
     """)
     fit_params = place.fit_params()
     heard = await asyncio.gather(*(place.ask(fit_params, f"{COMMAND} -ub {n}") for n in range(1, 7)))
-    assert all(isinstance(each.ram, Answer) for each in heard)
+    assert all(isinstance(each.ram, FitAnswer) for each in heard)
     running = most = 0
     for step in (place.root / "now").read_text():
         running += 1 if step == "+" else -1

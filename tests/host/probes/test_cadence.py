@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from zoosup.host.ports import Verdict
+from zoosup.host.ports import ProbeResult
 from zoosup.host.probes.cadence import (
     RETELL,
     SLOWEST,
@@ -18,24 +18,24 @@ from zoosup.host.probes.cadence import (
 
 pytestmark = pytest.mark.looptime
 
-OK = Verdict(True, "GET /health answered 200")
-BAD = Verdict(False, "connection refused")
-OWN_FAULT = Verdict(None, "zoosup can't ask: Too many open files")
+OK = ProbeResult(True, "GET /health answered 200")
+BAD = ProbeResult(False, "connection refused")
+OWN_FAULT = ProbeResult(None, "zoosup can't ask: Too many open files")
 
-Ask = Callable[[bool], Awaitable[Verdict]]
+Ask = Callable[[bool], Awaitable[ProbeResult]]
 
 
 class Model:
     """Answers what it is told to, and notes when it was asked and whether the last answer was good."""
 
-    def __init__(self, answers: Iterable[Verdict], *, takes: float = 0.0) -> None:
+    def __init__(self, answers: Iterable[ProbeResult], *, takes: float = 0.0) -> None:
         self._answers = iter(answers)
         self._takes = takes
         self.asked: list[float] = []
         self.told_ok: list[bool] = []
         self.at_once = 0
 
-    async def __call__(self, was_ok: bool) -> Verdict:
+    async def __call__(self, was_ok: bool) -> ProbeResult:
         assert 0 == self.at_once, "two probes at once"
         self.at_once += 1
         self.asked.append(asyncio.get_running_loop().time())
@@ -45,7 +45,7 @@ class Model:
         return next(self._answers)
 
 
-async def heard(changes: AsyncGenerator[Verdict, None], until: float) -> list[tuple[float, Verdict]]:
+async def heard(changes: AsyncGenerator[ProbeResult, None], until: float) -> list[tuple[float, ProbeResult]]:
     """Everything yielded in the first `until` seconds, with its time."""
     found = []
     async with aclosing(changes):
@@ -67,7 +67,7 @@ def test_the_first_pauses_are_10_ms_then_2_percent_then_half_a_second() -> None:
 
 @pytest.mark.parametrize("load", [0.3, 1.0, 7.0, 60.0, 400.0])
 async def test_ready_is_noticed_within_10_ms_or_2_percent_of_the_load_time(load: float) -> None:
-    async def ask(was_ok: bool) -> Verdict:
+    async def ask(was_ok: bool) -> ProbeResult:
         return OK if asyncio.get_running_loop().time() >= load else BAD
 
     found = await heard(readiness_changes(ask, "adaptive"), load * 1.1 + 1)
@@ -116,7 +116,7 @@ async def test_our_own_fault_is_told_and_changes_nothing() -> None:
 
 
 async def test_new_words_alone_are_told_at_most_once_a_second() -> None:
-    loading = (Verdict(False, f"loading {number}") for number in itertools.count())
+    loading = (ProbeResult(False, f"loading {number}") for number in itertools.count())
     found = await heard(readiness_changes(Model(loading), "adaptive"), 5.5)
     times = [at for at, _ in found]
     assert 6 == len(found)

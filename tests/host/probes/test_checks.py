@@ -14,7 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
-from zoosup.host.ports import Endpoint, Verdict
+from zoosup.host.ports import Endpoint, ProbeResult
 from zoosup.host.probes import checks
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
 
@@ -59,13 +59,13 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def health(session: aiohttp.ClientSession, at: Endpoint, within: float = 5.0) -> Verdict:
+async def health(session: aiohttp.ClientSession, at: Endpoint, within: float = 5.0) -> ProbeResult:
     return (await ask_http(session, at, "GET", "/health", within))[0]
 
 
 async def test_a_200_is_ok(session: aiohttp.ClientSession) -> None:
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as at:
-        assert Verdict(True, "GET /health answered 200") == await health(session, at)
+        assert ProbeResult(True, "GET /health answered 200") == await health(session, at)
 
 
 async def test_a_server_on_ipv6_is_reached(session: aiohttp.ClientSession) -> None:
@@ -99,7 +99,7 @@ async def test_anything_but_a_200_is_not_ok_and_says_what_it_was(
     session: aiohttp.ClientSession, answer: bytes, message: str
 ) -> None:
     async with serving(saying(answer)) as at:
-        assert Verdict(False, message) == await health(session, at)
+        assert ProbeResult(False, message) == await health(session, at)
 
 
 async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> None:
@@ -118,8 +118,8 @@ async def test_nobody_there_is_connection_refused(session: aiohttp.ClientSession
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         at = endpoint(bound.getsockname()[1])
-        assert Verdict(False, "connection refused") == await health(session, at)
-        assert Verdict(False, "connection refused") == await ask_tcp(at, 5.0)
+        assert ProbeResult(False, "connection refused") == await health(session, at)
+        assert ProbeResult(False, "connection refused") == await ask_tcp(at, 5.0)
 
 
 async def test_a_hanging_server_is_cut_by_the_timeout(session: aiohttp.ClientSession) -> None:
@@ -127,7 +127,7 @@ async def test_a_hanging_server_is_cut_by_the_timeout(session: aiohttp.ClientSes
         await reader.read()
 
     async with serving(handler) as at:
-        expected = Verdict(False, "GET /health: no answer within 0.05 s")
+        expected = ProbeResult(False, "GET /health: no answer within 0.05 s")
         assert expected == await health(session, at, within=0.05)
 
 
@@ -142,7 +142,7 @@ async def test_an_endless_body_after_a_200_is_cut_off_and_is_ok(
 
     monkeypatch.setattr(checks, "_BODY_PATIENCE", 60.0)
     async with serving(handler) as at:
-        assert Verdict(True, "GET /health answered 200") == await health(session, at, within=1.0)
+        assert ProbeResult(True, "GET /health answered 200") == await health(session, at, within=1.0)
 
 
 async def test_a_body_that_never_comes_after_a_200_is_ok(session: aiohttp.ClientSession) -> None:
@@ -187,7 +187,7 @@ async def test_a_loop_that_was_held_up_does_not_blame_the_model(session: aiohttp
         asking_it = asyncio.create_task(health(session, at, within=0.05))
         await asyncio.sleep(0.01)
         time.sleep(1.2)  # this is the fault under test
-        assert Verdict(None, "GET /health: zoosup itself was held up") == await asking_it
+        assert ProbeResult(None, "GET /health: zoosup itself was held up") == await asking_it
 
 
 async def test_no_connection_is_left_behind(session: aiohttp.ClientSession) -> None:
@@ -215,22 +215,22 @@ async def test_no_connection_is_left_behind(session: aiohttp.ClientSession) -> N
 
 async def test_tcp_is_content_with_a_connection() -> None:
     async with serving(saying(b"")) as at:
-        assert Verdict(True, f"port {at.port} accepts connections") == await ask_tcp(at, 5.0)
+        assert ProbeResult(True, f"port {at.port} accepts connections") == await ask_tcp(at, 5.0)
 
 
 async def test_a_program_that_exits_with_0_is_ok() -> None:
     verdict = await ask_exec(("sh", "-c", 'test "$WORD" = hello'), {"WORD": "hello", **os.environ}, 5.0)
-    assert Verdict(True, "sh exited with 0") == verdict
+    assert ProbeResult(True, "sh exited with 0") == verdict
 
 
 async def test_a_program_that_fails_is_not_ok_and_its_last_words_are_told() -> None:
     verdict = await ask_exec(("sh", "-c", "echo out; echo not yet >&2; exit 3"), os.environ, 5.0)
-    assert Verdict(False, "sh exited with 3: out not yet") == verdict
+    assert ProbeResult(False, "sh exited with 3: out not yet") == verdict
 
 
 async def test_a_program_ended_by_a_signal_is_not_ok() -> None:
     verdict = await ask_exec(("sh", "-c", "kill -SEGV $$"), os.environ, 5.0)
-    assert Verdict(False, "sh was ended by SIGSEGV") == verdict
+    assert ProbeResult(False, "sh was ended by SIGSEGV") == verdict
 
 
 async def test_a_program_that_says_a_lot_is_not_held_up_by_it() -> None:
@@ -329,4 +329,4 @@ async def test_a_program_cancelled_while_it_is_being_started_is_killed_too(
 
 async def test_without_waitid_a_zombie_is_told_by_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "waitid")
-    assert Verdict(True, "true exited with 0") == await ask_exec(("true",), os.environ, 5.0)
+    assert ProbeResult(True, "true exited with 0") == await ask_exec(("true",), os.environ, 5.0)

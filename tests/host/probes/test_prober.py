@@ -8,11 +8,11 @@ from contextlib import aclosing
 
 import pytest
 
-from zoosup.host.ports import Endpoint, Verdict
+from zoosup.host.ports import Endpoint, ProbeResult
 from zoosup.host.probes import prober as probe
 from zoosup.host.probes.port_owner import Ownership
 from zoosup.host.probes.prober import HttpProber
-from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 SERVER = """
 import http.server, sys
@@ -61,7 +61,7 @@ async def prober() -> AsyncIterator[HttpProber]:
     await prober.close()
 
 
-async def first(verdicts: AsyncIterator[Verdict]) -> Verdict:
+async def first(verdicts: AsyncIterator[ProbeResult]) -> ProbeResult:
     verdict = await anext(verdicts)
     await verdicts.aclose()  # type: ignore[attr-defined]
     return verdict
@@ -70,14 +70,14 @@ async def first(verdicts: AsyncIterator[Verdict]) -> Verdict:
 STRANGER = 1 << 23  # a pid that no process of any kernel has
 
 
-@pytest.mark.parametrize("ready", [Ready(http="/health"), Ready(tcp=True)])
-async def test_a_server_of_ours_is_ready(prober: HttpProber, server: Server, ready: Ready) -> None:
+@pytest.mark.parametrize("ready", [ReadySpec(http="/health"), ReadySpec(tcp=True)])
+async def test_a_server_of_ours_is_ready(prober: HttpProber, server: Server, ready: ReadySpec) -> None:
     assert (await first(prober.readiness(server.endpoint(), ready, {}))).ok
 
 
-@pytest.mark.parametrize("ready", [Ready(http="/health"), Ready(tcp=True)])
+@pytest.mark.parametrize("ready", [ReadySpec(http="/health"), ReadySpec(tcp=True)])
 async def test_a_strangers_answer_does_not_count_and_names_it(
-    prober: HttpProber, server: Server, ready: Ready
+    prober: HttpProber, server: Server, ready: ReadySpec
 ) -> None:
     verdict = await first(prober.readiness(server.endpoint(STRANGER), ready, {}))
     assert verdict.ok is False
@@ -87,14 +87,14 @@ async def test_a_strangers_answer_does_not_count_and_names_it(
 
 
 async def test_a_contained_servers_pid_proves_nothing(prober: HttpProber, server: Server) -> None:
-    assert (await first(prober.readiness(server.endpoint(STRANGER, contained=True), Ready(), {}))).ok
+    assert (await first(prober.readiness(server.endpoint(STRANGER, contained=True), ReadySpec(), {}))).ok
 
 
 async def test_an_owner_that_can_not_be_told_counts_as_ours(
     prober: HttpProber, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "ownership", lambda *_: Ownership(None))
-    assert (await first(prober.readiness(server.endpoint(STRANGER), Ready(), {}))).ok
+    assert (await first(prober.readiness(server.endpoint(STRANGER), ReadySpec(), {}))).ok
 
 
 async def test_a_stranger_is_not_searched_for_at_every_answer(
@@ -108,7 +108,7 @@ async def test_a_stranger_is_not_searched_for_at_every_answer(
         return real(*args)
 
     monkeypatch.setattr(probe, "ownership", counting)
-    ready = Ready(interval=0.01)
+    ready = ReadySpec(interval=0.01)
     async with aclosing(prober.readiness(server.endpoint(STRANGER), ready, {})) as verdicts:
         await anext(verdicts)
         waiting = asyncio.ensure_future(anext(verdicts))
@@ -124,7 +124,7 @@ async def test_once_proven_the_owner_is_not_asked_for_again(
 ) -> None:
     searched = []
     monkeypatch.setattr(probe, "ownership", lambda *_: searched.append(1) or Ownership(True))
-    async with aclosing(prober.readiness(server.endpoint(), Ready(interval=0.01), {})) as verdicts:
+    async with aclosing(prober.readiness(server.endpoint(), ReadySpec(interval=0.01), {})) as verdicts:
         await anext(verdicts)
         waiting = asyncio.ensure_future(anext(verdicts))
         await asyncio.sleep(0.2)
@@ -140,7 +140,7 @@ async def test_members_are_asked_for_anew_so_that_the_model_becomes_ready(
     monkeypatch.setattr(probe, "RECHECK", 1000.0)
     members = frozenset({STRANGER})
     endpoint = Endpoint("127.0.0.1", server.port, lambda: members)
-    async with aclosing(prober.readiness(endpoint, Ready(interval=0.01), {})) as verdicts:
+    async with aclosing(prober.readiness(endpoint, ReadySpec(interval=0.01), {})) as verdicts:
         assert (await anext(verdicts)).ok is False
         members = frozenset({STRANGER, server.process.pid})
         assert (await anext(verdicts)).ok is True
@@ -154,11 +154,11 @@ async def test_a_start_is_followed_from_refused_to_ready_to_gone_to_taken_by_a_s
         port = bound.getsockname()[1]
     pids: set[int] = set()
     endpoint = Endpoint("127.0.0.1", port, lambda: frozenset(pids))
-    async with aclosing(prober.readiness(endpoint, Ready(interval=0.02), {})) as verdicts:
-        assert Verdict(False, "connection refused") == await anext(verdicts)
+    async with aclosing(prober.readiness(endpoint, ReadySpec(interval=0.02), {})) as verdicts:
+        assert ProbeResult(False, "connection refused") == await anext(verdicts)
         server = Server(port)
         pids.add(server.process.pid)
-        assert Verdict(True, "GET /health answered 200") == await next_ok(verdicts, ok=True)
+        assert ProbeResult(True, "GET /health answered 200") == await next_ok(verdicts, ok=True)
         server.end()
         assert (await next_ok(verdicts, ok=False)).ok is False
         stranger = Server(port)
@@ -167,7 +167,7 @@ async def test_a_start_is_followed_from_refused_to_ready_to_gone_to_taken_by_a_s
         stranger.end()
 
 
-async def next_ok(verdicts: AsyncIterator[Verdict], *, ok: bool) -> Verdict:
+async def next_ok(verdicts: AsyncIterator[ProbeResult], *, ok: bool) -> ProbeResult:
     async for verdict in verdicts:
         if verdict.ok is ok:
             return verdict
@@ -185,26 +185,26 @@ async def test_a_flapping_server_is_told_at_each_turn(prober: HttpProber) -> Non
 
     flapping = await asyncio.start_server(handle, "127.0.0.1", 0)
     endpoint = Endpoint("127.0.0.1", flapping.sockets[0].getsockname()[1], lambda: frozenset({os.getpid()}))
-    async with aclosing(prober.readiness(endpoint, Ready(interval=0.01), {})) as verdicts:
+    async with aclosing(prober.readiness(endpoint, ReadySpec(interval=0.01), {})) as verdicts:
         assert [False, True, False, True, False] == [(await anext(verdicts)).ok for _ in range(5)]
     flapping.close()
 
 
 async def test_readiness_by_a_program(prober: HttpProber, server: Server) -> None:
-    ready = Ready(exec=("sh", "-c", 'exit "$CODE"'), interval=0.01)
+    ready = ReadySpec(exec=("sh", "-c", 'exit "$CODE"'), interval=0.01)
     assert (await first(prober.readiness(server.endpoint(), ready, {"CODE": "0", **os.environ}))).ok
     assert (await first(prober.readiness(server.endpoint(), ready, {"CODE": "4", **os.environ}))).ok is False
 
 
 async def test_liveness_fails_after_so_many_failures_and_recovers(prober: HttpProber, server: Server) -> None:
     endpoint = server.endpoint()
-    live = Live(http="/health", period=0.02, failures=3)
+    live = LiveSpec(http="/health", period=0.02, failures=3)
     async with aclosing(prober.liveness(endpoint, live, {})) as verdicts:
         assert (await anext(verdicts)).ok
         server.process.send_signal(19)  # SIGSTOP: it lives and does not answer
-        hanging = Live(http="/health", period=0.02, timeout=0.05, failures=3)
+        hanging = LiveSpec(http="/health", period=0.02, timeout=0.05, failures=3)
         async with aclosing(prober.liveness(endpoint, hanging, {})) as impatient:
-            assert Verdict(False, "GET /health: no answer within 0.05 s") == await anext(impatient)
+            assert ProbeResult(False, "GET /health: no answer within 0.05 s") == await anext(impatient)
             server.process.send_signal(18)
             assert (await anext(impatient)).ok
 
@@ -213,7 +213,7 @@ async def test_cancelling_a_probe_of_a_hanging_server_takes_effect_at_once(
     prober: HttpProber, server: Server
 ) -> None:
     server.process.send_signal(19)
-    verdicts = prober.readiness(server.endpoint(), Ready(timeout=300), {})
+    verdicts = prober.readiness(server.endpoint(), ReadySpec(timeout=300), {})
     waiting = asyncio.ensure_future(anext(verdicts))
     await asyncio.sleep(0.05)
     waiting.cancel()
@@ -224,18 +224,18 @@ async def test_cancelling_a_probe_of_a_hanging_server_takes_effect_at_once(
 
 async def test_drain_is_any_2xx(prober: HttpProber, server: Server) -> None:
     verdict = await prober.drain(server.endpoint(), "POST /drain?now=1", 5)
-    assert Verdict(True, "POST /drain?now=1 answered 202") == verdict
-    assert Verdict(False, "POST /other answered 500") == await prober.drain(
+    assert ProbeResult(True, "POST /drain?now=1 answered 202") == verdict
+    assert ProbeResult(False, "POST /other answered 500") == await prober.drain(
         server.endpoint(), "POST /other", 5
     )
 
 
 async def test_drain_of_a_server_that_is_gone_is_not_ok(prober: HttpProber, server: Server) -> None:
     server.end()
-    assert Verdict(False, "connection refused") == await prober.drain(server.endpoint(), "POST /drain", 5)
+    assert ProbeResult(False, "connection refused") == await prober.drain(server.endpoint(), "POST /drain", 5)
 
 
 async def test_a_drain_that_hangs_is_cut(prober: HttpProber, server: Server) -> None:
     server.process.send_signal(19)
     verdict = await prober.drain(server.endpoint(), "POST /drain", 0.05)
-    assert Verdict(False, "POST /drain: no answer within 0.05 s") == verdict
+    assert ProbeResult(False, "POST /drain: no answer within 0.05 s") == verdict

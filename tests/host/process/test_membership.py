@@ -1,7 +1,7 @@
 """Who belongs to which run, from made-up process tables."""
 
 from zoosup.host.process.identity import Identity
-from zoosup.host.process.membership import Family, Portrait, assign
+from zoosup.host.process.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.proc_table import Row
 
 US = 50
@@ -18,7 +18,7 @@ def table(*rows):
 
 def portrait(run_id, leader, start, members=()):
     known = {row.pid: row for row in members}
-    return Portrait.of(Family(run_id, Identity(leader, start, "boot"), known))
+    return MembersSnapshot.of(RunMembers(run_id, Identity(leader, start, "boot"), known))
 
 
 def found(portraits, rows, marks=None, asked=None):

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.membership import Family
+from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Row
-from zoosup.host.process.scanner import Census
+from zoosup.host.process.scanner import ProcessScanner
 
 
 class Table:
@@ -44,8 +44,8 @@ def table():
 
 @pytest.fixture
 def census(table):
-    census = Census(table)
-    census.families["a"] = Family("a", Identity(100, 10, boot_session()))
+    census = ProcessScanner(table)
+    census.families["a"] = RunMembers("a", Identity(100, 10, boot_session()))
     yield census
     table.gate.set()
     census.close()

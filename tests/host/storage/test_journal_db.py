@@ -11,7 +11,7 @@ from zoosup.host.storage.journal_db import (
     LONGEST,
     Bounds,
     DamagedError,
-    EventFile,
+    JournalDb,
     Line,
     as_line,
     as_row,
@@ -34,8 +34,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def opened(path: Path, **bounds: int) -> Iterator[EventFile]:
-    file = EventFile(path, Bounds(**bounds))
+def opened(path: Path, **bounds: int) -> Iterator[JournalDb]:
+    file = JournalDb(path, Bounds(**bounds))
     try:
         yield file
     finally:
@@ -179,5 +179,5 @@ def test_a_file_that_cannot_be_used_is_not_written_to(path: Path) -> None:
         later.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     with pytest.raises(DamagedError, match="it is of version 99, expected 1"):
-        EventFile(path, Bounds())
+        JournalDb(path, Bounds())
     assert before == path.read_bytes()

@@ -16,8 +16,8 @@ import pytest
 
 from zoosup.host.storage import journal_writer as archive_module
 from zoosup.host.storage.journal_backlog import Backlog
-from zoosup.host.storage.journal_db import AHEAD, Bounds, EventFile, Line, Row, as_line, as_row
-from zoosup.host.storage.journal_writer import EventArchive, Timing
+from zoosup.host.storage.journal_db import AHEAD, Bounds, JournalDb, Line, Row, as_line, as_row
+from zoosup.host.storage.journal_writer import JournalWriter, Timing
 
 END = 1 << 62
 QUICK = Timing(gather=0.005, retry=0.02, patience=20.0)
@@ -99,12 +99,12 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.news: list[tuple[str, str]] = []
-        self.opened: list[EventArchive] = []
+        self.opened: list[JournalWriter] = []
         self.last = 0
         self.rows: list[Row] = []
 
-    async def open(self, newest: int = 100, **given: object) -> EventArchive:
-        archive = EventArchive(self.path, **({"timing": QUICK} | given))  # type: ignore[arg-type]
+    async def open(self, newest: int = 100, **given: object) -> JournalWriter:
+        archive = JournalWriter(self.path, **({"timing": QUICK} | given))  # type: ignore[arg-type]
         self.opened.append(archive)
         self.last, self.rows = await archive.begin(newest)
         archive.listen(lambda *news: self.news.append(news))
@@ -247,7 +247,7 @@ class TestAcrossRestarts:
         for seq in (1, AHEAD - 1, 3 * AHEAD):
             first.append(row(seq))
             await until(lambda: seq in on_disk(shelf.path))  # noqa: B023 - awaited before it changes
-            killed = EventFile(shelf.path, Bounds())  # what a start after a kill now would see
+            killed = JournalDb(shelf.path, Bounds())  # what a start after a kill now would see
             assert killed.last > seq + AHEAD // 4
             killed.close()
 
@@ -287,7 +287,7 @@ class TestReading:
 
     async def test_what_is_not_on_disk_yet_is_found_too(self, shelf: Shelf) -> None:
         slow = await shelf.open(timing=Timing(gather=60.0))
-        first = EventFile(shelf.path, Bounds())
+        first = JournalDb(shelf.path, Bounds())
         first.write([as_line(row(seq)) for seq in (1, 2, 3)])
         first.close()
         for seq in (4, 5, 6):
@@ -389,7 +389,7 @@ class TestADiskInTrouble:
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         attempts = itertools.count()
-        monkeypatch.setattr(EventFile, "write", failing(attempts, sqlite3.OperationalError("disk I/O error")))
+        monkeypatch.setattr(JournalDb, "write", failing(attempts, sqlite3.OperationalError("disk I/O error")))
         archive = await shelf.open()
         archive._waiting = Backlog(most=3)
         for seq in range(1, 6):
@@ -406,7 +406,7 @@ class TestADiskInTrouble:
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         archive = await shelf.open()
-        monkeypatch.setattr(EventFile, "write", failing(itertools.count(), KeyError("oops")))
+        monkeypatch.setattr(JournalDb, "write", failing(itertools.count(), KeyError("oops")))
         archive.append(row(1))
         await until(lambda: shelf.reasons() == ["Degraded"])
         monkeypatch.undo()
@@ -419,7 +419,7 @@ class TestADiskInTrouble:
     ) -> None:
         answers = threading.Event()
         real = archive_module.EventFile
-        monkeypatch.setattr(archive_module, "EventFile", lambda *given: answers.wait() and real(*given))
+        monkeypatch.setattr(archive_module, "JournalDb", lambda *given: answers.wait() and real(*given))
         timing = Timing(gather=0.005, retry=0.02, patience=0.05)
         archive = await shelf.open(timing=timing, wall=lambda: 1.8e9)
         assert (1_800_000_000, [], ["Degraded"]) == (shelf.last, shelf.rows, shelf.reasons())
@@ -536,13 +536,13 @@ class TestBesideTheLoop:
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         goes_on = threading.Event()
-        real = EventFile.write
+        real = JournalDb.write
 
-        def slow(file: EventFile, lines: Sequence[Line]) -> None:
+        def slow(file: JournalDb, lines: Sequence[Line]) -> None:
             goes_on.wait(60)
             real(file, lines)
 
-        monkeypatch.setattr(EventFile, "write", slow)
+        monkeypatch.setattr(JournalDb, "write", slow)
         archive = await shelf.open()
         for seq in range(1, 10_001):
             archive.append(row(seq, message="a sentence of some length about a model"))

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import psutil
 import pytest
 
-from zoosup.host.storage.model_logs import Logs, file_name
+from zoosup.host.storage.model_logs import ModelLogs, file_name
 
 
 async def eventually(condition):
@@ -21,7 +21,7 @@ async def eventually(condition):
 
 @pytest.fixture
 def logs(tmp_path):
-    return Logs(tmp_path / "logs", bound=64 << 10)
+    return ModelLogs(tmp_path / "logs", bound=64 << 10)
 
 
 def append(path, data):
@@ -85,7 +85,7 @@ async def test_only_the_owner_may_read_them(logs):
 
 async def test_a_state_directory_that_was_deleted_is_made_again_for_its_owner_alone(tmp_path):
     """Open to others, it would be refused by the next zoosup."""
-    logs = Logs(tmp_path / "state" / "logs")
+    logs = ModelLogs(tmp_path / "state" / "logs")
     await logs.begin("a")
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("state", "state/logs")]
     assert [0o700, 0o700] == modes

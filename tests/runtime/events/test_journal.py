@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from zoosup.host.storage.journal_writer import EventArchive, Timing
+from zoosup.host.storage.journal_writer import JournalWriter, Timing
 from zoosup.runtime.events.journal import PAGE, Event, Journal, Row
 
 
@@ -267,12 +267,12 @@ class TestOnDisk:
     ) -> None:
         timing = Timing(gather=0.005)
         for start in (0, 40, 80):
-            journal = Journal(limit=10, archive=EventArchive(tmp_path / "journal.db", timing=timing))
+            journal = Journal(limit=10, archive=JournalWriter(tmp_path / "journal.db", timing=timing))
             await journal.open()
             ticks(journal, 40)
             assert list(range(1, start + 41)) == numbers(await journal.history())
             await journal.close()
-        journal = Journal(limit=10, archive=EventArchive(tmp_path / "journal.db", timing=timing))
+        journal = Journal(limit=10, archive=JournalWriter(tmp_path / "journal.db", timing=timing))
         await journal.open()
         assert list(range(101, 121)) == numbers(await journal.history(limit=20))
         seen = []
@@ -289,7 +289,7 @@ class TestOnDisk:
     async def test_a_disk_that_is_not_there_is_a_state_that_ends(self, tmp_path: Path) -> None:
         timing = Timing(gather=0.005, retry=0.02)
         place = tmp_path / "later"
-        journal = Journal(archive=EventArchive(place / "journal.db", timing=timing))
+        journal = Journal(archive=JournalWriter(place / "journal.db", timing=timing))
         await journal.open()
         assert journal.trouble.startswith("events are kept in memory only: ")
         ticks(journal, 3)
@@ -298,7 +298,7 @@ class TestOnDisk:
             while journal.trouble:
                 await asyncio.sleep(0.005)
         await journal.close()
-        again = Journal(archive=EventArchive(place / "journal.db", timing=timing))
+        again = Journal(archive=JournalWriter(place / "journal.db", timing=timing))
         await again.open()
         assert ["Degraded", "", "", "", "Recovered"] == [event.reason for event in again.since()]
         assert journal.last == again.last

@@ -212,7 +212,7 @@ async def test_the_active_model_comes_back_when_the_demand_is_over(host, zoo):
     client.lease.release()
     await zoo.until("a", "ready", within=30)
     assert "stopped" == zoo.phase("b")
-    assert zoo.board.snapshot["converged"] is True
+    assert zoo.publisher.snapshot["converged"] is True
 
 
 async def test_max_inflight_makes_requests_wait_their_turn_in_order(host, zoo):
@@ -270,9 +270,9 @@ async def test_a_model_stopped_by_hand_is_refused_until_it_is_started_by_hand(ho
     await put(zoo, host, text(a=""))
     await (client := Client(zoo, "a")).answered()
     client.lease.release()
-    await zoo.desk.stop("a")
+    await zoo.commands.stop("a")
     assert Code.MODEL_DISABLED == Client(zoo, "a").refusal.code
-    await zoo.desk.start("a")
+    await zoo.commands.start("a")
     assert "granted" == await Client(zoo, "a").answered()
 
 
@@ -281,7 +281,7 @@ async def test_who_waits_when_the_model_is_stopped_by_hand_is_refused(host, zoo)
     await put(zoo, host, text(a=""))
     client = Client(zoo, "a")
     await asyncio.sleep(5)
-    await zoo.desk.stop("a")
+    await zoo.commands.stop("a")
     assert Code.MODEL_DISABLED == await client.answered(within=1)
 
 
@@ -310,7 +310,7 @@ async def test_a_model_given_up_is_refused_at_once_until_somebody_restarts_it(ho
     assert (Code.MODEL_FAILED, True) == (client.refusal.code, client.refusal.final)
     host.behave("a", dies_after=None)
     assert spawns == host.events("a").count("spawn")
-    await zoo.desk.restart("a")
+    await zoo.commands.restart("a")
     assert "granted" == await Client(zoo, "a").answered()
 
 
@@ -347,7 +347,7 @@ async def test_a_plan_knows_of_the_client_that_has_just_come(host, zoo):
     """Invariant 14: what is foretold is what the same turn does."""
     await put(zoo, host, text(a=""))
     Client(zoo, "a")
-    foretold = await zoo.desk.plan(None, "zoo.yaml")
+    foretold = await zoo.commands.plan(None, "zoo.yaml")
     assert ["a"] == foretold["wanted"]
 
 
@@ -466,7 +466,7 @@ async def test_the_status_says_who_is_served_and_who_waits(host, zoo):
     await zoo.until("a", "ready")
     Client(zoo, "a"), Client(zoo, "a")
     await asyncio.sleep(3)
-    shown = zoo.board.snapshot["models"]["a"]
+    shown = zoo.publisher.snapshot["models"]["a"]
     assert (1, 1, True, "chat", ["x"]) == tuple(
         shown[key] for key in ("inflight", "waiting", "on_demand", "task", "aliases")
     )

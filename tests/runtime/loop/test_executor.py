@@ -8,7 +8,7 @@ from zoosup.core.state.facts import Exited
 from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.loop.executor import Actor
+from zoosup.runtime.loop.executor import Executor
 
 
 class Begun:
@@ -59,7 +59,7 @@ def begun(zoo):
 
 
 def test_a_start_is_booked_before_it_is_begun(zoo, begun, hands):
-    assert Actor(zoo, begun, Ports()).carry_out(START)
+    assert Executor(zoo, begun, Ports()).carry_out(START)
     run = zoo.models["a"].run
     assert [("start", ("a", run), Phase.STARTING)] == begun.calls
     assert (20007, {"ram": GIB}, hands.now, hands.wall) == (
@@ -72,24 +72,24 @@ def test_a_start_is_booked_before_it_is_begun(zoo, begun, hands):
 
 
 def test_each_run_has_a_name_of_its_own(zoo, begun):
-    actor = Actor(zoo, begun, Ports())
-    actor.carry_out(START)
+    executor = Executor(zoo, begun, Ports())
+    executor.carry_out(START)
     first = zoo.models["a"].run.id
-    actor.carry_out(Start("b", "box", {"ram": GIB}, ""))
+    executor.carry_out(Start("b", "box", {"ram": GIB}, ""))
     assert first != zoo.models["b"].run.id
 
 
 def test_a_fixed_port_is_not_looked_for_and_ports_of_live_runs_are_not_given_away(zoo, begun):
     ports = Ports()
-    actor = Actor(zoo, begun, ports)
-    actor.carry_out(Start("b", "box", {"ram": GIB}, ""))
+    executor = Executor(zoo, begun, ports)
+    executor.carry_out(Start("b", "box", {"ram": GIB}, ""))
     assert (8000, None) == (zoo.models["b"].run.port, ports.taken)
-    actor.carry_out(START)
+    executor.carry_out(START)
     assert frozenset({8000}) == ports.taken
 
 
 def test_without_a_free_port_nothing_is_booked_and_it_is_said(zoo, begun):
-    assert not Actor(zoo, begun, Ports(None)).carry_out(START)
+    assert not Executor(zoo, begun, Ports(None)).carry_out(START)
     model = zoo.models["a"]
     assert (None, Phase.PENDING, Reason.PORT, []) == (model.run, model.phase, model.reason, begun.calls)
     assert "no port is free: all in use" == model.message
@@ -97,7 +97,7 @@ def test_without_a_free_port_nothing_is_booked_and_it_is_said(zoo, begun):
 
 def test_a_start_ends_the_cool_downs_before_it(zoo, begun):
     zoo.memory.cool_down("b", a_run(zoo, "b"), {})
-    Actor(zoo, begun, Ports()).carry_out(START)
+    Executor(zoo, begun, Ports()).carry_out(START)
     assert {} == zoo.memory.cooldowns
 
 
@@ -111,7 +111,7 @@ def test_a_start_ends_the_cool_downs_before_it(zoo, begun):
 )
 def test_a_run_is_told_to_leave_before_anything_is_done_to_it(zoo, begun, hands, action, verb, phase):
     make_ready(zoo, "a")
-    assert Actor(zoo, begun, Ports()).carry_out(action("a", "mark-1", Cause.NOT_WANTED, "not in active"))
+    assert Executor(zoo, begun, Ports()).carry_out(action("a", "mark-1", Cause.NOT_WANTED, "not in active"))
     leaving = zoo.models["a"].run.leaving
     assert [(verb, phase)] == [(name, seen) for name, _, seen in begun.calls]
     assert (Cause.NOT_WANTED, "not in active", hands.now) == (leaving.cause, leaving.message, leaving.since)
@@ -119,9 +119,9 @@ def test_a_run_is_told_to_leave_before_anything_is_done_to_it(zoo, begun, hands,
 
 def test_one_that_leaves_already_is_killed_for_the_reason_it_left_for(zoo, begun):
     make_ready(zoo, "a")
-    actor = Actor(zoo, begun, Ports())
-    actor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, "not in active"))
-    actor.carry_out(Kill("a", "mark-1", Cause.PRESSURE, "ram is short"))
+    executor = Executor(zoo, begun, Ports())
+    executor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, "not in active"))
+    executor.carry_out(Kill("a", "mark-1", Cause.PRESSURE, "ram is short"))
     leaving = zoo.models["a"].run.leaving
     assert (Cause.NOT_WANTED, True, True) == (leaving.cause, leaving.ladder, leaving.at_once)
     assert ["stop", "kill"] == [name for name, _, _ in begun.calls]
@@ -129,51 +129,51 @@ def test_one_that_leaves_already_is_killed_for_the_reason_it_left_for(zoo, begun
 
 def test_what_was_free_before_a_run_left_is_kept_from_the_first_step_and_given_once(zoo, begun):
     make_ready(zoo, "a")
-    actor = Actor(zoo, begun, Ports())
-    actor.carry_out(Drain("a", "mark-1", Cause.NOT_WANTED, ""))
+    executor = Executor(zoo, begun, Ports())
+    executor.carry_out(Drain("a", "mark-1", Cause.NOT_WANTED, ""))
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 31 * GIB, "virtual"),))
-    actor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, ""))
-    assert [{"ram": 30 * GIB}, {}] == [actor.baseline("mark-1"), actor.baseline("mark-1")]
+    executor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, ""))
+    assert [{"ram": 30 * GIB}, {}] == [executor.baseline("mark-1"), executor.baseline("mark-1")]
 
 
 def test_after_a_crash_there_is_no_before(zoo, begun, hands):
     make_ready(zoo, "a")
     zoo.tell("a", Exited("mark-1", Exit(ExitReason.ERROR, hands.wall, code=1), hands.now))
-    actor = Actor(zoo, begun, Ports())
-    actor.carry_out(Stop("a", "mark-1", Cause.CRASHED, ""))
-    assert {} == actor.baseline("mark-1")
+    executor = Executor(zoo, begun, Ports())
+    executor.carry_out(Stop("a", "mark-1", Cause.CRASHED, ""))
+    assert {} == executor.baseline("mark-1")
 
 
 def test_a_pool_that_can_not_be_read_has_no_before(zoo, begun):
     make_ready(zoo, "a")
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
-    actor = Actor(zoo, begun, Ports())
-    actor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, ""))
-    assert {} == actor.baseline("mark-1")
+    executor = Executor(zoo, begun, Ports())
+    executor.carry_out(Stop("a", "mark-1", Cause.NOT_WANTED, ""))
+    assert {} == executor.baseline("mark-1")
 
 
 def test_a_step_of_a_run_that_is_gone_is_no_step(zoo, begun):
-    assert not Actor(zoo, begun, Ports()).carry_out(Stop("a", "mark-0", Cause.NOT_WANTED, ""))
+    assert not Executor(zoo, begun, Ports()).carry_out(Stop("a", "mark-0", Cause.NOT_WANTED, ""))
     assert [] == begun.calls
 
 
 def test_a_hold_is_news_only_when_phase_or_reason_change(zoo, begun):
-    actor = Actor(zoo, begun, Ports())
+    executor = Executor(zoo, begun, Ports())
     hold = Hold("a", Phase.PENDING, Reason.MEMORY, "1 GiB short")
-    assert [True, False] == [actor.carry_out(hold), actor.carry_out(hold)]
-    assert not actor.carry_out(Hold("a", Phase.PENDING, Reason.MEMORY, "2 GiB short"))
+    assert [True, False] == [executor.carry_out(hold), executor.carry_out(hold)]
+    assert not executor.carry_out(Hold("a", Phase.PENDING, Reason.MEMORY, "2 GiB short"))
     assert "2 GiB short" == zoo.models["a"].message
 
 
 def test_a_look_is_begun_by_what_the_file_says(zoo, begun):
     look = Inspect("a", 8000)
-    assert not Actor(zoo, begun, Ports()).carry_out(look)
+    assert not Executor(zoo, begun, Ports()).carry_out(look)
     assert [("inspect", (look, zoo.spec.models["a"]), Phase.STOPPED)] == begun.calls
 
 
 def test_a_cool_down_that_is_over_is_told(zoo, begun):
     zoo.memory.cool_down("b", a_run(zoo, "b"), {})
-    assert Actor(zoo, begun, Ports()).carry_out(
+    assert Executor(zoo, begun, Ports()).carry_out(
         EndCooldown("box", "ram", "b", "settled short", "after 1.5 s")
     )
     assert {} == zoo.memory.cooldowns

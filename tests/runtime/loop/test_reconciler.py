@@ -15,7 +15,7 @@ async def test_an_active_model_is_started_and_becomes_ready(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready", within=10)
     assert ["spawn", "ready"] == host.events("a")
-    assert zoo.board.snapshot["converged"] is True
+    assert zoo.publisher.snapshot["converged"] is True
 
 
 async def test_a_switch_with_room_for_both_starts_the_new_before_the_old_ends(host, zoo, file):
@@ -61,7 +61,7 @@ async def test_a_model_that_crashes_while_it_loads_is_rolled_back(host, zoo, fil
     await zoo.until("a", "ready")
     assert "RolledBack" == zoo.reason("b")
     assert ["spawn", "exit", "gone"] == host.events("b")
-    switched = zoo.board.snapshot["conditions"][0]
+    switched = zoo.publisher.snapshot["conditions"][0]
     assert ("Switched", False, "RolledBack") == (switched["type"], switched["status"], switched["reason"])
 
 
@@ -115,11 +115,11 @@ async def test_a_bad_file_changes_no_process_and_is_told(host, zoo, file):
     await zoo.until("a", "ready")
     host.save("active: [a\n")
     await asyncio.sleep(5)
-    assert "zoo.yaml:" in zoo.board.snapshot["config"]["error"]
+    assert "zoo.yaml:" in zoo.publisher.snapshot["config"]["error"]
     assert ["spawn", "ready"] == host.events("a")
     host.save(file({"a": "1GiB"}, "a"))
     await asyncio.sleep(5)
-    assert zoo.board.snapshot["config"]["error"] is None
+    assert zoo.publisher.snapshot["config"]["error"] is None
     assert (1, ["spawn", "ready"]) == (zoo.zoo.applied.generation, host.events("a"))
 
 
@@ -162,7 +162,7 @@ async def test_an_edited_command_that_can_not_run_keeps_the_old_process(host, zo
     host.save(file({"a": "1GiB"}, "a").replace("[serve, a]", "[serve, a, /weights/none.gguf]"))
     await asyncio.sleep(10)
     assert ["spawn", "ready"] == host.events("a")
-    conditions = zoo.board.snapshot["models"]["a"]["conditions"]
+    conditions = zoo.publisher.snapshot["models"]["a"]["conditions"]
     assert [("Current", False, "FileMissing")] == [(c["type"], c["status"], c["reason"]) for c in conditions]
 
 
@@ -188,11 +188,11 @@ async def test_stop_before_is_carried_out_before_the_signal(host, zoo, file):
 async def test_a_model_stopped_by_hand_stays_stopped_until_it_is_started(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")
-    await zoo.desk.stop("a")
+    await zoo.commands.stop("a")
     await zoo.until("a", "stopped")
     await asyncio.sleep(60)
     assert "StoppedByHand" == zoo.reason("a")
-    await zoo.desk.start("a")
+    await zoo.commands.start("a")
     await zoo.until("a", "ready")
 
 
@@ -200,7 +200,7 @@ async def test_restart_by_hand_ends_and_starts_afresh(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")
     before = host.pids("a")
-    await zoo.desk.restart("a")
+    await zoo.commands.restart("a")
     await zoo.until("a", "stopping")
     await zoo.until("a", "ready")
     assert before != host.pids("a")
@@ -225,7 +225,7 @@ async def test_what_survives_sigkill_keeps_its_reservation_and_nothing_starts_in
     host.save(file(models, "b", "budget: {ram: 6GiB}"))
     await asyncio.sleep(120)
     assert ("stopping", "pending", 4 * GIB) == (zoo.phase("a"), zoo.phase("b"), zoo.reserved())
-    conditions = zoo.board.snapshot["models"]["a"]["conditions"]
+    conditions = zoo.publisher.snapshot["models"]["a"]["conditions"]
     assert ["TerminationStuck"] == [c["type"] for c in conditions]
 
 
@@ -295,7 +295,7 @@ async def test_the_last_good_file_and_the_wishes_are_kept(host, zoo, file):
     text = file({"a": "1GiB"}, "a")
     host.save(text)
     await zoo.until("a", "ready")
-    await zoo.desk.stop("a")
+    await zoo.commands.stop("a")
     await zoo.leave()
     assert text == host.saved["file"]["text"]
     assert "stop" == host.saved["models"]["a"]["override"]
@@ -307,7 +307,7 @@ async def test_two_that_do_not_fit_together_run_in_order_of_priority(host, zoo, 
     await zoo.until("b", "ready")
     await asyncio.sleep(10)
     assert ("pending", "ExceedsBudget") == (zoo.phase("a"), zoo.reason("a"))
-    message = zoo.board.snapshot["models"]["a"]["message"]
+    message = zoo.publisher.snapshot["models"]["a"]["message"]
     assert "ram is short of 2 GiB: needs 4 GiB, budget 6 GiB less b 4 GiB" == message
 
 
@@ -315,7 +315,7 @@ async def test_plan_tells_what_the_next_pass_does_and_changes_nothing(host, zoo,
     models = {"a": "4GiB", "b": "4GiB"}
     host.save(file(models, "a", "budget: {ram: 6GiB}"))
     await zoo.until("a", "ready")
-    told = await zoo.desk.plan(file(models, "b", "budget: {ram: 6GiB}"), "zoo.yaml")
+    told = await zoo.commands.plan(file(models, "b", "budget: {ram: 6GiB}"), "zoo.yaml")
     assert [("stop", "a"), ("hold", "b")] == [(a["action"], a["model"]) for a in told["actions"]]
     assert "waits for a to leave" == told["models"]["b"]["message"]
     await asyncio.sleep(5)
@@ -327,7 +327,7 @@ async def test_plan_of_an_edit_forgives_nothing(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "backoff")
     backoff = zoo.zoo.models["a"].backoff
-    await zoo.desk.plan(file({"a": "2GiB", "b": "1GiB"}, "[a, b]"), "zoo.yaml")
+    await zoo.commands.plan(file({"a": "2GiB", "b": "1GiB"}, "[a, b]"), "zoo.yaml")
     assert {"a"} == zoo.zoo.models.keys()
     assert ("backoff", backoff) == (zoo.phase("a"), zoo.zoo.models["a"].backoff)
 
@@ -380,7 +380,7 @@ async def test_a_ladder_that_fails_for_a_fault_of_ours_is_tried_again(host, zoo,
     monkeypatch.setattr(host, "terminate", wrong)
     host.save(file({"a": "1GiB"}, "[]"))
     await asyncio.sleep(5)
-    assert "TerminationStuck" == zoo.board.snapshot["models"]["a"]["conditions"][0]["type"]
+    assert "TerminationStuck" == zoo.publisher.snapshot["models"]["a"]["conditions"][0]["type"]
     monkeypatch.setattr(host, "terminate", right)
     await zoo.until("a", "stopped")
     assert {} == host.living
@@ -389,7 +389,11 @@ async def test_a_ladder_that_fails_for_a_fault_of_ours_is_tried_again(host, zoo,
 async def test_what_stands_in_env_is_shown_to_nobody(host, zoo, file):
     host.save(file({"a": "1GiB"}, "a") + "    env: {TOKEN: hunter2}\n")
     await zoo.until("a", "ready")
-    told = [zoo.board.snapshot, await zoo.desk.plan(None, "zoo.yaml"), *map(str, zoo.journal.since(0))]
+    told = [
+        zoo.publisher.snapshot,
+        await zoo.commands.plan(None, "zoo.yaml"),
+        *map(str, zoo.journal.since(0)),
+    ]
     assert "hunter2" not in str(told)
 
 

@@ -10,10 +10,10 @@ from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
-from zoosup.host.ports import Endpoint, Verdict
-from zoosup.runtime.operations.probes import Subject, Watchers, watchable
+from zoosup.host.ports import Endpoint, ProbeResult
+from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
 from zoosup.runtime.state.inbox import Told
-from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 pytestmark = pytest.mark.looptime
 
@@ -59,7 +59,7 @@ def told():
 
 @pytest.fixture
 async def watchers(prober, told):
-    watchers = Watchers(
+    watchers = ProbeTasks(
         prober, Hands().clock(), told.append, lambda run: (Endpoint("127.0.0.1", run.port, set), {})
     )
     yield watchers
@@ -127,12 +127,12 @@ async def test_liveness_is_asked_only_of_who_wants_it_and_was_ready(watchers, pr
 @pytest.mark.parametrize(
     ("kind", "verdict", "fact"),
     [
-        ("ready", Verdict(ok=True, message=""), ProbedReady("mark-1", 100.0)),
-        ("ready", Verdict(ok=False, message="503"), ProbedUnready("mark-1", "503", 100.0)),
-        ("ready", Verdict(ok=None, message="too many open files"), None),
-        ("live", Verdict(ok=True, message=""), None),
-        ("live", Verdict(ok=False, message="hangs"), FoundSick("mark-1", "hangs")),
-        ("live", Verdict(ok=None, message="too many open files"), None),
+        ("ready", ProbeResult(ok=True, message=""), ProbedReady("mark-1", 100.0)),
+        ("ready", ProbeResult(ok=False, message="503"), ProbedUnready("mark-1", "503", 100.0)),
+        ("ready", ProbeResult(ok=None, message="too many open files"), None),
+        ("live", ProbeResult(ok=True, message=""), None),
+        ("live", ProbeResult(ok=False, message="hangs"), FoundSick("mark-1", "hangs")),
+        ("live", ProbeResult(ok=None, message="too many open files"), None),
     ],
 )
 async def test_an_answer_becomes_a_fact_about_its_run(watchers, prober, told, kind, verdict, fact):
@@ -156,8 +156,8 @@ async def test_the_port_is_filled_in_where_a_rule_names_it(watchers, prober):
     rules = {kind: rule for kind, _, rule in prober.begun}
     assert "/health?port=20000" == rules["ready"].http
     assert ("check", "--port", "20000") == rules["live"].exec
-    assert isinstance(rules["ready"], Ready)
-    assert isinstance(rules["live"], Live)
+    assert isinstance(rules["ready"], ReadySpec)
+    assert isinstance(rules["live"], LiveSpec)
 
 
 async def test_closing_ends_every_probe(watchers, prober):

@@ -14,12 +14,12 @@ from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Ended, Host, Ladder, SpawnError, Verdict
+from zoosup.host.ports import Ended, Host, Ladder, ProbeResult, SpawnError
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, environment
 from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
-from zoosup.runtime.persistence.record_writer import Ledger
-from zoosup.runtime.state.inbox import Measured, Told
+from zoosup.runtime.persistence.record_writer import RecordWriter
+from zoosup.runtime.state.inbox import Told, UsageRead
 
 pytestmark = pytest.mark.looptime
 
@@ -36,7 +36,7 @@ class Answers:
             "spawn": 4711,
             "terminate": Ended("", KILLED),
             "usage": {"mark-1": GIB},
-            "drain": Verdict(ok=True, message=""),
+            "drain": ProbeResult(ok=True, message=""),
             "inspect": Preflight(100.0),
             "amiss": None,
             "begin": Path("/logs/a.log"),
@@ -94,7 +94,8 @@ async def operations(host, told):
     clock = Hands().clock()
     leases = Leases(a_zoo(Hands()), lambda: None)
     operations = Operations(
-        Tools(ports, Ledger(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}, leases), told.append
+        Tools(ports, RecordWriter(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}, leases),
+        told.append,
     )
     yield operations
     await operations.close()
@@ -194,7 +195,7 @@ async def test_a_stop_measures_first_and_then_sets_the_ladder_to_work(operations
     await stop(operations, zoo, a_run(zoo, "a", pid=4711))
     assert ["usage", "terminate"] == host.names()[:2]
     assert ("mark-1", Ladder("TERM", 20.0, ("docker", "stop", "x"))) == host.args("terminate")
-    assert Measured({"mark-1": GIB}) == told[0]
+    assert UsageRead({"mark-1": GIB}) == told[0]
     (gone,) = facts(told)
     assert ("mark-1", ("last words",)) == (gone.run_id, gone.exit.log)
 
@@ -342,7 +343,9 @@ async def test_a_drain_calls_the_model_and_ends_well(operations, host, told, zoo
     assert [DrainEnded("mark-1")] == facts(told)
 
 
-@pytest.mark.parametrize("answer", [Verdict(ok=False, message="404"), Verdict(ok=None, message="no socket")])
+@pytest.mark.parametrize(
+    "answer", [ProbeResult(ok=False, message="404"), ProbeResult(ok=None, message="no socket")]
+)
 async def test_a_drain_that_does_not_work_ends_too_and_is_said(operations, host, told, zoo, answer, caplog):
     host.answers["drain"] = answer
     run = a_run(zoo, "a")
@@ -390,7 +393,7 @@ async def test_a_slow_host_gets_no_second_question_about_memory(operations, host
         operations.measure()
         await asyncio.sleep(1)
     await asyncio.sleep(5)
-    assert (["usage"], [Measured({"mark-1": GIB})]) == (host.names(), told)
+    assert (["usage"], [UsageRead({"mark-1": GIB})]) == (host.names(), told)
 
 
 async def test_what_is_given_up_before_it_began_leaves_nothing_unawaited(operations, host, recwarn, zoo):

@@ -13,7 +13,7 @@ def refusing(*_):
 
 
 def told(zoo):
-    return {each["type"]: each for each in zoo.board.snapshot["conditions"]}
+    return {each["type"]: each for each in zoo.publisher.snapshot["conditions"]}
 
 
 def test_while_all_is_written_there_is_no_condition():

@@ -13,8 +13,8 @@ from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Backoff
-from zoosup.core.state.usage import Asleep
-from zoosup.runtime.persistence.saved_state import Keeper, last_good, recall, remember
+from zoosup.core.state.usage import HeldAsleep
+from zoosup.runtime.persistence.saved_state import StateSaver, last_good, recall, remember
 
 pytestmark = pytest.mark.looptime
 
@@ -83,7 +83,7 @@ def test_a_clock_that_jumps_makes_nobody_wait_longer_than_the_longest_delay(jump
 def test_what_a_model_was_seen_to_hold_asleep_is_known_after_a_restart():
     hands = Hands()
     zoo = a_zoo(hands, FILE)
-    seen = Asleep("4e1f", {"ram": 1 << 30, "vram:GPU-0": 0})
+    seen = HeldAsleep("4e1f", {"ram": 1 << 30, "vram:GPU-0": 0})
     zoo.models["a"] = replace(zoo.models["a"], asleep=seen)
     assert [seen, None] == [recalled(hands, a_state(zoo)).models[n].asleep for n in "ab"]
 
@@ -198,7 +198,7 @@ def loop_hands():
 
 async def test_what_has_not_changed_is_not_written_again():
     disk, zoo = Disk(), a_zoo(Hands(), FILE)
-    keeper = Keeper(disk)
+    keeper = StateSaver(disk)
     for _ in range(5):
         keeper.note(zoo)
         await asyncio.sleep(1)
@@ -211,7 +211,7 @@ async def test_what_has_not_changed_is_not_written_again():
 
 async def test_a_back_off_that_passes_is_no_news():
     hands, disk = Hands(), Disk()
-    zoo, keeper = backing_off(hands), Keeper(disk)
+    zoo, keeper = backing_off(hands), StateSaver(disk)
     for _ in range(5):
         keeper.note(zoo)
         await asyncio.sleep(1)
@@ -221,10 +221,10 @@ async def test_a_back_off_that_passes_is_no_news():
 
 async def test_what_is_newly_seen_to_be_held_asleep_is_written():
     disk, zoo = Disk(), a_zoo(Hands(), FILE)
-    keeper = Keeper(disk)
+    keeper = StateSaver(disk)
     keeper.note(zoo)
     await asyncio.sleep(1)
-    zoo.models["a"] = replace(zoo.models["a"], asleep=Asleep("4e1f", {"ram": 7}))
+    zoo.models["a"] = replace(zoo.models["a"], asleep=HeldAsleep("4e1f", {"ram": 7}))
     keeper.note(zoo)
     await asyncio.sleep(1)
     assert {"a": {"asleep": {"fingerprint": "4e1f", "held": {"ram": 7}}}} == disk.states[-1]["models"]
@@ -232,7 +232,7 @@ async def test_what_is_newly_seen_to_be_held_asleep_is_written():
 
 async def test_what_changes_during_a_slow_write_is_written_after_it():
     disk, zoo = Disk(), a_zoo(Hands(), FILE)
-    disk.slow, keeper = 5.0, Keeper(disk)
+    disk.slow, keeper = 5.0, StateSaver(disk)
     keeper.note(zoo)
     await asyncio.sleep(1)
     zoo.tell("a", Overridden(Override.STOP))
@@ -245,7 +245,7 @@ async def test_what_changes_during_a_slow_write_is_written_after_it():
 
 async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(caplog):
     hands, disk = loop_hands(), Disk()
-    zoo, keeper = a_zoo(hands, FILE), Keeper(disk)
+    zoo, keeper = a_zoo(hands, FILE), StateSaver(disk)
     disk.full = True
     for _ in range(100):
         keeper.note(zoo)
@@ -264,7 +264,7 @@ async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(capl
 
 async def test_the_last_word_is_written_even_after_one_that_is_under_way():
     disk, zoo = Disk(), a_zoo(Hands(), FILE)
-    disk.slow, keeper = 2.0, Keeper(disk)
+    disk.slow, keeper = 2.0, StateSaver(disk)
     keeper.note(zoo)
     zoo.tell("a", Overridden(Override.STOP))
     await keeper.keep(zoo)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from zoosup.runtime.publish.init_status import Herald, headline, taking_over
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.init_status import InitStatus, headline, taking_over
+from zoosup.runtime.publish.publisher import Publisher
 
 pytestmark = pytest.mark.looptime
 
@@ -42,18 +42,21 @@ class Stage:
     """A herald with its tasks, its ear and a loop whose last turn can be put into the past."""
 
     ear: Heard
-    board: Board = field(default_factory=Board)
+    publisher: Publisher = field(default_factory=Publisher)
     silent_for: float = 0.0
 
     def __post_init__(self) -> None:
-        self.herald = Herald(self.ear, self.board, lambda: self.silent_for)  # type: ignore[arg-type]
+        self.init_status = InitStatus(self.ear, self.publisher, lambda: self.silent_for)  # type: ignore[arg-type]
 
     async def play(self, seconds: float, *publish: dict[str, Any]) -> None:
         """Let the tasks run, each snapshot a second after the one before."""
-        tasks = [asyncio.create_task(self.herald.announce()), asyncio.create_task(self.herald.pulse())]
+        tasks = [
+            asyncio.create_task(self.init_status.announce()),
+            asyncio.create_task(self.init_status.pulse()),
+        ]
         for each in publish:
             await asyncio.sleep(1)
-            self.board.publish(each)
+            self.publisher.publish(each)
         await asyncio.sleep(seconds - len(publish))
         for task in tasks:
             task.cancel()
@@ -127,7 +130,7 @@ async def test_an_adoption_that_fails_fails_as_it_would_without_a_herald():
 
 async def test_a_reload_is_over_when_the_file_was_looked_at():
     stage = Stage(Heard())
-    await stage.herald.reload(lambda: asyncio.sleep(3))
+    await stage.init_status.reload(lambda: asyncio.sleep(3))
 
     assert [(0.0, "reloading"), (3.0, "ready")] == stage.ear.told
 
@@ -138,17 +141,17 @@ async def test_a_reload_that_fails_is_over_too():
 
     stage = Stage(Heard())
     with pytest.raises(RuntimeError):
-        await stage.herald.reload(look)
+        await stage.init_status.reload(look)
 
     assert ["reloading", "ready"] == stage.ear.words()
 
 
 async def test_whoever_stops_neither_reloads_nor_says_that_it_is_ready_again():
     stage = Stage(Heard())
-    reload = asyncio.create_task(stage.herald.reload(lambda: asyncio.sleep(5)))
+    reload = asyncio.create_task(stage.init_status.reload(lambda: asyncio.sleep(5)))
     await stage.play(7, snapshot("stopping"))
     await reload
-    await stage.herald.reload(lambda: asyncio.sleep(0))
+    await stage.init_status.reload(lambda: asyncio.sleep(0))
 
     assert ["reloading", "ready", "stopping"] == stage.ear.words("reloading", "ready", "stopping")
     assert [(1.0, "ready")] == [told for told in stage.ear.told if told[1] == "ready"]

@@ -14,7 +14,7 @@ from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.plan_report import foretold
 from zoosup.runtime.publish.snapshot import Stamps, build, farewell
-from zoosup.spec.model.lifetime import Restart
+from zoosup.spec.model.lifetime import RestartSpec
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
 CONFIG = {"path", "generation", "observed_generation", "hash", "loaded_at", "error"}
@@ -140,7 +140,7 @@ def test_secrets_are_in_no_snapshot_plan_or_event(hands):
     zoo.tell("a", Exited(run.id, end, hands.now))
     zoo.tell("a", StopBegun(run.id, zoo.models["a"].run.leaving))
     run = zoo.models["a"].run
-    zoo.tell("a", Gone(run.id, end, hands.now, Restart(), 0.0))
+    zoo.tell("a", Gone(run.id, end, hands.now, RestartSpec(), 0.0))
     zoo.journal.add(*farewell(zoo.models["a"], run))
     told = [event.as_dict() for event in zoo.journal.since()]
     shown = json.dumps([shot(zoo), foretold(zoo), told])

@@ -40,8 +40,8 @@ async def test_what_runs_keeps_its_pid_and_nothing_is_restarted(host, zoo, file,
     await asyncio.sleep(60)
     assert before == {name: host.pids(name) for name in "ab"}
     assert [] == [(who, what) for who, what in order(host) if what in {"term", "exit"}]
-    assert before == {name: [second.board.snapshot["models"][name]["pid"]] for name in "ab"}
-    assert second.board.snapshot["converged"] is True
+    assert before == {name: [second.publisher.snapshot["models"][name]["pid"]] for name in "ab"}
+    assert second.publisher.snapshot["converged"] is True
 
 
 async def test_it_outlives_one_zoosup_after_another(host, zoo, file, successor):
@@ -380,7 +380,7 @@ async def test_a_back_off_goes_on_where_it_was(host, zoo, file, successor):
 async def test_a_model_stopped_by_hand_stays_stopped(host, zoo, file, successor):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")
-    await zoo.desk.stop("a")
+    await zoo.commands.stop("a")
     await zoo.until("a", "stopped")
     await asyncio.sleep(1)
     second = await successor()

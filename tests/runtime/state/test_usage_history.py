@@ -13,7 +13,7 @@ from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
-from zoosup.runtime.state.usage_history import FINGERPRINTS, Schoolbook
+from zoosup.runtime.state.usage_history import FINGERPRINTS, UsageHistory
 from zoosup.spec.model.model import ModelSpec
 
 GIB = 2**30
@@ -21,11 +21,11 @@ UNKNOWN = "active: a\nmodels:\n  a: {command: [serve, a]}\n"
 
 
 def memory(zoo, model="a"):
-    return zoo.board.snapshot["models"][model]["memory"]["ram"]
+    return zoo.publisher.snapshot["models"][model]["memory"]["ram"]
 
 
 def conditions(zoo, kind, model="a"):
-    said = zoo.board.snapshot["models"][model]["conditions"]
+    said = zoo.publisher.snapshot["models"][model]["conditions"]
     return [(each["status"], each["reason"], each["message"]) for each in said if each["type"] == kind]
 
 
@@ -36,7 +36,7 @@ async def run_for(zoo, seconds, model="a"):
 
 async def start_anew(zoo, model="a"):
     before = zoo.zoo.models[model].run.id
-    await zoo.desk.restart(model)
+    await zoo.commands.restart(model)
     while zoo.zoo.models[model].run is None or zoo.zoo.models[model].run.id == before:
         await asyncio.sleep(0.1)
 
@@ -131,7 +131,7 @@ async def test_an_oom_raises_what_is_declared_and_two_are_the_end(host, zoo, fil
     assert ("failed", "OOM") == (zoo.phase("a"), zoo.reason("a"))
     await asyncio.sleep(3600)
     assert 2 == host.events("a").count("spawn")
-    await zoo.desk.start("a")
+    await zoo.commands.start("a")
     await zoo.until("a", "ready")
     assert 5.29 * GIB == pytest.approx(memory(zoo)["reserved"])
 
@@ -193,7 +193,7 @@ async def test_an_estimate_says_what_was_learned_also_of_a_model_that_is_off(hos
     host.save(UNKNOWN)
     assert "default" == (await told(zoo))["source"]
     await run_for(zoo, 70)
-    await zoo.desk.stop("a")
+    await zoo.commands.stop("a")
     await zoo.until("a", "stopped")
     said = await told(zoo)
     assert ("learned", True, pytest.approx(4.3 * GIB)) == (
@@ -206,20 +206,20 @@ async def test_an_estimate_says_what_was_learned_also_of_a_model_that_is_off(hos
         said["terms"][1]["name"],
     ]
     with pytest.raises(NoSuchModelError, match="no model 'b'"):
-        await zoo.desk.estimate("b")
+        await zoo.commands.estimate("b")
 
 
 async def told(zoo, model="a"):
     while model not in zoo.zoo.spec.models:
         await asyncio.sleep(0.1)
-    return await zoo.desk.estimate(model)
+    return await zoo.commands.estimate(model)
 
 
 @pytest.mark.looptime
 async def test_a_plan_for_another_file_pardons_nothing(host, zoo, file):
     host.save(file({"a": "4GiB"}, "a"))
     await oom(host, zoo)
-    await zoo.desk.plan(file({"a": "3GiB"}, "a"), "zoo.yaml")
+    await zoo.commands.plan(file({"a": "3GiB"}, "a"), "zoo.yaml")
     await start_anew(zoo)
     assert 4.6 * GIB == pytest.approx(memory(zoo)["reserved"])
 
@@ -234,13 +234,13 @@ def a_run(number=1, fingerprint="f", **fields):
 
 
 def reread(book):
-    again = Schoolbook()
+    again = UsageHistory()
     assert [] == list(again.read(json.loads(json.dumps(book.written()))))
     return again
 
 
 def test_what_is_written_is_what_is_read():
-    book = Schoolbook()
+    book = UsageHistory()
     book.end(a_run(1, mapped=7), 100.0, None)
     book.end(a_run(2, peak={}), 100.0, Exit(ExitReason.OOM_KILLED, 0.0))
     book.end(a_run(3, "g", reserved={"ram": 1, "vram:x": 1}), 100.0, None)
@@ -250,13 +250,13 @@ def test_what_is_written_is_what_is_read():
 
 @pytest.mark.parametrize(("left", "healthy"), [(59.0, False), (60.0, True)])
 def test_the_time_that_a_run_took_to_leave_makes_it_no_healthier(left, healthy):
-    book = Schoolbook()
+    book = UsageHistory()
     book.end(a_run(leaving=Leaving(Cause.NOT_WANTED, "", left)), 100.0, None)
     assert [healthy] == [lesson.healthy for lesson in book.of("f").runs]
 
 
 def test_the_fingerprint_that_taught_longest_ago_is_forgotten():
-    book = Schoolbook()
+    book = UsageHistory()
     for number in range(FINGERPRINTS):
         book.end(a_run(number, f"f{number}"), 100.0, None)
     book.end(a_run(999, "f0", peak={"ram": 2 * GIB}), 100.0, None)
@@ -266,7 +266,7 @@ def test_the_fingerprint_that_taught_longest_ago_is_forgotten():
 
 
 def test_the_same_is_written_as_the_same_object():
-    book = Schoolbook()
+    book = UsageHistory()
     book.end(a_run(), 100.0, None)
     first = book.written()
     assert not book.watch(a_run(), 200.0)
@@ -294,14 +294,14 @@ GOOD = {"floor": 0, "runs": [{
     ],
 )
 def test_a_page_that_can_not_be_read_is_left_out(bad):
-    book = Schoolbook()
+    book = UsageHistory()
     assert ["bad"] == list(book.read({"good": GOOD, "bad": bad}))
     assert (1, 0) == (len(book.of("good").runs), len(book.of("bad").runs))
 
 
 @given(st.lists(st.tuples(st.sampled_from("fgh"), st.integers(0, 9), st.integers(0, 2**40), st.booleans())))
 def test_a_book_outlives_any_life(lives):
-    book = Schoolbook()
+    book = UsageHistory()
     for fingerprint, number, peak, killed in lives:
         end = Exit(ExitReason.OOM_KILLED, 0.0) if killed else None
         book.end(a_run(number, fingerprint, peak={"ram": peak}), 100.0, end)

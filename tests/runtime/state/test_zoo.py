@@ -11,7 +11,7 @@ from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
 from zoosup.core.state.runs import Backoff, Exit, Preflight
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.convergence import converged
-from zoosup.spec.model.lifetime import Restart
+from zoosup.spec.model.lifetime import RestartSpec
 
 AB = {"a": {}, "b": {}}
 
@@ -105,7 +105,7 @@ def test_a_model_that_left_the_file_goes_with_its_run():
     end = Exit(ExitReason.SIGNALED, 0.0, signal="SIGTERM")
     zoo.tell("a", Exited("mark-1", end, 100.0))
     zoo.tell("a", StopBegun("mark-1", zoo.models["a"].run.leaving))
-    zoo.tell("a", Gone("mark-1", end, 100.0, Restart(), 0.0))
+    zoo.tell("a", Gone("mark-1", end, 100.0, RestartSpec(), 0.0))
     zoo.forget_strangers()
     assert {} == zoo.models
 

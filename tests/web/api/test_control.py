@@ -11,8 +11,8 @@ from zoosup.errors import ZoosupError
 async def test_a_wish_reaches_the_single_writer_and_the_model_comes_back(house, verb):
     status, answer = await house.post(f"/models/a/{verb}", session=house.unix)
     assert 200 == status
-    assert house.faces.board.snapshot["models"]["a"] == answer
-    assert [(verb, "a")] == house.faces.commands.wishes
+    assert house.runtime.publisher.snapshot["models"]["a"] == answer
+    assert [(verb, "a")] == house.runtime.commands.wishes
 
 
 async def test_what_a_model_needs_is_asked_of_the_runtime(house):
@@ -27,7 +27,7 @@ async def test_a_wish_for_an_unknown_model_is_404(house):
 
 
 async def test_a_wish_that_zoosup_cannot_grant_is_409_with_its_reason(house):
-    house.faces.commands.fault = ZoosupError("zoosup is stopping")
+    house.runtime.commands.fault = ZoosupError("zoosup is stopping")
     status, answer = await house.post("/models/a/start", session=house.unix)
     assert (409, "zoosup is stopping") == (status, answer["error"]["message"])
 
@@ -42,15 +42,15 @@ async def test_reload_answers_with_the_config(house):
 
 
 async def test_plan_without_a_body_is_for_the_file_that_is_followed(house):
-    assert (200, house.faces.commands.answer) == await house.post("/plan", session=house.unix)
-    assert [("plan", None, "/srv/zoo.yaml")] == house.faces.commands.wishes
+    assert (200, house.runtime.commands.answer) == await house.post("/plan", session=house.unix)
+    assert [("plan", None, "/srv/zoo.yaml")] == house.runtime.commands.wishes
 
 
 async def test_plan_with_a_body_is_for_that_text_under_its_name(house):
     text = "active: []\nmodels: {}\n"
     status, _ = await house.post("/plan?path=other.yaml", session=house.unix, data=text.encode())
     assert 200 == status
-    assert [("plan", text, "other.yaml")] == house.faces.commands.wishes
+    assert [("plan", text, "other.yaml")] == house.runtime.commands.wishes
 
 
 async def test_plan_for_an_empty_file_is_no_plan_for_the_one_that_is_followed(house):

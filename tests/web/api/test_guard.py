@@ -19,7 +19,7 @@ async def test_without_a_token_nobody_changes_anything_over_tcp(house):
     status, answer = await house.post("/models/a/stop", headers={"Authorization": "Bearer guess"})
     assert 403 == status
     assert "read_only" == answer["error"]["code"]
-    assert [] == house.faces.commands.wishes
+    assert [] == house.runtime.commands.wishes
 
 
 @pytest.mark.parametrize("path", ["/models/a/start", "/reload", "/plan"])
@@ -30,9 +30,9 @@ async def test_every_change_over_tcp_needs_the_right_token(house, path):
         status, answer = await house.post(path, headers=headers)
         assert (401, "unauthorized") == (status, answer["error"]["code"])
         assert "s3cret" not in str(answer)
-    assert [] == house.faces.commands.wishes
+    assert [] == house.runtime.commands.wishes
     assert 200 == (await house.post(path, headers={"Authorization": "Bearer s3cret-tökén"}))[0]
-    assert 1 == len(house.faces.commands.wishes)
+    assert 1 == len(house.runtime.commands.wishes)
 
 
 async def test_a_token_that_is_taken_back_no_longer_counts(house):
@@ -54,4 +54,4 @@ async def test_a_page_of_another_origin_changes_nothing_even_with_the_token(hous
 async def test_the_control_socket_asks_for_neither_host_nor_token(house):
     async with house.unix.post("http://evil.example/models/a/stop", headers={"Origin": "null"}) as answer:
         assert 200 == answer.status
-    assert [("stop", "a")] == house.faces.commands.wishes
+    assert [("stop", "a")] == house.runtime.commands.wishes

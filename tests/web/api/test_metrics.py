@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.web.fakes import GIB, NOW, Faces, condition, model, pool, snapshot
+from tests.web.fakes import GIB, NOW, Runtime, condition, model, pool, snapshot
 
 
 async def scrape(house) -> dict[tuple[str, ...], float]:
@@ -35,7 +35,7 @@ async def test_pools_and_models_are_told_in_bytes(house):
 
 
 async def test_what_clients_of_the_gateway_were_answered_is_counted(house):
-    clients = house.faces.clients
+    clients = house.runtime.clients
     clients.answered("a", 200)
     clients.answered("a", 201)
     clients.answered("a", 503)
@@ -52,7 +52,7 @@ async def test_what_clients_of_the_gateway_were_answered_is_counted(house):
 
 
 async def test_what_is_unknown_is_left_out_and_never_0(house):
-    house.faces.board.publish(snapshot(pools=[pool(free=None, foreign=None)]))
+    house.runtime.publisher.publish(snapshot(pools=[pool(free=None, foreign=None)]))
     found = await scrape(house)
     assert ("zoosup_pool_free_bytes", "node=box", "pool=ram") not in found
     assert ("zoosup_pool_total_bytes", "node=box", "pool=ram") in found
@@ -61,7 +61,7 @@ async def test_what_is_unknown_is_left_out_and_never_0(house):
 
 async def test_a_refused_file_and_a_lagging_pass_are_seen(house):
     config = {"generation": 4, "observed_generation": 3, "error": "zoo.yaml:1:1: no"}
-    house.faces.board.publish(snapshot(config=config, converged=False))
+    house.runtime.publisher.publish(snapshot(config=config, converged=False))
     found = await scrape(house)
     assert 1 == found["zoosup_config_error",]
     assert 4 == found["zoosup_config_generation",]
@@ -79,7 +79,7 @@ async def test_crashes_are_counted_and_the_last_one_named(house):
         "log": [],
     }
     crashed = model("backoff", restarts=7, last_exit=exit_, backoff_until=NOW + 30)
-    house.faces.board.publish(snapshot({"a": crashed}))
+    house.runtime.publisher.publish(snapshot({"a": crashed}))
     found = await scrape(house)
     assert 7 == found["zoosup_model_restarts_total", "model=a"]
     assert NOW - 5 == found["zoosup_model_last_exit_timestamp_seconds", "model=a", "reason=OOMKilled"]
@@ -88,7 +88,7 @@ async def test_crashes_are_counted_and_the_last_one_named(house):
 
 async def test_conditions_are_told_of_the_zoo_and_of_a_model(house):
     models = {"a": model("pending", conditions=[condition("Admitted", "ExceedsBudget", "too much")])}
-    house.faces.board.publish(
+    house.runtime.publisher.publish(
         snapshot(models, conditions=[condition("Switched", "Done", "b took over", status=True)])
     )
     found = await scrape(house)
@@ -96,7 +96,7 @@ async def test_conditions_are_told_of_the_zoo_and_of_a_model(house):
     assert 1 == found["zoosup_condition", "model=", "type=Switched"]
 
 
-@pytest.mark.parametrize("faces", [Faces()])
+@pytest.mark.parametrize("runtime", [Runtime()])
 async def test_before_the_first_pass_there_are_only_figures_of_zoosup_itself(house):
     found = await scrape(house)
     assert 0.01 == found["zoosup_heartbeat_age_seconds",]

@@ -39,7 +39,7 @@ async def test_the_control_socket_is_for_its_owner_alone(house):
 @pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere the 0700 directory covers the moment before chmod"
 )
-async def test_the_control_socket_never_has_a_wider_mode_whatever_the_umask(faces, tmp_path, monkeypatch):
+async def test_the_control_socket_never_has_a_wider_mode_whatever_the_umask(runtime, tmp_path, monkeypatch):
     seen = []
     bind = socket.socket.bind
 
@@ -50,7 +50,7 @@ async def test_the_control_socket_never_has_a_wider_mode_whatever_the_umask(face
     monkeypatch.setattr(socket.socket, "bind", bind_and_look)
     before = os.umask(0)
     try:
-        server = WebServer(faces, control=tmp_path / "c.sock")
+        server = WebServer(runtime, control=tmp_path / "c.sock")
         await server.start(None)
     finally:
         os.umask(before)
@@ -58,11 +58,11 @@ async def test_the_control_socket_never_has_a_wider_mode_whatever_the_umask(face
     assert [0o600] == seen
 
 
-async def test_the_control_socket_of_a_killed_supervisor_is_replaced(faces, tmp_path):
+async def test_the_control_socket_of_a_killed_supervisor_is_replaced(runtime, tmp_path):
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(tmp_path / "control.sock"))
     left.close()
-    server = WebServer(faces, control=tmp_path / "control.sock")
+    server = WebServer(runtime, control=tmp_path / "control.sock")
     await server.start(None)
     connector = aiohttp.UnixConnector(path=str(tmp_path / "control.sock"))
     session = aiohttp.ClientSession(connector=connector)
@@ -72,17 +72,17 @@ async def test_the_control_socket_of_a_killed_supervisor_is_replaced(faces, tmp_
     assert [] == list(tmp_path.iterdir())
 
 
-async def test_a_file_in_the_place_of_the_control_socket_is_not_destroyed(faces, tmp_path):
+async def test_a_file_in_the_place_of_the_control_socket_is_not_destroyed(runtime, tmp_path):
     (tmp_path / "control.sock").write_text("mine")
-    server = WebServer(faces, control=tmp_path / "control.sock")
+    server = WebServer(runtime, control=tmp_path / "control.sock")
     with pytest.raises(ZoosupError, match=r"control\.sock: Address already in use"):
         await server.start(None)
     await server.stop()
     assert "mine" == (tmp_path / "control.sock").read_text()
 
 
-async def test_without_an_address_there_is_only_the_control_socket(faces, tmp_path):
-    server = WebServer(faces, control=tmp_path / "control.sock")
+async def test_without_an_address_there_is_only_the_control_socket(runtime, tmp_path):
+    server = WebServer(runtime, control=tmp_path / "control.sock")
     await server.start(None)
     assert server.address is None
     await server.stop()
@@ -93,17 +93,17 @@ async def test_port_0_is_any_free_one_and_told(house):
     assert not house.server.address.endswith(":0")
 
 
-async def test_a_taken_port_is_an_error_that_names_the_address(faces, tmp_path):
+async def test_a_taken_port_is_an_error_that_names_the_address(runtime, tmp_path):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        server = WebServer(faces, control=tmp_path / "control.sock")
+        server = WebServer(runtime, control=tmp_path / "control.sock")
         with pytest.raises(ZoosupError, match=f"status.listen 127.0.0.1:{port}: Address already in use"):
             await server.start(f"127.0.0.1:{port}")
         await server.stop()
 
 
-async def test_a_name_that_does_not_resolve_is_an_error_that_names_it(faces, tmp_path):
-    server = WebServer(faces, control=tmp_path / "control.sock")
+async def test_a_name_that_does_not_resolve_is_an_error_that_names_it(runtime, tmp_path):
+    server = WebServer(runtime, control=tmp_path / "control.sock")
     with pytest.raises(ZoosupError, match=r"status\.listen no\.such\.invalid:1: "):
         await server.start("no.such.invalid:1")
     await server.stop()
@@ -115,7 +115,7 @@ async def test_the_server_moves_to_another_port_while_a_follower_stays(house):
     await house.server.rebind(f"127.0.0.1:{free_port()}")
     assert await answers(house.server.address)
     assert not await answers(before)
-    house.faces.journal.add("Tick", None, "", "still here")
+    house.runtime.journal.add("Tick", None, "", "still here")
     async with asyncio.timeout(20):
         assert b"id: 1\n" == await follower.content.readline()
     follower.close()

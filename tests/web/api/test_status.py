@@ -4,22 +4,22 @@ from copy import deepcopy
 
 import pytest
 
-from tests.web.fakes import NOW, Faces, condition, model, snapshot
+from tests.web.fakes import NOW, Runtime, condition, model, snapshot
 
 
 async def test_livez_is_ok_while_the_loop_turns_whatever_the_models_do(house):
-    house.faces.board.publish(snapshot({"a": model("failed")}))
+    house.runtime.publisher.publish(snapshot({"a": model("failed")}))
     assert (200, b"ok\n") == await house.get("/livez")
 
 
 async def test_livez_fails_once_the_loop_has_not_turned_for_more_than_five_seconds(house):
-    house.faces.commands.age = 5.0
+    house.runtime.commands.age = 5.0
     assert (200, b"ok\n") == await house.get("/livez")
-    house.faces.commands.age = 5.1
+    house.runtime.commands.age = 5.1
     assert (503, b"the loop has not turned for 5.1 s\n") == await house.get("/livez")
 
 
-@pytest.mark.parametrize("faces", [Faces()])
+@pytest.mark.parametrize("runtime", [Runtime()])
 @pytest.mark.parametrize("path", ["/readyz", "/healthz", "/status", "/status/a"])
 async def test_before_the_first_pass_there_is_no_answer_but_503(house, path):
     status, body = await house.get(path)
@@ -27,7 +27,7 @@ async def test_before_the_first_pass_there_is_no_answer_but_503(house, path):
     assert b"zoosup has not looked at anything yet" in body
 
 
-@pytest.mark.parametrize("faces", [Faces()])
+@pytest.mark.parametrize("runtime", [Runtime()])
 async def test_before_the_first_pass_livez_and_metrics_answer(house):
     assert 200 == (await house.get("/livez"))[0]
     assert 200 == (await house.get("/metrics"))[0]
@@ -39,7 +39,7 @@ async def test_readyz_is_ready_when_every_active_model_is(house):
 
 async def test_readyz_says_which_model_is_missing_and_why(house):
     waiting = model("pending", reason="WaitingForMemory", message="ram is short of 3.1 GiB")
-    house.faces.board.publish(snapshot({"a": model("ready"), "b": waiting}))
+    house.runtime.publisher.publish(snapshot({"a": model("ready"), "b": waiting}))
     assert (
         503,
         b"not ready\nb is pending (WaitingForMemory: ram is short of 3.1 GiB)\n",
@@ -47,7 +47,7 @@ async def test_readyz_says_which_model_is_missing_and_why(house):
 
 
 async def test_readyz_asked_for_some_models_looks_at_those_alone(house):
-    house.faces.board.publish(
+    house.runtime.publisher.publish(
         snapshot({"a": model("ready"), "b": model("starting"), "c": model("ready", active=False)})
     )
     assert 200 == (await house.get("/readyz?models=a,c"))[0]
@@ -70,12 +70,12 @@ async def test_readyz_asked_for_an_unknown_model_says_so(house):
     ],
 )
 async def test_readyz_waits_for_the_spec_to_be_applied(house, change, missing):
-    house.faces.board.publish(snapshot(**change))
+    house.runtime.publisher.publish(snapshot(**change))
     assert (503, b"not ready\n" + missing + b"\n") == await house.get("/readyz")
 
 
 async def test_a_refused_file_leaves_a_serving_zoo_ready_and_is_told_in_healthz(house):
-    house.faces.board.publish(snapshot(config={"error": "zoo.yaml:3:1: activ: unknown key"}))
+    house.runtime.publisher.publish(snapshot(config={"error": "zoo.yaml:3:1: activ: unknown key"}))
     status, answer = await house.json("/healthz")
     assert 200 == status
     assert "zoo.yaml:3:1: activ: unknown key" == answer["config_error"]
@@ -83,7 +83,7 @@ async def test_a_refused_file_leaves_a_serving_zoo_ready_and_is_told_in_healthz(
 
 async def test_healthz_counts_phases_and_names_who_is_missing(house):
     models = {"a": model("ready"), "b": model("backoff"), "c": model("stopped"), "d": model("stopped")}
-    house.faces.board.publish(snapshot(models, converged=False))
+    house.runtime.publisher.publish(snapshot(models, converged=False))
     assert (
         503,
         {
@@ -105,7 +105,7 @@ async def test_status_is_the_snapshot_and_nothing_else(house):
 async def test_status_follows_the_board(house):
     newer = deepcopy(snapshot())
     newer["conditions"] = [condition("Switched", "RolledBack", "b could not become ready")]
-    house.faces.board.publish(newer)
+    house.runtime.publisher.publish(newer)
     assert (200, newer) == await house.json("/status")
 
 
@@ -115,11 +115,11 @@ async def test_status_of_one_model_is_its_part(house):
 
 @pytest.mark.parametrize("name", ["org/model:8b", "org%2Fmodel:8b", "org%2Fmodel%3A8b"])
 async def test_a_name_with_slashes_and_colons_is_found_encoded_or_not(house, name):
-    house.faces.logs.lines["org/model:8b"] = ["hello"]
+    house.runtime.logs.lines["org/model:8b"] = ["hello"]
     assert 200 == (await house.get(f"/status/{name}"))[0]
     assert (200, b"hello\n") == await house.get(f"/logs/{name}")
     assert 200 == (await house.post(f"/models/{name}/restart", session=house.unix))[0]
-    assert [("restart", "org/model:8b")] == house.faces.commands.wishes
+    assert [("restart", "org/model:8b")] == house.runtime.commands.wishes
 
 
 async def test_an_unknown_model_is_404_with_those_there_are(house):
@@ -147,7 +147,7 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(house):
 
 
 async def test_events_come_as_json_with_the_number_to_go_on_from(house):
-    journal = house.faces.journal
+    journal = house.runtime.journal
     journal.add("ModelReady", "a", "Ready", "a is ready", {"seconds": 2.5})
     journal.add("ConfigRefused", None, "Invalid", "zoo.yaml:1:1: no")
     status, answer = await house.json("/events")
@@ -178,7 +178,7 @@ async def test_events_come_as_json_with_the_number_to_go_on_from(house):
 )
 async def test_events_are_selected_by_number_model_and_limit(house, query, expected):
     for number in range(1, 6):
-        house.faces.journal.add("Tick", "ab"[number % 2 == 0], "", str(number))
+        house.runtime.journal.add("Tick", "ab"[number % 2 == 0], "", str(number))
     assert expected == [event["seq"] for event in (await house.json(f"/events{query}"))[1]["events"]]
 
 
@@ -202,8 +202,8 @@ async def test_a_wrong_parameter_is_400_and_named(house, path, names):
 
 
 async def test_logs_are_the_last_lines_as_text(house):
-    house.faces.logs.lines["a"] = [f"line {n}" for n in range(300)]
-    house.faces.logs.previous["a"] = ["it was the other run"]
+    house.runtime.logs.lines["a"] = [f"line {n}" for n in range(300)]
+    house.runtime.logs.previous["a"] = ["it was the other run"]
     async with house.tcp.get(f"{house.url}/logs/a") as answer:
         assert "text/plain; charset=utf-8" == answer.headers["Content-Type"]
         assert [f"line {n}" for n in range(200, 300)] == (await answer.text()).splitlines()
@@ -217,7 +217,7 @@ async def test_logs_of_an_unknown_model_are_404_also_when_followed(house):
 
 
 async def test_an_internal_error_is_told_as_such_and_nothing_of_it_leaks(house, caplog):
-    house.faces.commands.fault = RuntimeError("the secret of the house")
+    house.runtime.commands.fault = RuntimeError("the secret of the house")
     status, answer = await house.post("/models/a/start", session=house.unix)
     assert 500 == status
     assert "internal_error" == answer["error"]["code"]

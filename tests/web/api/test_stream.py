@@ -7,7 +7,7 @@ import socket
 import aiohttp
 import pytest
 
-from zoosup.web.api.stream import Limits
+from zoosup.web.api.stream import StreamLimits
 
 SSE = {"Accept": "text/event-stream"}
 GUARD = 20
@@ -20,7 +20,7 @@ async def lines_of(answer: aiohttp.ClientResponse, count: int) -> list[bytes]:
 
 def add(house, *messages: str, model: str = "a") -> None:
     for message in messages:
-        house.faces.journal.add("Tick", model, "", message)
+        house.runtime.journal.add("Tick", model, "", message)
 
 
 async def until(is_so) -> None:
@@ -62,23 +62,23 @@ async def test_many_events_at_once_all_arrive_in_order(house):
 
 
 async def test_a_log_follower_sees_the_last_lines_and_what_is_appended(house):
-    house.faces.logs.lines["a"] = ["old 1", "old 2", "old 3"]
+    house.runtime.logs.lines["a"] = ["old 1", "old 2", "old 3"]
     async with house.tcp.get(f"{house.url}/logs/a?lines=2&follow=1") as answer:
         assert [b"old 2\n", b"old 3\n"] == await lines_of(answer, 2)
-        house.faces.logs.arrivals.put_nowait(b"new 1\nnew")
-        house.faces.logs.arrivals.put_nowait(b" 2\n")
+        house.runtime.logs.arrivals.put_nowait(b"new 1\nnew")
+        house.runtime.logs.arrivals.put_nowait(b" 2\n")
         assert [b"new 1\n", b"new 2\n"] == await lines_of(answer, 2)
 
 
 async def test_a_client_that_goes_is_forgotten_even_when_nothing_is_written(house):
     answer = await house.tcp.get(f"{house.url}/logs/a?follow=1")
-    await until(lambda: house.faces.logs.following == 1)
+    await until(lambda: house.runtime.logs.following == 1)
     answer.close()
-    await until(lambda: house.faces.logs.following == 0)
+    await until(lambda: house.runtime.logs.following == 0)
 
 
 async def test_a_stopping_server_ends_every_stream_cleanly_and_at_once(house):
-    house.faces.logs.lines["a"] = ["old"]
+    house.runtime.logs.lines["a"] = ["old"]
     answers = [
         await house.tcp.get(f"{house.url}/events", headers=SSE),
         await house.unix.get("http://zoosup/events", headers=SSE),
@@ -88,7 +88,7 @@ async def test_a_stopping_server_ends_every_stream_cleanly_and_at_once(house):
         await house.server.stop()
         # A clean end of chunked encoding: a cut would raise ClientPayloadError.
         assert [b"", b"", b"old\n"] == [await answer.read() for answer in answers]
-    assert 0 == house.faces.logs.following
+    assert 0 == house.runtime.logs.following
 
 
 async def test_a_feed_that_breaks_is_cut_and_not_taken_for_an_end(house, caplog):
@@ -96,7 +96,7 @@ async def test_a_feed_that_breaks_is_cut_and_not_taken_for_an_end(house, caplog)
         yield b"half\n"
         raise OSError("the disk is gone")
 
-    house.faces.logs.follow = broken
+    house.runtime.logs.follow = broken
     async with house.tcp.get(f"{house.url}/logs/a?follow=1") as answer:
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
@@ -106,7 +106,7 @@ async def test_a_feed_that_breaks_is_cut_and_not_taken_for_an_end(house, caplog)
 class TestWithTightLimits:
     @pytest.fixture
     def limits(self):
-        return Limits(
+        return StreamLimits(
             followers=2, connections=6, stall=0.2, heartbeat=0.05, idle=0.3, body=0.2, farewell=0.1, grace=600
         )
 
@@ -140,11 +140,11 @@ class TestWithTightLimits:
 
     async def test_a_follower_that_never_reads_is_dropped(self, house):
         with silent(house, b"GET /logs/a?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"):
-            await until(lambda: house.faces.logs.following == 1)
+            await until(lambda: house.runtime.logs.following == 1)
             for _ in range(400):
-                house.faces.logs.arrivals.put_nowait(b"x" * 65536)
-            await until(lambda: house.faces.logs.following == 0)
-        assert house.faces.logs.arrivals.qsize() > 0
+                house.runtime.logs.arrivals.put_nowait(b"x" * 65536)
+            await until(lambda: house.runtime.logs.following == 0)
+        assert house.runtime.logs.arrivals.qsize() > 0
 
     @pytest.mark.parametrize("beginning", [b"", b"GET /sta", b"GET /status HTTP/1.1\r\nHost: lo"])
     async def test_a_request_that_never_ends_is_hung_up_on(self, house, beginning):
@@ -182,20 +182,20 @@ class TestWithTightLimits:
 class TestWithEndlessPatience:
     @pytest.fixture
     def limits(self):
-        return Limits(stall=600, grace=600, farewell=0.1)
+        return StreamLimits(stall=600, grace=600, farewell=0.1)
 
     async def test_a_follower_that_never_reads_does_not_hold_up_the_end(self, house):
         with silent(house, b"GET /logs/a?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             for _ in range(400):
-                house.faces.logs.arrivals.put_nowait(b"x" * 65536)
+                house.runtime.logs.arrivals.put_nowait(b"x" * 65536)
             left = 400
-            await until(lambda: house.faces.logs.arrivals.qsize() < left)
-            while left != (left := house.faces.logs.arrivals.qsize()):
+            await until(lambda: house.runtime.logs.arrivals.qsize() < left)
+            while left != (left := house.runtime.logs.arrivals.qsize()):
                 await asyncio.sleep(0.1)
             async with asyncio.timeout(GUARD):
                 await house.server.stop()
-        assert 0 == house.faces.logs.following
-        assert house.faces.logs.arrivals.qsize() > 0
+        assert 0 == house.runtime.logs.following
+        assert house.runtime.logs.arrivals.qsize() > 0
 
 
 def connected(house) -> socket.socket:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.server import Gateway

@@ -6,7 +6,7 @@ from typing import Any
 
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import RefusedError
-from zoosup.runtime.api import Card, Served
+from zoosup.runtime.api import ModelCard, Served
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -58,9 +58,9 @@ class PaperLeasing:
                 return Served.of(model, spec)
         return None
 
-    def cards(self) -> tuple[Card, ...]:
+    def cards(self) -> tuple[ModelCard, ...]:
         return tuple(
-            Card(name, spec, Phase.READY, active=True, created=1.0) for name, spec in self.models.items()
+            ModelCard(name, spec, Phase.READY, active=True, created=1.0) for name, spec in self.models.items()
         )
 
     def ask(self, model: str, holder: Any) -> Any:

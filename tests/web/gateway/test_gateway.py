@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.spec.model.gateway import GatewaySpec as Settings
 
 from .conftest import OK, STREAM, House, post, until
 from .test_ending import SSE

@@ -8,7 +8,7 @@ import pytest
 
 from tests.runtime.paper import Hands, a_zoo, text_of
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.spec.parse import parse
 from zoosup.web.gateway import reload as keeping
 from zoosup.web.gateway.reload import ExposedError, GatewayKeeper
@@ -26,7 +26,7 @@ LOCAL = {"listen": "127.0.0.1:0"}
 class House:
     def __init__(self, listen=lambda from_file: from_file):
         self.zoo = a_zoo(Hands(), self.text(LOCAL))
-        self.board = Board()
+        self.publisher = Publisher()
         self.gateway = Gateway(Leases(self.zoo, lambda: None))
         self.keeper = GatewayKeeper(self.gateway, self.zoo, listen, lambda: None)
 
@@ -54,7 +54,7 @@ class House:
 async def house():
     house = House()
     await house.keeper.begin()
-    keeping_it = asyncio.create_task(house.keeper.keep(house.board))
+    keeping_it = asyncio.create_task(house.keeper.keep(house.publisher))
     yield house
     keeping_it.cancel()
     await asyncio.gather(keeping_it, return_exceptions=True)

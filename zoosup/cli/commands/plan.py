@@ -15,7 +15,7 @@ from zoosup.cli.context import print_json, read_file, settings
 from zoosup.cli.light_imports import lightly
 from zoosup.cli.render import pool_bar, terminal
 from zoosup.cli.render.format import PHASE_STYLES, is_bad, size
-from zoosup.cli.render.layout import Line, Part, bar, line, wrapped
+from zoosup.cli.render.layout import BarPart, Line, bar, line, wrapped
 from zoosup.errors import ExitCode, UnreachableError
 
 Plan = Mapping[str, Any]
@@ -148,7 +148,12 @@ def _picture(each: Mapping[str, Any], width: int) -> Line:
     need, rest = each["need"], ("·", "bright_black")
     there = max(0, need - each["short"])
     return bar(
-        [Part(there, "█", "green"), Part(need - there, "█", "red"), Part(each["total"] - need, *rest)], width
+        [
+            BarPart(there, "█", "green"),
+            BarPart(need - there, "█", "red"),
+            BarPart(each["total"] - need, *rest),
+        ],
+        width,
     )
 
 

@@ -14,7 +14,7 @@ Line = tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarPart:
     """A part of a bar: `amount` in the bar's unit, drawn with the character `fill`."""
 
     amount: float
@@ -67,7 +67,7 @@ def flowed(items: Sequence[Line], width: int | None, indent: int = 0, gap: str =
     return [tuple(each) for each in lines]
 
 
-def bar(parts: Sequence[Part], width: int) -> Line:
+def bar(parts: Sequence[BarPart], width: int) -> Line:
     """A bar of exactly `width` cells: to each part its share, to the smallest that is not nothing one cell."""
     present = [part for part in parts if part.amount > 0]
     cells = _shares([part.amount for part in present], width)

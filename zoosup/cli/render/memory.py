@@ -10,7 +10,7 @@ from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
 from zoosup.cli.render.format import size
 
 if TYPE_CHECKING:
-    from zoosup.host.memory.gpu_gauge import VramGauge
+    from zoosup.host.memory.gpu_gauge import GpuGauge
     from zoosup.host.ports import PoolReading
     from zoosup.spec.model.zoo import ZooSpec
 
@@ -22,11 +22,11 @@ _GPU_PATIENCE = 5.0
 
 def memory(spec: "ZooSpec | None", snapshot: Snapshot | None = None) -> Iterator[Finding]:
     """The pools, one by one, and how GPUs are seen at all."""
-    from zoosup.host.memory.gpu_gauge import VramGauge  # noqa: PLC0415 - uses ctypes
+    from zoosup.host.memory.gpu_gauge import GpuGauge  # noqa: PLC0415 - uses ctypes
     from zoosup.host.memory.ram import RamGauge  # noqa: PLC0415 - psutil
     from zoosup.spec.model.zoo import ZooSpec  # noqa: PLC0415 - pydantic
 
-    cards = VramGauge()
+    cards = GpuGauge()
     cards.start()
     cards.wait(_GPU_PATIENCE)
     for pool in (*RamGauge().read(), *cards.read()):
@@ -86,7 +86,7 @@ def stalls() -> Finding:
     return Finding("stalls", WARN if bad else OK, text, remedy)
 
 
-def _gpus(cards: "VramGauge") -> Finding:
+def _gpus(cards: "GpuGauge") -> Finding:
     """How GPUs are seen at all: those with memory of their own are pools, and have been told one by one."""
     pools = len(cards.read())
     parts = [f"{pools} with memory of their own, by NVML"] if pools else []

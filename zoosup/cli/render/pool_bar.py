@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoosup.cli.render.format import pair, size
-from zoosup.cli.render.layout import Line, Part, bar, flowed, line
+from zoosup.cli.render.layout import BarPart, Line, bar, flowed, line
 
 _COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "bright_red", "bright_cyan", "bright_magenta")
 _OTHERS = ("▓", "bright_black")
@@ -94,22 +94,22 @@ def _title(pool: Mapping[str, Any], found: Shares) -> list[Line]:
     return [line((pool["name"], "bold"), f"  {size(pool['total'])}"), line((budget, "dim")), line(room)]
 
 
-def _parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[Part]:
-    parts = [Part(amount, "█", colours.get(name, "")) for name, amount in found.held.items()]
-    promised = [Part(amount, "▒", colours.get(name, "")) for name, amount in found.promised.items()]
+def _parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[BarPart]:
+    parts = [BarPart(amount, "█", colours.get(name, "")) for name, amount in found.held.items()]
+    promised = [BarPart(amount, "▒", colours.get(name, "")) for name, amount in found.promised.items()]
     rest = pool["total"] - sum(found.held.values())
     if found.room is None:
-        return [*parts, Part(rest, *_UNKNOWN)]
-    parts.append(Part(found.others, *_OTHERS))
-    return [*parts, *promised, Part(found.reserve, *_RESERVE), Part(_left(pool, found), *_ROOM)]
+        return [*parts, BarPart(rest, *_UNKNOWN)]
+    parts.append(BarPart(found.others, *_OTHERS))
+    return [*parts, *promised, BarPart(found.reserve, *_RESERVE), BarPart(_left(pool, found), *_ROOM)]
 
 
-def _budget_parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[Part]:
-    parts: list[Part] = []
+def _budget_parts(pool: Mapping[str, Any], found: Shares, colours: Mapping[str, str]) -> list[BarPart]:
+    parts: list[BarPart] = []
     for name, held in found.held.items():
-        parts.append(Part(held, "█", colours.get(name, "")))
-        parts.append(Part(found.promised[name], "▒", colours.get(name, "")))
-    return [*parts, Part(pool["budget"] - sum(part.amount for part in parts), *_ROOM)]
+        parts.append(BarPart(held, "█", colours.get(name, "")))
+        parts.append(BarPart(found.promised[name], "▒", colours.get(name, "")))
+    return [*parts, BarPart(pool["budget"] - sum(part.amount for part in parts), *_ROOM)]
 
 
 def _legend(pool: Mapping[str, Any], found: Shares, width: int, colours: Mapping[str, str]) -> list[Line]:

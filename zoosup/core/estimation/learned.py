@@ -24,7 +24,7 @@ from zoosup.core.estimation.derived import Term
 from zoosup.core.memory.budget import VRAM
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.core.state.usage import Asleep, Lesson, Lessons
+from zoosup.core.state.usage import HeldAsleep, Learned, RunPeaks
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.changes import restart_fields
 from zoosup.spec.model.model import ModelSpec
@@ -67,7 +67,7 @@ def _defaults() -> dict[str, Any]:
     return dict(restart_fields(ModelSpec(command=("-",))))
 
 
-def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> Lesson | None:
+def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> RunPeaks | None:
     """What a run has shown so far, or by its end; None when that is nothing, or it isn't known for which fingerprint.
 
     `ready_for` is the longest time, in seconds, that it was ready without a break.
@@ -78,7 +78,7 @@ def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> Lesson | N
     booked = {pool for pool in run.reserved if pool.startswith(VRAM)}
     seen = {pool: n for pool, n in run.peak.items() if pool.startswith(VRAM) and (n or pool in booked)}
     ram = run.peak.get("ram", 0)
-    return Lesson(
+    return RunPeaks(
         run=run.id,
         ram=ram,
         mapped=run.mapped,
@@ -99,18 +99,18 @@ def _ran_out(run: Run, ready_for: float, end: Exit | None) -> bool:
     return (grew and ready_for < HEALTHY) or (end is not None and end.reason is ExitReason.OOM_KILLED)
 
 
-def after(lessons: Lessons, lesson: Lesson) -> Lessons:
+def after(learned: Learned, lesson: RunPeaks) -> Learned:
     """The lessons with one more; one that teaches nothing takes no other's place."""
-    others = tuple(each for each in lessons.runs if each.run != lesson.run)
-    if len(others) < len(lessons.runs):
-        lesson = _merged(next(each for each in lessons.runs if each.run == lesson.run), lesson)
+    others = tuple(each for each in learned.runs if each.run != lesson.run)
+    if len(others) < len(learned.runs):
+        lesson = _merged(next(each for each in learned.runs if each.run == lesson.run), lesson)
     if not (lesson.healthy or lesson.floor or _is_highest(lesson, others)):
-        return lessons
+        return learned
     runs = (*others, lesson)[-RUNS:]
-    return replace(lessons, runs=runs, floor=max(lessons.floor, lesson.floor))
+    return replace(learned, runs=runs, floor=max(learned.floor, lesson.floor))
 
 
-def _merged(before: Lesson, now: Lesson) -> Lesson:
+def _merged(before: RunPeaks, now: RunPeaks) -> RunPeaks:
     """One run's: a zoosup that has adopted it may not know of its highest peak."""
     return replace(
         now,
@@ -121,14 +121,14 @@ def _merged(before: Lesson, now: Lesson) -> Lesson:
     )
 
 
-def pardoned(lessons: Lessons) -> Lessons:
+def pardoned(learned: Learned) -> Learned:
     """The lessons without what OOMs have taught: somebody has declared anew what it needs, and that is final."""
-    return replace(lessons, runs=tuple(replace(each, floor=0) for each in lessons.runs), floor=0)
+    return replace(learned, runs=tuple(replace(each, floor=0) for each in learned.runs), floor=0)
 
 
-def is_news(lessons: Lessons, lesson: Lesson) -> bool:
+def is_news(learned: Learned, lesson: RunPeaks) -> bool:
     """Whether a healthy run that goes on has something to add to what was written down of it."""
-    known = next((each for each in lessons.runs if each.run == lesson.run), None)
+    known = next((each for each in learned.runs if each.run == lesson.run), None)
     if known is None:
         return lesson.healthy
     grown = (lesson.ram, lesson.card or 0, lesson.mapped or 0)
@@ -136,16 +136,16 @@ def is_news(lessons: Lessons, lesson: Lesson) -> bool:
     return any(now > NEWS * then for now, then in zip(grown, before, strict=True))
 
 
-def asleep_of(run: Run, known: Asleep | None) -> Asleep:
+def asleep_of(run: Run, known: HeldAsleep | None) -> HeldAsleep:
     """What a run that sleeps was just measured to hold; as it was known, where that is no news."""
-    now = Asleep(run.fingerprint, dict(run.measured))
+    now = HeldAsleep(run.fingerprint, dict(run.measured))
     if known is None or known.fingerprint != now.fingerprint or known.held.keys() != now.held.keys():
         return now
     pairs = [sorted((known.held[pool], amount)) for pool, amount in now.held.items()]
     return now if any(more > NEWS * less for less, more in pairs) else known
 
 
-def _is_highest(lesson: Lesson, others: Sequence[Lesson]) -> bool:
+def _is_highest(lesson: RunPeaks, others: Sequence[RunPeaks]) -> bool:
     return lesson.ram > max((each.ram for each in others), default=0) or (lesson.card or 0) > max(
         (each.card or 0 for each in others), default=0
     )
@@ -171,7 +171,7 @@ class _Shown:
     healthy: bool
 
 
-def ram(prior: Prior, runs: Sequence[Lesson], mapped: int | None) -> tuple[Term, ...]:
+def ram(prior: Prior, runs: Sequence[RunPeaks], mapped: int | None) -> tuple[Term, ...]:
     """The terms that take the place of an estimate of RAM; none where it stands.
 
     `mapped` are bytes of weights that have to stay in memory without being the processes' own; None: as many bytes of
@@ -181,7 +181,7 @@ def ram(prior: Prior, runs: Sequence[Lesson], mapped: int | None) -> tuple[Term,
     return _judged(prior, shown, "ram")
 
 
-def vram(prior: Prior, runs: Sequence[Lesson], each_gpu: int) -> tuple[Term, ...]:
+def vram(prior: Prior, runs: Sequence[RunPeaks], each_gpu: int) -> tuple[Term, ...]:
     """The same of the whole model on GPUs; `each_gpu` is what every GPU but the first takes once more."""
     shown = [
         _Shown(max(0, each.cards * each.card - max(0, each.cards - 1) * each_gpu), 0, each.healthy)
@@ -191,7 +191,7 @@ def vram(prior: Prior, runs: Sequence[Lesson], each_gpu: int) -> tuple[Term, ...
     return _judged(prior, shown, "vram")
 
 
-def floor(runs: Sequence[Lesson]) -> int:
+def floor(runs: Sequence[RunPeaks]) -> int:
     """What the OOMs among the last runs have raised the need of RAM to; 0 without any."""
     return max((each.floor for each in runs), default=0)
 

@@ -26,7 +26,7 @@ from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, server_amo
 from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
 from zoosup.core.estimation.gpu_offload import CONTEXT
 from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Part, Question, Silence
+from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, DeviceNeed, FitAnswer, FitQuestion, FitSilence
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
@@ -42,20 +42,20 @@ class GarbledError(ValueError):
     """What it printed is no answer; the text says why."""
 
 
-def question(spec: ModelSpec, *, on_gpu: bool) -> Question | None:
+def question(spec: ModelSpec, *, on_gpu: bool) -> FitQuestion | None:
     """What to ask; None where nothing can be: no llama-server with weights on this host, or one with MTP."""
     return _question(spec.command, understand(spec), on_gpu)
 
 
 @lru_cache(maxsize=1024)
-def _question(command: tuple[str, ...], server: Server | None, on_gpu: bool) -> Question | None:
+def _question(command: tuple[str, ...], server: Server | None, on_gpu: bool) -> FitQuestion | None:
     found = server_among(command)
     if found is None or server is None or server.kind != LLAMA_SERVER or not server.model:
         return None
     _, beside, rest = found
     if any(split_option(word)[0] in _UNASKABLE for word in rest):
         return None
-    return Question(beside, (*_common(server), *_carried(rest, on_gpu), *_placed(server, on_gpu)), on_gpu)
+    return FitQuestion(beside, (*_common(server), *_carried(rest, on_gpu), *_placed(server, on_gpu)), on_gpu)
 
 
 def _common(server: Server) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _carried(rest: Sequence[str], on_gpu: bool) -> Iterator[str]:
             yield from (option, rest[index + 1])
 
 
-def parse(printed: str, asked: Question) -> Answer:
+def parse(printed: str, asked: FitQuestion) -> FitAnswer:
     """The last lines that it printed, one for each device and `Host` at the end; GarbledError for anything else."""
     lines = [_LINE.match(line.rstrip("\r")) for line in printed.splitlines()]
     ends = [at for at, found in enumerate(lines) if found is not None and found["device"] == "Host"]
@@ -108,11 +108,11 @@ def parse(printed: str, asked: Question) -> Answer:
         raise GarbledError("it printed that nothing is needed to compute")
     if asked.on_gpu and len(parts) == 1:
         raise GarbledError("it sees no GPU")
-    return Answer(asked, parts[-1], tuple(parts[:-1]))
+    return FitAnswer(asked, parts[-1], tuple(parts[:-1]))
 
 
-def _part(found: re.Match[str]) -> Part:
-    return Part(found["device"], *(int(found[each]) * MIB for each in ("model", "context", "compute")))
+def _part(found: re.Match[str]) -> DeviceNeed:
+    return DeviceNeed(found["device"], *(int(found[each]) * MIB for each in ("model", "context", "compute")))
 
 
 # what follows from an answer
@@ -134,7 +134,7 @@ def _heard(
     said = facts.fitted.gpu if on_gpu else facts.fitted.ram
     if said is None or said.question != _question(command, server, on_gpu):
         return _NOTHING
-    if isinstance(said, Silence):
+    if isinstance(said, FitSilence):
         return None, said.why
     try:
         known = workings(server, facts)
@@ -145,7 +145,7 @@ def _heard(
     return on_gpus(known, said) if on_gpu else in_ram(known, said), ""
 
 
-def in_ram(of: Workings, answer: Answer) -> tuple[Term, ...]:
+def in_ram(of: Workings, answer: FitAnswer) -> tuple[Term, ...]:
     """The terms of a model all of which is RAM."""
     devices = answer.on_devices
     part = replace(
@@ -156,7 +156,7 @@ def in_ram(of: Workings, answer: Answer) -> tuple[Term, ...]:
     return tuple(_ram(of, part, of.model.tensors, _other_slots(of), [_work(of), *of.extras]))
 
 
-def on_gpus(of: Workings, answer: Answer) -> tuple[Term, ...]:
+def on_gpus(of: Workings, answer: FitAnswer) -> tuple[Term, ...]:
     """The terms of both pools; of `vram` as if one GPU took it all in."""
     there, here = answer.on_devices, answer.host
     more = _other_slots(of)
@@ -184,7 +184,7 @@ def each_gpu(terms: Sequence[Term]) -> int:
     return again["compute"] * 105 // 100 + again["context"]
 
 
-def _ram(of: Workings, part: Part, tensors: int, more: int, extras: Sequence[Term]) -> Iterator[Term]:
+def _ram(of: Workings, part: DeviceNeed, tensors: int, more: int, extras: Sequence[Term]) -> Iterator[Term]:
     weights = weights_term(of.server, of.model)
     steady = [replace(weights, amount=max(tensors, part.model)), *_kept(part, more, "ram")]
     if part.compute:
@@ -205,7 +205,7 @@ def _on_cpu(server: Server, layers: int) -> bool:
     return server.scattered or not server.kv_offload or server.layers_on_gpu(layers) <= layers
 
 
-def _kept(part: Part, more: int, pool: str) -> list[Term]:
+def _kept(part: DeviceNeed, more: int, pool: str) -> list[Term]:
     if not part.context + more:
         return []
     how = f"by {FIT_PARAMS}" + f", and what {FIT_PARAMS} can't be asked: the other slots" * bool(more)

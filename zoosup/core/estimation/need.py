@@ -16,9 +16,9 @@ from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
 from zoosup.core.estimation.learned import Prior
 from zoosup.core.estimation.llama_fit import heard
 from zoosup.core.state.fitted import FIT_PARAMS
-from zoosup.core.state.usage import NO_LESSONS, Lesson, Lessons
+from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
 from zoosup.core.state.weights import WeightFacts
-from zoosup.spec.model.memory import Memory
+from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
 
 UNKNOWN_RAM = 8 * 2**30
@@ -59,29 +59,29 @@ class Need:
         return self.vram if isinstance(self.vram, int) else sum(self.vram.values())
 
 
-def need(spec: ModelSpec, facts: WeightFacts | None = None, lessons: Lessons = NO_LESSONS) -> Need:
+def need(spec: ModelSpec, facts: WeightFacts | None = None, learned: Learned = NOTHING_LEARNED) -> Need:
     """What the model must be able to hold before it is started.
 
     `facts` are what was found of its weights, `lessons` what its earlier runs have shown.
     """
-    if isinstance(spec.memory, Memory):
-        return _raised(_declared(spec.memory), lessons.floor)
+    if isinstance(spec.memory, MemorySpec):
+        return _raised(_declared(spec.memory), learned.floor)
     found = _derived(spec, facts or _NOTHING)
     if found is None:
         found = _unknown(_why_unknown(spec, facts), offloads=offloads(spec))
-    return _taught(found, lessons) if lessons.runs else found
+    return _taught(found, learned) if learned.runs else found
 
 
-def _taught(found: Need, lessons: Lessons) -> Need:
+def _taught(found: Need, learned: Learned) -> Need:
     """The need by what is learned: runs on GPUs teach nothing of one without, where the two differ."""
     if found.on_gpus is None:
-        return _learned(found, lessons.runs)
-    with_gpus = [each for each in lessons.runs if each.cards]
-    without = [each for each in lessons.runs if not each.cards]
+        return _learned(found, learned.runs)
+    with_gpus = [each for each in learned.runs if each.cards]
+    without = [each for each in learned.runs if not each.cards]
     return replace(_learned(found, without), on_gpus=_learned(found.on_gpus, with_gpus))
 
 
-def _learned(found: Need, runs: Sequence[Lesson]) -> Need:
+def _learned(found: Need, runs: Sequence[RunPeaks]) -> Need:
     enough = learned.ENOUGH if found.certain else 1
     ram = learned.ram(Prior(found.amounts["ram"], enough), runs, found.mapped)
     vram = learned.vram(Prior(found.whole_vram, enough), runs, found.each_gpu) if found.whole_vram else ()
@@ -99,7 +99,7 @@ def _learned(found: Need, runs: Sequence[Lesson]) -> Need:
     return _raised(found, learned.floor(runs))
 
 
-def _settled(guess: Need, runs: Sequence[Lesson]) -> bool:
+def _settled(guess: Need, runs: Sequence[RunPeaks]) -> bool:
     """Whether a healthy run has taken the place of all of a guess."""
     healthy = [each for each in runs if each.healthy]
     in_ram = any(each.mapped is not None for each in healthy)
@@ -120,7 +120,7 @@ def _raised(found: Need, floor: int) -> Need:
     return replace(found, amounts=amounts, source=source, terms=(*found.terms, *more))
 
 
-def _declared(memory: Memory) -> Need:
+def _declared(memory: MemorySpec) -> Need:
     return _declared_ram(memory.ram) if memory.vram == 0 else _declared_both(memory)
 
 
@@ -130,7 +130,7 @@ def _declared_ram(ram: int) -> Need:
     return Need({"ram": ram}, "declared", certain=True, terms=terms)
 
 
-def _declared_both(memory: Memory) -> Need:
+def _declared_both(memory: MemorySpec) -> Need:
     terms = [Term("declared", memory.ram, "memory.ram of zoo.yaml, which is final")]
     whole = memory.vram if isinstance(memory.vram, int) else sum(memory.vram.values())
     terms.append(Term("declared", whole, "memory.vram of zoo.yaml, which is final", "vram"))

@@ -8,7 +8,7 @@ covers only early exits; both were lessons. Knows nothing of why a run ended.
 from dataclasses import dataclass
 
 from zoosup.core.state.runs import Backoff
-from zoosup.spec.model.lifetime import Restart
+from zoosup.spec.model.lifetime import RestartSpec
 
 JITTER = 0.1
 """Delays are spread by this share either way, so that models which crash together don't start together."""
@@ -26,7 +26,7 @@ class Crash:
     ready_for: float
 
 
-def after(crash: Crash, before: Backoff, policy: Restart) -> Backoff:
+def after(crash: Crash, before: Backoff, policy: RestartSpec) -> Backoff:
     """Count one more crash; `until` of the result is when the next start is allowed, in seconds of `crash.now`'s clock.
 
     Never earlier than an earlier answer without a reset in between (invariant 10).
@@ -38,7 +38,7 @@ def after(crash: Crash, before: Backoff, policy: Restart) -> Backoff:
     return Backoff(count=counted + 1, until=until, crashes=_recent(crash, before, policy))
 
 
-def delay(counted: int, jitter: float, policy: Restart) -> float:
+def delay(counted: int, jitter: float, policy: RestartSpec) -> float:
     """Seconds to wait when `counted` crashes are behind and one more has just happened."""
     if counted == 0:
         return 0.0
@@ -47,12 +47,12 @@ def delay(counted: int, jitter: float, policy: Restart) -> float:
     return min(policy.max, min(policy.initial * policy.factor**steps, policy.max) * (1 + JITTER * jitter))
 
 
-def exhausted(state: Backoff, policy: Restart) -> bool:
+def exhausted(state: Backoff, policy: RestartSpec) -> bool:
     """Whether `restart.limit` is reached: `count` crashes within `within` seconds."""
     return policy.limit is not None and len(state.crashes) >= policy.limit.count
 
 
-def _recent(crash: Crash, before: Backoff, policy: Restart) -> tuple[float, ...]:
+def _recent(crash: Crash, before: Backoff, policy: RestartSpec) -> tuple[float, ...]:
     if policy.limit is None:
         return ()
     horizon = crash.now - policy.limit.within

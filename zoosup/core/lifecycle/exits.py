@@ -12,7 +12,7 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Ooms
-from zoosup.spec.model.lifetime import Restart
+from zoosup.spec.model.lifetime import RestartSpec
 from zoosup.spec.syntax.units import describe_size
 
 CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
@@ -81,7 +81,7 @@ def _starved(model: Model, run: Run) -> tuple[Reason, str] | None:
     )
 
 
-def _given_up(model: Model, policy: Restart) -> tuple[Reason, str] | None:
+def _given_up(model: Model, policy: RestartSpec) -> tuple[Reason, str] | None:
     end = model.last_exit
     completed = end is not None and end.reason is ExitReason.COMPLETED
     if policy.policy == "never" or (policy.policy == "on-failure" and completed):

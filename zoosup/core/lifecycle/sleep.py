@@ -6,65 +6,70 @@ Knows no phase but those it leads to; which are allowed stands in `lifecycle`, w
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.state.facts import ParkBegun, Parked, WakeBegun, Woken
+from zoosup.core.state.facts import FellAsleep, SleepBegun, WakeBegun, Woken
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, Phase
-from zoosup.core.state.runs import Nap, Run, Stage
+from zoosup.core.state.runs import Run, Sleep, SleepStage
 
 
-def park_begun(model: Model, fact: ParkBegun) -> Model:
+def sleep_begun(model: Model, fact: SleepBegun) -> Model:
     """It is being asked to sleep."""
     run = model.run
     if run is None:
         return model
-    steady = run.ready_for(fact.nap.since)
-    fell = replace(run, nap=fact.nap, reserved=fact.reserved, ready_since=None, steady=steady)
-    return replace(model, phase=Phase.PARKING, reason=Cause.MADE_ROOM, message=fact.message, run=fell)
+    steady = run.ready_for(fact.sleep.since)
+    fell = replace(run, sleep=fact.sleep, reserved=fact.reserved, ready_since=None, steady=steady)
+    return replace(model, phase=Phase.FALLING_ASLEEP, reason=Cause.MADE_ROOM, message=fact.message, run=fell)
 
 
-def parked(model: Model, fact: Parked) -> Model:
+def fell_asleep(model: Model, fact: FellAsleep) -> Model:
     """It sleeps, unless it has been told to leave meanwhile."""
     run = model.run
-    if run is None or run.nap is None or model.phase is not Phase.PARKING:
+    if run is None or run.sleep is None or model.phase is not Phase.FALLING_ASLEEP:
         return model
-    nap = replace(run.nap, stage=Stage.ASLEEP, since=fact.now)
-    if run.measured is nap.held:
+    sleep = replace(run.sleep, stage=SleepStage.ASLEEP, since=fact.now)
+    if run.measured is sleep.held:
         run = replace(run, measured={})  # nobody has looked since: what it held awake others may be given now
-    return replace(model, phase=Phase.PARKED, run=replace(run, nap=nap, reserved=booking(run, nap)))
+    return replace(model, phase=Phase.ASLEEP, run=replace(run, sleep=sleep, reserved=booking(run, sleep)))
 
 
 def wake_begun(model: Model, fact: WakeBegun) -> Model:
     """It is being asked to wake, and is booked with what it holds asleep and awake."""
     run = model.run
-    if run is None or run.nap is None:
+    if run is None or run.sleep is None:
         return model
-    nap = replace(run.nap, stage=Stage.WAKING, awake=fact.need, since=fact.now)
+    sleep = replace(run.sleep, stage=SleepStage.WAKING, awake=fact.need, since=fact.now)
     both = {
         pool: max(fact.need.get(pool, 0), run.reserved.get(pool, 0)) for pool in {**fact.need, **run.reserved}
     }
-    woken = replace(run, nap=nap, reserved=both, booked_at=fact.now, ready_at=None, sick="")
+    woken = replace(run, sleep=sleep, reserved=both, booked_at=fact.now, ready_at=None, sick="")
     return replace(model, phase=Phase.STARTING, reason="", message="wakes", run=woken)
 
 
 def woken(model: Model, fact: Woken) -> Model:
     """It has been asked to wake, and is to be asked whether it is ready."""
     run = model.run
-    if run is None or run.nap is None or run.nap.stage is not Stage.WAKING or run.leaving is not None:
+    if (
+        run is None
+        or run.sleep is None
+        or run.sleep.stage is not SleepStage.WAKING
+        or run.leaving is not None
+    ):
         return model
-    return replace(model, run=replace(run, nap=replace(run.nap, stage=Stage.WOKEN, since=fact.now)))
+    return replace(model, run=replace(run, sleep=replace(run.sleep, stage=SleepStage.WOKEN, since=fact.now)))
 
 
-def adopted_asleep(model: Model, run: Run, nap: Nap) -> Model:
+def adopted_asleep(model: Model, run: Run, sleep: Sleep) -> Model:
     """One whose sleep had only begun, or was being ended, is asked to wake all the same: it does no harm twice."""
     found = run if run.ready_at is not None else replace(run, ready_at=run.booked_at)
-    where = "asleep" if nap.stage is Stage.ASLEEP else "half asleep"
-    return replace(model, phase=Phase.PARKED, reason=Cause.MADE_ROOM, message=f"adopted {where}", run=found)
+    where = "asleep" if sleep.stage is SleepStage.ASLEEP else "half asleep"
+    return replace(model, phase=Phase.ASLEEP, reason=Cause.MADE_ROOM, message=f"adopted {where}", run=found)
 
 
-def booking(run: Run, nap: Nap) -> Mapping[str, int]:
+def booking(run: Run, sleep: Sleep) -> Mapping[str, int]:
     """What is booked for a run that sleeps: what the file says, or it holds if that is more, and both may change.
 
     Where the file says nothing, and what it holds can't be measured, the booking stays as it was.
     """
-    said = nap.asleep if nap.certain else {p: n for p, n in run.reserved.items() if p not in run.measured}
+    said = sleep.asleep if sleep.certain else {p: n for p, n in run.reserved.items() if p not in run.measured}
     return {pool: max(said.get(pool, 0), run.measured.get(pool, 0)) for pool in run.reserved}

@@ -21,8 +21,8 @@ from dataclasses import replace
 from typing import Any
 
 from zoosup.core.estimation import learned
-from zoosup.core.lifecycle import sleep
 from zoosup.core.lifecycle.exits import describe, gone
+from zoosup.core.lifecycle.sleep import adopted_asleep, booking, fell_asleep, sleep_begun, wake_begun, woken
 from zoosup.core.state.facts import (
     Adopted,
     Booked,
@@ -30,6 +30,7 @@ from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
     Fact,
+    FellAsleep,
     Forgiven,
     FoundSick,
     Gone,
@@ -37,12 +38,11 @@ from zoosup.core.state.facts import (
     Inspected,
     Measured,
     Overridden,
-    ParkBegun,
-    Parked,
     ProbedReady,
     ProbedUnready,
     Rebooked,
     Recalled,
+    SleepBegun,
     Spawned,
     StopBegun,
     Stuck,
@@ -51,7 +51,7 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import LIVE_PHASES, Cause, Phase, Reason
-from zoosup.core.state.runs import Backoff, Leaving, Nap, Run, Stage
+from zoosup.core.state.runs import Backoff, Leaving, Run, Sleep, SleepStage
 from zoosup.core.state.usage import Ooms
 
 STUCK_RETRY = 30.0
@@ -60,13 +60,13 @@ STUCK_RETRY = 30.0
 
 _P = Phase
 _RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
-_UNMOVED = {phase: frozenset({phase}) for phase in (_P.PARKING, _P.PARKED, _P.DRAINING, _P.STOPPING)}
+_UNMOVED = {phase: frozenset({phase}) for phase in (_P.FALLING_ASLEEP, _P.ASLEEP, _P.DRAINING, _P.STOPPING)}
 """Phases that no answer to a probe moves."""
 
 TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     Booked: dict.fromkeys(_RESTING, frozenset({_P.STARTING})),
-    Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.PARKED, _P.STOPPING})},
-    Held: {**dict.fromkeys(_RESTING, _RESTING), _P.PARKED: frozenset({_P.PARKED})},
+    Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.ASLEEP, _P.STOPPING})},
+    Held: {**dict.fromkeys(_RESTING, _RESTING), _P.ASLEEP: frozenset({_P.ASLEEP})},
     ProbedReady: {
         # An answer from before it slept leaves one that wakes where it is.
         _P.STARTING: frozenset({_P.READY, _P.STARTING}),
@@ -83,10 +83,13 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     Exited: dict.fromkeys(_P, frozenset({_P.STOPPING})),
     DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
     StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
-    ParkBegun: {_P.READY: frozenset({_P.PARKING})},
+    SleepBegun: {_P.READY: frozenset({_P.FALLING_ASLEEP})},
     # An answer may come twice, or when it has been told to leave meanwhile.
-    Parked: {**{phase: frozenset({phase}) for phase in LIVE_PHASES}, _P.PARKING: frozenset({_P.PARKED})},
-    WakeBegun: {_P.PARKED: frozenset({_P.STARTING})},
+    FellAsleep: {
+        **{phase: frozenset({phase}) for phase in LIVE_PHASES},
+        _P.FALLING_ASLEEP: frozenset({_P.ASLEEP}),
+    },
+    WakeBegun: {_P.ASLEEP: frozenset({_P.STARTING})},
     Woken: {phase: frozenset({phase}) for phase in LIVE_PHASES},
     Forgiven: {
         **{phase: frozenset({phase}) for phase in _P},
@@ -129,8 +132,8 @@ def _adopted(model: Model, fact: Adopted) -> Model:
     phase = Phase.STARTING if fact.run.ready_at is None else Phase.UNREADY
     if fact.run.leaving is not None:
         phase = Phase.STOPPING
-    elif fact.run.nap is not None:
-        return sleep.adopted_asleep(model, fact.run, fact.run.nap)
+    elif fact.run.sleep is not None:
+        return adopted_asleep(model, fact.run, fact.run.sleep)
     return replace(model, phase=phase, reason="", message="adopted; to be asked anew", run=fact.run)
 
 
@@ -146,9 +149,9 @@ def _probed_ready(model: Model, fact: ProbedReady) -> Model:
     since = model.run.ready_since if model.run.ready_since is not None else fact.now
     took = fact.now - model.run.booked_at if model.run.ready_at is None else model.load_time
     ready = _with_run(model, ready_at=first, ready_since=since)
-    if model.run.nap is not None:
+    if model.run.sleep is not None:
         # While it woke it could still hold what it held asleep as well; and waking is no loading.
-        took, ready = model.load_time, _with_run(ready, reserved=model.run.nap.awake, nap=None)
+        took, ready = model.load_time, _with_run(ready, reserved=model.run.sleep.awake, sleep=None)
     return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took)
 
 
@@ -165,7 +168,9 @@ def _is_deaf(model: Model) -> bool:
     """Whether an answer says nothing about it: it leaves, or it was asked before it slept or woke."""
     run = model.run
     return (
-        run is None or run.leaving is not None or (run.nap is not None and run.nap.stage is not Stage.WOKEN)
+        run is None
+        or run.leaving is not None
+        or (run.sleep is not None and run.sleep.stage is not SleepStage.WOKEN)
     )
 
 
@@ -213,8 +218,8 @@ def _measured(model: Model, fact: Measured) -> Model:
     run = model.run
     peak = {pool: max(n, run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
     mapped = run.mapped if fact.mapped is None else max(fact.mapped, run.mapped or 0)
-    if run.nap is not None:
-        return _measured_asleep(model, replace(run, measured=fact.amounts, mapped=mapped), run.nap)
+    if run.sleep is not None:
+        return _measured_asleep(model, replace(run, measured=fact.amounts, mapped=mapped), run.sleep)
     reserved, outgrown = _grown(run.reserved, fact.amounts)
     grown: dict[str, Any] = (
         {"reserved": reserved, "outgrown": outgrown | dict(run.outgrown)} if outgrown else {}
@@ -222,12 +227,12 @@ def _measured(model: Model, fact: Measured) -> Model:
     return _with_run(model, measured=fact.amounts, peak=dict(run.peak) | peak, mapped=mapped, **grown)
 
 
-def _measured_asleep(model: Model, run: Run, nap: Nap) -> Model:
+def _measured_asleep(model: Model, run: Run, sleep: Sleep) -> Model:
     """What it holds asleep, or on the way there and back, says nothing of what it needs: it is no peak."""
-    if nap.stage is not Stage.ASLEEP or model.phase is not Phase.PARKED:
+    if sleep.stage is not SleepStage.ASLEEP or model.phase is not Phase.ASLEEP:
         return replace(model, run=replace(run, reserved=_grown(run.reserved, run.measured)[0]))
     seen = learned.asleep_of(run, model.asleep)
-    return replace(model, run=replace(run, reserved=sleep.booking(run, nap)), asleep=seen)
+    return replace(model, run=replace(run, reserved=booking(run, sleep)), asleep=seen)
 
 
 def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, int]]:
@@ -277,10 +282,10 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     Stuck: _stuck,
     Measured: _measured,
     Rebooked: _rebooked,
-    ParkBegun: sleep.park_begun,
-    Parked: sleep.parked,
-    WakeBegun: sleep.wake_begun,
-    Woken: sleep.woken,
+    SleepBegun: sleep_begun,
+    FellAsleep: fell_asleep,
+    WakeBegun: wake_begun,
+    Woken: woken,
     Held: _held,
     Inspected: _inspected,
     Forgiven: _forgiven,

@@ -6,7 +6,7 @@ Pure arithmetic; bytes. Knows no model.
 from collections.abc import Mapping
 from typing import Literal
 
-from zoosup.spec.model.memory import Budget
+from zoosup.spec.model.memory import BudgetSpec
 
 VRAM = "vram:"
 """How the ids of pools of GPU memory begin; the UUID follows."""
@@ -25,7 +25,7 @@ def budget_of(total: int, reserve: int, setting: int | Literal["auto"]) -> int:
     return max(0, total - reserve) if setting == "auto" else setting
 
 
-def bounds(budget: Budget, pool: str, total: int, index: str = "") -> tuple[int, int]:
+def bounds(budget: BudgetSpec, pool: str, total: int, index: str = "") -> tuple[int, int]:
     """(reserve, budget) in bytes of a pool of `total` bytes, by what the file says of pools of its kind."""
     if not pool.startswith(VRAM):
         reserve = reserve_of(total, budget.ram_reserve)

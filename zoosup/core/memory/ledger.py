@@ -151,9 +151,9 @@ class Ledger:
     def weigh(self, need: int, without: AbstractSet[str] = frozenset()) -> Sum:
         """The same sum with every term kept."""
         gone = {m for m in without if m in self.holdings}
-        naps = {m: h for m, h in self._rests.items() if m not in gone and asleep(m) in without}
-        stay = {m: naps.get(m, h) for m, h in self.holdings.items() if m not in gone}
-        back = sum(self.holdings[m].credit_beyond(rest.need) for m, rest in naps.items())
+        sleepers = {m: h for m, h in self._rests.items() if m not in gone and asleep(m) in without}
+        stay = {m: sleepers.get(m, h) for m, h in self.holdings.items() if m not in gone}
+        back = sum(self.holdings[m].credit_beyond(rest.need) for m, rest in sleepers.items())
         return Sum(
             pool=self.pool,
             need=need,

@@ -12,7 +12,7 @@ Differences are signed, because somebody else may allocate meanwhile. Knows noth
 """
 
 from zoosup.core.state.pools import Cooldown as Watch
-from zoosup.spec.model.memory import Cooldown as Bounds
+from zoosup.spec.model.memory import CooldownSpec as Bounds
 from zoosup.spec.syntax.units import describe_size
 
 AGREEING = 2

@@ -17,7 +17,7 @@ from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.lifetime import Park, Parked
+from zoosup.spec.model.lifetime import AsleepSpec, ParkSpec
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -30,7 +30,7 @@ class Sleeper:
     certain: bool
 
 
-def rules(run: Run, spec: ModelSpec | None) -> Park | None:
+def rules(run: Run, spec: ModelSpec | None) -> ParkSpec | None:
     """How it is put to sleep and woken: the file's word on it, or what it was started with once the file has none."""
     return run.spec.park if spec is None else spec.park
 
@@ -38,7 +38,7 @@ def rules(run: Run, spec: ModelSpec | None) -> Park | None:
 def sleeper(model: Model, spec: ModelSpec) -> Sleeper | None:
     """What a model would hold asleep; None where it can't be asked to sleep now."""
     run, park = model.run, spec.park
-    if run is None or park is None or model.phase is not Phase.READY or run.nap is not None:
+    if run is None or park is None or model.phase is not Phase.READY or run.sleep is not None:
         return None
     if run.leaving is not None or run.sick or run.recalled or run.pid is None:
         return None
@@ -56,20 +56,20 @@ def sleeper(model: Model, spec: ModelSpec) -> Sleeper | None:
 
 def waking(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
     """What a run that sleeps is booked with while it wakes: all that it holds awake, and nowhere less than now."""
-    assert run.nap is not None  # noqa: S101 - it sleeps
+    assert run.sleep is not None  # noqa: S101 - it sleeps
     return {pool: max(amount, run.reserved.get(pool, 0)) for pool, amount in awake(model, run, spec).items()}
 
 
 def awake(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
     """What it is booked with once it is awake: as it was, unless the file has since said better."""
-    assert run.nap is not None  # noqa: S101 - it sleeps
-    before = run.nap.awake
+    assert run.sleep is not None  # noqa: S101 - it sleeps
+    before = run.sleep.awake
     if spec.memory == "auto":
         return before
-    return rebooked(need(spec, model.weights, model.lessons), replace(run, reserved=before))
+    return rebooked(need(spec, model.weights, model.learned), replace(run, reserved=before))
 
 
-def _declared(holds: Parked, run: Run) -> Mapping[str, int]:
+def _declared(holds: AsleepSpec, run: Run) -> Mapping[str, int]:
     cards = [pool for pool in run.reserved if pool.startswith(VRAM)]
     if cards:
         return {"ram": holds.ram, **dict.fromkeys(cards, -(-holds.vram // len(cards)))}

@@ -43,7 +43,9 @@ def rouse(room: Room, model: Model, spec: ModelSpec, run: Run) -> Answer:
     if missing:
         return Answer(run.node, _missing(NoSuchGpuError(f"{', '.join(missing)} is no longer there")))
     answer = Weighing(room, model, spec, run.node, Victims(room, model), layout).answer()
-    proved_at = run.nap.since + room.spec.switch.cooldown.max if run.nap is not None else room.observed.now
+    proved_at = (
+        run.sleep.since + room.spec.switch.cooldown.max if run.sleep is not None else room.observed.now
+    )
     if (
         not answer.start
         or room.observed.now >= proved_at
@@ -58,7 +60,7 @@ def rouse(room: Room, model: Model, spec: ModelSpec, run: Run) -> Answer:
 
 def _fits_whatever_it_holds(room: Room, name: str, run: Run, layout: Layout) -> bool:
     """Whether it may wake though it had given back all that it should: it was last measured as it fell asleep."""
-    asleep = run.nap.asleep if run.nap is not None else {}
+    asleep = run.sleep.asleep if run.sleep is not None else {}
     for pool, amount in layout.amounts.items():
         ledger, held = room.ledgers[run.node, pool], run.measured.get(pool, 0)
         given_back = max(0, held - asleep.get(pool, 0))
@@ -83,7 +85,7 @@ def intended(room: Room, model: Model, spec: ModelSpec, node: str) -> Layout:
     try:
         weighings = list(_weighings(room, model, spec, node))
     except NoSuchGpuError:
-        return Layout(need(spec, model.weights, model.lessons).amounts)
+        return Layout(need(spec, model.weights, model.learned).amounts)
     return next((w for w in weighings if w.could_ever_fit()), weighings[0]).layout
 
 
@@ -91,7 +93,7 @@ def _weighings(room: Room, model: Model, spec: ModelSpec, node: str) -> Iterator
     ledgers = [ledger for (where, _), ledger in room.ledgers.items() if where == node]
     victims = Victims(room, model)
     order = Weighing(room, model, spec, node, victims).order
-    for layout in layouts(spec, need(spec, model.weights, model.lessons), ledgers, order):
+    for layout in layouts(spec, need(spec, model.weights, model.learned), ledgers, order):
         yield Weighing(room, model, spec, node, victims, layout)
 
 

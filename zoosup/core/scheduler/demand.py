@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from zoosup.core.state.observed import Demand, Model, Observed
 from zoosup.core.state.phases import Override, Phase
-from zoosup.core.state.runs import Nap
-from zoosup.spec.model.gateway import Gateway
+from zoosup.core.state.runs import Sleep
+from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -25,7 +25,7 @@ _ONCE_READY = frozenset({Phase.READY, Phase.UNREADY})
 SETTLING = 2.0
 """Seconds after a model has gone to sleep before it is ended for room: what it holds by then has been measured."""
 
-_NO_GATEWAY = Gateway()
+_NO_GATEWAY = GatewaySpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def yields(model: Model, spec: ModelSpec) -> bool:
     return spec.on_demand and model.override is not Override.START
 
 
-def gateway(spec: ZooSpec) -> Gateway:
+def gateway(spec: ZooSpec) -> GatewaySpec:
     """The gateway's rules; a file that turns it off has none to ask by, and the usual ones do no harm."""
     return spec.gateway or _NO_GATEWAY
 
@@ -74,8 +74,8 @@ def may_leave_at(candidate: str | None, model: Model, spec: ZooSpec, observed: O
     """
     run, demand = model.run, observed.demand_for(model.name)
     assert run is not None  # noqa: S101 - only who runs can leave
-    if model.phase is Phase.PARKED and run.nap is not None:
-        return _from_sleep_at(candidate, demand, run.nap, observed)
+    if model.phase is Phase.ASLEEP and run.sleep is not None:
+        return _from_sleep_at(candidate, demand, run.sleep, observed)
     asked_for = demand.busy or demand.last_used is not None or model.name not in spec.active
     if not asked_for:
         return observed.now  # what nobody has asked for is protected by nothing, not even while it loads
@@ -90,7 +90,7 @@ def may_leave_at(candidate: str | None, model: Model, spec: ZooSpec, observed: O
     return resident
 
 
-def _from_sleep_at(candidate: str | None, demand: Demand, nap: Nap, observed: Observed) -> float | None:
+def _from_sleep_at(candidate: str | None, demand: Demand, sleep: Sleep, observed: Observed) -> float | None:
     """One that sleeps serves nobody; but it isn't ended for those who came after its own clients."""
     if demand.busy:
         if candidate is None:
@@ -98,7 +98,7 @@ def _from_sleep_at(candidate: str | None, demand: Demand, nap: Nap, observed: Ob
         since = observed.demand_for(candidate).since
         if since is not None and (demand.since is None or demand.since <= since):
             return None
-    return nap.since + SETTLING
+    return sleep.since + SETTLING
 
 
 def idle_until(model: Model, spec: ModelSpec, observed: Observed) -> float | None:
@@ -110,7 +110,7 @@ def idle_until(model: Model, spec: ModelSpec, observed: Observed) -> float | Non
 
 
 def _out_of_patience(
-    candidate: str | None, resident: float, observed: Observed, rules: Gateway
+    candidate: str | None, resident: float, observed: Observed, rules: GatewaySpec
 ) -> float | None:
     """A busy model drains for a client that has waited long enough; and at once for one that is pinned."""
     if candidate is None:

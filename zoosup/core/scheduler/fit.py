@@ -117,8 +117,8 @@ class Weighing:
         if not others:
             return False
         starting = (self.room.observed.models[n] for n in others)
-        return not need(self.spec, self.model.weights, self.model.lessons).certain or any(
-            not need(self.room.spec_of(m), m.weights, m.lessons).certain for m in starting
+        return not need(self.spec, self.model.weights, self.model.learned).certain or any(
+            not need(self.room.spec_of(m), m.weights, m.learned).certain for m in starting
         )
 
     def _is_busy(self, pool: str) -> bool:
@@ -178,9 +178,9 @@ class Weighing:
         chosen = self.victims.least(self._fits_without, forced - leaving)
         if chosen is None:
             return self._in_time(self.room.freeing | victims)
-        why, naps = f"makes room for {self.model.name}", self._naps(chosen, forced)
-        evict = tuple((name, why) for name in chosen if name not in naps)
-        park = tuple((nap, why) for nap in naps.values())
+        why, sleepers = f"makes room for {self.model.name}", self._naps(chosen, forced)
+        evict = tuple((name, why) for name in chosen if name not in sleepers)
+        park = tuple((sleep, why) for sleep in sleepers.values())
         return replace(self._no("waits", Reason.EVICTION, _waits_for(chosen)), evict=evict, park=park)
 
     def _naps(self, chosen: Sequence[str], forced: AbstractSet[str]) -> Mapping[str, Sleeper]:

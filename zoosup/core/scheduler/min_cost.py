@@ -27,7 +27,7 @@ Fits = Callable[[AbstractSet[str]], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Victim:
     """One that may be sent away. `holds` is bytes in all pools together; times are seconds."""
 
     name: str
@@ -42,7 +42,7 @@ class Candidate:
         return load * math.exp(-max(0.0, self.idle) / FORGETTING)
 
 
-def cheapest(candidates: Sequence[Candidate], fits: Fits) -> tuple[str, ...] | None:
+def cheapest(candidates: Sequence[Victim], fits: Fits) -> tuple[str, ...] | None:
     """The minimal set of least cost, by name; None where not even all of them make it fit."""
     if not fits({c.name for c in candidates}):
         return None
@@ -65,8 +65,8 @@ def spare(chosen: Sequence[str], fits: Fits, forced: AbstractSet[str] = frozense
     return tuple(left)
 
 
-def _minimal_sets(candidates: Sequence[Candidate], fits: Fits) -> list[tuple[Candidate, ...]]:
-    found: list[tuple[Candidate, ...]] = []
+def _minimal_sets(candidates: Sequence[Victim], fits: Fits) -> list[tuple[Victim, ...]]:
+    found: list[tuple[Victim, ...]] = []
     names: list[frozenset[str]] = []
     for count in range(len(candidates) + 1):
         for some in combinations(candidates, count):
@@ -77,13 +77,13 @@ def _minimal_sets(candidates: Sequence[Candidate], fits: Fits) -> list[tuple[Can
     return found
 
 
-def _spared(candidates: Sequence[Candidate], fits: Fits) -> tuple[Candidate, ...]:
+def _spared(candidates: Sequence[Victim], fits: Fits) -> tuple[Victim, ...]:
     by_name = {c.name: c for c in candidates}
     ordered = sorted(candidates, key=lambda c: (c.loss, c.name))
     return tuple(by_name[name] for name in fewest([c.name for c in ordered], fits))
 
 
-def _cost(some: Sequence[Candidate]) -> tuple[float, tuple[str, ...]]:
+def _cost(some: Sequence[Victim]) -> tuple[float, tuple[str, ...]]:
     # What is needed is the same for every set, so that what is freed at all compares as what is freed in vain.
     freed = sum(c.holds for c in some)
     return sum(c.loss for c in some) + FREED_IN_VAIN * freed, tuple(c.name for c in some)

@@ -9,7 +9,7 @@ from zoosup.core.memory.sleep_footprint import awake, rules
 from zoosup.core.scheduler.candidates import intended, renewal, rouse, weigh
 from zoosup.core.scheduler.fit import Answer, Verdict
 from zoosup.core.scheduler.scratch import Scratch
-from zoosup.core.state.actions import Inspect, Park, Start, Wake
+from zoosup.core.state.actions import FallAsleep, Inspect, Start, Wake
 from zoosup.core.state.observed import Condition, Model
 from zoosup.core.state.phases import Cause, Phase, Reason
 from zoosup.core.state.runs import Run
@@ -45,7 +45,7 @@ def place_the_wanted(scratch: Scratch) -> None:
         model, spec = scratch.observed.models[name], scratch.spec.models[name]
         if model.run is None:
             _place(scratch, model, spec)
-        elif model.phase is Phase.PARKED and name not in scratch.room.leaving:
+        elif model.phase is Phase.ASLEEP and name not in scratch.room.leaving:
             _rouse(scratch, model, model.run, spec)
         elif model.run.leaving is None and name not in scratch.room.leaving | scratch.room.parking:
             _renew(scratch, model, model.run, spec)
@@ -80,7 +80,7 @@ def _is_given_up(scratch: Scratch, model: Model, spec: ModelSpec) -> bool:
         _inspect(scratch, model, spec)
     else:
         scratch.look_again_at(due)
-    return model.preflight is None or model.lessons.fingerprint == model.ooms.fingerprint
+    return model.preflight is None or model.learned.fingerprint == model.ooms.fingerprint
 
 
 def _inspected(scratch: Scratch, model: Model, spec: ModelSpec) -> bool:
@@ -131,11 +131,11 @@ def _weigh(scratch: Scratch, model: Model, spec: ModelSpec) -> None:
 def _make_room(scratch: Scratch, answer: Answer) -> None:
     for name, message in answer.evict:
         scratch.leave(scratch.observed.models[name], Cause.MADE_ROOM, message)
-    for nap, message in answer.park:
-        run = scratch.observed.models[nap.model].run
+    for sleep, message in answer.park:
+        run = scratch.observed.models[sleep.model].run
         if run is not None:
-            scratch.room.fall_asleep(nap.model, run, nap.asleep)
-            scratch.actions.append(Park(nap.model, run.id, nap.asleep, nap.certain, message))
+            scratch.room.fall_asleep(sleep.model, run, sleep.asleep)
+            scratch.actions.append(FallAsleep(sleep.model, run.id, sleep.asleep, sleep.certain, message))
     if answer.look_at is not None:
         scratch.look_again_at(answer.look_at)
 
@@ -150,9 +150,9 @@ def _rouse(scratch: Scratch, model: Model, run: Run, spec: ModelSpec) -> None:
         return
     answer = rouse(scratch.room, model, spec, run)
     if answer.verdict.outcome == "refused":
-        scratch.hold(model, Phase.PARKED, answer.verdict)
+        scratch.hold(model, Phase.ASLEEP, answer.verdict)
     elif answer.start and (pressed := _under_pressure(scratch, answer)) is not None:
-        _wait(scratch, model, pressed, phase=Phase.PARKED, answer=answer)
+        _wait(scratch, model, pressed, phase=Phase.ASLEEP, answer=answer)
     elif answer.start:
         scratch.verdicts[model.name] = answer.verdict
         scratch.room.promise(model.name, answer.layout.amounts, run.node)
@@ -161,7 +161,7 @@ def _rouse(scratch: Scratch, model: Model, run: Run, spec: ModelSpec) -> None:
         scratch.actions.append(Wake(model.name, run.id, need_awake, answer.verdict.message))
     else:
         _make_room(scratch, answer)
-        _wait(scratch, model, answer.verdict, phase=Phase.PARKED, answer=answer)
+        _wait(scratch, model, answer.verdict, phase=Phase.ASLEEP, answer=answer)
 
 
 def _under_pressure(scratch: Scratch, answer: Answer) -> Verdict | None:
@@ -177,7 +177,7 @@ def _start(scratch: Scratch, model: Model, spec: ModelSpec, answer: Answer) -> N
     scratch.verdicts[model.name] = answer.verdict
     amounts, gpus = answer.layout.amounts, answer.layout.gpus
     scratch.room.promise(model.name, amounts, answer.node)
-    source = need(spec, model.weights, model.lessons).source
+    source = need(spec, model.weights, model.learned).source
     scratch.actions.append(Start(model.name, answer.node, amounts, answer.verdict.message, source, gpus))
     scratch.room.starting.add(model.name)
 

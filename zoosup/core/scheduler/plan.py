@@ -85,14 +85,14 @@ def _name_the_rest(scratch: Scratch) -> None:
     for model in scratch.observed.models.values():
         if model.run is None and model.name not in wanted:
             _name(scratch, model)
-        elif model.phase is Phase.PARKED and model.name not in wanted | scratch.room.leaving:
+        elif model.phase is Phase.ASLEEP and model.name not in wanted | scratch.room.leaving:
             # Whoever asked for it does so no longer.
             _sleep_on(scratch, model)
 
 
 def _sleep_on(scratch: Scratch, model: Model) -> None:
     if model.reason != Cause.MADE_ROOM:
-        scratch.actions.append(Hold(model.name, Phase.PARKED, Cause.MADE_ROOM, "asleep"))
+        scratch.actions.append(Hold(model.name, Phase.ASLEEP, Cause.MADE_ROOM, "asleep"))
 
 
 def _name(scratch: Scratch, model: Model) -> None:

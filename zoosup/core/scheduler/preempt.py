@@ -18,7 +18,7 @@ from zoosup.spec.model.memory import Strategy
 
 def is_down(model: Model) -> bool:
     """Whether it has to be placed before it can serve: it has no run, or one that sleeps."""
-    return model.run is None or model.phase is Phase.PARKED
+    return model.run is None or model.phase is Phase.ASLEEP
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class Victims:
             return min_cost.cheapest([self._candidate(n) for n in group], fits) or ()
         return min_cost.fewest(group, fits)
 
-    def _candidate(self, name: str) -> min_cost.Candidate:
+    def _candidate(self, name: str) -> min_cost.Victim:
         model, observed = self.room.observed.models[name], self.room.observed
         run = model.run
         assert run is not None  # noqa: S101 - only who runs can leave
         used = observed.demand_for(name).last_used or run.ready_at or observed.now
         holds = sum(self.room.promised_to(model, run).values())
-        return min_cost.Candidate(name, holds, observed.now - used, model.load_time)
+        return min_cost.Victim(name, holds, observed.now - used, model.load_time)
 
     @cached_property
     def _groups(self) -> tuple[tuple[str, ...], ...]:
@@ -121,7 +121,7 @@ class Victims:
         phase, room = self.room.observed.models[name].phase, self.room
         if name in room.leaving or name in room.parking:
             return False
-        return phase in SERVING_PHASES or (phase is Phase.PARKED and name not in room.starting)
+        return phase in SERVING_PHASES or (phase is Phase.ASLEEP and name not in room.starting)
 
 
 def _beside(firm: tuple[str, ...], fits: min_cost.Fits) -> min_cost.Fits:

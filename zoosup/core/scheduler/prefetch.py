@@ -21,14 +21,14 @@ AWAITING_ROOM = frozenset({Reason.EVICTION, Reason.COOL_DOWN})
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class NextModel:
     """The model to warm, and how many bytes of its weights may be read from the disk."""
 
     model: str
     limit: int
 
 
-def candidate(spec: ZooSpec, observed: Observed, decided: Plan) -> Candidate | None:
+def candidate(spec: ZooSpec, observed: Observed, decided: Plan) -> NextModel | None:
     """The first of the wanted that waits for room, where there is memory to read into; None when there is none.
 
     Without a gateway a switch is warmed too: `prewarm` can then not be said, and on is what it is unless said.
@@ -45,7 +45,7 @@ def candidate(spec: ZooSpec, observed: Observed, decided: Plan) -> Candidate | N
     )
     if waiting is None:
         return None
-    found = Candidate(waiting, _limit(observed.models[waiting], decided.verdicts[waiting].sums))
+    found = NextModel(waiting, _limit(observed.models[waiting], decided.verdicts[waiting].sums))
     return found if found.limit >= LEAST else None
 
 

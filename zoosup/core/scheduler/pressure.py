@@ -270,7 +270,7 @@ class _Weighing:
         used = now if demand.busy else max(demand.last_used or loaded, loaded)
         took = tenant.model.load_time
         load_time = took if took is not None else max(0.0, loaded - run.booked_at)
-        return min_cost.Candidate(tenant.model.name, tenant.held, now - used, load_time).loss
+        return min_cost.Victim(tenant.model.name, tenant.held, now - used, load_time).loss
 
     def _message(self, victim: _Tenant | None, held: int, freeable: int) -> str:
         pool = self._pool

@@ -16,30 +16,30 @@ from zoosup.spec.changes import outdated
 
 def sleepers(room: Room, node: str, chosen: Sequence[str], fits: Fits) -> Mapping[str, Sleeper]:
     """Those of `chosen` who need not leave: with them asleep, and the others gone, it still fits."""
-    naps: dict[str, Sleeper] = {}
+    sleepers: dict[str, Sleeper] = {}
     gone = frozenset(chosen)
     for name in reversed(chosen):  # the dearest first
-        nap = _nap(room, node, name)
-        if nap is not None and fits(gone - {name} | {asleep(name)}):
-            naps[name] = nap
+        sleep = _sleep(room, node, name)
+        if sleep is not None and fits(gone - {name} | {asleep(name)}):
+            sleepers[name] = sleep
             gone = gone - {name} | {asleep(name)}
-    return naps
+    return sleepers
 
 
-def _nap(room: Room, node: str, name: str) -> Sleeper | None:
+def _sleep(room: Room, node: str, name: str) -> Sleeper | None:
     """How an idle on-demand model would sleep, entered in the ledgers; None where it can't, or finds no room."""
     model, spec = room.observed.models[name], room.spec.models.get(name)
     if spec is None or model.run is None or not yields(model, spec) or room.observed.demand_for(name).busy:
         return None
-    nap = sleeper(model, spec)
-    if nap is None or outdated(model.run.spec, spec):
+    sleep = sleeper(model, spec)
+    if sleep is None or outdated(model.run.spec, spec):
         return None
-    ledgers = {p: room.ledgers[node, p] for p in nap.asleep if (node, p) in room.ledgers}
+    ledgers = {p: room.ledgers[node, p] for p in sleep.asleep if (node, p) in room.ledgers}
     for pool, ledger in ledgers.items():
         # It may hold more RAM asleep than awake, and needs that before anybody has left.
-        more = nap.asleep[pool] - ledger.needs({name}).get(name, 0)
+        more = sleep.asleep[pool] - ledger.needs({name}).get(name, 0)
         if more > 0 and not ledger.fits(more):
             return None
     for pool, ledger in ledgers.items():
-        ledger.rest(name, nap.asleep[pool])
-    return nap
+        ledger.rest(name, sleep.asleep[pool])
+    return sleep

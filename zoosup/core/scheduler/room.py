@@ -78,19 +78,19 @@ class Room:
             ledger.add(model.name, Holding(max(amount, held or 0), held or 0))
         if run.leaving is not None:
             self.leaving.add(model.name)
-        elif model.phase is Phase.PARKING and run.nap is not None:
-            self.fall_asleep(model.name, run, run.nap.asleep)
+        elif model.phase is Phase.FALLING_ASLEEP and run.sleep is not None:
+            self.fall_asleep(model.name, run, run.sleep.asleep)
         self.ports[run.port] = model.name
         return blind
 
     def promised_to(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
         spec = self.spec.models.get(model.name)
-        if run.nap is not None:
+        if run.sleep is not None:
             return run.reserved
         if spec is None or run.leaving is not None or outdated(run.spec, spec) or spec.memory == "auto":
             return run.reserved
-        return rebooked(need(spec, model.weights, model.lessons), run)
+        return rebooked(need(spec, model.weights, model.learned), run)
 
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""

@@ -81,9 +81,9 @@ def release(scratch: Scratch) -> None:
 
 
 def _fault(scratch: Scratch, model: Model, run: Run) -> tuple[Cause, str] | None:
-    if run.sick and model.phase is Phase.PARKING:
+    if run.sick and model.phase is Phase.FALLING_ASLEEP:
         return Cause.MADE_ROOM, f"{model.message}; it would not sleep: {run.sick}"
-    if run.sick and run.nap is not None and model.phase is Phase.STARTING:
+    if run.sick and run.sleep is not None and model.phase is Phase.STARTING:
         return Cause.STARTUP_DEADLINE, f"it would not wake: {run.sick}"
     if run.sick:
         return Cause.LIVENESS_FAILED, run.sick

@@ -16,7 +16,7 @@ _NOTHING = Model("")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ActiveChange:
     """A newly applied file's `active` beside the one before it."""
 
     generation: int
@@ -24,7 +24,7 @@ class Change:
     after: tuple[str, ...]
 
 
-def begin(change: Change, last: Switch | None, models: Mapping[str, Model]) -> Switch | None:
+def begin(change: ActiveChange, last: Switch | None, models: Mapping[str, Model]) -> Switch | None:
     """The switch that applying a file begins, goes on with or ends; None when nobody comes in anyone's place.
 
     A switch under way that the file leaves as it is goes on. One that was rolled back is tried again, since the

@@ -63,7 +63,7 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Park:
+class FallAsleep:
     """Ask the run to give its memory back and live on (`park.sleep`).
 
     `asleep` are bytes by pool id that it is taken to hold then; `certain`: the file says so.
@@ -107,4 +107,4 @@ class EndCooldown:
     message: str
 
 
-Action = Inspect | Start | Drain | Stop | Kill | Park | Wake | Hold | EndCooldown
+Action = Inspect | Start | Drain | Stop | Kill | FallAsleep | Wake | Hold | EndCooldown

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.phases import Override, Phase
-from zoosup.core.state.runs import Exit, Leaving, Nap, Preflight, Run
-from zoosup.spec.model.lifetime import Restart
+from zoosup.core.state.runs import Exit, Leaving, Preflight, Run, Sleep
+from zoosup.spec.model.lifetime import RestartSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Gone:
     run_id: str
     exit: Exit | None
     now: float
-    policy: Restart
+    policy: RestartSpec
     jitter: float
 
 
@@ -135,17 +135,17 @@ class Rebooked:
 
 
 @dataclass(frozen=True, slots=True)
-class ParkBegun:
+class SleepBegun:
     """It is being asked to sleep; `reserved` has room for both, what it holds awake and asleep."""
 
     run_id: str
-    nap: Nap
+    sleep: Sleep
     reserved: Mapping[str, int]
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class FellAsleep:
     """It sleeps, by its own word."""
 
     run_id: str
@@ -213,8 +213,8 @@ Fact = (
     | Stuck
     | Measured
     | Rebooked
-    | ParkBegun
-    | Parked
+    | SleepBegun
+    | FellAsleep
     | WakeBegun
     | Woken
     | Held

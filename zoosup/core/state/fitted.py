@@ -9,7 +9,7 @@ FIT_PARAMS = "llama-fit-params"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FitQuestion:
     """`beside`: the word of the model's command that names its llama-server. `on_gpu`: as if one GPU took it all in."""
 
     beside: str
@@ -18,7 +18,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DeviceNeed:
     """What one device would hold: weights, keys and values and states, scratch memory."""
 
     device: str
@@ -28,28 +28,28 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FitAnswer:
     """Of the host and of every other device."""
 
-    question: Question
-    host: Part
-    devices: tuple[Part, ...] = ()
+    question: FitQuestion
+    host: DeviceNeed
+    devices: tuple[DeviceNeed, ...] = ()
 
     @property
-    def on_devices(self) -> Part:
+    def on_devices(self) -> DeviceNeed:
         """All devices together."""
         names = "+".join(part.device for part in self.devices)
         model, context, compute = (
             sum(getattr(part, each) for part in self.devices) for each in ("model", "context", "compute")
         )
-        return Part(names, model, context, compute)
+        return DeviceNeed(names, model, context, compute)
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class FitSilence:
     """Why there is no answer. `passing`: it may well come, so that it is worth asking again before long."""
 
-    question: Question
+    question: FitQuestion
     why: str
     passing: bool = False
 
@@ -58,13 +58,13 @@ class Silence:
 class Fitted:
     """What was heard of one model: without GPUs, and with one where its host has any."""
 
-    ram: Answer | Silence | None = None
-    gpu: Answer | Silence | None = None
+    ram: FitAnswer | FitSilence | None = None
+    gpu: FitAnswer | FitSilence | None = None
 
     @property
     def unsettled(self) -> bool:
         """Whether an answer may still come."""
-        return any(isinstance(each, Silence) and each.passing for each in (self.ram, self.gpu))
+        return any(isinstance(each, FitSilence) and each.passing for each in (self.ram, self.gpu))
 
 
 UNASKED = Fitted()

@@ -10,7 +10,7 @@ from enum import StrEnum
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.pools import Node
 from zoosup.core.state.runs import Backoff, Exit, Preflight, Run
-from zoosup.core.state.usage import NO_LESSONS, NO_OOMS, Asleep, Lessons, Ooms
+from zoosup.core.state.usage import NO_OOMS, NOTHING_LEARNED, HeldAsleep, Learned, Ooms
 from zoosup.core.state.weights import WeightFacts
 
 
@@ -29,10 +29,10 @@ class Model:
     failed_start: Exit | None = None  # the last run ended before it was ever ready
     preflight: Preflight | None = None
     weights: WeightFacts | None = None  # the last that any look has found
-    lessons: Lessons = NO_LESSONS  # of what the file says of it now, with these weights on this host
+    learned: Learned = NOTHING_LEARNED  # of what the file says of it now, with these weights on this host
     ooms: Ooms = NO_OOMS
     load_time: float | None = None  # seconds from the booking of its last run to its first readiness
-    asleep: Asleep | None = None  # what it was last measured to hold asleep
+    asleep: HeldAsleep | None = None  # what it was last measured to hold asleep
     override: Override | None = None
 
 

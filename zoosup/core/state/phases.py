@@ -15,8 +15,10 @@ class Phase(StrEnum):
     PENDING = "pending"  # wanted, nothing lives, nothing is reserved; `reason` says what it waits for
     STARTING = "starting"  # reserved and recorded; its process may not exist yet, and may already have died
     READY = "ready"  # reserved; its process answered its readiness probe on a port that it owns
-    PARKING = "parking"  # reserved and alive; it has been asked to sleep (`park.sleep`), and gets no new work
-    PARKED = "parked"  # alive and asleep; reserved is what it holds so, and it answers nothing
+    FALLING_ASLEEP = (
+        "parking"  # reserved and alive; it has been asked to sleep (`park.sleep`), and gets no new work
+    )
+    ASLEEP = "parked"  # alive and asleep; reserved is what it holds so, and it answers nothing
     UNREADY = "unready"  # as ready, but the last probe failed; it may still be answering requests
     DRAINING = "draining"  # reserved and alive; it has been told to finish (`stop.before`), not yet to end
     STOPPING = "stopping"  # reserved; the ladder works on it, or on the remains of a crash; members may live
@@ -29,8 +31,8 @@ LIVE_PHASES = frozenset(
         Phase.STARTING,
         Phase.READY,
         Phase.UNREADY,
-        Phase.PARKING,
-        Phase.PARKED,
+        Phase.FALLING_ASLEEP,
+        Phase.ASLEEP,
         Phase.DRAINING,
         Phase.STOPPING,
     }
@@ -42,7 +44,7 @@ SERVING_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY})
 """The phases of a run that nobody has told to leave, or to sleep."""
 
 
-STAYING_PHASES = SERVING_PHASES | {Phase.PARKING, Phase.PARKED}
+STAYING_PHASES = SERVING_PHASES | {Phase.FALLING_ASLEEP, Phase.ASLEEP}
 """The phases of a run that nobody has told to leave."""
 
 

@@ -37,7 +37,7 @@ class Leaving:
     at_once: bool = False  # SIGKILL is due: there is no time for its grace period
 
 
-class Stage(StrEnum):
+class SleepStage(StrEnum):
     """How far a run's sleep has come."""
 
     FALLING = "falling"  # `park.sleep` is being asked of it
@@ -47,14 +47,14 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Nap:
+class Sleep:
     """A run's sleep, from the request for it until the run is ready again; bytes by pool id.
 
     `certain`: `asleep` is the file's word; else a guess that gives way to what is measured. `since` is when its stage
     began.
     """
 
-    stage: Stage
+    stage: SleepStage
     awake: Mapping[str, int]  # what it is booked with when it doesn't sleep
     asleep: Mapping[str, int]  # what it is taken to hold asleep
     certain: bool
@@ -95,7 +95,7 @@ class Run:
     fingerprint: str = ""  # what its peaks are learned for; "" in records of old: for nothing
     mapped: int | None = None  # bytes of files it had in memory, at most; None: nobody could tell
     outgrown: Mapping[str, int] = field(default_factory=dict)  # what was booked where it has held more since
-    nap: Nap | None = None  # its sleep; None: it is awake
+    sleep: Sleep | None = None  # its sleep; None: it is awake
 
     def ready_for(self, until: float | None) -> float:
         """Seconds of its longest unbroken readiness up to a time."""

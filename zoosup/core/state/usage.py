@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class RunPeaks:
     """One run's peaks.
 
     `ram` is what its processes held by themselves, `mapped` what they had of files besides (None: nobody could tell).
@@ -26,19 +26,19 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class Learned:
     """Those of one fingerprint, the newest run last. `floor` is the highest that any OOM has ever raised it to."""
 
     fingerprint: str = ""
-    runs: tuple[Lesson, ...] = ()
+    runs: tuple[RunPeaks, ...] = ()
     floor: int = 0
 
 
-NO_LESSONS = Lessons()
+NOTHING_LEARNED = Learned()
 
 
 @dataclass(frozen=True, slots=True)
-class Asleep:
+class HeldAsleep:
     """What a run of one fingerprint was last measured to hold while it slept, by pool id."""
 
     fingerprint: str

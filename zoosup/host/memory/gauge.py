@@ -11,7 +11,7 @@ from typing import Protocol
 from zoosup.host.ports import Gauge, PoolReading
 
 
-class CardGauge(Protocol):
+class GpuGauges(Protocol):
     """A gauge of GPUs that also knows of those without memory of their own."""
 
     @property
@@ -22,10 +22,10 @@ class CardGauge(Protocol):
         """The pools of the others."""
 
 
-class Gauges:
+class HostGauge:
     """Reads RAM first, then every GPU."""
 
-    def __init__(self, ram: Gauge, cards: CardGauge) -> None:
+    def __init__(self, ram: Gauge, cards: GpuGauges) -> None:
         self._ram = ram
         self._cards = cards
         self._by_platform = sys.platform == "darwin" and platform.machine() == "arm64"

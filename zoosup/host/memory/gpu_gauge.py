@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zoosup.host.memory.gpu_types import Card, Look, NvmlUnavailableError
+from zoosup.host.memory.gpu_types import Gpu, GpuLook, NvmlUnavailableError
 from zoosup.host.ports import PoolReading
 
 PERIOD = 1.0
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 class Source(Protocol):
     """Who is asked: a driver, or a test's own."""
 
-    def look(self) -> Look:
+    def look(self) -> GpuLook:
         """All cards; NvmlUnavailableError when there is nothing to ask. May hang."""
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Driver:
     def __init__(self) -> None:
         self._nvml: Source | None = None
 
-    def look(self) -> Look:
+    def look(self) -> GpuLook:
         """All cards; NvmlUnavailableError when there is nothing to ask. May hang."""
         if self._nvml is None:
             self._nvml = _nvml()
@@ -84,13 +84,13 @@ class _Seen:
     """What the thread knows; replaced as a whole, so that no reader ever sees half of it."""
 
     at: float = float("-inf")
-    cards: dict[str, Card] = field(default_factory=dict)
+    cards: dict[str, Gpu] = field(default_factory=dict)
     unified: tuple[str, ...] = ()
     trouble: str = ""
     absent: bool = False
 
 
-class VramGauge:
+class GpuGauge:
     """The pools of this host's GPUs. `start` begins to ask; until the first answer there are no pools."""
 
     def __init__(
@@ -195,7 +195,7 @@ class VramGauge:
             _log.info("%s: its memory is the host's RAM", ", ".join(seen.unified))
 
 
-def _merged(known: dict[str, Card], look: Look) -> dict[str, Card]:
+def _merged(known: dict[str, Gpu], look: GpuLook) -> dict[str, Gpu]:
     """What was found, then what has vanished: still a pool, of which nothing is known."""
     found = {card.uuid: card for card in look.cards}
     readable = {
@@ -205,15 +205,15 @@ def _merged(known: dict[str, Card], look: Look) -> dict[str, Card]:
     return readable | gone
 
 
-def _vanished(cards: dict[str, Card]) -> str:
+def _vanished(cards: dict[str, Gpu]) -> str:
     return "; ".join(f"{card.name}: {card.trouble}" for card in cards.values() if card.available is None)
 
 
-def _lost(card: Card, why: str) -> Card:
-    return Card(card.uuid, card.index, card.name, card.total, None, None, why, card.device)
+def _lost(card: Gpu, why: str) -> Gpu:
+    return Gpu(card.uuid, card.index, card.name, card.total, None, None, why, card.device)
 
 
-def _reading(card: Card, at: float, age: float) -> PoolReading:
+def _reading(card: Gpu, at: float, age: float) -> PoolReading:
     available, processes = card.available, card.processes
     source = "NVML" if card.available is not None else f"NVML: {card.trouble}"
     if age > STALE:

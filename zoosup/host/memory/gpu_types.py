@@ -9,7 +9,7 @@ class NvmlUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Gpu:
     """One GPU, or one MIG device. `total` leaves out what the driver keeps for itself; bytes.
 
     `available` None: it can't be read, and `trouble` says why. `processes` as in `ports.PoolReading`.
@@ -26,9 +26,9 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class GpuLook:
     """What one look has found. `unified` are the names of GPUs that have no memory of their own."""
 
-    cards: tuple[Card, ...]
+    cards: tuple[Gpu, ...]
     unified: tuple[str, ...] = ()
     trouble: str = ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pynvml
 
-from zoosup.host.memory.gpu_types import Card, Look, NvmlUnavailableError
+from zoosup.host.memory.gpu_types import Gpu, GpuLook, NvmlUnavailableError
 
 _INITIAL_NAMESPACE = "pid:[4026531836]"
 """What /proc/self/ns/pid leads to outside every container: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
@@ -31,7 +31,7 @@ class Nvml:
         self._driver = ""
         self._shared_pids = _pids_are_everybodys()
 
-    def look(self) -> Look:
+    def look(self) -> GpuLook:
         """Everything once; NvmlUnavailableError when nothing can be asked at all."""
         try:
             if not self._begun:
@@ -51,8 +51,8 @@ class Nvml:
             with suppress(pynvml.NVMLError):
                 pynvml.nvmlShutdown()
 
-    def _all(self) -> Look:
-        cards: list[Card] = []
+    def _all(self) -> GpuLook:
+        cards: list[Gpu] = []
         unified: list[str] = []
         troubles: list[str] = []
         for index in range(pynvml.nvmlDeviceGetCount()):
@@ -68,9 +68,9 @@ class Nvml:
             except pynvml.NVMLError as error:
                 # Which one it is can't even be asked; it is known by its absence.
                 troubles.append(f"GPU {index}: {_said(error)}")
-        return Look(tuple(cards), tuple(unified), "; ".join(troubles))
+        return GpuLook(tuple(cards), tuple(unified), "; ".join(troubles))
 
-    def _card(self, handle: Any, index: str) -> Card | None:
+    def _card(self, handle: Any, index: str) -> Gpu | None:
         """One device; None when its memory is the host's (GB10, Jetson: "not supported")."""
         uuid, model = _text(pynvml.nvmlDeviceGetUUID(handle)), _text(pynvml.nvmlDeviceGetName(handle))
         name, device = f"GPU {index} {model}", f"{model}, driver {self._driver or 'unknown'}"
@@ -79,8 +79,8 @@ class Nvml:
         except pynvml.NVMLError_NotSupported:
             return None
         except pynvml.NVMLError as error:
-            return Card(uuid, index, name, 0, None, trouble=_said(error), device=device)
-        return Card(uuid, index, name, total, free, self._processes(handle), device=device)
+            return Gpu(uuid, index, name, 0, None, trouble=_said(error), device=device)
+        return Gpu(uuid, index, name, total, free, self._processes(handle), device=device)
 
     def _processes(self, handle: Any) -> Mapping[int, int | None] | None:
         """Bytes by pid; None where the driver doesn't tell, or speaks of pids that mean nothing here.

@@ -21,7 +21,7 @@ from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import VISIBLE, offloads
 from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
 from zoosup.core.memory.budget import VRAM, names_gpu
-from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, Answer, Fitted, Question, Silence
+from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, FitAnswer, FitQuestion, FitSilence, Fitted
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight.bounded_run import Printed, run
@@ -60,7 +60,7 @@ _Key = tuple[object, ...]
 class _Call:
     """One run of the program; `key` is all that its answer depends on, but for which of a host's GPUs it saw."""
 
-    asked: Question
+    asked: FitQuestion
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
@@ -73,7 +73,7 @@ class _Asking:
     """A question under way, and until when it is waited for."""
 
     until: float
-    task: asyncio.Task[Answer | Silence]
+    task: asyncio.Task[FitAnswer | FitSilence]
 
 
 class FitParams:
@@ -93,7 +93,7 @@ class FitParams:
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._turns_on_gpus = asyncio.Semaphore(1)
-        self._heard: dict[_Key, tuple[float, Answer | Silence]] = {}
+        self._heard: dict[_Key, tuple[float, FitAnswer | FitSilence]] = {}
         self._asking: dict[_Key, _Asking] = {}
 
     async def ask(self, spec: ModelSpec, env: Mapping[str, str], cwd: Path, facts: WeightFacts) -> Fitted:
@@ -119,11 +119,16 @@ class FitParams:
             await asyncio.wait(tasks, timeout=2 * _FAREWELL)
 
     async def _hear(
-        self, asked: Question, card: PoolReading | None, env: Mapping[str, str], cwd: Path, facts: WeightFacts
-    ) -> Answer | Silence:
+        self,
+        asked: FitQuestion,
+        card: PoolReading | None,
+        env: Mapping[str, str],
+        cwd: Path,
+        facts: WeightFacts,
+    ) -> FitAnswer | FitSilence:
         found = await asyncio.to_thread(_program, asked.beside, cwd, env)
         if isinstance(found, str):
-            return Silence(asked, found)
+            return FitSilence(asked, found)
         program, stamp = found
         files = tuple((path, each.size, each.changed) for path, each in facts.files)
         said = {name: value for name, value in env.items() if name.startswith(_TELLING_VARIABLES)}
@@ -135,12 +140,12 @@ class FitParams:
         environment = _environment(asked, env, shown.removeprefix(VRAM))
         return await self._answered(_Call(asked, (str(program), *asked.words), environment, cwd, shown, key))
 
-    def _remembered(self, key: _Key) -> Answer | Silence | None:
+    def _remembered(self, key: _Key) -> FitAnswer | FitSilence | None:
         at, known = self._heard.get(key, (0.0, None))
-        old = isinstance(known, Silence) and self._clock() > at + AGAIN
+        old = isinstance(known, FitSilence) and self._clock() > at + AGAIN
         return None if old else known
 
-    async def _answered(self, call: _Call) -> Answer | Silence:
+    async def _answered(self, call: _Call) -> FitAnswer | FitSilence:
         """The answer, or that it is still to come; it is waited for once, whoever asks."""
         asking = self._asking.get(call.key)
         if asking is None:
@@ -150,14 +155,14 @@ class FitParams:
         await asyncio.wait({asking.task}, timeout=max(0.0, asking.until - self._clock()))
         if asking.task.done() and not asking.task.cancelled():
             return asking.task.result()
-        return Silence(call.asked, f"{FIT_PARAMS} has not answered yet", passing=True)
+        return FitSilence(call.asked, f"{FIT_PARAMS} has not answered yet", passing=True)
 
-    def _done(self, key: _Key, task: asyncio.Task[Answer | Silence]) -> None:
+    def _done(self, key: _Key, task: asyncio.Task[FitAnswer | FitSilence]) -> None:
         self._asking.pop(key, None)
         if task.cancelled() or task.exception() is not None:
             return
         heard = task.result()
-        if isinstance(heard, Silence) and heard.passing:
+        if isinstance(heard, FitSilence) and heard.passing:
             return
         while len(self._heard) >= _REMEMBERED:
             del self._heard[next(iter(self._heard))]
@@ -166,12 +171,12 @@ class FitParams:
     def _has_room(self, card: str) -> bool:
         return any(each.id == card and (each.available or 0) >= ROOM for each in self._gauge())
 
-    async def _run(self, call: _Call) -> Answer | Silence:
+    async def _run(self, call: _Call) -> FitAnswer | FitSilence:
         async with self._turns_on_gpus if call.card else self._turns:
             # Looked at now: whoever had the turn before may have waited for long.
             if call.card and not self._has_room(call.card):
                 why = f"{FIT_PARAMS} was not asked: no GPU has {describe_size(ROOM)} free"
-                return Silence(call.asked, why, passing=True)
+                return FitSilence(call.asked, why, passing=True)
             given_up = threading.Event()
             work = partial(run, call.argv, call.env, call.cwd, self._within, given_up)
             running = asyncio.ensure_future(off_the_loop(work))
@@ -182,21 +187,21 @@ class FitParams:
                 await asyncio.wait({running}, timeout=_FAREWELL)
                 raise
             except _TROUBLE as error:
-                return Silence(call.asked, f"{call.argv[0]} can't be run: {error}")
+                return FitSilence(call.asked, f"{call.argv[0]} can't be run: {error}")
         return _understood(call.asked, printed)
 
 
-def _understood(asked: Question, printed: Printed) -> Answer | Silence:
+def _understood(asked: FitQuestion, printed: Printed) -> FitAnswer | FitSilence:
     if printed.problem:
-        return Silence(asked, f"{FIT_PARAMS}: {printed.problem}")
+        return FitSilence(asked, f"{FIT_PARAMS}: {printed.problem}")
     if printed.code:
         how = f"exited with {printed.code}" if printed.code > 0 else f"was ended by signal {-printed.code}"
         last = _telling(printed.err)
-        return Silence(asked, f"{FIT_PARAMS} {how}{last and ': '}{last}")
+        return FitSilence(asked, f"{FIT_PARAMS} {how}{last and ': '}{last}")
     try:
         return parse(printed.out, asked)
     except GarbledError as error:
-        return Silence(asked, f"{FIT_PARAMS}: {error}")
+        return FitSilence(asked, f"{FIT_PARAMS}: {error}")
 
 
 def _telling(text: str) -> str:
@@ -229,7 +234,7 @@ def _program(beside: str, cwd: Path, env: Mapping[str, str]) -> tuple[Path, _Key
     return found, (str(found), seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
-def _environment(asked: Question, env: Mapping[str, str], shown: str) -> dict[str, str]:
+def _environment(asked: FitQuestion, env: Mapping[str, str], shown: str) -> dict[str, str]:
     kept = FIT_VARIABLES | (FIT_GPU_VARIABLES if asked.on_gpu else frozenset())
     own = {name: value for name, value in env.items() if not name.startswith("LLAMA_ARG_") or name in kept}
     return own | {VISIBLE: shown, "LLAMA_ARG_OFFLINE": "1"}

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Literal
 
-from zoosup.host.ports import Verdict
+from zoosup.host.ports import ProbeResult
 
-Ask = Callable[[bool], Awaitable[Verdict]]
+Ask = Callable[[bool], Awaitable[ProbeResult]]
 
 FASTEST = 0.010
 SHARE = 0.02
@@ -32,7 +32,9 @@ def starting_pause(waited: float) -> float:
     return min(max(FASTEST, SHARE * waited), SLOWEST)
 
 
-async def readiness_changes(ask: Ask, interval: float | Literal["adaptive"]) -> AsyncGenerator[Verdict, None]:
+async def readiness_changes(
+    ask: Ask, interval: float | Literal["adaptive"]
+) -> AsyncGenerator[ProbeResult, None]:
     """Ask until closed; yield the first verdict and every change. A number of seconds fixes the interval."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -53,7 +55,7 @@ async def readiness_changes(ask: Ask, interval: float | Literal["adaptive"]) -> 
             await asyncio.sleep(WATCHFUL if was_ready else starting_pause(loop.time() - began))
 
 
-async def liveness_changes(ask: Ask, period: float, failures: int) -> AsyncGenerator[Verdict, None]:
+async def liveness_changes(ask: Ask, period: float, failures: int) -> AsyncGenerator[ProbeResult, None]:
     """Ask every `period` seconds until closed; yield ok=False after `failures` in a row, ok=True after one good.
 
     A prober's own fault neither counts nor resets the count.
@@ -74,10 +76,10 @@ class _News:
     """Remembers what was told last."""
 
     def __init__(self) -> None:
-        self._told: Verdict | None = None
+        self._told: ProbeResult | None = None
         self._at = 0.0
 
-    def is_in(self, verdict: Verdict, now: float) -> bool:
+    def is_in(self, verdict: ProbeResult, now: float) -> bool:
         told = self._told
         same = told is not None and told.ok == verdict.ok
         if same and (told == verdict or now - self._at < RETELL):

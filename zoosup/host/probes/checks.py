@@ -20,7 +20,7 @@ from typing import IO
 import aiohttp
 import psutil
 
-from zoosup.host.ports import Endpoint, Verdict
+from zoosup.host.ports import Endpoint, ProbeResult
 
 _OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN}
 """Out of descriptors, memory or local ports: says something about us, nothing about the model."""
@@ -33,7 +33,7 @@ _HELD_UP = 1.0  # seconds beyond its timeout that make a late answer our own fau
 
 async def ask_http(
     session: aiohttp.ClientSession, endpoint: Endpoint, method: str, path: str, within: float
-) -> tuple[Verdict, int]:
+) -> tuple[ProbeResult, int]:
     """One request; the verdict is ok when the status is 200, which is also returned (0: there was none).
 
     Redirects are not followed: they lead to another server's health. `within`: seconds.
@@ -42,7 +42,7 @@ async def ask_http(
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     status = 0
 
-    async def ask() -> Verdict:
+    async def ask() -> ProbeResult:
         nonlocal status
         url = f"http://{host}:{endpoint.port}{path}"
         async with session.request(method, url, allow_redirects=False) as answer:
@@ -50,10 +50,10 @@ async def ask_http(
             target = answer.headers.get("Location", "nowhere")[:_TELLING]
             body = await _beginning(answer)
         if status == 200:  # noqa: PLR2004 - the number everybody knows
-            return Verdict(True, f"{said} answered 200")
+            return ProbeResult(True, f"{said} answered 200")
         if 300 <= status < 400:  # noqa: PLR2004
-            return Verdict(False, f"{said} answered {status}: redirected to {target}")
-        return Verdict(False, f"{said} answered {status}{body and ': '}{body}")
+            return ProbeResult(False, f"{said} answered {status}: redirected to {target}")
+        return ProbeResult(False, f"{said} answered {status}{body and ': '}{body}")
 
     return await _bounded(ask, said, within), status
 
@@ -70,23 +70,23 @@ async def _beginning(answer: aiohttp.ClientResponse) -> str:
     return " ".join(body[: 4 * _TELLING].decode(errors="replace").split())[:_TELLING]
 
 
-async def ask_tcp(endpoint: Endpoint, within: float) -> Verdict:
+async def ask_tcp(endpoint: Endpoint, within: float) -> ProbeResult:
     """Connect and hang up; `within`: seconds."""
 
-    async def ask() -> Verdict:
+    async def ask() -> ProbeResult:
         family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as client:
             client.setblocking(False)
             await asyncio.get_running_loop().sock_connect(client, (endpoint.host, endpoint.port))
             if client.getsockname() == client.getpeername():
                 # The kernel gave us the very port we called: we would be talking to ourselves.
-                return Verdict(False, "connection refused")
-        return Verdict(True, f"port {endpoint.port} accepts connections")
+                return ProbeResult(False, "connection refused")
+        return ProbeResult(True, f"port {endpoint.port} accepts connections")
 
     return await _bounded(ask, f"port {endpoint.port}", within)
 
 
-async def _bounded(ask: Callable[[], Awaitable[Verdict]], said: str, within: float) -> Verdict:
+async def _bounded(ask: Callable[[], Awaitable[ProbeResult]], said: str, within: float) -> ProbeResult:
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
@@ -94,25 +94,25 @@ async def _bounded(ask: Callable[[], Awaitable[Verdict]], said: str, within: flo
             return await ask()
     except TimeoutError:
         if loop.time() - began > within + _HELD_UP:
-            return Verdict(None, f"{said}: zoosup itself was held up")
-        return Verdict(False, f"{said}: no answer within {within:g} s")
+            return ProbeResult(None, f"{said}: zoosup itself was held up")
+        return ProbeResult(False, f"{said}: no answer within {within:g} s")
     except (OSError, aiohttp.ClientError, ValueError) as error:
         return _refused(error, said)
 
 
-def _refused(error: Exception, said: str) -> Verdict:
+def _refused(error: Exception, said: str) -> ProbeResult:
     cause = getattr(error, "os_error", error)
     if isinstance(cause, OSError) and cause.errno in _OWN_FAULTS:
-        return Verdict(None, f"{said}: zoosup can't ask: {os.strerror(cause.errno)}")
+        return ProbeResult(None, f"{said}: zoosup can't ask: {os.strerror(cause.errno)}")
     if isinstance(cause, ConnectionRefusedError):
-        return Verdict(False, "connection refused")
+        return ProbeResult(False, "connection refused")
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError) or isinstance(
         cause, ConnectionResetError | BrokenPipeError
     ):
-        return Verdict(False, f"{said}: the connection was closed without an answer")
+        return ProbeResult(False, f"{said}: the connection was closed without an answer")
     if isinstance(error, aiohttp.ClientResponseError):
-        return Verdict(False, f"{said}: the answer is not HTTP")
-    return Verdict(False, f"{said}: {' '.join(str(error).split())[:_TELLING] or type(error).__name__}")
+        return ProbeResult(False, f"{said}: the answer is not HTTP")
+    return ProbeResult(False, f"{said}: {' '.join(str(error).split())[:_TELLING] or type(error).__name__}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _Child:
     output: IO[bytes]
 
 
-async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float) -> Verdict:
+async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float) -> ProbeResult:
     """Run a program; exit code 0 is ok. At its end, or after `within` seconds, its whole session is killed.
 
     A program that can't be started is our fault, not the model's: ok is None.
@@ -132,7 +132,7 @@ async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float)
     try:
         child = await asyncio.shield(spawning)
     except OSError as error:
-        return Verdict(None, f"{argv[0]} can't be run: {error.strerror}")
+        return ProbeResult(None, f"{argv[0]} can't be run: {error.strerror}")
     except asyncio.CancelledError:
         spawning.add_done_callback(_abandon)
         raise
@@ -143,9 +143,9 @@ async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float)
         finishing = loop.run_in_executor(None, _finish, child)
     code, output = await asyncio.shield(finishing)
     if not ended:
-        return Verdict(False, f"{name}: no answer within {within:g} s")
+        return ProbeResult(False, f"{name}: no answer within {within:g} s")
     how = f"exited with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
-    return Verdict(code == 0, f"{name} {how}{output and ': '}{output}")
+    return ProbeResult(code == 0, f"{name} {how}{output and ': '}{output}")
 
 
 def _spawn(argv: tuple[str, ...], env: Mapping[str, str]) -> _Child:

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 
-from zoosup.host.ports import Endpoint, Verdict
+from zoosup.host.ports import Endpoint, ProbeResult
 from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
 from zoosup.host.probes.port_owner import ownership
-from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 RECHECK = 0.5
 """Seconds for which a stranger found on a port is believed to be still there: finding one walks all processes."""
@@ -29,20 +29,24 @@ class HttpProber:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    def readiness(self, endpoint: Endpoint, ready: Ready, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+    def readiness(
+        self, endpoint: Endpoint, ready: ReadySpec, env: Mapping[str, str]
+    ) -> AsyncIterator[ProbeResult]:
         """Poll fast until ready, slowly afterwards; an OK counts only from a process of the model."""
         return readiness_changes(self._question(endpoint, ready, env), ready.interval)
 
-    def liveness(self, endpoint: Endpoint, live: Live, env: Mapping[str, str]) -> AsyncIterator[Verdict]:
+    def liveness(
+        self, endpoint: Endpoint, live: LiveSpec, env: Mapping[str, str]
+    ) -> AsyncIterator[ProbeResult]:
         """Ask every period; yield ok=False once `failures` in a row have failed, ok=True when one succeeds."""
         return liveness_changes(self._question(endpoint, live, env), live.period, live.failures)
 
-    async def drain(self, endpoint: Endpoint, call: str, timeout: float) -> Verdict:  # noqa: ASYNC109 - ports.Prober
+    async def drain(self, endpoint: Endpoint, call: str, timeout: float) -> ProbeResult:  # noqa: ASYNC109 - ports.Prober
         """Send "POST /drain"; any 2xx within `timeout` seconds is ok."""
         method, _, path = call.partition(" ")
         verdict, status = await ask_http(self._client(), endpoint, method, path, timeout)
         if 200 <= status < 300:  # noqa: PLR2004 - success, RFC 9110
-            return Verdict(True, f"{call} answered {status}")
+            return ProbeResult(True, f"{call} answered {status}")
         return verdict
 
     async def close(self) -> None:
@@ -50,11 +54,11 @@ class HttpProber:
         if self._session is not None:
             await self._session.close()
 
-    def _question(self, endpoint: Endpoint, probe: Ready | Live, env: Mapping[str, str]) -> Ask:
+    def _question(self, endpoint: Endpoint, probe: ReadySpec | LiveSpec, env: Mapping[str, str]) -> Ask:
         """What to ask, as a function of whether the last answer was good."""
         owner = _Owner(endpoint)
 
-        async def ask(was_ok: bool) -> Verdict:
+        async def ask(was_ok: bool) -> ProbeResult:
             if probe.exec is not None:
                 return await ask_exec(probe.exec, env, probe.timeout)
             if probe.tcp:
@@ -83,9 +87,9 @@ class _Owner:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._stranger: tuple[frozenset[int], float, Verdict] | None = None
+        self._stranger: tuple[frozenset[int], float, ProbeResult] | None = None
 
-    async def confirm(self, verdict: Verdict) -> Verdict:
+    async def confirm(self, verdict: ProbeResult) -> ProbeResult:
         """The verdict itself, or a bad one that names the stranger on the port."""
         endpoint = self._endpoint
         if endpoint.contained:
@@ -100,5 +104,5 @@ class _Owner:
             # a model that runs as another user (sudo, setuid) would never be ready otherwise.
             return verdict
         message = f"port {endpoint.port} is answered by {owned.holder}, which is not this model"
-        self._stranger = (members, now, Verdict(False, message))
+        self._stranger = (members, now, ProbeResult(False, message))
         return self._stranger[2]

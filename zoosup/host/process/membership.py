@@ -16,7 +16,7 @@ from zoosup.host.process.proc_table import Row, Rows
 
 
 @dataclass(slots=True)
-class Family:
+class RunMembers:
     """One run's processes: `members` are those living at the last look, and the next look builds on them."""
 
     run_id: str
@@ -25,21 +25,21 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
-    """What a look needs to know of a family; unlike `Family` it doesn't change while another thread looks."""
+class MembersSnapshot:
+    """What a look needs to know of a family; unlike `RunMembers` it doesn't change while another thread looks."""
 
     run_id: str
     leader: Identity
     members: Mapping[int, Row]
 
     @classmethod
-    def of(cls, family: Family) -> "Portrait":
+    def of(cls, family: RunMembers) -> "MembersSnapshot":
         """Hold a family as it is now."""
         return cls(family.run_id, family.leader, family.members)
 
 
 def assign(
-    portraits: Sequence[Portrait], rows: Rows, run_id_of: Callable[[Row], str | None], self_pid: int
+    portraits: Sequence[MembersSnapshot], rows: Rows, run_id_of: Callable[[Row], str | None], self_pid: int
 ) -> dict[str, dict[int, Row]]:
     """Return the living members of every family, by run id and pid.
 
@@ -64,7 +64,7 @@ def assign(
 
 
 def _by_sight(
-    portraits: Sequence[Portrait], rows: Rows, walls: Mapping[int, str | None]
+    portraits: Sequence[MembersSnapshot], rows: Rows, walls: Mapping[int, str | None]
 ) -> dict[int, str | None]:
     """Place those already known, and those in a leader's group or session."""
     known = {(pid, row.start): each.run_id for each in portraits for pid, row in each.members.items()}

@@ -22,12 +22,12 @@ from zoosup.host.process.adoption import Found, environments, find, recorded
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.log_writers import writers
-from zoosup.host.process.membership import Family
+from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Table, host_table
-from zoosup.host.process.scanner import Census
+from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.spawn import let_children_hear_signals, off_the_loop, start
 from zoosup.host.process.stop_command import run_command
-from zoosup.host.process.termination import Descent, Instruments
+from zoosup.host.process.termination import Instruments, Termination
 from zoosup.host.process.wait_status import describe, peek, reap
 
 GIVE_UP = 10.0
@@ -43,15 +43,15 @@ OnExit = Callable[[str, Exit], None]
 
 
 @dataclass(slots=True)
-class _Run:
+class _ProcessTree:
     """One run from its spawn until nobody of it is left."""
 
     launch: Launch
-    family: Family
+    family: RunMembers
     since: float  # monotonic
     unwatch: Cancel
     exit: Exit | None = None
-    descent: Descent | None = None
+    descent: Termination | None = None
     ending: asyncio.Task[Ended] | None = None
 
 
@@ -74,11 +74,11 @@ class Processes:
         self._on_exit = on_exit
         self._clock = clock
         self._table = host_table() if table is None else table
-        self._census = Census(self._table)
+        self._census = ProcessScanner(self._table)
         self._watcher = host_watcher(asyncio.get_running_loop(), self._table)
         self._instruments = Instruments(self._table, self._census, self._watcher, give_up)
         self._births: dict[str, asyncio.Task[int]] = {}
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, _ProcessTree] = {}
         self._look: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -139,7 +139,7 @@ class Processes:
             return Ended("", None)
         if run.ending is None or run.ending.done():
             # Made here and not in the task: it can be hastened before the task has had its first turn.
-            run.descent = Descent(run.family, ladder, self._instruments)
+            run.descent = Termination(run.family, ladder, self._instruments)
             run.ending = asyncio.create_task(self._end(run, run.descent, ladder))
         return await asyncio.shield(run.ending)
 
@@ -215,10 +215,10 @@ class Processes:
         raise SpawnError(ExitReason.ERROR, message)
 
     def _register(self, launch: Launch, leader: Identity) -> None:
-        family = Family(launch.run_id, leader)
+        family = RunMembers(launch.run_id, leader)
         self._census.families[launch.run_id] = family
         unwatch = self._watcher.watch(leader.pid, partial(self._exited, launch.run_id))
-        self._runs[launch.run_id] = _Run(launch, family, time.monotonic(), unwatch)
+        self._runs[launch.run_id] = _ProcessTree(launch, family, time.monotonic(), unwatch)
 
     def _exited(self, run_id: str, status: int | None = None) -> None:
         run = self._runs[run_id]
@@ -226,7 +226,7 @@ class Processes:
             run.exit = describe(peek(run.family.leader.pid, status), self._clock())
             self._on_exit(run_id, run.exit)
 
-    async def _end(self, run: _Run, descent: Descent, ladder: Ladder) -> Ended:
+    async def _end(self, run: _ProcessTree, descent: Termination, ladder: Ladder) -> Ended:
         command = None
         if ladder.command is not None:
             launch = replace(run.launch, argv=ladder.command)
@@ -239,7 +239,7 @@ class Processes:
             self._forget(run)
         return Ended(survivors, run.exit)
 
-    def _forget(self, run: _Run) -> None:
+    def _forget(self, run: _ProcessTree) -> None:
         """Nobody is left: only now may the leader's pid be given away."""
         self._exited(run.family.run_id)  # its notice may still be on its way
         run.unwatch()

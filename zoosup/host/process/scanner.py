@@ -10,17 +10,17 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from zoosup.host.process.membership import Family, Portrait, assign
+from zoosup.host.process.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.proc_table import Row, Table
 
 _CACHED_ENVIRONMENTS = 20_000
 
 
-class Census:
+class ProcessScanner:
     """The families by run id, brought up to date by `look`."""
 
     def __init__(self, table: Table) -> None:
-        self.families: dict[str, Family] = {}
+        self.families: dict[str, RunMembers] = {}
         self.mapped: Mapping[str, int] = {}
         """Bytes of files that each family's members had in RAM when `memory` was last asked."""
         self._table = table
@@ -56,7 +56,7 @@ class Census:
 
     async def _survey(self) -> None:
         begun = time.monotonic()
-        portraits = [Portrait.of(family) for family in self.families.values()]
+        portraits = [MembersSnapshot.of(family) for family in self.families.values()]
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._thread, self._assign, portraits)
         for run_id, members in found.items():
@@ -64,7 +64,7 @@ class Census:
                 self.families[run_id].members = members
         self._begun = begun
 
-    def _assign(self, portraits: Sequence[Portrait]) -> Mapping[str, Mapping[int, Row]]:
+    def _assign(self, portraits: Sequence[MembersSnapshot]) -> Mapping[str, Mapping[int, Row]]:
         return assign(portraits, self._table.scan(), self._run_id_of, os.getpid())
 
     def _run_id_of(self, row: Row) -> str | None:

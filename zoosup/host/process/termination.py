@@ -16,9 +16,9 @@ from typing import Any
 from zoosup.host.ports import Ladder
 from zoosup.host.process.exit_watcher import Cancel, Watcher
 from zoosup.host.process.identity import Identity
-from zoosup.host.process.membership import Family
+from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Row, Table
-from zoosup.host.process.scanner import Census
+from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.signals import send, send_group
 
 LEAST_GRACE = 2.0
@@ -40,15 +40,15 @@ class Instruments:
     """What all ladders share. `give_up` is how many seconds after SIGKILL a run counts as stuck."""
 
     table: Table
-    census: Census
+    census: ProcessScanner
     watcher: Watcher
     give_up: float
 
 
-class Descent:
+class Termination:
     """One ladder at work on one family."""
 
-    def __init__(self, family: Family, ladder: Ladder, instruments: Instruments) -> None:
+    def __init__(self, family: RunMembers, ladder: Ladder, instruments: Instruments) -> None:
         self._family = family
         self._grace = ladder.grace
         self._signum = signal.Signals[f"SIG{ladder.signal}"]

@@ -60,7 +60,7 @@ class Bounds:
     bytes: int = 64 << 20
 
 
-class EventFile:
+class JournalDb:
     """The file, open for writing by the one thread that made this object. After any error: close it, open anew.
 
     Every method raises DamagedError when the file is to be set aside, OSError or sqlite3.Error when the disk says no.

@@ -19,9 +19,9 @@ from typing import TypeAlias, TypeVar
 
 from zoosup.host.storage import journal_db
 from zoosup.host.storage.journal_backlog import Backlog
-from zoosup.host.storage.journal_db import Bounds, DamagedError, EventFile, Row
+from zoosup.host.storage.journal_db import Bounds, DamagedError, JournalDb, Row
 
-__all__ = ["Bounds", "EventArchive", "Row", "Timing"]
+__all__ = ["Bounds", "JournalWriter", "Row", "Timing"]
 
 Listener: TypeAlias = Callable[[str, str], None]
 """Told what became of the disk: `Degraded`, `Lost`, `Recovered` or `SetAside`, and a sentence for people."""
@@ -42,7 +42,7 @@ class Timing:
     patience: float = 5.0
 
 
-class EventArchive:
+class JournalWriter:
     """The adapter for `runtime.journal.Archive`. All methods are called on the loop that `begin` was called on."""
 
     def __init__(
@@ -67,7 +67,7 @@ class EventArchive:
         self._thread = threading.Thread(target=self._work, name="zoosup-journal", daemon=True)
         self._readers = ThreadPoolExecutor(1, "zoosup-journal-reader")
         # From here on the thread's own.
-        self._file: EventFile | None = None
+        self._file: JournalDb | None = None
         self._fault = ""
         self._touched = False
 
@@ -183,7 +183,7 @@ class EventArchive:
                 self._file.finish(self._last)
             self._file.close()
 
-    def _guarded(self, work: Callable[[EventFile], _T]) -> _T | None:
+    def _guarded(self, work: Callable[[JournalDb], _T]) -> _T | None:
         """Do it with the file; whatever goes wrong is told, as is that all is well again."""
         try:
             done = self._with_file(work)
@@ -203,7 +203,7 @@ class EventArchive:
             return done
         return None
 
-    def _with_file(self, work: Callable[[EventFile], _T]) -> _T:
+    def _with_file(self, work: Callable[[JournalDb], _T]) -> _T:
         """Do it with the file, or with a new one in place of one that can't be used."""
         for _ in range(_MOST_ASIDE):
             try:
@@ -214,17 +214,17 @@ class EventArchive:
                 self._tell("SetAside", f"{self._path} can't be used ({error}): kept as {target.name}")
         return work(self._ready_file())
 
-    def _ready_file(self) -> EventFile:
+    def _ready_file(self) -> JournalDb:
         if self._damage:
             damage, self._damage = self._damage, ""
             raise DamagedError(damage)
         if self._file is not None and self._file.moved():
             self._let_go()
         if self._file is None:
-            self._file = EventFile(self._path, self._bounds)
+            self._file = JournalDb(self._path, self._bounds)
         return self._file
 
-    def _claim(self, file: EventFile) -> int:
+    def _claim(self, file: JournalDb) -> int:
         """Secure the numbers to come; the highest that may have been given out before."""
         last = file.last
         if last == 0 and journal_db.asides(self._path):
@@ -232,7 +232,7 @@ class EventArchive:
         file.claim(last)
         return last
 
-    def _write(self, file: EventFile) -> None:
+    def _write(self, file: JournalDb) -> None:
         while lines := self._waiting.first(_BATCH):
             if not self._touched and lines[0][0] <= file.newest:
                 raise DamagedError("its numbers are ahead of ours")

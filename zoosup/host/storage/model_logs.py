@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
-from zoosup.host.storage.tail import Follower
+from zoosup.host.storage.tail import Tail
 
 BOUND = 20 << 20
 """Bytes a file may have before it is cut; one copy of as many is kept beside it."""
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class Logs:
+class ModelLogs:
     """The adapter for `ports.Logs`: `<model>.log`, `<model>.previous.log`, and cut-off parts as `….log.1`.
 
     All work on files is done in threads of its own, which a hanging disk may hold without holding anybody
@@ -61,7 +61,7 @@ class Logs:
 
         What is written between the last look and a cut is skipped; it stands in the file's `.1`.
         """
-        follower = Follower(self.path(model))
+        follower = Tail(self.path(model))
         try:
             await self._do(follower.open_at_end)
             while True:

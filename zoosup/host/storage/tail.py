@@ -7,7 +7,7 @@ from pathlib import Path
 _CHUNK = 64 << 10
 
 
-class Follower:
+class Tail:
     """Reads what is new at each call; every method may block on the disk, and any thread may call it.
 
     A cut is seen by the file having become shorter than what was read. One that has grown beyond that again

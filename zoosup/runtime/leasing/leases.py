@@ -18,7 +18,7 @@ from zoosup.core.state.observed import NO_DEMAND, Demand, Model
 from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.runs import Run
-from zoosup.runtime.api import Card, Holder, Served
+from zoosup.runtime.api import Holder, ModelCard, Served
 from zoosup.runtime.leasing import refusals
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
@@ -33,14 +33,14 @@ _SERVES = frozenset({Phase.READY, Phase.UNREADY})
 _log = logging.getLogger(__name__)
 
 
-class Lease:
+class GrantedLease:
     """One client's claim on a run, from when it is made; see `ports.Lease`."""
 
     __slots__ = ("_line", "_run", "holder", "run_id")
 
     host = HOST
 
-    def __init__(self, line: "_Line", run: Run, holder: Holder) -> None:
+    def __init__(self, line: "_ModelQueue", run: Run, holder: Holder) -> None:
         self._line = line
         self._run = run
         self.holder = holder
@@ -65,7 +65,7 @@ class Lease:
             line.desk.given_back(line, self.run_id)
 
 
-class Ticket:
+class QueuedTicket:
     """One place in the queue; see `ports.Ticket`."""
 
     __slots__ = ("_desk", "holder", "model", "since")
@@ -97,13 +97,13 @@ class Ticket:
 
 
 @dataclass(slots=True)
-class _Line:
+class _ModelQueue:
     """All leases and waiting clients of one model."""
 
     desk: "Leases"
     model: str
-    held: set[Lease] = field(default_factory=set)  # those of an old run may outlive it for a moment
-    queue: deque[Ticket] = field(default_factory=deque)
+    held: set[GrantedLease] = field(default_factory=set)  # those of an old run may outlive it for a moment
+    queue: deque[QueuedTicket] = field(default_factory=deque)
     last_used: float | None = None
     run: Run | None = None  # the one that serves, and how many may use it, found in these two
     limit: int | None = None
@@ -125,8 +125,8 @@ class Leases:
     def __init__(self, zoo: Zoo, wake: Callable[[], None]) -> None:
         self._zoo = zoo
         self._wake = wake
-        self._lines: dict[str, _Line] = {}
-        self._arrivals: deque[Ticket] = (
+        self._lines: dict[str, _ModelQueue] = {}
+        self._arrivals: deque[QueuedTicket] = (
             deque()
         )  # of all models, the oldest first; those answered are left in it
         self._waiting = 0
@@ -146,26 +146,26 @@ class Leases:
             self._names = {name: each for each in served for name in (each.model, *each.spec.aliases)}
         return self._names.get(name)
 
-    def cards(self) -> tuple[Card, ...]:
+    def cards(self) -> tuple[ModelCard, ...]:
         """All models, in the order of the file."""
         return tuple(self._card(name, spec) for name, spec in self._zoo.spec.models.items())
 
-    def ask(self, model: str, holder: Holder) -> Lease | Ticket:
+    def ask(self, model: str, holder: Holder) -> GrantedLease | QueuedTicket:
         """A lease at once, or a place in the queue; RefusedError where waiting is of no use."""
         line = self._lines.get(model)
         if line is None:
-            line = self._lines[model] = _Line(self, model)
+            line = self._lines[model] = _ModelQueue(self, model)
         if not line.queue:
             run = self._open(line)
             if run is not None:
-                return Lease(line, run, holder)
+                return GrantedLease(line, run, holder)
         if self._waiting >= gateway(self._zoo.spec).max_queue:
             raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
         now = self._zoo.clock.now()
         refusal = self._hopeless(model, now)
         if refusal is not None:
             raise RefusedError(refusal)
-        ticket = Ticket(self, model, holder, now)
+        ticket = QueuedTicket(self, model, holder, now)
         line.queue.append(ticket)
         self._arrivals.append(ticket)
         self._waiting += 1
@@ -174,7 +174,7 @@ class Leases:
 
     # what leases and tickets ask
 
-    def given_back(self, line: _Line, run_id: str) -> None:
+    def given_back(self, line: _ModelQueue, run_id: str) -> None:
         """A lease of a run has ended: the next in line may have its place."""
         line.last_used = self._zoo.clock.now()
         if line.queue:
@@ -187,7 +187,7 @@ class Leases:
             if self._waiting:
                 self._wake()  # somebody may be waiting for this model to be idle
 
-    def give_up(self, ticket: Ticket) -> None:
+    def give_up(self, ticket: QueuedTicket) -> None:
         """A client no longer waits: no demand is left of it."""
         line = self._lines.get(ticket.model)
         if line is not None and ticket in line.queue:
@@ -247,7 +247,7 @@ class Leases:
 
     # inside
 
-    def _open(self, line: _Line) -> Run | None:
+    def _open(self, line: _ModelQueue) -> Run | None:
         """The run that one more client may use now."""
         zoo = self._zoo
         known, spec = zoo.models.get(line.model), zoo.spec
@@ -260,23 +260,23 @@ class Leases:
             return None
         return run
 
-    def _serve(self, line: _Line) -> None:
+    def _serve(self, line: _ModelQueue) -> None:
         while line.queue:
             run = self._open(line)
             if run is None:
                 return
             ticket = self._next(line)
-            lease = Lease(line, run, ticket.holder)
+            lease = GrantedLease(line, run, ticket.holder)
             if not _safely(ticket.holder.granted, lease):
                 lease.release()
 
-    def _next(self, line: _Line) -> Ticket:
+    def _next(self, line: _ModelQueue) -> QueuedTicket:
         ticket = line.queue.popleft()
         ticket.close()
         self._waiting -= 1
         return ticket
 
-    def _refuse_the_hopeless(self, name: str, line: _Line) -> None:
+    def _refuse_the_hopeless(self, name: str, line: _ModelQueue) -> None:
         while line.queue:
             refusal = self._hopeless(name, line.queue[0].since)
             if refusal is None:
@@ -292,7 +292,7 @@ class Leases:
             self._waiting -= 1
             self._refuse(ticket, refusals.overdue(self._zoo.models.get(ticket.model), ticket.model, limit))
 
-    def _refuse(self, ticket: Ticket, refusal: Refusal) -> None:
+    def _refuse(self, ticket: QueuedTicket, refusal: Refusal) -> None:
         _safely(ticket.holder.refused, refusal)
         self._wake()
 
@@ -320,18 +320,20 @@ class Leases:
         """Whether the last plan knew of a client."""
         return self._zoo.demand.get(name, NO_DEMAND).busy
 
-    def _demand(self, name: str, line: _Line) -> Demand:
+    def _demand(self, name: str, line: _ModelQueue) -> Demand:
         model = self._zoo.models.get(name)
         run = model.run if model is not None else None
         inflight = line.inflight(run.id) if run is not None else 0
         since = line.queue[0].since if line.queue else None
         return Demand(inflight, len(line.queue), since, line.last_used)
 
-    def _card(self, name: str, spec: ModelSpec) -> Card:
+    def _card(self, name: str, spec: ModelSpec) -> ModelCard:
         model = self._zoo.models.get(name, Model(name))
         created = self._zoo.applied.loaded_at or 0.0
         length = context_length(spec, model.weights)
-        return Card(name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time, length)
+        return ModelCard(
+            name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time, length
+        )
 
 
 def _serving(model: Model | None) -> Run | None:

@@ -36,7 +36,7 @@ def of_phase(model: Model, since: float, now: float) -> Refusal | None:
     if model.phase is Phase.FAILED and (model.reason in GIVEN_UP or _looked_at(model, since)):
         message = f"{model.name} has failed ({model.reason}): {model.message}"
         return Refusal(Code.MODEL_FAILED, message, final=True, details=_last_words(model.last_exit))
-    if model.phase in {Phase.PENDING, Phase.PARKED} and model.reason in _NEVER:
+    if model.phase in {Phase.PENDING, Phase.ASLEEP} and model.reason in _NEVER:
         return Refusal(Code.INSUFFICIENT_MEMORY, f"{model.name} can't be loaded: {model.message}", final=True)
     return None
 

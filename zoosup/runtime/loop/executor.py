@@ -8,16 +8,27 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
-from zoosup.core.state.facts import Booked, DrainBegun, Held, ParkBegun, StopBegun, WakeBegun
+from zoosup.core.state.actions import (
+    Action,
+    Drain,
+    EndCooldown,
+    FallAsleep,
+    Hold,
+    Inspect,
+    Kill,
+    Start,
+    Stop,
+    Wake,
+)
+from zoosup.core.state.facts import Booked, DrainBegun, Held, SleepBegun, StopBegun, WakeBegun
 from zoosup.core.state.phases import Phase, Reason
-from zoosup.core.state.runs import Leaving, Nap, Run, Stage
+from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
 from zoosup.host.ports import Inspector
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.zoo import Zoo
 
 
-class Actor:
+class Executor:
     """Books and begins actions of one zoo."""
 
     def __init__(self, zoo: Zoo, operations: Operations, inspector: Inspector) -> None:
@@ -45,7 +56,7 @@ class Actor:
                 return self._start(action)
             case Drain() | Stop() | Kill():
                 return self._send_away(action)
-            case Park() | Wake():
+            case FallAsleep() | Wake():
                 return self._turn(action)
             case Hold():
                 before = self._zoo.models[action.model]
@@ -76,7 +87,7 @@ class Actor:
             booked_at=self._zoo.clock.now(),
             started_at=self._zoo.clock.wall(),
             gpus=action.gpus,
-            fingerprint=self._zoo.models[action.model].lessons.fingerprint,
+            fingerprint=self._zoo.models[action.model].learned.fingerprint,
         )
         self._zoo.memory.satisfy(run.reserved, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
@@ -87,14 +98,14 @@ class Actor:
     def _available(self) -> dict[str, int]:
         return {r.id: r.available for r in self._zoo.memory.readings if r.available is not None}
 
-    def _turn(self, action: Park | Wake) -> bool:
+    def _turn(self, action: FallAsleep | Wake) -> bool:
         """Have a run fall asleep or wake."""
         found = self._zoo.run_of(action.run_id)
         policy = self._zoo.spec.models.get(action.model)
         if found is None or policy is None or policy.park is None:
             return False
         model, run = found
-        if isinstance(action, Park):
+        if isinstance(action, FallAsleep):
             self._put_to_sleep(action, run)
             self._operations.park(model.name, run, policy.park, policy.stop.grace)
         else:
@@ -102,13 +113,18 @@ class Actor:
             self._operations.wake(model.name, run, policy.park, policy.ready.deadline)
         return True
 
-    def _put_to_sleep(self, action: Park, run: Run) -> None:
+    def _put_to_sleep(self, action: FallAsleep, run: Run) -> None:
         self._baselines[run.id] = self._available()
-        nap = Nap(
-            Stage.FALLING, run.reserved, action.asleep, action.certain, self._zoo.clock.now(), run.measured
+        sleep = Sleep(
+            SleepStage.FALLING,
+            run.reserved,
+            action.asleep,
+            action.certain,
+            self._zoo.clock.now(),
+            run.measured,
         )
         both = {pool: max(amount, action.asleep.get(pool, 0)) for pool, amount in run.reserved.items()}
-        self._zoo.tell(action.model, ParkBegun(run.id, nap, both, action.message))
+        self._zoo.tell(action.model, SleepBegun(run.id, sleep, both, action.message))
 
     def _rouse(self, action: Wake) -> None:
         self._zoo.memory.satisfy(action.need, action.model)

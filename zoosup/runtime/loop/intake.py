@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Mapping
 
 from zoosup.core.lifecycle.transitions import IllegalTransitionError
-from zoosup.core.state.facts import Gone, Measured as RunMeasured, Parked, Recalled, Stuck
+from zoosup.core.state.facts import FellAsleep, Gone, Measured, Recalled, Stuck
 from zoosup.core.state.phases import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.loop.executor import Actor
+from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Measured, Message, Questioned, Told
+from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Message, Questioned, Told, UsageRead
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.parse import spec_hash
@@ -24,13 +24,15 @@ from zoosup.spec.parse import spec_hash
 _log = logging.getLogger(__name__)
 
 
-class Hearing:
+class Intake:
     """Takes messages in; whoever asked is answered once a turn has been published after that."""
 
-    def __init__(self, host: Host, zoo: Zoo, actor: Actor, operations: Operations, leases: Leases) -> None:
+    def __init__(
+        self, host: Host, zoo: Zoo, executor: Executor, operations: Operations, leases: Leases
+    ) -> None:
         self._host = host
         self._zoo = zoo
-        self._actor = actor
+        self._executor = executor
         self._operations = operations
         self._leases = leases
         self._answers = deque[asyncio.Future[None]]()
@@ -52,7 +54,7 @@ class Hearing:
             match message:
                 case Told():
                     self._hear(message)
-                case Measured():
+                case UsageRead():
                     self._weigh_in(message.usage)
                 case FileRead():
                     self._look_at(message)
@@ -68,19 +70,19 @@ class Hearing:
 
     def _hear(self, message: Told) -> None:
         fact = message.fact
-        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | Parked) else None
+        found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | FellAsleep) else None
         self._zoo.tell(message.model, fact)
         if found is None:
             return
         model, run = found
         if isinstance(fact, Gone):
-            baseline, members = self._actor.baseline(run.id), self._actor.members(run.id)
+            baseline, members = self._executor.baseline(run.id), self._executor.members(run.id)
             self._zoo.memory.cool_down(message.model, run, baseline, members)
             self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
-        elif isinstance(fact, Parked) and model.phase is Phase.PARKING:
+        elif isinstance(fact, FellAsleep) and model.phase is Phase.FALLING_ASLEEP:
             asleep = self._zoo.models[model.name].run
             if asleep is not None:
-                self._zoo.memory.await_nap(model.name, asleep, self._actor.baseline(run.id))
+                self._zoo.memory.await_sleep(model.name, asleep, self._executor.baseline(run.id))
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
 
@@ -90,7 +92,7 @@ class Hearing:
                 continue
             members = self._host.processes.members(run.id)
             amounts = holdings(run, usage[run.id], members, self._zoo.memory.readings)
-            self._zoo.tell(model.name, RunMeasured(run.id, amounts, self._host.processes.mapped(run.id)))
+            self._zoo.tell(model.name, Measured(run.id, amounts, self._host.processes.mapped(run.id)))
 
     def _look_at(self, message: FileRead) -> None:
         if message.spec is None:

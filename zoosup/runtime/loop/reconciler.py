@@ -20,20 +20,20 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.observed import Condition, Model, SwitchOutcome
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.runs import Exit, Run, Stage
+from zoosup.core.state.runs import Exit, Run, SleepStage
 from zoosup.host.ports import Host, Warmed
-from zoosup.runtime.api import Doorway
+from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.loop.executor import Actor
-from zoosup.runtime.loop.intake import Hearing
+from zoosup.runtime.loop.executor import Executor
+from zoosup.runtime.loop.intake import Intake
 from zoosup.runtime.operations.prefetch import Prewarming, in_words
-from zoosup.runtime.operations.probes import Subject, Watchers, watchable
+from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
 from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.persistence import disk_trouble
-from zoosup.runtime.persistence.record_writer import Ledger
-from zoosup.runtime.persistence.saved_state import Keeper
+from zoosup.runtime.persistence.record_writer import RecordWriter
+from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.state.inbox import Message
 from zoosup.runtime.state.zoo import Zoo
 
@@ -71,24 +71,24 @@ class Reconciler:
     """Owns the zoo of one host. All public methods but `run` only leave a message."""
 
     def __init__(
-        self, host: Host, zoo: Zoo, board: Board, keeper: Keeper, environ: Mapping[str, str]
+        self, host: Host, zoo: Zoo, publisher: Publisher, keeper: StateSaver, environ: Mapping[str, str]
     ) -> None:
         self._host = host
         self._zoo = zoo
-        self._board = board
+        self._publisher = publisher
         self._keeper = keeper
         self._inbox: deque[Message] = deque()
         self._hint = asyncio.Event()
-        self._ledger = Ledger(host, zoo.clock)
+        self._ledger = RecordWriter(host, zoo.clock)
         self.leases = Leases(zoo, self._hint.set)
         """Where the gateway asks for models."""
         tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
         self._operations = Operations(tools, self.post)
-        self._actor = Actor(zoo, self._operations, host.inspector)
+        self._executor = Executor(zoo, self._operations, host.inspector)
         self._prewarming = Prewarming(host.warmer, self._note_prewarming)
-        self._watchers = Watchers(host.prober, zoo.clock, self.post, self._operations.where)
+        self._watchers = ProbeTasks(host.prober, zoo.clock, self.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
-        self._hearing = Hearing(host, zoo, self._actor, self._operations, self.leases)
+        self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
@@ -118,7 +118,7 @@ class Reconciler:
     @property
     def again(self) -> bool:
         """Whether zoosup is to be executed anew once `run` has returned."""
-        return self._hearing.again
+        return self._intake.again
 
     @property
     def zoo(self) -> Zoo:
@@ -142,7 +142,7 @@ class Reconciler:
             await self._keeper.keep(self._zoo)
 
     def _over(self) -> bool:
-        if self._hearing.kept:
+        if self._intake.kept:
             return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
 
@@ -182,7 +182,7 @@ class Reconciler:
 
     def _turn(self) -> None:
         while self._inbox:
-            self._hearing.take(self._inbox.popleft())
+            self._intake.take(self._inbox.popleft())
         for _ in range(TURNS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
@@ -191,7 +191,7 @@ class Reconciler:
             self._note_switch(decided)
             self._zoo.memory.note_strains(decided.strains)
             # A list, not a generator: every action is carried out, whatever the first one changed.
-            changes = [self._actor.carry_out(action) for action in decided.actions]
+            changes = [self._executor.carry_out(action) for action in decided.actions]
             self._plan, self._wake_at = decided, decided.wake_at
             if not any(changes):
                 break
@@ -212,9 +212,9 @@ class Reconciler:
                 self._ledger.trouble, self._keeper.trouble, self._zoo.journal.trouble
             )
             beside += _gateway_condition(self._zoo.gateway)
-            self._board.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
+            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
         self._keeper.note(self._zoo)
-        self._hearing.answer()
+        self._intake.answer()
 
     # what the journal is told
 
@@ -250,7 +250,7 @@ class Reconciler:
         ]
 
 
-def _gateway_condition(door: Doorway) -> tuple[Condition, ...]:
+def _gateway_condition(door: ListenStatus) -> tuple[Condition, ...]:
     if not door.trouble:
         return ()
     return (Condition(None, "GatewayListening", False, "Refused", door.trouble),)
@@ -261,6 +261,8 @@ def _sooner(one: float | None, other: float | None) -> float | None:
 
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:
-    if run.nap is not None and (run.nap.stage is not Stage.ASLEEP or now - run.nap.since < WARMING):
+    if run.sleep is not None and (
+        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING
+    ):
         return True
     return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)

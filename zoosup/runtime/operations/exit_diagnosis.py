@@ -14,7 +14,7 @@ LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
 
 
-class Postmortem:
+class ExitDiagnosis:
     """Told of each run before it begins and once it is gone, for it compares how many the kernel has killed."""
 
     def __init__(self, host: Host, environ: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zoosup.core.scheduler.plan import Plan
-from zoosup.core.scheduler.prefetch import Candidate, candidate
+from zoosup.core.scheduler.prefetch import NextModel, candidate
 from zoosup.core.state.observed import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
 from zoosup.spec.model.model import ModelSpec
@@ -68,7 +68,7 @@ class Prewarming:
         return started or going.model not in decided.wanted or spec.models.get(going.model) != going.spec
 
 
-def _replaced(going: _Going, found: Candidate | None) -> bool:
+def _replaced(going: _Going, found: NextModel | None) -> bool:
     """Whether another is next; a moment in which nobody is, as while files are looked at again, ends nothing."""
     return found is not None and found.model != going.model
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from zoosup.core.state.facts import Fact, FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES
-from zoosup.core.state.runs import Run, Stage
-from zoosup.host.ports import Endpoint, Prober, Verdict
+from zoosup.core.state.runs import Run, SleepStage
+from zoosup.host.ports import Endpoint, Prober, ProbeResult
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.state.inbox import Message, Told
-from zoosup.spec.model.lifetime import Live, Ready
+from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
@@ -32,7 +32,7 @@ class Subject:
     spec: ModelSpec
 
 
-class Watchers:
+class ProbeTasks:
     """Keeps the right probes running. `where` gives a run's endpoint and the environment of its programs."""
 
     def __init__(
@@ -46,11 +46,11 @@ class Watchers:
         self._clock = clock
         self._post = post
         self._where = where
-        self._tasks: dict[tuple[str, str], tuple[Ready | Live, asyncio.Task[None]]] = {}
+        self._tasks: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, asyncio.Task[None]]] = {}
 
     def follow(self, subjects: Iterable[Subject]) -> None:
         """Ask exactly these runs, by these rules; a changed rule begins anew, everything else goes on."""
-        due: dict[tuple[str, str], tuple[Ready | Live, Subject]] = {}
+        due: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, Subject]] = {}
         for subject in subjects:
             due[subject.run.id, "ready"] = (subject.spec.ready, subject)
             if subject.spec.live is not None and subject.run.ready_at is not None:
@@ -71,10 +71,10 @@ class Watchers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, subject: Subject, rule: Ready | Live) -> None:
+    async def _ask(self, subject: Subject, rule: ReadySpec | LiveSpec) -> None:
         filled = _filled(rule, subject.run.port)
         endpoint, env = self._where(subject.run)
-        if isinstance(filled, Ready):
+        if isinstance(filled, ReadySpec):
             answers = self._prober.readiness(endpoint, filled, env)
         else:
             answers = self._prober.liveness(endpoint, filled, env)
@@ -84,17 +84,19 @@ class Watchers:
             # A prober's own fault changes nothing about the model.
             _log.exception("internal error: the probe of %s failed", subject.model)
 
-    async def _listen(self, subject: Subject, rule: Ready | Live, answers: AsyncIterator[Verdict]) -> None:
+    async def _listen(
+        self, subject: Subject, rule: ReadySpec | LiveSpec, answers: AsyncIterator[ProbeResult]
+    ) -> None:
         async for verdict in answers:
             fact = self._fact(subject.run.id, rule, verdict)
             if fact is not None:
                 self._post(Told(subject.model, fact))
 
-    def _fact(self, run_id: str, rule: Ready | Live, verdict: Verdict) -> Fact | None:
+    def _fact(self, run_id: str, rule: ReadySpec | LiveSpec, verdict: ProbeResult) -> Fact | None:
         if verdict.ok is None:
             _log.warning("a probe could not be made, which says nothing of the model: %s", verdict.message)
             return None
-        if isinstance(rule, Live):
+        if isinstance(rule, LiveSpec):
             return None if verdict.ok else FoundSick(run_id, verdict.message)
         if verdict.ok:
             return ProbedReady(run_id, self._clock.now())
@@ -107,10 +109,10 @@ def watchable(model: Model) -> bool:
     if run is None or run.pid is None or run.leaving is not None:
         return False
     # One that wakes may say that it is well before it can answer anything: vLLM does.
-    return model.phase in SERVING_PHASES and (run.nap is None or run.nap.stage is Stage.WOKEN)
+    return model.phase in SERVING_PHASES and (run.sleep is None or run.sleep.stage is SleepStage.WOKEN)
 
 
-def _filled(rule: Ready | Live, port: int) -> Ready | Live:
+def _filled(rule: ReadySpec | LiveSpec, port: int) -> ReadySpec | LiveSpec:
     values = {"PORT": str(port)}
     update: dict[str, object] = {}
     if rule.http is not None:

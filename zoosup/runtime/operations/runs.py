@@ -17,10 +17,10 @@ from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
+    FellAsleep,
     FoundSick,
     Gone,
     Inspected,
-    Parked,
     Spawned,
     Stuck,
     Woken,
@@ -32,10 +32,10 @@ from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
-from zoosup.runtime.operations.exit_diagnosis import Postmortem
-from zoosup.runtime.persistence.record_writer import Ledger
-from zoosup.runtime.state.inbox import Measured, Message, Told
-from zoosup.spec.model.lifetime import Park, Restart
+from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
+from zoosup.runtime.persistence.record_writer import RecordWriter
+from zoosup.runtime.state.inbox import Message, Told, UsageRead
+from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import HOST
 from zoosup.spec.syntax.templates import render
@@ -54,7 +54,7 @@ class Tools:
     """What operations work with."""
 
     host: Host
-    ledger: Ledger
+    ledger: RecordWriter
     clock: Clock
     environ: Mapping[str, str]
     leases: Leases
@@ -75,7 +75,7 @@ class Operations:
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._inspecting: set[str] = set()
-        self._postmortem = Postmortem(tools.host, tools.environ)
+        self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
         self._at_once: set[str] = set()
@@ -104,11 +104,11 @@ class Operations:
         """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
         self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
 
-    def park(self, model: str, run: Run, rules: Park, within: float) -> None:
+    def park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to sleep, within so many seconds."""
         self._turns[run.id] = self._spawn_task(self._park, model, run, rules, within)
 
-    def wake(self, model: str, run: Run, rules: Park, within: float) -> None:
+    def wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to wake, within so many seconds."""
         self._turns[run.id] = self._spawn_task(self._wake, model, run, rules, within)
 
@@ -177,7 +177,7 @@ class Operations:
 
     async def _spawn(self, model: str, run: Run) -> int:
         values = {"PORT": str(run.port)}
-        self._postmortem.begin(run.id)
+        self._diagnosis.begin(run.id)
         await self._ledger.intend(model, run)
         launch = Launch(
             run_id=run.id,
@@ -212,16 +212,16 @@ class Operations:
             self._drains.pop(run.id, None)
             self._post(Told(model, DrainEnded(run.id)))
 
-    async def _park(self, model: str, run: Run, rules: Park, within: float) -> None:
+    async def _park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         trouble = await self._turn(run, rules.sleep, within)
         if trouble:
             self._post(Told(model, FoundSick(run.id, trouble)))
             return
         # Before it counts as parked: what is known of what it holds would else still be from when it was awake.
         await self._measure()
-        self._post(Told(model, Parked(run.id, self._clock.now())))
+        self._post(Told(model, FellAsleep(run.id, self._clock.now())))
 
-    async def _wake(self, model: str, run: Run, rules: Park, within: float) -> None:
+    async def _wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         trouble = await self._turn(run, rules.wake, within)
         fact = FoundSick(run.id, trouble) if trouble else Woken(run.id, self._clock.now())
         self._post(Told(model, fact))
@@ -265,7 +265,7 @@ class Operations:
             return
         end = ended.exit or run.exit
         if end is not None:
-            end = await self._postmortem.explained(model, run, cause, end)
+            end = await self._diagnosis.explained(model, run, cause, end)
         self._gone(model, run, end, policy.restart)
 
     def _grace(self, run: Run, policy: ModelSpec) -> float:
@@ -275,8 +275,8 @@ class Operations:
             return 0.0 if policy.stop.command is None else COMMAND_AT_ONCE
         return policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
 
-    def _gone(self, model: str, run: Run, end: Exit | None, policy: Restart) -> None:
-        self._postmortem.forget(run.id)
+    def _gone(self, model: str, run: Run, end: Exit | None, policy: RestartSpec) -> None:
+        self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._post(Told(model, fact))
@@ -303,7 +303,7 @@ class Operations:
 
     async def _measure(self) -> None:
         try:
-            self._post(Measured(await self._host.processes.usage()))
+            self._post(UsageRead(await self._host.processes.usage()))
         except OSError as error:
             # What was known stays as it was: unknown is never 0.
             _log.warning("what the models hold can't be measured: %s", error)

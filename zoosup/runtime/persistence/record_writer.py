@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _REFUSED: tuple[object, ...] = ()  # says less than any run does, so that what it stands for is tried again
 
 
-class Ledger:
+class RecordWriter:
     """Writes a run's record when it says something new, and takes it away once the run is gone."""
 
     def __init__(self, host: Host, clock: Clock) -> None:
@@ -54,7 +54,7 @@ class Ledger:
 
     def _gist(self, run: Run) -> tuple[object, ...]:
         leaving = run.leaving.cause if run.leaving is not None else None
-        stage = run.nap.stage if run.nap is not None else None
+        stage = run.sleep.stage if run.sleep is not None else None
         identity = self._host.processes.identity(run.id)
         return run.pid, run.reserved, run.ready_at is not None, stage, leaving, identity
 

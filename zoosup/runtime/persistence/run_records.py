@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoosup.core.state.phases import Cause
-from zoosup.core.state.runs import Leaving, Nap, Run, Stage
+from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
 from zoosup.runtime.clock import Clock
 from zoosup.spec.model.model import ModelSpec
 
@@ -56,24 +56,24 @@ def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> di
         "outgrown": dict(run.outgrown),
         "started_at": run.started_at,
         "ready_at": None if run.ready_at is None else clock.wall() + run.ready_at - clock.now(),
-        "nap": None if run.nap is None else _nap(run.nap),
+        "nap": None if run.sleep is None else _sleep(run.sleep),
         "leaving": None if run.leaving is None else run.leaving.cause.value,
         "spec": run.spec.model_dump(mode="json"),
     }
 
 
-def _nap(nap: Nap) -> dict[str, Any]:
+def _sleep(sleep: Sleep) -> dict[str, Any]:
     return {
-        "stage": nap.stage.value,
-        "awake": dict(nap.awake),
-        "asleep": dict(nap.asleep),
-        "certain": nap.certain,
+        "stage": sleep.stage.value,
+        "awake": dict(sleep.awake),
+        "asleep": dict(sleep.asleep),
+        "certain": sleep.certain,
     }
 
 
-def _read_nap(data: Mapping[str, Any], clock: Clock) -> Nap:
-    return Nap(
-        stage=Stage(data["stage"]),
+def _read_sleep(data: Mapping[str, Any], clock: Clock) -> Sleep:
+    return Sleep(
+        stage=SleepStage(data["stage"]),
         awake={str(k): int(v) for k, v in data["awake"].items()},
         asleep={str(k): int(v) for k, v in data["asleep"].items()},
         certain=data["certain"] is True,
@@ -109,7 +109,7 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             fingerprint=str(data.get("fingerprint", "")),
             mapped=None if data.get("mapped") is None else int(data["mapped"]),
             outgrown={str(k): int(v) for k, v in data.get("outgrown", {}).items()},
-            nap=None if data.get("nap") is None else _read_nap(data["nap"], clock),
+            sleep=None if data.get("nap") is None else _read_sleep(data["nap"], clock),
         )
         identity = data["identity"]
         return Record(str(data["model"]), run, None if identity is None else str(identity))

@@ -14,7 +14,7 @@ from zoosup.core.scheduler.place import GIVEN_UP
 from zoosup.core.state.observed import Model, Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Backoff
-from zoosup.core.state.usage import Asleep, Ooms
+from zoosup.core.state.usage import HeldAsleep, Ooms
 from zoosup.host.ports import Store
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.state.usage_history import size
@@ -31,7 +31,7 @@ def remember(zoo: Zoo) -> dict[str, Any]:
     now = zoo.clock.now()
     models = {name: kept for name, model in zoo.models.items() if (kept := _kept(model, now, zoo.clock))}
     file = {"path": zoo.applied.path, "text": zoo.applied.text}
-    switch, lessons = _kept_switch(zoo.switch), zoo.lessons.written()
+    switch, lessons = _kept_switch(zoo.switch), zoo.usage_history.written()
     return {"file": file, "models": models, "switch": switch, "lessons": lessons}
 
 
@@ -40,7 +40,7 @@ def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
 
     To be called with that file in force which the state was kept under, or with one that has nothing to do with it.
     """
-    for key in zoo.lessons.read(_table(state.get("lessons"))):
+    for key in zoo.usage_history.read(_table(state.get("lessons"))):
         _log.warning("what was learned as %s can't be read and is left out", key)
     zoo.teach()
     if _table(state.get("file")).get("text") == zoo.applied.text:
@@ -62,7 +62,7 @@ def last_good(state: Mapping[str, Any], path: str) -> str:
     return text if isinstance(text, str) and kept.get("path") == path else ""
 
 
-class Keeper:
+class StateSaver:
     """Writes what changed to the store, one write at a time; a disk that refuses is said once and stops nothing."""
 
     def __init__(self, store: Store) -> None:
@@ -173,8 +173,10 @@ def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
     return model
 
 
-def _asleep(kept: Mapping[str, Any]) -> Asleep:
-    return Asleep(str(kept["fingerprint"]), {str(pool): size(n) for pool, n in dict(kept["held"]).items()})
+def _asleep(kept: Mapping[str, Any]) -> HeldAsleep:
+    return HeldAsleep(
+        str(kept["fingerprint"]), {str(pool): size(n) for pool, n in dict(kept["held"]).items()}
+    )
 
 
 def _steady(state: Mapping[str, Any]) -> Any:

@@ -21,7 +21,7 @@ def _as_wanted(zoo: Zoo, model: Model, *, wanted: bool) -> bool:
     spec = zoo.spec.models.get(model.name)
     if spec is not None and yields(model, spec):
         # It may be there or not; not so what is on its way, and nobody may be left waiting.
-        settled = model.run is None or model.phase in {Phase.READY, Phase.PARKED}
+        settled = model.run is None or model.phase in {Phase.READY, Phase.ASLEEP}
         return (
             settled
             and not zoo.demand.get(model.name, NO_DEMAND).waiting

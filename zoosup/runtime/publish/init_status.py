@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from zoosup.host.system.sd_notify import InitSystem
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.publish.publisher import Publisher
 
 EVERY = 10.0
 """Seconds between two words at most; a watchdog may ask for more."""
@@ -43,26 +43,26 @@ async def _asking_for_time(init: InitSystem) -> None:
         await asyncio.sleep(EVERY)
 
 
-class Herald:
+class InitStatus:
     """To be made when adoption is done and the listeners listen. `heartbeat` is seconds since the loop's last turn."""
 
-    def __init__(self, init: InitSystem, board: Board, heartbeat: Callable[[], float]) -> None:
+    def __init__(self, init: InitSystem, publisher: Publisher, heartbeat: Callable[[], float]) -> None:
         self._init = init
-        self._board = board
+        self._publisher = publisher
         self._heartbeat = heartbeat
         self._stopping = False
 
     async def announce(self) -> None:
         """READY with the first snapshot, the line of status with each, STOPPING when the end begins."""
-        version = await self._board.newer(0)
+        version = await self._publisher.newer(0)
         self._init.ready()
         while True:
-            self._init.status(headline(self._board.snapshot))
-            if self._board.snapshot["phase"] == "stopping" and not self._stopping:
+            self._init.status(headline(self._publisher.snapshot))
+            if self._publisher.snapshot["phase"] == "stopping" and not self._stopping:
                 self._stopping = True
                 self._init.stopping()
                 self._init.extend_timeout(PATIENCE)
-            version = await self._board.newer(version)
+            version = await self._publisher.newer(version)
 
     async def pulse(self) -> None:
         """Feed the watchdog, and hold its patience during a long stop, for as long as the loop really turns."""

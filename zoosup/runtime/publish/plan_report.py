@@ -9,7 +9,18 @@ from typing import Any
 from zoosup.core.estimation import need as estimate
 from zoosup.core.memory.ledger import Sum
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.actions import Action, Drain, EndCooldown, Hold, Inspect, Kill, Park, Start, Stop, Wake
+from zoosup.core.state.actions import (
+    Action,
+    Drain,
+    EndCooldown,
+    FallAsleep,
+    Hold,
+    Inspect,
+    Kill,
+    Start,
+    Stop,
+    Wake,
+)
 from zoosup.core.state.phases import Cause, Phase
 from zoosup.runtime.publish.need_report import has_gpus, told
 from zoosup.runtime.publish.snapshot import condition_data, pool_data
@@ -41,7 +52,7 @@ def _action(action: Action) -> dict[str, Any]:
             shown |= {"need": dict(action.need), "message": action.why} | gpus
         case Drain() | Stop() | Kill():
             shown |= {"cause": action.cause.value, "message": action.message}
-        case Park():
+        case FallAsleep():
             shown |= {
                 "cause": Cause.MADE_ROOM.value,
                 "asleep": dict(action.asleep),
@@ -63,7 +74,7 @@ _VERBS: Mapping[type, str] = {
     Drain: "drain",
     Stop: "stop",
     Kill: "kill",
-    Park: "park",
+    FallAsleep: "park",
     Wake: "wake",
     Hold: "hold",
     Inspect: "inspect",
@@ -88,7 +99,7 @@ def _need(zoo: Zoo, name: str) -> dict[str, Any]:
     spec, model = zoo.spec.models.get(name), zoo.models.get(name)
     if spec is None or model is None:
         return {}
-    need = estimate.need(spec, model.weights, model.lessons)
+    need = estimate.need(spec, model.weights, model.learned)
     return told(need.on_gpus or need if has_gpus(zoo) and spec.gpus != "none" else need)
 
 

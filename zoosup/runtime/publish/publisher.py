@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Board:
+class Publisher:
     """Holds the newest snapshot and wakes those who wait for a newer one."""
 
     def __init__(self) -> None:

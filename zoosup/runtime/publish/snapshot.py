@@ -142,7 +142,7 @@ def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
     run = model.run
     if spec is None:
         return {}
-    need = estimate.need(spec, model.weights, model.lessons)
+    need = estimate.need(spec, model.weights, model.learned)
     amounts, source = need.amounts, need.source
     on_host = need.on_gpus or need if has_gpus(zoo) and spec.gpus != "none" else need
     if run is None:

@@ -22,7 +22,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class UsageRead:
     """What each run's tree holds, in bytes by run id."""
 
     usage: Mapping[str, int]
@@ -68,4 +68,4 @@ class Leave:
     again: bool = False
 
 
-Message = Told | Measured | FileRead | Asked | Questioned | Leave
+Message = Told | UsageRead | FileRead | Asked | Questioned | Leave

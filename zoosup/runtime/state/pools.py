@@ -14,7 +14,7 @@ from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.spec.model.memory import Budget
+from zoosup.spec.model.memory import BudgetSpec
 from zoosup.spec.syntax.units import describe_size
 
 NEAR = 4
@@ -22,23 +22,23 @@ NEAR = 4
 
 
 @dataclass(slots=True)
-class Memory:
+class Pools:
     """The pools of one host; `budget` is the file's word on all of them."""
 
     host: str
     clock: Clock
     journal: Journal
-    budget: Budget = field(default_factory=Budget)
+    budget: BudgetSpec = field(default_factory=BudgetSpec)
     readings: tuple[PoolReading, ...] = ()
     devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
-    _pools: tuple[tuple[PoolReading, ...], Budget, tuple[Pool, ...]] | None = field(
+    _pools: tuple[tuple[PoolReading, ...], BudgetSpec, tuple[Pool, ...]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
 
-    def copy(self, journal: Journal) -> "Memory":
+    def copy(self, journal: Journal) -> "Pools":
         """A memory of its own in which the same is so."""
         return replace(
             self,
@@ -80,12 +80,12 @@ class Memory:
                 run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
             )
 
-    def await_nap(self, model: str, run: Run, baseline: Mapping[str, int]) -> None:
+    def await_sleep(self, model: str, run: Run, baseline: Mapping[str, int]) -> None:
         """Begin to wait for the memory of a run that has gone to sleep; `baseline` was available before."""
-        if run.nap is None or run.leaving is not None:
+        if run.sleep is None or run.leaving is not None:
             return
-        for pool, held in run.nap.held.items():
-            back = min(held, run.nap.awake.get(pool, 0)) - run.reserved.get(pool, 0)
+        for pool, held in run.sleep.held.items():
+            back = min(held, run.sleep.awake.get(pool, 0)) - run.reserved.get(pool, 0)
             if back > 0:
                 now = self.clock.now()
                 self.cooldowns[pool, run.id] = Cooldown(run.node, pool, model, now, back, baseline.get(pool))

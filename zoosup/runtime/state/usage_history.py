@@ -10,28 +10,28 @@ from typing import Any
 
 from zoosup.core.estimation import learned
 from zoosup.core.state.runs import Exit, Run
-from zoosup.core.state.usage import Lesson, Lessons
+from zoosup.core.state.usage import Learned, RunPeaks
 
 FINGERPRINTS = 128
 """Fingerprints that are remembered: each edit of a command makes a new one. Some 100 KB of JSON at the most."""
 
 
-class Schoolbook:
+class UsageHistory:
     """Lessons by fingerprint, the one that was taught last at the end."""
 
     def __init__(self) -> None:
-        self._lessons: dict[str, Lessons] = {}
+        self._lessons: dict[str, Learned] = {}
         self._written: dict[str, Any] | None = None
 
-    def copy(self) -> "Schoolbook":
+    def copy(self) -> "UsageHistory":
         """A book of its own with the same lessons."""
-        book = Schoolbook()
+        book = UsageHistory()
         book._lessons = dict(self._lessons)
         return book
 
-    def of(self, fingerprint: str) -> Lessons:
+    def of(self, fingerprint: str) -> Learned:
         """What is known of it; a fresh page where that is nothing."""
-        return self._lessons.get(fingerprint) or Lessons(fingerprint)
+        return self._lessons.get(fingerprint) or Learned(fingerprint)
 
     def watch(self, run: Run, now: float) -> bool:
         """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
@@ -53,7 +53,7 @@ class Schoolbook:
             self._lessons[fingerprint] = learned.pardoned(page)
             self._written = None
 
-    def _take_down(self, fingerprint: str, lesson: Lesson) -> bool:
+    def _take_down(self, fingerprint: str, lesson: RunPeaks) -> bool:
         before = self.of(fingerprint)
         after = learned.after(before, lesson)
         if after == before:
@@ -80,7 +80,7 @@ class Schoolbook:
         for key, page in list(kept.items())[-FINGERPRINTS:]:
             try:
                 runs = tuple(_lesson(each) for each in page["runs"])[-learned.RUNS :]
-                self._lessons[key] = Lessons(key, runs, size(page["floor"]))
+                self._lessons[key] = Learned(key, runs, size(page["floor"]))
             except (TypeError, ValueError, KeyError, OverflowError):
                 yield key
 
@@ -93,8 +93,8 @@ def size(value: Any) -> int:
     return number
 
 
-def _lesson(kept: Mapping[str, Any]) -> Lesson:
-    return Lesson(
+def _lesson(kept: Mapping[str, Any]) -> RunPeaks:
+    return RunPeaks(
         run=str(kept["run"]),
         ram=size(kept["ram"]),
         mapped=None if kept["mapped"] is None else size(kept["mapped"]),

@@ -27,11 +27,11 @@ from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOu
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.api import Doorway
+from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.state.pools import Memory
-from zoosup.runtime.state.usage_history import Schoolbook
+from zoosup.runtime.state.pools import Pools
+from zoosup.runtime.state.usage_history import UsageHistory
 from zoosup.spec.changes import outdated
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import spec_hash
@@ -64,13 +64,13 @@ class Zoo:
     models: dict[str, Model] = field(default_factory=dict)
     switch: Switch | None = None
     demand: Mapping[str, Demand] = field(default_factory=dict)
-    gateway: Doorway = field(default_factory=Doorway)
+    gateway: ListenStatus = field(default_factory=ListenStatus)
     shutdown: bool = False
-    lessons: Schoolbook = field(default_factory=Schoolbook)
-    memory: Memory = field(init=False)
+    usage_history: UsageHistory = field(default_factory=UsageHistory)
+    memory: Pools = field(init=False)
 
     def __post_init__(self) -> None:
-        self.memory = Memory(self.node, self.clock, self.journal)
+        self.memory = Pools(self.node, self.clock, self.journal)
 
     # the file
 
@@ -93,7 +93,7 @@ class Zoo:
         self.teach()
         self._rebook()
         self._lift_overrides(set(before.active) ^ set(spec.active))
-        change = switching.Change(generation, before.active, spec.active)
+        change = switching.ActiveChange(generation, before.active, spec.active)
         self.switch = switching.begin(change, self.switch, self.models)
         self.forget_strangers()
         active = ", ".join(spec.active) or "nothing"
@@ -125,17 +125,17 @@ class Zoo:
             if old != spec or name in undone:
                 self.tell(name, Forgiven())
             if old is not None and old.memory != spec.memory:
-                self.lessons.pardon(self.models[name].lessons.fingerprint)
+                self.usage_history.pardon(self.models[name].learned.fingerprint)
 
     def _rebook(self) -> None:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
-            if run.nap is not None:
+            if run.sleep is not None:
                 continue  # what it holds asleep is its booking, and what it needs is asked when it wakes
             spec = self.spec.models.get(model.name)
             declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
             amounts = (
-                rebooked(need(spec, model.weights, model.lessons), run)
+                rebooked(need(spec, model.weights, model.learned), run)
                 if spec is not None and declared
                 else run.reserved
             )
@@ -158,7 +158,7 @@ class Zoo:
             self,
             journal=Journal(self.clock.wall, limit=1),
             models=dict(self.models),
-            lessons=self.lessons.copy(),
+            usage_history=self.usage_history.copy(),
             applied=replace(self.applied, path=path),
         )
         copy.memory = self.memory.copy(copy.journal)
@@ -191,11 +191,11 @@ class Zoo:
         """Let the book hear of what a run has shown, and the model of what the book says."""
         now, run, new = self.clock.now(), after.run, False
         if isinstance(fact, Measured) and run is not None:
-            new = run.leaving is None and self.lessons.watch(run, now)
+            new = run.leaving is None and self.usage_history.watch(run, now)
             self._journal_growth(before, after)
         elif isinstance(fact, Gone) and before.run is not None and run is None:
             end = after.last_exit if after.last_exit is not before.last_exit else None
-            new = self.lessons.end(before.run, now, end)
+            new = self.usage_history.end(before.run, now, end)
         if new:
             self.teach()
         elif isinstance(fact, Inspected):
@@ -207,9 +207,9 @@ class Zoo:
             model, spec = self.models[name], self.spec.models.get(name)
             if spec is None:
                 continue
-            known = self.lessons.of(fingerprint(spec, model.weights, self.memory.devices))
-            if known != model.lessons:
-                self.models[name] = replace(model, lessons=known)
+            known = self.usage_history.of(fingerprint(spec, model.weights, self.memory.devices))
+            if known != model.learned:
+                self.models[name] = replace(model, learned=known)
 
     def _journal_growth(self, before: Model, after: Model) -> None:
         old, new = before.run, after.run

@@ -19,7 +19,7 @@ class ChangeClass(StrEnum):
     NONE = "none"
 
 
-class Part(BaseModel):
+class SpecPart(BaseModel):
     """The base of all parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -18,11 +18,11 @@ from pydantic import (
 )
 
 from zoosup.spec.model import values as kinds
-from zoosup.spec.model.base import Part, at_once
+from zoosup.spec.model.base import SpecPart, at_once
 from zoosup.spec.model.readers import choice, clash, expected
 
 
-class Loading(StrEnum):
+class LoadingStyle(StrEnum):
     """What a client that streams is sent while its model is being loaded."""
 
     COMMENTS = "comments"
@@ -30,7 +30,7 @@ class Loading(StrEnum):
     OFF = "off"
 
 
-class Gateway(Part):
+class GatewaySpec(SpecPart):
     """The one OpenAI-compatible address by which clients reach all models; seconds and bytes."""
 
     listen: Annotated[
@@ -76,14 +76,14 @@ class Gateway(Part):
         at_once("How long a model that a request has loaded stays at least, once it is ready."),
     ] = 10.0
     loading: Annotated[
-        Loading,
-        BeforeValidator(choice(Loading)),
-        WithJsonSchema({"enum": [word.value for word in Loading]}),
+        LoadingStyle,
+        BeforeValidator(choice(LoadingStyle)),
+        WithJsonSchema({"enum": [word.value for word in LoadingStyle]}),
         at_once(
             "What a streaming client is sent while it waits. comments: SSE comments, which clients skip; reasoning: "
             "what is being waited for, as reasoning text; off: nothing."
         ),
-    ] = Loading.COMMENTS
+    ] = LoadingStyle.COMMENTS
     prewarm: Annotated[
         kinds.Flag,
         at_once(
@@ -113,14 +113,14 @@ def _off(value: Any) -> Literal[False]:
     return False
 
 
-GatewayOrOff = Annotated[
-    Annotated[Gateway, Tag("gateway")]
+GatewaySpecOrOff = Annotated[
+    Annotated[GatewaySpec, Tag("gateway")]
     | Annotated[Literal[False], PlainValidator(_off), WithJsonSchema({"const": False}), Tag("off")],
-    Discriminator(lambda value: "gateway" if isinstance(value, Mapping | Gateway) else "off"),
+    Discriminator(lambda value: "gateway" if isinstance(value, Mapping | GatewaySpec) else "off"),
 ]
 
 
-class StatusSettings(Part):
+class StatusSpec(SpecPart):
     """The HTTP status server."""
 
     listen: Annotated[

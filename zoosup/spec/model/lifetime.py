@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from zoosup.spec.model import values as kinds
-from zoosup.spec.model.base import Part, at_once
+from zoosup.spec.model.base import SpecPart, at_once
 from zoosup.spec.model.readers import choice, clash
 
 PROBE_KINDS = ("http", "tcp", "exec")
@@ -32,7 +32,7 @@ class RestartPolicy(StrEnum):
     NEVER = "never"
 
 
-class Probe(Part):
+class ProbeSpec(SpecPart):
     """How a model is asked; `/health` over HTTP unless another way is chosen."""
 
     http: Annotated[
@@ -66,7 +66,7 @@ class Probe(Part):
         return value
 
 
-class Ready(Probe):
+class ReadySpec(ProbeSpec):
     """When a model that was started may be used; seconds."""
 
     interval: Annotated[
@@ -80,7 +80,7 @@ class Ready(Probe):
     ] = 600.0
 
 
-class Live(Probe):
+class LiveSpec(ProbeSpec):
     """When a model that was ready is taken for dead; seconds. Never asked while it answers requests."""
 
     period: Annotated[kinds.PositiveDuration, at_once("The time between two attempts.")] = 15.0
@@ -88,7 +88,7 @@ class Live(Probe):
     failures: Annotated[kinds.Count, at_once("So many failures in a row, and the model is restarted.")] = 6
 
 
-class HttpCall(Part):
+class HttpCall(SpecPart):
     """One HTTP request to the model."""
 
     http: Annotated[
@@ -106,7 +106,7 @@ class HttpCall(Part):
         return self.http.partition(" ")[2]
 
 
-class Stop(Part):
+class StopSpec(SpecPart):
     """How a model is asked to end; seconds."""
 
     signal: Annotated[
@@ -127,14 +127,14 @@ class Stop(Part):
     ] = None
 
 
-class Limit(Part):
+class RestartLimitSpec(SpecPart):
     """How many crashes, within which time, are enough; seconds."""
 
     count: Annotated[kinds.Count, at_once("So many crashes, and the model has failed.")]
     within: Annotated[kinds.PositiveDuration, at_once("The time in which they are counted.")]
 
 
-class Restart(Part):
+class RestartSpec(SpecPart):
     """What happens after an exit that nobody asked for; seconds."""
 
     policy: Annotated[
@@ -154,7 +154,7 @@ class Restart(Part):
         at_once("After being ready for this long without a break, earlier crashes are forgotten."),
     ] = 600.0
     limit: Annotated[
-        Limit | None, at_once("Crashes after which the model is left failed. null: no limit.")
+        RestartLimitSpec | None, at_once("Crashes after which the model is left failed. null: no limit.")
     ] = None
 
     @field_validator("max", mode="wrap")
@@ -165,7 +165,7 @@ class Restart(Part):
         )
 
 
-class Parked(Part):
+class AsleepSpec(SpecPart):
     """What a model that sleeps still holds; bytes."""
 
     ram: Annotated[kinds.Size, at_once("The RAM that the sleeping model holds.")]
@@ -174,7 +174,7 @@ class Parked(Part):
     ] = 0
 
 
-class Park(Part):
+class ParkSpec(SpecPart):
     """How a model gives memory back without ending, as vLLM's sleep mode does."""
 
     sleep: Annotated[
@@ -182,5 +182,5 @@ class Park(Part):
     ]
     wake: Annotated[kinds.HttpRequest, at_once("The request that wakes it, such as POST /wake_up.")]
     holds: Annotated[
-        Parked | None, at_once("What it holds while it sleeps. null: what it was last seen to hold then.")
+        AsleepSpec | None, at_once("What it holds while it sleeps. null: what it was last seen to hold then.")
     ] = None

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from zoosup.spec.model import values as kinds
-from zoosup.spec.model.base import Part, at_once
+from zoosup.spec.model.base import SpecPart, at_once
 from zoosup.spec.model.readers import choice, expected
 
 Auto = Literal["auto"]
@@ -32,7 +32,7 @@ class Strategy(StrEnum):
     REPLACE = "replace"
 
 
-class Budget(Part):
+class BudgetSpec(SpecPart):
     """How much memory all models may hold together."""
 
     ram: Annotated[
@@ -55,7 +55,7 @@ class Budget(Part):
     vram_reserve: Annotated[kinds.Size, at_once("Memory always left free on each GPU.")] = 512 * 2**20
 
 
-class Cooldown(Part):
+class CooldownSpec(SpecPart):
     """How long to wait, after a stop, for the memory to be back; seconds."""
 
     min: Annotated[
@@ -74,7 +74,7 @@ class Cooldown(Part):
         )
 
 
-class Switch(Part):
+class SwitchSpec(SpecPart):
     """How one active model is exchanged for another."""
 
     strategy: Annotated[
@@ -88,10 +88,12 @@ class Switch(Part):
     rollback: Annotated[
         kinds.Flag, at_once("Bring the previous model back when the newly active one can't become ready.")
     ] = True
-    cooldown: Annotated[Cooldown, at_once("The wait for a stopped model's memory to be back.")] = Cooldown()
+    cooldown: Annotated[CooldownSpec, at_once("The wait for a stopped model's memory to be back.")] = (
+        CooldownSpec()
+    )
 
 
-class Memory(Part):
+class MemorySpec(SpecPart):
     """What a model needs; bytes. Declared, so final: running out of it may raise it, nothing lowers it."""
 
     ram: Annotated[kinds.Size, at_once("The RAM the model needs at its peak.")]
@@ -114,8 +116,8 @@ def _memory_kind(value: Any) -> str:
     return "auto" if isinstance(value, str) else "memory"
 
 
-MemoryOrAuto = Annotated[
-    Annotated[Memory, Tag("memory")]
+MemorySpecOrAuto = Annotated[
+    Annotated[MemorySpec, Tag("memory")]
     | Annotated[Auto, PlainValidator(_auto), WithJsonSchema({"const": "auto"}), Tag("auto")],
     Discriminator(_memory_kind),
 ]

@@ -16,9 +16,9 @@ from pydantic import (
 )
 
 from zoosup.spec.model import values as kinds
-from zoosup.spec.model.base import Part, at_once, no_effect, on_restart
-from zoosup.spec.model.lifetime import Live, Park, Ready, Restart, Stop
-from zoosup.spec.model.memory import MemoryOrAuto
+from zoosup.spec.model.base import SpecPart, at_once, no_effect, on_restart
+from zoosup.spec.model.lifetime import LiveSpec, ParkSpec, ReadySpec, RestartSpec, StopSpec
+from zoosup.spec.model.memory import MemorySpecOrAuto
 from zoosup.spec.model.readers import choice_or_none, clash
 
 
@@ -32,7 +32,7 @@ class Task(StrEnum):
     AUDIO = "audio"
 
 
-class ModelSpec(Part):
+class ModelSpec(SpecPart):
     """One model server."""
 
     command: Annotated[
@@ -53,7 +53,7 @@ class ModelSpec(Part):
         on_restart("The port on 127.0.0.1 that ${PORT} stands for. auto: a free one, chosen at each start."),
     ] = "auto"
     memory: Annotated[
-        MemoryOrAuto,
+        MemorySpecOrAuto,
         at_once(
             "What the model needs. auto: reckoned from its weights and its command line (zoosup estimate shows "
             "how), 8 GiB where they can't be read."
@@ -105,18 +105,22 @@ class ModelSpec(Part):
         at_once("Parameters that are set in the body of its requests, whatever the client said."),
     ] = {}  # noqa: RUF012 - pydantic copies it
     park: Annotated[
-        Park | None,
+        ParkSpec | None,
         at_once("How it gives memory back without ending. null: it can't; it is stopped to make room."),
     ] = None
-    ready: Annotated[Ready, at_once("When the model may be used: one of http, tcp and exec.")] = Ready()
+    ready: Annotated[ReadySpec, at_once("When the model may be used: one of http, tcp and exec.")] = (
+        ReadySpec()
+    )
     live: Annotated[
-        Live | None,
+        LiveSpec | None,
         at_once(
             "When the model is taken for dead: one of http, tcp and exec. null: when its process is gone."
         ),
     ] = None
-    stop: Annotated[Stop, at_once("How the model is asked to end.")] = Stop()
-    restart: Annotated[Restart, at_once("What happens after an exit that nobody asked for.")] = Restart()
+    stop: Annotated[StopSpec, at_once("How the model is asked to end.")] = StopSpec()
+    restart: Annotated[RestartSpec, at_once("What happens after an exit that nobody asked for.")] = (
+        RestartSpec()
+    )
     description: Annotated[kinds.Prose, no_effect("For people; zoosup only shows it.")] = ""
 
     @field_validator("gpus", mode="after")

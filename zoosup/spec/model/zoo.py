@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from zoosup.spec.model import values as kinds
-from zoosup.spec.model.base import Part, at_once, no_effect
-from zoosup.spec.model.gateway import Gateway, GatewayOrOff, StatusSettings
-from zoosup.spec.model.memory import Budget, Switch
+from zoosup.spec.model.base import SpecPart, at_once, no_effect
+from zoosup.spec.model.gateway import GatewaySpec, GatewaySpecOrOff, StatusSpec
+from zoosup.spec.model.memory import BudgetSpec, SwitchSpec
 from zoosup.spec.model.model import ModelSpec
 
 
-class ZooSpec(Part):
+class ZooSpec(SpecPart):
     """The whole of zoo.yaml: what exists, what should run, what it may hold."""
 
     also = ("defaults", "x-…")
@@ -26,12 +26,12 @@ class ZooSpec(Part):
             "The models that run without anyone asking: a name, or a list in order of priority. []: none."
         ),
     ] = ()
-    budget: Annotated[Budget, at_once("How much memory all models may hold together.")] = Budget()
-    switch: Annotated[Switch, at_once("How one active model is exchanged for another.")] = Switch()
+    budget: Annotated[BudgetSpec, at_once("How much memory all models may hold together.")] = BudgetSpec()
+    switch: Annotated[SwitchSpec, at_once("How one active model is exchanged for another.")] = SwitchSpec()
     gateway: Annotated[
-        GatewayOrOff, at_once("The address by which clients reach all models; false: none.")
-    ] = Gateway()
-    status: Annotated[StatusSettings, at_once("The HTTP status server.")] = StatusSettings()
+        GatewaySpecOrOff, at_once("The address by which clients reach all models; false: none.")
+    ] = GatewaySpec()
+    status: Annotated[StatusSpec, at_once("The HTTP status server.")] = StatusSpec()
     vars: Annotated[
         Mapping[kinds.VarName, kinds.Prose],
         no_effect(

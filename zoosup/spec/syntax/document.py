@@ -40,7 +40,7 @@ _NUMBER = re.compile(
 
 
 @dataclass(slots=True)
-class Node:
+class YamlNode:
     """What all nodes have: marks of the first character and of the one after the last, their extent."""
 
     start: Any
@@ -55,7 +55,7 @@ class Node:
 
 
 @dataclass(slots=True)
-class Scalar(Node):
+class YamlScalar(YamlNode):
     """A text; `style` is None for a plain one, else its quote or `|` or `>`."""
 
     text: str = ""
@@ -87,10 +87,10 @@ def _number(text: str) -> float:
 
 
 @dataclass(slots=True)
-class Items(Node):
+class YamlSequence(YamlNode):
     """A list; `flow` when written in brackets."""
 
-    items: list[Node] = field(default_factory=list)
+    items: list[YamlNode] = field(default_factory=list)
     flow: bool = False
 
 
@@ -98,44 +98,44 @@ class Items(Node):
 class Entry:
     """One key of a mapping and its value; `inherited` when `defaults` gave it to a model."""
 
-    key: Scalar
-    value: Node
+    key: YamlScalar
+    value: YamlNode
     inherited: bool = False
 
 
 @dataclass(slots=True)
-class Table(Node):
+class YamlMapping(YamlNode):
     """A mapping, by the literal text of its keys, in the order of the file."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
 _NOWHERE = yaml.Mark("", 0, 0, 0, None, 0)
-NOTHING = Table(_NOWHERE, _NOWHERE)
+NOTHING = YamlMapping(_NOWHERE, _NOWHERE)
 """An empty mapping that stands nowhere."""
 
 
-def plain(node: Node) -> Any:
+def plain(node: YamlNode) -> Any:
     """Give a node's value as None, bool, int, float, str, list and dict."""
-    if isinstance(node, Scalar):
+    if isinstance(node, YamlScalar):
         return node.value
-    if isinstance(node, Items):
+    if isinstance(node, YamlSequence):
         return [plain(item) for item in node.items]
-    assert isinstance(node, Table)  # noqa: S101 - there is no fourth kind
+    assert isinstance(node, YamlMapping)  # noqa: S101 - there is no fourth kind
     return {key: plain(entry.value) for key, entry in node.entries.items()}
 
 
-def names(node: Node) -> Any:
+def names(node: YamlNode) -> Any:
     """Give a name or a list of names as literal text: a model may be called `no`, `1e3` or `0777`."""
-    if isinstance(node, Items):
+    if isinstance(node, YamlSequence):
         return [
-            item.text if isinstance(item, Scalar) and item.value is not None else plain(item)
+            item.text if isinstance(item, YamlScalar) and item.value is not None else plain(item)
             for item in node.items
         ]
-    return node.text if isinstance(node, Scalar) and node.value is not None else plain(node)
+    return node.text if isinstance(node, YamlScalar) and node.value is not None else plain(node)
 
 
-def compose(text: str, problems: Problems) -> Node | None:
+def compose(text: str, problems: Problems) -> YamlNode | None:
     """Read one YAML document; None where nothing can be read, which is then among the problems.
 
     Duplicate keys, tags and other mistakes that leave a tree are noted, and the reading goes on.
@@ -179,9 +179,9 @@ class _Composer:
     def __init__(self, text: str, problems: Problems) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._problems = problems
-        self._anchors: dict[str, Node | None] = {}
+        self._anchors: dict[str, YamlNode | None] = {}
 
-    def document(self) -> Node | None:
+    def document(self) -> YamlNode | None:
         next(self._events)
         if isinstance(next(self._events), yaml.StreamEndEvent):
             return None
@@ -194,7 +194,7 @@ class _Composer:
     def _note(self, mark: yaml.Mark, path: Sequence[str], what: str, expected: str) -> None:
         self._problems.add((mark.line + 1, mark.column + 1), ".".join(path), what, expected)
 
-    def _node(self, event: Any, path: tuple[str, ...]) -> Node:
+    def _node(self, event: Any, path: tuple[str, ...]) -> YamlNode:
         if len(path) > MAX_DEPTH:
             self._note(event.start_mark, (), f"nested more than {MAX_DEPTH} deep", "less")
             raise _TooMuchError
@@ -203,7 +203,7 @@ class _Composer:
         if event.anchor:
             self._anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
-            node: Node = self._scalar(event, path)
+            node: YamlNode = self._scalar(event, path)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self._items(event, path)
         else:
@@ -212,22 +212,22 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _alias(self, event: Any, path: tuple[str, ...]) -> Node:
+    def _alias(self, event: Any, path: tuple[str, ...]) -> YamlNode:
         node = self._anchors.get(event.anchor)
         if node is not None:
             return node
         what = "contains itself" if event.anchor in self._anchors else "has no anchor above it"
         self._note(event.start_mark, path, f"the alias *{event.anchor} {what}", f"&{event.anchor} before it")
-        return Scalar(event.start_mark, event.end_mark)
+        return YamlScalar(event.start_mark, event.end_mark)
 
-    def _scalar(self, event: Any, path: tuple[str, ...]) -> Scalar:
+    def _scalar(self, event: Any, path: tuple[str, ...]) -> YamlScalar:
         self._check_tag(event, path, "scalar")
         style = event.style or ("'" if event.tag else None)
-        return Scalar(event.start_mark, event.end_mark, text=event.value, style=style)
+        return YamlScalar(event.start_mark, event.end_mark, text=event.value, style=style)
 
-    def _items(self, event: Any, path: tuple[str, ...]) -> Items:
+    def _items(self, event: Any, path: tuple[str, ...]) -> YamlSequence:
         self._check_tag(event, path, "list")
-        node = Items(event.start_mark, event.end_mark, flow=bool(event.flow_style))
+        node = YamlSequence(event.start_mark, event.end_mark, flow=bool(event.flow_style))
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             item = self._node(event, (*path, str(len(node.items))))
             node.items.append(item)
@@ -235,14 +235,14 @@ class _Composer:
         node.end = event.end_mark
         return node
 
-    def _table(self, event: Any, path: tuple[str, ...]) -> Table:
+    def _table(self, event: Any, path: tuple[str, ...]) -> YamlMapping:
         self._check_tag(event, path, "mapping")
-        node = Table(event.start_mark, event.end_mark)
-        merged: list[Table] = []
+        node = YamlMapping(event.start_mark, event.end_mark)
+        merged: list[YamlMapping] = []
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, (*path, "?"))
             value_event = next(self._events)
-            if not isinstance(key, Scalar):
+            if not isinstance(key, YamlScalar):
                 self._note(key.start, path, "a key is a list or a mapping", "a text")
                 self._node(value_event, (*path, "?"))
                 continue
@@ -263,14 +263,14 @@ class _Composer:
         node.end = event.end_mark
         return node
 
-    def _merged(self, value: Node, path: tuple[str, ...]) -> list[Table]:
-        tables = value.items if isinstance(value, Items) else [value]
-        if all(isinstance(table, Table) for table in tables):
-            return [table for table in tables if isinstance(table, Table)]
+    def _merged(self, value: YamlNode, path: tuple[str, ...]) -> list[YamlMapping]:
+        tables = value.items if isinstance(value, YamlSequence) else [value]
+        if all(isinstance(table, YamlMapping) for table in tables):
+            return [table for table in tables if isinstance(table, YamlMapping)]
         self._note(value.start, (*path, "<<"), "merges what is no mapping", "a mapping or a list of mappings")
         return []
 
-    def _grow(self, node: Node, child: Node) -> None:
+    def _grow(self, node: YamlNode, child: YamlNode) -> None:
         node.size += child.size
         node.depth = max(node.depth, child.depth + 1)
         if node.size > MAX_NODES:

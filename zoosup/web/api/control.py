@@ -9,11 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
-from zoosup.runtime.api import Commands, Faces
+from zoosup.runtime.api import Commands, RuntimeApi
 from zoosup.spec.parse import decode
 from zoosup.web import wire
 from zoosup.web.api.errors import RefusalError
-from zoosup.web.api.stream import Limits
+from zoosup.web.api.stream import StreamLimits
 
 MAX_BODY = 1024 * 1024 + 1
 """Bytes: zoo.yaml's limit and one more, so that a file that is too large is refused as such."""
@@ -22,8 +22,8 @@ MAX_BODY = 1024 * 1024 + 1
 class ControlRoutes:
     """The handlers of `POST`."""
 
-    def __init__(self, faces: Faces, limits: Limits) -> None:
-        self._faces = faces
+    def __init__(self, runtime: RuntimeApi, limits: StreamLimits) -> None:
+        self._runtime = runtime
         self._limits = limits
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -35,7 +35,7 @@ class ControlRoutes:
     async def command(self, request: web.Request) -> web.Response:
         """Start, stop or restart one model by hand, or ask what it needs."""
         model, verb = request.match_info["model"], request.match_info["verb"]
-        commands: Commands = self._faces.commands
+        commands: Commands = self._runtime.commands
         by_name = {
             "start": commands.start,
             "stop": commands.stop,
@@ -46,16 +46,16 @@ class ControlRoutes:
 
     async def reload(self, _request: web.Request) -> web.Response:
         """Look at zoo.yaml again."""
-        return await _answer(self._faces.commands.reload())
+        return await _answer(self._runtime.commands.reload())
 
     async def plan(self, request: web.Request) -> web.Response:
         """What the next pass would do: with the body as zoo.yaml if `path` names it, else with the file."""
         body = await self._body(request)
         if "path" not in request.query and not body:
-            config: Mapping[str, Any] = self._faces.board.snapshot.get("config", {})
-            return await _answer(self._faces.commands.plan(None, config.get("path", "zoo.yaml")))
+            config: Mapping[str, Any] = self._runtime.publisher.snapshot.get("config", {})
+            return await _answer(self._runtime.commands.plan(None, config.get("path", "zoo.yaml")))
         path = request.query.get("path", "zoo.yaml")
-        return await _answer(self._faces.commands.plan(decode(body, path=path), path))
+        return await _answer(self._runtime.commands.plan(decode(body, path=path), path))
 
     async def _body(self, request: web.Request) -> bytes:
         try:

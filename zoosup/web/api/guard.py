@@ -18,14 +18,14 @@ SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
 @dataclass(slots=True)
-class Door:
+class Guard:
     """What the TCP server asks of a caller; both change when zoo.yaml does. `token` None: nothing may be changed."""
 
     listen_host: str = ""
     token: str | None = None
 
 
-def guard(door: Door) -> Middleware:
+def guard(door: Guard) -> Middleware:
     """Make the middleware that refuses strangers; it looks at `door` anew at each request."""
 
     @web.middleware

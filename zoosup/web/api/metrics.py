@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from zoosup.core.state.phases import Phase
-from zoosup.runtime.api import Counters, Faces
+from zoosup.runtime.api import GatewayCounters, RuntimeApi
 
 Snapshot = Mapping[str, Any]
 Row = tuple[list[str], float | None]
@@ -34,10 +34,10 @@ _MEMORY_FIGURES = {
 }
 
 
-def registry(faces: Faces) -> CollectorRegistry:
+def registry(runtime: RuntimeApi) -> CollectorRegistry:
     """Make the registry: zoosup's metrics, and the usual process_* of zoosup itself where the OS has them."""
     made = CollectorRegistry(auto_describe=False)
-    made.register(_SnapshotCollector(faces))
+    made.register(_SnapshotCollector(runtime))
     ProcessCollector(registry=made)
     return made
 
@@ -49,27 +49,27 @@ def exposition(source: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 
 
 class _SnapshotCollector(Collector):
-    def __init__(self, faces: Faces) -> None:
-        self._faces = faces
+    def __init__(self, runtime: RuntimeApi) -> None:
+        self._runtime = runtime
 
     def describe(self) -> Iterable[Metric]:
         return ()  # what there is depends on the snapshot
 
     def collect(self) -> Iterator[Metric]:
-        age = self._faces.commands.heartbeat()
+        age = self._runtime.commands.heartbeat()
         yield _gauge("zoosup_heartbeat_age_seconds", "Time since the loop last turned.", (), [([], age)])
         events = CounterMetricFamily("zoosup_events", "Events written to the journal.", labels=())
-        events.add_metric((), self._faces.journal.last)
+        events.add_metric((), self._runtime.journal.last)
         yield events
-        if self._faces.clients is not None:
-            yield from _gateway(self._faces.clients)
-        snapshot = self._faces.board.snapshot
+        if self._runtime.clients is not None:
+            yield from _gateway(self._runtime.clients)
+        snapshot = self._runtime.publisher.snapshot
         if snapshot:
             for part in (_daemon, _conditions, _pools, _models, _restarts, _memory):
                 yield from part(snapshot)
 
 
-def _gateway(clients: Counters) -> Iterator[Metric]:
+def _gateway(clients: GatewayCounters) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "zoosup_gateway_requests",
         "Requests answered, by the hundreds of the status; without a model, by the gateway itself.",

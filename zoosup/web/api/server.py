@@ -16,24 +16,24 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.api import Faces
+from zoosup.runtime.api import RuntimeApi
 from zoosup.spec.model.values import split_address
 from zoosup.web.api.control import MAX_BODY, ControlRoutes
 from zoosup.web.api.errors import errors_as_json
-from zoosup.web.api.guard import Door, guard
+from zoosup.web.api.guard import Guard, guard
 from zoosup.web.api.status import StatusRoutes
-from zoosup.web.api.stream import Followers, Limits
+from zoosup.web.api.stream import Followers, StreamLimits
 from zoosup.web.sockets import BACKLOG, Listener
 
 
 class WebServer:
     """The status server and the control socket, with one set of followers between them."""
 
-    def __init__(self, faces: Faces, *, control: Path, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, runtime: RuntimeApi, *, control: Path, limits: StreamLimits | None = None) -> None:
+        self._limits = limits or StreamLimits()
         self._followers = Followers(self._limits)
-        self._routes = (StatusRoutes(faces, self._followers), ControlRoutes(faces, self._limits))
-        self._door = Door()
+        self._routes = (StatusRoutes(runtime, self._followers), ControlRoutes(runtime, self._limits))
+        self._door = Guard()
         self._control_path = control
         self._control = _Site(self._application(()), self._limits)
         self._tcp = _Site(self._application((guard(self._door),)), self._limits)
@@ -85,7 +85,7 @@ class WebServer:
 class _Site:
     """One application, which is served on as many sockets as it is given."""
 
-    def __init__(self, application: web.Application, limits: Limits) -> None:
+    def __init__(self, application: web.Application, limits: StreamLimits) -> None:
         self._limits = limits
         self._runner = web.AppRunner(
             application,

@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import hdrs, web
 
-from zoosup.runtime.api import Faces
+from zoosup.runtime.api import RuntimeApi
 from zoosup.web import wire
 from zoosup.web.api import feeds, health, metrics
 from zoosup.web.api.errors import RefusalError
@@ -20,10 +20,10 @@ _TEXT = "text/plain; charset=utf-8"
 class StatusRoutes:
     """The handlers of `GET`; on the TCP server and on the control socket alike."""
 
-    def __init__(self, faces: Faces, followers: Followers) -> None:
-        self._faces = faces
+    def __init__(self, runtime: RuntimeApi, followers: Followers) -> None:
+        self._runtime = runtime
         self._followers = followers
-        self._registry = metrics.registry(faces)
+        self._registry = metrics.registry(runtime)
         self._scraping = asyncio.Lock()
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -43,7 +43,7 @@ class StatusRoutes:
 
     async def livez(self, _request: web.Request) -> web.Response:
         """Whether the single writer still turns; what the models do is no matter here."""
-        age = self._faces.commands.heartbeat()
+        age = self._runtime.commands.heartbeat()
         if age > health.STALLED_AFTER:
             return web.Response(status=503, text=f"the loop has not turned for {age:.1f} s\n")
         return web.Response(text="ok\n")
@@ -56,22 +56,22 @@ class StatusRoutes:
     async def healthz(self, request: web.Request) -> web.Response:
         """As `readyz`, for programs."""
         found = self._readiness(request)
-        body = health.summary(self._faces.board.snapshot, found)
+        body = health.summary(self._runtime.publisher.snapshot, found)
         return _json(body, 200 if found.ready else 503)
 
     async def status(self, _request: web.Request) -> web.Response:
         """Answer with the whole snapshot."""
-        return _json(self._faces.board.snapshot) if self._faces.board.snapshot else _nothing_yet()
+        return _json(self._runtime.publisher.snapshot) if self._runtime.publisher.snapshot else _nothing_yet()
 
     async def one(self, request: web.Request) -> web.Response:
         """Answer with one model's part of the snapshot."""
-        if not self._faces.board.snapshot:
+        if not self._runtime.publisher.snapshot:
             return _nothing_yet()
-        return _json(health.find(self._faces.board.snapshot, request.match_info["model"]))
+        return _json(health.find(self._runtime.publisher.snapshot, request.match_info["model"]))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The journal as JSON, or as server-sent events where the client accepts those."""
-        journal = self._faces.journal
+        journal = self._runtime.journal
         last_id = request.headers.get("Last-Event-ID")
         query = wire.event_query(request.query, last_id, journal.last)
         if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, ""):
@@ -86,12 +86,12 @@ class StatusRoutes:
     async def logs(self, request: web.Request) -> web.StreamResponse:
         """A model's log: the last lines, and with `follow` those to come."""
         model = request.match_info["model"]
-        health.find(self._faces.board.snapshot, model)
+        health.find(self._runtime.publisher.snapshot, model)
         query = wire.log_query(request.query)
         if query.follow:
-            feed = feeds.log_lines(self._faces.logs, model, query.lines)
+            feed = feeds.log_lines(self._runtime.logs, model, query.lines)
             return await self._followers.serve(request, {hdrs.CONTENT_TYPE: _TEXT}, feed)
-        lines = await self._faces.logs.tail(model, query.lines, previous=query.previous)
+        lines = await self._runtime.logs.tail(model, query.lines, previous=query.previous)
         return web.Response(body=feeds.as_text(lines), headers={hdrs.CONTENT_TYPE: _TEXT})
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -103,7 +103,7 @@ class StatusRoutes:
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
 
     def _readiness(self, request: web.Request) -> health.Readiness:
-        return health.readiness(self._faces.board.snapshot, wire.names_query(request.query))
+        return health.readiness(self._runtime.publisher.snapshot, wire.names_query(request.query))
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StreamLimits:
     """What clients may take at most; counts and seconds."""
 
     followers: int = 64
@@ -34,7 +34,7 @@ class Limits:
 class Followers:
     """Those who are being streamed to, on all sites together."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
         self._served: dict[int, web.Request] = {}  # by id, for requests are mappings and can't be hashed
         self._closing = asyncio.Event()

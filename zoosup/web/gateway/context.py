@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from zoosup.runtime.api import Leasing
-from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.values import split_address
 from zoosup.web.gateway.http1.pool import Pools
 from zoosup.web.gateway.limits import Limits

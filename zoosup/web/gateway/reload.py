@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.api import Doorway
-from zoosup.runtime.publish.publisher import Board
+from zoosup.runtime.api import ListenStatus
+from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.model.gateway import Gateway as Rules
+from zoosup.spec.model.gateway import GatewaySpec as Rules
 from zoosup.spec.model.values import is_loopback
 from zoosup.web.gateway.routing.access import parse_keys
 from zoosup.web.gateway.server import Gateway
@@ -58,13 +58,13 @@ class GatewayKeeper:
         await self._gateway.start()
         await self._look(at_start=True)
 
-    async def keep(self, board: Board) -> None:
+    async def keep(self, publisher: Publisher) -> None:
         """Follow the file, for ever."""
-        version = board.version
+        version = publisher.version
         while True:
             try:
                 async with asyncio.timeout(LOOK_EVERY):
-                    version = await board.newer(version)
+                    version = await publisher.newer(version)
             except TimeoutError:
                 pass
             await self._look()
@@ -111,7 +111,7 @@ class GatewayKeeper:
         return (*keys, *await asyncio.to_thread(_read_keys, Path(rules.api_key_file)))
 
     def _tell(self, trouble: str) -> None:
-        now = Doorway(self._gateway.address, trouble)
+        now = ListenStatus(self._gateway.address, trouble)
         before = self._zoo.gateway
         if now == before:
             return
@@ -124,7 +124,7 @@ class GatewayKeeper:
         self._changed()
 
 
-def _fine(door: Doorway) -> str:
+def _fine(door: ListenStatus) -> str:
     return f"the gateway listens on {door.address}" if door.address else "the gateway is off"
 
 

@@ -8,7 +8,7 @@ import socket
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Leasing
-from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.web.gateway.context import Hall
 from zoosup.web.gateway.http1.server_connection import Client
 from zoosup.web.gateway.limits import Limits

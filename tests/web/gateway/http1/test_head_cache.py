@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.web.gateway.conftest import CHAT, OK, STREAM, House, Wire, post, until
-from zoosup.spec.model.gateway import Gateway as Settings
+from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.head_cache import Answers, Familiar

@@ -7,7 +7,7 @@ import pytest
 
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.runtime.api import Card
+from zoosup.runtime.api import ModelCard
 from zoosup.spec.model.model import ModelSpec, Task
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.proxy import rendering
@@ -148,7 +148,7 @@ def test_an_answer_without_a_body_has_no_length():
 
 
 CARDS = (
-    Card(
+    ModelCard(
         "qwen",
         ModelSpec(
             command=("llama-server", "-m", "q.gguf", "--mmproj", "p.gguf", "--lora", "l.gguf"),
@@ -162,7 +162,7 @@ CARDS = (
         created=1790000000.7,
         context_length=32768,
     ),
-    Card("other", ModelSpec(command=("x",)), Phase.STOPPED, active=False, created=1.0),
+    ModelCard("other", ModelSpec(command=("x",)), Phase.STOPPED, active=False, created=1.0),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.runtime.api import Card
+from zoosup.runtime.api import ModelCard
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.routing.routes import Dialect
 from zoosup.web.wire import as_json
@@ -111,12 +111,12 @@ def too_slow(seconds: float) -> DeniedError:
     return DeniedError(408, "request_timeout", f"the request did not arrive within {seconds:g} s")
 
 
-def models_document(cards: Iterable[Card]) -> bytes:
+def models_document(cards: Iterable[ModelCard]) -> bytes:
     """List the models as GET /v1/models does; an alias stands in its model's entry and has none of its own."""
     return as_json({"object": "list", "data": [_entry(card) for card in cards]})
 
 
-def model_document(card: Card) -> bytes:
+def model_document(card: ModelCard) -> bytes:
     """Describe one model as GET /v1/models/{name} does."""
     return as_json(_entry(card))
 
@@ -160,7 +160,7 @@ def sse_refusal(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI
     return sse_error(refusal.message + details, refusal.code, dialect, _STATUS[refusal.code])
 
 
-def _entry(card: Card) -> dict[str, Any]:
+def _entry(card: ModelCard) -> dict[str, Any]:
     """One model. `active`, `task`, `is_lora`, `multimodal` and `context_length` are what Eternal Zoo's clients read."""
     server = understand(card.spec)
     entry = {

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.spec.model.gateway import Loading as Saying
+from zoosup.spec.model.gateway import LoadingStyle as Saying
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.head_cache import Familiar, around_length, as_length
