@@ -354,7 +354,7 @@ def test_a_process_in_a_real_cgroup_sees_its_limit_and_what_it_has_used(own_cgro
     script = (
         "import os, sys\n"
         f"open({str(own_cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\n"
-        "from zoosup.host.memory import RamGauge\n"
+        "from zoosup.host.memory.ram import RamGauge\n"
         "gauge = RamGauge()\n"
         "before = gauge.read()[0]\n"
         "held = b'x' * (200 << 20)\n"

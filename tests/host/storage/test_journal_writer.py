@@ -25,10 +25,10 @@ QUICK = Timing(gather=0.005, retry=0.02, patience=20.0)
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from zoosup.host.storage.journal_writer import Bounds, EventArchive, Timing
+from zoosup.host.storage.journal_writer import Bounds, JournalWriter, Timing
 
 async def main():
-    archive = EventArchive(Path(sys.argv[1]), Bounds(rows=int(sys.argv[2])), Timing(gather=0.001))
+    archive = JournalWriter(Path(sys.argv[1]), Bounds(rows=int(sys.argv[2])), Timing(gather=0.001))
     last, _ = await archive.begin(0)
     while True:
         for _ in range(20):
@@ -52,12 +52,12 @@ sys.stdin.read()
 CRAMPED = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from zoosup.host.storage.journal_writer import EventArchive, Timing
+from zoosup.host.storage.journal_writer import JournalWriter, Timing
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 async def main():
-    archive = EventArchive(Path(sys.argv[1]), timing=Timing(gather=0.005, retry=0.02))
+    archive = JournalWriter(Path(sys.argv[1]), timing=Timing(gather=0.005, retry=0.02))
     await archive.begin(0)
     news = asyncio.Queue()
     archive.listen(lambda reason, message: news.put_nowait((reason, message)))
@@ -418,7 +418,7 @@ class TestADiskInTrouble:
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         answers = threading.Event()
-        real = archive_module.EventFile
+        real = archive_module.JournalDb
         monkeypatch.setattr(archive_module, "JournalDb", lambda *given: answers.wait() and real(*given))
         timing = Timing(gather=0.005, retry=0.02, patience=0.05)
         archive = await shelf.open(timing=timing, wall=lambda: 1.8e9)

@@ -11,13 +11,13 @@ from zoosup.host.system import malloc
 MIB = 1 << 20
 THREADS, BODY, PIECE = 8, 10 * MIB, 256 * 1024
 LITTLE = 4
-"""MiB. Without `heap` 21 stay, without one arena 11 (glibc 2.36)."""
+"""MiB. Without `malloc` 21 stay, without one arena 11 (glibc 2.36)."""
 
 BEGIN = f"""
 import threading
 from concurrent.futures import ThreadPoolExecutor
 import psutil
-from zoosup.host import heap
+from zoosup.host.system import malloc
 
 def resident():
     return psutil.Process().memory_info().rss / {MIB}
@@ -30,23 +30,23 @@ def read_a_body(_):
     together.wait()  # so that each thread has one
     return len(b"".join(pieces))
 
-heap.use_one_heap()
+malloc.use_one_heap()
 together = threading.Barrier({THREADS})
 with ThreadPoolExecutor({THREADS}) as executor:
     before = resident()
     for _ in range(3):
         list(executor.map(read_a_body, range({THREADS})))
-    heap.give_back()
+    malloc.give_back()
     print(resident() - before)
 """
 
 BELOW = f"""
-heap.use_one_heap()
+malloc.use_one_heap()
 before = resident()
 pieces = [b"x" * {PIECE} for _ in range({BODY // PIECE})]
 above = b"x" * 4096
 del pieces
-heap.give_back()
+malloc.give_back()
 print(resident() - before)
 """
 
