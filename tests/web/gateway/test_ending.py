@@ -92,6 +92,7 @@ async def test_waiting_clients_are_answered_when_the_model_arrives(house: House)
     wire.send(post(b'{"model": "absent"}'))
     await until(lambda: house.leasing.queue)
     assert house.gateway.counters.waiting == 1
+    await asyncio.sleep(0.01)  # uvloop's clock moves in milliseconds
     house.leasing.arrive("absent", house.backend.port)
     assert (await wire.answer())[0] == 200
     assert house.gateway.counters.waited["absent"] > 0

@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+
+from zoosup.web.gateway.limits import Limits
+
 from .conftest import House, until
 
 PIECE = b"x" * 65536
@@ -12,15 +16,12 @@ BOUND = 1024 * 1024
 
 def _held(house: House) -> int:
     """Bytes that wait in the gateway to be taken."""
-    hall = house.gateway._hall
-    transports = [client.transport for client in hall.clients]
-    transports += [upstream.transport for pool in hall.pools.by_run.values() for upstream in pool._all]
-    unread = sum(len(client._data) for client in hall.clients)
+    clients, pools = house.gateway._context.connections.clients, house.gateway._pools
+    transports = [client.transport for client in clients]
+    transports += [upstream.transport for pool in pools.by_run.values() for upstream in pool._all]
+    unread = sum(len(client._data) for client in clients)
     parts = sum(
-        len(part)
-        for client in hall.clients
-        if client.exchange is not None
-        for part in client.exchange.request.parts
+        len(part) for client in clients if client.sink is not None for part in client.sink._request.parts
     )
     return unread + parts + sum(transport.get_write_buffer_size() for transport in transports)
 
@@ -134,6 +135,7 @@ async def test_an_answer_before_the_end_of_an_upload_reaches_its_client(house: H
     assert await wire.rest() == b""
 
 
+@pytest.mark.parametrize("limits", [Limits(tick=0.01, stall=0.2)])
 async def test_a_client_that_takes_no_answer_is_given_up(house: House):
     async def script(asked, reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 2**30)
@@ -142,7 +144,6 @@ async def test_a_client_that_takes_no_answer_is_given_up(house: House):
             await writer.drain()
 
     house.script(script)
-    house.gateway._hall.limits = type(house.gateway._hall.limits)(tick=0.01, stall=0.2)
     wire = await house.wire()
     wire.writer.transport.pause_reading()
     wire.send(b"GET /upstream/qwen/big HTTP/1.1\r\nHost: localhost\r\n\r\n")

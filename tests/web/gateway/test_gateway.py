@@ -7,6 +7,7 @@ import pytest
 
 from zoosup.errors import ZoosupError
 from zoosup.spec.model.gateway import GatewaySpec as Settings
+from zoosup.web.gateway.limits import Limits
 
 from .conftest import OK, STREAM, House, post, until
 from .test_ending import SSE
@@ -74,13 +75,13 @@ async def test_at_its_end_those_who_wait_too_long_are_told(house: House):
     assert house.leasing.queue == []
 
 
+@pytest.mark.parametrize("limits", [Limits(tick=0.01, kept=0.1)])
 async def test_unused_connections_to_models_are_closed_in_time(house: House):
-    house.gateway._hall.pools.limits = type(house.gateway._hall.limits)(kept=0.1)
     wire = await house.wire()
     wire.send(post())
     await wire.answer()
     await until(lambda: house.backend.hung_up == 1)
-    assert house.gateway._hall.pools.by_run == {}
+    assert house.gateway._pools.by_run == {}
 
 
 async def test_what_it_counts(house: House):

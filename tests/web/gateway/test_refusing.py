@@ -211,7 +211,7 @@ class TestKeys:
         wire = await house.wire()
         wire.send(post(CHAT, "/v1/chat/completions", "x-api-key: secret"))
         assert (await wire.answer())[0] == 200
-        await house.gateway.configure(house.gateway._hall.settings, ("other",))
+        await house.gateway.configure(house.gateway._spec, ("other",))
         wire.send(post(CHAT, "/v1/chat/completions", "x-api-key: secret"))
         assert (await wire.answer())[0] == 401
 

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.hosts import host_allowed, same_origin
 
-KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
-"""Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""
-
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _EXPOSED = "Retry-After, x-should-retry, x-request-id"
 _PREFLIGHT_AGE = "600"
