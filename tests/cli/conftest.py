@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.fakes import Runtime, snapshot
 from zoosup.web.api.server import WebServer
-
-from .fakes import Runtime, snapshot
 
 BIN = Path(sys.executable).parent / "zoosup"
 GUARD = 60

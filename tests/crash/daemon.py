@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.crash.oracle import Oracle, Process
 from zoosup.host.storage.paths import control_socket
-
-from .oracle import Oracle, Process
 
 DEADLINE = 60.0
 """Seconds after which a wait is given up: a guard against hanging, not a figure to meet."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .driver import Zoosup, free_ports, poll
+from tests.e2e.driver import Zoosup, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 
@@ -21,8 +21,8 @@ openai = pytest.importorskip("openai", reason="needs the dependency group e2e")
 anthropic = pytest.importorskip("anthropic", reason="needs the dependency group e2e")
 websockets = pytest.importorskip("websockets.sync.client", reason="needs the dependency group e2e")
 
-from .recorder import ARGUMENTS  # noqa: E402
-from .talking import HELLO, ask, client, curl  # noqa: E402
+from tests.e2e.recorder import ARGUMENTS  # noqa: E402
+from tests.e2e.talking import HELLO, ask, client, curl  # noqa: E402
 
 PAGE = "https://chat.example.org"
 MIB = 1 << 20

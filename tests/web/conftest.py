@@ -7,10 +7,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.web.fakes import Runtime, snapshot
 from zoosup.web.api.server import WebServer
 from zoosup.web.api.stream import StreamLimits
-
-from .fakes import Runtime, snapshot
 
 
 @dataclass

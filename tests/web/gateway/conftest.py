@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.web.gateway.backend import Backend, Script, saying
+from tests.web.gateway.leasing import PaperLeasing
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.server import Gateway
-
-from .backend import Backend, Script, saying
-from .leasing import PaperLeasing
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 CHAT = b'{"model": "qwen", "messages": []}'

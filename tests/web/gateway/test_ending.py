@@ -5,11 +5,10 @@ import json
 
 import pytest
 
+from tests.web.gateway.conftest import CHAT, OK, STREAM, House, post, until
+from tests.web.gateway.leasing import PaperLease, PaperTicket
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
-
-from .conftest import CHAT, OK, STREAM, House, post, until
-from .leasing import PaperLease, PaperTicket
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 

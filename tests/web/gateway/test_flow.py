@@ -2,7 +2,7 @@
 
 import asyncio
 
-from .conftest import House, until
+from tests.web.gateway.conftest import House, until
 
 PIECE = b"x" * 65536
 

@@ -5,11 +5,10 @@ import socket
 
 import pytest
 
+from tests.web.gateway.conftest import OK, STREAM, House, post, until
+from tests.web.gateway.test_ending import SSE
 from zoosup.errors import ZoosupError
 from zoosup.spec.model.gateway import GatewaySpec as Settings
-
-from .conftest import OK, STREAM, House, post, until
-from .test_ending import SSE
 
 
 async def test_it_moves_and_those_who_are_there_stay(house: House):

@@ -4,9 +4,8 @@ import gzip
 
 import pytest
 
+from tests.web.gateway.conftest import CHAT, OK, House, post
 from zoosup.spec.model.model import ModelSpec
-
-from .conftest import CHAT, OK, House, post
 
 
 async def test_an_answer_passes_byte_for_byte(house: House):

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
+from tests.web.gateway.conftest import CHAT, House, post, until
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
-
-from .conftest import CHAT, House, post, until
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
 
