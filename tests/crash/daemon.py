@@ -63,7 +63,12 @@ class Daemon:
         """The installed zoosup, or the one that dies at an instant, by its number or its name."""
         command = [str(BIN / "zoosup")]
         if deadly is not None:
-            killed_at = [str(HERE / "killed_at.py"), str(deadly), str(self.points), str(self.armed)]
+            killed_at = [
+                str(HERE / "zoosup_with_crash_points.py"),
+                str(deadly),
+                str(self.points),
+                str(self.armed),
+            ]
             command = [sys.executable, *killed_at]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ZOOSUP_", "NOTIFY_"))}
         env = kept | {

@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run build
 
 openai = pytest.importorskip("openai", reason="needs the dependency group e2e")
 
-from tests.e2e.talking import HELLO, ask, client, curl  # noqa: E402
+from tests.e2e.gateway_clients import HELLO, ask, client, curl  # noqa: E402
 
 LONG = 3000
 """Tokens of a stream: some seconds of a llama-server."""

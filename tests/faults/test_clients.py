@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from tests.faults.house import LONG, faulty, keeping
+from tests.faults.faulty_zoo import LONG, faulty, keeping
 from tests.faults.table import fault
 from tests.peers import oracle
 

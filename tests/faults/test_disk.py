@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import LONG, House, faulty
-from tests.faults.shortage import in_namespace, inside, mounted_anew
+from tests.faults.faulty_zoo import LONG, House, faulty
+from tests.faults.resource_limits import in_namespace, inside, mounted_anew
 from tests.faults.table import fault
 from tests.peers import oracle
 

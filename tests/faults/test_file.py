@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.house import LONG, House, faulty, keeping
-from tests.faults.shortage import in_namespace
+from tests.faults.faulty_zoo import LONG, House, faulty, keeping
+from tests.faults.resource_limits import in_namespace
 from tests.faults.table import fault
 
 STORM = 2000

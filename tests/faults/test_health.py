@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.driver import free_ports
-from tests.faults.house import OFTEN, faulty, keeping
+from tests.faults.faulty_zoo import OFTEN, faulty, keeping
 from tests.faults.table import fault
 from tests.peers import oracle
 

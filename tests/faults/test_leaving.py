@@ -5,11 +5,11 @@ import signal
 
 import pytest
 
-from tests.faults.house import OFTEN, faulty, keeping
+from tests.faults.faulty_zoo import OFTEN, faulty, keeping
 from tests.faults.table import fault
 from tests.peers import oracle
 
-BROOD = 200  # as faulty.py has it
+BROOD = 200  # as faulty_model.py has it
 
 MODELS = {
     "deaf": faulty("deaf"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.house import LONG, faulty, keeping
+from tests.faults.faulty_zoo import LONG, faulty, keeping
 from tests.faults.table import fault
 from tests.peers import oracle
 from zoosup.host.storage.model_logs import BOUND

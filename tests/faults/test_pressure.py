@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests.faults.house import faulty, keeping
-from tests.faults.shortage import joining, memory_cgroup, oom_kills
+from tests.faults.faulty_zoo import faulty, keeping
+from tests.faults.resource_limits import joining, memory_cgroup, oom_kills
 from tests.faults.table import fault
 
 MIB = 1 << 20

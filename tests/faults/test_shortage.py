@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.faults.house import LONG, faulty, keeping
-from tests.faults.shortage import as_mere_user, without_descriptors, without_processes
+from tests.faults.faulty_zoo import LONG, faulty, keeping
+from tests.faults.resource_limits import as_mere_user, without_descriptors, without_processes
 from tests.faults.table import fault
 
 LASTS = 12.0 if LONG else 1.5

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.e2e.driver import free_ports
-from tests.faults.house import FAULTY, faulty, keeping
+from tests.faults.faulty_zoo import FAULTY, faulty, keeping
 from tests.faults.table import fault
 
 PHASES = ("exit-early", "exit-loading", "exit-ready")

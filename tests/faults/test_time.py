@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import LONG, OFTEN, faulty, keeping
+from tests.faults.faulty_zoo import LONG, OFTEN, faulty, keeping
 from tests.faults.table import fault
 from tests.peers import oracle
 
@@ -33,7 +33,12 @@ def house(tmp_path_factory):
         "loads-late": faulty("none", ready={**OFTEN, "deadline": "2s"}),
         "lively": faulty("none", live=LIVELY),
     }
-    wrapper = (sys.executable, "-P", str(Path(__file__).with_name("clocked.py")), str(folder))
+    wrapper = (
+        sys.executable,
+        "-P",
+        str(Path(__file__).with_name("zoosup_with_jumping_clock.py")),
+        str(folder),
+    )
     with keeping(folder, models, wrapper) as house:
         yield house
 

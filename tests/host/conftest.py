@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # looptime asks for the loop in tests that have none, and asyncio would make one that nobody closes
 asyncio.set_event_loop(None)
 
-CHILDREN = Path(__file__).with_name("children.py")
+CHILDREN = Path(__file__).with_name("misbehaving_programs.py")
 
 
 def lives(pid: int) -> bool:
@@ -65,7 +65,7 @@ class Yard:
         return await self.processes.spawn(self.launch(run_id, *argv))
 
     async def start(self, case: str, run_id: str = "r1") -> dict[str, int]:
-        """Spawn a case of children.py and return its pids by role once it is ready."""
+        """Spawn a case of misbehaving_programs.py and return its pids by role once it is ready."""
         place = self.place / run_id
         place.mkdir()
         await self.spawn(run_id, sys.executable, "-IS", str(CHILDREN), case, str(place))

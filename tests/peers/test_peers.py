@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from tests.peers import cases, oracle, run, table
-from tests.peers.ours import Ours
+from tests.peers.other_peers import Circus, Pm2, Supervisord
 from tests.peers.supervisor import Program, Supervisor
-from tests.peers.theirs import Circus, Pm2, Supervisord
+from tests.peers.zoosup_peer import Ours
 
 
 @pytest.fixture(autouse=True)

@@ -194,7 +194,7 @@ asyncio.run(main())
 
 async def test_a_model_outlives_us_and_goes_on_writing(yard, tmp_path_factory):
     place = tmp_path_factory.mktemp("writer")
-    children = Path(__file__).parents[1] / "children.py"
+    children = Path(__file__).parents[1] / "misbehaving_programs.py"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(place), str(children)])
     log = place / "log"
     await yard.eventually(lambda: log.exists() and log.stat().st_size > 50)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, text_of
+from tests.runtime.builders import GIB, Hands, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.state.facts import Exited
 from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
+from tests.runtime.builders import Hands, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, text_of
+from tests.runtime.builders import GIB, Hands, a_run, a_zoo, text_of
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.runtime.paper import PATH, Hands, a_zoo, text_of
+from tests.runtime.builders import PATH, Hands, a_zoo, text_of
 from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason

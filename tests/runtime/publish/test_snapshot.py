@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
+from tests.runtime.builders import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.facts import Booked, Exited, Gone, Inspected, Measured, StopBegun
 from zoosup.core.state.observed import Condition

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.runtime.paper import PATH, Hands, a_zoo, make_ready, text_of
+from tests.runtime.builders import PATH, Hands, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
+from tests.runtime.builders import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.state.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason

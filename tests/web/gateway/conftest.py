@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from tests.web.gateway.backend import Backend, Script, saying
-from tests.web.gateway.leasing import PaperLeasing
+from tests.web.gateway.fake_leasing import PaperLeasing
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.limits import Limits

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.web.gateway.conftest import CHAT, OK, STREAM, House, post, until
-from tests.web.gateway.leasing import PaperLease, PaperTicket
+from tests.web.gateway.fake_leasing import PaperLease, PaperTicket
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
 

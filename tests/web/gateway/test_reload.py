@@ -6,7 +6,7 @@ import socket
 import aiohttp
 import pytest
 
-from tests.runtime.paper import Hands, a_zoo, text_of
+from tests.runtime.builders import Hands, a_zoo, text_of
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.publish.publisher import Publisher
 from zoosup.spec.parse import parse

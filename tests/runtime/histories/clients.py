@@ -7,10 +7,10 @@ that raised in the middle of a grant would be taken for a client's fault.
 import asyncio
 from dataclasses import dataclass, field
 
-from tests.runtime.busy import Call, HangUp
-from tests.runtime.reign import Reign
-from tests.runtime.rough import RoughHost
-from tests.runtime.watchdog import OutOfOrderError, Watchdog, need_of
+from tests.runtime.histories.demand_events import Call, HangUp
+from tests.runtime.histories.invariants import OutOfOrderError, Watchdog, need_of
+from tests.runtime.histories.supervisor_harness import Reign
+from tests.runtime.histories.unreliable_host import RoughHost
 from zoosup.core.state.observed import Demand, Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError

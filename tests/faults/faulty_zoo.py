@@ -20,7 +20,7 @@ from tests.peers import oracle
 from zoosup.cli.client import Client
 from zoosup.host.storage.paths import control_socket
 
-FAULTY = Path(__file__).with_name("faulty.py")
+FAULTY = Path(__file__).with_name("faulty_model.py")
 
 LONG = bool(os.environ.get("FAULTS_LONG"))
 """Whether faults last as long as the issue says; run.py's default, and too long for the suite of every day."""

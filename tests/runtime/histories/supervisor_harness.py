@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from tests.runtime.rough import RoughHost
+from tests.runtime.histories.unreliable_host import RoughHost
 from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
 from zoosup.runtime.clock import Clock

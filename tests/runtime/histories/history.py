@@ -1,4 +1,4 @@
-"""One host, and the zoosups that follow each other on it: brings about what `happenings` name, and asks the laws.
+"""One host, and the zoosups that follow each other on it: brings about what `random_events` name, and asks the laws.
 
 Knows no law of its own but those of rest: what must be so once the faults are over.
 """
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import currently_in_test_context, note
 
-from tests.runtime.busy import Call, HangUp
-from tests.runtime.callers import LATE, Callers, rules
-from tests.runtime.happenings import (
+from tests.runtime.histories.clients import LATE, Callers, rules
+from tests.runtime.histories.demand_events import Call, HangUp
+from tests.runtime.histories.invariants import Watchdog, need_of, pinned
+from tests.runtime.histories.random_events import (
     FIRST,
     NAMES,
     Ask,
@@ -30,9 +31,8 @@ from tests.runtime.happenings import (
     Sick,
     Surroundings,
 )
-from tests.runtime.reign import Reign
-from tests.runtime.rough import GIB, RoughHost, mended
-from tests.runtime.watchdog import Watchdog, need_of, pinned
+from tests.runtime.histories.supervisor_harness import Reign
+from tests.runtime.histories.unreliable_host import GIB, RoughHost, mended
 from zoosup.core.state.actions import Drain, EndCooldown, FallAsleep, Hold, Inspect, Start, Stop, Wake
 from zoosup.core.state.facts import (
     DrainEnded,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from tests.core import laws
-from tests.core.clients import ENDINGS
-from tests.core.temper import Temper
-from tests.core.world import GIB, World
+from tests.core.simulation import laws
+from tests.core.simulation.clients import ENDINGS
+from tests.core.simulation.fault_profile import Temper
+from tests.core.simulation.simulated_host import GIB, World
 from tests.core.zoo import a_model, a_zoo
 from zoosup.core.state.actions import Inspect
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready

@@ -7,8 +7,8 @@ late by policy.
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.core.temper import Temper
-from tests.core.world import World
+from tests.core.simulation.fault_profile import Temper
+from tests.core.simulation.simulated_host import World
 from tests.core.zoo import a_model, a_zoo
 from zoosup.spec.model.gateway import GatewaySpec
 

@@ -1,6 +1,6 @@
 """What DESIGN §6 lets clients do to a zoo, who may be started, displaced and sent away for them.
 
-Arithmetic of its own, written from the contract and not from `core.demand`. Asked by `laws`, which knows the memory.
+Arithmetic of its own, written from the contract and not from `core.scheduler.demand`. Asked by `laws`, which knows the memory.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.runs import Run
 
 if TYPE_CHECKING:
-    from tests.core.clients import Client
-    from tests.core.world import World
+    from tests.core.simulation.clients import Client
+    from tests.core.simulation.simulated_host import World
     from zoosup.core.scheduler.plan import Plan
 
 SETTLING = 2.0

@@ -10,11 +10,11 @@ import logging
 import pytest
 from hypothesis import example, given, settings
 
-from tests.runtime import virtual_time
-from tests.runtime.busy import BUSY, busy_histories, likely_crowds
-from tests.runtime.happenings import DAY, FIRST, File, Jump, Kill, histories
-from tests.runtime.history import History, say
-from tests.runtime.watchdog import Complaints
+from tests.runtime.histories import virtual_time
+from tests.runtime.histories.demand_events import BUSY, busy_histories, likely_crowds
+from tests.runtime.histories.history import History, say
+from tests.runtime.histories.invariants import Complaints
+from tests.runtime.histories.random_events import DAY, FIRST, File, Jump, Kill, histories
 
 
 async def live_through(happening: list[tuple[object, float]], file: File = FIRST) -> None:

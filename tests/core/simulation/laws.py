@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.core import demand_laws, pressure_laws
+from tests.core.simulation import demand_laws, pressure_laws
 from tests.core.zoo import a_model
 from zoosup.core.scheduler.place import PREFLIGHT_FRESH
 from zoosup.core.scheduler.plan import Plan, plan
@@ -33,7 +33,7 @@ from zoosup.spec.model.zoo import ZooSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.core.world import World
+    from tests.core.simulation.simulated_host import World
     from zoosup.spec.model.model import ModelSpec
     from zoosup.spec.model.zoo import ZooSpec
 

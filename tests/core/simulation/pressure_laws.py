@@ -1,19 +1,19 @@
 """What DESIGN §5.5 lets the guard do when the host runs short: who goes, when, and what must be proved before.
 
-Arithmetic of its own, written from the contract and not from `core.guard`. Asked by `laws` about each plan.
+Arithmetic of its own, written from the contract and not from `core.scheduler.pressure`. Asked by `laws` about each plan.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.core import demand_laws
+from tests.core.simulation import demand_laws
 from zoosup.core.state.actions import Drain, EndCooldown, Kill, Stop
 from zoosup.core.state.observed import Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Cause, Phase
 
 if TYPE_CHECKING:
-    from tests.core.world import World
+    from tests.core.simulation.simulated_host import World
     from zoosup.core.scheduler.plan import Plan
 
 SETTLED, HARD, STALLED, WORTH = 1.0, 3.0, 0.15, 0.3

@@ -8,8 +8,8 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tests.runtime.reign import Reign
-from tests.runtime.rough import GIB, Process, RoughHost
+from tests.runtime.histories.supervisor_harness import Reign
+from tests.runtime.histories.unreliable_host import GIB, Process, RoughHost
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.runs import Run, SleepStage

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.runtime.rough import SLEEP, WAKE, Temper
+from tests.runtime.histories.unreliable_host import SLEEP, WAKE, Temper
 
 NAMES = "abcd"
 DAY = 86400.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from tests.runtime.happenings import (
+from tests.runtime.histories.random_events import (
     NAMES,
     Ask,
     Become,
@@ -25,7 +25,7 @@ from tests.runtime.happenings import (
     pauses,
     tempers,
 )
-from tests.runtime.rough import Temper
+from tests.runtime.histories.unreliable_host import Temper
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from tests.core import demand_laws, laws
-from tests.core.clients import Client, Desk
-from tests.core.temper import Process, Temper
+from tests.core.simulation import demand_laws, laws
+from tests.core.simulation.clients import Client, Desk
+from tests.core.simulation.fault_profile import Process, Temper
 from tests.core.zoo import NODE, a_pool
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.memory import reclaim
