@@ -1,4 +1,4 @@
-"""The installed command as a person types it, against a real web server in front of a runtime of paper."""
+"""The installed command as a person types it, against a real web server in front of a fake runtime."""
 
 import asyncio
 import os

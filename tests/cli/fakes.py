@@ -1,4 +1,4 @@
-"""The runtime of paper of the web server's tests: the command line is tested through that server."""
+"""The fake runtime of the web server's tests: the command line is tested through that server."""
 
 from tests.web.fakes import (
     GIB,

@@ -20,7 +20,7 @@ from tests.bench import child_log
 from tests.peers import oracle
 from tests.peers.supervisor import Program, Supervisor
 
-CHILDREN = Path(__file__).parents[1] / "host" / "misbehaving_programs.py"
+PROGRAMS = Path(__file__).parents[1] / "host" / "misbehaving_programs.py"
 
 LADDER = {
     "plain": "plain",
@@ -182,7 +182,7 @@ def _program(folder: Path, case: str, name: str) -> Program:
     place = _place(folder, name)
     interpreter = os.path.realpath(sys.executable)
     # A crash that is answered by a restart would tell of the restart, not of the stop.
-    return Program(name, [interpreter, str(CHILDREN), case, str(place)], place, restarts=case != "crashed")
+    return Program(name, [interpreter, str(PROGRAMS), case, str(place)], place, restarts=case != "crashed")
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repo
 from tests.peers import cases, table
 from tests.peers.other_peers import Circus, Pm2, Supervisord
 from tests.peers.supervisor import CannotRunError, Supervisor
-from tests.peers.zoosup_peer import Ours
+from tests.peers.zoosup_peer import ZoosupPeer
 
-SUPERVISORS: dict[str, type[Supervisor]] = {each.name: each for each in (Ours, Supervisord, Circus, Pm2)}
+SUPERVISORS: dict[str, type[Supervisor]] = {
+    each.name: each for each in (ZoosupPeer, Supervisord, Circus, Pm2)
+}
 
 
 def main() -> int:
