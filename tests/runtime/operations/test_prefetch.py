@@ -26,7 +26,7 @@ class Warmer:
         return self.begun[-1][2]
 
 
-class House:
+class PrefetchHarness:
     def __init__(self):
         self.warmer = Warmer()
         self.told = []
@@ -39,55 +39,55 @@ class House:
 
 
 @pytest.fixture
-def house():
-    return House()
+def harness():
+    return PrefetchHarness()
 
 
-def test_it_begins_once_and_tells_once(house):
-    warming = house.turn(a=leaving())
-    house.turn(a=leaving())
-    assert [(ZOO.models["b"], 10 * GIB)] == [each[:2] for each in house.warmer.begun]
+def test_it_begins_once_and_tells_once(harness):
+    warming = harness.turn(a=leaving())
+    harness.turn(a=leaving())
+    assert [(ZOO.models["b"], 10 * GIB)] == [each[:2] for each in harness.warmer.begun]
     warming.done = Warmed(GIB, 0, 2.0)
-    house.turn(a=leaving())
-    house.turn(a=leaving())
-    assert [("b", Warmed(GIB, 0, 2.0))] == house.told
-    assert 1 == len(house.warmer.begun)
+    harness.turn(a=leaving())
+    harness.turn(a=leaving())
+    assert [("b", Warmed(GIB, 0, 2.0))] == harness.told
+    assert 1 == len(harness.warmer.begun)
 
 
-def test_a_model_that_starts_reads_for_itself(house):
-    warming = house.turn(a=leaving())
-    house.turn(b=starting())
+def test_a_model_that_starts_reads_for_itself(harness):
+    warming = harness.turn(a=leaving())
+    harness.turn(b=starting())
     assert warming.cancelled
 
 
-def test_a_moment_in_which_nobody_is_next_ends_nothing(house):
-    warming = house.turn(a=leaving())
-    house.turn(a=leaving(), free="1GiB")
+def test_a_moment_in_which_nobody_is_next_ends_nothing(harness):
+    warming = harness.turn(a=leaving())
+    harness.turn(a=leaving(), free="1GiB")
     assert not warming.cancelled
-    house.turn(a=leaving())
-    assert 1 == len(house.warmer.begun)
+    harness.turn(a=leaving())
+    assert 1 == len(harness.warmer.begun)
 
 
-def test_another_that_is_next_takes_its_place(house):
-    warming = house.turn(a=leaving())
+def test_another_that_is_next_takes_its_place(harness):
+    warming = harness.turn(a=leaving())
     spec = ZOO.model_copy(update={"active": ("c",)})
-    house.turn(spec, a=leaving(), switch=switched("a", "c"))
+    harness.turn(spec, a=leaving(), switch=switched("a", "c"))
     assert warming.cancelled
-    assert [ZOO.models["b"], ZOO.models["c"]] == [each[0] for each in house.warmer.begun]
+    assert [ZOO.models["b"], ZOO.models["c"]] == [each[0] for each in harness.warmer.begun]
 
 
-def test_a_model_that_is_to_be_started_otherwise_is_read_anew(house):
-    warming = house.turn(a=leaving())
+def test_a_model_that_is_to_be_started_otherwise_is_read_anew(harness):
+    warming = harness.turn(a=leaving())
     other = a_zoo({"a": "12GiB", "b": a_model("12GiB", command=["serve", "other"]), "c": "12GiB"}, ["b"])
-    house.turn(other, a=leaving())
+    harness.turn(other, a=leaving())
     assert warming.cancelled
-    assert other.models["b"] == house.warmer.begun[-1][0]
+    assert other.models["b"] == harness.warmer.begun[-1][0]
 
 
-def test_what_goes_on_when_zoosup_ends_is_ended(house):
-    warming = house.turn(a=leaving())
-    house.prewarming.close()
-    house.prewarming.close()
+def test_what_goes_on_when_zoosup_ends_is_ended(harness):
+    warming = harness.turn(a=leaving())
+    harness.prewarming.close()
+    harness.prewarming.close()
     assert warming.cancelled
 
 

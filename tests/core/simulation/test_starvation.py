@@ -7,8 +7,8 @@ late by policy.
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.core.temper import Temper
-from tests.core.world import World
+from tests.core.simulation.fault_profile import FaultProfile
+from tests.core.simulation.simulated_host import SimulatedHost
 from tests.core.zoo import a_model, a_zoo
 from zoosup.spec.model.gateway import GatewaySpec
 
@@ -43,10 +43,10 @@ def longest_wait(spec, load):
     return (len(spec.models) - 1) * each
 
 
-def keep_asking(world, name, gap, hold):
+def keep_asking(sim, name, gap, hold):
     """One more client each `gap` seconds, whose answer takes longer than that: the model is never idle."""
-    world.request(name, hold)
-    world.after(gap, lambda: keep_asking(world, name, gap, hold))
+    sim.request(name, hold)
+    sim.after(gap, lambda: keep_asking(sim, name, gap, hold))
 
 
 @pytest.mark.timeout(3600)
@@ -54,18 +54,18 @@ def keep_asking(world, name, gap, hold):
 @given(loads())
 def test_nobody_waits_for_longer_than_the_rules_and_the_rivals_take(drawn):
     spec, paces, starts, load = drawn
-    world = World()
-    world.tempers = {name: Temper(load=load, stop=STOP, release=RELEASE) for name in spec.models}
-    world.edit(spec)
+    sim = SimulatedHost()
+    sim.profiles = {name: FaultProfile(load=load, stop=STOP, release=RELEASE) for name in spec.models}
+    sim.edit(spec)
     bound = longest_wait(spec, load)
     for name, (gap, factor), start in zip(spec.models, paces, starts, strict=True):
-        world.after(start, lambda n=name, g=gap, f=factor: keep_asking(world, n, g, f * g))
-    begun = world.now
-    while world.now < begun + LONG:
-        world.advance(2.0)
-        for client in world.desk.waiting():
-            waited = world.now - client.since
+        sim.after(start, lambda n=name, g=gap, f=factor: keep_asking(sim, n, g, f * g))
+    begun = sim.now
+    while sim.now < begun + LONG:
+        sim.advance(2.0)
+        for client in sim.leases.waiting():
+            waited = sim.now - client.since
             assert waited <= bound, f"{client} has waited for {waited:.1f} s, {bound:.1f} would do"
-        for client in world.desk.clients:
+        for client in sim.leases.clients:
             assert client.how != "refused", f"{client} is refused though it fits, in its turn"
-        world.desk.clients = [c for c in world.desk.clients if c.ended is None]
+        sim.leases.clients = [c for c in sim.leases.clients if c.ended is None]

@@ -1,6 +1,6 @@
 """The gateway without the rest of zoosup: models that always run, and a lease for whoever asks.
 
-    alone.py PORT LIVEZ_PORT MODEL=PORT…
+    gateway_alone.py PORT LIVEZ_PORT MODEL=PORT…
 
 LIVEZ_PORT is answered on by the same loop, as zoosup's /livez is: how long that takes is how long a pass would wait.
 """

@@ -1,6 +1,6 @@
 """What a zoosup holds, at a moment at which nothing is under way: by the operating system, its files and its metrics.
 
-Knows where to look; whether it is too much is `verdict`'s business.
+Knows where to look; whether it is too much is `trends`'s business.
 """
 
 import json

@@ -20,7 +20,7 @@ from tests.peers import oracle
 from zoosup.cli.client import Client
 from zoosup.host.storage.paths import control_socket
 
-FAULTY = Path(__file__).with_name("faulty.py")
+FAULTY = Path(__file__).with_name("faulty_model.py")
 
 LONG = bool(os.environ.get("FAULTS_LONG"))
 """Whether faults last as long as the issue says; run.py's default, and too long for the suite of every day."""
@@ -50,7 +50,7 @@ def faulty(fault: str, **fields: Any) -> dict[str, Any]:
     return {"command": [interpreter, "-I", "-S", str(FAULTY), fault, "${PORT}"], **fields}
 
 
-class House:
+class FaultyZoo:
     """A running zoosup. Every model stands in a folder named like it; `steady` is the neighbour, and always active."""
 
     def __init__(self, folder: Path, models: Models, wrapper: Sequence[str] = ()) -> None:
@@ -62,8 +62,8 @@ class House:
         home = self.folder / "home"
         home.mkdir()
         words = [*wrapper, str(BIN / "zoosup"), "run", str(home / "zoo.yaml")]
-        self.zoo = Zoosup(home, self.text(), self.port, tuple(words))
-        self.client = Client(control_socket(self.zoo.state))
+        self.zoosup = Zoosup(home, self.text(), self.port, tuple(words))
+        self.client = Client(control_socket(self.zoosup.state))
         self.steady = 0
 
     def text(self, *active: str) -> str:
@@ -75,15 +75,15 @@ class House:
         return HEAD.format(active=", ".join(("steady", *active)), port=self.port) + "".join(lines)
 
     def begin(self) -> None:
-        self.zoo.start()
-        self.zoo.wait_phase("steady", "ready")
-        self.steady = self.zoo.pid("steady")
+        self.zoosup.start()
+        self.zoosup.wait_phase("steady", "ready")
+        self.steady = self.zoosup.pid("steady")
 
     @property
     def pid(self) -> int:
         """The supervisor's own."""
-        assert self.zoo.process is not None
-        return self.zoo.process.pid
+        assert self.zoosup.process is not None
+        return self.zoosup.process.pid
 
     def place(self, name: str) -> Path:
         return self.folder / "models" / name
@@ -99,7 +99,7 @@ class House:
         """A connection made in good time to ask for something by hand later, when there may be none to be had."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(oracle.DEADLINE)
-            client.connect(str(control_socket(self.zoo.state)))
+            client.connect(str(control_socket(self.zoosup.state)))
             client.sendall(b"GET /livez HTTP/1.1\r\nHost: zoosup\r\n\r\n")
             assert client.recv(4096)
 
@@ -111,12 +111,12 @@ class House:
 
     def start(self, name: str, phase: str = "ready") -> dict[str, Any]:
         self.client.post("models", name, "start")
-        return self.zoo.wait_phase(name, phase)
+        return self.zoosup.wait_phase(name, phase)
 
     def stop(self, name: str) -> None:
         """Ask for the end of a model, and wait until zoosup says that it is there."""
         self.client.post("models", name, "stop")
-        self.zoo.wait_phase(name, "stopped")
+        self.zoosup.wait_phase(name, "stopped")
 
     def living(self, name: str) -> list[int]:
         """Every process of a model, as the operating system has it."""
@@ -131,14 +131,14 @@ class House:
 
     def conditions(self) -> dict[str, dict[str, Any]]:
         """Those of the zoo as a whole, by type."""
-        return {each["type"]: each for each in self.zoo.status()["conditions"]}
+        return {each["type"]: each for each in self.zoosup.status()["conditions"]}
 
     def unharmed(self) -> None:
         """The neighbour has never been touched, no zombie is left, and nothing was a surprise to zoosup."""
         assert [self.steady] == self.living("steady")
-        assert self.steady == self.zoo.pid("steady")
+        assert self.steady == self.zoosup.pid("steady")
         oracle.wait(lambda: not self.zombies(), f"zombies to be reaped: {self.zombies()}")
-        log = self.zoo.log.read_text()
+        log = self.zoosup.log.read_text()
         assert "internal error" not in log, log
 
     def zombies(self) -> list[int]:
@@ -146,7 +146,7 @@ class House:
         return [child.pid for child in children if _is_zombie(child)]
 
     def close(self) -> None:
-        self.zoo.clean_up()
+        self.zoosup.clean_up()
         oracle.sweep(self.folder / "models")
 
 
@@ -158,11 +158,11 @@ def _is_zombie(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def keeping(folder: Path, models: Models, wrapper: Sequence[str] = ()) -> Iterator[House]:
-    """A house until the block ends."""
-    house = House(folder, models, wrapper)
+def running_zoo(folder: Path, models: Models, wrapper: Sequence[str] = ()) -> Iterator[FaultyZoo]:
+    """A zoo until the block ends."""
+    zoo = FaultyZoo(folder, models, wrapper)
     try:
-        house.begin()
-        yield house
+        zoo.begin()
+        yield zoo
     finally:
-        house.close()
+        zoo.close()

@@ -1,4 +1,4 @@
-"""Programs that behave badly on purpose, run as `python children.py CASE DIRECTORY` under test.
+"""Programs that behave badly on purpose, run as `python misbehaving_programs.py CASE DIRECTORY` under test.
 
 Each process writes its pid to DIRECTORY/<role> once it is what its role says; `leader` comes last.
 """

@@ -1,4 +1,4 @@
-"""One zoosup over a rough host, from its start until it ends or is killed: as `supervisor.py`, without the faces.
+"""One zoosup over an unreliable host, from its start until it ends or is killed: as `supervisor.py`, without the faces.
 
 A killed one does nothing more: whatever it was in the middle of stops where it stood, and no adapter hears it again.
 """
@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from tests.runtime.rough import RoughHost
+from tests.runtime.histories.unreliable_host import UnreliableHost
 from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
 from zoosup.runtime.clock import Clock
@@ -27,27 +27,27 @@ MARK = "mark-"
 PATH = "zoo.yaml"
 
 
-class Line:
+class KillableAdapter:
     """Adapters as one zoosup reaches them: dead when it is, and the place where it can be killed between two acts."""
 
-    def __init__(self, reign: "Reign", **methods: Callable[..., Any]) -> None:
+    def __init__(self, supervisor: "SupervisorHarness", **methods: Callable[..., Any]) -> None:
         for name, method in methods.items():
-            wrapped = self._wrapped(reign, method) if inspect.iscoroutinefunction(method) else method
+            wrapped = self._wrapped(supervisor, method) if inspect.iscoroutinefunction(method) else method
             setattr(self, name, wrapped)
 
     @staticmethod
-    def _wrapped(reign: "Reign", method: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped(supervisor: "SupervisorHarness", method: Callable[..., Any]) -> Callable[..., Any]:
         async def through(*args: Any) -> Any:
-            reign.step()
+            supervisor.step()
             try:
                 return await method(*args)
             finally:
-                reign.step()
+                supervisor.step()
 
         return through
 
 
-class DeafHint(asyncio.Event):
+class LossyWakeup(asyncio.Event):
     """The wake-up that comes with a message; one that is lost wakes nobody."""
 
     lost = False
@@ -57,10 +57,10 @@ class DeafHint(asyncio.Event):
             super().set()
 
 
-class Reign:
+class SupervisorHarness:
     """One life of zoosup. `acts` is what it has carried out, `turns` where among them each turn ended."""
 
-    def __init__(self, host: RoughHost, sink: Callable[["Reign", Event], None]) -> None:
+    def __init__(self, host: UnreliableHost, sink: Callable[["SupervisorHarness", Event], None]) -> None:
         self.host = host
         self.dead = asyncio.Event()
         self.died_at = 0.0
@@ -83,7 +83,7 @@ class Reign:
         h = self.host
         return Host(
             node="box",
-            processes=Line(
+            processes=KillableAdapter(
                 self,
                 spawn=h.spawn,
                 terminate=h.terminate,
@@ -98,9 +98,11 @@ class Reign:
             prober=h,
             inspector=h,
             warmer=h,
-            logs=Line(self, begin=h.begin, tail=h.tail, path=h.path),
-            store=Line(self, save=h.save_state),
-            records=Line(self, load=h.load_records, set_aside=h.set_aside, write=h.write, remove=h.remove),
+            logs=KillableAdapter(self, begin=h.begin, tail=h.tail, path=h.path),
+            store=KillableAdapter(self, save=h.save_state),
+            records=KillableAdapter(
+                self, load=h.load_records, set_aside=h.set_aside, write=h.write, remove=h.remove
+            ),
             config=h,
         )
 
@@ -128,7 +130,7 @@ class Reign:
 
     def _listen_in(self) -> None:
         reconciler, executor = self.reconciler, self.reconciler._executor
-        self.hint = reconciler._hint = DeafHint()
+        self.hint = reconciler._hint = LossyWakeup()
         carry_out, post, turn = executor.carry_out, reconciler.post, reconciler._turn
 
         def carried_out(action: Action) -> bool:
@@ -169,7 +171,7 @@ class Reign:
         """kill -9."""
         self.died_at = self.host.now()
         self.dead.set()
-        self.host.forsake()
+        self.host.supervisor_died()
 
     async def bury(self) -> None:
         """Nothing of it runs any longer. It may have ended by itself; what it left running is a leak then."""

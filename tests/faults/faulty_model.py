@@ -1,4 +1,4 @@
-"""A model server with one fault, run as `python -I -S faulty.py FAULT PORT` in a folder of its own.
+"""A model server with one fault, run as `python -I -S faulty_model.py FAULT PORT` in a folder of its own.
 
 What its health answers stands in the file `health` of that folder, so that a test can change it while it runs: a
 status, a status and where it redirects to, or `hang`. Every process of it stays in the folder: by that it is counted.

@@ -6,7 +6,7 @@ from zoosup.core.state.phases import Reason
 
 
 @dataclass
-class Temper:
+class FaultProfile:
     """How a model behaves from its next start on; `holds` is the share of its need that it really takes."""
 
     load: float = 1.0
@@ -16,7 +16,7 @@ class Temper:
     stuck: bool = False  # SIGKILL does not end it
     release: float = 0.3  # seconds until the memory is back after the last member has gone, or fallen asleep
     asleep: float = 0.1  # the share of what it holds that it goes on holding asleep
-    sleepers: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake)
+    sleep: str = "ok"  # ok | wont_sleep (won't sleep) | wont_wake (won't wake)
     amiss: Reason | None = None
 
 
@@ -27,7 +27,7 @@ class Process:
     model: str
     run_id: str
     size: int
-    temper: Temper
+    profile: FaultProfile
     spawned: float | None = None
     ended: float | None = None  # the leader
     gone: float | None = None  # the last member
@@ -41,9 +41,9 @@ class Process:
         """Bytes: growing while it loads, all of them until the last member is gone, and then not back at once."""
         if self.spawned is None:
             return 0
-        grown = min(1.0, (now - self.spawned) / self.temper.load)
+        grown = min(1.0, (now - self.spawned) / self.profile.load)
         if self.gone is not None:
-            return int(self.size * grown * max(0.0, 1 - (now - self.gone) / self.temper.release))
+            return int(self.size * grown * max(0.0, 1 - (now - self.gone) / self.profile.release))
         if self.asleep is not None:
-            grown *= max(self.temper.asleep, 1 - (now - self.asleep) / self.temper.release)
+            grown *= max(self.profile.asleep, 1 - (now - self.asleep) / self.profile.release)
         return int(self.size * grown)

@@ -1,6 +1,6 @@
 """zoosup as its own command starts it, with an ear to its chest: says how many tasks and objects there are when asked.
 
-    observed.py PLACE ARGUMENT…
+    instrumented_zoosup.py PLACE ARGUMENT…
 
 Asked by a file PLACE/ask, it answers with PLACE/answer. A thread of the soak's, in the process of the soak's zoosup;
 nothing of it is in production.

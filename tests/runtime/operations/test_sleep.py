@@ -106,7 +106,7 @@ async def test_nor_by_the_next_zoosup(host, zoo, successor):
 
 @pytest.mark.usefixtures("books")
 async def test_one_that_refuses_to_sleep_is_stopped_and_both_clients_are_answered(host, zoo):
-    sleepy(host, "a", "b", insomniac=True)
+    sleepy(host, "a", "b", wont_sleep=True)
     await put(zoo, host, text(a="", b=""))
     await use(zoo, "a")
     await use(zoo, "b")
@@ -116,7 +116,7 @@ async def test_one_that_refuses_to_sleep_is_stopped_and_both_clients_are_answere
 
 @pytest.mark.usefixtures("books")
 async def test_one_that_refuses_to_wake_is_started_anew(host, zoo):
-    sleepy(host, "a", "b", oversleeps=True)
+    sleepy(host, "a", "b", wont_wake=True)
     await put(zoo, host, text(a="", b=""))
     await use(zoo, "a")
     await use(zoo, "b")
@@ -143,7 +143,7 @@ async def test_one_that_dies_in_its_sleep_gives_its_booking_back_and_starts_when
 
 @pytest.mark.usefixtures("books")
 async def test_a_request_that_comes_while_its_model_falls_asleep_is_served_after_it_has_woken(host, zoo):
-    sleepy(host, "a", "b", naps=2.0)
+    sleepy(host, "a", "b", falls_asleep_in=2.0)
     await put(zoo, host, text(a="", b=""))
     await use(zoo, "a")
     other = Client(zoo, "b")
@@ -176,7 +176,7 @@ async def test_it_is_stopped_when_zoosup_ends(host, zoo):
 
 
 async def test_it_is_stopped_while_it_is_being_put_to_sleep_or_woken(host, zoo):
-    sleepy(host, "a", "b", naps=5.0, wakes=5.0)
+    sleepy(host, "a", "b", falls_asleep_in=5.0, wakes_in=5.0)
     await put(zoo, host, text(a="", b=""))
     await use(zoo, "a")
     Client(zoo, "b")
@@ -205,7 +205,7 @@ async def test_a_zoosup_that_takes_over_knows_that_it_sleeps(host, zoo, successo
 async def test_one_found_between_sleeping_and_waking_keeps_its_booking_and_can_be_woken(
     host, zoo, successor, phase
 ):
-    sleepy(host, "a", "b", naps=1.0, wakes=2.0)
+    sleepy(host, "a", "b", falls_asleep_in=1.0, wakes_in=2.0)
     await put(zoo, host, text(a="", b=""))
     await use(zoo, "a")
     other = Client(zoo, "b")

@@ -26,7 +26,7 @@ MODEL = """\
 """
 
 
-class Ours(Supervisor):
+class ZoosupPeer(Supervisor):
     name = "zoosup"
     settings = "defaults"
 

@@ -1,6 +1,6 @@
 """zoosup, but it kills itself with SIGKILL at the N-th of the instants that matter.
 
-    python killed_at.py N POINTS ARMED ARGUMENT…
+    python zoosup_with_crash_points.py N POINTS ARMED ARGUMENT…
 
 An instant lies before and after each persist, fork, spawn, signal and reap. Instants are counted once the file ARMED
 exists; the name of each goes to POINTS as a line of its own, the deadly one included. N 0 never kills, and the name of

@@ -1,4 +1,4 @@
-"""One host, and the zoosups that follow each other on it: brings about what `happenings` name, and asks the laws.
+"""One host, and the zoosups that follow each other on it: brings about what `random_events` name, and asks the laws.
 
 Knows no law of its own but those of rest: what must be so once the faults are over.
 """
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import currently_in_test_context, note
 
-from tests.runtime.busy import Call, HangUp
-from tests.runtime.callers import LATE, Callers, rules
-from tests.runtime.happenings import (
+from tests.runtime.histories.clients import LATE, Clients, rules
+from tests.runtime.histories.demand_events import Call, HangUp
+from tests.runtime.histories.invariants import Invariants, need_of, pinned
+from tests.runtime.histories.random_events import (
     FIRST,
     NAMES,
     Ask,
@@ -18,7 +19,7 @@ from tests.runtime.happenings import (
     Become,
     ByHand,
     Crash,
-    EditOne,
+    EditModel,
     File,
     Jump,
     Kill,
@@ -30,9 +31,8 @@ from tests.runtime.happenings import (
     Sick,
     Surroundings,
 )
-from tests.runtime.reign import Reign
-from tests.runtime.rough import GIB, RoughHost, mended
-from tests.runtime.watchdog import Watchdog, need_of, pinned
+from tests.runtime.histories.supervisor_harness import SupervisorHarness
+from tests.runtime.histories.unreliable_host import GIB, UnreliableHost, mended
 from zoosup.core.state.actions import Drain, EndCooldown, FallAsleep, Hold, Inspect, Start, Stop, Wake
 from zoosup.core.state.facts import (
     DrainEnded,
@@ -65,9 +65,9 @@ IDLE = 50.0
 class Marked(asyncio.Future):
     """Knows how much had been carried out when it was answered, and whether it was the last in the mailbox."""
 
-    def __init__(self, reign: Reign) -> None:
+    def __init__(self, supervisor: SupervisorHarness) -> None:
         super().__init__()
-        self._reign, self.acts, self.turn, self.last = reign, 0, 0, True
+        self._reign, self.acts, self.turn, self.last = supervisor, 0, 0, True
 
     def set_result(self, result: object) -> None:
         self.acts, self.turn = len(self._reign.acts), len(self._reign.turns)
@@ -83,41 +83,41 @@ class History:
     old_runs: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.host = RoughHost(self._need)
-        self.watchdog = Watchdog(self.host)
-        self.callers = Callers(self.host, self.watchdog)
+        self.host = UnreliableHost(self._need)
+        self.invariants = Invariants(self.host)
+        self.clients = Clients(self.host, self.invariants)
         self.host.on_change = self._look
-        self.host.on_term = self.callers.signalled
+        self.host.on_term = self.clients.signalled
         self.away = 0.0
         self.damage = ""
         self.valid = self.file.text()
         self.host.save(self.valid)
 
     def _need(self, name: str) -> int:
-        run = self.reign.zoo.models[name].run if name in self.reign.zoo.models else None
+        run = self.supervisor.zoo.models[name].run if name in self.supervisor.zoo.models else None
         return run.reserved["ram"] if run is not None else GIB
 
     async def start(self) -> None:
-        self.watchdog.forget_unsaved()
-        self.reign = Reign(self.host, self.hear)
-        self.reign.on_turn = self._turned
-        self.watchdog.succeed(self.reign)
-        self.reign.begin()
+        self.invariants.forget_unsaved()
+        self.supervisor = SupervisorHarness(self.host, self.hear)
+        self.supervisor.on_turn = self._turned
+        self.invariants.succeed(self.supervisor)
+        self.supervisor.begin()
         await asyncio.sleep(0)
 
     def _look(self) -> None:
-        self.watchdog.look()
-        self.callers.look()
+        self.invariants.look()
+        self.clients.look()
 
     def _turned(self) -> None:
-        self.watchdog.look()
-        self.callers.turned(self.reign)
+        self.invariants.look()
+        self.clients.turned(self.supervisor)
 
-    def hear(self, reign: Reign, event: object) -> None:
+    def hear(self, supervisor: SupervisorHarness, event: object) -> None:
         run_id = event.data.get("run_id") if event.type == "Phase" else None
         if run_id is not None and (event.model, run_id) not in self.old_runs:
             self.old_runs.append((event.model, run_id))
-        self.watchdog.hear(reign, event)
+        self.invariants.hear(supervisor, event)
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass; whoever is killed or ends meanwhile is followed by another."""
@@ -125,23 +125,23 @@ class History:
         while True:
             try:
                 async with asyncio.timeout_at(until):
-                    await self._end_of_reign()
+                    await self._end_of_supervisor()
             except TimeoutError:
                 break
             await self._follow()
         self.inspect()
 
-    async def _end_of_reign(self) -> None:
-        dead = asyncio.ensure_future(self.reign.dead.wait())
+    async def _end_of_supervisor(self) -> None:
+        dead = asyncio.ensure_future(self.supervisor.dead.wait())
         try:
-            await asyncio.wait({dead, self.reign._main}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({dead, self.supervisor._main}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             dead.cancel()
 
     async def _follow(self) -> None:
         self._complain_of_the_end()
-        self.callers.lose(self.reign, killed=self.reign.dead.is_set() or self.reign.kept)
-        await self.reign.bury()
+        self.clients.lose(self.supervisor, killed=self.supervisor.dead.is_set() or self.supervisor.kept)
+        await self.supervisor.bury()
         await asyncio.sleep(self.away)
         if self.damage == "lost":
             self.host.records.clear()
@@ -152,17 +152,17 @@ class History:
         await self.start()
 
     def _complain_of_the_end(self) -> None:
-        error = self.reign.error()
-        self.watchdog.check(error is None, f"zoosup has ended by {error!r}")
+        error = self.supervisor.error()
+        self.invariants.check(error is None, f"zoosup has ended by {error!r}")
 
     def inspect(self) -> None:
-        self.watchdog.look()
+        self.invariants.look()
         self.host.processes = [
             p
             for p in self.host.processes
-            if p.gone is None or self.host.now() - p.gone < p.temper.release + 60
+            if p.gone is None or self.host.now() - p.gone < p.profile.release + 60
         ]
-        broken = [*self.watchdog.broken, *self.host.broken]
+        broken = [*self.invariants.broken, *self.host.broken]
         assert not broken, "\n".join(broken[:5])
 
     # what can happen
@@ -180,22 +180,24 @@ class History:
     async def _setactive(self, what: SetActive) -> None:
         self._save(replace(self.file, active=what.active))
 
-    async def _editone(self, what: EditOne) -> None:
-        self._save(replace(self.file, models=tuple((dict(self.file.models) | {what.name: what.one}).items())))
+    async def _editmodel(self, what: EditModel) -> None:
+        self._save(
+            replace(self.file, models=tuple((dict(self.file.models) | {what.name: what.entry}).items()))
+        )
 
     async def _badfile(self, what: BadFile) -> None:
         self.host.save(self.host.text if what.text is None else what.text)
 
     async def _byhand(self, what: ByHand) -> None:
-        if self.reign.up:
+        if self.supervisor.up:
             answer = asyncio.get_running_loop().create_future()
-            self.reign.reconciler.post(Asked(what.verb, what.name, answer))
+            self.supervisor.reconciler.post(Asked(what.verb, what.name, answer))
 
     async def _crash(self, what: Crash) -> None:
         self.host.crash(what.name)
 
     async def _become(self, what: Become) -> None:
-        self.host.tempers[what.name] = what.temper
+        self.host.profiles[what.name] = what.profile
 
     async def _sick(self, what: Sick) -> None:
         for process in self.host.alive(what.name):
@@ -210,19 +212,19 @@ class History:
         host.missing = {what.missing} - {""}
 
     async def _messages(self, what: Messages) -> None:
-        if self.reign.up:
-            self.reign.hint.lost, self.reign.doubled = what.lost, what.doubled
+        if self.supervisor.up:
+            self.supervisor.hint.lost, self.supervisor.doubled = what.lost, what.doubled
 
     async def _late(self, what: Late) -> None:
         """13: it changes nothing."""
-        live = {run.id for _, run in self.reign.zoo.live()}
-        old = [(n, r) for n, r in self.old_runs if r not in live and n in self.reign.zoo.models]
-        if not self.reign.up or not old:
+        live = {run.id for _, run in self.supervisor.zoo.live()}
+        old = [(n, r) for n, r in self.old_runs if r not in live and n in self.supervisor.zoo.models]
+        if not self.supervisor.up or not old:
             return
         name, run_id = old[-1 - what.which % len(old)]
-        before = dict(self.reign.zoo.models)
-        self.reign.reconciler._intake.take(Told(name, self._fact(run_id, what.kind)))
-        assert before == self.reign.zoo.models, "13: a fact about an old run has changed a model"
+        before = dict(self.supervisor.zoo.models)
+        self.supervisor.reconciler._intake.take(Told(name, self._fact(run_id, what.kind)))
+        assert before == self.supervisor.zoo.models, "13: a fact about an old run has changed a model"
 
     def _fact(self, run_id: str, kind: int) -> object:
         now = self.host.now()
@@ -244,51 +246,53 @@ class History:
 
     async def _ask(self, _: Ask) -> None:
         """14: what is foretold is what the same turn does."""
-        reign = self.reign
-        if not reign.up:
+        supervisor = self.supervisor
+        if not supervisor.up:
             return
-        answer = Marked(reign)
-        reign.reconciler.post(Questioned(None, "zoo.yaml", answer))
-        await asyncio.wait({answer, reign._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done() or len(reign.turns) == answer.turn or not answer.last:
+        answer = Marked(supervisor)
+        supervisor.reconciler.post(Questioned(None, "zoo.yaml", answer))
+        await asyncio.wait({answer, supervisor._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done() or len(supervisor.turns) == answer.turn or not answer.last:
             return  # what the same turn heard after the question was not part of it
         told = [(a["action"], a["model"]) for a in plan_report.foretold(answer.result())["actions"]]
-        done = [(VERBS[type(a)], a.model) for a in reign.acts[answer.acts : reign.turns[answer.turn]]]
+        done = [
+            (VERBS[type(a)], a.model) for a in supervisor.acts[answer.acts : supervisor.turns[answer.turn]]
+        ]
         assert told == done[: len(told)], f"14: {told} was foretold, done was {done}"
         assert told or not done, f"14: {done} was done though nothing was foretold"
 
     async def _leave(self, what: Leave) -> None:
-        if self.reign.up:
-            self.reign.leave(what.grace, keep=what.keep)
+        if self.supervisor.up:
+            self.supervisor.leave(what.grace, keep=what.keep)
 
     async def _kill(self, what: Kill) -> None:
         self.away, self.damage = what.away, what.damage
         if what.acts == 0:
-            self.reign.kill()
+            self.supervisor.kill()
         else:
-            self.reign.steps_left = what.acts
+            self.supervisor.steps_left = what.acts
 
     async def _call(self, what: Call) -> None:
-        if self.reign.up:
-            self.callers.call(self.reign, what)
+        if self.supervisor.up:
+            self.clients.call(self.supervisor, what)
 
     async def _hangup(self, what: HangUp) -> None:
-        self.callers.hang_up(what)
+        self.clients.hang_up(what)
 
     # peace
 
     async def make_peace(self) -> None:
         await self._surroundings(Surroundings())
-        if not self.reign.dead.is_set():
-            self.reign.steps_left = None
-            if self.reign.adopted:
-                self.reign.doubled = False  # 15: hints go on being lost
+        if not self.supervisor.dead.is_set():
+            self.supervisor.steps_left = None
+            if self.supervisor.adopted:
+                self.supervisor.doubled = False  # 15: hints go on being lost
         for name in NAMES:
-            self.host.tempers[name] = mended(self.host.temper(name))
+            self.host.profiles[name] = mended(self.host.profile(name))
         for process in self.host.processes:
             process.sick = False
             process.tell()
-            if not process.ready and process.temper.start == "ok":
+            if not process.ready and process.profile.start == "ok":
                 process.ready = True
         self.host.unstick()
         self.host.save(self.valid)
@@ -297,8 +301,8 @@ class History:
 
     def at_rest(self) -> None:
         """9: everyone is ready, stopped, failed or pending, and there is a reason."""
-        zoo = self.reign.zoo
-        assert self.reign.up
+        zoo = self.supervisor.zoo
+        assert self.supervisor.up
         self.states = [f"{m.name} {m.phase} {m.reason}" for m in zoo.models.values()]
         for model in zoo.models.values():
             state = f"{model.name} is {model.phase} ({model.reason}: {model.message})"
@@ -308,34 +312,34 @@ class History:
             elif model.phase is Phase.PENDING:
                 assert model.reason in {Reason.EXCEEDS_BUDGET, Reason.MEMORY, Reason.PORT}, state
             elif model.phase is Phase.STOPPED:
-                by_hand = model.name in self.watchdog.stopped_by_hand
+                by_hand = model.name in self.invariants.stopped_by_hand
                 assert by_hand or model.name not in zoo.spec.active, f"{state} for ever"
             elif model.phase is Phase.ASLEEP:
-                assert not self.callers.waiting(model.name), f"{state} for ever"
+                assert not self.clients.waiting(model.name), f"{state} for ever"
             else:
                 assert model.phase is Phase.READY, f"{state} for ever"
-        for name in self.watchdog.stopped_by_hand:
+        for name in self.invariants.stopped_by_hand:
             assert not self.host.alive(name), f"12: {name} runs, and was stopped by hand"
 
     async def everybody_may_call(self) -> None:
         """In peace whoever asks is served where that can be; who can't be is told so at once."""
-        for name in [n for n, spec in self.reign.zoo.spec.models.items() if spec.on_demand]:
+        for name in [n for n, spec in self.supervisor.zoo.spec.models.items() if spec.on_demand]:
             fits = self._fits(name)
-            caller = self.callers.call(self.reign, Call(name))[0]
+            client = self.clients.call(self.supervisor, Call(name))[0]
             await self.pass_time(LATE)
-            assert fits is not False or caller.refusal is not None, f"{caller} can never be served, and waits"
+            assert fits is not False or client.refusal is not None, f"{client} can never be served, and waits"
             await self.pass_time(TURN)
             if fits is not False:
-                assert caller.ended is not None, f"{caller} waits for ever"
-                assert not fits or caller.how == "answered", f"{caller} could be served: {caller.refusal}"
+                assert client.ended is not None, f"{client} waits for ever"
+                assert not fits or client.how == "answered", f"{client} could be served: {client.refusal}"
         await self.pass_time(IDLE)
-        self.callers.nothing_is_left(self.reign)
+        self.clients.nothing_is_left(self.supervisor)
         self.inspect()
         self.at_rest()
 
     def _fits(self, name: str) -> bool | None:
         """Whether a request for it must be served in peace; None where that depends on more than memory."""
-        zoo = self.reign.zoo
+        zoo = self.supervisor.zoo
         model, spec, pool = zoo.models[name], zoo.spec.models[name], zoo.memory.pools()[0]
         stays = [n for n in zoo.spec.models if n != name and pinned(zoo, n)]
         declared = [zoo.spec.models[n] for n in (*stays, name)]
@@ -343,7 +347,7 @@ class History:
         if (
             model.run is not None
             or model.phase is Phase.FAILED
-            or name in self.watchdog.stopped_by_hand
+            or name in self.invariants.stopped_by_hand
             or any(isinstance(each.memory, str) for each in declared)
         ):
             return None
@@ -371,15 +375,15 @@ class History:
         """When zoosup ends in a hurry nothing is left: no process, no reservation, no task, no record."""
         for process in self.host.alive():
             process.stuck = False  # it may have been on its way when peace was made
-            process.temper = replace(process.temper, stop=1000.0)
-        self.reign.leave()
+            process.profile = replace(process.profile, stop=1000.0)
+        self.supervisor.leave()
         await asyncio.sleep(0.1)
-        self.reign.leave(0.5)
-        await asyncio.wait({self.reign._main}, timeout=2)
-        assert self.reign.over, "zoosup does not end in time"
+        self.supervisor.leave(0.5)
+        await asyncio.wait({self.supervisor._main}, timeout=2)
+        assert self.supervisor.over, "zoosup does not end in time"
         assert not self.host.alive()
         assert {} == self.host.records
-        self.callers.nothing_is_left(self.reign)
+        self.clients.nothing_is_left(self.supervisor)
         self._complain_of_the_end()
         await asyncio.sleep(0)
         left = asyncio.all_tasks() - {asyncio.current_task()}

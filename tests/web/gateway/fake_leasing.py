@@ -1,4 +1,4 @@
-"""Leases of paper: models are wherever a test says, and every lease that is out is known."""
+"""Fake leases: models are wherever a test says, and every lease that is out is known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from zoosup.spec.model.model import ModelSpec
 
 
 @dataclass
-class PaperLease:
-    house: "PaperLeasing"
+class FakeLease:
+    leasing: "FakeLeasing"
     model: str
     run_id: str
     host: str
@@ -22,34 +22,34 @@ class PaperLease:
 
     def release(self) -> None:
         self.released += 1
-        self.house.out.remove(self)
+        self.leasing.out.remove(self)
 
 
 @dataclass
-class PaperTicket:
-    house: "PaperLeasing"
+class FakeTicket:
+    leasing: "FakeLeasing"
     model: str
     holder: Any
     cancelled: bool = False
 
     def cancel(self) -> None:
         self.cancelled = True
-        self.house.queue.remove(self)
+        self.leasing.queue.remove(self)
 
     def why(self) -> str:
-        return self.house.reason
+        return self.leasing.reason
 
 
 @dataclass
-class PaperLeasing:
+class FakeLeasing:
     """`ports` says where the models run; one without a port is waited for; `refusals` are for good."""
 
     models: Mapping[str, ModelSpec]
     ports: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, Any] = field(default_factory=dict)
-    out: list[PaperLease] = field(default_factory=list)
-    given: list[PaperLease] = field(default_factory=list)
-    queue: list[PaperTicket] = field(default_factory=list)
+    out: list[FakeLease] = field(default_factory=list)
+    given: list[FakeLease] = field(default_factory=list)
+    queue: list[FakeTicket] = field(default_factory=list)
     reason: str = "its weights are being read"
 
     def find(self, name: str) -> Served | None:
@@ -68,13 +68,13 @@ class PaperLeasing:
             raise RefusedError(self.refusals[model])
         if model in self.ports:
             return self.lease(model, holder)
-        ticket = PaperTicket(self, model, holder)
+        ticket = FakeTicket(self, model, holder)
         self.queue.append(ticket)
         return ticket
 
-    def lease(self, model: str, holder: Any) -> PaperLease:
+    def lease(self, model: str, holder: Any) -> FakeLease:
         port = self.ports[model]
-        lease = PaperLease(self, model, f"{model}-{port}", "127.0.0.1", port, holder)
+        lease = FakeLease(self, model, f"{model}-{port}", "127.0.0.1", port, holder)
         self.out.append(lease)
         self.given.append(lease)
         return lease

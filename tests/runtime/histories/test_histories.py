@@ -10,21 +10,21 @@ import logging
 import pytest
 from hypothesis import example, given, settings
 
-from tests.runtime import virtual_time
-from tests.runtime.busy import BUSY, busy_histories, likely_crowds
-from tests.runtime.happenings import DAY, FIRST, File, Jump, Kill, histories
-from tests.runtime.history import History, say
-from tests.runtime.watchdog import Complaints
+from tests.runtime.histories import virtual_time
+from tests.runtime.histories.demand_events import ON_DEMAND, demand_histories, likely_crowds
+from tests.runtime.histories.history import History, say
+from tests.runtime.histories.invariants import InternalErrors
+from tests.runtime.histories.random_events import DAY, FIRST, File, Jump, Kill, histories
 
 
-async def live_through(happening: list[tuple[object, float]], file: File = FIRST) -> None:
+async def live_through(events: list[tuple[object, float]], file: File = FIRST) -> None:
     history = History(file)
-    complaints = Complaints(history.watchdog)
-    logging.getLogger("zoosup").addHandler(complaints)
+    internal_errors = InternalErrors(history.invariants)
+    logging.getLogger("zoosup").addHandler(internal_errors)
     try:
         await history.start()
         await history.pass_time(3.0)
-        for what, pause in happening:
+        for what, pause in events:
             await history.happen(what)
             await history.pass_time(pause)
         await history.make_peace()
@@ -41,7 +41,7 @@ async def live_through(happening: list[tuple[object, float]], file: File = FIRST
         await history.nothing_more_happens("16: a new zoosup has done something")
         await history.leave()
     finally:
-        logging.getLogger("zoosup").removeHandler(complaints)
+        logging.getLogger("zoosup").removeHandler(internal_errors)
         say("\n".join(f"{at:.3f} {who} {did}" for at, who, did in history.host.history))
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
@@ -55,8 +55,8 @@ def _quiet(caplog):
 
 @pytest.mark.timeout(3600)  # a failing history is made as short as can be before it is shown
 @given(histories)
-def test_the_laws_hold_and_in_the_end_there_is_peace(happening):
-    virtual_time.run(live_through(happening))
+def test_the_laws_hold_and_in_the_end_there_is_peace(events):
+    virtual_time.run(live_through(events))
 
 
 def each_crowd(test):
@@ -69,6 +69,6 @@ def each_crowd(test):
 @pytest.mark.timeout(3600)
 @settings(max_examples=settings().max_examples // 5)
 @each_crowd
-@given(busy_histories)
-def test_the_laws_of_demand_hold_and_every_client_is_told(happening):
-    virtual_time.run(live_through(happening, BUSY))
+@given(demand_histories)
+def test_the_laws_of_demand_hold_and_every_client_is_told(events):
+    virtual_time.run(live_through(events, ON_DEMAND))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.runtime.rough import SLEEP, WAKE, Temper
+from tests.runtime.histories.unreliable_host import SLEEP, WAKE, FaultProfile
 
 NAMES = "abcd"
 DAY = 86400.0
@@ -17,7 +17,7 @@ DAY = 86400.0
 
 
 @dataclass(frozen=True)
-class One:
+class ModelEntry:
     """A model of the file."""
 
     memory: str = "4GiB"
@@ -31,7 +31,7 @@ class One:
     on_demand: bool = False
     idle: str = "20s"
     inflight: int = 0
-    naps: str = ""  # it can sleep, and what it then holds is declared | learned
+    sleep: str = ""  # it can sleep, and what it then holds is declared | learned
 
     def data(self, name: str) -> dict[str, object]:
         back = {"initial": "1s", "max": "8s", "reset_after": "20s"}
@@ -52,8 +52,8 @@ class One:
     def _optional(self) -> dict[str, object]:
         live = {"live": {"http": "/health", "period": "1s", "failures": 2}} if self.live else {}
         idle = {"idle_timeout": self.idle} if self.on_demand else {}
-        holds = {"holds": {"ram": "1GiB"}} if self.naps == "declared" else {}
-        park = {"park": {"sleep": SLEEP, "wake": WAKE} | holds} if self.naps else {}
+        holds = {"holds": {"ram": "1GiB"}} if self.sleep == "declared" else {}
+        park = {"park": {"sleep": SLEEP, "wake": WAKE} | holds} if self.sleep else {}
         return live | idle | park
 
 
@@ -61,7 +61,7 @@ class One:
 class File:
     """A whole file."""
 
-    models: tuple[tuple[str, One], ...]
+    models: tuple[tuple[str, ModelEntry], ...]
     active: tuple[str, ...]
     budget: str = "20GiB"
     strategy: str = "auto"
@@ -76,18 +76,18 @@ class File:
             "cooldown": {"min": self.least, "max": "4s"},
         }
         active = [n for n in self.active if n in dict(self.models)]
-        models = {name: one.data(name) for name, one in self.models}
+        models = {name: entry.data(name) for name, entry in self.models}
         gateway = {"gateway": {"listen": "127.0.0.1:0"} | dict(self.rules)} if self.rules else {}
         return json.dumps(
             {"active": active, "budget": {"ram": self.budget}, "switch": switch, "models": models} | gateway
         )
 
 
-FIRST = File(tuple((name, One()) for name in NAMES), ("a",))
+FIRST = File(tuple((name, ModelEntry()) for name in NAMES), ("a",))
 
 names = st.sampled_from(NAMES)
-ones = st.builds(
-    One,
+entries = st.builds(
+    ModelEntry,
     memory=st.sampled_from(["1GiB", "4GiB", "6GiB", "9GiB", "15GiB", "40GiB", "auto"]),
     command=st.sampled_from(["serve", "better"]),
     port=st.sampled_from([None, None, None, 8000]),
@@ -100,15 +100,15 @@ ones = st.builds(
 actives = st.lists(names, max_size=3, unique=True).map(tuple)
 files = st.builds(
     File,
-    models=st.dictionaries(names, ones, max_size=4).map(lambda d: tuple(d.items())),
+    models=st.dictionaries(names, entries, max_size=4).map(lambda d: tuple(d.items())),
     active=actives,
     budget=st.sampled_from(["10GiB", "16GiB", "20GiB", "64GiB"]),
     strategy=st.sampled_from(["auto", "auto", "overlap", "replace"]),
     rollback=st.booleans(),
     least=st.sampled_from(["0s", "0s", "2s"]),
 )
-tempers = st.builds(
-    Temper,
+profiles = st.builds(
+    FaultProfile,
     spawn=st.sampled_from([0.002, 0.002, 0.5, 3.0]),
     load=st.sampled_from([0.1, 1.0, 3.0, 30.0]),
     holds=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
@@ -138,11 +138,11 @@ class SetActive:
 
 
 @dataclass(frozen=True)
-class EditOne:
+class EditModel:
     """One model is changed or added."""
 
     name: str
-    one: One
+    entry: ModelEntry
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Become:
     """The model's next process behaves like this."""
 
     name: str
-    temper: Temper
+    profile: FaultProfile
 
 
 @dataclass(frozen=True)
@@ -243,18 +243,18 @@ class Kill:
     damage: str = ""
 
 
-happenings = st.one_of(
+random_events = st.one_of(
     st.builds(Rewrite, files),
     st.builds(SetActive, actives),
     st.builds(SetActive, actives),
-    st.builds(EditOne, names, ones),
+    st.builds(EditModel, names, entries),
     st.builds(
         BadFile, st.sampled_from([None, "", "active: [a\n", "active: z\nmodels: {}\n", "models: {a: {}}\n"])
     ),
     st.builds(ByHand, st.sampled_from(["start", "stop", "restart"]), names),
     st.builds(Crash, names),
-    st.builds(Become, names, tempers),
-    st.builds(Become, names, tempers),
+    st.builds(Become, names, profiles),
+    st.builds(Become, names, profiles),
     st.builds(Sick, names, st.booleans()),
     st.builds(
         Surroundings,
@@ -282,24 +282,28 @@ pauses = st.sampled_from([0.0, 0.001, 0.0015, 0.004, 0.02, 0.3, 1.0, 3.0, 3.0, 8
 
 def likely_trouble(name: str, other: str) -> list[list[tuple[object, float]]]:
     """Turns of fate that chance alone seldom brings about, each a few steps long."""
-    dies, hangs = Temper(start="dies", load=0.2), Temper(start="hangs", load=0.2)
-    undying, slow = Temper(stuck=True, stop=1000.0), Temper(spawn=3.0, load=3.0)
-    crowd = File(tuple((n, One("9GiB")) for n in NAMES), tuple(NAMES), "64GiB")
-    fickle = One(restart="limited")
+    dies, hangs = FaultProfile(start="dies", load=0.2), FaultProfile(start="hangs", load=0.2)
+    undying, slow = FaultProfile(stuck=True, stop=1000.0), FaultProfile(spawn=3.0, load=3.0)
+    crowd = File(tuple((n, ModelEntry("9GiB")) for n in NAMES), tuple(NAMES), "64GiB")
+    fickle = ModelEntry(restart="limited")
     return [
         [(SetActive((other,)), 8.0), (Become(name, dies), 0.0), (SetActive((name,)), 25.0)],
         [(SetActive((other,)), 8.0), (Become(name, hangs), 0.0), (SetActive((name,)), 8.0)],
-        [(EditOne(name, fickle), 0.0), (Become(name, dies), 0.0), (ByHand("start", name), 25.0)],
+        [(EditModel(name, fickle), 0.0), (Become(name, dies), 0.0), (ByHand("start", name), 25.0)],
         [(Become(name, dies), 0.0), (ByHand("restart", name), 3.0), (Kill(0, 0.5), 1.0)],
         [(Become(name, undying), 0.0), (ByHand("restart", name), 3.0), (ByHand("stop", name), 25.0)],
         [(Become(name, slow), 0.0), (ByHand("restart", name), 1.0), (ByHand("stop", name), 3.0)],
         [(ByHand("start", name), 8.0), (ByHand("restart", name), 3.0), (Late(0, 4), 0.0), (Late(0, 1), 0.0)],
-        [(Become(name, Temper(load=30.0, holds=1.0)), 0.0), (Rewrite(crowd), 8.0)],
-        [(SetActive((name,)), 8.0), (EditOne(name, One(command="better")), 0.0), (Kill(3, 0.5), 3.0)],
+        [(Become(name, FaultProfile(load=30.0, holds=1.0)), 0.0), (Rewrite(crowd), 8.0)],
+        [
+            (SetActive((name,)), 8.0),
+            (EditModel(name, ModelEntry(command="better")), 0.0),
+            (Kill(3, 0.5), 3.0),
+        ],
     ]
 
 
 troubles = st.tuples(names, names).flatmap(lambda both: st.sampled_from(likely_trouble(*both)))
 histories = st.lists(
-    st.one_of(*[st.tuples(happenings, pauses).map(lambda step: [step])] * 3, troubles), max_size=20
+    st.one_of(*[st.tuples(random_events, pauses).map(lambda step: [step])] * 3, troubles), max_size=20
 ).map(lambda parts: [step for part in parts for step in part])

@@ -1,4 +1,4 @@
-"""The invariants of DESIGN §9 over one rough host and whoever supervises it: by the host's truth, not by zoosup's word.
+"""The invariants of DESIGN §9 over an unreliable host and its supervisor: by the host's truth, not by zoosup's word.
 
 Asked at each event of the journal, at each change of the host and after each step of a history.
 """
@@ -8,8 +8,8 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tests.runtime.reign import Reign
-from tests.runtime.rough import GIB, Process, RoughHost
+from tests.runtime.histories.supervisor_harness import SupervisorHarness
+from tests.runtime.histories.unreliable_host import GIB, Process, UnreliableHost
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.runs import Run, SleepStage
@@ -39,20 +39,23 @@ class Crashes:
 
 
 @dataclass
-class Watchdog:
+class Invariants:
     """Collects what is broken; a test that raised inside a callback would be taken for a fault of zoosup's."""
 
-    host: RoughHost
+    host: UnreliableHost
     broken: list[str] = field(default_factory=list)
     stopped_by_hand: set[str] = field(default_factory=set)
     crashes: dict[str, Crashes] = field(default_factory=lambda: defaultdict(Crashes))
     ready_at: dict[str, float] = field(default_factory=dict)
     given_up_on: set[str] = field(default_factory=set)  # strays that a restarted zoosup couldn't end
-    reign: Reign | None = None
+    supervisor: SupervisorHarness | None = None
     _active: tuple[str, ...] = ()
     _text: str = ""
     _reserved: int = 0
-    _budgeted: tuple[Reign | None, int] = (None, 0)  # by whom and by which file it was last found right
+    _budgeted: tuple[SupervisorHarness | None, int] = (
+        None,
+        0,
+    )  # by whom and by which file it was last found right
 
     def check(self, true: bool, what: str) -> None:
         if not true:
@@ -60,30 +63,30 @@ class Watchdog:
 
     # at each event
 
-    def hear(self, reign: Reign, event: Event) -> None:
-        if reign is not self.reign or reign.dead.is_set():
+    def hear(self, supervisor: SupervisorHarness, event: Event) -> None:
+        if supervisor is not self.supervisor or supervisor.dead.is_set():
             return
         match event.type:
             case "Admitted":
-                self._start(reign, event.model or "", event.data["need"]["ram"])
+                self._start(supervisor, event.model or "", event.data["need"]["ram"])
             case "Phase":
-                self._phase(reign, event)
+                self._phase(supervisor, event)
             case "Gone" if event.reason in CRASHES:
-                self._crashed(reign, event.model or "")
+                self._crashed(supervisor, event.model or "")
             case "Asked":
                 self._asked(event.model or "", event.reason)
             case "Applied":
-                self._applied(reign)
+                self._applied(supervisor)
             case "Stuck" if event.model is None:
                 self.given_up_on |= {p.run_id for p in self.host.alive() if p.run_id in event.message}
 
-    def _start(self, reign: Reign, name: str, need: int) -> None:
-        zoo, now = reign.zoo, self.host.now()
+    def _start(self, supervisor: SupervisorHarness, name: str, need: int) -> None:
+        zoo, now = supervisor.zoo, self.host.now()
         model, spec = zoo.models[name], zoo.spec.models[name]
         if model.phase is Phase.ASLEEP:
-            self._memory(reign, name, need)
+            self._memory(supervisor, name, need)
             return
-        self.check(reign.adopted, f"11: {name} is started before adoption is complete")
+        self.check(supervisor.adopted, f"11: {name} is started before adoption is complete")
         lives = [p.run_id for p in self.host.alive(name) if p.run_id not in self.given_up_on]
         self.check(model.run is None and not lives, f"1: {name} is started while {lives} live")
         self.check(not zoo.shutdown, f"12: {name} is started while zoosup ends")
@@ -92,13 +95,13 @@ class Watchdog:
         early = known.gone + known.least - now
         self.check(early <= 0, f"10: {name} is started {early:.3f} s before its back-off is over")
         self.check(need >= need_of(spec), f"{name} is booked with less than the file declares")
-        self._memory(reign, name, need)
+        self._memory(supervisor, name, need)
 
-    def _memory(self, reign: Reign, name: str, need: int) -> None:
+    def _memory(self, supervisor: SupervisorHarness, name: str, need: int) -> None:
         """2 by the books; and by the truth: what is free, less what others are still going to take."""
-        zoo, host = reign.zoo, self.host
+        zoo, host = supervisor.zoo, self.host
         self.check(host.readable, f"{name} is started on memory that can't be read")
-        reserved = {m.name: held_for(reign, m, run) for m, run in zoo.live() if m.name != name}
+        reserved = {m.name: held_for(supervisor, m, run) for m, run in zoo.live() if m.name != name}
         budget, reserve = zoo.memory.pools()[0].budget, zoo.memory.pools()[0].reserve
         total = sum(reserved.values()) + need
         self.check(
@@ -115,7 +118,7 @@ class Watchdog:
         spare = host.available() - promised - reserve
         self.check(need <= spare, f"M: {name} needs {need / GIB:.1f} GiB, {spare / GIB:.2f} are to be had")
 
-    def _phase(self, reign: Reign, event: Event) -> None:
+    def _phase(self, supervisor: SupervisorHarness, event: Event) -> None:
         name, phase = event.model or "", Phase(event.reason)
         if phase in RESTING:
             lives = [p.run_id for p in self.host.alive(name) if p.run_id not in self.given_up_on]
@@ -130,11 +133,11 @@ class Watchdog:
             "unready",
             "parked",
         }:
-            self._leaves(reign, name, event.message)
+            self._leaves(supervisor, name, event.message)
 
-    def _leaves(self, reign: Reign, name: str, message: str) -> None:
+    def _leaves(self, supervisor: SupervisorHarness, name: str, message: str) -> None:
         """8 and 19, of a run that is told to leave."""
-        zoo = reign.zoo
+        zoo = supervisor.zoo
         run, spec = zoo.models[name].run, zoo.spec.models.get(name)
         assert run is not None and run.leaving is not None  # noqa: PT018 - a fact of the event
         if run.leaving.cause is Cause.SPEC_CHANGED:
@@ -146,40 +149,46 @@ class Watchdog:
         if run.leaving.cause is Cause.MADE_ROOM:
             winner = message.removeprefix("makes room for ")
             need, pool = need_of(zoo.spec.models[winner]), zoo.memory.pools()[0]
-            stays = 0 if pinned(zoo, winner) else sum(held_for(reign, m, r) for m, r in self._pinned(reign))
+            stays = (
+                0
+                if pinned(zoo, winner)
+                else sum(held_for(supervisor, m, r) for m, r in self._pinned(supervisor))
+            )
             fits = need + stays <= min(pool.budget, pool.total - pool.reserve)
             self.check(fits, f"19: {name} leaves for {winner}, which can never fit")
             self.check(
                 not pinned(zoo, name) or pinned(zoo, winner), f"{name} is pinned, and leaves for {winner}"
             )
 
-    def _pinned(self, reign: Reign) -> list[tuple[Model, Run]]:
+    def _pinned(self, supervisor: SupervisorHarness) -> list[tuple[Model, Run]]:
         """The live ones that no request may displace."""
-        return [(m, r) for m, r in reign.zoo.live() if r.leaving is None and pinned(reign.zoo, m.name)]
+        return [
+            (m, r) for m, r in supervisor.zoo.live() if r.leaving is None and pinned(supervisor.zoo, m.name)
+        ]
 
-    def _growth(self, reign: Reign) -> None:
+    def _growth(self, supervisor: SupervisorHarness) -> None:
         """2, at all times: the sum of what is reserved grows beyond the budget by nothing but a file, or a truth."""
-        zoo = reign.zoo
+        zoo = supervisor.zoo
         total = sum(run.reserved["ram"] for _, run in zoo.live())
-        edited = (reign, zoo.applied.generation) != self._budgeted
+        edited = (supervisor, zoo.applied.generation) != self._budgeted
         grew = any(run.outgrown or run.sleep is not None for _, run in zoo.live())
         within = total <= max(self._reserved, zoo.memory.pools()[0].budget if zoo.memory.readings else total)
         self.check(edited or grew or within, f"2: {total / GIB:.1f} GiB are reserved")
-        self._reserved, self._budgeted = total, (reign, zoo.applied.generation)
+        self._reserved, self._budgeted = total, (supervisor, zoo.applied.generation)
 
-    def _crashed(self, reign: Reign, name: str) -> None:
-        policy, known, now = self._policy(reign, name), self.crashes[name], self.host.now()
+    def _crashed(self, supervisor: SupervisorHarness, name: str) -> None:
+        policy, known, now = self._policy(supervisor, name), self.crashes[name], self.host.now()
         healthy = name in self.ready_at and now - self.ready_at[name] >= policy.reset_after
         known.count = 1 if healthy else known.count + 1
         steps = max(0, known.count - 2)
         delay = 0.0 if known.count == 1 else min(policy.max, policy.initial * policy.factor**steps)
         # Where the wake-up was lost, zoosup heard of it later than it happened, by a heartbeat at most.
-        late = HEARTBEAT if reign.hint.lost else 0.001
+        late = HEARTBEAT if supervisor.hint.lost else 0.001
         known.gone, known.least = now, 0.9 * delay - late
 
-    def _policy(self, reign: Reign, name: str) -> RestartSpec:
-        model = reign.zoo.models[name]
-        spec = reign.zoo.spec.models.get(name)
+    def _policy(self, supervisor: SupervisorHarness, name: str) -> RestartSpec:
+        model = supervisor.zoo.models[name]
+        spec = supervisor.zoo.spec.models.get(name)
         if spec is not None:
             return spec.restart
         return model.run.spec.restart if model.run is not None else RestartSpec()
@@ -191,25 +200,25 @@ class Watchdog:
             self.stopped_by_hand.discard(name)
             self.crashes.pop(name, None)
 
-    def _applied(self, reign: Reign) -> None:
+    def _applied(self, supervisor: SupervisorHarness) -> None:
         """An edit may forgive any crash, and what it says anew of `active` lifts a person's word.
 
         A new zoosup that begins with the same file has no such excuse.
         """
-        if reign.zoo.applied.text == self._text:
+        if supervisor.zoo.applied.text == self._text:
             return
-        self._text = reign.zoo.applied.text
+        self._text = supervisor.zoo.applied.text
         self.crashes.clear()
-        active = reign.zoo.spec.active
+        active = supervisor.zoo.spec.active
         self.stopped_by_hand -= set(active) ^ set(self._active)
-        self.stopped_by_hand &= set(reign.zoo.spec.models)
+        self.stopped_by_hand &= set(supervisor.zoo.spec.models)
         self._active = active
 
     # between two lives
 
-    def succeed(self, reign: Reign) -> None:
+    def succeed(self, supervisor: SupervisorHarness) -> None:
         """A new zoosup knows what was saved in time."""
-        self.reign = reign
+        self.supervisor = supervisor
 
     def forget_unsaved(self) -> None:
         """What could not be on disk when zoosup was killed is nobody's promise any longer."""
@@ -217,7 +226,7 @@ class Watchdog:
         for name, known in list(self.crashes.items()):
             count = kept.get(name, {}).get("backoff", {}).get("count", 0)
             if count < known.count:
-                before = self.reign
+                before = self.supervisor
                 late = before is not None and before.died_at - known.gone > SAVED_WITHIN
                 known_then = before is not None and name in before.zoo.models and not self.host.disk_full
                 self.check(not (late and known_then), f"10: the crashes of {name} were not written down")
@@ -235,32 +244,33 @@ class Watchdog:
                 by_model[process.model].append(process.run_id)
         for name, runs in by_model.items():
             self.check(len(runs) == 1, f"1: {name} runs as {runs}")
-        reign = self.reign
-        if reign is None or not reign.up:
+        supervisor = self.supervisor
+        if supervisor is None or not supervisor.up:
             return
-        self._growth(reign)
+        self._growth(supervisor)
         for name, runs in by_model.items():
             for run_id in runs:
                 self.check(
-                    reign.zoo.run_of(run_id) is not None, f"3: {run_id} of {name} lives, nothing is reserved"
+                    supervisor.zoo.run_of(run_id) is not None,
+                    f"3: {run_id} of {name} lives, nothing is reserved",
                 )
 
     def _process(self, run_id: str) -> Process | None:
         return next((p for p in self.host.processes if p.run_id == run_id), None)
 
 
-class Complaints(logging.Handler):
+class InternalErrors(logging.Handler):
     """What zoosup calls an internal error is one."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
+    def __init__(self, invariants: Invariants) -> None:
         super().__init__(logging.ERROR)
-        self._watchdog = watchdog
+        self._invariants = invariants
         self._plain = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
         theirs = record.exc_info is not None and record.exc_info[0] is OutOfOrderError
         if record.getMessage().startswith("internal error") and not theirs:
-            self._watchdog.check(False, self._plain.format(record))
+            self._invariants.check(False, self._plain.format(record))
 
 
 def need_of(spec: ModelSpec) -> int:
@@ -284,9 +294,9 @@ def process_fields(spec: ModelSpec) -> tuple[object, ...]:
     return spec.command, dict(spec.env), spec.cwd, spec.port
 
 
-def held_for(reign: Reign, model: Model, run: Run) -> int:
+def held_for(supervisor: SupervisorHarness, model: Model, run: Run) -> int:
     """E of a live run: what the file declares anew counts at once, but for another process or where it says auto."""
-    now = reign.zoo.spec.models.get(model.name)
+    now = supervisor.zoo.spec.models.get(model.name)
     if run.sleep is not None:
         return run.reserved["ram"]
     if now is None or run.leaving is not None or process_fields(now) != process_fields(run.spec):

@@ -1,4 +1,4 @@
-"""A zoo on paper: the state of a host without one, and a clock that is set by hand."""
+"""Builds the state of a zoo without a host, and a clock that is set by hand."""
 
 import json
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ PATH = "zoo.yaml"
 
 
 @dataclass
-class Hands:
-    """The hands of both clocks."""
+class ManualClock:
+    """Both clocks, set by hand."""
 
     now: float = 100.0
     wall: float = 1_700_000_000.0
@@ -28,7 +28,7 @@ class Hands:
         self.now += seconds
         self.wall += seconds
 
-    def clock(self) -> Clock:
+    def as_clock(self) -> Clock:
         return Clock(lambda: self.now, lambda: self.wall)
 
 
@@ -42,10 +42,10 @@ def spec_of(text: str) -> ZooSpec:
     return parse(text, path=PATH, environ={})
 
 
-def a_zoo(hands: Hands, text: str = "") -> Zoo:
+def a_zoo(clock: ManualClock, text: str = "") -> Zoo:
     """A zoo with this file in force and 32 GiB of RAM, 30 of them free."""
-    clock = hands.clock()
-    zoo = Zoo("box", "test", "mark-", clock, Journal(clock.wall), Applied(PATH))
+    ports = clock.as_clock()
+    zoo = Zoo("box", "test", "mark-", ports, Journal(ports.wall), Applied(PATH))
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 30 * GIB, "virtual"),))
     if text:
         zoo.take_over(spec_of(text), text)

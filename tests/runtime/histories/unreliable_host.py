@@ -26,7 +26,7 @@ GIVE_UP = 10.0
 
 
 @dataclass(frozen=True)
-class Temper:
+class FaultProfile:
     """How a model's next process behaves; `holds` is the share of its need that it really takes."""
 
     spawn: float = 0.002  # seconds until there is a process at all
@@ -38,7 +38,7 @@ class Temper:
     remains: bool = False  # a child outlives the leader's own end
     release: float = 0.3  # seconds until the memory is back after the last member has gone, or fallen asleep
     asleep: float = 0.1  # the share of what it holds that it goes on holding asleep
-    naps: str = "ok"  # ok | insomniac (won't sleep) | oversleeps (won't wake) | hangs (answers neither)
+    sleep: str = "ok"  # ok | wont_sleep (won't sleep) | wont_wake (won't wake) | hangs (answers neither)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Process:
     pid: int
     port: int
     size: int
-    temper: Temper
+    profile: FaultProfile
     born: float
     ready: bool = False
     sick: bool = False
@@ -67,13 +67,13 @@ class Process:
         self.news = asyncio.Event()
 
 
-class RoughHost:
+class UnreliableHost:
     """Processes, memory, disk and file of one host. Whoever supervises it sets `on_exit` and `life`."""
 
     def __init__(self, needs: Callable[[str], int]) -> None:
         self.total, self.foreign, self.readable, self.countable = 32 * GIB, 2 * GIB, True, True
         self.wall_offset = 0.0
-        self.tempers: dict[str, Temper] = {}
+        self.profiles: dict[str, FaultProfile] = {}
         self.missing: set[str] = set()
         self.strangers_ports: set[int] = set()
         self.disk_full = False
@@ -106,19 +106,19 @@ class RoughHost:
 
     def held(self, process: Process) -> int:
         """Growing while it loads, all of it until the last member is gone, and then not back at once."""
-        now, temper = self.now(), process.temper
-        grown = min(1.0, (now - process.born) / temper.load)
+        now, profile = self.now(), process.profile
+        grown = min(1.0, (now - process.born) / profile.load)
         if process.gone is not None:
-            return int(process.size * grown * max(0.0, 1 - (now - process.gone) / temper.release))
+            return int(process.size * grown * max(0.0, 1 - (now - process.gone) / profile.release))
         if process.asleep is not None:
-            grown *= max(temper.asleep, 1 - (now - process.asleep) / temper.release)
+            grown *= max(profile.asleep, 1 - (now - process.asleep) / profile.release)
         return int(process.size * grown)
 
     def available(self) -> int:
         return self.total - self.foreign - sum(self.held(p) for p in self.processes)
 
-    def temper(self, model: str) -> Temper:
-        return self.tempers.get(model, Temper())
+    def profile(self, model: str) -> FaultProfile:
+        return self.profiles.get(model, FaultProfile())
 
     # what happens to it
 
@@ -130,7 +130,7 @@ class RoughHost:
         for process in self.alive(model):
             self._end_leader(process, Exit(ExitReason.ERROR, self.wall(), code=code))
 
-    def forsake(self) -> None:
+    def supervisor_died(self) -> None:
         """zoosup is dead: nobody listens, no ladder goes on, the dead are reaped by init."""
         self.life += 1
         self.on_exit = None
@@ -144,7 +144,7 @@ class RoughHost:
         if process.ended is not None:
             return
         process.ended, process.exit = self.now(), end
-        if not process.temper.remains:
+        if not process.profile.remains:
             process.gone = self.now()
         self.note(process.model, "exit")
         process.tell()
@@ -178,28 +178,28 @@ class RoughHost:
     # Processes
 
     async def spawn(self, launch: Launch) -> int:
-        temper = self.temper(launch.model)
-        await asyncio.sleep(temper.spawn)
-        if temper.start == "refused":
+        profile = self.profile(launch.model)
+        await asyncio.sleep(profile.spawn)
+        if profile.start == "refused":
             raise SpawnError(ExitReason.NOT_EXECUTABLE, "no such file")
-        if temper.start == "eagain":
+        if profile.start == "eagain":
             raise OSError(errno.EAGAIN, "no more processes")
         if launch.run_id not in self.records and launch.run_id not in self._unrecorded:
             self.broken.append(f"{launch.run_id} is spawned without a record")
-        size = int(self._needs(launch.model) * temper.holds)
+        size = int(self._needs(launch.model) * profile.holds)
         port = int(launch.argv[-1])
         taken = [p for p in self.alive() if p.port == port and p.ended is None]
-        process = Process(launch.model, launch.run_id, next(self._pids), port, size, temper, self.now())
-        process.stuck = temper.stuck
+        process = Process(launch.model, launch.run_id, next(self._pids), port, size, profile, self.now())
+        process.stuck = profile.stuck
         self.processes.append(process)
         self.known[launch.run_id] = process
         self.note(launch.model, "spawn")
         loop = asyncio.get_running_loop()
-        if taken or temper.start == "dies":
+        if taken or profile.start == "dies":
             end = Exit(ExitReason.ERROR, self.wall(), code=1)
-            loop.call_later(temper.load / 2, self._end_leader, process, end)
-        elif temper.start == "ok":
-            loop.call_later(temper.load, self._loaded, process)
+            loop.call_later(profile.load / 2, self._end_leader, process, end)
+        elif profile.start == "ok":
+            loop.call_later(profile.load, self._loaded, process)
         return process.pid
 
     def _loaded(self, process: Process) -> None:
@@ -215,7 +215,7 @@ class RoughHost:
             self.note(process.model, "term")
             self.on_term(run_id)
             loop = asyncio.get_running_loop()
-            loop.call_later(process.temper.stop, self._end_all, process, "SIGTERM")
+            loop.call_later(process.profile.stop, self._end_all, process, "SIGTERM")
             loop.call_later(ladder.grace, self._sigkill, process, self.life)
             while process.gone is None and not process.killed.is_set():
                 await process.news.wait()
@@ -305,17 +305,17 @@ class RoughHost:
         if process is None or process.ended is not None:
             return ProbeResult(ok=False, message="connection refused")
         if call in {SLEEP, WAKE}:
-            return await self._nap(process, call, within)
+            return await self._sleep_or_wake(process, call, within)
         await asyncio.sleep(min(within, 0.3))
         return ProbeResult(ok=True, message="")
 
-    async def _nap(self, process: Process, call: str, within: float) -> ProbeResult:
+    async def _sleep_or_wake(self, process: Process, call: str, within: float) -> ProbeResult:
         self.note(process.model, call.removeprefix("POST /"))
-        naps = process.temper.naps
-        if call == WAKE and naps != "oversleeps":
+        sleep = process.profile.sleep
+        if call == WAKE and sleep != "wont_wake":
             process.asleep = None  # what it holds awake is there at once; it takes its time to be of use
-        await asyncio.sleep(within if naps == "hangs" else min(within, process.temper.load / 4))
-        if naps in {"hangs", "insomniac" if call == SLEEP else "oversleeps"}:
+        await asyncio.sleep(within if sleep == "hangs" else min(within, process.profile.load / 4))
+        if sleep in {"hangs", "wont_sleep" if call == SLEEP else "wont_wake"}:
             return ProbeResult(ok=False, message=f"{call} answered 500")
         if call == SLEEP and process.gone is None:
             process.asleep = self.now()
@@ -393,15 +393,15 @@ class RoughHost:
             raise OSError(errno.ENOSPC, "no space left on device")
 
 
-def mended(temper: Temper) -> Temper:
+def mended(profile: FaultProfile) -> FaultProfile:
     """The same model once its faults are over."""
     return replace(
-        temper,
+        profile,
         spawn=0.002,
         load=1.0,
-        holds=min(temper.holds, 1.0),
+        holds=min(profile.holds, 1.0),
         start="ok",
         stop=0.2,
         stuck=False,
-        naps="ok",
+        sleep="ok",
     )

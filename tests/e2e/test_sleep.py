@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from .driver import alive, free_ports
+from tests.e2e.driver import alive, free_ports
 
 MIB = 2**20
 WEIGHTS = 96 * MIB

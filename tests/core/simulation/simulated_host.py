@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from tests.core import demand_laws, laws
-from tests.core.clients import Client, Desk
-from tests.core.temper import Process, Temper
+from tests.core.simulation import demand_laws, laws
+from tests.core.simulation.clients import Client, LeaseTable
+from tests.core.simulation.fault_profile import FaultProfile, Process
 from tests.core.zoo import NODE, a_pool
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.memory import reclaim
@@ -68,7 +68,7 @@ LOOK = 0.005
 
 
 @dataclass
-class World:
+class SimulatedHost:
     """One host and its reconciler. `total` and `foreign` are bytes."""
 
     total: int = 32 * GIB
@@ -82,17 +82,17 @@ class World:
     switch: Switch | None = None
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)
     shutdown: bool = False
-    tempers: dict[str, Temper] = field(default_factory=dict)
+    profiles: dict[str, FaultProfile] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     pauses: list[list[float]] = field(default_factory=list)  # [when a run was gone, the least pause since]
     told: list[tuple[str, Fact]] = field(default_factory=list)
-    desk: Desk = field(default_factory=Desk)
+    leases: LeaseTable = field(default_factory=LeaseTable)
     pressure: Pressure | None = None
     short_since: float | None = None  # less than the reserve has been free
     low_since: float | None = None  # less than half of it
     stalled: float | None = None  # the share of the last second in which everything waited for memory
     kills: list[tuple[float, str]] = field(default_factory=list)
-    sleepers: list[tuple[float, str]] = field(default_factory=list)
+    fell_asleep: list[tuple[float, str]] = field(default_factory=list)
     starts: list[tuple[float, str]] = field(default_factory=list)
     stops: list[tuple[float, str]] = field(default_factory=list)
     last: Plan | None = None
@@ -113,8 +113,8 @@ class World:
     def rules(self) -> GatewaySpec:
         return self.spec.gateway or GatewaySpec()
 
-    def temper(self, name: str) -> Temper:
-        return self.tempers.setdefault(name, Temper())
+    def profile(self, name: str) -> FaultProfile:
+        return self.profiles.setdefault(name, FaultProfile())
 
     def process(self, run_id: str) -> Process:
         return next(p for p in self.processes if p.run_id == run_id)
@@ -182,7 +182,7 @@ class World:
     def request(self, name: str, hold: float) -> Client:
         """A client comes: it is granted at once where its model is ready, else it waits."""
         client = Client(name, self.now, hold)
-        self.desk.clients.append(client)
+        self.leases.clients.append(client)
         self._serve()
         if client.waits and self.hints:
             self.turn()
@@ -198,20 +198,20 @@ class World:
             self.turn()
 
     def _serve(self) -> None:
-        for client in self.desk.serve(self):
+        for client in self.leases.serve(self):
             demand_laws.grant_is_lawful(self, client)
             self.after(client.hold, lambda client=client: self._give_back(client, "answered"))
 
     def _give_back(self, client: Client, how: str) -> None:
         if client.ended is not None:
             return
-        self.desk.give_back(client, how, self.now)
+        self.leases.give_back(client, how, self.now)
         process = self._draining.get(client.run_id or "")
-        if process is not None and not self.desk.using(process.run_id):
+        if process is not None and not self.leases.using(process.run_id):
             self._drained(process)
 
     def _cut(self, run_id: str) -> None:
-        for client in self.desk.using(run_id):
+        for client in self.leases.using(run_id):
             self._give_back(client, "cut")
 
     # time
@@ -256,7 +256,7 @@ class World:
         pressures = () if self.pressure is None else (self.pressure,)
         return Observed(
             self.now, (Node(NODE, (pool,), cooldowns, pressures),), dict(self.models), self.switch, self.shutdown,
-            self.desk.demand(self.models),
+            self.leases.demand(self.models),
         )  # fmt: skip
 
     def turn(self) -> None:
@@ -314,7 +314,7 @@ class World:
     def _look(self, name: str) -> None:
         def seen() -> None:
             self._inspecting.discard(name)
-            amiss = self.temper(name).amiss
+            amiss = self.profile(name).amiss
             self.tell(name, Inspected(Preflight(self.now, amiss, "amiss" if amiss else "")))
 
         if name not in self._inspecting:
@@ -327,9 +327,9 @@ class World:
             f"{action.model}-{next(self._order)}", action.node, spec, a_free_port(self, spec), dict(action.need),
             self.now, self.now,
         )  # fmt: skip
-        temper = replace(self.temper(action.model))
-        size = int(action.need["ram"] * temper.holds)
-        process = Process(action.model, run.id, size, temper)
+        profile = replace(self.profile(action.model))
+        size = int(action.need["ram"] * profile.holds)
+        process = Process(action.model, run.id, size, profile)
         self.processes.append(process)
         self.cooldowns = {k: c for k, c in self.cooldowns.items() if c.pool not in action.need}
         self.starts.append((self.now, action.model))
@@ -337,16 +337,16 @@ class World:
         self.after(SPAWN, lambda: self._spawn(process, spec))
 
     def _spawn(self, process: Process, spec: ModelSpec) -> None:
-        if process.temper.start == "refuses":
+        if process.profile.start == "refuses":
             process.gone = self.now
             self._gone(process, Exit(ExitReason.NOT_EXECUTABLE, self.now, message="refuses"))
             return
         process.spawned = self.now
         self.tell(process.model, Spawned(process.run_id, 7))
-        if process.temper.start == "ok":
-            self.after(process.temper.load, lambda: self._answer(process))
-        elif process.temper.start == "dies":
-            self.after(process.temper.load, lambda: self._end(process))
+        if process.profile.start == "ok":
+            self.after(process.profile.load, lambda: self._answer(process))
+        elif process.profile.start == "dies":
+            self.after(process.profile.load, lambda: self._end(process))
         self.after(MEASURE_EVERY / 4, lambda: self._measure(process))
 
     def _answer(self, process: Process) -> None:
@@ -373,14 +373,14 @@ class World:
             self._baselines[run.id] = self.free()
         sleep = Sleep(SleepStage.FALLING, run.reserved, action.asleep, action.certain, self.now, run.measured)
         both = {pool: max(n, action.asleep.get(pool, 0)) for pool, n in run.reserved.items()}
-        self.sleepers.append((self.now, action.model))
+        self.fell_asleep.append((self.now, action.model))
         self.tell(action.model, SleepBegun(run.id, sleep, both, action.message))
-        self.after(process.temper.load / 4, lambda: self._asleep(process))
+        self.after(process.profile.load / 4, lambda: self._asleep(process))
 
     def _asleep(self, process: Process) -> None:
         if process.ended is not None:
             return
-        if process.temper.sleepers == "insomniac":
+        if process.profile.sleep == "wont_sleep":
             self.tell(process.model, FoundSick(process.run_id, "POST /sleep: 500"))
             return
         process.asleep = self.now
@@ -405,12 +405,12 @@ class World:
         self.starts.append((self.now, action.model))
         self.tell(action.model, WakeBegun(action.run_id, action.need, self.now))
         process.asleep = None
-        self.after(process.temper.load / 4, lambda: self._awake(process))
+        self.after(process.profile.load / 4, lambda: self._awake(process))
 
     def _awake(self, process: Process) -> None:
         if process.ended is not None:
             return
-        if process.temper.sleepers == "oversleeps":
+        if process.profile.sleep == "wont_wake":
             self.tell(process.model, FoundSick(process.run_id, "POST /wake_up: 500"))
             return
         self.tell(process.model, Woken(process.run_id, self.now))
@@ -433,13 +433,13 @@ class World:
         elif isinstance(action, Drain):
             self.tell(action.model, DrainBegun(run.id, leaving))
             self._draining[run.id] = process
-            if not self.desk.using(run.id):
+            if not self.leases.using(run.id):
                 self._drained(process)
         else:
             self._draining.pop(run.id, None)
             self._cut(run.id)
             self.tell(action.model, StopBegun(run.id, leaving))
-            self.after(SPAWN + process.temper.stop, lambda: self._ladder_done(process))
+            self.after(SPAWN + process.profile.stop, lambda: self._ladder_done(process))
 
     def _drained(self, process: Process) -> None:
         del self._draining[process.run_id]
@@ -450,7 +450,7 @@ class World:
             return  # a start that failed told so itself
         if process.gone is not None:
             return  # it was killed meanwhile
-        if process.temper.stuck:
+        if process.profile.stuck:
             self.tell(process.model, Stuck(process.run_id, "pid 7", self.now))
             return
         self._end(process)
@@ -470,6 +470,6 @@ class World:
         self.pauses.append([self.now, self.spec.switch.cooldown.min])
 
 
-def a_free_port(world: World, spec: ModelSpec) -> int:
+def a_free_port(sim: SimulatedHost, spec: ModelSpec) -> int:
     """The fixed port, or one that nobody has."""
-    return spec.port if spec.port != "auto" else 20000 + len(world.processes)
+    return spec.port if spec.port != "auto" else 20000 + len(sim.processes)

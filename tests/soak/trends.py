@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from tests.soak.gauge import Sample
+from tests.soak.sampler import Sample
 
 SETTLED = 0.2
 """The share of the samples at the beginning that is not judged: pools of threads fill, caches warm."""

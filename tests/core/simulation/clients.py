@@ -1,6 +1,6 @@
-"""Clients of the world: they ask, wait, are granted, finish or hang up; each knows the one way in which it has ended.
+"""Clients of the simulated host: each asks, waits, is granted, finishes or hangs up, and knows how it has ended.
 
-The desk does what the runtime's leases do, as simply as it can be said, with every client in one list. Knows no policy.
+The lease table does what the leases of the runtime do, as simply as can be: every client in one list. Knows no policy.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from zoosup.spec.model.zoo import ZooSpec
 
 
 class Zoo(Protocol):
-    """What the desk looks at."""
+    """What the lease table looks at."""
 
     spec: ZooSpec
     models: dict[str, Model]
@@ -56,7 +56,7 @@ class Client:
 
 
 @dataclass
-class Desk:
+class LeaseTable:
     """All clients there ever were, the oldest first."""
 
     clients: list[Client] = field(default_factory=list)
