@@ -267,7 +267,7 @@ class Zoo(RuleBasedStateMachine):
         world.doubled = False
         world.foreign, world.stalled = min(world.foreign, 18 * GIB), None
         for name in NAMES:
-            mended = {"start": "ok", "naps": "ok", "stuck": False, "amiss": None, "load": 1.0}
+            mended = {"start": "ok", "sleepers": "ok", "stuck": False, "amiss": None, "load": 1.0}
             holds = min(1.0, world.temper(name).holds)
             world.tempers[name] = replace(world.temper(name), **mended, holds=holds)
         for process in world.processes:
