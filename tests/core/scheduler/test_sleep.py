@@ -139,6 +139,16 @@ def test_while_it_falls_asleep_others_wait_for_it_and_nobody_else_is_sent_away()
     assert "waits for a to leave" == why(spec, host, "b")
 
 
+def test_one_that_falls_asleep_and_leaves_in_one_pass_gives_its_memory_back_once():
+    spec = zoo(["c"], "12GiB", c=on_demand("10GiB", command=["new"]), z=on_demand("4GiB"))
+    old = on_demand("4GiB", command=["old"])
+    falling = parking(
+        spec=a_model("4GiB", on_demand=True, park=RULES), reserved={"ram": 4 * GIB}, measured={"ram": 4 * GIB}
+    )
+    host = a_host(spec, c=ready(spec=old), z=ready(), p=falling, demand={"z": served()})
+    assert ["stop p NotWanted"] == acts(spec, host), "with 4 GiB of z there is never room for 10"
+
+
 def test_one_that_would_not_sleep_is_stopped():
     spec = zoo(a=sleepy(), b=on_demand())
     host = a_host(spec, a=parking(sick="POST /sleep: 500"), demand={"a": idle(20), "b": waits()})

@@ -131,14 +131,14 @@ class Weighing:
         cooling = any(c.node == self.node and c.pool == pool for c in self.room.cooling)
         stay = ledger.needs(self.room.earlier | self.victims.kept)
         if share > ledger.ceiling - sum(stay.values()):
-            return 5, -ledger.spare
+            return 5, -ledger.headroom
         if ledger.fits(share, own):
-            return (1 if cooling or self._is_busy(pool) else 0), ledger.spare
+            return (1 if cooling or self._is_busy(pool) else 0), ledger.headroom
         if cooling or ledger.fits(share, own | leaving):
-            return 2, -ledger.spare
+            return 2, -ledger.headroom
         if ledger.fits(share, own | leaving | set(self.victims.now)):
-            return 3, -ledger.spare
-        return 4, -ledger.spare
+            return 3, -ledger.headroom
+        return 4, -ledger.headroom
 
     def _forced(self) -> set[str]:
         """Who has to be gone first whatever the memory: holders of its fixed port, and the old with `replace`."""
