@@ -21,8 +21,8 @@ from hashlib import sha256
 from typing import Any
 
 from zoosup.core.estimation.derived import Term
-from zoosup.core.memory.budget import VRAM
 from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import HeldAsleep, Learned, RunPeaks
 from zoosup.core.state.weights import WeightFacts

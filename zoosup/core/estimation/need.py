@@ -15,9 +15,8 @@ from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
 from zoosup.core.estimation.learned import Prior
 from zoosup.core.estimation.llama_fit import heard
-from zoosup.core.state.fitted import FIT_PARAMS
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import FIT_PARAMS, WeightFacts
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zoosup.core.estimation.need import need
-from zoosup.core.memory.budget import VRAM
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
+from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.lifetime import AsleepSpec, ParkSpec
 from zoosup.spec.model.model import ModelSpec

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core.estimation.need import need
 from zoosup.core.memory import reclaim
-from zoosup.core.memory.budget import VRAM
 from zoosup.core.memory.gpu_layouts import NOWHERE, Layout
 from zoosup.core.memory.ledger import Ledger, Sum, explain, holders
 from zoosup.core.memory.sleep_footprint import Sleeper
@@ -21,7 +20,7 @@ from zoosup.core.scheduler.put_to_sleep import sleepers
 from zoosup.core.scheduler.room import Room
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Reason
-from zoosup.core.state.pools import Cooldown
+from zoosup.core.state.pools import VRAM, Cooldown
 from zoosup.spec.model.memory import Strategy
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zoosup.core.estimation.need import need
-from zoosup.core.memory.budget import VRAM
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.memory.ledger import Holding, Ledger, asleep
 from zoosup.core.scheduler.demand import Wishes
 from zoosup.core.state.observed import Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.pools import Cooldown
+from zoosup.core.state.pools import VRAM, Cooldown
 from zoosup.core.state.runs import Run
 from zoosup.spec.changes import outdated
 from zoosup.spec.model.model import ModelSpec
