@@ -234,7 +234,7 @@ def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Dra
         Cause.RESTARTED_BY_HAND: run.recalled,
         Cause.STARTUP_DEADLINE: run.ready_at is None
         and (not spec or world.now >= run.booked_at + spec.ready.deadline or bool(run.sleep and run.sick)),
-        Cause.PRESSURE: action.model in {s.victim for s in decided.strains},
+        Cause.PRESSURE: action.model in {s.victim for s in decided.shortages},
         Cause.LIVENESS_FAILED: bool(run.sick),
         Cause.MADE_ROOM: action.message.startswith(MADE_ROOM),
         Cause.IDLE: kept and idle is not None and world.now >= idle,

@@ -15,6 +15,7 @@ from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
 from zoosup.core.estimation.learned import Prior
 from zoosup.core.estimation.llama_fit import heard
+from zoosup.core.state.observed import Model
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
 from zoosup.core.state.weights import FIT_PARAMS, WeightFacts
 from zoosup.spec.model.memory import MemorySpec
@@ -69,6 +70,11 @@ def need(spec: ModelSpec, facts: WeightFacts | None = None, learned: Learned = N
     if found is None:
         found = _unknown(_why_unknown(spec, facts), offloads=offloads(spec))
     return _taught(found, learned) if learned.runs else found
+
+
+def need_of(model: Model, spec: ModelSpec) -> Need:
+    """What a model that the file describes so must be able to hold, by all that is known of it."""
+    return need(spec, model.weights, model.learned)
 
 
 def _taught(found: Need, learned: Learned) -> Need:
