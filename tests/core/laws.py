@@ -202,7 +202,7 @@ def _still_to_come(world: World, model: Model, run: Run) -> int:
     """What a run may yet take. One that sleeps takes nothing before it is woken but what the file says."""
     if run.sleep is None or run.sleep.stage is not SleepStage.ASLEEP or model.phase is not Phase.ASLEEP:
         return held_for(world.spec, model, run)
-    return run.sleep.asleep["ram"] if run.sleep.certain else 0
+    return run.sleep.asleep["ram"] if run.sleep.known else 0
 
 
 def _stop_is_lawful(world: World, observed: Observed, decided: Plan, action: Drain | Stop) -> None:
@@ -397,9 +397,10 @@ def asleep(name: str) -> str:
 
 
 def sleep_of(model: Model, decided: Plan) -> int:
-    """What one that goes to sleep, or is about to, is taken to hold then."""
-    told = [a.asleep["ram"] for a in decided.actions if isinstance(a, FallAsleep) and a.model == model.name]
-    return told[0] if told else model.run.sleep.asleep["ram"]
+    """What one that goes to sleep, or is about to, keeps: nothing where nobody knows, for then it may be stopped."""
+    told = [a for a in decided.actions if isinstance(a, FallAsleep) and a.model == model.name]
+    sleep = told[0] if told else model.run.sleep
+    return sleep.asleep["ram"] if sleep.known else 0
 
 
 def awake_of(world: World, observed: Observed, name: str) -> int:

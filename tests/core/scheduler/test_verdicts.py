@@ -32,8 +32,8 @@ def test_every_reason_is_a_wait_a_refusal_or_the_name_of_a_rest():
 
 @pytest.mark.parametrize(
     ("reason", "outcome"),
-    [("", Outcome.ADMITTED), (Reason.PORT, Outcome.WAITS), (Reason.EXCEEDS_BUDGET, Outcome.REFUSED), ("OOM", "refused")],
-)  # fmt: skip
+    [("", Outcome.ADMITTED), (Reason.PORT, Outcome.WAITS), ("OOM", "refused")],
+)
 def test_a_verdict_s_outcome_follows_from_its_reason(reason, outcome):
     assert outcome == Verdict(reason, "").outcome
     assert (outcome == "admitted") == Placement("local", Verdict(reason, "")).starts

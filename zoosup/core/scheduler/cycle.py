@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.memory.ledger import Holding, Ledger, asleep
+from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.scheduler.demand import Wanted
 from zoosup.core.scheduler.verdicts import Shortage, Verdict
 from zoosup.core.state.actions import Action, Drain, Hold, Stop
@@ -78,7 +79,7 @@ class Cycle:
         if run.leaving is not None:
             self.leaving.add(model.name)
         elif model.phase is Phase.FALLING_ASLEEP and run.sleep is not None:
-            self.fall_asleep(model.name, run, run.sleep.asleep)
+            self.fall_asleep(run, Sleeper(model.name, run.sleep.asleep, run.sleep.known))
         if model.phase is Phase.STARTING:
             self.starting.add(model.name)
         self.ports[run.port] = model.name
@@ -127,15 +128,16 @@ class Cycle:
             if (node, pool) in self.ledgers:
                 self._raise_to(name, self.ledgers[node, pool], amount)
 
-    def fall_asleep(self, name: str, run: Run, rest: Mapping[str, int]) -> None:
-        """Count on what a run will hold asleep, and keep room for it until then."""
+    def fall_asleep(self, run: Run, sleeper: Sleeper) -> None:
+        """Keep room for what a run holds awake and asleep, and count on what it gives back."""
+        name = sleeper.model
         self.falling_asleep.add(name)
-        for pool, amount in rest.items():
+        for pool, amount in sleeper.asleep.items():
             ledger = self.ledgers.get((run.node, pool))
             if ledger is not None:
                 held = ledger.needs({name}).get(name, 0)
                 self._raise_to(name, ledger, max(held, amount))
-                ledger.rest(name, amount)
+                ledger.rest(name, sleeper.at_least[pool])
 
     @staticmethod
     def _raise_to(name: str, ledger: Ledger, amount: int) -> None:

@@ -203,8 +203,8 @@ def _make_room(cycle: Cycle, model: Model, found: Placement) -> None:
     for sleep in found.sleepers:
         run = cycle.observed.models[sleep.model].run
         if run is not None:
-            cycle.fall_asleep(sleep.model, run, sleep.asleep)
-            cycle.actions.append(FallAsleep(sleep.model, run.id, sleep.asleep, sleep.certain, why))
+            cycle.fall_asleep(run, sleep)
+            cycle.actions.append(FallAsleep(sleep.model, run.id, sleep.asleep, sleep.known, why))
     if found.look_at is not None:
         cycle.look_again_at(found.look_at)
 

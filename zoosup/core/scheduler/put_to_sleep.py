@@ -2,6 +2,10 @@
 
 Knows what sleep holds from `sleep_footprint`; whether the candidate still fits is asked of `fits`. It enters each sleep
 that it considers in the ledgers, where it counts for nobody until somebody asks after it (`ledger.asleep`).
+
+One of which nobody knows what it holds asleep is put to sleep wherever there is room for the most that this may be. It
+stays booked with that until it is measured, so that nothing starts on a hope; and it counts as one that leaves, so that
+nobody else is sent away meanwhile: it is stopped in the end if it keeps too much.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,5 +45,5 @@ def _sleep(cycle: Cycle, node: str, name: str) -> Sleeper | None:
         if more > 0 and not ledger.fits(more):
             return None
     for pool, ledger in ledgers.items():
-        ledger.rest(name, sleep.asleep[pool])
+        ledger.rest(name, sleep.at_least[pool])
     return sleep
