@@ -35,8 +35,8 @@ from tests.bench.random_gguf import Q4_0, Q8_0, Shape, write
 from tests.e2e.llama import llama_server
 from zoosup.core.estimation import learned as learning
 from zoosup.core.estimation.need import need
-from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
 from zoosup.core.state.usage import Learned, RunPeaks
+from zoosup.core.state.weights import FIT_PARAMS, UNASKED
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.spec.model.model import ModelSpec
 

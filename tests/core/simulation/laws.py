@@ -200,7 +200,7 @@ def _still_to_come(sim: SimulatedHost, model: Model, run: Run) -> int:
     """What a run may yet take. One that sleeps takes nothing before it is woken but what the file says."""
     if run.sleep is None or run.sleep.stage is not SleepStage.ASLEEP or model.phase is not Phase.ASLEEP:
         return held_for(sim.spec, model, run)
-    return run.sleep.asleep["ram"] if run.sleep.certain else 0
+    return run.sleep.asleep["ram"] if run.sleep.known else 0
 
 
 def _stop_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan, action: Drain | Stop) -> None:
@@ -232,7 +232,7 @@ def _stop_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan, actio
         Cause.RESTARTED_BY_HAND: run.recalled,
         Cause.STARTUP_DEADLINE: run.ready_at is None
         and (not spec or sim.now >= run.booked_at + spec.ready.deadline or bool(run.sleep and run.sick)),
-        Cause.PRESSURE: action.model in {s.victim for s in decided.strains},
+        Cause.PRESSURE: action.model in {s.victim for s in decided.shortages},
         Cause.LIVENESS_FAILED: bool(run.sick),
         Cause.MADE_ROOM: action.message.startswith(MADE_ROOM),
         Cause.IDLE: kept and idle is not None and sim.now >= idle,
@@ -395,9 +395,10 @@ def asleep(name: str) -> str:
 
 
 def sleep_of(model: Model, decided: Plan) -> int:
-    """What one that goes to sleep, or is about to, is taken to hold then."""
-    told = [a.asleep["ram"] for a in decided.actions if isinstance(a, FallAsleep) and a.model == model.name]
-    return told[0] if told else model.run.sleep.asleep["ram"]
+    """What one that goes to sleep, or is about to, keeps: nothing where nobody knows, for then it may be stopped."""
+    told = [a for a in decided.actions if isinstance(a, FallAsleep) and a.model == model.name]
+    sleep = told[0] if told else model.run.sleep
+    return sleep.asleep["ram"] if sleep.known else 0
 
 
 def awake_of(sim: SimulatedHost, observed: Observed, name: str) -> int:

@@ -371,7 +371,7 @@ class SimulatedHost:
         process = self.process(run.id)
         if self.readable:
             self._baselines[run.id] = self.free()
-        sleep = Sleep(SleepStage.FALLING, run.reserved, action.asleep, action.certain, self.now, run.measured)
+        sleep = Sleep(SleepStage.FALLING, run.reserved, action.asleep, action.known, self.now, run.measured)
         both = {pool: max(n, action.asleep.get(pool, 0)) for pool, n in run.reserved.items()}
         self.fell_asleep.append((self.now, action.model))
         self.tell(action.model, SleepBegun(run.id, sleep, both, action.message))

@@ -12,7 +12,7 @@ import pytest
 
 from tests.host import weight_files
 from tests.host.conftest import eventually, lives
-from zoosup.core.state.fitted import UNASKED, FitAnswer, FitSilence
+from zoosup.core.state.weights import UNASKED, FitAnswer, FitSilence
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight import llama_fit_params
 from zoosup.host.preflight.inspector import HostInspector

@@ -287,7 +287,7 @@ def pinned(zoo: Zoo, name: str) -> bool:
 
 def is_asleep(run: Run) -> bool:
     """Whether it holds what it ever will until it is woken, as the file has it."""
-    return run.sleep is not None and run.sleep.stage is SleepStage.ASLEEP and run.sleep.certain
+    return run.sleep is not None and run.sleep.stage is SleepStage.ASLEEP and run.sleep.known
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:

@@ -26,7 +26,7 @@ from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.intake import Intake
-from zoosup.runtime.operations.prefetch import Prewarming, in_words
+from zoosup.runtime.operations.prewarm import Prewarming, in_words
 from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
 from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.persistence import disk_trouble
@@ -189,7 +189,7 @@ class Reconciler:
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
             self._note_switch(decided)
-            self._zoo.memory.note_strains(decided.strains)
+            self._zoo.memory.note_shortages(decided.shortages)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._executor.carry_out(action) for action in decided.actions]
             self._plan, self._wake_at = decided, decided.wake_at

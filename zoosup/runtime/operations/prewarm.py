@@ -1,14 +1,14 @@
 """Keeps at most one model being warmed: the one that the plan has wait for room.
 
-Told of each turn's plan; begins, ends and reports. Refuses to know who is worth it (`core.prewarm`) and how files are
-read (`host.prewarm`).
+Told of each turn's plan; begins, ends and reports. Refuses to know who is worth it (`core.scheduler.prewarm`) and how
+files are read (`host.weights`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from zoosup.core.scheduler.plan import Plan
-from zoosup.core.scheduler.prefetch import NextModel, candidate
+from zoosup.core.scheduler.prewarm import NextModel, next_to_warm
 from zoosup.core.state.observed import Observed
 from zoosup.host.ports import Warmed, Warmer, Warming
 from zoosup.spec.model.model import ModelSpec
@@ -38,7 +38,7 @@ class Prewarming:
 
     def follow(self, spec: ZooSpec, observed: Observed, decided: Plan) -> None:
         """Begin to warm whoever is next, and let go of a model that is next no more."""
-        found = candidate(spec, observed, decided)
+        found = next_to_warm(spec, observed, decided)
         self._report()
         going = self._going
         if going is not None and (self._is_over(going, spec, observed, decided) or _replaced(going, found)):

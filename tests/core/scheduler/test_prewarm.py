@@ -17,7 +17,7 @@ from tests.core.zoo import (
     resting,
     switched,
 )
-from zoosup.core.scheduler.prefetch import NextModel, candidate
+from zoosup.core.scheduler.prewarm import NextModel, next_to_warm
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.model.gateway import GatewaySpec
@@ -32,7 +32,7 @@ def with_weights(size):
 
 
 def warmed(spec, host):
-    return candidate(spec, host, decide(spec, host))
+    return next_to_warm(spec, host, decide(spec, host))
 
 
 def test_a_model_that_waits_for_another_to_leave_is_read_ahead():

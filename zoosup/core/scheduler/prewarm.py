@@ -9,15 +9,12 @@ from dataclasses import dataclass
 
 from zoosup.core.memory.ledger import Sum
 from zoosup.core.scheduler.plan import Plan
+from zoosup.core.scheduler.verdicts import AWAITING_ROOM
 from zoosup.core.state.observed import Model, Observed
-from zoosup.core.state.phases import Reason
 from zoosup.spec.model.zoo import ZooSpec
 
 LEAST = 64 * 2**20
 """Bytes below which it isn't worth a thread: a disk reads them in the time that a process takes to start."""
-
-AWAITING_ROOM = frozenset({Reason.EVICTION, Reason.COOL_DOWN})
-"""What a model waits for that ends soon and by itself, so that it is the next to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class NextModel:
     limit: int
 
 
-def candidate(spec: ZooSpec, observed: Observed, decided: Plan) -> NextModel | None:
+def next_to_warm(spec: ZooSpec, observed: Observed, decided: Plan) -> NextModel | None:
     """The first of the wanted that waits for room, where there is memory to read into; None when there is none.
 
     Without a gateway a switch is warmed too: `prewarm` can then not be said, and on is what it is unless said.
@@ -51,7 +48,7 @@ def candidate(spec: ZooSpec, observed: Observed, decided: Plan) -> NextModel | N
 
 def _awaits_room(decided: Plan, name: str) -> bool:
     verdict = decided.verdicts.get(name)
-    return verdict is not None and verdict.outcome == "waits" and verdict.reason in AWAITING_ROOM
+    return verdict is not None and verdict.reason in AWAITING_ROOM
 
 
 def _limit(model: Model, sums: tuple[Sum, ...]) -> int:
