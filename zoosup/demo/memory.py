@@ -3,15 +3,13 @@
 Knows how much it holds; refuses to know why.
 """
 
-from __future__ import annotations
-
 import asyncio
 import mmap
 
 PIECE = 8 * 1024 * 1024
 
 
-class Ballast:
+class Memory:
     """Memory that is resident, as weights copied into RAM are."""
 
     def __init__(self, size: int) -> None:
@@ -30,8 +28,7 @@ class Ballast:
         for size in sizes:
             self._pieces.append(_resident(size))
             await asyncio.sleep(seconds / len(sizes))
-        if not sizes:
-            await asyncio.sleep(seconds)
+        await asyncio.sleep(0 if sizes else seconds)
 
     async def release(self, seconds: float) -> None:
         """Give the memory back evenly over a time, in seconds."""
@@ -39,8 +36,7 @@ class Ballast:
         while self._pieces:
             await asyncio.sleep(seconds / count)
             self._pieces.pop().close()
-        if not count:
-            await asyncio.sleep(seconds)
+        await asyncio.sleep(0 if count else seconds)
 
 
 def _resident(size: int) -> mmap.mmap:
