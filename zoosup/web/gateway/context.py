@@ -21,6 +21,7 @@ class Rules:
     """
 
     max_body: int
+    max_buffered: int
     in_line: int
     loading: LoadingStyle
     passes_credentials: bool
@@ -28,16 +29,21 @@ class Rules:
     @classmethod
     def of(cls, spec: GatewaySpec, limits: Limits, *, keys: bool) -> "Rules":
         """The rules of a file; `keys`: some are asked for."""
-        return cls(spec.max_body, min(spec.max_body, limits.in_line), spec.loading, not keys)
+        in_line = min(spec.max_body, limits.in_line)
+        return cls(spec.max_body, spec.max_buffered, in_line, spec.loading, not keys)
 
 
 @dataclass(slots=True)
 class State:
-    """`now` is a clock that moves with each tick, for what need not be known better; `closing`: nobody may stay."""
+    """`now` is a clock that moves with each tick, for what need not be known better; `closing`: nobody may stay.
+
+    `buffered` is bytes of bodies that came in pieces and are kept in memory; those that come at once are short.
+    """
 
     rules: Rules
     now: float = 0.0
     closing: bool = False
+    buffered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

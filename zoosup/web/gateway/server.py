@@ -107,6 +107,7 @@ class Gateway:
         for client in tuple(clients):
             client.abort()
         await self._pools.close()
+        self._router.close()
         await asyncio.sleep(0)
 
     def _tick(self) -> None:

@@ -85,7 +85,7 @@ def test_the_last_log_lines_are_for_this_host_alone():
         (DeniedError(403, "wrong_origin", "m"), "invalid_request_error", "permission_error"),
         (DeniedError(404, "unknown_url", "m"), "invalid_request_error", "not_found_error"),
         (rendering.too_slow(10), "invalid_request_error", "invalid_request_error"),
-        (rendering.too_large(5), "invalid_request_error", "request_too_large"),
+        (DeniedError.too_large(5), "invalid_request_error", "request_too_large"),
         (rendering.upstream_error("m"), "server_error", "api_error"),
     ],
 )

@@ -26,6 +26,16 @@ class BodySink(Protocol):
         """It is to end now; `message` says why."""
 
 
+class Takeover(Protocol):
+    """What has taken a client's connection over, to speak another protocol."""
+
+    def tick(self, now: float) -> None:
+        """Look at the time; seconds of the loop's clock."""
+
+    def abort(self) -> None:
+        """End it at once."""
+
+
 class Sink(Protocol):
     """Where the body of an answer goes."""
 

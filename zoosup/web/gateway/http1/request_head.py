@@ -9,6 +9,7 @@ from copy import copy
 from functools import cached_property
 from typing import final
 
+from zoosup.web.gateway.context import State
 from zoosup.web.gateway.http1.head_pattern import HeadPattern
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.route import Route
@@ -19,7 +20,8 @@ CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
 _DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
-_READ = _DROPPED | _CREDENTIALS | {b"content-type", b"content-encoding", b"origin"}
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
+_READ = _DROPPED | _CREDENTIALS | _FORWARDED | {b"content-type", b"content-encoding", b"origin"}
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type"})
 _PLAIN_CONNECTION = frozenset({b"", b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
 _PLAIN_ENCODINGS = frozenset({b"", b"identity"})
@@ -129,6 +131,11 @@ class Head:
         return other
 
     @property
+    def forwarded(self) -> bool:
+        """Whether a proxy says that it asks for somebody else."""
+        return not self.found.keys().isdisjoint(_FORWARDED)
+
+    @property
     def content_length(self) -> int:
         """What the head says of the body's length; 0 where it says nothing."""
         length = self.found.get(b"content-length", b"0")
@@ -173,6 +180,7 @@ class Request:
     """
 
     __slots__ = (
+        "buffered",
         "complete",
         "denied",
         "encouraged",
@@ -190,10 +198,23 @@ class Request:
         self.parts: list[bytes] = [] if body is None else [body]
         self.size = 0 if body is None else length  # of the body, as far as it has come
         self.complete = body is not None
+        self.buffered = 0  # of the body, as far as it counts in `State.buffered`
         self.target = head.target  # what the model's server is asked for
         self.events = False  # the client waits for a stream of events, and may be told something meanwhile
         self.encouraged = False  # the client was told to go on
         self.denied: Response | None = None  # what is answered whatever its body says
+
+    def keep(self, piece: bytes, state: State) -> None:
+        """Keep a piece of the body until all is here."""
+        self.parts.append(piece)
+        self.buffered += len(piece)
+        state.buffered += len(piece)
+
+    def let_go(self, state: State) -> None:
+        """Nobody needs the body any more."""
+        self.parts = []
+        state.buffered -= self.buffered
+        self.buffered = 0
 
     def body(self) -> bytes:
         """All of the body that is here, in one piece from now on."""

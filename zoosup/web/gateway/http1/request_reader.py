@@ -10,10 +10,14 @@ from abc import ABC, abstractmethod
 import httptools
 
 from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.chunked import ChunkError, Chunks
 from zoosup.web.gateway.http1.handlers import BodySink
 from zoosup.web.gateway.http1.request_head import Head, RejectedError, Request
+
+_LINE_ENDS = 64
+"""Bytes behind a request that are no beginning of another where they are line ends; reading goes on."""
 
 
 class RequestReader(asyncio.Protocol, ABC):
@@ -84,7 +88,8 @@ class RequestReader(asyncio.Protocol, ABC):
             self._refuse(400, f"this is no HTTP/1.1: {error}")
         finally:
             self._busy = False
-        if self._at >= len(self._data):
+        left = len(self._data) - self._at
+        if left <= 0 or (left <= _LINE_ENDS and not self._data[self._at :].strip(b"\r\n")):
             self._data, self._at = b"", 0
         if self._data or self._paused:
             self._regulate()
@@ -118,8 +123,6 @@ class RequestReader(asyncio.Protocol, ABC):
             return None
         request = self._incoming = self._request_of(data[at:end])
         self._last = request.head if request.head.pattern is not None else None
-        if len(request.head.lines) > limits.headers + 1:
-            raise RejectedError(431, f"a head has at most {limits.headers} headers")
         at = self._at = end + 4
         length = request.length
         if length and at + length <= len(data) and request.denied is None:
@@ -153,16 +156,19 @@ class RequestReader(asyncio.Protocol, ABC):
 
     def _take(self, request: Request, piece: bytes) -> None:
         request.size += len(piece)
-        if request.size > self._context.state.rules.max_body and request.denied is None:
-            self._deny_the_size_of(request)
-            if self.sink is not None:
-                raise RejectedError(413, "the body is too long")
         if request.denied is not None:
             return
-        if self.sink is not None:
+        state = self._context.state
+        if request.size > state.rules.max_body:
+            self._deny(request, DeniedError.too_large(state.rules.max_body))
+            if self.sink is not None:
+                raise RejectedError(413, "the body is too long")
+        elif self.sink is not None:
             self.sink.data(piece)
+        elif state.buffered + len(piece) > state.rules.max_buffered:
+            self._deny(request, DeniedError.too_many_bodies(state.rules.max_buffered))
         else:
-            request.parts.append(piece)
+            request.keep(piece, state)
 
     def _whole(self, request: Request) -> None:
         self._incoming = None
@@ -184,8 +190,8 @@ class RequestReader(asyncio.Protocol, ABC):
         """Have it answered."""
 
     @abstractmethod
-    def _deny_the_size_of(self, request: Request) -> None:
-        """Its body goes on beyond what it may."""
+    def _deny(self, request: Request, error: DeniedError) -> None:
+        """It is not to be answered by a model, whatever else of it comes."""
 
     @abstractmethod
     def _refuse(self, status: int, message: str) -> None:

@@ -8,16 +8,18 @@ import contextlib
 import ipaddress
 import socket
 import struct
-from collections.abc import Callable
 from typing import Protocol, cast
 
 from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1.handlers import BodySink
+from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.handlers import BodySink, Takeover
 from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.request_reader import RequestReader
 from zoosup.web.gateway.http1.response import Response
 
 _RESET = struct.pack("ii", 1, 0)
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+"""Seconds of silence, and between questions, and how many go unanswered; macOS calls the first TCP_KEEPALIVE."""
 
 
 class RequestHandler(Protocol):
@@ -32,8 +34,8 @@ class RequestHandler(Protocol):
     def on_request(self, connection: "ServerConnection", request: Request) -> None:
         """Answer it, or attach to its connection who will. Its body is here, unless its head says `streamed`."""
 
-    def too_large(self, request: Request) -> Response:
-        """What a body is answered that goes on beyond what it may."""
+    def denied(self, error: DeniedError, request: Request) -> Response:
+        """What is answered to one that is refused for its own sake."""
 
     def unreadable(self, status: int, message: str) -> Response:
         """What is answered where no request can be made out."""
@@ -42,24 +44,25 @@ class RequestHandler(Protocol):
 class ServerConnection(RequestReader):
     """Its requests go to `handler`, one after the other."""
 
-    __slots__ = ("_abort_tunnel", "_handler", "_held")
+    __slots__ = ("_handler", "_held", "_takeover")
 
     def __init__(self, context: Context, handler: RequestHandler) -> None:
         super().__init__(context)
         self._handler = handler
-        self._abort_tunnel: Callable[[], None] | None = None
+        self._takeover: Takeover | None = None
         self._held = False
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the client is on this host."""
+    def is_local(self, request: Request) -> bool:
+        """Whether the client is on this host, and asks for itself."""
+        if request.head.forwarded:
+            return False
         peer = self.transport.get_extra_info("peername")
         return bool(peer) and ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
 
     @property
     def is_tunnel(self) -> bool:
         """Whether another protocol is spoken."""
-        return self._abort_tunnel is not None
+        return self._takeover is not None
 
     # The connection
 
@@ -73,6 +76,7 @@ class ServerConnection(RequestReader):
             self.transport.abort()
             return
         self._since = context.state.now
+        _have_the_kernel_look(self.transport)
         clients.add(self)
         context.counters.connections += 1
         context.counters.connections_total += 1
@@ -81,6 +85,8 @@ class ServerConnection(RequestReader):
         """End, whoever has ended it."""
         self._leave_the_others()
         self._hang_up()
+        if self._incoming is not None:
+            self._incoming.let_go(self._context.state)
 
     def _leave_the_others(self) -> None:
         if self in self._context.connections.clients:
@@ -132,6 +138,9 @@ class ServerConnection(RequestReader):
     def tick(self, now: float) -> None:
         """End it where it has taken too long."""
         limits = self._context.limits
+        if self._takeover is not None:
+            self._takeover.tick(now)
+            return
         if self._ending:
             patience = limits.farewell if self.congested else limits.linger
         elif self.congested:
@@ -142,7 +151,7 @@ class ServerConnection(RequestReader):
             patience = limits.silence
         else:
             patience = limits.arrival if self._data else limits.idle
-        if now - self._since >= patience and not self.is_tunnel:
+        if now - self._since >= patience:
             self._too_slow()
 
     def _too_slow(self) -> None:
@@ -160,8 +169,9 @@ class ServerConnection(RequestReader):
     def _dispatch(self, request: Request) -> None:
         self._handler.on_request(self, request)
 
-    def _deny_the_size_of(self, request: Request) -> None:
-        request.denied = self._handler.too_large(request)
+    def _deny(self, request: Request, error: DeniedError) -> None:
+        request.let_go(self._context.state)
+        request.denied = self._handler.denied(error, request)
 
     # Answering
 
@@ -172,6 +182,7 @@ class ServerConnection(RequestReader):
     def answer(self, response: Response, request: Request, model: str = "") -> None:
         """Give an answer that comes from no model, and go on."""
         head, context = request.head, self._context
+        request.let_go(context.state)
         keep = head.keep_alive and head.modern and request.complete and not context.state.closing
         context.counters.answered(model, response.status)
         self.transport.write(response.serialised(head.told, close=not keep, head_only=head.method == b"HEAD"))
@@ -200,17 +211,21 @@ class ServerConnection(RequestReader):
             self.transport.write(last)
             self.transport.close()
 
-    def switched(self, abort: Callable[[], None]) -> bytes:
-        """Another protocol is spoken from here on, until `abort` ends it; what has come of it already is given back."""
-        self._abort_tunnel = abort
+    def switched(self, takeover: Takeover) -> bytes:
+        """Another protocol is spoken from here on; what has come of it already is given back."""
+        self._takeover = takeover
         early, self._data, self._at = self._data[self._at :], b"", 0
         self._resume()
         return early
 
     def tunnel_over(self) -> None:
         """That has ended."""
-        self._abort_tunnel = self.sink = None
+        self._takeover = self.sink = None
         self._leave_the_others()
+
+    def invite(self, request: Request) -> None:
+        """Tell a client to send the body, if it waits for that."""
+        self._encourage(request)
 
     def hold(self, held: bool) -> None:
         """Read no more of the body until the model takes it; or go on."""
@@ -230,13 +245,14 @@ class ServerConnection(RequestReader):
 
     def abort(self) -> None:
         """End it, whatever is under way."""
-        if self._abort_tunnel is not None:
-            self._abort_tunnel()
+        if self._takeover is not None:
+            self._takeover.abort()
         else:
             self.transport.abort()
 
     def _regulate(self) -> None:
-        unread = self.sink is not None and self._incoming is None and bool(self._data)
+        left = len(self._data) - self._at
+        unread = self.sink is not None and self._incoming is None and left > self._context.limits.head
         if (unread or self._held) and not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
@@ -276,3 +292,14 @@ class ServerConnection(RequestReader):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
+
+
+def _have_the_kernel_look(transport: asyncio.Transport) -> None:
+    """A client that has vanished without a word would else keep its lease for ever."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _KEEPALIVE.items():
+                if hasattr(socket, name):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -4,6 +4,7 @@ It ends once, in one of three ways: answered (a refusal is an answer), broken of
 client; its lease goes back in each. Refuses to know how heads are read and who decides on leases.
 """
 
+import time
 from typing import Any
 
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
@@ -21,6 +22,10 @@ from zoosup.web.gateway.proxy.tunnel import Tunnel
 from zoosup.web.gateway.proxy.wait import Wait
 
 _OK = 200
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT"})
+
+AT_ONCE = 0.25
+"""Seconds after which a server may have begun to do what it was asked; nothing but a look is asked of it twice."""
 
 
 class Exchange:
@@ -39,6 +44,7 @@ class Exchange:
         "_pools",
         "_request",
         "_sent",
+        "_started_at",
         "_torn",
         "_tries",
         "_upstream",
@@ -146,8 +152,11 @@ class Exchange:
     def _start(self, upstream: ClientConnection) -> None:
         request, comments = self._request, self._comments
         self._upstream = upstream
+        self._started_at = time.monotonic()
         if comments is None:
             upstream.sink = self._client.transport
+            if not request.head.modern:
+                upstream.decode()  # HTTP/1.0 knows no chunks
             if request.head.pattern is not None:
                 upstream.ask(self, self._pool.opening_of(request), request.body())
                 return
@@ -161,6 +170,7 @@ class Exchange:
         request, head = self._request, self._pool.head_of(self._request)
         expect = SWITCH if request.head.upgrade else NO_BODY if request.head.method == b"HEAD" else BODY
         if request.head.streamed:
+            self._client.invite(request)
             self._client.hold(False)
         parts = self._streamed_parts() if request.head.streamed else request.parts
         upstream.start(self, expect, head, parts, whole=request.complete)
@@ -206,7 +216,7 @@ class Exchange:
         request, client, upstream = self._request, self._client, self._upstream
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._head = head
-        request.parts = []
+        request.let_go(self._context.state)
         if self._comments is not None:
             self._context.counters.answered(self._model, upstream.status)
             self._comments.answered(upstream.status)
@@ -215,6 +225,8 @@ class Exchange:
             return
         asked = request.head
         ending = upstream.until_close or self._context.state.closing
+        if not asked.modern and response_head.is_chunked(head):
+            head, ending = response_head.unframed(head), True
         self._keep = keep = asked.keep_alive and request.complete and not ending
         connection = (
             b"" if keep and asked.modern else response_head.connection_line(keep=keep, modern=asked.modern)
@@ -228,10 +240,8 @@ class Exchange:
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._context.counters.answered(self._model, upstream.status)
         upstream.leave()
-        tunnel = Tunnel(
-            client.transport, upstream.transport, self._context.limits.farewell, self._tunnel_over
-        )
-        tunnel.open(response_head.switched(head) + early, client.switched(tunnel.abort))
+        tunnel = Tunnel(client.transport, upstream.transport, self._context.limits, self._tunnel_over)
+        tunnel.open(response_head.switched(head) + early, client.switched(tunnel))
 
     def _tunnel_over(self) -> None:
         self._end()
@@ -251,7 +261,8 @@ class Exchange:
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._torn = upstream.mid_chunk
         stale = upstream.used > 0 and upstream.silent and self._tries == 1
-        if stale and not self._sent and self._lease is not None:
+        harmless = self._request.head.method in _IDEMPOTENT or time.monotonic() - self._started_at <= AT_ONCE
+        if stale and harmless and not self._sent and self._lease is not None:
             self._context.counters.retries += 1  # the server closed it unread: it was idle for too long
             self._send(self._lease)
             return
@@ -295,7 +306,9 @@ class Exchange:
             self._client.break_off(None)
 
     def _event(self, why: Refusal | str) -> bytes:
-        return rendering.event(why, self._request.head.route.dialect, local=self._client.is_local)
+        return rendering.event(
+            why, self._request.head.route.dialect, local=self._client.is_local(self._request)
+        )
 
     def _can_speak(self) -> bool:
         """Whether an event put in now is one to the client."""
@@ -310,7 +323,7 @@ class Exchange:
             self._client.over(keep=self._keep)
         else:
             dialect = self._request.head.route.dialect
-            answer = rendering.refused(why, dialect, local=self._client.is_local)
+            answer = rendering.refused(why, dialect, local=self._client.is_local(self._request))
             self._client.answer(answer, self._request, self._model)
 
     def _drop_upstream(self) -> None:
@@ -321,6 +334,7 @@ class Exchange:
 
     def _end(self) -> None:
         self._ended = True
+        self._request.let_go(self._context.state)
         lease, self._lease = self._lease, None
         if lease is not None:
             self._context.counters.in_flight -= 1

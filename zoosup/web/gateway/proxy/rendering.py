@@ -80,11 +80,6 @@ def upstream_error(message: str) -> DeniedError:
     return DeniedError(502, "upstream_error", message)
 
 
-def too_large(limit: int) -> DeniedError:
-    """Describe a body above `gateway.max_body`; bytes."""
-    return DeniedError(413, "body_too_large", f"the body is longer than gateway.max_body, {limit} bytes")
-
-
 def encoded(encoding: str) -> DeniedError:
     """Describe a body in which no model's name can be read."""
     return DeniedError(

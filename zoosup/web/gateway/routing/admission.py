@@ -7,7 +7,7 @@ from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.head_cache import HeadCache
 from zoosup.web.gateway.http1.multipart import is_form
-from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.request_head import Head, RejectedError, Request
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.response_head import check
 from zoosup.web.gateway.proxy import rendering
@@ -23,6 +23,7 @@ class Admission:
     def __init__(self, context: Context) -> None:
         self.policy = Policy()
         self._rules = context.state
+        self._headers = context.limits.headers
         self._cache = HeadCache()
 
     def enforce(self, policy: Policy) -> None:
@@ -39,14 +40,12 @@ class Admission:
         if request is None:
             return self._read(raw)
         if request.length > self._rules.rules.max_body:
-            request.denied = self.too_large(request)
+            request.denied = denied(DeniedError.too_large(self._rules.rules.max_body), request)
         return request
 
-    def too_large(self, request: Request) -> Response:
-        """What a body is answered that goes on beyond what it may."""
-        return denied(rendering.too_large(self._rules.rules.max_body), request)
-
     def _read(self, raw: bytes) -> Request:
+        if raw.count(b"\n") > self._headers:
+            raise RejectedError(431, f"a head has at most {self._headers} headers")
         check(raw)
         head = Head(raw)
         head.route = Route(Kind.HEALTH)  # until it is known, for what is said meanwhile
@@ -55,7 +54,7 @@ class Admission:
         try:
             self._admit(head)
             if request.length > self._rules.rules.max_body:
-                raise rendering.too_large(self._rules.rules.max_body)
+                raise DeniedError.too_large(self._rules.rules.max_body)
         except DeniedError as error:
             request.denied = denied(error, request)
         else:

@@ -5,7 +5,9 @@ come and go.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NoReturn, TypeVar
 
@@ -27,7 +29,9 @@ from zoosup.web.gateway.routing.model_name import Named, model_of, named_in_json
 from zoosup.web.gateway.routing.routes import check_task, split_upstream
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
+_THREADS = 2
 _HEALTH = rendering.document_answer(b'{"status":"ok"}')
 
 
@@ -37,9 +41,15 @@ class Router:
     def __init__(self, context: Context, pools: ConnectionPools) -> None:
         self._context = context
         self._pools = pools
+        # Its own: long bodies must not keep others of the process's threads, nor one another for long.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoosup-bodies")
         self._admission = Admission(context)
         self.request = self._admission.request
-        self.too_large = self._admission.too_large
+        self.denied = denied
+
+    def close(self) -> None:
+        """No body is read any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def enforce(self, policy: Policy) -> None:
         """Rules or policy have changed: whoever was admitted is looked at again."""
@@ -76,7 +86,7 @@ class Router:
             client.answer(denied(error, request), request)
         else:
             dialect = request.head.route.dialect
-            client.answer(rendering.refused(error.refusal, dialect, local=client.is_local), request)
+            client.answer(rendering.refused(error.refusal, dialect, local=client.is_local(request)), request)
 
     def _upstream(self, client: ServerConnection, request: Request) -> None:
         find = self._context.leasing.find
@@ -151,13 +161,17 @@ class Router:
 
         def done(future: "asyncio.Future[_T]") -> None:
             if client.sink is not reading:
+                request.let_go(self._context.state)
                 return
             try:
                 then(future.result())
             except (DeniedError, _NotFoundError) as error:
                 self._decline(client, request, error)
+            except Exception:  # noqa: BLE001 - whatever it is, the client waits for an answer
+                _log.exception("internal error: a body could not be read")
+                self._decline(client, request, DeniedError(500, "internal_error", "internal error"))
 
-        asyncio.get_running_loop().run_in_executor(None, work).add_done_callback(done)
+        asyncio.get_running_loop().run_in_executor(self._threads, work).add_done_callback(done)
 
 
 def _name(request: Request) -> Named:

@@ -18,7 +18,8 @@ UPSTREAM_PREFIX = b"/upstream/"
 _LONGEST_ENCODED = 3 * 128 + 1
 """Bytes that a model's name and a slash can take in a path: zoo.yaml allows 128 characters."""
 
-_POST, _GET, _ANY = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS"), ()
+_POST, _GET = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS")
+_ANY = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _JSON, _FORM = Where.JSON, Where.FORM
 _CHAT = Dialect.CHAT
 _ENDPOINTS: dict[str, Route] = {
@@ -81,7 +82,7 @@ def _found(method: str, raw: bytes) -> Route:
         raise DeniedError(404, "unknown_url", message)
     target = found.target + mark + query if found.target else b""
     found = replace(found, target=target, query=query, authority=authority)
-    if not found.allow or (method in found.allow and method != "OPTIONS"):
+    if method in found.allow and (method != "OPTIONS" or found.kind is Kind.UPSTREAM):
         return found
     if method == "OPTIONS":
         return replace(found, kind=Kind.OPTIONS)
