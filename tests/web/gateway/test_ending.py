@@ -283,7 +283,7 @@ async def test_a_model_that_dies_in_mid_stream_is_said_to_and_no_clean_end_follo
     harness.script(script)
     told = await harness.told(post(STREAM))
     head, _, body = told.partition(b"8\r\ndata: a\n\r\n")
-    assert head == SSE
+    assert head == SSE[:-2] + b"X-Accel-Buffering: no\r\n\r\n"
     size, _, event = body.partition(b"\r\n")
     assert len(event) == int(size, 16) + 2
     assert json.loads(event.strip().removeprefix(b"data: "))["error"]["code"] == "upstream_error"
@@ -403,6 +403,16 @@ class TestLoading:
         harness.leasing.arrive("absent", harness.backend.port)
         told = await wire.until(b"0\r\n\r\n")
         assert b"answered 500: too hot" in told
+
+    async def test_a_models_own_error_keeps_its_fields(self, harness: GatewayHarness):
+        """X6: an agent that hears of n_ctx shortens its prompt."""
+        error = b'{"error":{"code":400,"type":"exceed_context_size_error","n_ctx":4096}}'
+        wire = await self._wait(harness)
+        await wire.until(b"\n\n\r\n")
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+        harness.script(head + b"Content-Length: %d\r\n\r\n" % len(error) + error)
+        harness.leasing.arrive("absent", harness.backend.port)
+        assert b"data: " + error + b"\n\n" in await wire.until(b"0\r\n\r\n")
 
     async def test_a_refusal_comes_as_an_event(self, harness: GatewayHarness):
         wire = await self._wait(harness)

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.web.gateway.conftest import CHAT, OK, GatewayHarness, post
+from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, post
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -56,6 +56,18 @@ async def test_chunks_and_trailers_pass_as_they_are(harness: GatewayHarness, pie
         wire.send(post())
         assert await wire.exactly(len(answer)) == answer
     assert harness.backend.connections == 1
+
+
+async def test_a_stream_tells_a_proxy_in_front_not_to_keep_it(harness: GatewayHarness):
+    """X20."""
+    events = b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    harness.script(b"HTTP/1.1 200 OK\r\n" + events)
+    wire = await harness.wire()
+    wire.send(post(STREAM))
+    assert b"X-Accel-Buffering: no\r\n" in await wire.until(b"0\r\n\r\n")
+    harness.script(OK)
+    wire.send(post())
+    assert b"X-Accel" not in await wire.until(b"{}")
 
 
 async def test_compressed_bodies_pass_compressed(harness: GatewayHarness):

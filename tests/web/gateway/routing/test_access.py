@@ -1,5 +1,6 @@
 """Who may call the gateway: keys, names and pages."""
 
+import base64
 import hmac
 
 import pytest
@@ -37,6 +38,8 @@ def told(policy, headers, host=HOME):
         ({"authorization": "Bearer a"}, ("a",)),
         ({"authorization": "bearer   a "}, ("a",)),
         ({"authorization": "Basic a"}, ()),
+        ({"authorization": "Basic " + base64.b64encode(b"any:a:b").decode()}, ("a:b",)),
+        ({"authorization": "Basic " + base64.b64encode(b"nothing").decode()}, ()),
         ({"authorization": "Bearer"}, ()),
         ({"authorization": "a"}, ()),
         ({"x-api-key": " a "}, ("a",)),

@@ -100,6 +100,22 @@ def test_a_body_that_is_no_object_is_refused(body):
     assert (400, "invalid_json") == (caught.value.status, caught.value.code)
 
 
+def test_the_fields_of_a_form_are_changed_as_members_are():
+    """X5: files stay, whatever they are called; what is not text is written as JSON."""
+    file = ('name="file"; filename="a\r.wav"\r\nContent-Type: audio/wav', b"\x00--\r\n\xff")
+    sent = form(file, ('name="model"', b"a"), ('name="n"', b"1"), ('name="prompt"', b"p"), ('name="n"', b"2"))
+    rules = spec(set_params={"n": 7, "language": "de", "stop": ["x"]}, strip_params=["prompt", "file"])
+    expected = form(
+        file,
+        ('name="model"', b"a"),
+        ('name="n"', b"7"),
+        ('name="language"', b"de"),
+        ('name="stop"', b'["x"]'),
+    )
+    assert expected == rewrite(sent, rules, TYPE)
+    assert sent is rewrite(sent, spec(strip_params=["absent"]), TYPE)
+
+
 def test_in_a_form_only_the_model_is_renamed():
     file = ('name="file"; filename="model"', b'\x00\xff\r\n--zoo\r\nname="model"\r\n\r\na')
     sent = form(file, ('name="model"', b"a"), ('name="temperature"', b"1"))

@@ -107,6 +107,18 @@ def test_an_address_names_the_model_where_the_body_does_not(body, query, model):
     assert model == model_of(body, query=query).model
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"model=a", Named("a")),
+        (b"input=x&model=a%2Fb+c&stream=true", Named("a/b c", True)),
+        (b"model=a&stream=false", Named("a")),
+    ],
+)
+def test_a_form_of_one_line_names_its_model(body, expected):
+    assert expected == model_of(body, "application/x-www-form-urlencoded; charset=utf-8")
+
+
 def test_two_names_for_one_request_are_one_too_many():
     assert "ambiguous_model" == code(b'{"model":"a"}', query=b"model=b")
     assert "ambiguous_model" == code(b"{}", query=b"model=a&model=b")

@@ -6,7 +6,7 @@ servers in Python. Refuses to know what a field means.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from python_multipart.multipart import parse_options_header
@@ -22,10 +22,11 @@ _PLAIN = frozenset({b"7bit", b"8bit", b"binary"})
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One field: its value is `body[start:end]`."""
+class FormPart:
+    """One field: its value is `body[start:end]`, its head begins at `at`."""
 
     name: str
+    at: int
     start: int
     end: int
     is_file: bool = False
@@ -45,7 +46,7 @@ def is_form(content_type: str) -> bool:
     return content_type[:19].lower() == "multipart/form-data"
 
 
-def parts(body: bytes, content_type: str) -> Iterator[Part]:
+def parts(body: bytes, content_type: str) -> Iterator[FormPart]:
     """Find every part; DeniedError with 400 for a body that is not clearly and completely a form."""
     delimiter = b"\r\n--" + _boundary(content_type)
     if not body.startswith(delimiter[2:]):
@@ -60,9 +61,21 @@ def parts(body: bytes, content_type: str) -> Iterator[Part]:
         end = body.find(delimiter, at)
         if head_end < 0 or end < head_end + 4:
             raise _bad("the form is incomplete, or a part's head is too long")
-        yield _part(body[at + 2 : head_end], head_end + 4, end)
+        yield _part(body, at + 2, head_end, end)
         at = end + len(delimiter)
     raise _bad(f"the form has more than {_MOST_PARTS} parts")
+
+
+def field(name: str, value: bytes) -> bytes:
+    """Write a part, head and value, without its boundary."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode()
+    return b'Content-Disposition: form-data; name="%b"\r\n\r\n%b' % (quoted, value)
+
+
+def written(pieces: Iterable[bytes], content_type: str) -> bytes:
+    """Write a form of parts, each head and value."""
+    line = b"--" + _boundary(content_type)
+    return b"".join(line + b"\r\n" + piece + b"\r\n" for piece in pieces) + line + b"--\r\n"
 
 
 def _boundary(content_type: str) -> bytes:
@@ -72,7 +85,8 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-def _part(head: bytes, start: int, end: int) -> Part:
+def _part(body: bytes, at: int, head_end: int, end: int) -> FormPart:
+    head = body[at:head_end]
     options: dict[bytes, bytes] | None = None
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
@@ -90,7 +104,7 @@ def _part(head: bytes, start: int, end: int) -> Part:
     if options is None or b"name" not in options:
         raise _bad("a part of the form has no name")
     is_file = b"filename" in options or b"filename*" in head.lower()
-    return Part(options[b"name"].decode("utf-8", "replace"), start, end, is_file)
+    return FormPart(options[b"name"].decode("utf-8", "replace"), at, head_end + 4, end, is_file)
 
 
 def _bad(message: str) -> DeniedError:

@@ -23,6 +23,9 @@ LOADING = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
     b"X-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n"
 )
+UNBUFFERED = b"X-Accel-Buffering: no\r\n"
+"""For an nginx in front, which would else keep events until it has many."""
+
 LAST_CHUNK = b"0\r\n\r\n"
 
 

@@ -231,6 +231,8 @@ class Exchange:
         connection = (
             b"" if keep and asked.modern else response_head.connection_line(keep=keep, modern=asked.modern)
         )
+        if request.events and response_head.is_events(head):
+            connection += response_head.UNBUFFERED
         client.transport.write(response_head.passed_on(head, asked.told, connection) + rest)
         self._context.counters.answered(self._model, upstream.status)
 

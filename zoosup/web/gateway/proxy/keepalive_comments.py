@@ -40,6 +40,9 @@ def words(style: LoadingStyle, request: Request, model: str) -> Words | None:
         return rendering.loading_comment(f"loading {model}: {why}")
 
     def failure(status: int, body: bytes) -> bytes:
+        own = rendering.own_error(body, dialect)
+        if own is not None:
+            return own
         said = f"{model} answered {status}: {body.decode('utf-8', 'replace').strip()}"
         return rendering.sse_error(said, "upstream_error", dialect, status)
 

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api import ModelCard
@@ -136,6 +138,18 @@ def sse_error(message: str, code: str, dialect: Dialect = Dialect.OPENAI, status
         event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
         return b"event: error\ndata: " + as_json(event) + b"\n"
     return b"data: " + _error(status, code, message, None, dialect) + b"\n"
+
+
+def own_error(body: bytes, dialect: Dialect) -> bytes | None:
+    """A model's own error as an event, with all its fields: agents act on them. None where it is no JSON object."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(document, dict) or "error" not in document:
+        return None
+    named = b"" if dialect in {Dialect.OPENAI, Dialect.CHAT} else b"event: error\n"
+    return named + b"data: " + as_json(document) + b"\n"
 
 
 def sse_refusal(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> bytes:

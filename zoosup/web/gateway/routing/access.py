@@ -4,6 +4,7 @@ Closed by default: no page of another origin, no name that a stranger could poin
 keys come from and what is asked.
 """
 
+import base64
 import hmac
 import re
 from collections.abc import Iterable, Mapping
@@ -38,10 +39,25 @@ def parse_keys(text: str) -> tuple[str, ...]:
 
 def presented_keys(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Every key that a request presents; `headers` by their names in lower case, their bytes as Latin-1."""
-    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    found = (bearer, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())
+    found = (
+        _authorized(headers.get("authorization", "").strip()),
+        headers.get("x-api-key", "").strip(),
+        headers.get("api-key", "").strip(),
+    )
     return tuple(key for key in found if key)
+
+
+def _authorized(value: str) -> str:
+    """The key of an Authorization header: a bearer's token, or the password that comes with any name."""
+    scheme, _, token = value.partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(token.strip(), validate=True).decode("latin-1").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def key_accepted(presented: Iterable[str], keys: Iterable[bytes]) -> bool:

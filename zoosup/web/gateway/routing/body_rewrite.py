@@ -1,36 +1,52 @@
 """The only changes that are ever made to a request's body: strip_params, set_params and upstream_model.
 
-Cuts out and puts in members of the outermost object and leaves every other byte as it was: numbers, escapes, the order
-and doubled members are the server's to read. Refuses to know where the name came from and whom the request is for.
+Cuts out and puts in members of the outermost object, or fields of a form, and leaves every other byte as it was:
+numbers, escapes, the order and doubled members are the server's to read. Refuses to know where the name came from and
+whom the request is for.
 """
 
 import json
 
 from zoosup.spec.model.model import ModelSpec
-from zoosup.web.gateway.http1.multipart import is_form, parts
+from zoosup.web.gateway.http1.multipart import field, is_form, parts, written
 from zoosup.web.gateway.routing import json_members
 
 
 def rewrite(body: bytes, spec: ModelSpec, content_type: str = "") -> bytes:
     """Give the body that the model's server is sent: the same object where nothing is to be changed.
 
-    A form keeps its parameters; only its model is renamed. Where the body names no model (the address did), it gets
-    none. DeniedError with 400 for a body that is no JSON object or no form.
+    Where the body names no model (the address did), it gets none. DeniedError with 400 for a body that is no JSON
+    object or no form.
     """
     if not (spec.strip_params or spec.set_params or spec.upstream_model):
         return body
     if is_form(content_type):
-        return _form(body, spec.upstream_model, content_type)
+        return _form(body, spec, content_type)
     return _object(body, spec)
 
 
-def _form(body: bytes, name: str | None, content_type: str) -> bytes:
-    if name is None:
-        return body
-    found = [part for part in parts(body, content_type) if part.name == "model"]
-    for part in reversed(found):
-        body = body[: part.start] + name.encode() + body[part.end :]
-    return body
+def _form(body: bytes, spec: ModelSpec, content_type: str) -> bytes:
+    """Files keep their names and are never replaced; what is not text is written as JSON is."""
+    found = list(parts(body, content_type))
+    fresh = {name: _as_text(value) for name, value in spec.set_params.items()}
+    if spec.upstream_model is not None and any(part.name == "model" for part in found):
+        fresh["model"] = spec.upstream_model.encode()
+    left = dict(fresh)
+    pieces, changed = [], bool(fresh)
+    for part in found:
+        piece = body[part.at : part.end]
+        if not part.is_file and part.name in fresh:
+            value = left.pop(part.name, None)
+            piece = b"" if value is None else body[part.at : part.start] + value
+        elif not part.is_file and part.name in spec.strip_params:
+            piece, changed = b"", True
+        pieces.append(piece)
+    pieces += [field(name, value) for name, value in left.items()]
+    return written(filter(None, pieces), content_type) if changed else body
+
+
+def _as_text(value: object) -> bytes:
+    return value.encode() if isinstance(value, str) else _encoded(value)
 
 
 def _object(body: bytes, spec: ModelSpec) -> bytes:

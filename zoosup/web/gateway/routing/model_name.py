@@ -28,6 +28,7 @@ _QUICK = 8 * 2**20
 """Bytes up to which msgspec looks for the name, without letting anybody else have a turn: some 25 ms."""
 
 _LONGEST_NAME = 4096
+_LONGEST_FORM = 2**20
 _usual = msgspec.json.Decoder(Named)
 
 
@@ -36,11 +37,13 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
 
     `content_type` is the header; whatever is not multipart/form-data is read as JSON (curl -d says otherwise).
     """
-    if not query and not is_form(content_type):
+    if not query and not is_form(content_type) and not is_urlencoded(content_type, body):
         return named_in_json(body)
     asked = named_in_query(query) if b"model" in query or b"%" in query else ""
     if is_form(content_type):
         found = _in_form(body, content_type)
+    elif is_urlencoded(content_type, body):
+        found = _in_urlencoded(body)
     elif body or not asked:
         found = _in_json(body)
     else:
@@ -110,6 +113,19 @@ def _in_form(body: bytes, content_type: str) -> Named:
         elif part.name == "stream" and not part.is_file:
             stream = part.text(body).strip().lower() in _TRUE
     return Named(model or "", stream)
+
+
+def is_urlencoded(content_type: str, body: bytes) -> bool:
+    """Whether it is a form of one line. curl -d says so of JSON as well, which begins with a brace."""
+    said = content_type[:33].lower() == "application/x-www-form-urlencoded"
+    return said and not body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def _in_urlencoded(body: bytes) -> Named:
+    if len(body) > _LONGEST_FORM:
+        raise _denied("invalid_form", f"the form is longer than {_LONGEST_FORM} bytes", param=None)
+    fields = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, encoding="utf-8"))
+    return Named(named_in_query(body), fields.get("stream", "").lower() in _TRUE)
 
 
 def _required(found: Named) -> Named:
