@@ -25,14 +25,7 @@ from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, server_amo
 from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
 from zoosup.core.estimation.gpu_offload import CONTEXT
 from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.state.weights import (
-    FIT_PARAMS,
-    DeviceNeed,
-    FitAnswer,
-    FitQuestion,
-    FitSilence,
-    WeightFacts,
-)
+from zoosup.core.state.weights import FIT_PARAMS, DeviceNeed, FitAnswer, FitQuestion, FitSilence, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})

@@ -141,20 +141,17 @@ def _raised(found: Need, floor: int) -> Need:
 
 
 def _declared(memory: MemorySpec) -> Need:
-    return _declared_ram(memory.ram) if memory.vram == 0 else _declared_both(memory)
+    if isinstance(memory.vram, int):
+        return _final(memory.ram, memory.vram)
+    return replace(_final(memory.ram, sum(memory.vram.values())), vram=memory.vram)
 
 
 @lru_cache(maxsize=1024)  # without it a pass over many declared models takes a fifth longer
-def _declared_ram(ram: int) -> Need:
-    terms = (Term("declared", ram, "memory.ram of zoo.yaml, which is final"),)
-    return Need({"ram": ram}, "declared", certain=True, terms=terms)
-
-
-def _declared_both(memory: MemorySpec) -> Need:
-    terms = [Term("declared", memory.ram, "memory.ram of zoo.yaml, which is final")]
-    whole = memory.vram if isinstance(memory.vram, int) else sum(memory.vram.values())
-    terms.append(Term("declared", whole, "memory.vram of zoo.yaml, which is final", "vram"))
-    return Need({"ram": memory.ram}, "declared", certain=True, vram=memory.vram, terms=tuple(terms))
+def _final(ram: int, vram: int) -> Need:
+    terms = [Term("declared", ram, "memory.ram of zoo.yaml, which is final")]
+    if vram:
+        terms.append(Term("declared", vram, "memory.vram of zoo.yaml, which is final", "vram"))
+    return Need({"ram": ram}, "declared", certain=True, vram=vram, terms=tuple(terms))
 
 
 def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
