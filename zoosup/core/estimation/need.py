@@ -13,7 +13,6 @@ from zoosup.core.estimation import learned, llama_fit
 from zoosup.core.estimation.command_line import OTHER, VLLM, Server, understand
 from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
-from zoosup.core.estimation.learned import Prior
 from zoosup.core.estimation.llama_fit import fit_terms
 from zoosup.core.state.observed import Model
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
@@ -103,8 +102,8 @@ def _with_learned(found: Need, learned: Learned) -> Need:
 
 def _learned(found: Need, runs: Sequence[RunPeaks]) -> Need:
     enough = learned.ENOUGH if found.certain else 1
-    ram = learned.ram(Prior(found.amounts["ram"], enough), runs, found.mapped)
-    vram = learned.vram(Prior(found.whole_vram, enough), runs, found.each_gpu) if found.whole_vram else ()
+    ram = learned.ram(found.amounts["ram"], runs, found.mapped, enough)
+    vram = learned.vram(found.whole_vram, runs, found.each_gpu, enough) if found.whole_vram else ()
     if ram or vram:
         terms = [*(ram or _of(found.terms, "ram")), *(vram or _of(found.terms, "vram"))]
         found = replace(

@@ -10,7 +10,7 @@ never moves a later run. A fact that the table does not allow in a phase is a bu
        ^                                                                       |
        +---------------------------- Held <-- stopped or failed <--- Gone -----+
 
-    ready -- ParkBegun --> parking -- Parked --> parked -- WakeBegun --> starting       (either may exit or be stopped)
+    ready -- SleepBegun --> parking -- FellAsleep --> parked -- WakeBegun --> starting  (either may exit or be stopped)
 
 Adopted takes a model from stopped to where its run was found: starting, unready (to be asked anew), parked or stopping.
 Leaving is irrevocable: there is no way back from draining or stopping but through Gone.
@@ -35,7 +35,13 @@ STUCK_RETRY = 30.0
 
 _P = Phase
 _RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
-_UNMOVED = {phase: frozenset({phase}) for phase in (_P.FALLING_ASLEEP, _P.ASLEEP, _P.DRAINING, _P.STOPPING)}
+
+
+def _stay(*phases: Phase) -> Mapping[Phase, frozenset[Phase]]:
+    return {phase: frozenset({phase}) for phase in phases}
+
+
+_UNMOVED = _stay(_P.FALLING_ASLEEP, _P.ASLEEP, _P.DRAINING, _P.STOPPING)
 """Phases that no answer to a probe moves."""
 
 TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
@@ -45,13 +51,11 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     facts.ProbedReady: {
         # An answer from before it slept leaves one that wakes where it is.
         _P.STARTING: frozenset({_P.READY, _P.STARTING}),
-        _P.UNREADY: frozenset({_P.READY}),
-        _P.READY: frozenset({_P.READY}),
+        **dict.fromkeys((_P.UNREADY, _P.READY), frozenset({_P.READY})),
         **_UNMOVED,
     },
     facts.ProbedUnready: {
-        _P.STARTING: frozenset({_P.STARTING}),
-        _P.UNREADY: frozenset({_P.UNREADY}),
+        **_stay(_P.STARTING, _P.UNREADY),
         _P.READY: frozenset({_P.UNREADY}),
         **_UNMOVED,
     },
@@ -60,17 +64,10 @@ TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
     facts.StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
     facts.SleepBegun: {_P.READY: frozenset({_P.FALLING_ASLEEP})},
     # An answer may come twice, or when it has been told to leave meanwhile.
-    facts.FellAsleep: {
-        **{phase: frozenset({phase}) for phase in LIVE_PHASES},
-        _P.FALLING_ASLEEP: frozenset({_P.ASLEEP}),
-    },
+    facts.FellAsleep: {**_stay(*LIVE_PHASES), _P.FALLING_ASLEEP: frozenset({_P.ASLEEP})},
     facts.WakeBegun: {_P.ASLEEP: frozenset({_P.STARTING})},
-    facts.Woken: {phase: frozenset({phase}) for phase in LIVE_PHASES},
-    facts.Forgiven: {
-        **{phase: frozenset({phase}) for phase in _P},
-        _P.FAILED: frozenset({_P.STOPPED}),
-        _P.BACKOFF: frozenset({_P.STOPPED}),
-    },
+    facts.Woken: _stay(*LIVE_PHASES),
+    facts.Forgiven: {**_stay(*_P), **dict.fromkeys((_P.FAILED, _P.BACKOFF), frozenset({_P.STOPPED}))},
     # A spawn that failed is gone from `starting`: nothing of it ever lived.
     facts.Gone: dict.fromkeys((_P.STARTING, _P.STOPPING), frozenset({_P.STOPPED, _P.FAILED})),
 }

@@ -38,7 +38,7 @@ def place_wanted(cycle: Cycle) -> None:
     for name in cycle.wanted.all:
         model, spec = cycle.observed.models[name], cycle.spec.models[name]
         if model.run is None:
-            _come(cycle, model, spec)
+            _admit(cycle, model, spec)
         elif model.phase is Phase.ASLEEP and name not in cycle.leaving:
             _wake(cycle, model, model.run, spec)
         elif model.run.leaving is None and name not in cycle.leaving | cycle.falling_asleep:
@@ -53,7 +53,7 @@ def place_wanted(cycle: Cycle) -> None:
 # One without a run
 
 
-def _come(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
+def _admit(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
     if _is_given_up(cycle, model, spec):
         cycle.note(model, Verdict(model.reason, model.message))
     elif model.backoff.until > cycle.observed.now:
