@@ -42,6 +42,15 @@ def test_who_is_shown_no_gpu_has_no_part_on_gpus(fields):
     assert need(spec, WeightFacts((("m.gguf", WEIGHTS),))).on_gpus is None
 
 
+@pytest.mark.parametrize("options", ["-ctk q3_9", "-ctv q3_9 --cache-ram 0", "-ctkd q3_9 -md m.gguf"])
+def test_where_no_part_can_be_told_from_another_all_of_it_counts_twice(options):
+    """A cache type that llama.cpp has only since yesterday ends neither the estimate nor the pass."""
+    of = estimated(f"llama-server -m m.gguf -c 8192 {options}")
+    assert "derived" == of.source
+    whole = sum(t.amount for t in of.terms if t.name != "prompt cache")
+    assert whole + 512 * MIB == of.on_gpus.whole_vram
+
+
 @pytest.mark.parametrize("layers", range(1, 9))
 def test_no_part_of_the_weights_and_the_cache_is_lost_between_the_pools(layers):
     of = estimated(f"{BASE} -ngl {layers}").on_gpus

@@ -160,6 +160,11 @@ def said(command=BASE, ram=None, gpu=None, weights=WEIGHTS, fields=None):
 HOST = (("Host", 100, 40, 60),)
 
 
+def test_an_answer_counts_for_nothing_where_what_it_leaves_out_can_t_be_reckoned():
+    found = said(f"{BASE} -ctk q3_9 --cache-ram -1", ram=HOST, gpu=(("CUDA0", 1, 1, 1), *HOST))
+    assert ("derived", "derived") == (found.source, found.on_gpus.source)
+
+
 def test_its_figures_take_the_place_of_ours_with_a_margin_of_5_percent():
     of = said(ram=HOST)
     assert ("llama-fit-params", True, "") == (of.source, of.certain, of.note)

@@ -121,10 +121,8 @@ def test_several_that_are_brought_back_stand_where_the_first_of_the_new_stood():
 
 
 def judged(switch, rollback=True, settling=False, **states):
-    from zoosup.core.scheduler.switch import Progress  # noqa: PLC0415
-
     models = a_host(a_zoo(ZOO), **states).models
-    return judge(switch, models, Progress(rollback, settling))
+    return judge(switch, models, rollback=rollback, settling=settling)
 
 
 MEMORY = resting(Phase.PENDING, Reason.MEMORY, "ram is short of 1 GiB")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.core.lifecycle.transitions import Booked
+from zoosup.core.state.facts import Booked
 from zoosup.core.state.runs import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal

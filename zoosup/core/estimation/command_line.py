@@ -142,7 +142,7 @@ def server_among(command: Sequence[str]) -> tuple[str, str, Sequence[str]] | Non
 
 
 @dataclass(slots=True)
-class _Said:
+class _Options:
     """What was said of each subject; the last word counts, and the command line's before the environment's."""
 
     values: dict[str, str] = field(default_factory=dict)
@@ -162,51 +162,51 @@ class _Said:
 
 
 def _llama(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server:
-    said = _Said()
+    options = _Options()
     if kind == LLAMA_SERVER:
-        _hear_environment(said, env)
-    _hear(said, argv)
+        _read_environment(options, env)
+    _read_words(options, argv)
     python = kind == LLAMA_CPP_PYTHON
-    batch = said.at_least("batch", 1, 512 if python else 2048)
+    batch = options.at_least("batch", 1, 512 if python else 2048)
     return Server(
         kind,
-        model=said.values.get("model", ""),
-        mmproj=said.values.get("mmproj", ""),
-        adapters=tuple(said.adapters),
-        draft=said.values.get("draft", ""),
-        draft_types=(_type(said, "draft-type-k"), _type(said, "draft-type-v")),
-        context=said.at_least("context", 0, 2048 if python else 0),
-        per_slot=said.at_least("per-slot", 0, 0),
+        model=options.values.get("model", ""),
+        mmproj=options.values.get("mmproj", ""),
+        adapters=tuple(options.adapters),
+        draft=options.values.get("draft", ""),
+        draft_types=(_type(options, "draft-type-k"), _type(options, "draft-type-v")),
+        context=options.at_least("context", 0, 2048 if python else 0),
+        per_slot=options.at_least("per-slot", 0, 0),
         batch=batch,
-        ubatch=min(batch, said.at_least("ubatch", 1, 512)),
-        parallel=1 if python else said.at_least("parallel", -1, -1) or 1,
-        unified=said.flags.get("unified"),
-        types=(_type(said, "type-k"), _type(said, "type-v")),
-        swa_full=said.flags.get("swa-full", False),
-        flash=said.truth("flash", not python),
-        mmap=_mapped(said),
-        gpu_layers=said.values.get("layers", "0" if python else "auto"),
-        prompt_cache=_python_cache(said) if python else _prompt_cache(said),
-        checkpoints=0 if python else said.at_least("checkpoints", 0, 32),
-        devices=said.values.get("devices", ""),
-        kv_offload=said.flags.get("kv-offload", said.truth("kv-offload", default=True)),
-        mmproj_offload=said.flags.get("mmproj-offload", True),
-        scattered=said.flags.get("scattered", False) or "scattered" in said.values,
+        ubatch=min(batch, options.at_least("ubatch", 1, 512)),
+        parallel=1 if python else options.at_least("parallel", -1, -1) or 1,
+        unified=options.flags.get("unified"),
+        types=(_type(options, "type-k"), _type(options, "type-v")),
+        swa_full=options.flags.get("swa-full", False),
+        flash=options.truth("flash", not python),
+        mmap=_mapped(options),
+        gpu_layers=options.values.get("layers", "0" if python else "auto"),
+        prompt_cache=_python_cache(options) if python else _prompt_cache(options),
+        checkpoints=0 if python else options.at_least("checkpoints", 0, 32),
+        devices=options.values.get("devices", ""),
+        kv_offload=options.flags.get("kv-offload", options.truth("kv-offload", default=True)),
+        mmproj_offload=options.flags.get("mmproj-offload", True),
+        scattered=options.flags.get("scattered", False) or "scattered" in options.values,
     )
 
 
-def _hear(said: _Said, argv: Sequence[str]) -> None:
+def _read_words(options: _Options, argv: Sequence[str]) -> None:
     for index, word in enumerate(argv):
         option, equals, value = split_option(word)
         following = argv[index + 1] if index + 1 < len(argv) else ""
         given = value if equals else following
         if option in LLAMA_FLAGS:
             name, truth = LLAMA_FLAGS[option]
-            said.flags[name] = truth
+            options.flags[name] = truth
         elif option in ADAPTERS:
-            said.adapters += _paths(given, scaled=ADAPTERS[option])
+            options.adapters += _paths(given, scaled=ADAPTERS[option])
         elif option in BY_OPTION:
-            said.values[BY_OPTION[option]] = given
+            options.values[BY_OPTION[option]] = given
 
 
 def split_option(word: str) -> tuple[str, str, str]:
@@ -224,59 +224,61 @@ def _paths(text: str, *, scaled: bool) -> Iterator[str]:
             yield path
 
 
-def _hear_environment(said: _Said, env: Mapping[str, str]) -> None:
+def _read_environment(options: _Options, env: Mapping[str, str]) -> None:
     for variable, value in env.items():
         if variable in BY_OPTION:
-            said.values[BY_OPTION[variable]] = value
+            options.values[BY_OPTION[variable]] = value
         elif variable in LLAMA_FLAGS:
             name, truth = LLAMA_FLAGS[variable]
-            said.flags[name] = truth if value.lower() in _TRUE else not truth
+            options.flags[name] = truth if value.lower() in _TRUE else not truth
 
 
-def _type(said: _Said, name: str) -> str:
-    text = said.values.get(name, "f16").lower()
+def _type(options: _Options, name: str) -> str:
+    text = options.values.get(name, "f16").lower()
     return GGML_TYPES.get(text, text)
 
 
-def _mapped(said: _Said) -> bool:
+def _mapped(options: _Options) -> bool:
     """Whether the weights are mapped rather than read; it moves bytes between RssFile and RssAnon, not their sum."""
-    mode = said.values.get("load-mode", "auto").lower()
-    asked = said.flags.get("mmap", said.truth("mmap", default=True))
+    mode = options.values.get("load-mode", "auto").lower()
+    asked = options.flags.get("mmap", options.truth("mmap", default=True))
     return asked and mode not in {"none", "dio", "mlock"}
 
 
-def _prompt_cache(said: _Said) -> int | None:
-    if said.flags.get("embedding", False):
+def _prompt_cache(options: _Options) -> int | None:
+    if options.flags.get("embedding", False):
         return 0  # only completions are cached
-    mebibytes = said.at_least("cache-ram", -1, 8192)
+    mebibytes = options.at_least("cache-ram", -1, 8192)
     return None if mebibytes < 0 else mebibytes * 2**20
 
 
-def _python_cache(said: _Said) -> int:
-    return said.at_least("cache-size", 0, 2 * _GIB) if said.truth("cache", default=False) else 0
+def _python_cache(options: _Options) -> int:
+    return options.at_least("cache-size", 0, 2 * _GIB) if options.truth("cache", default=False) else 0
 
 
 # the others
 
 
 def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | None:
-    said = _Said()
+    options = _Options()
     for index, word in enumerate(argv):
         option, equals, value = split_option(word)
         if option in BY_OTHER_OPTION:
-            said.values[BY_OTHER_OPTION[option]] = value if equals else "".join(argv[index + 1 : index + 2])
-    if kind == VLLM and "model" not in said.values:
-        said.values["model"] = _served(argv)
-    if not said.values.get("model"):
+            options.values[BY_OTHER_OPTION[option]] = (
+                value if equals else "".join(argv[index + 1 : index + 2])
+            )
+    if kind == VLLM and "model" not in options.values:
+        options.values["model"] = _served(argv)
+    if not options.values.get("model"):
         return None
-    share = said.values.get("utilization", "")
+    share = options.values.get("utilization", "")
     space = env.get("VLLM_CPU_KVCACHE_SPACE", "")
     return Server(
         kind,
-        model=said.values["model"],
-        mmproj=said.values.get("mmproj", ""),
-        adapters=tuple(_paths(said.values.get("lora", ""), scaled=False)),
-        context=_tokens(said.values.get("context", "")),
+        model=options.values["model"],
+        mmproj=options.values.get("mmproj", ""),
+        adapters=tuple(_paths(options.values.get("lora", ""), scaled=False)),
+        context=_tokens(options.values.get("context", "")),
         prompt_cache=0,
         checkpoints=0,
         cpu_cache=(int(space) if _WHOLE.match(space) and int(space) > 0 else 4) * _GIB if kind == VLLM else 0,

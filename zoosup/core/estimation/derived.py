@@ -1,15 +1,16 @@
 """What a model needs, reckoned from its weights and its command line, term by term; bytes of RAM.
 
 Knows how llama.cpp spends memory and the margins for what is not reckoned. Every layer counts for RAM, as on a host
-without GPUs; what of it GPUs take over stands in `offload`. Weights that are mapped count as well as those that are
+without GPUs; what of it GPUs take over stands in `gpu_offload`. Weights that are mapped count as well as those that are
 read: their pages can be evicted, but a model that computes on the CPU reads all of them for each token, and crawls from
 the disk when they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoosup.core.estimation import kv_cache
-from zoosup.core.estimation.command_line import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
+from zoosup.core.estimation.command_line import LLAMA_SERVER, Server
 from zoosup.core.estimation.kv_cache import Metadata, UnusableError
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.syntax.units import describe_size
@@ -41,14 +42,38 @@ class Workings:
     """What the terms of a GGUF under llama.cpp are reckoned from, and those that don't depend on what is offloaded."""
 
     server: Server
+    facts: WeightFacts
     model: FileFacts
     meta: Metadata
     room: kv_cache.Cells
     shape: list[kv_cache.Layer]
-    compute: Term
-    program: Term
-    extras: list[Term]  # mmproj, adapters, draft
-    bounded: list[Term]  # caches that take no margin
+
+    @property
+    def compute(self) -> Term:
+        """The greatest graph's scratch memory."""
+        return _compute(self.server, self.meta, self.room, self.shape)
+
+    @property
+    def program(self) -> Term:
+        """What a server holds beside the model, and the logits of each slot."""
+        vocabulary, slots = self.model.vocabulary, self.room.slots
+        how = f"the program, and {vocabulary} tokens of vocabulary in {slots} slots"
+        return Term("program", PROGRAM + vocabulary * (PER_TOKEN + (PER_CANDIDATE + 4) * slots), how)
+
+    @property
+    def extras(self) -> list[Term]:
+        """Projector, adapters and draft model."""
+        return [*_extras(self.server, self.facts), *_draft(self.server, self.facts)]
+
+    @property
+    def bounded(self) -> list[Term]:
+        """Caches that take no margin."""
+        return [*_checkpoints(self), *_prompts(self)]
+
+    def context_bytes(self, room: kv_cache.Cells) -> int:
+        """Keys, values and states in so much room."""
+        state = kv_cache.state_bytes(self.meta, room, self.shape)
+        return kv_cache.cache_bytes(room, self.shape, self.server.types) + state
 
 
 def derive(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
@@ -71,21 +96,10 @@ def derive(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
 def workings(server: Server, facts: WeightFacts) -> Workings | None:
     """None for what is no GGUF under llama.cpp; UnusableError where its metadata say too little."""
     model = facts.of(server.model)
-    if model is None or model.format != "gguf" or server.kind not in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
+    if model is None or model.format != "gguf" or not server.understood:
         return None
     meta = Metadata(model.metadata)
-    room, shape = kv_cache.cells(meta, server), kv_cache.layers(meta)
-    return Workings(
-        server,
-        model,
-        meta,
-        room,
-        shape,
-        compute=_compute(meta, room, shape, server),
-        program=_program(model, room),
-        extras=[*_extras(server, facts), *_draft(server, facts)],
-        bounded=[*_checkpoints(meta, room, shape, server), *_prompts(meta, room, shape, server)],
-    )
+    return Workings(server, facts, model, meta, kv_cache.cells(meta, server), kv_cache.layers(meta))
 
 
 def _extras(server: Server, facts: WeightFacts) -> list[Term]:
@@ -124,15 +138,14 @@ def _files(model: FileFacts) -> str:
 
 
 def _gguf(of: Workings) -> tuple[Term, ...]:
-    steady = [
-        weights_term(of.server, of.model),
-        *_context(of.meta, of.room, of.shape, of.server),
-        of.compute,
-        of.program,
-        *of.extras,
-    ]
-    margin = sum(term.amount for term in steady) * 15 // 100 + 768 * MIB
-    return (*steady, *of.bounded, Term("margin", margin, "15 % of the terms before the caches + 768 MiB"))
+    steady = [weights_term(of.server, of.model), *_context(of), of.compute, of.program, *of.extras]
+    return (*steady, *of.bounded, margin(steady, "ram"))
+
+
+def margin(steady: Sequence[Term], pool: str) -> Term:
+    """What is not reckoned, beside those terms."""
+    amount = sum(term.amount for term in steady) * 15 // 100 + 768 * MIB
+    return Term("margin", amount, "15 % of the terms before the caches + 768 MiB", pool)
 
 
 def weights_term(server: Server, model: FileFacts) -> Term:
@@ -141,23 +154,23 @@ def weights_term(server: Server, model: FileFacts) -> Term:
     return Term("weights", model.tensors, f"tensors of {_files(model)}, {kept}")
 
 
-def _context(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server) -> list[Term]:
-    cache = kv_cache.cache_bytes(room, shape, server.types)
-    sliding = sum(layer.sliding for layer in shape if layer.keys)
-    full = sum(not layer.sliding for layer in shape if layer.keys)
+def _context(of: Workings) -> list[Term]:
+    room, types = of.room, of.server.types
+    sliding = sum(layer.sliding for layer in of.shape if layer.keys)
+    full = sum(not layer.sliding for layer in of.shape if layer.keys)
     how = f"{full} layers of {room.full} cells"
     how += f", {sliding} sliding ones of {room.window}" if sliding else ""
     how += f", for each of {room.streams} slots" if room.streams > 1 else ""
-    terms = [Term("kv cache", cache, f"{how}, {'/'.join(dict.fromkeys(server.types))}")]
-    state = kv_cache.state_bytes(meta, room, shape)
-    if state:
-        recurrent = sum(layer.recurrent for layer in shape)
+    how += f", {'/'.join(dict.fromkeys(types))}"
+    terms = [Term("kv cache", kv_cache.cache_bytes(room, of.shape, types), how)]
+    if state := kv_cache.state_bytes(of.meta, room, of.shape):
+        recurrent = sum(layer.recurrent for layer in of.shape)
         terms.append(Term("state", state, f"{recurrent} recurrent layers, {room.slots} slots"))
     return terms
 
 
-def _compute(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server) -> Term:
-    """The greatest graph's scratch memory: a batch's activations and the attention mask.
+def _compute(server: Server, meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer]) -> Term:
+    """A batch's activations and the attention mask.
 
     Without flash attention also every head's scores, as f32 and once more as the f16 that they are multiplied as.
     """
@@ -171,13 +184,6 @@ def _compute(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], 
     return Term("compute", batch * (4 * elements + scores), f"batches of {batch} tokens over {masked} cells")
 
 
-def _program(model: FileFacts, room: kv_cache.Cells) -> Term:
-    """What a server holds beside the model, and the logits of each slot."""
-    each = PER_TOKEN + (PER_CANDIDATE + 4) * room.slots
-    how = f"the program, and {model.vocabulary} tokens of vocabulary in {room.slots} slots"
-    return Term("program", PROGRAM + model.vocabulary * each, how)
-
-
 def _draft(server: Server, facts: WeightFacts) -> list[Term]:
     model = facts.of(server.draft)
     if model is None:
@@ -188,36 +194,28 @@ def _draft(server: Server, facts: WeightFacts) -> list[Term]:
     meta = Metadata(model.metadata)
     room, shape = kv_cache.cells(meta, server), kv_cache.layers(meta)
     cache = kv_cache.cache_bytes(room, shape, server.draft_types) + kv_cache.state_bytes(meta, room, shape)
-    scratch = _compute(meta, room, shape, server).amount
-    return [
-        Term(
-            "draft", model.tensors + cache + scratch, f"{name}: weights, cache of {room.full} cells, compute"
-        )
-    ]
+    amount = model.tensors + cache + _compute(server, meta, room, shape).amount
+    return [Term("draft", amount, f"{name}: weights, cache of {room.full} cells, compute")]
 
 
-def _checkpoints(
-    meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server
-) -> list[Term]:
-    one = kv_cache.checkpoint_bytes(meta, room, shape, server) if server.prompt_cache != 0 else 0
-    if not one or not server.checkpoints:
-        return []
-    how = f"{server.checkpoints} context checkpoints of {describe_size(one)}, one slot's (--ctx-checkpoints)"
-    return [Term("checkpoints", one * server.checkpoints, how)]
+def _checkpoints(of: Workings) -> list[Term]:
+    count = of.server.checkpoints if of.server.prompt_cache != 0 else 0
+    one = kv_cache.checkpoint_bytes(of.meta, of.room, of.shape, of.server) if count else 0
+    how = f"{count} context checkpoints of {describe_size(one)}, one slot's (--ctx-checkpoints)"
+    return [Term("checkpoints", one * count, how)] if one else []
 
 
-def _prompts(meta: Metadata, room: kv_cache.Cells, shape: list[kv_cache.Layer], server: Server) -> list[Term]:
+def _prompts(of: Workings) -> list[Term]:
     """llama-server keeps prompts that no slot needs; without a bound in bytes, as many tokens as the context has."""
-    if server.prompt_cache is None:
-        one = kv_cache.cache_bytes(room, shape, server.types) + kv_cache.state_bytes(meta, room, shape)
-        return [Term("prompt cache", one, "--cache-ram -1: as many tokens as the context")]
-    return _bounded_prompts(server)
+    if of.server.prompt_cache is None:
+        how = "--cache-ram -1: as many tokens as the context"
+        return [Term("prompt cache", of.context_bytes(of.room), how)]
+    return _bounded_prompts(of.server)
 
 
 def _bounded_prompts(server: Server) -> list[Term]:
     if not server.prompt_cache:
         return []
     option = "--cache-ram" if server.kind == LLAMA_SERVER else "--cache_size"
-    return [
-        Term("prompt cache", server.prompt_cache, f"what {option} allows it to take in time; 0 turns it off")
-    ]
+    how = f"what {option} allows it to take in time; 0 turns it off"
+    return [Term("prompt cache", server.prompt_cache, how)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.command_line import Server
-from zoosup.core.estimation.derived import MIB, Term, Workings, derive, workings
+from zoosup.core.estimation.derived import MIB, Term, Workings, derive, margin, workings
 from zoosup.core.estimation.kv_cache import Layer, UnusableError
 from zoosup.core.state.weights import WeightFacts
 
@@ -27,9 +27,9 @@ def offloaded(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
         return None
     try:
         known = None if server.scattered else workings(server, facts)
+        return _twice(whole) if known is None else (*_in_ram(known), *_on_gpus(known))
     except UnusableError:
-        known = None
-    return _twice(whole) if known is None else (*_in_ram(known), *_on_gpus(known))
+        return _twice(whole)
 
 
 def each_gpu(terms: tuple[Term, ...]) -> int:
@@ -58,7 +58,7 @@ def _in_ram(of: Workings) -> list[Term]:
     if on <= of.meta.layers or not of.server.kv_offload:
         steady.append(of.compute)
     steady += [of.program, *(t for t in of.extras if t.name != "mmproj" or not of.server.mmproj_offload)]
-    return [*steady, *of.bounded, _margin(steady, "ram")]
+    return [*steady, *of.bounded, margin(steady, "ram")]
 
 
 def _on_gpus(of: Workings) -> list[Term]:
@@ -74,7 +74,7 @@ def _on_gpus(of: Workings) -> list[Term]:
         steady.append(Term("logits", 4 * batch * of.model.vocabulary, how, "vram"))
     extras = (t for t in of.extras if t.name != "mmproj" or of.server.mmproj_offload)
     steady += [*(replace(t, pool="vram") for t in extras), _context()]
-    return [*steady, _margin(steady, "vram")]
+    return [*steady, margin(steady, "vram")]
 
 
 def _share(of: Workings, on: int) -> int:
@@ -93,8 +93,3 @@ def _cache(of: Workings, shape: list[Layer], pool: str) -> list[Term]:
     state = kv_cache.state_bytes(of.meta, of.room, shape)
     found = [Term("kv cache", cache, f"{len(shape)} layers", pool)] if cache else []
     return [*found, Term("state", state, f"{len(shape)} layers", pool)] if state else found
-
-
-def _margin(steady: list[Term], pool: str) -> Term:
-    amount = sum(term.amount for term in steady) * 15 // 100 + 768 * MIB
-    return Term("margin", amount, "15 % of the terms before the caches + 768 MiB", pool)

@@ -155,14 +155,6 @@ def _is_highest(peaks: RunPeaks, others: Sequence[RunPeaks]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
-    """An estimate of one pool without any run, in bytes, and how many healthy runs may lower it."""
-
-    amount: int
-    enough: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Shown:
     """One run's peak in one pool; `beside` has to stay there as well (None: nobody could tell)."""
 
@@ -171,24 +163,25 @@ class _Shown:
     healthy: bool
 
 
-def ram(prior: Prior, runs: Sequence[RunPeaks], mapped: int | None) -> tuple[Term, ...]:
+def ram(estimate: int, runs: Sequence[RunPeaks], mapped: int | None, enough: int) -> tuple[Term, ...]:
     """The terms that take the place of an estimate of RAM; none where it stands.
 
+    `enough` healthy runs may lower it.
     `mapped` are bytes of weights that have to stay in memory without being the processes' own; None: as many bytes of
     files as a run was seen to have there.
     """
     shown = [_Shown(each.ram, each.mapped if mapped is None else mapped, each.healthy) for each in runs]
-    return _judged(prior, shown, "ram")
+    return _judged(estimate, shown, enough, "ram")
 
 
-def vram(prior: Prior, runs: Sequence[RunPeaks], each_gpu: int) -> tuple[Term, ...]:
+def vram(estimate: int, runs: Sequence[RunPeaks], each_gpu: int, enough: int) -> tuple[Term, ...]:
     """The same of the whole model on GPUs; `each_gpu` is what every GPU but the first takes once more."""
     shown = [
         _Shown(max(0, each.cards * each.card - max(0, each.cards - 1) * each_gpu), 0, each.healthy)
         for each in runs
         if each.card is not None
     ]
-    return _judged(prior, shown, "vram")
+    return _judged(estimate, shown, enough, "vram")
 
 
 def floor(runs: Sequence[RunPeaks]) -> int:
@@ -205,7 +198,7 @@ def raised(amount: int, to: int) -> tuple[Term, ...]:
     )
 
 
-def _judged(prior: Prior, runs: Sequence[_Shown], pool: str) -> tuple[Term, ...]:
+def _judged(estimate: int, runs: Sequence[_Shown], enough: int, pool: str) -> tuple[Term, ...]:
     if not runs:
         return ()
     top = max(each.peak for each in runs)
@@ -214,14 +207,14 @@ def _judged(prior: Prior, runs: Sequence[_Shown], pool: str) -> tuple[Term, ...]
     how = f"the most of {len(runs)} run{'s' * (len(runs) > 1)}, {describe_size(top)}, + {percent - 100} %"
     learned = Term("learned", held, how, pool)
     beside = [each.beside for each in runs if each.healthy and each.beside is not None]
-    if len(beside) >= prior.enough:
+    if len(beside) >= enough:
         stays = max(beside)
-        if prior.enough == 1 or held + stays < prior.amount:
+        if enough == 1 or held + stays < estimate:
             hot = Term(
                 "mapped", stays, "files in memory beside it; the pages have to stay for it to be fast", pool
             )
             return (learned, hot) if stays else (learned,)
-    return (learned,) if held > prior.amount else ()
+    return (learned,) if held > estimate else ()
 
 
 def _percent(amount: int, percent: int) -> int:

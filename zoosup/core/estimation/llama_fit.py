@@ -4,7 +4,7 @@ With --fit-print it loads a model without its weights (no_alloc, common/fit.cpp 
 prints for each device the MiB that weights, context and scratch memory would take. It is no llama-server:
 
     it refuses --kv-unified      where the slots share one cache it is asked of one slot; what windows and recurrent
-                                 states take for the others comes from `kvcache`
+                                 states take for the others comes from `kv_cache`
     its default is one slot      -np is always said
     it prints no weights that    such buffers of the CPU count as no device's: in RAM no fewer than the file has
     the CPU keeps in its order
@@ -12,7 +12,7 @@ prints for each device the MiB that weights, context and scratch memory would ta
     multiplies from              (ggml_graph_plan's work size): the term `work`
     it reserves logits for a     more than the server, which reserves one row for each slot: its figure stands
     whole batch
-    it knows nothing of mmproj, LoRA, draft models, prompt caches, checkpoints: those are `derive`'s
+    it knows nothing of mmproj, LoRA, draft models, prompt caches, checkpoints: those are `derived`'s
     it splits by what is free    it is shown one GPU, so that the answer is the same whatever runs meanwhile
 """
 
@@ -25,14 +25,7 @@ from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, server_amo
 from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
 from zoosup.core.estimation.gpu_offload import CONTEXT
 from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.state.weights import (
-    FIT_PARAMS,
-    DeviceNeed,
-    FitAnswer,
-    FitQuestion,
-    FitSilence,
-    WeightFacts,
-)
+from zoosup.core.state.weights import FIT_PARAMS, DeviceNeed, FitAnswer, FitQuestion, FitSilence, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})
@@ -128,11 +121,11 @@ def fit_terms(
         return None, answer.why
     try:
         known = workings(server, facts)
+        if known is not None:
+            return on_gpus(known, answer) if on_gpu else in_ram(known, answer), ""
     except kv_cache.UnusableError:
-        known = None
-    if known is None:
-        return None, ""
-    return on_gpus(known, answer) if on_gpu else in_ram(known, answer), ""
+        pass  # its own terms can't be reckoned either, and `derived` says why
+    return None, ""
 
 
 def in_ram(of: Workings, answer: FitAnswer) -> tuple[Term, ...]:
@@ -203,13 +196,9 @@ def _kept(part: DeviceNeed, more: int, pool: str) -> list[Term]:
 
 
 def _margin(steady: Sequence[Term], own: Sequence[Term], pool: str) -> Term:
-    amount = _all(steady) * 5 // 100 + _all(own) * 15 // 100
+    exact, reckoned = (sum(term.amount for term in terms) for terms in (steady, own))
     how = f"5 % of what {FIT_PARAMS} says" + ", 15 % of the other terms before the caches" * bool(own)
-    return Term("margin", amount, how, pool)
-
-
-def _all(terms: Sequence[Term]) -> int:
-    return sum(term.amount for term in terms)
+    return Term("margin", exact * 5 // 100 + reckoned * 15 // 100, how, pool)
 
 
 def _other_slots(of: Workings) -> int:
@@ -217,10 +206,4 @@ def _other_slots(of: Workings) -> int:
     if not kv_cache.slots(of.server)[1]:
         return 0
     one = kv_cache.cells(of.meta, replace(of.server, parallel=1, unified=True))
-    return max(0, _context(of, of.room) - _context(of, one))
-
-
-def _context(of: Workings, room: kv_cache.Cells) -> int:
-    return kv_cache.cache_bytes(room, of.shape, of.server.types) + kv_cache.state_bytes(
-        of.meta, room, of.shape
-    )
+    return max(0, of.context_bytes(of.room) - of.context_bytes(one))

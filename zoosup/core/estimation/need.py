@@ -13,7 +13,6 @@ from zoosup.core.estimation import learned, llama_fit
 from zoosup.core.estimation.command_line import OTHER, VLLM, Server, understand
 from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
-from zoosup.core.estimation.learned import Prior
 from zoosup.core.estimation.llama_fit import fit_terms
 from zoosup.core.state.observed import Model
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
@@ -103,8 +102,8 @@ def _with_learned(found: Need, learned: Learned) -> Need:
 
 def _learned(found: Need, runs: Sequence[RunPeaks]) -> Need:
     enough = learned.ENOUGH if found.certain else 1
-    ram = learned.ram(Prior(found.amounts["ram"], enough), runs, found.mapped)
-    vram = learned.vram(Prior(found.whole_vram, enough), runs, found.each_gpu) if found.whole_vram else ()
+    ram = learned.ram(found.amounts["ram"], runs, found.mapped, enough)
+    vram = learned.vram(found.whole_vram, runs, found.each_gpu, enough) if found.whole_vram else ()
     if ram or vram:
         terms = [*(ram or _of(found.terms, "ram")), *(vram or _of(found.terms, "vram"))]
         found = replace(
@@ -141,20 +140,17 @@ def _raised(found: Need, floor: int) -> Need:
 
 
 def _declared(memory: MemorySpec) -> Need:
-    return _declared_ram(memory.ram) if memory.vram == 0 else _declared_both(memory)
+    if isinstance(memory.vram, int):
+        return _final(memory.ram, memory.vram)
+    return replace(_final(memory.ram, sum(memory.vram.values())), vram=memory.vram)
 
 
 @lru_cache(maxsize=1024)  # without it a pass over many declared models takes a fifth longer
-def _declared_ram(ram: int) -> Need:
-    terms = (Term("declared", ram, "memory.ram of zoo.yaml, which is final"),)
-    return Need({"ram": ram}, "declared", certain=True, terms=terms)
-
-
-def _declared_both(memory: MemorySpec) -> Need:
-    terms = [Term("declared", memory.ram, "memory.ram of zoo.yaml, which is final")]
-    whole = memory.vram if isinstance(memory.vram, int) else sum(memory.vram.values())
-    terms.append(Term("declared", whole, "memory.vram of zoo.yaml, which is final", "vram"))
-    return Need({"ram": memory.ram}, "declared", certain=True, vram=memory.vram, terms=tuple(terms))
+def _final(ram: int, vram: int) -> Need:
+    terms = [Term("declared", ram, "memory.ram of zoo.yaml, which is final")]
+    if vram:
+        terms.append(Term("declared", vram, "memory.vram of zoo.yaml, which is final", "vram"))
+    return Need({"ram": ram}, "declared", certain=True, vram=vram, terms=tuple(terms))
 
 
 def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:

@@ -10,7 +10,7 @@ never moves a later run. A fact that the table does not allow in a phase is a bu
        ^                                                                       |
        +---------------------------- Held <-- stopped or failed <--- Gone -----+
 
-    ready -- ParkBegun --> parking -- Parked --> parked -- WakeBegun --> starting       (either may exit or be stopped)
+    ready -- SleepBegun --> parking -- FellAsleep --> parked -- WakeBegun --> starting  (either may exit or be stopped)
 
 Adopted takes a model from stopped to where its run was found: starting, unready (to be asked anew), parked or stopping.
 Leaving is irrevocable: there is no way back from draining or stopping but through Gone.
@@ -23,32 +23,7 @@ from typing import Any
 from zoosup.core.estimation import learned
 from zoosup.core.lifecycle.exits import describe, gone
 from zoosup.core.lifecycle.sleep import adopted_asleep, booking, fell_asleep, sleep_begun, wake_begun, woken
-from zoosup.core.state.facts import (
-    Adopted,
-    Booked,
-    DrainBegun,
-    DrainEnded,
-    Exited,
-    Fact,
-    FellAsleep,
-    Forgiven,
-    FoundSick,
-    Gone,
-    Held,
-    Inspected,
-    Measured,
-    Overridden,
-    ProbedReady,
-    ProbedUnready,
-    Rebooked,
-    Recalled,
-    SleepBegun,
-    Spawned,
-    StopBegun,
-    Stuck,
-    WakeBegun,
-    Woken,
-)
+from zoosup.core.state import facts
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import LIVE_PHASES, Cause, Phase, Reason
 from zoosup.core.state.runs import Backoff, Leaving, Run, Sleep, SleepStage
@@ -60,44 +35,41 @@ STUCK_RETRY = 30.0
 
 _P = Phase
 _RESTING = frozenset({_P.STOPPED, _P.PENDING, _P.BACKOFF, _P.FAILED})
-_UNMOVED = {phase: frozenset({phase}) for phase in (_P.FALLING_ASLEEP, _P.ASLEEP, _P.DRAINING, _P.STOPPING)}
+
+
+def _stay(*phases: Phase) -> Mapping[Phase, frozenset[Phase]]:
+    return {phase: frozenset({phase}) for phase in phases}
+
+
+_UNMOVED = _stay(_P.FALLING_ASLEEP, _P.ASLEEP, _P.DRAINING, _P.STOPPING)
 """Phases that no answer to a probe moves."""
 
 TABLE: Mapping[type, Mapping[Phase, frozenset[Phase]]] = {
-    Booked: dict.fromkeys(_RESTING, frozenset({_P.STARTING})),
-    Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.ASLEEP, _P.STOPPING})},
-    Held: {**dict.fromkeys(_RESTING, _RESTING), _P.ASLEEP: frozenset({_P.ASLEEP})},
-    ProbedReady: {
+    facts.Booked: dict.fromkeys(_RESTING, frozenset({_P.STARTING})),
+    facts.Adopted: {_P.STOPPED: frozenset({_P.STARTING, _P.UNREADY, _P.ASLEEP, _P.STOPPING})},
+    facts.Held: {**dict.fromkeys(_RESTING, _RESTING), _P.ASLEEP: frozenset({_P.ASLEEP})},
+    facts.ProbedReady: {
         # An answer from before it slept leaves one that wakes where it is.
         _P.STARTING: frozenset({_P.READY, _P.STARTING}),
-        _P.UNREADY: frozenset({_P.READY}),
-        _P.READY: frozenset({_P.READY}),
+        **dict.fromkeys((_P.UNREADY, _P.READY), frozenset({_P.READY})),
         **_UNMOVED,
     },
-    ProbedUnready: {
-        _P.STARTING: frozenset({_P.STARTING}),
-        _P.UNREADY: frozenset({_P.UNREADY}),
+    facts.ProbedUnready: {
+        **_stay(_P.STARTING, _P.UNREADY),
         _P.READY: frozenset({_P.UNREADY}),
         **_UNMOVED,
     },
-    Exited: dict.fromkeys(_P, frozenset({_P.STOPPING})),
-    DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
-    StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
-    SleepBegun: {_P.READY: frozenset({_P.FALLING_ASLEEP})},
+    facts.Exited: dict.fromkeys(_P, frozenset({_P.STOPPING})),
+    facts.DrainBegun: {_P.READY: frozenset({_P.DRAINING}), _P.UNREADY: frozenset({_P.DRAINING})},
+    facts.StopBegun: dict.fromkeys(LIVE_PHASES, frozenset({_P.STOPPING})),
+    facts.SleepBegun: {_P.READY: frozenset({_P.FALLING_ASLEEP})},
     # An answer may come twice, or when it has been told to leave meanwhile.
-    FellAsleep: {
-        **{phase: frozenset({phase}) for phase in LIVE_PHASES},
-        _P.FALLING_ASLEEP: frozenset({_P.ASLEEP}),
-    },
-    WakeBegun: {_P.ASLEEP: frozenset({_P.STARTING})},
-    Woken: {phase: frozenset({phase}) for phase in LIVE_PHASES},
-    Forgiven: {
-        **{phase: frozenset({phase}) for phase in _P},
-        _P.FAILED: frozenset({_P.STOPPED}),
-        _P.BACKOFF: frozenset({_P.STOPPED}),
-    },
+    facts.FellAsleep: {**_stay(*LIVE_PHASES), _P.FALLING_ASLEEP: frozenset({_P.ASLEEP})},
+    facts.WakeBegun: {_P.ASLEEP: frozenset({_P.STARTING})},
+    facts.Woken: _stay(*LIVE_PHASES),
+    facts.Forgiven: {**_stay(*_P), **dict.fromkeys((_P.FAILED, _P.BACKOFF), frozenset({_P.STOPPED}))},
     # A spawn that failed is gone from `starting`: nothing of it ever lived.
-    Gone: dict.fromkeys((_P.STARTING, _P.STOPPING), frozenset({_P.STOPPED, _P.FAILED})),
+    facts.Gone: dict.fromkeys((_P.STARTING, _P.STOPPING), frozenset({_P.STOPPED, _P.FAILED})),
 }
 """Fact -> phase it may come in -> phases it may lead to. A fact that is not here changes no phase."""
 
@@ -106,14 +78,13 @@ class IllegalTransitionError(Exception):
     """A fact came in a phase where it can't be: a bug of zoosup's, not a user's mistake."""
 
 
-def apply(model: Model, fact: Fact) -> Model:
+def apply(model: Model, fact: facts.Fact) -> Model:
     """The model after the fact. One about another run changes nothing; IllegalTransitionError for a bug."""
-    run_id = getattr(fact, "run_id", None)
-    if run_id is not None and (model.run is None or model.run.id != run_id):
+    if isinstance(fact, facts.RunFact) and (model.run is None or model.run.id != fact.run_id):
         return model
     after = _HANDLERS[type(fact)](model, fact)
-    allowed = TABLE.get(type(fact), {}).get(model.phase) if type(fact) in TABLE else frozenset({model.phase})
-    if allowed is None or after.phase not in allowed:
+    table = TABLE.get(type(fact), {model.phase: frozenset({model.phase})})
+    if after.phase not in table.get(model.phase, ()):
         msg = f"internal error: {type(fact).__name__} took {model.name} from {model.phase} to {after.phase}"
         raise IllegalTransitionError(msg)
     return after
@@ -124,11 +95,7 @@ def _with_run(model: Model, **changes: Any) -> Model:
     return replace(model, run=replace(model.run, **changes))
 
 
-def _booked(model: Model, fact: Booked) -> Model:
-    return replace(model, phase=Phase.STARTING, reason="", message="", run=fact.run)
-
-
-def _adopted(model: Model, fact: Adopted) -> Model:
+def _adopted(model: Model, fact: facts.Adopted) -> Model:
     phase = Phase.STARTING if fact.run.ready_at is None else Phase.UNREADY
     if fact.run.leaving is not None:
         phase = Phase.STOPPING
@@ -137,11 +104,7 @@ def _adopted(model: Model, fact: Adopted) -> Model:
     return replace(model, phase=phase, reason="", message="adopted; to be asked anew", run=fact.run)
 
 
-def _spawned(model: Model, fact: Spawned) -> Model:
-    return _with_run(model, pid=fact.pid)
-
-
-def _probed_ready(model: Model, fact: ProbedReady) -> Model:
+def _probed_ready(model: Model, fact: facts.ProbedReady) -> Model:
     if _is_deaf(model):
         return model
     assert model.run is not None  # noqa: S101 - or it would be deaf
@@ -155,7 +118,7 @@ def _probed_ready(model: Model, fact: ProbedReady) -> Model:
     return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took)
 
 
-def _probed_unready(model: Model, fact: ProbedUnready) -> Model:
+def _probed_unready(model: Model, fact: facts.ProbedUnready) -> Model:
     if _is_deaf(model):
         return model
     assert model.run is not None  # noqa: S101 - or it would be deaf
@@ -174,15 +137,7 @@ def _is_deaf(model: Model) -> bool:
     )
 
 
-def _found_sick(model: Model, fact: FoundSick) -> Model:
-    return _with_run(model, sick=fact.message)
-
-
-def _recalled(model: Model, _: Recalled) -> Model:
-    return _with_run(model, recalled=True)
-
-
-def _exited(model: Model, fact: Exited) -> Model:
+def _exited(model: Model, fact: facts.Exited) -> Model:
     assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
     leaving = model.run.leaving or Leaving(Cause.CRASHED, describe(fact.exit), fact.now)
     return replace(
@@ -190,22 +145,22 @@ def _exited(model: Model, fact: Exited) -> Model:
     )
 
 
-def _drain_begun(model: Model, fact: DrainBegun) -> Model:
+def _drain_begun(model: Model, fact: facts.DrainBegun) -> Model:
     left = _with_run(model, leaving=fact.leaving)
     return replace(left, phase=Phase.DRAINING, reason=fact.leaving.cause, message=fact.leaving.message)
 
 
-def _drain_ended(model: Model, _: DrainEnded) -> Model:
+def _drain_ended(model: Model, _: facts.DrainEnded) -> Model:
     leaving = model.run.leaving if model.run is not None else None
     return model if leaving is None else _with_run(model, leaving=replace(leaving, drained=True))
 
 
-def _stop_begun(model: Model, fact: StopBegun) -> Model:
+def _stop_begun(model: Model, fact: facts.StopBegun) -> Model:
     left = _with_run(model, leaving=replace(fact.leaving, ladder=True))
     return replace(left, phase=Phase.STOPPING, reason=fact.leaving.cause, message=fact.leaving.message)
 
 
-def _stuck(model: Model, fact: Stuck) -> Model:
+def _stuck(model: Model, fact: facts.Stuck) -> Model:
     leaving = model.run.leaving if model.run is not None else None
     if leaving is None:
         return model
@@ -213,7 +168,7 @@ def _stuck(model: Model, fact: Stuck) -> Model:
     return _with_run(model, leaving=again, stuck=fact.survivors)
 
 
-def _measured(model: Model, fact: Measured) -> Model:
+def _measured(model: Model, fact: facts.Measured) -> Model:
     assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
     run = model.run
     peak = {pool: max(n, run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
@@ -241,53 +196,45 @@ def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[
     return {pool: max(n, held.get(pool, 0)) for pool, n in booked.items()}, outgrown
 
 
-def _rebooked(model: Model, fact: Rebooked) -> Model:
+def _rebooked(model: Model, fact: facts.Rebooked) -> Model:
     assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
     reserved, outgrown = _grown(fact.reserved, model.run.measured)
     return _with_run(model, reserved=reserved, outgrown=outgrown, source="declared")
 
 
-def _held(model: Model, fact: Held) -> Model:
-    return replace(model, phase=fact.phase, reason=fact.reason, message=fact.message)
-
-
-def _inspected(model: Model, fact: Inspected) -> Model:
-    return replace(model, preflight=fact.preflight, weights=fact.preflight.weights or model.weights)
-
-
-def _forgiven(model: Model, _: Forgiven) -> Model:
+def _forgiven(model: Model, _: facts.Forgiven) -> Model:
     clean = replace(model, backoff=Backoff(), failed_start=None, preflight=None, ooms=Ooms(), asleep=None)
     if model.phase not in {Phase.FAILED, Phase.BACKOFF}:
         return clean
     return replace(clean, phase=Phase.STOPPED, reason=Reason.NOT_WANTED, message="")
 
 
-def _overridden(model: Model, fact: Overridden) -> Model:
-    return replace(model, override=fact.override)
-
-
 _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
-    Booked: _booked,
-    Adopted: _adopted,
-    Spawned: _spawned,
-    ProbedReady: _probed_ready,
-    ProbedUnready: _probed_unready,
-    FoundSick: _found_sick,
-    Recalled: _recalled,
-    Exited: _exited,
-    DrainBegun: _drain_begun,
-    DrainEnded: _drain_ended,
-    StopBegun: _stop_begun,
-    Gone: gone,
-    Stuck: _stuck,
-    Measured: _measured,
-    Rebooked: _rebooked,
-    SleepBegun: sleep_begun,
-    FellAsleep: fell_asleep,
-    WakeBegun: wake_begun,
-    Woken: woken,
-    Held: _held,
-    Inspected: _inspected,
-    Forgiven: _forgiven,
-    Overridden: _overridden,
+    facts.Booked: lambda model, fact: replace(
+        model, phase=Phase.STARTING, reason="", message="", run=fact.run
+    ),
+    facts.Adopted: _adopted,
+    facts.Spawned: lambda model, fact: _with_run(model, pid=fact.pid),
+    facts.ProbedReady: _probed_ready,
+    facts.ProbedUnready: _probed_unready,
+    facts.FoundSick: lambda model, fact: _with_run(model, sick=fact.message),
+    facts.Recalled: lambda model, _: _with_run(model, recalled=True),
+    facts.Exited: _exited,
+    facts.DrainBegun: _drain_begun,
+    facts.DrainEnded: _drain_ended,
+    facts.StopBegun: _stop_begun,
+    facts.Gone: gone,
+    facts.Stuck: _stuck,
+    facts.Measured: _measured,
+    facts.Rebooked: _rebooked,
+    facts.SleepBegun: sleep_begun,
+    facts.FellAsleep: fell_asleep,
+    facts.WakeBegun: wake_begun,
+    facts.Woken: woken,
+    facts.Held: lambda model, f: replace(model, phase=f.phase, reason=f.reason, message=f.message),
+    facts.Inspected: lambda model, fact: replace(
+        model, preflight=fact.preflight, weights=fact.preflight.weights or model.weights
+    ),
+    facts.Forgiven: _forgiven,
+    facts.Overridden: lambda model, fact: replace(model, override=fact.override),
 }

@@ -53,12 +53,7 @@ class Cycle:
         self.switch = self.observed.switch
         self.cooling = tuple(c for node in self.observed.nodes for c in node.cooldowns)
         self.ledgers = {(p.node, p.id): Ledger(p) for node in self.observed.nodes for p in node.pools}
-        blind = [
-            ledger
-            for model in self.observed.models.values()
-            if model.run is not None
-            for ledger in self._enter(model, model.run)
-        ]
+        blind = [ledger for model, run in self.observed.live() for ledger in self._enter(model, run)]
         for ledger in blind:
             ledger.distrust()
 

@@ -4,6 +4,8 @@ A model that has no run is placed, one that sleeps is woken, one that runs is re
 of it. Knows no sum: where a model goes, and who has to leave for it, is asked of `candidates`.
 """
 
+from dataclasses import replace
+
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.sleep_footprint import awake, rules
 from zoosup.core.scheduler.candidates import best_placement, intended_layout, renewal, wake_placement
@@ -36,7 +38,7 @@ def place_wanted(cycle: Cycle) -> None:
     for name in cycle.wanted.all:
         model, spec = cycle.observed.models[name], cycle.spec.models[name]
         if model.run is None:
-            _come(cycle, model, spec)
+            _admit(cycle, model, spec)
         elif model.phase is Phase.ASLEEP and name not in cycle.leaving:
             _wake(cycle, model, model.run, spec)
         elif model.run.leaving is None and name not in cycle.leaving | cycle.falling_asleep:
@@ -51,7 +53,7 @@ def place_wanted(cycle: Cycle) -> None:
 # One without a run
 
 
-def _come(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
+def _admit(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
     if _is_given_up(cycle, model, spec):
         cycle.note(model, Verdict(model.reason, model.message))
     elif model.backoff.until > cycle.observed.now:
@@ -107,20 +109,15 @@ def _amiss(cycle: Cycle, model: Model, verdict: Verdict) -> None:
 
 def _place(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
     found = [best_placement(cycle, model, spec, node.name) for node in cycle.observed.nodes]
-    best = min(found, key=lambda p: _PREFERENCE.index(p.verdict.outcome))
-    if best.verdict.outcome is Outcome.REFUSED:
-        cycle.hold(model, Phase.PENDING, best.verdict)
-    elif best.starts and (pressed := _under_pressure(cycle, best)) is not None:
-        _wait(cycle, model, pressed, placement=best)
-    elif (best.starts or best.preempts) and _is_stale(cycle, model):
+    best = _unless_short(cycle, min(found, key=lambda p: _PREFERENCE.index(p.verdict.outcome)))
+    if (best.starts or best.preempts) and _is_stale(cycle, model):
         # Its files may be gone since they were looked at: nothing is begun, and nobody sent away, on an old word.
         _inspect(cycle, model, spec)
         _wait(cycle, model, _CHECKING, placement=best)
     elif best.starts:
         _start(cycle, model, spec, best)
     else:
-        _make_room(cycle, model, best)
-        _wait(cycle, model, best.verdict, placement=best)
+        _stand_by(cycle, model, best, Phase.PENDING)
 
 
 def _start(cycle: Cycle, model: Model, spec: ModelSpec, found: Placement) -> None:
@@ -143,19 +140,14 @@ def _wake(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
     if rules(run, spec) is None:
         cycle.leave(model, Cause.SPEC_CHANGED, "the file no longer says how to wake it (park)")
         return
-    found = wake_placement(cycle, model, spec, run)
-    if found.verdict.outcome is Outcome.REFUSED:
-        cycle.hold(model, Phase.ASLEEP, found.verdict)
-    elif found.starts and (pressed := _under_pressure(cycle, found)) is not None:
-        _wait(cycle, model, pressed, phase=Phase.ASLEEP, placement=found)
-    elif found.starts:
+    found = _unless_short(cycle, wake_placement(cycle, model, spec, run))
+    if found.starts:
         cycle.verdicts[model.name] = found.verdict
         cycle.promise(model.name, found.layout.amounts, run.node)
         cycle.starting.add(model.name)
         cycle.actions.append(Wake(model.name, run.id, awake(model, run, spec), found.verdict.message))
     else:
-        _make_room(cycle, model, found)
-        _wait(cycle, model, found.verdict, phase=Phase.ASLEEP, placement=found)
+        _stand_by(cycle, model, found, Phase.ASLEEP)
 
 
 # One that runs
@@ -187,13 +179,23 @@ def _stays_outdated(cycle: Cycle, model: Model, reason: str, message: str) -> No
 # What they have in common
 
 
-def _under_pressure(cycle: Cycle, found: Placement) -> Verdict | None:
+def _unless_short(cycle: Cycle, found: Placement) -> Placement:
     """Nothing is started on a host whose RAM is short, nor on a GPU that is, however little it needs."""
-    for shortage in cycle.shortages:
+    for shortage in cycle.shortages if found.starts else ():
         pool = shortage.pool
         if pool.node == found.node and (pool.kind == "ram" or pool.id in found.layout.amounts):
-            return Verdict(Reason.MEMORY, f"memory is short: {shortage.message}", found.verdict.sums)
-    return None
+            why = f"memory is short: {shortage.message}"
+            return replace(found, verdict=Verdict(Reason.MEMORY, why, found.verdict.sums))
+    return found
+
+
+def _stand_by(cycle: Cycle, model: Model, found: Placement, phase: Phase) -> None:
+    """It does not start: it is refused, or waits for the room that is made for it."""
+    if found.verdict.outcome is Outcome.REFUSED:
+        cycle.hold(model, phase, found.verdict)
+    else:
+        _make_room(cycle, model, found)
+        _wait(cycle, model, found.verdict, phase=phase, placement=found)
 
 
 def _make_room(cycle: Cycle, model: Model, found: Placement) -> None:

@@ -68,9 +68,10 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
 
 
 def _judge_the_switch(cycle: Cycle) -> None:
-    settling = bool(cycle.cooling) or bool(cycle.leaving)
-    progress = switching.Progress(_may_roll_back(cycle), settling)
-    cycle.switch = switching.judge(cycle.switch, cycle.observed.models, progress)
+    settling = bool(cycle.cooling or cycle.leaving)
+    cycle.switch = switching.judge(
+        cycle.switch, cycle.observed.models, rollback=_may_roll_back(cycle), settling=settling
+    )
     listed = switching.effective(cycle.spec.active, cycle.switch)
     cycle.wanted = demand.wanted(cycle.spec, cycle.observed, listed)
     if cycle.switch is not None:
@@ -150,9 +151,8 @@ def _rest(cycle: Cycle, model: Model, reason: Reason) -> None:
 
 def _check_the_estimates(cycle: Cycle) -> None:
     """What a run has held beyond its booking has been added to it; nothing is stopped for that here."""
-    for model in cycle.observed.models.values():
-        run = model.run
-        if run is not None and run.leaving is None and run.outgrown:
+    for model, run in cycle.observed.live():
+        if run.leaving is None and run.outgrown:
             cycle.conditions.append(
                 Condition(model.name, "WithinEstimate", False, "Outgrown", _outgrown(run))
             )
@@ -168,7 +168,7 @@ def _outgrown(run: Run) -> str:
 
 def _check_the_budget(cycle: Cycle) -> None:
     """A budget lowered below what runs stops nothing; it is said, and nothing more is started."""
-    live = {m.name for m in cycle.observed.models.values() if m.run is not None}
+    live = {model.name for model, _ in cycle.observed.live()}
     for ledger in cycle.ledgers.values():
         held = sum(ledger.needs(live).values())
         if held > ledger.pool.budget:

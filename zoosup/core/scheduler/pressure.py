@@ -155,12 +155,9 @@ class _ShortPool:
         )
 
     def _known(self) -> Iterator[_Holder]:
-        for model in self._cycle.observed.models.values():
-            run = model.run
-            if run is None or run.node != self._pool.node:
-                continue
-            held = run.measured.get(self._pool.id)
-            if held is not None and held > 0:
+        for model, run in self._cycle.observed.live():
+            held = run.measured.get(self._pool.id, 0)
+            if held > 0 and run.node == self._pool.node:
                 # Its booking has grown with what it holds; what it was expected to need has not.
                 promised = self._cycle.booked(model, run).get(self._pool.id, 0)
                 yield _Holder(model, run, held, run.outgrown.get(self._pool.id, promised))
@@ -180,7 +177,8 @@ class _ShortPool:
 
     def _due(self) -> bool:
         """Whether it is time to act, and what was done before has shown what it was worth."""
-        now, going = self._cycle.observed.now, [run for run in self._going() if not run.stuck]
+        now, leaving = self._cycle.observed.now, self._cycle.leaving
+        going = [run for model, run in self._cycle.observed.live() if model.name in leaving and not run.stuck]
         cooling = [c for c in self._cycle.cooling if c.node == self._pool.node and c.pool == self._pool.id]
         if self._level is Level.CRITICAL:
             killed = any(run.leaving is not None and run.leaving.at_once for run in going)
@@ -188,11 +186,6 @@ class _ShortPool:
         since = self._pressure.short_since
         settled = since is not None and now - since >= SETTLED
         return not cooling and not any(map(self._helps, going)) and (settled or self._level is Level.HARD)
-
-    def _going(self) -> Iterator[Run]:
-        for model in self._cycle.observed.models.values():
-            if model.run is not None and model.name in self._cycle.leaving:
-                yield model.run
 
     def _helps(self, run: Run) -> bool:
         """Whether what this run gives back has to be seen first: it was sent for that, or holds enough."""
@@ -231,8 +224,9 @@ class _ShortPool:
         loaded = run.ready_at if run.ready_at is not None else now
         demand = self._cycle.observed.demand_for(holder.model.name)
         used = now if demand.busy else max(demand.last_used or loaded, loaded)
-        took = holder.model.load_time
-        load_time = took if took is not None else max(0.0, loaded - run.booked_at)
+        load_time = holder.model.load_time
+        if load_time is None:
+            load_time = max(0.0, loaded - run.booked_at)
         return min_cost.Victim(holder.model.name, holder.held, now - used, load_time).loss
 
     def _message(self, victim: _Holder | None, held: int, freeable: int) -> str:

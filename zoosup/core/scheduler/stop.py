@@ -48,9 +48,8 @@ def end_cooldowns(cycle: Cycle) -> None:
 
 def continue_stops(cycle: Cycle) -> None:
     """Take the next step with those who have been told to leave."""
-    for model in cycle.observed.models.values():
-        run = model.run
-        if run is None or run.leaving is None:
+    for model, run in cycle.observed.live():
+        if run.leaving is None:
             continue
         if run.stuck:
             cycle.conditions.append(Condition(model.name, "TerminationStuck", True, "Survivors", run.stuck))
@@ -73,10 +72,10 @@ def _ladder_due(cycle: Cycle, model: Model, leaving: Leaving) -> float:
 def stop_unwanted(cycle: Cycle) -> None:
     """Tell those to leave that nobody wants any longer, and those at fault."""
     wanted = set(cycle.wanted.all)
-    for model in cycle.observed.models.values():
-        if model.run is None or model.phase not in STAYING_PHASES or model.run.leaving is not None:
+    for model, run in cycle.observed.live():
+        if model.phase not in STAYING_PHASES or run.leaving is not None:
             continue
-        why = _fault(cycle, model, model.run) or _unwanted(cycle, model, wanted)
+        why = _fault(cycle, model, run) or _unwanted(cycle, model, run, wanted)
         if why is not None:
             cycle.leave(model, *why)
 
@@ -98,15 +97,15 @@ def _fault(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:
     return Cause.STARTUP_DEADLINE, f"not ready within {deadline:g} s (ready.deadline){seen}"
 
 
-def _unwanted(cycle: Cycle, model: Model, wanted: set[str]) -> tuple[Cause, str] | None:
+def _unwanted(cycle: Cycle, model: Model, run: Run, wanted: set[str]) -> tuple[Cause, str] | None:
     if cycle.observed.shutdown:
         return Cause.SHUTDOWN, "zoosup ends"
-    if model.run is not None and model.run.recalled:
+    if run.recalled:
         return Cause.RESTARTED_BY_HAND, "restarted by hand"
-    return None if model.name in wanted else _left_over(cycle, model)
+    return None if model.name in wanted else _left_over(cycle, model, run)
 
 
-def _left_over(cycle: Cycle, model: Model) -> tuple[Cause, str] | None:
+def _left_over(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:
     if model.override is Override.STOP:
         return Cause.STOPPED_BY_HAND, "stopped by hand"
     if switching.retained(cycle.switch, model.name, cycle.spec.models, cycle.observed.models):
@@ -114,8 +113,8 @@ def _left_over(cycle: Cycle, model: Model) -> tuple[Cause, str] | None:
     spec = cycle.spec.models.get(model.name)
     if spec is None:
         return Cause.NOT_WANTED, "taken out of the file"
-    if spec.on_demand and model.run is not None:
-        return _kept_long_enough(cycle, model, model.run, spec)
+    if spec.on_demand:
+        return _kept_long_enough(cycle, model, run, spec)
     return Cause.NOT_WANTED, switching.successors(cycle.switch, model.name) or "not in active"
 
 

@@ -55,30 +55,25 @@ def effective(active: Iterable[str], switch: Switch | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m for names in undone for m in names))
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a judgement needs beside the models: may it be rolled back, and is memory still coming back."""
+def judge(
+    switch: Switch | None, models: Mapping[str, Model], *, rollback: bool, settling: bool
+) -> Switch | None:
+    """Carry an open switch on to done or rolled-back, if that is what has become of it.
 
-    rollback: bool  # the file allows it, and there is somebody to bring back
-    settling: bool  # a run is leaving or a pool cools down
-
-
-def judge(switch: Switch | None, models: Mapping[str, Model], progress: Progress) -> Switch | None:
-    """Carry an open switch on to done or rolled-back, if that is what has become of it."""
+    `rollback`: the file allows it, and there is somebody to bring back. `settling`: a run is leaving or a pool cools
+    down.
+    """
     if switch is None or switch.outcome is not SwitchOutcome.OPEN:
         return switch
     coming = [models.get(m, _NOTHING) for m in switch.incoming]
     touched = any(not _serving(m, models) for m in switch.outgoing)
     failed = [m for m in coming if _failed_start(m, switch) is not None]
-    hopeless = [
-        m
-        for m in coming
-        if m in failed or m.phase is Phase.FAILED or _refused(m) or (touched and _robbed(m, progress))
-    ]
+    robbed = [m for m in coming if touched and not settling and _robbed(m)]
+    hopeless = [m for m in coming if m in failed or m in robbed or m.phase is Phase.FAILED or _refused(m)]
     ready = [m for m in coming if m.phase is Phase.READY]
     if ready and len(ready) + len(hopeless) == len(coming):
         return replace(switch, outcome=SwitchOutcome.DONE, message=_arrived(switch, ready))
-    if len(hopeless) < len(coming) or not progress.rollback:
+    if len(hopeless) < len(coming) or not rollback:
         return switch
     if touched or failed:
         return replace(switch, outcome=SwitchOutcome.ROLLED_BACK, message=_why(switch, hopeless))
@@ -120,10 +115,9 @@ def _refused(model: Model) -> bool:
     return model.phase is Phase.PENDING and model.reason in {Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING}
 
 
-def _robbed(model: Model, progress: Progress) -> bool:
+def _robbed(model: Model) -> bool:
     """Room was made and proved, and somebody else has taken the memory, or its port, since."""
-    taken = model.reason in {Reason.MEMORY, Reason.PORT}
-    return model.phase is Phase.PENDING and taken and not progress.settling
+    return model.phase is Phase.PENDING and model.reason in {Reason.MEMORY, Reason.PORT}
 
 
 def _arrived(switch: Switch, ready: Iterable[Model]) -> str:

@@ -16,12 +16,7 @@ from zoosup.core.state.pools import Pool
 GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK, Reason.OOM})
 """Reasons of `failed` that only an edit or a person ends, OOM other weights as well."""
 
-REFUSALS = GIVEN_UP | {
-    Reason.EXCEEDS_BUDGET,
-    Reason.GPU_MISSING,
-    Reason.NOT_EXECUTABLE,
-    Reason.FILE_MISSING,
-}
+REFUSALS = GIVEN_UP | {Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING, Reason.NOT_EXECUTABLE, Reason.FILE_MISSING}
 """Reasons for which it can't run as things are, whoever leaves. Every other reason is a wait."""
 
 AWAITING_ROOM = frozenset({Reason.EVICTION, Reason.COOL_DOWN})

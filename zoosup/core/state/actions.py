@@ -33,33 +33,29 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class _End:
+    model: str
+    run_id: str
+    cause: Cause
+    message: str
+
+
+class Drain(_End):
     """Tell the run to finish what it does (`stop.before`), bounded by its grace period."""
 
-    model: str
-    run_id: str
-    cause: Cause
-    message: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(_End):
     """Set the termination ladder to work on the run, or on what a crash has left of it."""
 
-    model: str
-    run_id: str
-    cause: Cause
-    message: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(_End):
     """End the run by SIGKILL at once, also where the ladder is already at work: the host is nearly out of memory."""
 
-    model: str
-    run_id: str
-    cause: Cause
-    message: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Times are seconds of a monotonic clock; sizes are bytes, signed. Knows no rule.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -98,6 +98,10 @@ class Observed:
     switch: Switch | None = None
     shutdown: bool = False
     demand: Mapping[str, Demand] = field(default_factory=dict)  # of models that clients have asked for
+
+    def live(self) -> Iterator[tuple[Model, Run]]:
+        """Every model that has a run."""
+        return ((model, model.run) for model in self.models.values() if model.run is not None)
 
     def demand_for(self, model: str) -> Demand:
         """What is asked of one model."""
