@@ -47,6 +47,10 @@ def pytest_sessionstart() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a worker of many the order is that in which work is given out; elsewhere it is that of the files."""
+    for item in items:
+        if item.get_closest_marker("looptime") is not None:
+            # It would turn the loop 42 times before each step of its clock, for others than asyncio's own tasks.
+            item.add_marker(pytest.mark.looptime(noop_cycles=0))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _rank(item.path.relative_to(HERE)))
 
