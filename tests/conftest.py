@@ -1,9 +1,12 @@
-"""What every test shares."""
+"""What every test shares: how many examples Hypothesis tries, and which tests may run beside each other."""
 
 import asyncio
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
@@ -13,12 +16,24 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-settings.register_profile("thorough", settings.get_profile("default"), max_examples=5000, derandomize=False)
+# Other examples each night, and enough of them to meet what is rare; a failure prints how to make it again.
+settings.register_profile(
+    "nightly", settings.get_profile("default"), max_examples=1000, derandomize=False, print_blob=True
+)
+settings.register_profile("thorough", settings.get_profile("nightly"), max_examples=5000)
 # For planted bugs: that one is found is enough, and the shortest way to it costs minutes.
 settings.register_profile(
     "unshrunk", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+HERE = Path(__file__).parent
+
+WHOLE_MACHINE = frozenset({"crash", "demo", "e2e", "faults", "host", "mutations", "peers", "soak"})
+"""Folders whose tests look at processes, limits, memory or clocks that all share: one worker has them, in turn."""
+
+LONGEST = ("core/simulation", "runtime/histories", "core/memory", "cli")
+"""Folders that are begun first, so that no worker is left alone with one of them in the end."""
 
 
 def pytest_sessionstart() -> None:
@@ -28,3 +43,32 @@ def pytest_sessionstart() -> None:
     for each in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(each) is signal.SIG_IGN:
             signal.signal(each, signal.default_int_handler if each is signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker of many the order is that in which work is given out; elsewhere it is that of the files."""
+    for item in items:
+        if item.get_closest_marker("looptime") is not None:
+            # It would turn the loop 42 times before each step of its clock, for others than asyncio's own tasks.
+            item.add_marker(pytest.mark.looptime(noop_cycles=0))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _rank(item.path.relative_to(HERE)))
+
+
+def _rank(test: Path) -> int:
+    if test.parts[0] in WHOLE_MACHINE:
+        return -1
+    return next((i for i, folder in enumerate(LONGEST) if test.is_relative_to(folder)), len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give out whole files, and all that look at the whole machine as if they were one."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where it is asked for
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "the whole machine" if file.split("/")[1] in WHOLE_MACHINE else file
+
+    return ByFile(config, log)

@@ -10,6 +10,18 @@ from tests.e2e.driver import Zoosup
 from tests.e2e.llama import CannotBuildError, llama_fit_params, llama_server
 
 
+CLIENTS_IMPORTED_BY = frozenset(
+    {"test_clients.py", "test_fit_params.py", "test_gateway.py", "test_llama_cpp.py", "test_quickstart.py"}
+)
+"""Files all of whose tests are marked e2e, and which import what takes seconds."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no client of these files where their tests are left out anyway."""
+    left_out = config.getoption("markexpr") == "not e2e"
+    return True if left_out and collection_path.name in CLIENTS_IMPORTED_BY else None
+
+
 @pytest.fixture
 def zoosup(tmp_path: Path) -> Iterator[Callable[..., Zoosup]]:
     """Makes supervisors that do not outlive the test."""

@@ -44,13 +44,13 @@ def child(role: str, *, session: bool = False, ignore: bool = False, cleared: bo
     wait_for(role)
 
 
-def daemon(role: str, *, cleared: bool) -> None:
-    """The double fork: in a session of its own and with init for a parent."""
+def daemon(role: str, *, cleared: bool = False, seen: bool = False) -> None:
+    """The double fork: in a session of its own and with init for a parent, `seen` before its own parent ends."""
     if (middle := os.fork()) == 0:
         os.setsid()
         child(role, session=True, cleared=cleared)
-        if cleared:
-            time.sleep(0.5)  # a look falls into the middle process's life
+        if seen:
+            wait_for(".seen")  # the test says so
         os._exit(0)
     os.waitpid(middle, 0)
 
@@ -107,9 +107,11 @@ match CASE:
         note("leader")
         os.kill(os.getpid(), signal.SIGSEGV)
     case "daemon":
-        daemon("child", cleared=False)
+        daemon("child")
     case "daemon-cleared":
         daemon("child", cleared=True)
+    case "daemon-cleared-once-seen":
+        daemon("child", cleared=True, seen=True)
     case "fork-on-term":
         fork_on_term(ignore=True)
     case "fork-on-term-mild":

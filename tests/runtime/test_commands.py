@@ -12,6 +12,7 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 async def running(host, zoo, file):
+    host.behave("qwen", load=0.01)  # time is virtual in tests, and real in fixtures
     host.save(file({"qwen": "1GiB", "gemma": "2GiB"}, "qwen"))
     await zoo.until("qwen", "ready")
     return zoo

@@ -1,8 +1,6 @@
 """On any host with GPUs, whatever runs there: what a pass does obeys §5.3 in every pool, and pools are never summed."""
 
-import os
-
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed
 from tests.core.zoo import GIB, NODE, NOW, decide
@@ -85,12 +83,6 @@ def starts(decided):
     return [a for a in decided.actions if isinstance(a, Start)]
 
 
-EXAMPLES = settings(
-    max_examples=int(os.environ.get("ZOOSUP_EXAMPLES", "300")), deadline=None, derandomize="CI" in os.environ
-)
-
-
-@EXAMPLES
 @given(hosts())
 def test_what_starts_fits_beside_all_that_lives_in_every_pool(case):
     spec, host = case
@@ -104,7 +96,6 @@ def test_what_starts_fits_beside_all_that_lives_in_every_pool(case):
             assert new <= free, f"{pool.id}: more than is free"
 
 
-@EXAMPLES
 @given(hosts())
 def test_a_start_is_laid_out_as_the_file_says(case):
     spec, host = case
@@ -120,7 +111,6 @@ def test_a_start_is_laid_out_as_the_file_says(case):
             assert wanted == len(cards)
 
 
-@EXAMPLES
 @given(hosts())
 def test_at_most_one_loads_on_a_gpu(case):
     spec, host = case
@@ -132,7 +122,6 @@ def test_at_most_one_loads_on_a_gpu(case):
         assert not (new and live)
 
 
-@EXAMPLES
 @given(hosts())
 def test_who_leaves_makes_the_other_fit_on_some_gpus_and_could_not_have_stayed(case):
     spec, host = case
@@ -184,7 +173,6 @@ def fits_somewhere(spec, host, name, without=frozenset()):
     return any(fits(host, way, without) for way in ways(spec, host, name))
 
 
-@EXAMPLES
 @given(hosts())
 def test_what_can_start_does(case):
     """The first in order that has no run: if any layout fits and is at rest, it starts."""
@@ -204,7 +192,6 @@ def test_what_can_start_does(case):
         assert first in {a.model for a in starts(decided)}, f"{first} could start on {calm}"
 
 
-@EXAMPLES
 @given(hosts())
 def test_nobody_is_refused_who_could_ever_have_a_layout(case):
     spec, host = case

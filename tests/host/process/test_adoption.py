@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.host.conftest import eventually, lives
+from tests.host.conftest import GUARD, eventually, lives
 from zoosup.host.ports import Trace
 from zoosup.host.process import identity
 from zoosup.host.process.adoption import environments, find, recorded
@@ -177,7 +177,7 @@ class Successor:
     async def take_over(self, traces, mark=MARK):
         """The first stops watching, the second adopts: leaders' pids by run id."""
         await self.harness.processes.close()
-        self.processes = Processes(lambda run_id, end: self.exits.append((run_id, end)), give_up=20)
+        self.processes = Processes(lambda run_id, end: self.exits.append((run_id, end)), give_up=GUARD)
         self.harness.processes = self.processes  # swept with the harness
         return dict(await self.processes.adopt(traces, mark))
 

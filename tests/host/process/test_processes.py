@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -120,6 +121,13 @@ async def test_members_are_found_as_they_come(harness):
     assert frozenset() == harness.processes.members("unknown")
     pids = await harness.start("session-child-cleared")
     await harness.eventually(lambda: harness.processes.members("r1") == frozenset(pids.values()))
+
+
+async def test_a_new_run_is_looked_at_though_nobody_asks(harness):
+    """Else a daemon that clears its environment within its first second would be missed."""
+    began = time.monotonic()
+    await harness.spawn("r1", "/bin/sleep", "600")
+    await harness.eventually(lambda: harness.processes._census._begun > began)
 
 
 async def test_a_stranger_with_a_members_pid_is_never_signalled(harness):

@@ -26,7 +26,7 @@ def identity(pid):
     return Identity(pid, host_table().look(pid).start, boot_session())
 
 
-def eventually_ended(known, within=20.0):
+def eventually_ended(known, within=90.0):
     """Whether the process ends; the bound is a guard."""
     end = time.monotonic() + within
     while time.monotonic() < end:
@@ -72,7 +72,7 @@ def test_who_is_gone_is_not_an_error(child):
 
 
 @pytest.mark.parametrize("how", [send, send_group])
-@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()])
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()], ids=["everybody", "our group", "init", "ourselves"])
 def test_init_ourselves_and_everybody_are_refused(how, pid):
     with pytest.raises(ValueError, match="internal error"):
         how(host_table(), Identity(pid, 1, boot_session()), signal.SIGCONT)

@@ -10,6 +10,8 @@ import time
 import psutil
 import pytest
 
+from tests.host.conftest import GUARD
+
 CASES = [
     "plain",
     "leader-deaf",
@@ -51,7 +53,10 @@ async def test_a_case_that_forks_on_term_did_fork(harness):
 
 
 async def test_a_daemon_with_a_cleared_environment_is_caught_if_it_was_seen_before(harness):
-    pids = await harness.start("daemon-cleared")
+    starting = asyncio.create_task(harness.start("daemon-cleared-once-seen"))
+    await harness.eventually(lambda: harness.pids().get("child") in harness.processes.members("r1"))
+    (harness.place / "r1" / ".seen").touch()
+    pids = await starting
     assert "" == await harness.end()
     assert [] == [role for role, pid in pids.items() if lives(pid)]
 
@@ -70,7 +75,7 @@ async def test_a_stopped_process_is_woken_so_that_it_can_obey(harness):
     os.kill(pids["leader"], signal.SIGSTOP)
     # A SIGTERM that overtook it would need no waking.
     await harness.eventually(lambda: psutil.STATUS_STOPPED == psutil.Process(pids["leader"]).status())
-    assert "" == await harness.end(grace=15)
+    assert "" == await harness.end(grace=60)
     assert "SIGTERM" == harness.exits[0][1].signal
     assert not exists(pids["leader"])
 
@@ -125,7 +130,7 @@ async def test_a_ladder_that_has_only_just_been_asked_for_can_be_hastened(harnes
     while run.ending is None:
         await asyncio.sleep(0)
     harness.processes.hasten("r1", 0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GUARD):
         assert "" == await ending
 
 
@@ -222,7 +227,7 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(harness, mo
         survivors = await harness.end(grace=0.1)
     expected = {f"pid {pids['leader']} (python", f"pid {pids['child']} (sleep), state S"}
     assert all(part in survivors for part in expected), survivors
-    harness.give_up_after(20)
+    harness.give_up_after(GUARD)
     assert "" == await harness.end(grace=0.1)
     assert [] == [role for role, pid in pids.items() if lives(pid)]
 
@@ -248,7 +253,7 @@ async def test_a_table_that_cannot_be_read_is_not_taken_for_an_empty_one(harness
     with monkeypatch.context() as patch:
         patch.setattr(harness.processes._table, "scan", refuse)
         assert "no look at the process table" in await harness.end(grace=0.1)
-    harness.give_up_after(20)
+    harness.give_up_after(GUARD)
     assert "" == await harness.end()
     assert not exists(pids["leader"])
 

@@ -14,7 +14,7 @@ from zoosup.host.storage.model_logs import ModelLogs, file_name
 
 
 async def eventually(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -31,7 +31,7 @@ def append(path, data):
 
 async def collect(stream, length):
     data = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         async for chunk in stream:
             data += chunk
             if len(data) >= length:
