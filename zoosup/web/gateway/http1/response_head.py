@@ -29,10 +29,10 @@ UNBUFFERED = b"X-Accel-Buffering: no\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
+def passed_on(head: bytes, told: bytes, connection: bytes, rest: bytes = b"") -> bytes:
     """A model's head without its last line ends, as the client gets it, `connection` in place of its own.
 
-    `told` are lines about who may read the answer, in place of the model's own.
+    `told` are lines about who may read the answer, in place of the model's own; `rest` is what follows the head.
     """
     kept = _HOP_BY_HOP.sub(b"", head)
     if len(kept) != len(head):
@@ -45,7 +45,7 @@ def passed_on(head: bytes, told: bytes, connection: bytes) -> bytes:
         head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:
         head = _without(head, lambda name: name.startswith(b"access-control-"))
-    return b"".join((head, b"\r\n", told, connection, b"\r\n"))
+    return b"".join((head, b"\r\n", told, connection, b"\r\n", rest))
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:

@@ -213,28 +213,36 @@ class Exchange:
 
     def on_head(self, head: bytes, rest: bytes) -> None:
         """The model's head, and what of the body came with it."""
-        request, client, upstream = self._request, self._client, self._upstream
+        request, upstream = self._request, self._upstream
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._head = head
         request.let_go(self._context.state)
+        self._context.counters.answered(self._model, upstream.status)
         if self._comments is not None:
-            self._context.counters.answered(self._model, upstream.status)
             self._comments.answered(upstream.status)
             if rest:
                 self._comments.write(rest)
             return
-        asked = request.head
-        ending = upstream.until_close or self._context.state.closing
-        if not asked.modern and response_head.is_chunked(head):
-            head, ending = response_head.unframed(head), True
-        self._keep = keep = asked.keep_alive and request.complete and not ending
-        connection = (
-            b"" if keep and asked.modern else response_head.connection_line(keep=keep, modern=asked.modern)
+        self._keep = keep = (
+            request.head.keep_alive
+            and request.complete
+            and not (upstream.until_close or self._context.state.closing)
         )
-        if request.events and response_head.is_events(head):
+        connection = b""
+        if not keep or request.head.pattern is None or request.events:
+            head, connection = self._unusual(head)
+        told = request.head.told
+        self._client.transport.write(response_head.passed_on(head, told, connection, rest))
+
+    def _unusual(self, head: bytes) -> tuple[bytes, bytes]:
+        """A head as it suits its client, and what is said of the connection."""
+        asked = self._request.head
+        if not asked.modern and response_head.is_chunked(head):
+            head, self._keep = response_head.unframed(head), False
+        connection = response_head.connection_line(keep=self._keep, modern=asked.modern)
+        if self._request.events and response_head.is_events(head):
             connection += response_head.UNBUFFERED
-        client.transport.write(response_head.passed_on(head, asked.told, connection) + rest)
-        self._context.counters.answered(self._model, upstream.status)
+        return head, connection
 
     def on_switched(self, head: bytes, early: bytes) -> None:
         """The model speaks another protocol from here on: both directions pass raw, and the lease stays."""
@@ -336,7 +344,8 @@ class Exchange:
 
     def _end(self) -> None:
         self._ended = True
-        self._request.let_go(self._context.state)
+        if self._request.buffered:
+            self._request.let_go(self._context.state)
         lease, self._lease = self._lease, None
         if lease is not None:
             self._context.counters.in_flight -= 1
