@@ -25,7 +25,6 @@ import uvloop
 from zoosup.core.state.runs import Exit
 from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import ExitCode, InvalidFileError, LockedError, ZoosupError
-from zoosup.host import libraries
 from zoosup.host.config.file_watcher import ConfigWatch
 from zoosup.host.memory.gauge import HostGauge
 from zoosup.host.memory.gpu_gauge import GpuGauge
@@ -72,9 +71,6 @@ HOLD_EVERY = 2.0
 
 ROTATE_EVERY = 10.0
 """Seconds between looks at the size of the models' logs."""
-
-BEGUN = 2.0
-"""Seconds after which what was only needed to begin is let go."""
 
 GIVE_BACK_EVERY = 10.0
 """Seconds between returns of memory that was freed: longer than a burst of large bodies, which would want it again."""
@@ -407,8 +403,6 @@ async def _keep_logs_short(logs: Logs) -> None:
 
 
 async def _give_memory_back() -> None:
-    await asyncio.sleep(BEGUN)
-    libraries.let_go()
     while True:
         await asyncio.sleep(GIVE_BACK_EVERY)
         await asyncio.to_thread(malloc.give_back)
