@@ -32,6 +32,7 @@ from zoosup.host.memory.ram import RamGauge
 from zoosup.host.ports import Content, Host, Logs
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, WITHIN, FitParams
+from zoosup.host.probes import port_owner
 from zoosup.host.probes.prober import HttpProber
 from zoosup.host.process.processes import Processes
 from zoosup.host.storage.journal_writer import JournalWriter
@@ -40,8 +41,9 @@ from zoosup.host.storage.run_records import RecordDirectory
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import malloc
 from zoosup.host.system.sd_notify import InitSystem, without_init_variables
-from zoosup.host.system.threads import ready_made
+from zoosup.host.threads import ready_made
 from zoosup.host.weights.page_cache import PageWarmer
+from zoosup.host.weights.reader import WeightReader
 from zoosup.runtime.api import RuntimeApi
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler, foretell
@@ -298,7 +300,7 @@ async def _gauge() -> AsyncIterator[HostGauge]:
 @contextlib.asynccontextmanager
 async def _inspector(gauge: HostGauge, patience: float = PATIENCE) -> AsyncIterator[HostInspector]:
     """One that doesn't leave behind what it asked."""
-    inspector = HostInspector(FitParams(gauge.read, patience=patience))
+    inspector = HostInspector(WeightReader(), port_owner.holder, FitParams(gauge.read, patience=patience))
     try:
         yield inspector
     finally:

@@ -25,10 +25,11 @@ from zoosup.host.process.log_writers import writers
 from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Table, host_table
 from zoosup.host.process.scanner import ProcessScanner
-from zoosup.host.process.spawn import let_children_hear_signals, off_the_loop, start
+from zoosup.host.process.spawn import let_children_hear_signals, start
 from zoosup.host.process.stop_command import run_command
 from zoosup.host.process.termination import Instruments, Termination
 from zoosup.host.process.wait_status import describe, peek, reap
+from zoosup.host.threads import in_own_thread
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""
@@ -103,7 +104,7 @@ class Processes:
 
         Their leaders are children of init now, so that their exit is noticed, and their exit code is not known.
         """
-        found = await off_the_loop(partial(self._search, dict(traces), mark))
+        found = await in_own_thread(partial(self._search, dict(traces), mark))
         for run_id, run in found.items():
             trace = traces.get(run_id)
             launch = trace.launch if trace is not None else _unknown_launch(run_id)
@@ -150,7 +151,7 @@ class Processes:
             run.descent.hasten(grace)
 
     async def usage(self) -> Mapping[str, int]:
-        """Bytes of RAM by run, over the whole tree; see `proctable` for what is counted.
+        """Bytes of RAM by run, over the whole tree; see `proc_table` for what is counted.
 
         OSError when the process table can't be read: unknown is never 0.
         """
@@ -191,7 +192,7 @@ class Processes:
 
     async def _bear(self, launch: Launch) -> int:
         try:
-            pid = await off_the_loop(partial(start, launch))
+            pid = await in_own_thread(partial(start, launch))
         except RuntimeError as error:  # can't start new thread
             raise SpawnError(ExitReason.ERROR, f"can't run {launch.argv[0]}: {error}") from error
         finally:

@@ -13,8 +13,9 @@ from zoosup.host.process.exit_watcher import Watcher
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.proc_table import Table
 from zoosup.host.process.signals import send_group
-from zoosup.host.process.spawn import off_the_loop, start
+from zoosup.host.process.spawn import start
 from zoosup.host.process.wait_status import describe, reap
+from zoosup.host.threads import in_own_thread
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ async def run_command(launch: Launch, watcher: Watcher, table: Table) -> None:
     Its output goes to the run's log. It carries the run's id, so that what it leaves is found with the run.
     """
     command = _Command(launch.model, watcher, table)
-    birth = asyncio.ensure_future(off_the_loop(partial(start, launch)))
+    birth = asyncio.ensure_future(in_own_thread(partial(start, launch)))
     birth.add_done_callback(command.begun)
     try:
         await asyncio.shield(birth)
