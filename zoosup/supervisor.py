@@ -49,10 +49,10 @@ from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler, foretell
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.events.log_sink import JsonLines, TextLines, tell
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence import saved_state
 from zoosup.runtime.publish.init_status import InitStatus, taking_over
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up

@@ -14,9 +14,9 @@ from zoosup.host.ports import Content, Host
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Event, Journal
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence.saved_state import StateSaver
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import begin, catch_up

@@ -14,9 +14,9 @@ from zoosup.core.estimation.need import need
 from zoosup.core.state.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Asked, Questioned
 from zoosup.runtime.state.zoo import Zoo

@@ -23,6 +23,7 @@ from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Exit, Run, SleepStage
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime.api import ListenStatus
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.intake import Intake
@@ -33,7 +34,6 @@ from zoosup.runtime.persistence import disk_trouble
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.state.inbox import Message
 from zoosup.runtime.state.zoo import Zoo
 

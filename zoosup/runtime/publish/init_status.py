@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from zoosup.host.system.sd_notify import InitSystem
-from zoosup.runtime.publish.publisher import Publisher
+from zoosup.runtime.events.publisher import Publisher
 
 EVERY = 10.0
 """Seconds between two words at most; a watchdog may ask for more."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.runtime.publish.publisher import Publisher
+from zoosup.runtime.events.publisher import Publisher
 
 pytestmark = pytest.mark.looptime
 
