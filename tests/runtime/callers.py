@@ -234,7 +234,7 @@ class Callers:
         )
         process = next((p for p in self.host.processes if p.run_id == run.id), None)
         gone = process.ended if process is not None else 0.0
-        late = LATE if caller.reign.hint.lost else 0.001
+        late = LATE if caller.reign.inbox.lost else 0.001
         self.check(gone is None or self.host.now() <= gone + late, f"{caller} is handed to a dead process")
         self.check(process is None or process.asleep is None, f"{caller} is handed to a process that sleeps")
 
@@ -360,7 +360,7 @@ class Callers:
             self._unused.pop(run_id, None)
             return
         since = self._unused.setdefault(run_id, now)
-        late = LATE if reign.hint.lost else DUE
+        late = LATE if reign.inbox.lost else DUE
         self.check(now <= since + BEFORE + late, f"nobody uses {model.name}, which drains since {since:.3f}")
 
     # at the end

@@ -49,7 +49,7 @@ from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
 from zoosup.runtime.publish import plan_report
-from zoosup.runtime.state.inbox import Asked, Questioned, Told
+from zoosup.runtime.state.inbox import CommandGiven, FactLearned, PlanAsked
 from zoosup.spec.model.lifetime import RestartSpec
 
 PEACE = 200.0
@@ -71,7 +71,7 @@ class Marked(asyncio.Future):
 
     def set_result(self, result: object) -> None:
         self.acts, self.turn = len(self._reign.acts), len(self._reign.turns)
-        self.last = not self._reign.reconciler._inbox
+        self.last = self._reign.inbox.empty
         super().set_result(result)
 
 
@@ -189,7 +189,7 @@ class History:
     async def _byhand(self, what: ByHand) -> None:
         if self.reign.up:
             answer = asyncio.get_running_loop().create_future()
-            self.reign.reconciler.post(Asked(what.verb, what.name, answer))
+            self.reign.reconciler.post(CommandGiven(what.verb, what.name, answer))
 
     async def _crash(self, what: Crash) -> None:
         self.host.crash(what.name)
@@ -211,7 +211,7 @@ class History:
 
     async def _messages(self, what: Messages) -> None:
         if self.reign.up:
-            self.reign.hint.lost, self.reign.doubled = what.lost, what.doubled
+            self.reign.inbox.lost, self.reign.inbox.doubled = what.lost, what.doubled
 
     async def _late(self, what: Late) -> None:
         """13: it changes nothing."""
@@ -221,7 +221,7 @@ class History:
             return
         name, run_id = old[-1 - what.which % len(old)]
         before = dict(self.reign.zoo.models)
-        self.reign.reconciler._intake.take(Told(name, self._fact(run_id, what.kind)))
+        self.reign.reconciler._intake.take(FactLearned(name, self._fact(run_id, what.kind)))
         assert before == self.reign.zoo.models, "13: a fact about an old run has changed a model"
 
     def _fact(self, run_id: str, kind: int) -> object:
@@ -248,11 +248,11 @@ class History:
         if not reign.up:
             return
         answer = Marked(reign)
-        reign.reconciler.post(Questioned(None, "zoo.yaml", answer))
+        reign.reconciler.post(PlanAsked(None, "zoo.yaml", answer))
         await asyncio.wait({answer, reign._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done() or len(reign.turns) == answer.turn or not answer.last:
             return  # what the same turn heard after the question was not part of it
-        told = [(a["action"], a["model"]) for a in plan_report.foretold(answer.result())["actions"]]
+        told = [(a["action"], a["model"]) for a in plan_report.next_pass(answer.result())["actions"]]
         done = [(VERBS[type(a)], a.model) for a in reign.acts[answer.acts : reign.turns[answer.turn]]]
         assert told == done[: len(told)], f"14: {told} was foretold, done was {done}"
         assert told or not done, f"14: {done} was done though nothing was foretold"
@@ -282,7 +282,7 @@ class History:
         if not self.reign.dead.is_set():
             self.reign.steps_left = None
             if self.reign.adopted:
-                self.reign.doubled = False  # 15: hints go on being lost
+                self.reign.inbox.doubled = False  # 15: hints go on being lost
         for name in NAMES:
             self.host.tempers[name] = mended(self.host.temper(name))
         for process in self.host.processes:

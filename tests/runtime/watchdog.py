@@ -174,7 +174,7 @@ class Watchdog:
         steps = max(0, known.count - 2)
         delay = 0.0 if known.count == 1 else min(policy.max, policy.initial * policy.factor**steps)
         # Where the wake-up was lost, zoosup heard of it later than it happened, by a heartbeat at most.
-        late = HEARTBEAT if reign.hint.lost else 0.001
+        late = HEARTBEAT if reign.inbox.lost else 0.001
         known.gone, known.least = now, 0.9 * delay - late
 
     def _policy(self, reign: Reign, name: str) -> RestartSpec:

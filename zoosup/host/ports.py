@@ -295,7 +295,6 @@ class ConfigFile(Protocol):
 class Host:
     """One host's adapters, as the composition root puts them together."""
 
-    node: str
     processes: Processes
     gauge: Gauge
     prober: Prober

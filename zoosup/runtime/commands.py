@@ -18,7 +18,7 @@ from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
 from zoosup.runtime.startup import config_source
-from zoosup.runtime.state.inbox import Asked, Questioned
+from zoosup.runtime.state.inbox import CommandGiven, PlanAsked
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -63,8 +63,8 @@ class CommandHandler:
         """See `Commands`."""
         spec = await self._spec(text, path)
         answer: asyncio.Future[Zoo] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(Questioned(spec, path, answer))
-        return await foretell(await answer, self._host.inspector, self._environ)
+        self._reconciler.post(PlanAsked(spec, path, answer))
+        return await dry_run(await answer, self._host.inspector, self._environ)
 
     async def estimate(self, model: str) -> Mapping[str, Any]:
         """See `Commands`."""
@@ -76,7 +76,7 @@ class CommandHandler:
         known = zoo.models.get(model)
         weights = look.weights or (known.weights if known is not None else None)
         learned = zoo.usage_history.of(fingerprint(spec, weights, zoo.memory.devices))
-        return need_report.estimated(model, need(spec, weights, learned))
+        return need_report.estimate_data(model, need(spec, weights, learned))
 
     def heartbeat(self) -> float:
         """See `Commands`."""
@@ -92,7 +92,7 @@ class CommandHandler:
     async def _ask(self, verb: str, model: str) -> Mapping[str, Any]:
         self._require(model)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(Asked(verb, model, answer))
+        self._reconciler.post(CommandGiven(verb, model, answer))
         await answer
         shown: Mapping[str, Any] = self._publisher.snapshot["models"][model]
         return shown
@@ -106,11 +106,11 @@ class CommandHandler:
         return message.spec
 
 
-async def foretell(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
+async def dry_run(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
     """What the next passes over a zoo of one's own would do, with the looks they would take at files and ports."""
     for _ in range(LOOKS):
-        foretold = plan_report.foretold(ahead)
-        unseen = [a for a in foretold["actions"] if a["action"] == "inspect"]
+        found = plan_report.next_pass(ahead)
+        unseen = [a for a in found["actions"] if a["action"] == "inspect"]
         if not unseen:
             break
         for action in unseen:
@@ -118,4 +118,4 @@ async def foretell(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str])
             env = dict(environ) | dict(spec.env)
             look = await inspector.inspect(spec, env, action["port"], ahead.clock.now())
             ahead.tell(action["model"], Inspected(look))
-    return foretold
+    return found

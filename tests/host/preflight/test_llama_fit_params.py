@@ -69,7 +69,7 @@ class Place:
             return (await inspector.weights(spec, environment)).fitted
         finally:
             if fit_params is None:
-                await inspector.close()
+                await own.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
 from zoosup.host.ports import Endpoint, ProbeResult
 from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
-from zoosup.runtime.state.inbox import Told
+from zoosup.runtime.state.inbox import FactLearned
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 pytestmark = pytest.mark.looptime
@@ -138,7 +138,7 @@ async def test_liveness_is_asked_only_of_who_wants_it_and_was_ready(watchers, pr
 async def test_an_answer_becomes_a_fact_about_its_run(watchers, prober, told, kind, verdict, fact):
     prober.verdicts[kind] = [verdict]
     await follow(watchers, a_subject(ready_at=100.0, live={"http": "/live"}))
-    assert ([] if fact is None else [Told("a", fact)]) == told
+    assert ([] if fact is None else [FactLearned("a", fact)]) == told
 
 
 async def test_a_probers_own_fault_changes_nothing_and_is_said(watchers, prober, told, caplog):

@@ -12,7 +12,7 @@ from zoosup.core.state.observed import Condition
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.publish.plan_report import foretold
+from zoosup.runtime.publish.plan_report import next_pass
 from zoosup.runtime.publish.snapshot import Stamps, build, farewell
 from zoosup.spec.model.lifetime import RestartSpec
 
@@ -143,7 +143,7 @@ def test_secrets_are_in_no_snapshot_plan_or_event(hands):
     zoo.tell("a", Gone(run.id, end, hands.now, RestartSpec(), 0.0))
     zoo.journal.add(*farewell(zoo.models["a"], run))
     told = [event.as_dict() for event in zoo.journal.since()]
-    shown = json.dumps([shot(zoo), foretold(zoo), told])
+    shown = json.dumps([shot(zoo), next_pass(zoo), told])
     assert "s3cret" not in shown
     assert "s3cret" not in repr(zoo.spec.status)
 
@@ -154,7 +154,7 @@ def test_an_edit_of_a_secret_argument_is_told_without_it(hands):
     edited = SECRETS.replace("s3cret-one", "s3cret-new").replace("s3cret-four", "s3cret-other")
     zoo.take_over(spec_of(edited), edited)
     zoo.tell("a", Inspected(Preflight(hands.now)))
-    ahead = foretold(zoo)
+    ahead = next_pass(zoo)
     assert ["stop"] == [action["action"] for action in ahead["actions"]]
     assert "s3cret" not in json.dumps(ahead)
 
@@ -221,7 +221,7 @@ def test_a_farewell_without_an_exit_still_tells(hands):
 
 
 def test_a_plan_shows_actions_verdicts_and_sums(hands):
-    ahead = foretold(a_zoo(hands, FILE))
+    ahead = next_pass(a_zoo(hands, FILE))
     assert ("inspect", "a") == (ahead["actions"][0]["action"], ahead["actions"][0]["model"])
     verdict = ahead["models"]["a"]
     assert ("stopped", "waits", "Checking") == (verdict["phase_now"], verdict["verdict"], verdict["reason"])
@@ -231,7 +231,7 @@ def test_a_plan_shows_actions_verdicts_and_sums(hands):
 def test_a_plan_in_which_only_looks_are_due_changes_nothing(hands):
     zoo = a_zoo(hands, text_of({"a": {}}, []))
     zoo.models["a"] = replace(zoo.models["a"], reason="NotWanted")
-    assert foretold(zoo)["changes"] is False
+    assert next_pass(zoo)["changes"] is False
 
 
 def test_a_need_is_told_with_its_terms():

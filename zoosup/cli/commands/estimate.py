@@ -17,7 +17,7 @@ from zoosup.cli.render.format import size
 from zoosup.cli.render.layout import Line, line, wrapped
 from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
-from zoosup.runtime.publish.need_report import estimated
+from zoosup.runtime.publish.need_report import estimate_data
 from zoosup.spec.model.model import ModelSpec
 
 _WEIGHTS = (".gguf", ".safetensors")
@@ -45,10 +45,10 @@ def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
 
 
 def _reckoned(given: argparse.Namespace) -> Mapping[str, Any]:
-    from zoosup.supervisor import weights_offline  # noqa: PLC0415 - all of zoosup
+    from zoosup.supervisor.offline import weights_offline  # noqa: PLC0415 - all of zoosup
 
     spec = _spec(given)
-    return estimated(given.model, estimates.need(spec, weights_offline(spec)))
+    return estimate_data(given.model, estimates.need(spec, weights_offline(spec)))
 
 
 def _is_a_path(model: str) -> bool:

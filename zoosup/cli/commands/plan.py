@@ -59,10 +59,10 @@ def _found(given: argparse.Namespace) -> tuple[Plan, bool]:
     except UnreachableError:
         with lightly():
             from zoosup.spec.parse import decode  # noqa: PLC0415 - only where no supervisor has read the file
-            from zoosup.supervisor import plan_offline  # noqa: PLC0415
+            from zoosup.supervisor.offline import plan_offline  # noqa: PLC0415
 
         path = ours.zoo_file()
-        return plan_offline(decode(read_file(path), path=str(path)), str(path), ours), True
+        return plan_offline(decode(read_file(path), path=str(path)), str(path)), True
 
 
 def drawn(found: Plan, width: int | None) -> list[Line]:

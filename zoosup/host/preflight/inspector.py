@@ -65,10 +65,6 @@ class HostInspector:
         found = await asyncio.to_thread(self._weights.look, server.files, cwd)
         return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
 
-    async def close(self) -> None:
-        """End what is being asked."""
-        await self._fit_params.close()
-
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
         with ExitStack() as refused:

@@ -9,14 +9,23 @@ from collections import deque
 from collections.abc import Mapping
 
 from zoosup.core.lifecycle.transitions import IllegalTransitionError
-from zoosup.core.state.facts import FellAsleep, Gone, Measured, Recalled, Stuck
+from zoosup.core.state.facts import Exited, FellAsleep, Gone, Measured, Recalled, Stuck
 from zoosup.core.state.phases import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Message, Questioned, Told, UsageRead
+from zoosup.runtime.state.inbox import (
+    CommandGiven,
+    FactLearned,
+    FileRead,
+    LeaderExited,
+    Message,
+    PlanAsked,
+    ShutdownAsked,
+    UsageMeasured,
+)
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.parse import spec_hash
@@ -36,9 +45,9 @@ class Intake:
         self._operations = operations
         self._leases = leases
         self._answers = deque[asyncio.Future[None]]()
-        self.kept = False
+        self.models_kept = False
         """Whether zoosup ends and the models go on."""
-        self.again = False
+        self.exec_anew = False
         """Whether zoosup is to be executed anew after that."""
 
     def answer(self) -> None:
@@ -52,23 +61,25 @@ class Intake:
         """Take one in; a fact that can't be is dropped, and said."""
         try:
             match message:
-                case Told():
-                    self._hear(message)
-                case UsageRead():
-                    self._weigh_in(message.usage)
+                case FactLearned():
+                    self._learn(message)
+                case LeaderExited():
+                    self._note_exit(message)
+                case UsageMeasured():
+                    self._note_usage(message.usage)
                 case FileRead():
-                    self._look_at(message)
-                case Asked():
-                    self._grant(message)
-                case Questioned():
-                    self._foretell(message)
-                case Leave():
-                    self._leave(message)
+                    self._apply_file(message)
+                case CommandGiven():
+                    self._obey(message)
+                case PlanAsked():
+                    self._answer_with_copy(message)
+                case ShutdownAsked():
+                    self._shut_down(message)
         except IllegalTransitionError:
             # The fact is dropped and the next pass sees the world as it is; ending here would orphan every model.
             _log.exception("internal error: %r was dropped", message)
 
-    def _hear(self, message: Told) -> None:
+    def _learn(self, message: FactLearned) -> None:
         fact = message.fact
         found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | FellAsleep) else None
         self._zoo.tell(message.model, fact)
@@ -86,7 +97,11 @@ class Intake:
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
 
-    def _weigh_in(self, usage: Mapping[str, int]) -> None:
+    def _note_exit(self, message: LeaderExited) -> None:
+        if (found := self._zoo.run_of(message.run_id)) is not None:
+            self._zoo.tell(found[0].name, Exited(message.run_id, message.exit, message.at))
+
+    def _note_usage(self, usage: Mapping[str, int]) -> None:
         for model, run in self._zoo.live():
             if run.id not in usage:
                 continue
@@ -94,7 +109,7 @@ class Intake:
             amounts = holdings(run, usage[run.id], members, self._zoo.memory.readings)
             self._zoo.tell(model.name, Measured(run.id, amounts, self._host.processes.mapped(run.id)))
 
-    def _look_at(self, message: FileRead) -> None:
+    def _apply_file(self, message: FileRead) -> None:
         if message.spec is None:
             self._zoo.refuse(message.error)
         elif spec_hash(message.text) == self._zoo.applied.hash:
@@ -104,7 +119,7 @@ class Intake:
         if message.answer is not None:
             self._answers.append(message.answer)
 
-    def _grant(self, message: Asked) -> None:
+    def _obey(self, message: CommandGiven) -> None:
         name = message.model
         if name in self._zoo.models:
             self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
@@ -114,16 +129,16 @@ class Intake:
                 self._zoo.tell(name, Recalled(run.id))
         self._answers.append(message.answer)
 
-    def _foretell(self, message: Questioned) -> None:
+    def _answer_with_copy(self, message: PlanAsked) -> None:
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         self._zoo.demand = self._leases.demand()
         if not message.answer.done():
             message.answer.set_result(self._zoo.imagine(message.spec, message.path))
 
-    def _leave(self, message: Leave) -> None:
+    def _shut_down(self, message: ShutdownAsked) -> None:
         if message.keep:
-            self.kept = True
-            self.again = message.again
+            self.models_kept = True
+            self.exec_anew = message.exec_anew
             self._zoo.journal.add("Shutdown", None, "Kept", "zoosup ends; the models go on, to be adopted")
             return
         if not self._zoo.shutdown:

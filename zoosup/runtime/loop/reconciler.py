@@ -13,14 +13,13 @@ reservation that was granted on it happen in one step.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping
 
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.observed import Condition, Model, SwitchOutcome
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.runs import Exit, Run, SleepStage
+from zoosup.core.state.runs import Run, SleepStage
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.events.publisher import Publisher
@@ -34,7 +33,7 @@ from zoosup.runtime.persistence import disk_trouble
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.state.inbox import Message
+from zoosup.runtime.state.inbox import Inbox, Message
 from zoosup.runtime.state.zoo import Zoo
 
 MEASURE_LOADING = 1.0
@@ -68,25 +67,30 @@ _log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Owns the zoo of one host. All public methods but `run` only leave a message."""
+    """Owns the zoo of one host; what reaches it, reaches it by its inbox."""
 
-    def __init__(
-        self, host: Host, zoo: Zoo, publisher: Publisher, keeper: StateSaver, environ: Mapping[str, str]
+    def __init__(  # noqa: PLR0913, PLR0917 - the collaborators of the single writer
+        self,
+        host: Host,
+        zoo: Zoo,
+        inbox: Inbox,
+        publisher: Publisher,
+        state_saver: StateSaver,
+        environ: Mapping[str, str],
     ) -> None:
         self._host = host
         self._zoo = zoo
         self._publisher = publisher
-        self._keeper = keeper
-        self._inbox: deque[Message] = deque()
-        self._hint = asyncio.Event()
+        self._state_saver = state_saver
+        self._inbox = inbox
         self._ledger = RecordWriter(host, zoo.clock)
-        self.leases = Leases(zoo, self._hint.set)
+        self.leases = Leases(zoo, inbox.wake)
         """Where the gateway asks for models."""
         tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
-        self._operations = Operations(tools, self.post)
+        self._operations = Operations(tools, inbox.post)
         self._executor = Executor(zoo, self._operations, host.inspector)
         self._prewarming = Prewarming(host.warmer, self._note_prewarming)
-        self._watchers = ProbeTasks(host.prober, zoo.clock, self.post, self._operations.where)
+        self._watchers = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
         self._stamps = snapshot.Stamps(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._plan: Plan | None = None
@@ -98,27 +102,16 @@ class Reconciler:
 
     def post(self, message: Message) -> None:
         """Leave a message for the next turn."""
-        self._inbox.append(message)
-        self._hint.set()
-
-    def wake(self) -> None:
-        """Take a turn soon: something beside the messages has changed."""
-        self._hint.set()
-
-    def exited(self, run_id: str, end: Exit) -> None:
-        """The host's word that a run's leader has ended."""
-        found = self._zoo.run_of(run_id)
-        if found is not None:
-            self._operations.exited(found[0].name, run_id, end)
+        self._inbox.post(message)
 
     def heartbeat(self) -> float:
         """Seconds since a turn was last completed."""
         return self._zoo.clock.now() - self._turned_at
 
     @property
-    def again(self) -> bool:
+    def exec_anew(self) -> bool:
         """Whether zoosup is to be executed anew once `run` has returned."""
-        return self._intake.again
+        return self._intake.exec_anew
 
     @property
     def zoo(self) -> Zoo:
@@ -139,10 +132,10 @@ class Reconciler:
             await self._watchers.close()
             await self._operations.close()
             await self._ledger.close()
-            await self._keeper.keep(self._zoo)
+            await self._state_saver.keep(self._zoo)
 
     def _over(self) -> bool:
-        if self._intake.kept:
+        if self._intake.models_kept:
             return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
 
@@ -150,16 +143,7 @@ class Reconciler:
         now = self._zoo.clock.now()
         latest = now + self._longest_wait()
         until = latest if self._wake_at is None else min(latest, self._wake_at)
-        if until > now:
-            try:
-                async with asyncio.timeout(max(SHORTEST_WAIT, until - now)):
-                    await self._hint.wait()
-            except TimeoutError:
-                pass
-        else:
-            # Due already: let everyone else have a word first, so that a hasty plan can't keep the loop to itself.
-            await asyncio.sleep(0)
-        self._hint.clear()
+        await self._inbox.wait(max(SHORTEST_WAIT, until - now) if until > now else 0)
 
     def _longest_wait(self) -> float:
         if not self._zoo.live():
@@ -181,8 +165,8 @@ class Reconciler:
             await asyncio.sleep(1)
 
     def _turn(self) -> None:
-        while self._inbox:
-            self._intake.take(self._inbox.popleft())
+        while (message := self._inbox.take()) is not None:
+            self._intake.take(message)
         for _ in range(TURNS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
@@ -209,11 +193,11 @@ class Reconciler:
     def _publish(self) -> None:
         if self._plan is not None:
             beside = disk_trouble.conditions(
-                self._ledger.trouble, self._keeper.trouble, self._zoo.journal.trouble
+                self._ledger.trouble, self._state_saver.trouble, self._zoo.journal.trouble
             )
             beside += _gateway_condition(self._zoo.gateway)
             self._publisher.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
-        self._keeper.note(self._zoo)
+        self._state_saver.note(self._zoo)
         self._intake.answer()
 
     # what the journal is told

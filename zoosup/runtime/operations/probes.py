@@ -15,7 +15,7 @@ from zoosup.core.state.phases import SERVING_PHASES
 from zoosup.core.state.runs import Run, SleepStage
 from zoosup.host.ports import Endpoint, Prober, ProbeResult
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.state.inbox import Message, Told
+from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
@@ -90,7 +90,7 @@ class ProbeTasks:
         async for verdict in answers:
             fact = self._fact(subject.run.id, rule, verdict)
             if fact is not None:
-                self._post(Told(subject.model, fact))
+                self._post(FactLearned(subject.model, fact))
 
     def _fact(self, run_id: str, rule: ReadySpec | LiveSpec, verdict: ProbeResult) -> Fact | None:
         if verdict.ok is None:

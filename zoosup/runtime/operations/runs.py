@@ -17,6 +17,7 @@ from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
+    Fact,
     FellAsleep,
     FoundSick,
     Gone,
@@ -34,7 +35,7 @@ from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
 from zoosup.runtime.persistence.record_writer import RecordWriter
-from zoosup.runtime.state.inbox import Message, Told, UsageRead
+from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
 from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import HOST
@@ -146,6 +147,9 @@ class Operations:
         processes, run_id = self._host.processes, run.id
         return Endpoint(HOST, run.port, lambda: processes.members(run_id), contained(run.spec))
 
+    def _learned(self, model: str, fact: Fact) -> None:
+        self._post(FactLearned(model, fact))
+
     def _spawn_task(self, work: _Work, *args: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guarded(work, *args))
         self._tasks.add(task)
@@ -168,10 +172,10 @@ class Operations:
         except Exception as error:
             # Whether anything lives is not known, so it is treated as a crash: what is left of it is looked for.
             end = Exit(ExitReason.ERROR, self._clock.wall(), message=f"internal error: {error}")
-            self.exited(model, run.id, end)
+            self._learned(model, Exited(run.id, end, self._clock.now()))
             raise
         else:
-            self._post(Told(model, Spawned(run.id, pid)))
+            self._learned(model, Spawned(run.id, pid))
         finally:
             self._starts.pop(run.id, None)
 
@@ -210,21 +214,21 @@ class Operations:
         finally:
             # However it ended, also when it was cut short: the model is to leave.
             self._drains.pop(run.id, None)
-            self._post(Told(model, DrainEnded(run.id)))
+            self._learned(model, DrainEnded(run.id))
 
     async def _park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         trouble = await self._turn(run, rules.sleep, within)
         if trouble:
-            self._post(Told(model, FoundSick(run.id, trouble)))
+            self._learned(model, FoundSick(run.id, trouble))
             return
         # Before it counts as parked: what is known of what it holds would else still be from when it was awake.
         await self._measure()
-        self._post(Told(model, FellAsleep(run.id, self._clock.now())))
+        self._learned(model, FellAsleep(run.id, self._clock.now()))
 
     async def _wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         trouble = await self._turn(run, rules.wake, within)
         fact = FoundSick(run.id, trouble) if trouble else Woken(run.id, self._clock.now())
-        self._post(Told(model, fact))
+        self._learned(model, fact)
 
     async def _turn(self, run: Run, request: str, within: float) -> str:
         """Send one request to the run; what was wrong with the answer, nothing when all is well."""
@@ -242,7 +246,7 @@ class Operations:
             await self._stop(model, run, cause, policy)
         except Exception as error:
             # Nobody else would take it up again: a run that is being ended counts as stuck until it is tried anew.
-            self._post(Told(model, Stuck(run.id, f"internal error: {error}", self._clock.now())))
+            self._learned(model, Stuck(run.id, f"internal error: {error}", self._clock.now()))
             raise
 
     async def _stop(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
@@ -261,7 +265,7 @@ class Operations:
         )
         ended = await self._host.processes.terminate(run.id, ladder)
         if ended.survivors:
-            self._post(Told(model, Stuck(run.id, ended.survivors, self._clock.now())))
+            self._learned(model, Stuck(run.id, ended.survivors, self._clock.now()))
             return
         end = ended.exit or run.exit
         if end is not None:
@@ -279,7 +283,7 @@ class Operations:
         self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
-        self._post(Told(model, fact))
+        self._learned(model, fact)
 
     async def _inspect(self, action: Inspect, spec: ModelSpec) -> None:
         try:
@@ -288,13 +292,7 @@ class Operations:
         finally:
             self._inspecting.discard(action.model)
         # Dated when it came, not when it began: a look over a slow network would be too old to count for ever.
-        self._post(Told(action.model, Inspected(replace(look, at=self._clock.now()))))
-
-    # what the host reports by itself
-
-    def exited(self, model: str, run_id: str, end: Exit) -> None:
-        """A leader has ended, asked for or not."""
-        self._post(Told(model, Exited(run_id, end, self._clock.now())))
+        self._learned(action.model, Inspected(replace(look, at=self._clock.now())))
 
     def measure(self) -> None:
         """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
@@ -303,7 +301,7 @@ class Operations:
 
     async def _measure(self) -> None:
         try:
-            self._post(UsageRead(await self._host.processes.usage()))
+            self._post(UsageMeasured(await self._host.processes.usage()))
         except OSError as error:
             # What was known stays as it was: unknown is never 0.
             _log.warning("what the models hold can't be measured: %s", error)
