@@ -14,7 +14,7 @@ from tests.runtime.watchdog import OutOfOrderError, Watchdog, need_of
 from zoosup.core.state.observed import Demand, Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.leasing.leases import GrantedLease, QueuedTicket
+from zoosup.runtime.leasing.model_queue import GrantedLease, QueuedTicket
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.zoo import ZooSpec

@@ -204,7 +204,7 @@ class Operations:
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
         before, until = policy.stop.before, self._clock.now() + policy.stop.grace
         try:
-            await self._leases.quiet(run.id, policy.stop.grace)
+            await self._leases.wait_idle(run.id, policy.stop.grace)
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
                 left = max(0.0, until - self._clock.now())
