@@ -147,7 +147,7 @@ class Reign:
 
     def _listen_in(self) -> None:
         reconciler, executor = self.reconciler, self.reconciler._executor
-        carry_out, turn = executor.carry_out, reconciler._turn
+        carry_out, turn = executor.carry_out, reconciler._reconcile
 
         def carried_out(action: Action) -> bool:
             self.acts.append(action)
@@ -158,7 +158,7 @@ class Reign:
             self.turns.append(len(self.acts))
             self.on_turn()
 
-        executor.carry_out, reconciler._turn = carried_out, turned
+        executor.carry_out, reconciler._reconcile = carried_out, turned
 
     # how it ends
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
-from zoosup.web.api.stream import StreamLimits
 
 from .fakes import Runtime, snapshot
 

@@ -46,7 +46,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class RecordedRun:
     """What a record says of a run that an earlier zoosup has started; `identity` None: it got no further than that."""
 
     launch: Launch
@@ -73,7 +73,7 @@ class Processes(Protocol):
     def identity(self, run_id: str) -> str | None:
         """Who the run's leader is, for a record; None when the run is not known."""
 
-    async def adopt(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, int]:
+    async def adopt(self, traces: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
         """Find the runs of an earlier zoosup again; from then on they are as if they had been spawned here.
 
         Those that live, by run id, with their leader's pid: of `traces`, and also any other run whose id begins with

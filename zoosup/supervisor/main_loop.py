@@ -13,7 +13,7 @@ from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system.sd_notify import InitSystem
 from zoosup.host.threads import ready_made
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.events.log_sink import tell
+from zoosup.runtime.events.log_sink import log_event
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.settings import Settings
@@ -25,7 +25,7 @@ from zoosup.supervisor.background import BackgroundTasks
 async def supervise(settings: Settings, path: Path, store: StateDirectory) -> int | None:
     """The exit code; None when zoosup is to be executed anew. ZoosupError for whatever keeps it from starting."""
     asyncio.get_running_loop().set_default_executor(ready_made())
-    journal = Journal(sink=tell, archive=JournalWriter(store.path / "journal.db"))
+    journal = Journal(sink=log_event, archive=JournalWriter(store.path / "journal.db"))
     await journal.open()
     init = InitSystem(os.environ)
     try:

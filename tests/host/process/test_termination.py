@@ -203,7 +203,7 @@ async def test_a_run_that_ended_before_or_never_was_has_nobody_left(yard):
 async def test_a_hundred_runs_end_together(yard):
     for number in range(100):
         await yard.spawn(f"run-{number}", "/bin/sleep", "600")
-    pids = [run.family.leader.pid for run in yard.processes._runs.values()]
+    pids = [run.tree.leader.pid for run in yard.processes._runs.values()]
     assert 100 == len(pids)
     assert {""} == set(await asyncio.gather(*(yard.end(f"run-{number}", grace=30) for number in range(100))))
     assert [] == [pid for pid in pids if exists(pid)]

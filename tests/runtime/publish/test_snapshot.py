@@ -13,7 +13,7 @@ from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.plan_report import next_pass
-from zoosup.runtime.publish.snapshot import Stamps, build, farewell
+from zoosup.runtime.publish.snapshot import ConditionTimes, build, end_event
 from zoosup.spec.model.lifetime import RestartSpec
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
@@ -35,8 +35,8 @@ def hands():
     return Hands()
 
 
-def shot(zoo, stamps=None):
-    return build(zoo, plan(zoo.spec, zoo.observed()), stamps or Stamps(zoo.clock.wall))
+def shot(zoo, times=None):
+    return build(zoo, plan(zoo.spec, zoo.observed()), times or ConditionTimes(zoo.clock.wall))
 
 
 def test_every_key_of_the_contract_is_there(hands):
@@ -141,7 +141,7 @@ def test_secrets_are_in_no_snapshot_plan_or_event(hands):
     zoo.tell("a", StopBegun(run.id, zoo.models["a"].run.leaving))
     run = zoo.models["a"].run
     zoo.tell("a", Gone(run.id, end, hands.now, RestartSpec(), 0.0))
-    zoo.journal.add(*farewell(zoo.models["a"], run))
+    zoo.journal.add(*end_event(zoo.models["a"], run))
     told = [event.as_dict() for event in zoo.journal.since()]
     shown = json.dumps([shot(zoo), next_pass(zoo), told])
     assert "s3cret" not in shown
@@ -168,52 +168,52 @@ def a_condition(status=False, reason="WaitingForMemory", message="1 GiB short", 
 
 def test_a_condition_keeps_its_since_while_status_and_reason_stay():
     wall = iter([1.0, 2.0, 3.0, 4.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    assert 1.0 == stamps.stamp((a_condition(message="2 GiB short"),))["a"][0]["since"]
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    assert 1.0 == times.stamp((a_condition(message="2 GiB short"),))["a"][0]["since"]
 
 
 @pytest.mark.parametrize("changed", [a_condition(reason="ExceedsBudget"), a_condition(status=True)])
 def test_a_condition_is_new_when_its_status_or_reason_changes(changed):
     wall = iter([1.0, 2.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    assert 2.0 == stamps.stamp((changed,))["a"][0]["since"]
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    assert 2.0 == times.stamp((changed,))["a"][0]["since"]
 
 
 def test_a_condition_that_went_and_came_again_is_new():
     wall = iter([1.0, 2.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    stamps.stamp(())
-    assert 2.0 == stamps.stamp((a_condition(),))["a"][0]["since"]
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    times.stamp(())
+    assert 2.0 == times.stamp((a_condition(),))["a"][0]["since"]
 
 
 def test_conditions_of_two_models_have_each_their_own_since():
     wall = iter([1.0, 2.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    both = stamps.stamp((a_condition(), a_condition(model="b")))
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    both = times.stamp((a_condition(), a_condition(model="b")))
     assert [1.0, 2.0] == [both[name][0]["since"] for name in "ab"]
 
 
 # an exit as an event
 
 
-def test_a_farewell_says_why_how_and_the_last_words(hands):
+def test_a_end_event_says_why_how_and_the_last_words(hands):
     zoo = a_zoo(hands, FILE)
     leaving = Leaving(Cause.CRASHED, "exited with code 1", hands.now)
     run = a_run(zoo, "a", pid=7, leaving=leaving, peak={"ram": 5})
     end = Exit(ExitReason.ERROR, hands.wall, code=1, message="", log=("last line",))
-    type_, model, reason, message, data = farewell(replace(zoo.models["a"], last_exit=end), run)
+    type_, model, reason, message, data = end_event(replace(zoo.models["a"], last_exit=end), run)
     assert ("Gone", "a", "Crashed", "Error") == (type_, model, reason, message)
     assert (7, ["last line"], {"ram": 5}) == (data["pid"], data["exit"]["log"], data["peak"])
 
 
-def test_a_farewell_without_an_exit_still_tells(hands):
+def test_a_end_event_without_an_exit_still_tells(hands):
     zoo = a_zoo(hands, FILE)
     zoo.tell("a", Booked(a_run(zoo, "a")))
-    _, _, reason, message, data = farewell(zoo.models["a"], zoo.models["a"].run)
+    _, _, reason, message, data = end_event(zoo.models["a"], zoo.models["a"].run)
     assert ("Crashed", "", None) == (reason, message, data["exit"])
 
 
@@ -236,7 +236,7 @@ def test_a_plan_in_which_only_looks_are_due_changes_nothing(hands):
 
 def test_a_need_is_told_with_its_terms():
     zoo = a_zoo(Hands(), text_of({"a": {"memory": {"ram": "2GiB"}}, "b": {"memory": "auto"}}, "a"))
-    shown = build(zoo, plan(zoo.spec, zoo.observed()), Stamps(zoo.clock.wall))["models"]
+    shown = build(zoo, plan(zoo.spec, zoo.observed()), ConditionTimes(zoo.clock.wall))["models"]
     (declared,) = shown["a"]["memory"]["ram"]["terms"]
     assert ("declared", 2 * GIB) == (declared["name"], declared["amount"])
     (guess,) = shown["b"]["memory"]["ram"]["terms"]

@@ -25,7 +25,7 @@ _WEIGHTS = (".gguf", ".safetensors")
 
 def estimate(given: argparse.Namespace) -> int:
     """Print the terms and their sum."""
-    found = _asked(given) or _reckoned(given)
+    found = _from_supervisor(given) or _offline(given)
     if given.json:
         print_json(found)
     else:
@@ -33,7 +33,7 @@ def estimate(given: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
+def _from_supervisor(given: argparse.Namespace) -> Mapping[str, Any] | None:
     """What a supervisor says; None where it is not for one to say, or there is none that knows the model."""
     if given.file or given.options or _is_a_path(given.model):
         return None
@@ -44,7 +44,7 @@ def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
     return answer
 
 
-def _reckoned(given: argparse.Namespace) -> Mapping[str, Any]:
+def _offline(given: argparse.Namespace) -> Mapping[str, Any]:
     from zoosup.supervisor.offline import weights_offline  # noqa: PLC0415 - all of zoosup
 
     spec = _spec(given)

@@ -36,7 +36,7 @@ _VERDICTS = {"admitted": "green", "waits": "yellow", "refused": "bold red"}
 
 def plan(given: argparse.Namespace) -> int:
     """Say what would happen; exit 2 with --detailed-exitcode where that is anything."""
-    found, offline = _found(given)
+    found, offline = _fetch(given)
     if given.json:
         print_json({**found, "offline": offline})
     else:
@@ -49,7 +49,7 @@ def plan(given: argparse.Namespace) -> int:
     return ExitCode.CHANGES if given.detailed_exitcode and found["changes"] else ExitCode.DONE
 
 
-def _found(given: argparse.Namespace) -> tuple[Plan, bool]:
+def _fetch(given: argparse.Namespace) -> tuple[Plan, bool]:
     ours = settings(given)
     asked = Client(ours.control_socket)
     try:

@@ -55,9 +55,9 @@ class Executor:
             case Start():
                 return self._start(action)
             case Drain() | Stop() | Kill():
-                return self._send_away(action)
+                return self._end(action)
             case FallAsleep() | Wake():
-                return self._turn(action)
+                return self._sleep_or_wake(action)
             case Hold():
                 before = self._zoo.models[action.model]
                 self._zoo.tell(action.model, Held(action.phase, action.reason, action.message))
@@ -98,7 +98,7 @@ class Executor:
     def _available(self) -> dict[str, int]:
         return {r.id: r.available for r in self._zoo.memory.readings if r.available is not None}
 
-    def _turn(self, action: FallAsleep | Wake) -> bool:
+    def _sleep_or_wake(self, action: FallAsleep | Wake) -> bool:
         """Have a run fall asleep or wake."""
         found = self._zoo.run_of(action.run_id)
         policy = self._zoo.spec.models.get(action.model)
@@ -107,9 +107,9 @@ class Executor:
         model, run = found
         if isinstance(action, FallAsleep):
             self._put_to_sleep(action, run)
-            self._operations.park(model.name, run, policy.park, policy.stop.grace)
+            self._operations.put_to_sleep(model.name, run, policy.park, policy.stop.grace)
         else:
-            self._rouse(action)
+            self._wake(action)
             self._operations.wake(model.name, run, policy.park, policy.ready.deadline)
         return True
 
@@ -126,12 +126,12 @@ class Executor:
         both = {pool: max(amount, action.asleep.get(pool, 0)) for pool, amount in run.reserved.items()}
         self._zoo.tell(action.model, SleepBegun(run.id, sleep, both, action.message))
 
-    def _rouse(self, action: Wake) -> None:
+    def _wake(self, action: Wake) -> None:
         self._zoo.memory.satisfy(action.need, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
         self._zoo.tell(action.model, WakeBegun(action.run_id, action.need, self._zoo.clock.now()))
 
-    def _send_away(self, action: Drain | Stop | Kill) -> bool:
+    def _end(self, action: Drain | Stop | Kill) -> bool:
         found = self._zoo.run_of(action.run_id)
         if found is None:
             return False

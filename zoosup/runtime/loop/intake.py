@@ -89,7 +89,7 @@ class Intake:
         if isinstance(fact, Gone):
             baseline, members = self._executor.baseline(run.id), self._executor.members(run.id)
             self._zoo.memory.cool_down(message.model, run, baseline, members)
-            self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
+            self._zoo.journal.add(*snapshot.end_event(self._zoo.models[model.name], run))
         elif isinstance(fact, FellAsleep) and model.phase is Phase.FALLING_ASLEEP:
             asleep = self._zoo.models[model.name].run
             if asleep is not None:
@@ -133,7 +133,7 @@ class Intake:
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         self._zoo.demand = self._leases.demand()
         if not message.answer.done():
-            message.answer.set_result(self._zoo.imagine(message.spec, message.path))
+            message.answer.set_result(self._zoo.copy_with(message.spec, message.path))
 
     def _shut_down(self, message: ShutdownAsked) -> None:
         if message.keep:

@@ -26,8 +26,8 @@ from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.intake import Intake
-from zoosup.runtime.operations.prefetch import Prewarming, in_words
-from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
+from zoosup.runtime.operations.prefetch import Prefetcher, in_words
+from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.persistence import disk_trouble
 from zoosup.runtime.persistence.record_writer import RecordWriter
@@ -60,7 +60,7 @@ CATCH_UP = 1.0
 SHORTEST_WAIT = 0.001
 """Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
 
-TURNS_AT_ONCE = 20
+PLANS_AT_ONCE = 20
 """Plans carried out in one turn before others get their say; a plan that never settles must not stop the loop."""
 
 _log = logging.getLogger(__name__)
@@ -83,15 +83,15 @@ class Reconciler:
         self._publisher = publisher
         self._state_saver = state_saver
         self._inbox = inbox
-        self._ledger = RecordWriter(host, zoo.clock)
+        self._record_writer = RecordWriter(host, zoo.clock)
         self.leases = Leases(zoo, inbox.wake)
         """Where the gateway asks for models."""
-        tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
+        tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases)
         self._operations = Operations(tools, inbox.post)
         self._executor = Executor(zoo, self._operations, host.inspector)
-        self._prewarming = Prewarming(host.warmer, self._note_prewarming)
-        self._watchers = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
-        self._stamps = snapshot.Stamps(zoo.clock.wall)
+        self._prefetcher = Prefetcher(host.warmer, self._note_prefetched)
+        self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
+        self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
@@ -123,18 +123,18 @@ class Reconciler:
     async def run(self) -> None:
         """Turn until zoosup has been asked to leave and no run is left that could still go."""
         try:
-            while not self._over():
+            while not self._done():
                 await self._wait()
-                await self._catch_up()
-                await self._turn_safely()
+                await self._let_others_catch_up()
+                await self._reconcile_safely()
         finally:
-            self._prewarming.close()
-            await self._watchers.close()
+            self._prefetcher.close()
+            await self._probes.close()
             await self._operations.close()
-            await self._ledger.close()
-            await self._state_saver.keep(self._zoo)
+            await self._record_writer.close()
+            await self._state_saver.save_now(self._zoo)
 
-    def _over(self) -> bool:
+    def _done(self) -> bool:
         if self._intake.models_kept:
             return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
@@ -148,32 +148,32 @@ class Reconciler:
     def _longest_wait(self) -> float:
         if not self._zoo.live():
             return HEARTBEAT
-        return pressure.PACE if self._zoo.memory.watchful else LOOKOUT
+        return pressure.PACE if self._zoo.memory.nearly_short else LOOKOUT
 
-    async def _catch_up(self) -> None:
+    async def _let_others_catch_up(self) -> None:
         """After a time without turns, a deadline in it must not end a model that has been ready since."""
         if self.heartbeat() > HEARTBEAT + HELD_UP:
             await asyncio.sleep(CATCH_UP)
 
-    async def _turn_safely(self) -> None:
+    async def _reconcile_safely(self) -> None:
         try:
-            self._turn()
+            self._reconcile()
         except Exception:  # noqa: BLE001
             # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
             # as long as none is completed /livez says so.
             _log.exception("internal error: a turn failed")
             await asyncio.sleep(1)
 
-    def _turn(self) -> None:
+    def _reconcile(self) -> None:
         while (message := self._inbox.take()) is not None:
             self._intake.take(message)
-        for _ in range(TURNS_AT_ONCE):
+        for _ in range(PLANS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
             self._note_switch(decided)
-            self._zoo.memory.note_strains(decided.strains)
+            self._zoo.memory.report_pressure(decided.strains)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._executor.carry_out(action) for action in decided.actions]
             self._plan, self._wake_at = decided, decided.wake_at
@@ -181,11 +181,11 @@ class Reconciler:
                 break
         else:
             self._wake_at = self._zoo.clock.now()
-        self._zoo.forget_strangers()
-        self._prewarming.follow(self._zoo.spec, observed, decided)
+        self._zoo.forget_unknown_models()
+        self._prefetcher.follow(self._zoo.spec, observed, decided)
         self.leases.settle(decided.wanted)
-        self._wake_at = _sooner(self._wake_at, self.leases.next_timeout())
-        self._ledger.follow(self._zoo)
+        self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
+        self._record_writer.follow(self._zoo)
         self._watch_and_measure()
         self._publish()
         self._turned_at = self._zoo.clock.now()
@@ -193,16 +193,16 @@ class Reconciler:
     def _publish(self) -> None:
         if self._plan is not None:
             beside = disk_trouble.conditions(
-                self._ledger.trouble, self._state_saver.trouble, self._zoo.journal.trouble
+                self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
             )
             beside += _gateway_condition(self._zoo.gateway)
-            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
-        self._state_saver.note(self._zoo)
+            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._condition_times, beside))
+        self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()
 
     # what the journal is told
 
-    def _note_prewarming(self, model: str, done: Warmed) -> None:
+    def _note_prefetched(self, model: str, done: Warmed) -> None:
         if not (done.read or done.problem):
             return  # it was all there already, or there is nothing that could be
         data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}
@@ -220,17 +220,19 @@ class Reconciler:
     # what goes on beside
 
     def _watch_and_measure(self) -> None:
-        self._watchers.follow(self._subjects())
+        self._probes.follow(self._probe_targets())
         now, live = self._zoo.clock.now(), self._zoo.live()
-        loading = self._zoo.memory.watchful or any(_is_loading(model, run, now) for model, run in live)
+        loading = self._zoo.memory.nearly_short or any(_is_loading(model, run, now) for model, run in live)
         if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
             self._measured_at = now
             self._operations.measure()
 
-    def _subjects(self) -> list[Subject]:
+    def _probe_targets(self) -> list[ProbeTarget]:
         models = self._zoo.spec.models
         return [
-            Subject(m.name, run, models.get(m.name, run.spec)) for m, run in self._zoo.live() if watchable(m)
+            ProbeTarget(m.name, run, models.get(m.name, run.spec))
+            for m, run in self._zoo.live()
+            if is_probed(m)
         ]
 
 
@@ -240,7 +242,7 @@ def _gateway_condition(door: ListenStatus) -> tuple[Condition, ...]:
     return (Condition(None, "GatewayListening", False, "Refused", door.trouble),)
 
 
-def _sooner(one: float | None, other: float | None) -> float | None:
+def _earliest(one: float | None, other: float | None) -> float | None:
     return min((at for at in (one, other) if at is not None), default=None)
 
 

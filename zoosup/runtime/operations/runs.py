@@ -55,7 +55,7 @@ class Tools:
     """What operations work with."""
 
     host: Host
-    ledger: RecordWriter
+    record_writer: RecordWriter
     clock: Clock
     environ: Mapping[str, str]
     leases: Leases
@@ -66,7 +66,7 @@ class Operations:
 
     def __init__(self, tools: Tools, post: Callable[[Message], None]) -> None:
         self._host = tools.host
-        self._ledger = tools.ledger
+        self._record_writer = tools.record_writer
         self._clock = tools.clock
         self._environ = tools.environ
         self._leases = tools.leases
@@ -74,7 +74,7 @@ class Operations:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
-        self._turns: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
+        self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._inspecting: set[str] = set()
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
@@ -87,12 +87,12 @@ class Operations:
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
-        for tasks in (self._drains, self._turns):
+        for tasks in (self._drains, self._sleep_tasks):
             task = tasks.pop(run.id, None)
             if task is not None:
                 task.cancel()
         self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
-        self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
+        self._spawn_task(self._stop_or_report, model.name, run, cause, policy)
 
     def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:
         """End it at once; `under_way`: the ladder is at work on it already, and is shortened."""
@@ -105,13 +105,13 @@ class Operations:
         """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
         self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
 
-    def park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
+    def put_to_sleep(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to sleep, within so many seconds."""
-        self._turns[run.id] = self._spawn_task(self._park, model, run, rules, within)
+        self._sleep_tasks[run.id] = self._spawn_task(self._put_to_sleep, model, run, rules, within)
 
     def wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to wake, within so many seconds."""
-        self._turns[run.id] = self._spawn_task(self._wake, model, run, rules, within)
+        self._sleep_tasks[run.id] = self._spawn_task(self._wake, model, run, rules, within)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
         """Look at what a start needs, unless a look is under way."""
@@ -182,7 +182,7 @@ class Operations:
     async def _spawn(self, model: str, run: Run) -> int:
         values = {"PORT": str(run.port)}
         self._diagnosis.begin(run.id)
-        await self._ledger.intend(model, run)
+        await self._record_writer.write_intent(model, run)
         launch = Launch(
             run_id=run.id,
             model=model,
@@ -216,8 +216,8 @@ class Operations:
             self._drains.pop(run.id, None)
             self._learned(model, DrainEnded(run.id))
 
-    async def _park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
-        trouble = await self._turn(run, rules.sleep, within)
+    async def _put_to_sleep(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
+        trouble = await self._request(run, rules.sleep, within)
         if trouble:
             self._learned(model, FoundSick(run.id, trouble))
             return
@@ -226,11 +226,11 @@ class Operations:
         self._learned(model, FellAsleep(run.id, self._clock.now()))
 
     async def _wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
-        trouble = await self._turn(run, rules.wake, within)
+        trouble = await self._request(run, rules.wake, within)
         fact = FoundSick(run.id, trouble) if trouble else Woken(run.id, self._clock.now())
         self._learned(model, fact)
 
-    async def _turn(self, run: Run, request: str, within: float) -> str:
+    async def _request(self, run: Run, request: str, within: float) -> str:
         """Send one request to the run; what was wrong with the answer, nothing when all is well."""
         try:
             call = render(request, {"PORT": str(run.port)})
@@ -241,7 +241,7 @@ class Operations:
             return f"internal error: {error}"
         return "" if verdict.ok else f"{request}: {verdict.message}"
 
-    async def _stop_or_say(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
+    async def _stop_or_report(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
         try:
             await self._stop(model, run, cause, policy)
         except Exception as error:

@@ -33,7 +33,7 @@ class Pools:
     devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
-    strained: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
+    reported: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     _pools: tuple[tuple[PoolReading, ...], BudgetSpec, tuple[Pool, ...]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
@@ -45,7 +45,7 @@ class Pools:
             journal=journal,
             cooldowns=dict(self.cooldowns),
             pressures=dict(self.pressures),
-            strained=dict(self.strained),
+            reported=dict(self.reported),
         )
 
     def sample(self, readings: tuple[PoolReading, ...], stalled: float | None) -> bool:
@@ -103,20 +103,20 @@ class Pools:
             del self.cooldowns[key]
         self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
 
-    def note_strains(self, strains: tuple[pressure.Strain, ...]) -> None:
+    def report_pressure(self, strains: tuple[pressure.Strain, ...]) -> None:
         """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
-        before, self.strained = self.strained, {s.pool.id: s.reason for s in strains}
+        before, self.reported = self.reported, {s.pool.id: s.reason for s in strains}
         for strain in strains:
             if strain.victim is not None or before.get(strain.pool.id) != strain.reason:
                 self.journal.add("Pressure", strain.victim, strain.reason, strain.message, strain.figures())
-        for pool in [p for p in self.pools() if p.id in before and p.id not in self.strained]:
+        for pool in [p for p in self.pools() if p.id in before and p.id not in self.reported]:
             free = "unknown" if pool.available is None else describe_size(pool.available)
             self.journal.add(
                 "Pressure", None, "Over", f"{pool.id}: {free} available again", {"pool": pool.id}
             )
 
     @property
-    def watchful(self) -> bool:
+    def nearly_short(self) -> bool:
         """Whether a pool in which models may live is short, or near enough to be looked at more often."""
         return any(
             p.available is not None and p.available < p.reserve + p.reserve // NEAR for p in self.pools()
