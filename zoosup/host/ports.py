@@ -4,14 +4,13 @@ Knows no adapter. The runtime is handed objects of these shapes by the compositi
 host of the same shapes. Sizes are bytes; durations seconds; times of `Exit` wall time.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 
@@ -181,17 +180,6 @@ class Inspector(Protocol):
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
-
-
-PortHolder = Callable[[str, int], str]
-"""Who listens on a port of an address, for people; "" where that can't be told. Blocks."""
-
-
-class WeightHeaders(Protocol):
-    """What weight files say of themselves; the inspector's tool."""
-
-    def look(self, paths: Iterable[str], cwd: Path) -> WeightFacts:
-        """What is to be found at the paths, relative ones below `cwd`. Blocks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from zoosup.core.estimation.command_line import ELSEWHERE, understand
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
-from zoosup.host.ports import PortHolder, WeightHeaders
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.spec.model.model import ModelSpec
@@ -34,6 +34,16 @@ _PORT_ATTEMPTS = 200
 
 
 Amiss = tuple[Reason, str]
+
+PortHolder = Callable[[str, int], str]
+"""Who listens on a port of an address, for people; "" where that can't be told. Blocks."""
+
+
+class WeightHeaders(Protocol):
+    """What weight files say of themselves."""
+
+    def look(self, paths: Iterable[str], cwd: Path) -> WeightFacts:
+        """What is to be found at the paths, relative ones below `cwd`. Blocks."""
 
 
 class HostInspector:

@@ -23,7 +23,7 @@ from zoosup.core.state.actions import (
 from zoosup.core.state.facts import Booked, DrainBegun, Held, SleepBegun, StopBegun, WakeBegun
 from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
-from zoosup.host.ports import Inspector
+from zoosup.host.ports import Host
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.zoo import Zoo
 
@@ -31,10 +31,11 @@ from zoosup.runtime.state.zoo import Zoo
 class Executor:
     """Books and begins actions of one zoo."""
 
-    def __init__(self, zoo: Zoo, operations: Operations, inspector: Inspector) -> None:
+    def __init__(self, zoo: Zoo, operations: Operations, host: Host) -> None:
         self._zoo = zoo
         self._operations = operations
-        self._inspector = inspector
+        self._inspector = host.inspector
+        self._processes = host.processes
         self._baselines: dict[str, dict[str, int]] = {}
         self._members: dict[str, frozenset[int]] = {}
 
@@ -140,7 +141,7 @@ class Executor:
         policy = self._zoo.spec.models.get(model.name, run.spec)
         if run.exit is None and run.id not in self._baselines:
             self._baselines[run.id] = self._available()
-        self._members[run.id] = self._members.get(run.id, frozenset()) | self._operations.members(run)
+        self._members[run.id] = self._members.get(run.id, frozenset()) | self._processes.members(run.id)
         match action:
             case Drain():
                 self._zoo.tell(model.name, DrainBegun(run.id, leaving))

@@ -88,7 +88,7 @@ class Reconciler:
         """Where the gateway asks for models."""
         tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases)
         self._operations = Operations(tools, inbox.post)
-        self._executor = Executor(zoo, self._operations, host.inspector)
+        self._executor = Executor(zoo, self._operations, host)
         self._prefetcher = Prefetcher(host.warmer, self._note_prefetched)
         self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
         self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)

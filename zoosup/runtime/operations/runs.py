@@ -8,10 +8,9 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import (
@@ -34,6 +33,7 @@ from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
+from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
 from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
@@ -45,9 +45,6 @@ COMMAND_AT_ONCE = 2.0
 """Seconds that a stop command gets where nothing else gets any."""
 
 _log = logging.getLogger(__name__)
-
-_Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
-"""Work that is made where it runs: a coroutine made before, and cancelled before it began, would never be awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class Operations:
         self._environ = tools.environ
         self._leases = tools.leases
         self._post = post
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = OperationTasks()
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
@@ -83,7 +80,7 @@ class Operations:
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
-        self._starts[run.id] = self._spawn_task(self._start, model, run)
+        self._starts[run.id] = self._tasks.begin(self._start, model, run)
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
@@ -92,7 +89,7 @@ class Operations:
             if task is not None:
                 task.cancel()
         self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
-        self._spawn_task(self._stop_or_report, model.name, run, cause, policy)
+        self._tasks.begin(self._stop_or_report, model.name, run, cause, policy)
 
     def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:
         """End it at once; `under_way`: the ladder is at work on it already, and is shortened."""
@@ -103,21 +100,21 @@ class Operations:
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
         """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
-        self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
+        self._drains[run.id] = self._tasks.begin(self._drain, action.model, run, policy)
 
     def put_to_sleep(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to sleep, within so many seconds."""
-        self._sleep_tasks[run.id] = self._spawn_task(self._put_to_sleep, model, run, rules, within)
+        self._sleep_tasks[run.id] = self._tasks.begin(self._put_to_sleep, model, run, rules, within)
 
     def wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to wake, within so many seconds."""
-        self._sleep_tasks[run.id] = self._spawn_task(self._wake, model, run, rules, within)
+        self._sleep_tasks[run.id] = self._tasks.begin(self._wake, model, run, rules, within)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
         """Look at what a start needs, unless a look is under way."""
         if action.model not in self._inspecting:
             self._inspecting.add(action.model)
-            self._spawn_task(self._inspect, action, spec)
+            self._tasks.begin(self._inspect, action, spec)
 
     def hurry(self, grace: float, runs: list[Run]) -> None:
         """No ending takes longer than `grace` seconds from now, nor one that begins later."""
@@ -129,9 +126,7 @@ class Operations:
 
     async def close(self) -> None:
         """Give up whatever is under way; models are left as they are."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     def where(self, run: Run) -> tuple[Endpoint, Mapping[str, str]]:
         """Where the run listens and who may answer for it, and the environment of programs that ask it."""
@@ -139,29 +134,12 @@ class Operations:
         del env[RUN_ID]  # what asks a run is no part of it
         return self._endpoint(run), env
 
-    def members(self, run: Run) -> frozenset[int]:
-        """The pids last seen to belong to the run."""
-        return self._host.processes.members(run.id)
-
     def _endpoint(self, run: Run) -> Endpoint:
         processes, run_id = self._host.processes, run.id
         return Endpoint(HOST, run.port, lambda: processes.members(run_id), contained(run.spec))
 
     def _learned(self, model: str, fact: Fact) -> None:
         self._post(FactLearned(model, fact))
-
-    def _spawn_task(self, work: _Work, *args: Any) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._guarded(work, *args))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _guarded(self, work: _Work, *args: Any) -> None:
-        try:
-            await work(*args)
-        except Exception:  # noqa: BLE001
-            # A bug of ours in one operation must not end the others; the next pass sees what is still to be done.
-            _log.exception("internal error: an operation failed")
 
     async def _start(self, model: str, run: Run) -> None:
         try:
@@ -297,7 +275,7 @@ class Operations:
     def measure(self) -> None:
         """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
         if self._measuring is None or self._measuring.done():
-            self._measuring = self._spawn_task(self._measure)
+            self._measuring = self._tasks.begin(self._measure)
 
     async def _measure(self) -> None:
         try:
