@@ -4,7 +4,7 @@ Knows no adapter. The runtime is handed objects of these shapes by the compositi
 host of the same shapes. Sizes are bytes; durations seconds; times of `Exit` wall time.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -225,7 +225,7 @@ class Logs(Protocol):
     async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
         """The last lines, decoded with replacement; none when there is no file."""
 
-    def follow(self, model: str) -> AsyncIterator[bytes]:
+    def follow(self, model: str) -> AsyncGenerator[bytes, None]:
         """What is appended from now on, across rotation and new runs."""
 
     async def rotate(self) -> None:

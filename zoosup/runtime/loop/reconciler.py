@@ -192,11 +192,11 @@ class Reconciler:
 
     def _publish(self) -> None:
         if self._plan is not None:
-            beside = disk_trouble.conditions(
+            extra = disk_trouble.conditions(
                 self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
             )
-            beside += _gateway_condition(self._zoo.gateway)
-            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._condition_times, beside))
+            extra += _gateway_condition(self._zoo.gateway)
+            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._condition_times, extra))
         self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()
 

@@ -1,6 +1,6 @@
 """What a run's processes are given: their whole environment, and in it the mark by which they are known.
 
-Knows the words; who spawns with them stands in `operations`.
+Knows the words; who spawns with them stands in `runs`.
 """
 
 from collections.abc import Mapping

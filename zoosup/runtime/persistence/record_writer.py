@@ -1,6 +1,6 @@
 """Keeps the records of runs in step with the runs: before a spawn, once it is known, at each turn that matters.
 
-Knows when a record has to be written; what is in one stands in `records`, where it lies is the host's. A disk that
+Knows when a record has to be written; what is in one stands in `run_records`, where it lies is the host's. A disk that
 refuses is said once and stops no model: runs can still be found again by their mark.
 """
 

@@ -46,10 +46,10 @@ class ConditionTimes:
 
 
 def build(
-    zoo: Zoo, decided: Plan, times: ConditionTimes, beside: tuple[Condition, ...] = ()
+    zoo: Zoo, decided: Plan, times: ConditionTimes, extra: tuple[Condition, ...] = ()
 ) -> dict[str, Any]:
-    """The whole snapshot; `beside` are conditions that no plan knows of, since none depends on them."""
-    conditions = times.stamp((*decided.conditions, *beside))
+    """The whole snapshot; `extra` are conditions that no plan knows of, since none depends on them."""
+    conditions = times.stamp((*decided.conditions, *extra))
     return {
         "version": __version__,
         "instance": zoo.instance,

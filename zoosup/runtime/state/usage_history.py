@@ -1,7 +1,7 @@
 """The lessons of every fingerprint: taken down from runs, looked up for models, kept over restarts.
 
 Bounded: of too many fingerprints the one that taught longest ago goes. Knows how lessons turn into JSON and back;
-which run teaches what, and what follows from it, is `core.learning`'s business.
+which run teaches what, and what follows from it, is `core.estimation.learned`'s business.
 """
 
 from collections.abc import Iterator, Mapping
