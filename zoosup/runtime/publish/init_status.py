@@ -1,7 +1,7 @@
 """Tells the init system what the snapshot says: that zoosup is up, in one line how it goes, and that the loop turns.
 
-Knows when each word of the protocol is due. Refuses to know the protocol itself (`host.system.sd_notify`), and to be of any
-weight: without an init system it says the same to nobody.
+Knows when each word of the protocol is due. Refuses to know the protocol itself (`host.system.sd_notify`), and to be of
+any weight: without an init system it says the same to nobody.
 """
 
 import asyncio
