@@ -72,11 +72,11 @@ class Processes(Protocol):
     def identity(self, run_id: str) -> str | None:
         """Who the run's leader is, for a record; None when the run is not known."""
 
-    async def adopt(self, traces: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
+    async def adopt(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
         """Find the runs of an earlier zoosup again; from then on they are as if they had been spawned here.
 
-        Those that live, by run id, with their leader's pid: of `traces`, and also any other run whose id begins with
-        `mark`, which is known by its processes' environment alone.
+        Those that live, by run id, with their leader's pid: of `recorded_runs`, and also any other run whose id begins
+        with `mark`, which is known by its processes' environment alone.
         """
 
     def hasten(self, run_id: str, grace: float) -> None:

@@ -4,7 +4,7 @@ Knows how to ask and how to wait for the turn that took the wish in; decides not
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -18,7 +18,7 @@ from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
 from zoosup.runtime.startup import config_source
-from zoosup.runtime.state.inbox import CommandGiven, PlanAsked
+from zoosup.runtime.state.inbox import CommandGiven, Message, PlanAsked
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -53,9 +53,7 @@ class CommandHandler:
     async def reload(self) -> Mapping[str, Any]:
         """See `Commands`."""
         message = await config_source.read(await self._host.config.read(), self._path, self._environ)
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(replace(message, answer=answer))
-        await answer
+        await self._taken_in(lambda answer: replace(message, answer=answer))
         config: Mapping[str, Any] = self._publisher.snapshot["config"]
         return config
 
@@ -91,11 +89,15 @@ class CommandHandler:
 
     async def _ask(self, verb: str, model: str) -> Mapping[str, Any]:
         self._require(model)
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(CommandGiven(verb, model, answer))
-        await answer
+        await self._taken_in(lambda answer: CommandGiven(verb, model, answer))
         shown: Mapping[str, Any] = self._publisher.snapshot["models"][model]
         return shown
+
+    async def _taken_in(self, message: Callable[["asyncio.Future[None]"], Message]) -> None:
+        """Post a message with a place for its answer, and wait for the pass that has taken it in."""
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reconciler.post(message(answer))
+        await answer
 
     async def _spec(self, text: str | None, path: str) -> ZooSpec | None:
         if text is None:

@@ -71,7 +71,7 @@ def _shown(found: Finding, width: int | None, colours: Mapping[str, str]) -> lis
     if found.pool is None:
         return lines
     if width is None:
-        return [*lines, line(" " * 20, pool_bar.told(found.pool))]
+        return [*lines, line(" " * 20, pool_bar.as_text(found.pool))]
     indent = 20 if width >= _WIDE else 0
     picture = pool_bar.picture(found.pool, width - indent, colours)
     return [*lines, *(line(" " * indent, *each) for each in picture)]

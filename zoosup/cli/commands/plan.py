@@ -71,9 +71,9 @@ def drawn(found: Plan, width: int | None) -> list[Line]:
     if width is not None:
         colours = pool_bar.colours(found.get("pools", ()), list(found["models"]))
         for pool in found.get("pools", ()):
-            lines += pool_bar.drawn(pool, width, colours)
+            lines += pool_bar.as_bar(pool, width, colours)
     else:
-        lines[1:] = [line(pool_bar.told(pool)) for pool in found.get("pools", ())]
+        lines[1:] = [line(pool_bar.as_text(pool)) for pool in found.get("pools", ())]
     lines += _actions(found, width)
     for name, verdict in found["models"].items():
         lines += _verdict(name, verdict, width)

@@ -99,14 +99,14 @@ class Processes:
         run = self._runs.get(run_id)
         return None if run is None else str(run.tree.leader)
 
-    async def adopt(self, traces: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
+    async def adopt(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
         """Find runs of an earlier zoosup again; OSError when the process table can't be read.
 
         Their leaders are children of init now, so that their exit is noticed, and their exit code is not known.
         """
-        found = await in_own_thread(partial(self._search, dict(traces), mark))
+        found = await in_own_thread(partial(self._search, dict(recorded_runs), mark))
         for run_id, run in found.items():
-            trace = traces.get(run_id)
+            trace = recorded_runs.get(run_id)
             launch = trace.launch if trace is not None else _unknown_launch(run_id)
             self._register(launch, run.leader)
             self._runs[run_id].tree.members = run.members
@@ -115,10 +115,10 @@ class Processes:
                 asyncio.get_running_loop().call_soon(self._exited, run_id)
         return {run_id: run.leader.pid for run_id, run in found.items()}
 
-    def _search(self, traces: Mapping[str, RecordedRun], mark: str) -> Mapping[str, Found]:
-        leaders = {run_id: recorded(trace.identity) for run_id, trace in traces.items()}
+    def _search(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, Found]:
+        leaders = {run_id: recorded(trace.identity) for run_id, trace in recorded_runs.items()}
         rows = self._table.scan()
-        heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in traces.items()})
+        heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in recorded_runs.items()})
         return find(leaders, mark, rows, heirs | environments(rows, self._table.run_id))
 
     def _still(self, leader: Identity) -> bool:

@@ -6,10 +6,9 @@ Takes a message in at once and waits for nothing. Knows neither when a turn is d
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
 
 from zoosup.core.lifecycle.transitions import IllegalTransitionError
-from zoosup.core.state.facts import Exited, FellAsleep, Gone, Measured, Recalled, Stuck
+from zoosup.core.state.facts import Exited, FellAsleep, Gone, Recalled, Stuck
 from zoosup.core.state.phases import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
@@ -26,7 +25,7 @@ from zoosup.runtime.state.inbox import (
     ShutdownAsked,
     UsageMeasured,
 )
-from zoosup.runtime.state.run_usage import holdings
+from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.parse import spec_hash
 
@@ -66,7 +65,7 @@ class Intake:
                 case LeaderExited():
                     self._note_exit(message)
                 case UsageMeasured():
-                    self._note_usage(message.usage)
+                    note_usage(self._zoo, self._host.processes, message.usage)
                 case FileRead():
                     self._apply_file(message)
                 case CommandGiven():
@@ -100,14 +99,6 @@ class Intake:
     def _note_exit(self, message: LeaderExited) -> None:
         if (found := self._zoo.run_of(message.run_id)) is not None:
             self._zoo.tell(found[0].name, Exited(message.run_id, message.exit, message.at))
-
-    def _note_usage(self, usage: Mapping[str, int]) -> None:
-        for model, run in self._zoo.live():
-            if run.id not in usage:
-                continue
-            members = self._host.processes.members(run.id)
-            amounts = holdings(run, usage[run.id], members, self._zoo.memory.readings)
-            self._zoo.tell(model.name, Measured(run.id, amounts, self._host.processes.mapped(run.id)))
 
     def _apply_file(self, message: FileRead) -> None:
         if message.spec is None:

@@ -28,10 +28,10 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.host.ports import Endpoint, Host, Ladder, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
+from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of, launch_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
@@ -158,17 +158,9 @@ class Operations:
             self._starts.pop(run.id, None)
 
     async def _spawn(self, model: str, run: Run) -> int:
-        values = {"PORT": str(run.port)}
         self._diagnosis.begin(run.id)
         await self._record_writer.write_intent(model, run)
-        launch = Launch(
-            run_id=run.id,
-            model=model,
-            argv=tuple(render(word, values) for word in run.spec.command),
-            env=environment_of(self._environ, run),
-            cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
-            log=await self._begin_log(model),
-        )
+        launch = launch_of(model, run, self._environ, await self._begin_log(model))
         return await self._host.processes.spawn(launch)
 
     async def _begin_log(self, model: str) -> Path:

@@ -11,14 +11,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from zoosup.core.state.facts import Adopted, Measured
+from zoosup.core.state.facts import Adopted
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host, Ladder, Launch, RecordedRun
-from zoosup.runtime.operations.child_env import environment_of
+from zoosup.host.ports import Host, Ladder, RecordedRun
+from zoosup.runtime.operations.child_env import launch_of
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
-from zoosup.runtime.state.run_usage import holdings
+from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.syntax.templates import render
 
 STRAY_GRACE = 30.0
 """Seconds that an unknown run gets to end by itself, the default of `stop.grace`."""
@@ -29,8 +28,8 @@ _log = logging.getLogger(__name__)
 async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
     """Take over what lives. OSError when the process table can't be read: then nothing may be started either."""
     known = _records(zoo, host)
-    traces = {run_id: await _trace(record, host, environ) for run_id, record in known.items()}
-    living = await host.processes.adopt(traces, zoo.mark)
+    recorded = {run_id: _recorded(record, host, environ) for run_id, record in known.items()}
+    living = await host.processes.adopt(recorded, zoo.mark)
     # At once, without a wait in between: an exit that is noticed from here on has to find its model.
     strays = [run_id for run_id in living if run_id not in known]
     strays += _take_over(zoo, {r: known[r] for r in known if r in living}, living)
@@ -55,17 +54,9 @@ def _records(zoo: Zoo, host: Host) -> dict[str, Record]:
     return known
 
 
-async def _trace(record: Record, host: Host, environ: Mapping[str, str]) -> RecordedRun:
-    """What a stop command of the run will need, as it was at the spawn."""
-    run, values = record.run, {"PORT": str(record.run.port)}
-    launch = Launch(
-        run_id=run.id,
-        model=record.model,
-        argv=tuple(render(word, values) for word in run.spec.command),
-        env=environment_of(environ, run),
-        cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
-        log=host.logs.path(record.model),
-    )
+def _recorded(record: Record, host: Host, environ: Mapping[str, str]) -> RecordedRun:
+    """With what a stop command of the run will need, as it was at the spawn."""
+    launch = launch_of(record.model, record.run, environ, host.logs.path(record.model))
     return RecordedRun(launch, record.identity)
 
 
@@ -118,7 +109,4 @@ async def _measure(zoo: Zoo, host: Host) -> None:
         _log.warning("what the models hold can't be measured: %s", error)
         return
     zoo.sample(host.gauge.read())
-    for model, run in zoo.live():
-        if run.id in usage:
-            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.memory.readings)
-            zoo.tell(model.name, Measured(run.id, held, host.processes.mapped(run.id)))
+    note_usage(zoo, host.processes, usage)
