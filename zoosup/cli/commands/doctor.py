@@ -59,12 +59,13 @@ def doctor(given: argparse.Namespace) -> int:
         models = list(snapshot["models"]) if snapshot is not None else []
         colours = pool_bar.colours([each.pool for each in findings if each.pool is not None], models)
         terminal.show(
-            given, lambda width: [each for found in findings for each in _shown(found, width, colours)]
+            given,
+            lambda width: [each for found in findings for each in _finding_lines(found, width, colours)],
         )
     return ExitCode.FAILED if any(each.state == FAIL for each in findings) else ExitCode.DONE
 
 
-def _shown(found: Finding, width: int | None, colours: Mapping[str, str]) -> list[Line]:
+def _finding_lines(found: Finding, width: int | None, colours: Mapping[str, str]) -> list[Line]:
     lead = line((f"{found.state:4}", _STYLES[found.state]), "  ", (f"{found.name:14}", "bold"))
     lines = wrapped(found.message, width, 0, "", lead)
     lines += wrapped(found.remedy, width, 20, "yellow") if found.remedy else []

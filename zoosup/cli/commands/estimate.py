@@ -29,7 +29,7 @@ def estimate(given: argparse.Namespace) -> int:
     if given.json:
         print_json(found)
     else:
-        terminal.show(given, lambda width: drawn(found, width))
+        terminal.show(given, lambda width: render_estimate(found, width))
     return ExitCode.DONE
 
 
@@ -55,7 +55,7 @@ def _is_a_path(model: str) -> bool:
     return model.endswith(_WEIGHTS) or "/" in model
 
 
-def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
+def render_estimate(found: Mapping[str, Any], width: int | None) -> list[Line]:
     """The sum for people."""
     guess = ("", "") if found["certain"] else (", a guess: it would start alone", "yellow")
     lines = [line((found["model"], "bold"), f"  {found['source']}", guess)]
@@ -68,7 +68,11 @@ def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
         lines += wrapped(found["note"], width, 2, "dim")
     if "on_gpus" in found:
         on_gpus = found["on_gpus"]
-        lines += [line(), line(f"on a host with GPUs: {on_gpus['source']}"), *drawn(on_gpus, width)[1:]]
+        lines += [
+            line(),
+            line(f"on a host with GPUs: {on_gpus['source']}"),
+            *render_estimate(on_gpus, width)[1:],
+        ]
     return lines
 
 

@@ -45,7 +45,7 @@ def plan(given: argparse.Namespace) -> int:
                 "zoosup: no supervisor runs; this is for the host with none of its models running",
                 file=sys.stderr,
             )
-        terminal.show(given, lambda width: drawn(found, width))
+        terminal.show(given, lambda width: render_plan(found, width))
     return ExitCode.CHANGES if given.detailed_exitcode and found["changes"] else ExitCode.DONE
 
 
@@ -65,7 +65,7 @@ def _fetch(given: argparse.Namespace) -> tuple[Plan, bool]:
         return plan_offline(decode(read_file(path), path=str(path)), str(path)), True
 
 
-def drawn(found: Plan, width: int | None) -> list[Line]:
+def render_plan(found: Plan, width: int | None) -> list[Line]:
     """The plan for people: the pools as they are, what would be done, and each model's sums."""
     lines = [line((found["path"], "bold"), (f"  as generation {found['generation']}", "dim")), ()]
     if width is not None:
