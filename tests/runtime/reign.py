@@ -1,4 +1,4 @@
-"""One zoosup over a rough host, from its start until it ends or is killed: as `supervisor.py`, without the faces.
+"""One zoosup over a rough host, from its start until it ends or is killed: as `supervisor`, without the faces.
 
 A killed one does nothing more: whatever it was in the middle of stops where it stood, and no adapter hears it again.
 """

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.observed import Condition, Model, SwitchOutcome
+from zoosup.core.state.observed import Condition, Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run, SleepStage
 from zoosup.host.ports import Host, Warmed
@@ -93,7 +93,6 @@ class Reconciler:
         self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
         self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
-        self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
         self._measured_at = float("-inf")
@@ -165,8 +164,21 @@ class Reconciler:
             await asyncio.sleep(1)
 
     def _reconcile(self) -> None:
+        """One pass, as the head of this file has it; nothing in it waits."""
         while (message := self._inbox.take()) is not None:
             self._intake.take(message)
+        observed, decided = self._plan_until_settled()
+        self._zoo.forget_unknown_models()
+        self._prefetcher.follow(self._zoo.spec, observed, decided)
+        self.leases.settle(decided.wanted)
+        self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
+        self._record_writer.follow(self._zoo)
+        self._probe_and_measure()
+        self._publish(decided)
+        self._turned_at = self._zoo.clock.now()
+
+    def _plan_until_settled(self) -> tuple[Observed, Plan]:
+        """Plan, book and act until a plan changes nothing more; the last plan, and what it was made on."""
         for _ in range(PLANS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
@@ -176,27 +188,17 @@ class Reconciler:
             self._zoo.memory.report_pressure(decided.strains)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._executor.carry_out(action) for action in decided.actions]
-            self._plan, self._wake_at = decided, decided.wake_at
+            self._wake_at = decided.wake_at
             if not any(changes):
                 break
         else:
             self._wake_at = self._zoo.clock.now()
-        self._zoo.forget_unknown_models()
-        self._prefetcher.follow(self._zoo.spec, observed, decided)
-        self.leases.settle(decided.wanted)
-        self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
-        self._record_writer.follow(self._zoo)
-        self._watch_and_measure()
-        self._publish()
-        self._turned_at = self._zoo.clock.now()
+        return observed, decided
 
-    def _publish(self) -> None:
-        if self._plan is not None:
-            extra = disk_trouble.conditions(
-                self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
-            )
-            extra += _gateway_condition(self._zoo.gateway)
-            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._condition_times, extra))
+    def _publish(self, decided: Plan) -> None:
+        troubles = self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
+        extra = disk_trouble.conditions(*troubles) + _gateway_condition(self._zoo.gateway)
+        self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
         self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()
 
@@ -219,7 +221,7 @@ class Reconciler:
 
     # what goes on beside
 
-    def _watch_and_measure(self) -> None:
+    def _probe_and_measure(self) -> None:
         self._probes.follow(self._probe_targets())
         now, live = self._zoo.clock.now(), self._zoo.live()
         loading = self._zoo.memory.nearly_short or any(_is_loading(model, run, now) for model, run in live)
@@ -236,10 +238,10 @@ class Reconciler:
         ]
 
 
-def _gateway_condition(door: ListenStatus) -> tuple[Condition, ...]:
-    if not door.trouble:
+def _gateway_condition(listening: ListenStatus) -> tuple[Condition, ...]:
+    if not listening.trouble:
         return ()
-    return (Condition(None, "GatewayListening", False, "Refused", door.trouble),)
+    return (Condition(None, "GatewayListening", False, "Refused", listening.trouble),)
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:
