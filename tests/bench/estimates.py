@@ -31,13 +31,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
-from tests.bench.shapes import Q4_0, Q8_0, Shape, write
+from tests.bench.random_gguf import Q4_0, Q8_0, Shape, write
 from tests.e2e.llama import llama_server
 from tests.host.preflight.inspectors import host_inspector
 from zoosup.core.estimation import learned as learning
 from zoosup.core.estimation.need import need
-from zoosup.core.state.fitted import FIT_PARAMS, UNASKED
 from zoosup.core.state.usage import Learned, RunPeaks
+from zoosup.core.state.weights import FIT_PARAMS, UNASKED
 from zoosup.spec.model.model import ModelSpec
 
 MIB = 2**20

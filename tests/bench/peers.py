@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.lives import command, ms, wait_note
+from tests.bench.child_log import command, ms, wait_note
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.bench.child_log import ms, run_time
 from tests.bench.figures import Figure
-from tests.bench.lives import ms, run_time
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.observed import Model, Observed
 from zoosup.core.state.phases import Phase

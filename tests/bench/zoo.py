@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from tests.bench import peers
+from tests.bench.child_log import command, ms, signal_floor, spawn_floor, wait_note
 from tests.bench.figures import Figure
-from tests.bench.lives import command, ms, signal_floor, spawn_floor, wait_note
 from tests.e2e.driver import Zoosup, free_ports
 
 MIB = 1 << 20

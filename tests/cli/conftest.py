@@ -1,4 +1,4 @@
-"""The installed command as a person types it, against a real web server in front of a runtime of paper."""
+"""The installed command as a person types it, against a real web server in front of a fake runtime."""
 
 import asyncio
 import os
@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.fakes import Runtime, snapshot
 from zoosup.web.api.server import WebServer
-
-from .fakes import Runtime, snapshot
 
 BIN = Path(sys.executable).parent / "zoosup"
 GUARD = 60

@@ -1,6 +1,6 @@
-"""The runtime of paper of the web server's tests: the command line is tested through that server."""
+"""The fake runtime of the web server's tests: the command line is tested through that server."""
 
-from ..web.fakes import (  # noqa: TID252 - tests are no package that could be named
+from tests.web.fakes import (
     GIB,
     NOW,
     Runtime,

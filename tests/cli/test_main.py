@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .fakes import model, snapshot
+from tests.cli.fakes import model, snapshot
 
 
 async def test_the_version_is_told(shell):

@@ -124,23 +124,23 @@ def starting(holds: Size = 0, **kw: Any) -> State:
     return running(Phase.STARTING, holds, **kw)
 
 
-def parked(asleep: Size = "1GiB", since: float = NOW - 60, certain: bool = True, **kw: Any) -> State:
+def parked(asleep: Size = "1GiB", since: float = NOW - 60, known: bool = True, **kw: Any) -> State:
     """It sleeps, and holds `asleep`."""
-    return _sleeping(Phase.ASLEEP, SleepStage.ASLEEP, asleep, since, certain=certain, **kw)
+    return _sleeping(Phase.ASLEEP, SleepStage.ASLEEP, asleep, since, known=known, **kw)
 
 
-def parking(asleep: Size = "1GiB", **kw: Any) -> State:
+def parking(asleep: Size = "1GiB", known: bool = True, **kw: Any) -> State:
     """It has been asked to sleep, and holds all that it did."""
-    return _sleeping(Phase.FALLING_ASLEEP, SleepStage.FALLING, asleep, NOW - 1, certain=True, **kw)
+    return _sleeping(Phase.FALLING_ASLEEP, SleepStage.FALLING, asleep, NOW - 1, known=known, **kw)
 
 
 def _sleeping(
-    phase: Phase, stage: SleepStage, asleep: Size, since: float, *, certain: bool, **kw: Any
+    phase: Phase, stage: SleepStage, asleep: Size, since: float, *, known: bool, **kw: Any
 ) -> State:
     def state(name: str, spec: ModelSpec) -> Model:
         whole = dict(need(spec).amounts)
         rest = dict.fromkeys(whole, size(asleep))
-        sleep = Sleep(stage, whole, rest, certain, since, whole)
+        sleep = Sleep(stage, whole, rest, known, since, whole)
         held = rest if stage is SleepStage.ASLEEP else whole
         facts = {"reserved": held, "measured": held, "sleep": sleep, "ready_since": None} | kw
         return running(phase, reason=Cause.MADE_ROOM, **facts)(name, spec)

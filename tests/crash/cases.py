@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .daemon import Daemon
-from .oracle import Oracle
+from tests.crash.daemon import Daemon
+from tests.crash.oracle import Oracle
 
 QUIET = 0.4
 """Seconds without an instant after which a history counts as over."""

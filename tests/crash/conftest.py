@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .daemon import Daemon
-from .oracle import Oracle
+from tests.crash.daemon import Daemon
+from tests.crash.oracle import Oracle
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]  # the oracle reads /proc

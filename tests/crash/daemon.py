@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.crash.oracle import Oracle, Process
 from zoosup.host.storage.paths import control_socket
-
-from .oracle import Oracle, Process
 
 DEADLINE = 60.0
 """Seconds after which a wait is given up: a guard against hanging, not a figure to meet."""
@@ -64,7 +63,12 @@ class Daemon:
         """The installed zoosup, or the one that dies at an instant, by its number or its name."""
         command = [str(BIN / "zoosup")]
         if deadly is not None:
-            killed_at = [str(HERE / "killed_at.py"), str(deadly), str(self.points), str(self.armed)]
+            killed_at = [
+                str(HERE / "zoosup_with_crash_points.py"),
+                str(deadly),
+                str(self.points),
+                str(self.armed),
+            ]
             command = [sys.executable, *killed_at]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ZOOSUP_", "NOTIFY_"))}
         env = kept | {

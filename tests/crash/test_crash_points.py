@@ -4,7 +4,7 @@ import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 
-from .cases import HISTORIES, run_case
+from tests.crash.cases import HISTORIES, run_case
 
 SEED = int(os.environ.get("ZOOSUP_TEST_SEED", "3"))
 INSTANTS = {"start": 12, "replace": 26, "overlap": 26, "stop": 16, "leave": 14}

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from .daemon import answers
+from tests.crash.daemon import answers
 
 TEN = "abcdefghij"
 

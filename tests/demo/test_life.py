@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -86,6 +87,36 @@ async def test_sigterm_lets_a_running_stream_end(start_demo):
     assert 0 == await asyncio.to_thread(demo.exit_code)
 
 
+COMPLETION = b"POST /v1/completions HTTP/1.1\r\nHost: demo\r\nContent-Length: 15\r\n\r\n"
+FORM = (
+    b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: demo\r\nContent-Length: 99\r\n"
+    b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+)
+SOCKET = (
+    b"GET /ws HTTP/1.1\r\nHost: demo\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [COMPLETION + b'{"stream":true}', COMPLETION + b"{", FORM, SOCKET + b"\x81"],
+    ids=["stream", "body", "form", "socket"],
+)
+async def test_a_client_that_goes_away_is_no_fault_of_the_server(start_demo, request_bytes):
+    demo = start_demo("--token-delay", "20ms")
+    demo.wait_ready()
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", int(demo.url.rpartition(":")[2]))) as connection:
+            connection.sendall(request_bytes)
+            time.sleep(0.1)
+        time.sleep(0.3)
+    assert (200, "ok") == await health(demo)
+    demo.terminate()
+    assert 0 == demo.exit_code()
+    assert "Traceback" not in demo.process.stdout.read()
+
+
 async def test_sigterm_does_not_wait_for_a_connection_without_a_request(start_demo):
     demo = start_demo()
     demo.wait_ready()
@@ -163,7 +194,20 @@ def test_a_figure_without_a_unit_is_refused(option):
     assert f"got {option[1]!r}, expected" in refused.stderr
 
 
-def test_starting_it_imports_nothing_heavy():
-    code = "import sys, zoosup.demo.__main__; print(*sorted(m.partition('.')[0] for m in sys.modules))"
+def test_starting_it_imports_nothing_that_it_does_not_need():
+    code = "import sys, zoosup.demo.__main__, zoosup.demo.server; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert set() == {"pydantic", "aiohttp", "yaml", "psutil", "rich"} & set(loaded.split())
+    modules = loaded.split()
+    libraries = {name.partition(".")[0] for name in modules}
+    assert set() == {"pydantic", "msgspec", "yaml", "psutil", "rich", "uvloop"} & libraries
+    rooms = {".".join(name.split(".")[:2]) for name in modules if name.startswith("zoosup.")}
+    assert {"zoosup.demo", "zoosup.spec"} == rooms
+
+
+async def test_sigterm_does_not_wait_for_a_web_socket(start_demo):
+    demo = start_demo()
+    demo.wait_ready()
+    async with aiohttp.ClientSession(demo.url) as session, session.ws_connect("/ws") as echo:
+        demo.terminate()
+        assert aiohttp.WSMsgType.CLOSE == (await echo.receive()).type
+    assert 0 == await asyncio.to_thread(demo.exit_code)

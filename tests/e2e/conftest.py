@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .driver import Zoosup
-from .llama import CannotBuildError, llama_fit_params, llama_server
+from tests.e2e.driver import Zoosup
+from tests.e2e.llama import CannotBuildError, llama_fit_params, llama_server
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def fit_params(llama: Path) -> Path:
 @pytest.fixture(scope="session")
 def ggufs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two models with different weights."""
-    from . import tiny_gguf  # noqa: PLC0415  only the llama tests need the gguf package
+    from tests.e2e import tiny_gguf  # noqa: PLC0415  only the llama tests need the gguf package
 
     folder = tmp_path_factory.mktemp("weights")
     return tiny_gguf.write(folder / "llama-a.gguf", 1), tiny_gguf.write(folder / "llama-b.gguf", 2)

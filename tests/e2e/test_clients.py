@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .driver import Zoosup, free_ports, poll
+from tests.e2e.driver import Zoosup, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 
@@ -21,8 +21,8 @@ openai = pytest.importorskip("openai", reason="needs the dependency group e2e")
 anthropic = pytest.importorskip("anthropic", reason="needs the dependency group e2e")
 websockets = pytest.importorskip("websockets.sync.client", reason="needs the dependency group e2e")
 
-from .recorder import ARGUMENTS  # noqa: E402
-from .talking import HELLO, ask, client, curl  # noqa: E402
+from tests.e2e.gateway_clients import HELLO, ask, client, curl  # noqa: E402
+from tests.e2e.recording_server import ARGUMENTS  # noqa: E402
 
 PAGE = "https://chat.example.org"
 MIB = 1 << 20
@@ -82,7 +82,7 @@ print(json.dumps([whole.usage.completion_tokens, chunks[-1].choices[0].finish_re
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory, llama, ggufs):
     [status] = free_ports(1)
-    recorder = Path(__file__).with_name("recorder.py")
+    recorder = Path(__file__).with_name("recording_server.py")
     text = ZOO.format(page=PAGE, status=status, server=llama, gguf=ggufs[0], recorder=recorder)
     zoo = Zoosup(tmp_path_factory.mktemp("clients"), text, status)
     zoo.start()
@@ -333,7 +333,7 @@ def recorder_alone(status):
     """A file with nothing but the recorder running."""
     text = ZOO.format(
         page=PAGE, status=status, server="llama-server", gguf="none.gguf",
-        recorder=Path(__file__).with_name("recorder.py"),
+        recorder=Path(__file__).with_name("recording_server.py"),
     )  # fmt: skip
     return text.replace("[demo, recorder]", "recorder")
 

@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from .driver import alive, free_ports, poll
+from tests.e2e.driver import alive, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 

@@ -36,13 +36,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .driver import alive, free_ports, poll
+from tests.e2e.driver import alive, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 
 openai = pytest.importorskip("openai", reason="needs the dependency group e2e")
 
-from .talking import HELLO, ask, client, curl  # noqa: E402
+from tests.e2e.gateway_clients import HELLO, ask, client, curl  # noqa: E402
 
 LONG = 3000
 """Tokens of a stream: some seconds of a llama-server."""

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from .driver import alive, free_memory, free_ports, listens, poll
+from tests.e2e.driver import alive, free_memory, free_ports, listens, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first run builds llama.cpp
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .driver import alive, free_ports, listens
+from tests.e2e.driver import alive, free_ports, listens
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # the first start makes a virtual environment
 

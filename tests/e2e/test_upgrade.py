@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .driver import alive, free_ports, poll
+from tests.e2e.driver import alive, free_ports, poll
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import LONG, House, faulty
-from tests.faults.shortage import in_namespace, inside, mounted_anew
+from tests.faults.faulty_zoo import LONG, FaultyZoo, faulty
+from tests.faults.resource_limits import in_namespace, inside, mounted_anew
 from tests.faults.table import fault
 from tests.peers import oracle
 
@@ -22,25 +22,25 @@ SIZE = 512 << 10
 
 
 @pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path, {"late": faulty("none"), "crashes": faulty("none")})
-    state = house.zoo.state
+def zoo(tmp_path):
+    zoo = FaultyZoo(tmp_path, {"late": faulty("none"), "crashes": faulty("none")})
+    state = zoo.zoosup.state
     state.mkdir(mode=0o700)
     words = in_namespace("--mount", f"mount -t tmpfs -o size={SIZE},mode=0700 faults '{state}' || exit 71")
     if isinstance(words, str):
         pytest.skip(words)
-    house.zoo.command = (*words, *house.zoo.command)
-    house.zoo.file.write_text(house.text("crashes"))
+    zoo.zoosup.command = (*words, *zoo.zoosup.command)
+    zoo.zoosup.file.write_text(zoo.text("crashes"))
     try:
-        house.begin()
-        yield house
+        zoo.begin()
+        yield zoo
     finally:
-        house.close()
+        zoo.close()
 
 
-def fill(house: House) -> Path:
+def fill(zoo: FaultyZoo) -> Path:
     """Leave no byte free; the file that takes them all."""
-    ballast = inside(house.pid, house.zoo.state) / "ballast"
+    ballast = inside(zoo.pid, zoo.zoosup.state) / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
@@ -50,33 +50,33 @@ def fill(house: House) -> Path:
     return ballast
 
 
-def wait_condition(house: House, *, there: bool) -> None:
-    house.zoo.wait(
+def wait_condition(zoo: FaultyZoo, *, there: bool) -> None:
+    zoo.zoosup.wait(
         lambda s: there == any(c["type"] == "StateWritable" and not c["status"] for c in s["conditions"]),
         f"StateWritable {'False' if there else 'to be no matter'}",
     )
 
 
-def lives_on(house: House) -> None:
+def lives_on(zoo: FaultyZoo) -> None:
     """Without a disk: a model starts, one that dies starts anew, one that is not wanted goes."""
-    house.zoo.file.write_text(house.text("crashes", "late"))
-    house.zoo.wait_phase("late", "ready")
-    [pid] = house.living("crashes")
+    zoo.zoosup.file.write_text(zoo.text("crashes", "late"))
+    zoo.zoosup.wait_phase("late", "ready")
+    [pid] = zoo.living("crashes")
     os.kill(pid, signal.SIGKILL)
-    house.zoo.wait(lambda s: s["models"]["crashes"]["pid"] not in {None, pid}, "the next run")
-    house.zoo.wait_phase("crashes", "ready")
-    assert [1, 1] == [len(house.living(name)) for name in ("crashes", "late")]
-    wait_condition(house, there=True)
-    house.zoo.file.write_text(house.text("crashes"))
-    house.zoo.wait_phase("late", "stopped")
-    assert [] == house.living("late")
-    house.unharmed()
+    zoo.zoosup.wait(lambda s: s["models"]["crashes"]["pid"] not in {None, pid}, "the next run")
+    zoo.zoosup.wait_phase("crashes", "ready")
+    assert [1, 1] == [len(zoo.living(name)) for name in ("crashes", "late")]
+    wait_condition(zoo, there=True)
+    zoo.zoosup.file.write_text(zoo.text("crashes"))
+    zoo.zoosup.wait_phase("late", "stopped")
+    assert [] == zoo.living("late")
+    zoo.unharmed()
 
 
-def is_on_record(house: House) -> None:
+def is_on_record(zoo: FaultyZoo) -> None:
     """Whoever lives is on record again, and nobody else: the next zoosup would know its models."""
-    runs = inside(house.pid, house.zoo.state) / "runs"
-    models = house.zoo.status()["models"].values()
+    runs = inside(zoo.pid, zoo.zoosup.state) / "runs"
+    models = zoo.zoosup.status()["models"].values()
     wanted = {f"{model['run_id']}.json" for model in models if model["run_id"] is not None}
     oracle.wait(lambda: wanted == {path.name for path in runs.glob("*.json")}, "the records of who lives")
 
@@ -87,13 +87,13 @@ def is_on_record(house: House) -> None:
     9,
     16,
 )
-def test_a_full_disk_stops_no_model_and_is_a_condition(house):
-    ballast = fill(house)
-    lives_on(house)
+def test_a_full_disk_stops_no_model_and_is_a_condition(zoo):
+    ballast = fill(zoo)
+    lives_on(zoo)
     ballast.unlink()
-    is_on_record(house)
+    is_on_record(zoo)
     if LONG:  # the journal tries again every ten seconds
-        wait_condition(house, there=False)
+        wait_condition(zoo, there=False)
 
 
 @fault(
@@ -102,19 +102,19 @@ def test_a_full_disk_stops_no_model_and_is_a_condition(house):
     9,
     16,
 )
-def test_a_read_only_disk_stops_no_model_and_is_a_condition(house):
-    mounted_anew(house.pid, house.zoo.state, 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"')
-    lives_on(house)
-    mounted_anew(house.pid, house.zoo.state, 'umount -l "$1"')
-    is_on_record(house)
-    wait_condition(house, there=False)
+def test_a_read_only_disk_stops_no_model_and_is_a_condition(zoo):
+    mounted_anew(zoo.pid, zoo.zoosup.state, 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"')
+    lives_on(zoo)
+    mounted_anew(zoo.pid, zoo.zoosup.state, 'umount -l "$1"')
+    is_on_record(zoo)
+    wait_condition(zoo, there=False)
 
 
 @fault("SIGTERM while the disk is full", "every model is stopped, exit 0", 4)
-def test_a_full_disk_does_not_keep_zoosup_from_ending_in_good_order(house):
-    fill(house)
-    assert 0 == house.zoo.terminate()
-    assert [] == [*house.living("steady"), *house.living("crashes")]
+def test_a_full_disk_does_not_keep_zoosup_from_ending_in_good_order(zoo):
+    fill(zoo)
+    assert 0 == zoo.zoosup.terminate()
+    assert [] == [*zoo.living("steady"), *zoo.living("crashes")]
 
 
 @fault(
@@ -123,16 +123,16 @@ def test_a_full_disk_does_not_keep_zoosup_from_ending_in_good_order(house):
     1,
 )
 def test_a_state_directory_that_can_not_be_locked_is_refused_in_one_line(tmp_path):
-    house = House(tmp_path, {})
-    state = house.zoo.state
+    zoo = FaultyZoo(tmp_path, {})
+    state = zoo.zoosup.state
     state.mkdir(mode=0o700)
     how = f"mount --bind '{state}' '{state}' && mount -o remount,ro,bind '{state}' || exit 71"
     words = in_namespace("--mount", how)
     if isinstance(words, str):
         pytest.skip(words)
-    house.zoo.command = (*words, *house.zoo.command)
-    house.zoo.start()
-    assert house.zoo.process is not None
-    assert 1 == house.zoo.process.wait(oracle.DEADLINE)
-    assert "Read-only file system" in house.zoo.log.read_text()
-    assert [] == house.living("steady")
+    zoo.zoosup.command = (*words, *zoo.zoosup.command)
+    zoo.zoosup.start()
+    assert zoo.zoosup.process is not None
+    assert 1 == zoo.zoosup.process.wait(oracle.DEADLINE)
+    assert "Read-only file system" in zoo.zoosup.log.read_text()
+    assert [] == zoo.living("steady")

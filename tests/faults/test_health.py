@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.driver import free_ports
-from tests.faults.house import OFTEN, faulty, keeping
+from tests.faults.faulty_zoo import OFTEN, faulty, running_zoo
 from tests.faults.table import fault
 from tests.peers import oracle
 
@@ -17,7 +17,7 @@ SHORT = {**OFTEN, "deadline": "1s"}
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def zoo(tmp_path_factory):
     models = {
         "hangs": faulty("none", ready=SHORT, restart={"limit": {"count": 2, "within": "1m"}}),
         "hangs-later": faulty("none", ready=OFTEN),
@@ -25,60 +25,60 @@ def house(tmp_path_factory):
         "redirects": faulty("none", ready=OFTEN),
         "mute": faulty("mute", ready=OFTEN, port=free_ports(1)[0]),
     }
-    with keeping(tmp_path_factory.mktemp("health"), models) as house:
-        yield house
+    with running_zoo(tmp_path_factory.mktemp("health"), models) as zoo:
+        yield zoo
 
 
 @pytest.fixture(autouse=True)
-def _neighbour(house):
+def _neighbour(zoo):
     yield
-    house.unharmed()
+    zoo.unharmed()
 
 
 @fault("health hangs from the start", "ended at its deadline, tried again, failed at its limit", 9)
-def test_health_that_never_answers_ends_at_the_deadline(house):
-    house.say("hangs", "hang")
-    failed = house.start("hangs", "failed")
+def test_health_that_never_answers_ends_at_the_deadline(zoo):
+    zoo.say("hangs", "hang")
+    failed = zoo.start("hangs", "failed")
     assert "StartupDeadline" == failed["last_exit"]["reason"]
-    assert [] == house.living("hangs")
+    assert [] == zoo.living("hangs")
 
 
 @fault("health hangs later", "unready, same process; ready when it answers again", 13)
-def test_health_that_hangs_later_costs_readiness_alone(house):
-    house.start("hangs-later")
-    [pid] = house.living("hangs-later")
-    house.say("hangs-later", "hang")
-    house.zoo.wait_phase("hangs-later", "unready")
-    house.say("hangs-later", "200")
-    house.zoo.wait_phase("hangs-later", "ready")
-    assert [pid] == house.living("hangs-later")
-    house.stop("hangs-later")
+def test_health_that_hangs_later_costs_readiness_alone(zoo):
+    zoo.start("hangs-later")
+    [pid] = zoo.living("hangs-later")
+    zoo.say("hangs-later", "hang")
+    zoo.zoosup.wait_phase("hangs-later", "unready")
+    zoo.say("hangs-later", "200")
+    zoo.zoosup.wait_phase("hangs-later", "ready")
+    assert [pid] == zoo.living("hangs-later")
+    zoo.stop("hangs-later")
 
 
 @fault("health flaps", "ready and unready in turn, same process, no restart", 13)
-def test_health_that_flaps_restarts_nothing(house):
-    house.start("flaps")
-    [pid] = house.living("flaps")
+def test_health_that_flaps_restarts_nothing(zoo):
+    zoo.start("flaps")
+    [pid] = zoo.living("flaps")
     for _ in range(FLAPS):
-        house.say("flaps", "503")
-        house.zoo.wait_phase("flaps", "unready")
-        house.say("flaps", "200")
-        house.zoo.wait_phase("flaps", "ready")
-    assert [pid] == house.living("flaps")
-    assert 0 == house.zoo.model("flaps")["restarts"]
-    house.stop("flaps")
+        zoo.say("flaps", "503")
+        zoo.zoosup.wait_phase("flaps", "unready")
+        zoo.say("flaps", "200")
+        zoo.zoosup.wait_phase("flaps", "ready")
+    assert [pid] == zoo.living("flaps")
+    assert 0 == zoo.zoosup.model("flaps")["restarts"]
+    zoo.stop("flaps")
 
 
 @fault("health redirects to a healthy server", "not followed, never ready; says where it pointed", 13)
-def test_a_redirect_to_another_models_health_is_not_followed(house):
-    target = house.zoo.model("steady")["url"] + "/health"
-    house.say("redirects", f"302 {target}")
-    house.start("redirects", "starting")
-    house.zoo.wait(lambda s: target in s["models"]["redirects"]["message"], "the redirect to be named")
-    assert [] == [event for event in house.events("redirects", "Phase") if event["reason"] == "ready"]
-    house.say("redirects", "200")
-    house.zoo.wait_phase("redirects", "ready")
-    house.stop("redirects")
+def test_a_redirect_to_another_models_health_is_not_followed(zoo):
+    target = zoo.zoosup.model("steady")["url"] + "/health"
+    zoo.say("redirects", f"302 {target}")
+    zoo.start("redirects", "starting")
+    zoo.zoosup.wait(lambda s: target in s["models"]["redirects"]["message"], "the redirect to be named")
+    assert [] == [event for event in zoo.events("redirects", "Phase") if event["reason"] == "ready"]
+    zoo.say("redirects", "200")
+    zoo.zoosup.wait_phase("redirects", "ready")
+    zoo.stop("redirects")
 
 
 @fault(
@@ -87,17 +87,17 @@ def test_a_redirect_to_another_models_health_is_not_followed(house):
     5,
     13,
 )
-def test_a_stranger_that_answers_on_our_port_makes_nobody_ready(house):
-    started = house.start("mute", "starting")
-    house.wait_living("mute", 1)
+def test_a_stranger_that_answers_on_our_port_makes_nobody_ready(zoo):
+    started = zoo.start("mute", "starting")
+    zoo.wait_living("mute", 1)
     with stranger(started["port"]) as asked:
         oracle.wait(lambda: asked, "the stranger to be asked")
-        said = house.zoo.wait(
+        said = zoo.zoosup.wait(
             lambda s: "which is not this model" in s["models"]["mute"]["message"], "the stranger to be named"
         )
         assert "starting" == said["models"]["mute"]["phase"]
-    house.stop("mute")
-    assert [] == house.living("mute")
+    zoo.stop("mute")
+    assert [] == zoo.living("mute")
 
 
 @contextmanager

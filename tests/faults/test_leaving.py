@@ -5,11 +5,11 @@ import signal
 
 import pytest
 
-from tests.faults.house import OFTEN, faulty, keeping
+from tests.faults.faulty_zoo import OFTEN, faulty, running_zoo
 from tests.faults.table import fault
 from tests.peers import oracle
 
-BROOD = 200  # as faulty.py has it
+BROOD = 200  # as faulty_model.py has it
 
 MODELS = {
     "deaf": faulty("deaf"),
@@ -21,24 +21,24 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    with keeping(tmp_path_factory.mktemp("leaving"), MODELS) as house:
-        yield house
+def zoo(tmp_path_factory):
+    with running_zoo(tmp_path_factory.mktemp("leaving"), MODELS) as zoo:
+        yield zoo
 
 
 @pytest.fixture(autouse=True)
-def _neighbour(house):
+def _neighbour(zoo):
     yield
-    house.unharmed()
+    zoo.unharmed()
 
 
 @fault("SIGTERM ignored", "SIGKILL when the grace is over", 4)
-def test_a_model_that_ignores_sigterm_is_killed_after_its_grace(house):
-    house.start("deaf")
-    assert 1 == len(house.living("deaf"))
-    house.stop("deaf")
-    assert [] == house.living("deaf")
-    assert "SIGKILL" == house.zoo.model("deaf")["last_exit"]["signal"]
+def test_a_model_that_ignores_sigterm_is_killed_after_its_grace(zoo):
+    zoo.start("deaf")
+    assert 1 == len(zoo.living("deaf"))
+    zoo.stop("deaf")
+    assert [] == zoo.living("deaf")
+    assert "SIGKILL" == zoo.zoosup.model("deaf")["last_exit"]["signal"]
 
 
 @fault(
@@ -47,57 +47,57 @@ def test_a_model_that_ignores_sigterm_is_killed_after_its_grace(house):
     4,
     13,
 )
-def test_a_suspended_model_loses_readiness_and_can_still_be_stopped(house):
-    house.start("halted")
-    [pid] = house.living("halted")
+def test_a_suspended_model_loses_readiness_and_can_still_be_stopped(zoo):
+    zoo.start("halted")
+    [pid] = zoo.living("halted")
     os.kill(pid, signal.SIGSTOP)
-    house.zoo.wait_phase("halted", "unready")
+    zoo.zoosup.wait_phase("halted", "unready")
     os.kill(pid, signal.SIGCONT)
-    house.zoo.wait_phase("halted", "ready")
+    zoo.zoosup.wait_phase("halted", "ready")
     os.kill(pid, signal.SIGSTOP)
-    house.zoo.wait_phase("halted", "unready")
-    assert [pid] == house.living("halted")
-    house.stop("halted")
-    assert [] == house.living("halted")
-    assert "SIGTERM" == house.zoo.model("halted")["last_exit"]["signal"]
+    zoo.zoosup.wait_phase("halted", "unready")
+    assert [pid] == zoo.living("halted")
+    zoo.stop("halted")
+    assert [] == zoo.living("halted")
+    assert "SIGTERM" == zoo.zoosup.model("halted")["last_exit"]["signal"]
 
 
 @fault("fork-on-TERM", "finds and ends the deaf children, in sessions of their own, that SIGTERM made", 3, 4)
-def test_children_forked_on_sigterm_are_ended_before_it_says_stopped(house):
-    house.start("multiplies")
-    house.stop("multiplies")
-    assert [] == house.living("multiplies")
+def test_children_forked_on_sigterm_are_ended_before_it_says_stopped(zoo):
+    zoo.start("multiplies")
+    zoo.stop("multiplies")
+    assert [] == zoo.living("multiplies")
 
 
 @fault("200 children", "ends them all, half of them in sessions of their own", 4, 20)
-def test_two_hundred_children_are_ended(house):
-    house.start("brood")
-    house.wait_living("brood", BROOD + 1)
-    house.stop("brood")
-    assert [] == house.living("brood")
+def test_two_hundred_children_are_ended(zoo):
+    zoo.start("brood")
+    zoo.wait_living("brood", BROOD + 1)
+    zoo.stop("brood")
+    assert [] == zoo.living("brood")
 
 
 @fault("200 children left by a leader that was killed", "clears them away before the next run starts", 1, 3)
-def test_the_children_of_a_killed_leader_are_gone_before_the_next_run(house):
-    first = house.start("brood")["pid"]
-    brood = set(house.wait_living("brood", BROOD + 1))
+def test_the_children_of_a_killed_leader_are_gone_before_the_next_run(zoo):
+    first = zoo.start("brood")["pid"]
+    brood = set(zoo.wait_living("brood", BROOD + 1))
     os.kill(first, signal.SIGKILL)
-    house.zoo.wait(lambda s: s["models"]["brood"]["pid"] not in {None, first}, "the next run of brood")
-    assert set() == brood & set(house.living("brood"))
-    house.wait_living("brood", BROOD + 1)
-    house.stop("brood")
-    assert [] == house.living("brood")
+    zoo.zoosup.wait(lambda s: s["models"]["brood"]["pid"] not in {None, first}, "the next run of brood")
+    assert set() == brood & set(zoo.living("brood"))
+    zoo.wait_living("brood", BROOD + 1)
+    zoo.stop("brood")
+    assert [] == zoo.living("brood")
 
 
 @fault("cleared environment", "knows leader and stray child by descent, and ends both", 4)
-def test_a_model_that_clears_its_environment_is_ended_whole(house):
-    house.start("cleared")
-    house.wait_living("cleared", 2)
+def test_a_model_that_clears_its_environment_is_ended_whole(zoo):
+    zoo.start("cleared")
+    zoo.wait_living("cleared", 2)
     oracle.wait(
-        lambda: all(_has_no_environment(pid) for pid in house.living("cleared")), "environments to be cleared"
+        lambda: all(_has_no_environment(pid) for pid in zoo.living("cleared")), "environments to be cleared"
     )
-    house.stop("cleared")
-    assert [] == house.living("cleared")
+    zoo.stop("cleared")
+    assert [] == zoo.living("cleared")
 
 
 def _has_no_environment(pid):

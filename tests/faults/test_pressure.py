@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests.faults.house import faulty, keeping
-from tests.faults.shortage import joining, memory_cgroup, oom_kills
+from tests.faults.faulty_zoo import faulty, running_zoo
+from tests.faults.resource_limits import joining, memory_cgroup, oom_kills
 from tests.faults.table import fault
 
 MIB = 1 << 20
@@ -28,44 +28,44 @@ def cgroup():
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, cgroup):
+def zoo(tmp_path_factory, cgroup):
     models = {"grows": faulty("grows", memory={"ram": "100MiB"})}
-    with keeping(tmp_path_factory.mktemp("pressure"), models, joining(cgroup)) as house:
-        house.zoo.edit(("ram_reserve: 64MiB", f"ram_reserve: {RESERVE}MiB"))
-        house.zoo.wait(lambda s: s["pools"][0]["reserve"] == RESERVE * MIB, "the reserve to be in force")
-        assert LIMIT == house.zoo.status()["pools"][0]["total"]
-        yield house
+    with running_zoo(tmp_path_factory.mktemp("pressure"), models, joining(cgroup)) as zoo:
+        zoo.zoosup.edit(("ram_reserve: 64MiB", f"ram_reserve: {RESERVE}MiB"))
+        zoo.zoosup.wait(lambda s: s["pools"][0]["reserve"] == RESERVE * MIB, "the reserve to be in force")
+        assert LIMIT == zoo.zoosup.status()["pools"][0]["total"]
+        yield zoo
 
 
 @pytest.fixture(autouse=True)
-def _neighbour_and_kernel(house, cgroup):
+def _neighbour_and_kernel(zoo, cgroup):
     yield
-    house.unharmed()
+    zoo.unharmed()
     assert 0 == oom_kills(cgroup)
 
 
-def free(house):
+def free(zoo):
     """MiB."""
-    return house.zoo.status()["pools"][0]["free"] // MIB
+    return zoo.zoosup.status()["pools"][0]["free"] // MIB
 
 
-def grow(house, leave):
+def grow(zoo, leave):
     """Have the model take all but so many MiB of what is free."""
-    draft = house.place("grows") / "holds.new"
-    draft.write_text(str(free(house) - leave))
-    draft.replace(house.place("grows") / "holds")
+    draft = zoo.place("grows") / "holds.new"
+    draft.write_text(str(free(zoo) - leave))
+    draft.replace(zoo.place("grows") / "holds")
 
 
-def declare(house, before, after):
+def declare(zoo, before, after):
     """What is declared anew is final, whatever it was held to need before."""
-    (house.place("grows") / "holds").unlink(missing_ok=True)
-    house.zoo.edit((before, after))
-    house.zoo.wait(lambda s: s["models"]["grows"]["reason"] != "ExceedsBudget", "the new declaration")
-    house.stop("grows")
+    (zoo.place("grows") / "holds").unlink(missing_ok=True)
+    zoo.zoosup.edit((before, after))
+    zoo.zoosup.wait(lambda s: s["models"]["grows"]["reason"] != "ExceedsBudget", "the new declaration")
+    zoo.stop("grows")
 
 
-def pressure(house, model=None):
-    events = house.client.get("events")["events"]
+def pressure(zoo, model=None):
+    events = zoo.client.get("events")["events"]
     return [e for e in events if e["type"] == "Pressure" and (model is None or e["model"] == model)]
 
 
@@ -74,16 +74,16 @@ def pressure(house, model=None):
     "stopped as the offender after 3 s, before the kernel has to kill; then held to need what it took",
     16,
 )
-def test_an_offender_is_stopped_by_signal_and_held_to_need_what_it_took(house):
-    house.start("grows")
-    grow(house, leave=90)
-    house.zoo.wait(lambda s: s["models"]["grows"]["reason"] == "ExceedsBudget", "the refusal")
-    last = house.zoo.model("grows")["last_exit"]
+def test_an_offender_is_stopped_by_signal_and_held_to_need_what_it_took(zoo):
+    zoo.start("grows")
+    grow(zoo, leave=90)
+    zoo.zoosup.wait(lambda s: s["models"]["grows"]["reason"] == "ExceedsBudget", "the refusal")
+    last = zoo.zoosup.model("grows")["last_exit"]
     assert ("SIGTERM", True) == (last["signal"], "above its need" in last["message"])
-    assert ["Hard"] == [e["reason"] for e in pressure(house, "grows")]
-    assert 0 == house.zoo.model("grows")["restarts"]
-    assert "ram is short of" in house.zoo.model("grows")["message"]
-    declare(house, "100MiB", "101MiB")
+    assert ["Hard"] == [e["reason"] for e in pressure(zoo, "grows")]
+    assert 0 == zoo.zoosup.model("grows")["restarts"]
+    assert "ram is short of" in zoo.zoosup.model("grows")["message"]
+    declare(zoo, "100MiB", "101MiB")
 
 
 @fault(
@@ -91,13 +91,13 @@ def test_an_offender_is_stopped_by_signal_and_held_to_need_what_it_took(house):
     "SIGKILL at once, before the kernel has to",
     16,
 )
-def test_one_that_grows_without_end_is_killed_before_the_kernel_does_it(house):
-    house.start("grows")
-    grow(house, leave=-10_000)
-    house.zoo.wait(lambda s: s["models"]["grows"]["reason"] == "ExceedsBudget", "the refusal")
-    assert "SIGKILL" == house.zoo.model("grows")["last_exit"]["signal"]
-    assert "Critical" in [e["reason"] for e in pressure(house, "grows")]
-    declare(house, "101MiB", "102MiB")
+def test_one_that_grows_without_end_is_killed_before_the_kernel_does_it(zoo):
+    zoo.start("grows")
+    grow(zoo, leave=-10_000)
+    zoo.zoosup.wait(lambda s: s["models"]["grows"]["reason"] == "ExceedsBudget", "the refusal")
+    assert "SIGKILL" == zoo.zoosup.model("grows")["last_exit"]["signal"]
+    assert "Critical" in [e["reason"] for e in pressure(zoo, "grows")]
+    declare(zoo, "101MiB", "102MiB")
 
 
 @fault(
@@ -106,26 +106,26 @@ def test_one_that_grows_without_end_is_killed_before_the_kernel_does_it(house):
     9,
     16,
 )
-def test_what_a_stranger_takes_costs_nobody_its_place(house, cgroup):
-    house.start("grows")
-    before = len(pressure(house))
-    words = (*joining(cgroup), sys.executable, "-IS", "-c", STRANGER, str(free(house) - 100))
+def test_what_a_stranger_takes_costs_nobody_its_place(zoo, cgroup):
+    zoo.start("grows")
+    before = len(pressure(zoo))
+    words = (*joining(cgroup), sys.executable, "-IS", "-c", STRANGER, str(free(zoo) - 100))
     with subprocess.Popen(words, stdout=subprocess.PIPE) as stranger:
         try:
             assert stranger.stdout is not None
             assert b"holds\n" == stranger.stdout.readline()
-            pid = house.zoo.pid("grows")
-            house.zoo.wait(
+            pid = zoo.zoosup.pid("grows")
+            zoo.zoosup.wait(
                 lambda s: any(c["reason"] == "ExternalPressure" for c in s["conditions"]), "the condition"
             )
             time_to_act = 4
             with pytest.raises(subprocess.TimeoutExpired):
                 stranger.wait(time_to_act)
-            assert pid == house.zoo.pid("grows")
+            assert pid == zoo.zoosup.pid("grows")
         finally:
             stranger.kill()
-    house.zoo.wait(lambda s: not any(c["type"] == "MemoryPressure" for c in s["conditions"]), "relief")
-    told = pressure(house)[before:]
+    zoo.zoosup.wait(lambda s: not any(c["type"] == "MemoryPressure" for c in s["conditions"]), "relief")
+    told = pressure(zoo)[before:]
     assert ("ExternalPressure", "Over") == (told[0]["reason"], told[-1]["reason"])
     assert {None} == {e["model"] for e in told}
-    house.stop("grows")
+    zoo.stop("grows")

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.faults.house import LONG, faulty, keeping
-from tests.faults.shortage import as_mere_user, without_descriptors, without_processes
+from tests.faults.faulty_zoo import LONG, faulty, running_zoo
+from tests.faults.resource_limits import as_mere_user, without_descriptors, without_processes
 from tests.faults.table import fault
 
 LASTS = 12.0 if LONG else 1.5
@@ -20,19 +20,19 @@ def through_env(model):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def zoo(tmp_path_factory):
     user = as_mere_user()
     if isinstance(user, str):
         pytest.skip(user)
     models = {name: through_env(faulty("none")) for name in ("steady", "late", "leaves", "crashes")}
-    with keeping(tmp_path_factory.mktemp("shortage"), models, user) as house:
-        yield house
+    with running_zoo(tmp_path_factory.mktemp("shortage"), models, user) as zoo:
+        yield zoo
 
 
 @pytest.fixture(autouse=True)
-def _neighbour(house):
+def _neighbour(zoo):
     yield
-    house.unharmed()
+    zoo.unharmed()
 
 
 def shortages(test):
@@ -47,40 +47,40 @@ def shortages(test):
     1,
     9,
 )
-def test_a_start_that_the_kernel_refuses_is_tried_until_it_succeeds(house, shortage):
-    with house.line() as ask, shortage(house.pid):
+def test_a_start_that_the_kernel_refuses_is_tried_until_it_succeeds(zoo, shortage):
+    with zoo.line() as ask, shortage(zoo.pid):
         ask("late", "start")
         time.sleep(LASTS)
-        assert [] == house.living("late")
-    house.zoo.wait_phase("late", "ready")
-    assert 1 == len(house.living("late"))
-    house.stop("late")
+        assert [] == zoo.living("late")
+    zoo.zoosup.wait_phase("late", "ready")
+    assert 1 == len(zoo.living("late"))
+    zoo.stop("late")
 
 
 @shortages
 @fault("EAGAIN, EMFILE, while a model crashes", "its successor starts when they are back", 1, 9)
-def test_a_crash_in_the_shortage_is_answered_when_it_is_over(house, shortage):
-    house.start("crashes")
-    [pid] = house.living("crashes")
-    with shortage(house.pid):
+def test_a_crash_in_the_shortage_is_answered_when_it_is_over(zoo, shortage):
+    zoo.start("crashes")
+    [pid] = zoo.living("crashes")
+    with shortage(zoo.pid):
         os.kill(pid, signal.SIGKILL)
         time.sleep(LASTS)
-        assert [] == house.living("crashes")
-    house.zoo.wait(lambda s: s["models"]["crashes"]["phase"] == "ready", "its successor")
-    assert 1 == len(house.living("crashes"))
-    assert [pid] != house.living("crashes")
-    house.stop("crashes")
+        assert [] == zoo.living("crashes")
+    zoo.zoosup.wait(lambda s: s["models"]["crashes"]["phase"] == "ready", "its successor")
+    assert 1 == len(zoo.living("crashes"))
+    assert [pid] != zoo.living("crashes")
+    zoo.stop("crashes")
 
 
 @shortages
 @fault("EAGAIN, EMFILE, while a model is stopped", "it is gone, and nothing of it left", 4)
-def test_a_stop_in_the_shortage_leaves_nobody(house, shortage):
-    house.start("leaves")
-    with house.line() as ask, shortage(house.pid):
+def test_a_stop_in_the_shortage_leaves_nobody(zoo, shortage):
+    zoo.start("leaves")
+    with zoo.line() as ask, shortage(zoo.pid):
         ask("leaves", "stop")
         time.sleep(LASTS)
-    house.zoo.wait_phase("leaves", "stopped")
-    assert [] == house.living("leaves")
+    zoo.zoosup.wait_phase("leaves", "stopped")
+    assert [] == zoo.living("leaves")
 
 
 @shortages
@@ -90,13 +90,13 @@ def test_a_stop_in_the_shortage_leaves_nobody(house, shortage):
     6,
     15,
 )
-def test_an_edit_in_the_shortage_comes_into_force_when_it_is_over(house, shortage):
-    generation = house.zoo.status()["config"]["generation"]
-    text = house.zoo.file.read_text()
-    with shortage(house.pid):
-        house.zoo.file.write_text(
-            text.replace("grace: 5", "grace: 15") if "grace: 5" in text else house.text()
+def test_an_edit_in_the_shortage_comes_into_force_when_it_is_over(zoo, shortage):
+    generation = zoo.zoosup.status()["config"]["generation"]
+    text = zoo.zoosup.file.read_text()
+    with shortage(zoo.pid):
+        zoo.zoosup.file.write_text(
+            text.replace("grace: 5", "grace: 15") if "grace: 5" in text else zoo.text()
         )
         time.sleep(LASTS)
-    house.zoo.wait(lambda s: s["config"]["generation"] > generation, "the edit to be in force")
-    house.zoo.wait(lambda s: s["config"]["error"] is None, "no error to be left of it")
+    zoo.zoosup.wait(lambda s: s["config"]["generation"] > generation, "the edit to be in force")
+    zoo.zoosup.wait(lambda s: s["config"]["error"] is None, "no error to be left of it")

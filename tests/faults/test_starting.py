@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.e2e.driver import free_ports
-from tests.faults.house import FAULTY, faulty, keeping
+from tests.faults.faulty_zoo import FAULTY, faulty, running_zoo
 from tests.faults.table import fault
 
 PHASES = ("exit-early", "exit-loading", "exit-ready")
@@ -19,7 +19,7 @@ def program(folder):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def zoo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("starting")
     [port] = free_ports(1)
     models = {
@@ -29,14 +29,14 @@ def house(tmp_path_factory):
         "exit-stopping": faulty("exit-stopping"),
         **{phase: faulty(phase, restart={"limit": {"count": 3, "within": "1m"}}) for phase in PHASES},
     }
-    with keeping(folder, models) as house:
-        yield house
+    with running_zoo(folder, models) as zoo:
+        yield zoo
 
 
 @pytest.fixture(autouse=True)
-def _neighbour(house):
+def _neighbour(zoo):
     yield
-    house.unharmed()
+    zoo.unharmed()
 
 
 def write_program(path, mode):
@@ -48,27 +48,27 @@ def write_program(path, mode):
 
 
 @fault("exec: ENOENT", "failed at once, with the path; starts by itself when the file appears", 9)
-def test_a_missing_executable_is_named_and_tried_again_when_it_appears(house):
-    path = house.place("absent") / "program"
-    failed = house.start("absent", "failed")
+def test_a_missing_executable_is_named_and_tried_again_when_it_appears(zoo):
+    path = zoo.place("absent") / "program"
+    failed = zoo.start("absent", "failed")
     assert "NotExecutable" == failed["reason"]
     assert str(path) in failed["message"]
-    assert [] == house.living("absent")
+    assert [] == zoo.living("absent")
     write_program(path, 0o755)
-    house.zoo.wait_phase("absent", "ready")
-    house.stop("absent")
+    zoo.zoosup.wait_phase("absent", "ready")
+    zoo.stop("absent")
 
 
 @fault("exec: EACCES", "failed at once, with the path; starts by itself when it may be executed", 9)
-def test_a_file_that_may_not_be_executed_is_named_and_tried_again_when_it_may(house):
-    path = house.place("forbidden") / "program"
+def test_a_file_that_may_not_be_executed_is_named_and_tried_again_when_it_may(zoo):
+    path = zoo.place("forbidden") / "program"
     write_program(path, 0o644)
-    failed = house.start("forbidden", "failed")
+    failed = zoo.start("forbidden", "failed")
     assert "NotExecutable" == failed["reason"]
     assert str(path) in failed["message"]
     path.chmod(0o755)
-    house.zoo.wait_phase("forbidden", "ready")
-    house.stop("forbidden")
+    zoo.zoosup.wait_phase("forbidden", "ready")
+    zoo.stop("forbidden")
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -78,34 +78,34 @@ def test_a_file_that_may_not_be_executed_is_named_and_tried_again_when_it_may(ho
     1,
     9,
 )
-def test_an_exit_in_any_phase_is_a_crash_that_is_counted(house, phase):
-    failed = house.start(phase, "failed")
+def test_an_exit_in_any_phase_is_a_crash_that_is_counted(zoo, phase):
+    failed = zoo.start(phase, "failed")
     assert "CrashLoop" == failed["reason"]
     assert ("Error", 3) == (failed["last_exit"]["reason"], failed["last_exit"]["code"])
-    assert [] == house.living(phase)
-    assert 3 == len(house.events(phase, "Gone"))
+    assert [] == zoo.living(phase)
+    assert 3 == len(zoo.events(phase, "Gone"))
 
 
 @fault("exit with an error while it is stopped", "stopped, with the code; no crash, no restart", 4)
-def test_an_exit_with_an_error_on_the_way_out_is_no_crash(house):
-    house.start("exit-stopping")
-    house.stop("exit-stopping")
-    assert [] == house.living("exit-stopping")
+def test_an_exit_with_an_error_on_the_way_out_is_no_crash(zoo):
+    zoo.start("exit-stopping")
+    zoo.stop("exit-stopping")
+    assert [] == zoo.living("exit-stopping")
     assert (3, 0) == (
-        house.zoo.model("exit-stopping")["last_exit"]["code"],
-        house.zoo.model("exit-stopping")["restarts"],
+        zoo.zoosup.model("exit-stopping")["last_exit"]["code"],
+        zoo.zoosup.model("exit-stopping")["restarts"],
     )
 
 
 @fault(
     "its port is held by a stranger", "pending, with the holder; starts by itself when the port is free", 5, 9
 )
-def test_a_fixed_port_that_a_stranger_holds_is_waited_for(house):
-    with socket.create_server(("127.0.0.1", house.models["taken"]["port"])):
-        house.start("taken", "pending")
-        house.zoo.wait(lambda s: s["models"]["taken"]["reason"] == "PortInUse", "the holder to be found")
-        waiting = house.zoo.model("taken")
+def test_a_fixed_port_that_a_stranger_holds_is_waited_for(zoo):
+    with socket.create_server(("127.0.0.1", zoo.models["taken"]["port"])):
+        zoo.start("taken", "pending")
+        zoo.zoosup.wait(lambda s: s["models"]["taken"]["reason"] == "PortInUse", "the holder to be found")
+        waiting = zoo.zoosup.model("taken")
         assert str(os.getpid()) in waiting["message"]
-        assert [] == house.living("taken")
-    house.zoo.wait_phase("taken", "ready")
-    house.stop("taken")
+        assert [] == zoo.living("taken")
+    zoo.zoosup.wait_phase("taken", "ready")
+    zoo.stop("taken")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import LONG, OFTEN, faulty, keeping
+from tests.faults.faulty_zoo import LONG, OFTEN, faulty, running_zoo
 from tests.faults.table import fault
 from tests.peers import oracle
 
@@ -24,7 +24,7 @@ LIVELY = {"http": "/health", "period": "500ms", "timeout": "500ms", "failures": 
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def zoo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("time")
     pause = f"{PAUSE:g}s"
     models = {
@@ -33,53 +33,58 @@ def house(tmp_path_factory):
         "loads-late": faulty("none", ready={**OFTEN, "deadline": "2s"}),
         "lively": faulty("none", live=LIVELY),
     }
-    wrapper = (sys.executable, "-P", str(Path(__file__).with_name("clocked.py")), str(folder))
-    with keeping(folder, models, wrapper) as house:
-        yield house
+    wrapper = (
+        sys.executable,
+        "-P",
+        str(Path(__file__).with_name("zoosup_with_jumping_clock.py")),
+        str(folder),
+    )
+    with running_zoo(folder, models, wrapper) as zoo:
+        yield zoo
 
 
 @pytest.fixture(autouse=True)
-def _neighbour(house):
+def _neighbour(zoo):
     yield
-    house.unharmed()
+    zoo.unharmed()
 
 
-def jump(house, seconds):
-    draft = house.folder / "jump.new"
+def jump(zoo, seconds):
+    draft = zoo.folder / "jump.new"
     draft.write_text(str(seconds))
-    draft.replace(house.folder / "jump")
+    draft.replace(zoo.folder / "jump")
 
 
-def kill(house, name):
-    [pid] = house.living(name)
+def kill(zoo, name):
+    [pid] = zoo.living(name)
     os.kill(pid, signal.SIGKILL)
     return pid
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY], ids=["ahead", "back"])
 @fault("wall clock jumps ±1 day", "back-off, deadlines and processes stay as they are", 10, 16, 17)
-def test_a_jump_of_the_clock_moves_nothing_but_stamps(house, seconds):
-    house.say("loads", "503")
-    house.start("loads", "starting")
-    house.start("crashes")
-    first = kill(house, "crashes")  # answered at once
-    house.zoo.wait(lambda s: _is_another(s, "crashes", first), "the first restart")
-    house.zoo.wait_phase("crashes", "ready")
-    before = len(house.events("steady", "Phase"))
+def test_a_jump_of_the_clock_moves_nothing_but_stamps(zoo, seconds):
+    zoo.say("loads", "503")
+    zoo.start("loads", "starting")
+    zoo.start("crashes")
+    first = kill(zoo, "crashes")  # answered at once
+    zoo.zoosup.wait(lambda s: _is_another(s, "crashes", first), "the first restart")
+    zoo.zoosup.wait_phase("crashes", "ready")
+    before = len(zoo.events("steady", "Phase"))
     crashed = time.monotonic()
-    second = kill(house, "crashes")
-    house.zoo.wait_phase("crashes", "backoff")
-    jump(house, seconds)
-    house.zoo.wait(lambda s: abs(s["at"] - time.time() - seconds) < DAY / 2, "the clock to have jumped")
-    house.zoo.wait(lambda s: _is_another(s, "crashes", second), "the second restart")
+    second = kill(zoo, "crashes")
+    zoo.zoosup.wait_phase("crashes", "backoff")
+    jump(zoo, seconds)
+    zoo.zoosup.wait(lambda s: abs(s["at"] - time.time() - seconds) < DAY / 2, "the clock to have jumped")
+    zoo.zoosup.wait(lambda s: _is_another(s, "crashes", second), "the second restart")
     assert time.monotonic() - crashed > PAUSE * 0.9  # less the jitter
-    [loading] = house.living("loads")
-    house.say("loads", "200")
-    assert loading == house.zoo.wait_phase("loads", "ready")["pid"]
-    assert before == len(house.events("steady", "Phase"))
-    jump(house, 0)
+    [loading] = zoo.living("loads")
+    zoo.say("loads", "200")
+    assert loading == zoo.zoosup.wait_phase("loads", "ready")["pid"]
+    assert before == len(zoo.events("steady", "Phase"))
+    jump(zoo, 0)
     for name in ("crashes", "loads"):
-        house.stop(name)
+        zoo.stop(name)
 
 
 def _is_another(status, name, pid):
@@ -91,25 +96,25 @@ def _is_another(status, name, pid):
     "no model feels it, not even one whose deadline passes meanwhile; what has died is started at once",
     1, 9, 13,
 )  # fmt: skip
-def test_a_suspended_supervisor_makes_good_what_it_missed_and_harms_nobody(house):
+def test_a_suspended_supervisor_makes_good_what_it_missed_and_harms_nobody(zoo):
     for name in ("lively", "crashes"):
-        house.start(name)
-    house.say("loads-late", "503")
-    house.start("loads-late", "starting")
-    oracle.wait(lambda: "503" in house.zoo.model("loads-late")["message"], "health to be asked")
-    kept = {name: house.living(name) for name in ("lively", "loads-late")}
-    with suspended(house.pid):
-        gone = kill(house, "crashes")
-        house.say("loads-late", "200")
+        zoo.start(name)
+    zoo.say("loads-late", "503")
+    zoo.start("loads-late", "starting")
+    oracle.wait(lambda: "503" in zoo.zoosup.model("loads-late")["message"], "health to be asked")
+    kept = {name: zoo.living(name) for name in ("lively", "loads-late")}
+    with suspended(zoo.pid):
+        gone = kill(zoo, "crashes")
+        zoo.say("loads-late", "200")
         time.sleep(SUSPENDED)
-    house.zoo.wait(lambda s: _is_another(s, "crashes", gone), "the restart of what has died")
+    zoo.zoosup.wait(lambda s: _is_another(s, "crashes", gone), "the restart of what has died")
     for name in ("crashes", "loads-late"):
-        house.zoo.wait_phase(name, "ready")
+        zoo.zoosup.wait_phase(name, "ready")
     time.sleep(1.5)  # several of the lively one's periods
-    assert kept == {name: house.living(name) for name in kept}
-    assert [1, 1, 1] == [len(house.living(name)) for name in (*kept, "crashes")]
+    assert kept == {name: zoo.living(name) for name in kept}
+    assert [1, 1, 1] == [len(zoo.living(name)) for name in (*kept, "crashes")]
     for name in (*kept, "crashes"):
-        house.stop(name)
+        zoo.stop(name)
 
 
 @contextmanager

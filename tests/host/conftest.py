@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # looptime asks for the loop in tests that have none, and asyncio would make one that nobody closes
 asyncio.set_event_loop(None)
 
-CHILDREN = Path(__file__).with_name("children.py")
+PROGRAMS = Path(__file__).with_name("misbehaving_programs.py")
 
 
 def lives(pid: int) -> bool:
@@ -40,7 +40,7 @@ async def eventually(condition: Callable[[], bool], *, within: float = 20.0) -> 
             await asyncio.sleep(0.005)
 
 
-class Yard:
+class ProcessHarness:
     """Processes under test, with the pids that the children say they have."""
 
     def __init__(self, place: Path) -> None:
@@ -65,10 +65,10 @@ class Yard:
         return await self.processes.spawn(self.launch(run_id, *argv))
 
     async def start(self, case: str, run_id: str = "r1") -> dict[str, int]:
-        """Spawn a case of children.py and return its pids by role once it is ready."""
+        """Spawn a case of misbehaving_programs.py and return its pids by role once it is ready."""
         place = self.place / run_id
         place.mkdir()
-        await self.spawn(run_id, sys.executable, "-IS", str(CHILDREN), case, str(place))
+        await self.spawn(run_id, sys.executable, "-IS", str(PROGRAMS), case, str(place))
         await eventually((place / "leader").exists)
         return self.pids(run_id)
 
@@ -107,11 +107,11 @@ class Yard:
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def harness(tmp_path: Path) -> AsyncIterator[ProcessHarness]:
     """A place to let processes run, empty afterwards."""
-    yard = Yard(tmp_path)
-    yield yard
-    yard.sweep()
-    for run_id in tuple(yard.processes._runs):
-        await yard.end(run_id, signal="KILL", grace=0.0)
-    await yard.processes.close()
+    harness = ProcessHarness(tmp_path)
+    yield harness
+    harness.sweep()
+    for run_id in tuple(harness.processes._runs):
+        await harness.end(run_id, signal="KILL", grace=0.0)
+    await harness.processes.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .planted import LISTS, ROOT, DoesNotApplyError, Mutation, planted
+from tests.mutations.planted import LISTS, ROOT, DoesNotApplyError, Mutation, planted
 
 EVERY = planted()
 HERE = Path(__file__).parent

@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.bench import lives
+from tests.bench import child_log
 from tests.peers import oracle
 from tests.peers.supervisor import Program, Supervisor
 
-CHILDREN = Path(__file__).parents[1] / "host" / "children.py"
+PROGRAMS = Path(__file__).parents[1] / "host" / "misbehaving_programs.py"
 
 LADDER = {
     "plain": "plain",
@@ -33,7 +33,7 @@ LADDER = {
     "child forked during TERM": "fork-on-term",
     "setsid child, cleared environment": "session-child-cleared",
 }
-"""The nine ways of being stopped badly, and the case of tests/host/children.py that is each."""
+"""The nine ways of being stopped badly, and the case of tests/host/misbehaving_programs.py that is each."""
 
 SETTLE = 1.5
 """Seconds after a supervisor's answer before the count: what it has killed is given the time to die."""
@@ -134,11 +134,11 @@ def latency(make: Make, count: int) -> Rows:
     """SIGKILL of a program's process → the first act of the next, once and then once more."""
     with _folder() as folder:
         diaries = {f"p{i}": _place(folder, f"p{i}") / "diary" for i in range(count)}
-        programs = [Program(name, lives.command(d, 0), d.parent) for name, d in diaries.items()]
+        programs = [Program(name, child_log.command(d, 0), d.parent) for name, d in diaries.items()]
         first, second = [], []
         with _running(make, folder, programs):
             for diary in diaries.values():
-                lives.wait_note(diary, "ready")
+                child_log.wait_note(diary, "ready")
             for diary in diaries.values():
                 first.append(_respawn(diary))
                 second.append(_respawn(diary))
@@ -149,12 +149,12 @@ def latency(make: Make, count: int) -> Rows:
 def _respawn(diary: Path) -> float:
     """Milliseconds; a process has lived for over a second, before which supervisord calls it a failed start."""
     time.sleep(1.2 + random.random())
-    alive = [note for note in lives.read(diary) if note.event == "ready"][-1]
+    alive = [note for note in child_log.read(diary) if note.event == "ready"][-1]
     before = time.monotonic_ns()
     os.kill(alive.pid, signal.SIGKILL)
-    start = lives.wait_note(diary, "start", before)
-    lives.wait_note(diary, "ready", before)
-    return lives.ms(before, start.at)
+    start = child_log.wait_note(diary, "start", before)
+    child_log.wait_note(diary, "ready", before)
+    return child_log.ms(before, start.at)
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def _program(folder: Path, case: str, name: str) -> Program:
     place = _place(folder, name)
     interpreter = os.path.realpath(sys.executable)
     # A crash that is answered by a restart would tell of the restart, not of the stop.
-    return Program(name, [interpreter, str(CHILDREN), case, str(place)], place, restarts=case != "crashed")
+    return Program(name, [interpreter, str(PROGRAMS), case, str(place)], place, restarts=case != "crashed")
 
 
 def _place(folder: Path, name: str) -> Path:

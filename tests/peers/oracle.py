@@ -33,7 +33,7 @@ def lives(pid: int) -> bool:
 
 
 def noted(place: Path, role: str = "leader") -> int | None:
-    """The pid that a program of tests/host/children.py has noted for a role."""
+    """The pid that a program of tests/host/misbehaving_programs.py has noted for a role."""
     with suppress(FileNotFoundError):
         return int((place / role).read_text())
     return None

@@ -18,11 +18,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
 from tests.peers import cases, table
-from tests.peers.ours import Ours
+from tests.peers.other_peers import Circus, Pm2, Supervisord
 from tests.peers.supervisor import CannotRunError, Supervisor
-from tests.peers.theirs import Circus, Pm2, Supervisord
+from tests.peers.zoosup_peer import ZoosupPeer
 
-SUPERVISORS: dict[str, type[Supervisor]] = {each.name: each for each in (Ours, Supervisord, Circus, Pm2)}
+SUPERVISORS: dict[str, type[Supervisor]] = {
+    each.name: each for each in (ZoosupPeer, Supervisord, Circus, Pm2)
+}
 
 
 def main() -> int:

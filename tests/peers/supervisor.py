@@ -1,6 +1,6 @@
 """What the cases ask of a supervisor, whichever it is, and the programs that it is given.
 
-Knows no supervisor; `ours` and `theirs` do.
+Knows no supervisor; `zoosup_peer` and `other_peers` do.
 """
 
 from abc import ABC, abstractmethod

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from tests.peers import cases, oracle, run, table
-from tests.peers.ours import Ours
+from tests.peers.other_peers import Circus, Pm2, Supervisord
 from tests.peers.supervisor import Program, Supervisor
-from tests.peers.theirs import Circus, Pm2, Supervisord
+from tests.peers.zoosup_peer import ZoosupPeer
 
 
 @pytest.fixture(autouse=True)
@@ -86,21 +86,21 @@ def test_a_supervisor_that_restarts_everything_on_a_broken_file_is_found_out():
 
 def test_zoosup_leaves_nothing_of_what_ignores_being_stopped():
     labels = ["setsid child ignoring TERM", "leader already crashed"]
-    assert ["nothing"] * len(labels) == [outcome for _, outcome in cases.ladder(Ours, labels)]
+    assert ["nothing"] * len(labels) == [outcome for _, outcome in cases.ladder(ZoosupPeer, labels)]
 
 
 def test_zoosup_killed_and_restarted_has_the_same_processes():
-    assert ["lives", "1 (the same)"] == [outcome for _, outcome in cases.death(Ours)]
+    assert ["lives", "1 (the same)"] == [outcome for _, outcome in cases.death(ZoosupPeer)]
 
 
 def test_zoosup_leaves_processes_alone_when_the_file_is_broken():
-    assert ["untouched"] == [outcome for _, outcome in cases.slip(Ours)]
+    assert ["untouched"] == [outcome for _, outcome in cases.slip(ZoosupPeer)]
 
 
 def test_a_process_is_seen_that_has_left_all_but_its_folder(tmp_path):
     place = tmp_path / "place"
     place.mkdir()
-    words = [os.path.realpath(sys.executable), str(cases.CHILDREN), "session-child-cleared", str(place)]
+    words = [os.path.realpath(sys.executable), str(cases.PROGRAMS), "session-child-cleared", str(place)]
     with subprocess.Popen(words, cwd=place) as process:
         leader = oracle.wait_leader(place)
         assert {leader, oracle.noted(place, "child")} == {each.pid for each in oracle.living(place)}

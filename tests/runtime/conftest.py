@@ -37,10 +37,10 @@ class Behaviour:
     dies_after: float | None = None  # after the spawn
     drains: float = 0.2
     asleep: int = 0  # what it holds so
-    naps: float = 0.1  # seconds until it has fallen asleep
-    wakes: float = 0.5
-    insomniac: bool = False  # it refuses to sleep
-    oversleeps: bool = False  # it refuses to wake
+    falls_asleep_in: float = 0.1  # seconds until it has fallen asleep
+    wakes_in: float = 0.5
+    wont_sleep: bool = False  # it refuses to sleep
+    wont_wake: bool = False  # it refuses to wake
     mapped: int = 0
     ignores_term: bool = False
     immortal: bool = False
@@ -262,12 +262,12 @@ class VirtualHost:
         """To sleep, where all but a part of its memory is given back, or awake, where it is taken again."""
         behaviour, sleeping = process.behaviour, call == "POST /sleep"
         self._note(process.model, "sleep" if sleeping else "wake")
-        await asyncio.sleep(behaviour.naps if sleeping else behaviour.wakes / 4)
-        if behaviour.insomniac if sleeping else behaviour.oversleeps:
+        await asyncio.sleep(behaviour.falls_asleep_in if sleeping else behaviour.wakes_in / 4)
+        if behaviour.wont_sleep if sleeping else behaviour.wont_wake:
             return ProbeResult(False, f"{call} answered 500")
         process.sleeps = sleeping
         for step in [4] if sleeping else [2, 3, 4]:
-            await asyncio.sleep(0 if sleeping else behaviour.wakes / 4)
+            await asyncio.sleep(0 if sleeping else behaviour.wakes_in / 4)
             if process.exit is not None:
                 return ProbeResult(False, "connection reset")
             process.holding = behaviour.asleep if sleeping else behaviour.holds * step // 4

@@ -1,4 +1,4 @@
-"""People's wishes, by way of the desk."""
+"""People's wishes, by way of the command handler."""
 
 import asyncio
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
-from tests.soak import gauge, verdict
-from tests.soak.gauge import Sample
+from tests.soak import sampler, trends
+from tests.soak.sampler import Sample
 from tests.soak.zoo import soaked
 
 COLUMNS = (
@@ -37,12 +37,12 @@ def main() -> int:
         samples, models = soak(
             Path(name), cycles, arguments.models, SAMPLES_SHORT if arguments.short else SAMPLES
         )
-    findings = verdict.judge(samples, models)
+    findings = trends.judge(samples, models)
     print()
     for each in findings:
         print(f"{'?' if each.bad is None else 'BAD' if each.bad else 'ok':4} {each.figure:12} {each.text}")
     if any(each.bad for each in findings):
-        for kind, more in verdict.grown(samples).items():
+        for kind, more in trends.grown(samples).items():
             print(f"     {more:+} {kind}")
     return 1 if any(each.bad for each in findings) else 0
 
@@ -58,7 +58,7 @@ def soak(folder: Path, cycles: int, light: int, looks: int) -> tuple[list[Sample
             zoo.turn(turn)
             if zoo.cycles >= cycles * (len(samples) + 1) / looks:
                 zoo.settle()
-                samples.append(gauge.take(zoo.zoo, zoo.cycles))
+                samples.append(sampler.take(zoo.zoo, zoo.cycles))
                 _show(time.monotonic() - began, samples[-1])
         return samples, zoo.models
 

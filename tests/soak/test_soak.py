@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from tests.soak import run, verdict
-from tests.soak.gauge import Sample
-from tests.soak.verdict import judge
+from tests.soak import run, trends
+from tests.soak.sampler import Sample
+from tests.soak.trends import judge
 
 FLAT = Sample(
     cycles=0, events=0, descriptors=26, threads=19, tasks=17, zombies=0, children=10, records=10, logs=35, rss=70.0,
@@ -69,7 +69,7 @@ def test_objects_that_grow_are_named():
         objects=lambda i: 80_000 + 50 * i, kinds=lambda i: {"builtins.dict": 5 * i, "builtins.set": 4}
     )
     assert {"objects"} == bad(samples)
-    assert ["builtins.dict"] == list(verdict.grown(samples))
+    assert ["builtins.dict"] == list(trends.grown(samples))
 
 
 def test_memory_is_not_judged_before_the_journal_is_full():

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench.lives import command
+from tests.bench.child_log import command
 from tests.e2e.driver import Zoosup, free_ports
 from zoosup.cli.client import Client
 from zoosup.host.storage.paths import control_socket
 
-OBSERVED = Path(__file__).with_name("observed.py")
+OBSERVED = Path(__file__).with_name("instrumented_zoosup.py")
 
 HEAD = """\
 active: [steady, demo, {active}]

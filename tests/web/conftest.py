@@ -1,4 +1,4 @@
-"""A real web server on real sockets, in front of a runtime of paper."""
+"""A real web server on real sockets, in front of a fake runtime."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.web.fakes import Runtime, snapshot
 from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
 
-from .fakes import Runtime, snapshot
-
 
 @dataclass
-class House:
+class ServerHarness:
     runtime: Runtime
     server: WebServer
     control: Path
@@ -56,11 +55,11 @@ def runtime() -> Runtime:
 
 
 @pytest.fixture
-async def house(runtime: Runtime, tmp_path: Path, limits: StreamLimits) -> AsyncIterator[House]:
+async def harness(runtime: Runtime, tmp_path: Path, limits: StreamLimits) -> AsyncIterator[ServerHarness]:
     control = tmp_path / "control.sock"
     server = WebServer(runtime, control=control, limits=limits)
     await server.start("127.0.0.1:0")
     connector = aiohttp.UnixConnector(path=str(control))
     async with aiohttp.ClientSession() as tcp, aiohttp.ClientSession(connector=connector) as unix:
-        yield House(runtime, server, control, tcp, unix)
+        yield ServerHarness(runtime, server, control, tcp, unix)
     await server.stop()

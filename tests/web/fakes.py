@@ -1,4 +1,4 @@
-"""A runtime of paper: a board that is written by hand, wishes that are only noted down."""
+"""A fake runtime: snapshots that are published by hand, wishes that are only noted down."""
 
 import asyncio
 import itertools
@@ -234,7 +234,7 @@ class Commands:
 
 @dataclass
 class Runtime:
-    """Everything that a face is handed, made of paper."""
+    """Everything that a web server is handed, faked."""
 
     publisher: Publisher = field(default_factory=Publisher)
     logs: Logs = field(default_factory=Logs)

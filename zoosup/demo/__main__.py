@@ -3,37 +3,42 @@
 Knows options and their units, and the worker processes beside the server; refuses to know its behaviour.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any
 
-from zoosup.demo.server import DemoServer, Options
 from zoosup.spec.syntax.units import parse_duration, parse_size
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until it stops; the process's exit code."""
-    arguments = vars(_parser().parse_args(argv))
-    workers = _fork_workers(arguments.pop("children"), ignore_term=arguments["ignore_term"])
-    crashes = arguments["crash_after"] is not None
-    code = asyncio.run(_serve(Options(**arguments)))
-    if not (code and crashes):  # a crash leaves its workers behind, as a crash does
-        _end_workers(workers)
+    options = _parser().parse_args(argv)
+    workers = [_fork_worker(ignore_term=options.ignore_term) for _ in range(options.children)]
+    code = asyncio.run(_serve(options))
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     return code
 
 
-async def _serve(options: Options) -> int:
+async def _serve(options: argparse.Namespace) -> int:
+    """Import the server, as lightly as can be, and run it; workers were forked before and stay small.
+
+    aiohttp would read the host's certificate authorities and load the C++ library (environment variables tell it
+    not to), and what modules leave behind is not worth a search for garbage.
+    """
+    os.environ.update(SSL_CERT_FILE=os.devnull, FROZENLIST_NO_EXTENSIONS="1")
+    gc.disable()
+    from zoosup.demo.server import DemoServer  # noqa: PLC0415 - see above
+
+    gc.freeze()
+    gc.enable()
     return await DemoServer(options).run()
 
 
@@ -56,16 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     option("--listen-late", action="store_true", help="open the port only when loaded, not at once with 503")
     option("--children", type=int, default=0, metavar="N", help="worker processes beside the server")
     option("--fail-load", action="store_true", help="exit instead of becoming ready")
-    option("--crash-after", type=time, metavar="TIME", help="exit this long after becoming ready")
+    option(
+        "--crash-after", type=time, default=inf, metavar="TIME", help="exit this long after becoming ready"
+    )
     option("--exit-code", type=int, default=1, metavar="CODE", help="for --crash-after and --fail-load")
-    option("--unready-after", type=time, metavar="TIME", help="let /health answer 503 from then on")
+    option("--unready-after", type=time, default=inf, metavar="TIME", help="let /health say 503 from then on")
     option("--sleep", action="store_true", help="offer POST /sleep and /wake_up, which give the memory back")
     option("--ignore-term", action="store_true", help="stay on SIGTERM, so that only SIGKILL ends it")
     return parser
 
 
-def _unit(parse: Callable[[str], T]) -> Callable[[str], T]:
-    def convert(text: str) -> T:
+def _unit(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
         try:
             return parse(text)
         except ValueError as error:
@@ -74,30 +81,14 @@ def _unit(parse: Callable[[str], T]) -> Callable[[str], T]:
     return convert
 
 
-def _fork_workers(count: int, *, ignore_term: bool) -> list[int]:
-    workers = []
-    for _ in range(count):
-        pid = os.fork()
-        if not pid:
-            _idle(ignore_term=ignore_term)
-        workers.append(pid)
-    return workers
-
-
-def _idle(*, ignore_term: bool) -> None:
+def _fork_worker(*, ignore_term: bool) -> int:
+    if pid := os.fork():
+        return pid
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         signal.pause()
-
-
-def _end_workers(workers: Sequence[int]) -> None:
-    for pid in workers:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":

@@ -263,7 +263,13 @@ def zoosup(folder: Path, models: Ports, commands: Mapping[str, Sequence[str]]) -
 def alone(folder: Path, models: Ports, commands: Mapping[str, Sequence[str]]) -> Iterator[Contestant]:
     """The gateway without anything else of zoosup: the hot path's own figures."""
     gateway, livez = free_ports(2)
-    words = [sys.executable, HERE / "alone.py", gateway, livez, *(f"{n}={p}" for n, p in models.items())]
+    words = [
+        sys.executable,
+        HERE / "gateway_alone.py",
+        gateway,
+        livez,
+        *(f"{n}={p}" for n, p in models.items()),
+    ]
     with ExitStack() as stack:
         started = [
             stack.enter_context(process(command, folder / f"{name}.log", [models[name]]))

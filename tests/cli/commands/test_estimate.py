@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.host import made
+from tests.host import weight_files
 from zoosup.cli.main import main
 
 
@@ -13,7 +13,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZOOSUP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # whatever of llama.cpp's this host has is not asked
-    (tmp_path / "m.gguf").write_bytes(made.gguf())
+    (tmp_path / "m.gguf").write_bytes(weight_files.gguf())
     (tmp_path / "zoo.yaml").write_text(
         """\
 active: []

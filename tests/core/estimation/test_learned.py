@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from tests.core.zoo import GIB, a_model, an_exit
 from zoosup.core.estimation import learned
 from zoosup.core.estimation.derived import PROGRAM
-from zoosup.core.estimation.learned import HEALTHY, RUNS, after, fingerprint, is_news, lesson_of
+from zoosup.core.estimation.learned import HEALTHY, RUNS, after, fingerprint, is_news, peaks_of
 from zoosup.core.estimation.need import UNKNOWN_RAM, need
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Leaving, Run
@@ -55,19 +55,19 @@ def a_run(**fields):
 
 
 def test_a_run_that_was_ready_for_a_minute_is_healthy():
-    assert [False, True] == [lesson_of(a_run(), seconds).healthy for seconds in (HEALTHY - 1, HEALTHY)]
+    assert [False, True] == [peaks_of(a_run(), seconds).healthy for seconds in (HEALTHY - 1, HEALTHY)]
 
 
 def test_a_run_of_which_nothing_was_measured_or_nobody_knows_for_what_teaches_nothing():
-    assert lesson_of(a_run(peak={}), HEALTHY) is None
-    assert lesson_of(a_run(fingerprint=""), HEALTHY) is None
+    assert peaks_of(a_run(peak={}), HEALTHY) is None
+    assert peaks_of(a_run(fingerprint=""), HEALTHY) is None
 
 
 def test_an_oom_teaches_that_15_percent_more_than_it_had_is_the_least():
-    lesson = lesson_of(a_run(), HEALTHY, KILLED)
+    lesson = peaks_of(a_run(), HEALTHY, KILLED)
     assert (False, 4 * GIB * 115 // 100 + 1) == (lesson.healthy, lesson.floor)
-    assert lesson.floor == lesson_of(a_run(peak={}), 0.0, KILLED).floor
-    grown = lesson_of(a_run(peak={"ram": 10 * GIB}), HEALTHY, KILLED)
+    assert lesson.floor == peaks_of(a_run(peak={}), 0.0, KILLED).floor
+    grown = peaks_of(a_run(peak={"ram": 10 * GIB}), HEALTHY, KILLED)
     assert grown.floor == 11.5 * GIB
 
 
@@ -75,19 +75,19 @@ def test_a_run_that_the_guard_had_to_stop_because_it_had_outgrown_its_need_teach
     """Else it would come back as soon as what it declares is free, and be stopped again, for ever."""
     left = Leaving(Cause.PRESSURE, "memory is short", 0.0)
     grown = {"outgrown": {"ram": 4 * GIB}, "reserved": {"ram": 10 * GIB}, "peak": {"ram": 10 * GIB}}
-    lesson = lesson_of(a_run(leaving=left, **grown), HEALTHY - 1)
+    lesson = peaks_of(a_run(leaving=left, **grown), HEALTHY - 1)
     assert (11.5 * GIB, False) == (lesson.floor, lesson.healthy)
     for spared in (a_run(leaving=left), a_run(leaving=left, **grown)):
-        lesson = lesson_of(spared, HEALTHY)
+        lesson = peaks_of(spared, HEALTHY)
         assert (0, True) == (lesson.floor, lesson.healthy), "it was needed elsewhere, or has leaked"
 
 
 def test_the_fullest_gpu_counts_and_one_that_can_not_be_read_is_no_empty_one():
     on_two = {"ram": GIB, "vram:a": 3 * GIB, "vram:b": 3 * GIB}
-    lesson = lesson_of(a_run(reserved=on_two, peak={"ram": 1, "vram:a": 5, "vram:b": 7}), HEALTHY)
+    lesson = peaks_of(a_run(reserved=on_two, peak={"ram": 1, "vram:a": 5, "vram:b": 7}), HEALTHY)
     assert (7, 2) == (lesson.card, lesson.cards)
-    assert lesson_of(a_run(reserved=on_two, peak={"ram": 1, "vram:a": 5}), HEALTHY).card is None
-    unbooked = lesson_of(a_run(peak={"ram": 1, "vram:a": 5, "vram:b": 0}), HEALTHY)
+    assert peaks_of(a_run(reserved=on_two, peak={"ram": 1, "vram:a": 5}), HEALTHY).card is None
+    unbooked = peaks_of(a_run(peak={"ram": 1, "vram:a": 5, "vram:b": 0}), HEALTHY)
     assert (5, 1) == (unbooked.card, unbooked.cards)
 
 
@@ -269,7 +269,7 @@ def test_nothing_ever_lowers_what_is_declared(book):
 def test_an_oom_never_lowers_a_need_and_leaves_it_above_what_was_there(spec, book, peak):
     before = need(spec, FACTS, book).amounts["ram"]
     run = replace(a_run(), id="oom", reserved={"ram": before}, peak={"ram": peak})
-    found = need(spec, FACTS, after(book, lesson_of(run, HEALTHY, KILLED)))
+    found = need(spec, FACTS, after(book, peaks_of(run, HEALTHY, KILLED)))
     assert found.amounts["ram"] * 100 >= max(before, peak) * 115
 
 

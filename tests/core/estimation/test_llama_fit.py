@@ -8,8 +8,15 @@ from tests.core.estimation.test_need import LLAMA, MIB, WEIGHTS, terms
 from tests.core.zoo import GIB, a_model
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import need
-from zoosup.core.state.fitted import DeviceNeed, FitAnswer, FitQuestion, FitSilence, Fitted
-from zoosup.core.state.weights import FileFacts, WeightFacts
+from zoosup.core.state.weights import (
+    DeviceNeed,
+    FileFacts,
+    FitAnswer,
+    FitQuestion,
+    FitSilence,
+    Fitted,
+    WeightFacts,
+)
 
 BASE = "llama-server -m m.gguf -c 8192 -np 1 --cache-ram 0"
 ASKED = FitQuestion("llama-server", ("-m", "m.gguf"), on_gpu=False)

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from tests.core.zoo import GIB
 from zoosup.core.estimation.need import UNKNOWN_RAM, Need, need
 from zoosup.core.memory.budget import budget_of, reserve_of
-from zoosup.core.memory.ledger import Holding, Ledger, explain
+from zoosup.core.memory.ledger import Holding, Ledger, asleep, explain
 from zoosup.core.state.pools import Pool
 
 
@@ -74,8 +74,8 @@ def test_a_model_that_has_outgrown_its_need_is_owed_nothing_more():
 
 
 def test_a_model_that_would_be_stopped_gives_95_percent_of_the_lesser_of_need_and_holding():
-    assert int(0.95 * 4 * GIB) == Holding(4 * GIB, 6 * GIB).credit
-    assert int(0.95 * 3 * GIB) == Holding(4 * GIB, 3 * GIB).credit
+    assert int(0.95 * 4 * GIB) == Holding(4 * GIB, 6 * GIB).credit()
+    assert int(0.95 * 3 * GIB) == Holding(4 * GIB, 3 * GIB).credit()
 
 
 def test_stopping_a_model_frees_its_budget_its_promise_and_its_credit():
@@ -112,6 +112,48 @@ def test_a_holding_entered_twice_counts_once():
     ledger.remove("a")
     ledger.remove("a")
     assert ledger.fits(10 * GIB)
+
+
+def test_one_that_is_taken_out_again_leaves_nothing_behind():
+    """Neither what it was promised, nor what it held, nor its sleep."""
+    ledger = a_ledger(total=32, available=20, reserve=2, a=(6, 4), b=(3, 1))
+    ledger.rest("a", GIB)
+    ledger.remove("a")
+    assert (True, False) == (ledger.fits(16 * GIB), ledger.fits(16 * GIB + 1))
+    assert (11 * GIB, 16 * GIB) == (ledger.foreign, ledger.headroom)
+    assert ledger.weigh(GIB, {asleep("a")}) == ledger.weigh(GIB)
+
+
+def test_where_a_holding_is_not_known_no_more_is_free_than_promises_leave_of_the_total():
+    ledger = a_ledger(total=32, available=30, reserve=2, budget=32, a=(12, 12))
+    ledger.distrust()
+    assert (True, False) == (ledger.fits(18 * GIB), ledger.fits(18 * GIB + 1))
+    believed = a_ledger(total=32, available=8, reserve=2, a=(12, 12))
+    believed.distrust()
+    assert (True, False) == (believed.fits(6 * GIB), believed.fits(6 * GIB + 1))
+    unknown = a_ledger(available=None)
+    unknown.distrust()
+    assert not unknown.fits(1)
+
+
+# sleep
+
+
+def test_one_that_falls_asleep_gives_back_what_it_then_holds_no_longer():
+    ledger = a_ledger(available=10, budget=12, reserve=2, a=(8, 8))
+    ledger.rest("a", 2 * GIB)
+    assert not ledger.fits(5 * GIB)
+    assert ledger.fits(10 * GIB, {asleep("a")})
+    assert not ledger.fits(10 * GIB + 1, {asleep("a")}), "2 of 12 stay booked"
+    assert {"a": 2 * GIB} == ledger.weigh(GIB, {asleep("a")}).reserved
+
+
+def test_one_that_falls_asleep_and_leaves_gives_back_what_it_holds_once():
+    ledger = a_ledger(available=10, budget=12, reserve=2, a=(8, 8), b=(4, 4))
+    ledger.rest("a", 2 * GIB)
+    assert ledger.fits(8 * GIB, {"a"})
+    assert not ledger.fits(8 * GIB + 1, {"a", asleep("a")})
+    assert ledger.weigh(GIB, {"a"}) == ledger.weigh(GIB, {"a", asleep("a")})
 
 
 def test_the_ceiling_is_the_lesser_of_the_budget_and_what_the_reserve_leaves():
@@ -152,27 +194,47 @@ def test_of_many_holders_the_greatest_are_named_and_the_rest_summed_up():
 
 
 amounts = st.integers(0, 40 * GIB)
-holdings = st.dictionaries(st.sampled_from("abcdef"), st.builds(Holding, amounts, amounts))
+names = st.sampled_from("abcdef")
+holdings = st.dictionaries(names, st.builds(Holding, amounts, amounts))
+rests = st.dictionaries(names, amounts)
+gone = st.sets(st.sampled_from([*"abcdefg", *map(asleep, "abcdefg")]))
 
 
-@given(holdings, st.sets(st.sampled_from("abcdefg")), amounts, amounts, amounts, amounts)
-def test_the_quick_sum_is_the_sum_as_it_is_explained(held, without, need_, available, budget, reserve):
-    pool = Pool("local", "ram", "ram", "RAM", 64 * GIB, available, budget, reserve)
-    ledger = Ledger(pool)
-    for name, holding in held.items():
-        ledger.add(name, holding)
-    stay = [h for n, h in held.items() if n not in without]
-    gone = [h for n, h in held.items() if n in without]
+def entered(held, rests, *, available=32 * GIB, budget=40 * GIB, reserve=GIB):
+    """A ledger in which some have been entered twice, and some taken out again."""
+    ledger = Ledger(Pool("local", "ram", "ram", "RAM", 64 * GIB, available, budget, reserve))
+    for name in "abcdef":
+        ledger.add(name, Holding(7, 5))
+        ledger.rest(name, 3)
+    for name in "abcdef":
+        ledger.remove(name)
+        if name in held:
+            ledger.add(name, held[name])
+        if name in rests:
+            ledger.rest(name, rests[name])
+    return ledger
+
+
+@given(holdings, rests, gone, amounts, amounts, amounts, amounts)
+def test_whether_it_fits_is_what_the_sum_says(held, rests, without, need_, available, budget, reserve):
+    """(B) and (M) of DESIGN §5.3, written out; who is gone and asleep is gone."""
+    ledger = entered(held, rests, available=available, budget=budget, reserve=reserve)
+    asleep_now = {n for n in rests if asleep(n) in without and n not in without}
+    left = [h for n, h in held.items() if n in without]
+    nobody = Holding(0, 0)
+    awake = {n: held.get(n, nobody) for n in asleep_now}
+    stay = [h for n, h in held.items() if n not in without and n not in asleep_now]
+    stay += [Holding(rests[n], min(rests[n], h.measured)) for n, h in awake.items()]
     within_budget = sum(h.need for h in stay) + need_ <= budget
-    free = available + sum(int(0.95 * min(h.need, h.measured)) for h in gone)
-    there = free - sum(max(0, h.need - h.measured) for h in stay) - reserve >= need_
-    assert ledger.fits(need_, without) == (within_budget and there)
-    assert ledger.weigh(need_, without).fits == (within_budget and there)
+    back = sum(int(0.95 * min(h.need, h.measured)) for h in left)
+    back += sum(int(0.95 * max(0, min(h.need, h.measured) - rests[n])) for n, h in awake.items())
+    free = available + back - sum(max(0, h.need - h.measured) for h in stay) - reserve
+    fits = within_budget and free >= need_
+    assert ledger.fits(need_, without) == fits
+    assert ledger.weigh(need_, without).fits == fits
 
 
-@given(holdings, st.sets(st.sampled_from("abcdef")), st.sampled_from("abcdef"), amounts, amounts)
-def test_stopping_one_more_never_makes_it_fit_less(held, without, one_more, need_, available):
-    ledger = Ledger(Pool("local", "ram", "ram", "RAM", 64 * GIB, available, 40 * GIB, GIB))
-    for name, holding in held.items():
-        ledger.add(name, holding)
+@given(holdings, rests, gone, names, amounts, amounts)
+def test_one_more_that_is_gone_never_makes_it_fit_less(held, rests, without, one_more, need_, available):
+    ledger = entered(held, rests, available=available)
     assert ledger.fits(need_, without | {one_more}) or not ledger.fits(need_, without)

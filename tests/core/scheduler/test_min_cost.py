@@ -4,7 +4,7 @@ from itertools import combinations
 
 from hypothesis import given, strategies as st
 
-from zoosup.core.scheduler.min_cost import FREED_IN_VAIN, Victim, cheapest, fewest, spare
+from zoosup.core.scheduler.min_cost import FREED_IN_VAIN, Victim, cheapest, first_that_suffice, reprieve
 
 GIB = 2**30
 
@@ -60,9 +60,9 @@ def test_one_that_was_never_seen_to_load_is_taken_to_load_a_gib_a_second():
 
 def test_the_last_is_spared_first():
     sizes = holding(a=4, b=4, c=4)
-    assert ("a",) == fewest(["a", "b", "c"], needs(4, sizes))
-    assert ("a", "b") == spare(["a", "b", "c"], needs(8, sizes))
-    assert ("a", "c") == spare(["a", "b", "c"], needs(8, sizes), {"c"})
+    assert ("a",) == first_that_suffice(["a", "b", "c"], needs(4, sizes))
+    assert ("a", "b") == reprieve(["a", "b", "c"], needs(8, sizes))
+    assert ("a", "c") == reprieve(["a", "b", "c"], needs(8, sizes), {"c"})
 
 
 amounts = st.lists(st.integers(1, 9), min_size=1, max_size=14)

@@ -30,11 +30,10 @@ from tests.core.zoo import (
 )
 from zoosup.core.scheduler.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.state.actions import Drain, Hold, Start, Stop
-from zoosup.core.state.fitted import FitQuestion, FitSilence, Fitted
 from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.runs import Leaving, Preflight
 from zoosup.core.state.usage import Learned, Ooms
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import FitQuestion, FitSilence, Fitted, WeightFacts
 
 # starting
 

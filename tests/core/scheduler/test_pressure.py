@@ -30,9 +30,10 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core.scheduler import pressure
-from zoosup.core.scheduler.demand import wishes
+from zoosup.core.scheduler.cycle import Cycle
+from zoosup.core.scheduler.demand import wanted
 from zoosup.core.scheduler.plan import plan
-from zoosup.core.scheduler.room import Room
+from zoosup.core.scheduler.verdicts import Level
 from zoosup.core.state.actions import Drain, Kill, Start, Stop
 from zoosup.core.state.observed import Demand, Observed
 from zoosup.core.state.phases import Cause, Phase
@@ -83,8 +84,8 @@ def zoo_of(*active: str, **models: Any) -> ZooSpec:
 
 def victim(spec: ZooSpec, host: Observed) -> str | None:
     """Who goes, by the guard alone."""
-    (strain,) = pressure.judge(Room(spec, host, wishes=wishes(spec, host, spec.active)))
-    return strain.victim
+    (shortage,) = pressure.shortages(Cycle(spec, host, wanted=wanted(spec, host, spec.active)))
+    return shortage.victim
 
 
 # what counts as pressure
@@ -389,7 +390,7 @@ def test_strangers_are_told_apart_even_when_it_is_critical():
 def test_a_pool_that_cannot_be_read_stops_nobody():
     spec = zoo_of(b=SPARE, a="4GiB")
     host = pressed(a_host(spec, unknown=True, a=ready(), b=ready()), low=9.0, stalled=1.0)
-    assert () == plan(spec, host).strains
+    assert () == plan(spec, host).shortages
 
 
 def test_a_model_that_was_never_measured_is_never_chosen():
@@ -422,7 +423,7 @@ def test_a_gpu_under_its_reserve_costs_an_idle_on_demand_model_its_place():
     spec = zoo_of(b=SPARE)
     host = with_gpu(a_host(spec, b=ready()), 100 * MIB)
     assert "b" == victim(spec, host)
-    assert "Soft" == pressure.judge(Room(spec, host))[0].reason
+    assert "Soft" == pressure.shortages(Cycle(spec, host))[0].reason
 
 
 def test_a_full_gpu_costs_a_busy_model_nothing():
@@ -438,11 +439,11 @@ def test_the_plan_wakes_soon_while_a_pool_is_short():
     assert NOW + pressure.PACE == plan(spec, pressed(a_host(spec, free="1.5GiB", a=ready()))).wake_at
 
 
-def test_every_strain_carries_its_figures():
+def test_every_shortage_carries_its_figures():
     spec = zoo_of("a", a="8GiB", b=SPARE)
-    (strain,) = plan(spec, pressed(a_host(spec, free="1.5GiB", a=ready(), b=ready()))).strains
+    (shortage,) = plan(spec, pressed(a_host(spec, free="1.5GiB", a=ready(), b=ready()))).shortages
     figures = {"available": 3 * GIB // 2, "reserve": 2 * GIB, "missing": GIB // 2}
-    assert {"pool": "ram", **figures, "held": 12 * GIB, "freeable": 4 * GIB} == strain.figures()
+    assert {"pool": "ram", **figures, "held": 12 * GIB, "freeable": 4 * GIB} == shortage.figures()
 
 
 # whatever the host
@@ -492,12 +493,12 @@ def test_whatever_the_host_no_act_breaks_the_guards_laws(world):
     spec, host = world
     decided = plan(spec, host)
     (pool,) = host.nodes[0].pools
-    victims = [s.victim for s in decided.strains if s.victim is not None]
+    victims = [s.victim for s in decided.shortages if s.victim is not None]
     assert len(victims) <= 1, "more than one at a time"
     ends = [a for a in decided.actions if isinstance(a, Drain | Stop | Kill) and a.cause is Cause.PRESSURE]
     assert victims == [a.model for a in ends]
     for name in victims:
-        strain, run, demand = decided.strains[0], host.models[name].run, host.demand_for(name)
+        shortage, run, demand = decided.shortages[0], host.models[name].run, host.demand_for(name)
         assert pool.available is not None, "an act on a figure that is not known"
         assert pool.available < pool.reserve
         assert run is not None, "a victim without a run"
@@ -505,21 +506,21 @@ def test_whatever_the_host_no_act_breaks_the_guards_laws(world):
         assert not run.stuck, "a victim that SIGKILL has not moved"
         known = sum(m.run.measured.get("ram", 0) for m in host.models.values() if m.run is not None)
         assert known >= pressure.WORTH * (pool.reserve - pool.available), "strangers hold the memory"
-        if strain.level is pressure.Level.SOFT:
+        if shortage.level is Level.SOFT:
             assert spec.models[name].on_demand, "a soft act on a model that is not on demand"
             assert not demand.busy, "a soft act on a model in use"
-        if strain.level is not pressure.Level.CRITICAL:
+        if shortage.level is not Level.CRITICAL:
             assert run.leaving is None
             assert not any(m.run and m.run.leaving and m.run.leaving.at_once for m in host.models.values())
     if pool.available is None:
-        assert () == decided.strains
+        assert () == decided.shortages
 
 
 @given(hosts())
 def test_whatever_the_host_nothing_is_started_while_it_is_short(world):
     spec, host = world
     decided = plan(spec, host)
-    assert not decided.strains or not any(isinstance(a, Start) for a in decided.actions)
+    assert not decided.shortages or not any(isinstance(a, Start) for a in decided.actions)
 
 
 @given(hosts(), st.integers(1, 8))
@@ -529,6 +530,6 @@ def test_models_that_hold_next_to_nothing_never_go_for_what_strangers_hold(world
     models = {n: replace(m, run=m.run and replace(m.run, measured=tiny)) for n, m in host.models.items()}
     host = replace(host, models=models)
     decided = plan(spec, host)
-    short = [s for s in decided.strains if s.missing > 8 * 8 * 4]
+    short = [s for s in decided.shortages if s.missing > 8 * 8 * 4]
     assert ["ExternalPressure"] * len(short) == [s.reason for s in short]
     assert [] == [s.victim for s in short if s.victim]

@@ -54,7 +54,7 @@ def test_eviction_parks_before_it_stops():
     host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
     assert ["park a", "hold b pending WaitingForEviction"] == acts(spec, host)
     park = next(a for a in decide(spec, host).actions if isinstance(a, FallAsleep))
-    assert FallAsleep("a", "a-1", {"ram": GIB}, certain=True, message="makes room for b") == park
+    assert FallAsleep("a", "a-1", {"ram": GIB}, known=True, message="makes room for b") == park
 
 
 def test_nobody_goes_to_sleep_on_the_word_of_an_old_look():
@@ -98,10 +98,29 @@ def test_of_two_that_must_go_the_dearer_sleeps_where_both_can_t():
     assert ["stop a MadeRoom", "park b", "hold c pending WaitingForEviction"] == acts(spec, host)
 
 
-def test_where_nobody_says_what_it_holds_asleep_it_is_tried():
+def test_where_nobody_knows_what_it_holds_asleep_it_is_put_to_sleep_and_stays_booked_in_full():
     spec = zoo(a=sleepy(holds=None), b=on_demand())
     host = a_host(spec, a=ready(), demand={"a": idle(20), "b": waits()})
     assert ["park a", "hold b pending WaitingForEviction"] == acts(spec, host)
+    park = next(a for a in decide(spec, host).actions if isinstance(a, FallAsleep))
+    assert ({"ram": 12 * GIB}, False) == (park.asleep, park.known)
+
+
+def test_nothing_starts_in_the_room_of_one_whose_sleep_has_not_been_measured():
+    spec = zoo(a=sleepy(holds=None), b=on_demand(), c=on_demand("4GiB"))
+    fell = parked("12GiB", since=NOW - 1, known=False, measured={})
+    host = a_host(spec, a=fell, c=ready(), free="25GiB", demand={"b": waits(), "c": idle(20)})
+    assert "hold b pending WaitingForEviction" == acts(spec, host)[-1]
+    known = parked("1GiB", since=NOW - 1, known=False)
+    assert ["start b"] == acts(spec, a_host(spec, a=known, c=ready(), demand={"b": waits(), "c": idle(20)}))
+
+
+def test_nobody_else_is_sent_away_while_one_of_whom_nobody_knows_falls_asleep():
+    spec = zoo(a=sleepy(holds=None), b=on_demand(), c=on_demand("4GiB"))
+    falling = parking("12GiB", known=False)
+    host = a_host(spec, a=falling, c=ready(), demand={"b": waits(), "c": idle(20)})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert "waits for a to leave" == why(spec, host, "b")
 
 
 @pytest.mark.parametrize(("held", "action"), [(GIB, "park a"), (9 * GIB, "stop a MadeRoom")])
@@ -137,6 +156,16 @@ def test_while_it_falls_asleep_others_wait_for_it_and_nobody_else_is_sent_away()
     host = a_host(spec, a=parking(), demand={"a": idle(20), "b": waits()})
     assert ["hold b pending WaitingForEviction"] == acts(spec, host)
     assert "waits for a to leave" == why(spec, host, "b")
+
+
+def test_one_that_falls_asleep_and_leaves_in_one_pass_gives_its_memory_back_once():
+    spec = zoo(["c"], "12GiB", c=on_demand("10GiB", command=["new"]), z=on_demand("4GiB"))
+    old = on_demand("4GiB", command=["old"])
+    falling = parking(
+        spec=a_model("4GiB", on_demand=True, park=RULES), reserved={"ram": 4 * GIB}, measured={"ram": 4 * GIB}
+    )
+    host = a_host(spec, c=ready(spec=old), z=ready(), p=falling, demand={"z": served()})
+    assert ["stop p NotWanted"] == acts(spec, host), "with 4 GiB of z there is never room for 10"
 
 
 def test_one_that_would_not_sleep_is_stopped():
@@ -219,7 +248,7 @@ def test_strangers_memory_is_no_room_to_wake_in():
 def test_what_it_has_given_back_since_it_was_measured_is_not_credited_to_it(since, action):
     """It was measured as it fell asleep and gives memory back ever since, which others have taken meanwhile."""
     spec = zoo(budget="30GiB", a=sleepy("6GiB", holds=None))
-    sleep = Sleep(SleepStage.ASLEEP, {"ram": 6 * GIB}, {"ram": 0}, certain=False, since=NOW - since)
+    sleep = Sleep(SleepStage.ASLEEP, {"ram": 6 * GIB}, {"ram": 0}, known=False, since=NOW - since)
     fell = parked("5GiB", sleep=sleep)
     assert action == acts(spec, a_host(spec, a=fell, free="5GiB", demand={"a": waits()}))[0]
     assert "wake a" == acts(spec, a_host(spec, a=fell, free="9GiB", demand={"a": waits()}))[0]
@@ -288,7 +317,7 @@ def the(state, **fields):
 
 def test_a_run_s_booking_follows_it_to_sleep_and_back():
     model = the(ready())
-    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, known=True, since=NOW)
     model = apply(model, SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
     assert (Phase.FALLING_ASLEEP, {"ram": 12 * GIB}, None) == (
         model.phase, model.run.reserved, model.run.ready_since,
@@ -318,10 +347,10 @@ def test_waking_is_no_loading():
 
 
 @pytest.mark.parametrize(
-    ("certain", "held", "booked"), [(True, 2, 2), (True, 0, 1), (False, 2, 2), (False, 0, 0)]
+    ("known", "held", "booked"), [(True, 2, 2), (True, 0, 1), (False, 2, 2), (False, 0, 0)]
 )
-def test_asleep_the_booking_is_what_the_file_says_or_more_where_it_holds_more(certain, held, booked):
-    model = the(parked(certain=certain))
+def test_asleep_the_booking_is_what_the_file_says_or_more_where_it_holds_more(known, held, booked):
+    model = the(parked(known=known))
     for amount in (5, held):
         model = apply(model, Measured("a-1", {"ram": amount * GIB}))
     assert ({"ram": booked * GIB}, {"ram": held * GIB}, {}) == (
@@ -354,7 +383,7 @@ def test_one_that_is_found_at_any_stage_of_its_sleep_is_parked_and_keeps_its_boo
 
 def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
     """DESIGN §4: doubling an event changes nothing; and one from before it woke puts nobody back to sleep."""
-    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain=True, since=NOW)
+    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, known=True, since=NOW)
     parked, woken = FellAsleep("a-1", NOW + 1), Woken("a-1", NOW + 3)
     model = apply(the(ready()), SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
     model = apply(model, parked)
@@ -365,11 +394,11 @@ def test_an_answer_that_is_told_twice_or_late_says_nothing_new():
     assert model == apply(apply(model, parked), woken)
 
 
-@pytest.mark.parametrize(("certain", "booked"), [(True, 1), (False, 12)])
-def test_what_it_held_awake_is_not_what_it_holds_asleep_where_nobody_can_measure_it(certain, booked):
+@pytest.mark.parametrize(("known", "booked"), [(True, 1), (False, 12)])
+def test_what_it_held_awake_is_not_what_it_holds_asleep_where_nobody_can_measure_it(known, booked):
     """Else it would be credited, when it wakes, with memory that others have been given since."""
     model = the(ready())
-    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, certain, NOW, held=model.run.measured)
+    sleep = Sleep(SleepStage.FALLING, {"ram": 12 * GIB}, {"ram": GIB}, known, NOW, held=model.run.measured)
     model = apply(model, SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
     model = apply(model, FellAsleep("a-1", NOW + 1))
     assert ({}, {"ram": booked * GIB}) == (model.run.measured, model.run.reserved)

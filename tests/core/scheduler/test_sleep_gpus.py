@@ -59,11 +59,15 @@ def test_it_is_stopped_where_ram_does_not_allow_its_sleep():
 
 
 @pytest.mark.parametrize(("vram", "action"), [("12GiB", "park a"), ("20GiB", "stop a MadeRoom")])
-def test_untold_it_is_taken_to_keep_all_of_it_in_ram(vram, action):
+def test_where_nobody_knows_there_has_to_be_room_for_all_of_it_in_ram(vram, action):
+    """Where vLLM's first level keeps the weights, and before anything has left its GPU."""
     spec = gpu_zoo({"a": sleepy(vram), "b": sleepy("20GiB")}, [])
-    free = 24 - int(vram.removesuffix("GiB"))
-    host = gpu_host(spec, [free], a=placed({"GPU-0": vram}), demand={"a": idle(20), "b": waits()})
+    whole = int(vram.removesuffix("GiB"))
+    host = gpu_host(spec, [24 - whole], a=placed({"GPU-0": vram}), demand={"a": idle(20), "b": waits()})
     assert action == acts(spec, host)[0]
+    if action == "park a":
+        most = {"ram": (1 + whole) * GIB, "vram:GPU-0": whole * GIB}
+        assert (most, False) == ((park := park_of(spec, host)).asleep, park.known)
 
 
 def test_what_it_holds_on_gpus_is_shared_equally():
@@ -99,7 +103,7 @@ def test_one_whose_gpu_is_no_longer_there_is_refused():
 def test_gpu_memory_that_nobody_can_measure_stays_booked_unless_the_file_says_what_it_holds():
     model = asleep({"GPU-0": "20GiB"}, 12, 1)("a", sleepy("20GiB"))
     blind = replace(model, phase=Phase.ASLEEP, run=replace(
-        model.run, sleep=replace(model.run.sleep, certain=False), reserved={"ram": GIB, "vram:GPU-0": 20 * GIB},
+        model.run, sleep=replace(model.run.sleep, known=False), reserved={"ram": GIB, "vram:GPU-0": 20 * GIB},
     ))  # fmt: skip
     assert {"ram": 2 * GIB, "vram:GPU-0": 20 * GIB} == apply(
         blind, Measured("a-1", {"ram": 2 * GIB})

@@ -8,7 +8,7 @@ import sys
 import pynvml
 import pytest
 
-from tests.host.gpus import GIB, Driver, build
+from tests.host.fake_gpus import GIB, Driver, build
 from zoosup.host.memory import gpu_gauge, nvml
 from zoosup.host.memory.gpu_types import NvmlUnavailableError
 from zoosup.host.memory.nvml import Nvml

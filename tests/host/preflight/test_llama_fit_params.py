@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.host import made
+from tests.host import weight_files
 from tests.host.conftest import eventually, lives
 from tests.host.preflight.inspectors import host_inspector
-from zoosup.core.state.fitted import UNASKED, FitAnswer, FitSilence
+from zoosup.core.state.weights import UNASKED, FitAnswer, FitSilence
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight import llama_fit_params
 from zoosup.host.preflight.llama_fit_params import ROOM, FitParams
@@ -30,7 +30,7 @@ class Place:
     def __init__(self, root: Path) -> None:
         self.root, self.bin, self.calls_file = root, root / "bin", root / "calls"
         self.bin.mkdir()
-        (root / "m.gguf").write_bytes(made.gguf())
+        (root / "m.gguf").write_bytes(weight_files.gguf())
         (self.bin / "llama-server").write_text("#!/bin/sh\n")
         (self.bin / "llama-server").chmod(0o755)
         self.clock = 0.0
@@ -357,7 +357,7 @@ async def _options(place, fit_params):
 
 
 async def _weights(place, fit_params):
-    (place.root / "m.gguf").write_bytes(made.gguf(pad=32))
+    (place.root / "m.gguf").write_bytes(weight_files.gguf(pad=32))
     await place.ask(fit_params)
 
 

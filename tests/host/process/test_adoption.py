@@ -169,31 +169,31 @@ def test_on_macos_the_boot_session_is_the_kernels_uuid(monkeypatch):
 class Successor:
     """A second zoosup's processes, after the first has died without a word."""
 
-    def __init__(self, yard):
-        self.yard = yard
+    def __init__(self, harness):
+        self.harness = harness
         self.exits = []
         self.processes = None
 
     async def take_over(self, traces, mark=MARK):
         """The first stops watching, the second adopts: leaders' pids by run id."""
-        await self.yard.processes.close()
+        await self.harness.processes.close()
         self.processes = Processes(lambda run_id, end: self.exits.append((run_id, end)), give_up=20)
-        self.yard.processes = self.processes  # swept with the yard
+        self.harness.processes = self.processes  # swept with the harness
         return dict(await self.processes.adopt(traces, mark))
 
 
 @pytest.fixture
-def successor(yard):
-    return Successor(yard)
+def successor(harness):
+    return Successor(harness)
 
 
-def trace(yard, run_id, identity_text):
-    return RecordedRun(yard.launch(run_id), identity_text)
+def trace(harness, run_id, identity_text):
+    return RecordedRun(harness.launch(run_id), identity_text)
 
 
-async def test_a_run_is_adopted_with_its_pid_and_its_exit_is_noticed(yard, successor):
-    pid = await yard.spawn(RUN, "/bin/sleep", "600")
-    traces = {RUN: trace(yard, RUN, yard.processes.identity(RUN))}
+async def test_a_run_is_adopted_with_its_pid_and_its_exit_is_noticed(harness, successor):
+    pid = await harness.spawn(RUN, "/bin/sleep", "600")
+    traces = {RUN: trace(harness, RUN, harness.processes.identity(RUN))}
     assert {RUN: pid} == await successor.take_over(traces)
     assert {pid} == successor.processes.members(RUN)
     assert [] == successor.exits
@@ -201,40 +201,40 @@ async def test_a_run_is_adopted_with_its_pid_and_its_exit_is_noticed(yard, succe
     await eventually(lambda: [run_id for run_id, _ in successor.exits] == [RUN])
 
 
-async def test_an_adopted_run_has_the_identity_it_was_recorded_with(yard, successor):
-    await yard.spawn(RUN, "/bin/sleep", "600")
-    before = yard.processes.identity(RUN)
-    await successor.take_over({RUN: trace(yard, RUN, before)})
+async def test_an_adopted_run_has_the_identity_it_was_recorded_with(harness, successor):
+    await harness.spawn(RUN, "/bin/sleep", "600")
+    before = harness.processes.identity(RUN)
+    await successor.take_over({RUN: trace(harness, RUN, before)})
     assert before == successor.processes.identity(RUN)
 
 
-async def test_a_run_whose_record_knew_no_process_is_adopted_by_its_mark(yard, successor):
-    pid = await yard.spawn(RUN, "/bin/sleep", "600")
-    assert {RUN: pid} == await successor.take_over({RUN: trace(yard, RUN, None)})
+async def test_a_run_whose_record_knew_no_process_is_adopted_by_its_mark(harness, successor):
+    pid = await harness.spawn(RUN, "/bin/sleep", "600")
+    assert {RUN: pid} == await successor.take_over({RUN: trace(harness, RUN, None)})
 
 
-async def test_a_run_without_a_record_is_found_and_can_be_ended(yard, successor):
-    pid = await yard.spawn(RUN, "/bin/sleep", "600")
+async def test_a_run_without_a_record_is_found_and_can_be_ended(harness, successor):
+    pid = await harness.spawn(RUN, "/bin/sleep", "600")
     assert {RUN: pid} == await successor.take_over({})
-    assert "" == await yard.end(RUN)
+    assert "" == await harness.end(RUN)
     assert not lives(pid)
 
 
-async def test_a_run_that_has_ended_is_not_adopted(yard, successor):
-    pid = await yard.spawn(RUN, "/bin/sleep", "600")
-    text = yard.processes.identity(RUN)
+async def test_a_run_that_has_ended_is_not_adopted(harness, successor):
+    pid = await harness.spawn(RUN, "/bin/sleep", "600")
+    text = harness.processes.identity(RUN)
     os.kill(pid, signal.SIGKILL)
-    await yard.exited(RUN)
-    assert {} == await successor.take_over({RUN: trace(yard, RUN, text)})
+    await harness.exited(RUN)
+    assert {} == await successor.take_over({RUN: trace(harness, RUN, text)})
     assert successor.processes.identity(RUN) is None
 
 
-async def test_a_record_that_names_a_stranger_harms_nobody(yard, successor):
-    pid = await yard.spawn("stranger", "/bin/sleep", "600")
-    start = int(yard.processes.identity("stranger").split(":")[1])
+async def test_a_record_that_names_a_stranger_harms_nobody(harness, successor):
+    pid = await harness.spawn("stranger", "/bin/sleep", "600")
+    start = int(harness.processes.identity("stranger").split(":")[1])
     stale = f"{pid}:{start - 1}:{boot_session()}"
-    assert {} == await successor.take_over({RUN: trace(yard, RUN, stale)})
-    assert "" == await yard.end(RUN)
+    assert {} == await successor.take_over({RUN: trace(harness, RUN, stale)})
+    assert "" == await harness.end(RUN)
     assert lives(pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)  # nobody else knows it any longer
@@ -253,56 +253,56 @@ async def test_a_record_that_names_a_stranger_harms_nobody(yard, successor):
         "deaf-with-deaf-session-child",
     ],
 )
-async def test_of_a_tree_that_is_adopted_nobody_is_left(yard, successor, case, known):
-    await yard.start(case, RUN)
-    text = yard.processes.identity(RUN)
-    assert RUN in await successor.take_over({RUN: trace(yard, RUN, text)} if known else {})
-    assert "" == await yard.end(RUN)
-    assert [] == [role for role, pid in yard.pids(RUN).items() if lives(pid)]
+async def test_of_a_tree_that_is_adopted_nobody_is_left(harness, successor, case, known):
+    await harness.start(case, RUN)
+    text = harness.processes.identity(RUN)
+    assert RUN in await successor.take_over({RUN: trace(harness, RUN, text)} if known else {})
+    assert "" == await harness.end(RUN)
+    assert [] == [role for role, pid in harness.pids(RUN).items() if lives(pid)]
 
 
-async def test_a_run_that_clears_its_environment_is_adopted_by_its_log(yard, successor):
+async def test_a_run_that_clears_its_environment_is_adopted_by_its_log(harness, successor):
     """As `env -i` does, when the zoosup before died between the spawn and the record of the pid."""
-    launch = yard.launch(RUN, "/usr/bin/env", "-i", "/bin/sleep", "600")
-    pid = await yard.processes.spawn(launch)
-    assert {RUN: pid} == await successor.take_over({RUN: trace(yard, RUN, None)})
-    assert "" == await yard.end(RUN)
+    launch = harness.launch(RUN, "/usr/bin/env", "-i", "/bin/sleep", "600")
+    pid = await harness.processes.spawn(launch)
+    assert {RUN: pid} == await successor.take_over({RUN: trace(harness, RUN, None)})
+    assert "" == await harness.end(RUN)
     assert not lives(pid)
 
 
 async def test_a_daemon_that_clears_its_environment_is_ended_with_the_run_whose_log_it_inherited(
-    yard, successor
+    harness, successor
 ):
-    await yard.start("daemon-cleared", RUN)
-    text = yard.processes.identity(RUN)
-    await successor.take_over({RUN: trace(yard, RUN, text)})
-    assert "" == await yard.end(RUN)
-    assert [] == [role for role, pid in yard.pids(RUN).items() if lives(pid)]
+    await harness.start("daemon-cleared", RUN)
+    text = harness.processes.identity(RUN)
+    await successor.take_over({RUN: trace(harness, RUN, text)})
+    assert "" == await harness.end(RUN)
+    assert [] == [role for role, pid in harness.pids(RUN).items() if lives(pid)]
 
 
-async def test_a_leader_that_died_unwatched_is_told_and_its_children_are_ended(yard, successor):
-    pids = await yard.start("crashed", RUN)
-    text = yard.processes.identity(RUN)
-    await yard.exited(RUN)
-    assert {RUN: pids["leader"]} == await successor.take_over({RUN: trace(yard, RUN, text)})
+async def test_a_leader_that_died_unwatched_is_told_and_its_children_are_ended(harness, successor):
+    pids = await harness.start("crashed", RUN)
+    text = harness.processes.identity(RUN)
+    await harness.exited(RUN)
+    assert {RUN: pids["leader"]} == await successor.take_over({RUN: trace(harness, RUN, text)})
     await eventually(lambda: [run_id for run_id, _ in successor.exits] == [RUN])
     assert lives(pids["child"])
-    assert "" == await yard.end(RUN)
+    assert "" == await harness.end(RUN)
     assert not lives(pids["child"])
 
 
-async def test_what_an_adopted_run_holds_is_weighed(yard, successor):
+async def test_what_an_adopted_run_holds_is_weighed(harness, successor):
     script = "import time; block = bytearray(64 << 20); print('held', flush=True); time.sleep(600)"
-    await yard.spawn(RUN, sys.executable, "-IS", "-c", script)
-    await eventually(lambda: "held" in yard.log(RUN))
-    await successor.take_over({RUN: trace(yard, RUN, yard.processes.identity(RUN))})
+    await harness.spawn(RUN, sys.executable, "-IS", "-c", script)
+    await eventually(lambda: "held" in harness.log(RUN))
+    await successor.take_over({RUN: trace(harness, RUN, harness.processes.identity(RUN))})
     assert 64 << 20 <= (await successor.processes.usage())[RUN] < 128 << 20
 
 
-async def test_a_process_table_that_can_not_be_read_is_an_error_and_not_an_empty_host(yard, monkeypatch):
+async def test_a_process_table_that_can_not_be_read_is_an_error_and_not_an_empty_host(harness, monkeypatch):
     def unreadable():
         raise OSError("no descriptor is left")
 
-    monkeypatch.setattr(yard.processes._table, "scan", unreadable)
+    monkeypatch.setattr(harness.processes._table, "scan", unreadable)
     with pytest.raises(OSError, match="no descriptor"):
-        await yard.processes.adopt({}, MARK)
+        await harness.processes.adopt({}, MARK)

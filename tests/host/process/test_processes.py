@@ -30,50 +30,50 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
         ("exit 143", Exit(ExitReason.ERROR, 7.0, code=143, message="exited with code 143")),
     ],
 )
-async def test_codes_and_signals_are_told_apart(yard, script, expected):
-    yard.processes._clock = lambda: 7.0
-    await yard.spawn("r1", "sh", "-c", script)
-    await yard.exited()
-    assert [("r1", expected)] == yard.exits
-    assert expected == (await yard.processes.terminate("r1", Ladder("TERM", 0.2))).exit
-    assert [("r1", expected)] == yard.exits
+async def test_codes_and_signals_are_told_apart(harness, script, expected):
+    harness.processes._clock = lambda: 7.0
+    await harness.spawn("r1", "sh", "-c", script)
+    await harness.exited()
+    assert [("r1", expected)] == harness.exits
+    assert expected == (await harness.processes.terminate("r1", Ladder("TERM", 0.2))).exit
+    assert [("r1", expected)] == harness.exits
 
 
-async def test_a_leader_that_has_exited_keeps_its_pid_until_its_run_is_gone(yard):
-    pids = await yard.start("crashed")
-    await yard.exited()
+async def test_a_leader_that_has_exited_keeps_its_pid_until_its_run_is_gone(harness):
+    pids = await harness.start("crashed")
+    await harness.exited()
     gc.collect()
     subprocess.run(["true"], check=True)  # Popen collects what it thinks is its own at each start
     assert psutil.STATUS_ZOMBIE == psutil.Process(pids["leader"]).status()
     assert psutil.pid_exists(pids["child"])
-    assert "" == await yard.end()
+    assert "" == await harness.end()
     assert not psutil.pid_exists(pids["leader"])
 
 
-async def test_a_run_of_that_name_cannot_be_started_twice(yard):
-    await yard.spawn("r1", "/bin/sleep", "600")
+async def test_a_run_of_that_name_cannot_be_started_twice(harness):
+    await harness.spawn("r1", "/bin/sleep", "600")
     with pytest.raises(ValueError, match="internal error"):
-        await yard.spawn("r1", "/bin/sleep", "600")
+        await harness.spawn("r1", "/bin/sleep", "600")
 
 
-async def test_a_cancelled_spawn_leaves_a_run_that_can_be_ended(yard):
-    spawning = asyncio.create_task(yard.spawn("r1", "/bin/sleep", "600"))
+async def test_a_cancelled_spawn_leaves_a_run_that_can_be_ended(harness):
+    spawning = asyncio.create_task(harness.spawn("r1", "/bin/sleep", "600"))
     await asyncio.sleep(0)
     spawning.cancel()
-    assert "" == await yard.end()
+    assert "" == await harness.end()
     assert [] == psutil.Process().children()
 
 
-async def test_the_loop_turns_while_an_exec_hangs(yard, monkeypatch):
+async def test_the_loop_turns_while_an_exec_hangs(harness, monkeypatch):
     disk = threading.Event()
     monkeypatch.setattr(spawning, "_open_log", lambda _: disk.wait() and os.open(os.devnull, os.O_WRONLY))
-    yard.give_up_after(0.1)
-    start = asyncio.create_task(yard.spawn("r1", "/bin/sleep", "600"))
+    harness.give_up_after(0.1)
+    start = asyncio.create_task(harness.spawn("r1", "/bin/sleep", "600"))
     await asyncio.sleep(0.05)
-    assert "exec hangs" in await yard.end(grace=0.1)
+    assert "exec hangs" in await harness.end(grace=0.1)
     disk.set()
     assert await start in [child.pid for child in psutil.Process().children()]
-    assert "" == await yard.end()
+    assert "" == await harness.end()
 
 
 def descriptors():
@@ -81,20 +81,20 @@ def descriptors():
 
 
 @linux
-async def test_two_hundred_runs_leave_no_descriptor_and_no_zombie(yard):
-    await yard.spawn("warm", "true")
-    await yard.end("warm")
+async def test_two_hundred_runs_leave_no_descriptor_and_no_zombie(harness):
+    await harness.spawn("warm", "true")
+    await harness.end("warm")
     before = descriptors()
     for number in range(200):
         run_id = f"run-{number}"
-        await yard.spawn(run_id, *(("true",) if number % 2 else ("/bin/sleep", "600")))
-        assert "" == await yard.end(run_id)
+        await harness.spawn(run_id, *(("true",) if number % 2 else ("/bin/sleep", "600")))
+        assert "" == await harness.end(run_id)
     assert before == descriptors()
     assert [] == psutil.Process().children()
 
 
-async def test_memory_is_counted_over_the_whole_tree_without_what_is_only_mapped(yard):
-    held, weights, loaded = 64 << 20, yard.place / "weights", yard.place / "loaded"
+async def test_memory_is_counted_over_the_whole_tree_without_what_is_only_mapped(harness):
+    held, weights, loaded = 64 << 20, harness.place / "weights", harness.place / "loaded"
     with weights.open("wb") as file:
         file.truncate(128 << 20)
     code = f"""
@@ -109,50 +109,50 @@ child.stdout.readline()
 open({str(loaded)!r}, "w").close()
 time.sleep(600)
 """
-    await yard.spawn("r1", sys.executable, "-c", code)
-    await yard.eventually(loaded.exists)
-    assert 2 * held <= (await yard.processes.usage())["r1"] < 2 * held + (40 << 20)
-    assert "" == await yard.end()
-    assert {} == await yard.processes.usage()
+    await harness.spawn("r1", sys.executable, "-c", code)
+    await harness.eventually(loaded.exists)
+    assert 2 * held <= (await harness.processes.usage())["r1"] < 2 * held + (40 << 20)
+    assert "" == await harness.end()
+    assert {} == await harness.processes.usage()
 
 
-async def test_members_are_found_as_they_come(yard):
-    assert frozenset() == yard.processes.members("unknown")
-    pids = await yard.start("session-child-cleared")
-    await yard.eventually(lambda: yard.processes.members("r1") == frozenset(pids.values()))
+async def test_members_are_found_as_they_come(harness):
+    assert frozenset() == harness.processes.members("unknown")
+    pids = await harness.start("session-child-cleared")
+    await harness.eventually(lambda: harness.processes.members("r1") == frozenset(pids.values()))
 
 
-async def test_a_stranger_with_a_members_pid_is_never_signalled(yard):
+async def test_a_stranger_with_a_members_pid_is_never_signalled(harness):
     """As after a pid has been used anew: the number is in our books, but the start time isn't."""
-    await yard.start("plain")
+    await harness.start("plain")
     stranger = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
     try:
-        family = yard.processes._scanner.trees["r1"]
-        row = yard.processes._table.look(stranger.pid)
+        family = harness.processes._scanner.trees["r1"]
+        row = harness.processes._table.look(stranger.pid)
         family.members = {**family.members, stranger.pid: row._replace(start=row.start - 1)}
-        assert "" == await yard.end()
+        assert "" == await harness.end()
         assert stranger.poll() is None
     finally:
         stranger.kill()
         stranger.wait()
 
 
-async def test_a_process_that_happens_to_run_beside_is_left_alone(yard):
+async def test_a_process_that_happens_to_run_beside_is_left_alone(harness):
     bystander = subprocess.Popen(["/bin/sleep", "600"])
     try:
-        await yard.start("session-child-deaf")
-        assert "" == await yard.end()
+        await harness.start("session-child-deaf")
+        assert "" == await harness.end()
         assert bystander.poll() is None
     finally:
         bystander.kill()
         bystander.wait()
 
 
-async def test_closing_leaves_the_living_alone_and_collects_the_dead(yard):
+async def test_closing_leaves_the_living_alone_and_collects_the_dead(harness):
     processes = Processes(lambda *_: None)
-    lives = await processes.spawn(yard.launch("lives", "/bin/sleep", "600"))
-    await processes.spawn(yard.launch("dead", "true"))
-    await yard.eventually(lambda: "dead" in processes._runs and processes._runs["dead"].exit is not None)
+    lives = await processes.spawn(harness.launch("lives", "/bin/sleep", "600"))
+    await processes.spawn(harness.launch("dead", "true"))
+    await harness.eventually(lambda: "dead" in processes._runs and processes._runs["dead"].exit is not None)
     await processes.close()
     try:
         assert [lives] == [child.pid for child in psutil.Process().children()]
@@ -161,10 +161,10 @@ async def test_closing_leaves_the_living_alone_and_collects_the_dead(yard):
         os.waitpid(lives, 0)
 
 
-async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(yard):
+async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(harness):
     processes = Processes(lambda *_: None)
-    pid = await processes.spawn(yard.launch("r9", "sh", "-c", "trap '' TERM; echo; sleep 600"))
-    await yard.eventually(lambda: yard.log("r9") != "")
+    pid = await processes.spawn(harness.launch("r9", "sh", "-c", "trap '' TERM; echo; sleep 600"))
+    await harness.eventually(lambda: harness.log("r9") != "")
     ending = asyncio.create_task(processes.terminate("r9", Ladder("TERM", 600)))
     await asyncio.sleep(0.05)
     await processes.close()
@@ -192,39 +192,39 @@ asyncio.run(main())
 """
 
 
-async def test_a_model_outlives_us_and_goes_on_writing(yard, tmp_path_factory):
+async def test_a_model_outlives_us_and_goes_on_writing(harness, tmp_path_factory):
     place = tmp_path_factory.mktemp("writer")
-    children = Path(__file__).parents[1] / "children.py"
+    children = Path(__file__).parents[1] / "misbehaving_programs.py"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(place), str(children)])
     log = place / "log"
-    await yard.eventually(lambda: log.exists() and log.stat().st_size > 50)
+    await harness.eventually(lambda: log.exists() and log.stat().st_size > 50)
     parent.kill()
     parent.wait()
     written = log.stat().st_size
-    await yard.eventually(lambda: log.stat().st_size > written + 100)
+    await harness.eventually(lambda: log.stat().st_size > written + 100)
     writer = int((place / "leader").read_text())
     assert psutil.Process(writer).status() != psutil.STATUS_ZOMBIE
     os.kill(writer, signal.SIGKILL)
 
 
-async def test_a_child_that_cannot_be_identified_is_not_left_running(yard, monkeypatch):
-    monkeypatch.setattr(yard.processes._table, "look", lambda _: None)
+async def test_a_child_that_cannot_be_identified_is_not_left_running(harness, monkeypatch):
+    monkeypatch.setattr(harness.processes._table, "look", lambda _: None)
     with pytest.raises(SpawnError, match="no look at the process table"):
-        await yard.spawn("r1", "/bin/sleep", "600")
-    await yard.eventually(lambda: psutil.Process().children() == [])
-    assert frozenset() == yard.processes.members("r1")
+        await harness.spawn("r1", "/bin/sleep", "600")
+    await harness.eventually(lambda: psutil.Process().children() == [])
+    assert frozenset() == harness.processes.members("r1")
 
 
-async def test_memory_that_cannot_be_measured_is_an_error_not_nothing(yard, monkeypatch):
-    await yard.spawn("r1", "/bin/sleep", "600")
+async def test_memory_that_cannot_be_measured_is_an_error_not_nothing(harness, monkeypatch):
+    await harness.spawn("r1", "/bin/sleep", "600")
 
     def refuse():
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(yard.processes._table, "scan", refuse)
+        patch.setattr(harness.processes._table, "scan", refuse)
         with pytest.raises(OSError, match="Too many"):
-            await yard.processes.usage()
-        yard.processes.members("r1")  # looks in the background, and says nothing of the failure
+            await harness.processes.usage()
+        harness.processes.members("r1")  # looks in the background, and says nothing of the failure
         await asyncio.sleep(0.05)
-    assert 0 < (await yard.processes.usage())["r1"]
+    assert 0 < (await harness.processes.usage())["r1"]

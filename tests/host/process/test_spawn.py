@@ -16,93 +16,93 @@ from zoosup.host.process.spawn import OOM_SCORE_ADJ
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-async def refusal(yard, *argv, **changes):
+async def refusal(harness, *argv, **changes):
     with pytest.raises(SpawnError) as caught:
-        await yard.processes.spawn(yard.launch("r1", *argv, **changes))
-    assert {} == yard.processes._runs
+        await harness.processes.spawn(harness.launch("r1", *argv, **changes))
+    assert {} == harness.processes._runs
     assert [] == psutil.Process().children()
     return caught.value
 
 
-def program(yard, name, content, mode=0o755):
-    path = yard.place / name
+def program(harness, name, content, mode=0o755):
+    path = harness.place / name
     path.write_text(content)
     path.chmod(mode)
     return str(path)
 
 
-async def test_a_missing_program_is_named(yard):
-    error = await refusal(yard, "/nowhere/llama-server", "-m", "x")
+async def test_a_missing_program_is_named(harness):
+    error = await refusal(harness, "/nowhere/llama-server", "-m", "x")
     assert (ExitReason.NOT_EXECUTABLE, "can't run /nowhere/llama-server: No such file or directory") == (
         error.reason,
         str(error),
     )
 
 
-async def test_a_program_that_is_not_in_the_childs_path_is_named_with_that_path(yard):
-    error = await refusal(yard, "ls", env={"PATH": "/nowhere"})
+async def test_a_program_that_is_not_in_the_childs_path_is_named_with_that_path(harness):
+    error = await refusal(harness, "ls", env={"PATH": "/nowhere"})
     assert (ExitReason.NOT_EXECUTABLE, "can't run ls: not found in PATH (/nowhere)") == (
         error.reason,
         str(error),
     )
 
 
-async def test_a_script_whose_interpreter_is_missing_says_so(yard):
-    script = program(yard, "script", "#!/nowhere/python\n")
-    error = await refusal(yard, script)
+async def test_a_script_whose_interpreter_is_missing_says_so(harness):
+    script = program(harness, "script", "#!/nowhere/python\n")
+    error = await refusal(harness, script)
     assert ExitReason.NOT_EXECUTABLE == error.reason
     assert f"can't run {script}: the interpreter or loader that it names does not exist" == str(error)
 
 
-async def test_a_file_without_permission_is_named(yard):
-    script = program(yard, "script", "#!/bin/sh\n", 0o644)
-    error = await refusal(yard, script)
+async def test_a_file_without_permission_is_named(harness):
+    script = program(harness, "script", "#!/bin/sh\n", 0o644)
+    error = await refusal(harness, script)
     assert (ExitReason.NOT_EXECUTABLE, f"can't run {script}: Permission denied") == (error.reason, str(error))
 
 
-async def test_a_file_that_is_no_program_is_named(yard):
-    script = program(yard, "script", "no program\n")
-    error = await refusal(yard, script)
+async def test_a_file_that_is_no_program_is_named(harness):
+    script = program(harness, "script", "no program\n")
+    error = await refusal(harness, script)
     assert ExitReason.NOT_EXECUTABLE == error.reason
     assert "a script needs a first line such as #!/bin/sh" in str(error)
 
 
-async def test_a_missing_working_directory_is_named(yard):
-    error = await refusal(yard, "true", cwd="/nowhere")
+async def test_a_missing_working_directory_is_named(harness):
+    error = await refusal(harness, "true", cwd="/nowhere")
     assert ExitReason.NOT_EXECUTABLE == error.reason
     assert "can't change to the working directory /nowhere: No such file or directory" == str(error)
 
 
-async def test_too_long_an_argument_is_for_a_person_to_mend(yard):
-    error = await refusal(yard, "true", "x" * (4 << 20))
+async def test_too_long_an_argument_is_for_a_person_to_mend(harness):
+    error = await refusal(harness, "true", "x" * (4 << 20))
     assert (ExitReason.NOT_EXECUTABLE, "can't run true: arguments and environment together are too long") == (
         error.reason,
         str(error),
     )
 
 
-async def test_a_nul_in_an_argument_is_for_a_person_to_mend(yard):
-    assert ExitReason.NOT_EXECUTABLE == (await refusal(yard, "true", "a\0b")).reason
+async def test_a_nul_in_an_argument_is_for_a_person_to_mend(harness):
+    assert ExitReason.NOT_EXECUTABLE == (await refusal(harness, "true", "a\0b")).reason
 
 
-async def test_a_program_that_is_being_written_may_do_later(yard):
-    path = program(yard, "program", "")
+async def test_a_program_that_is_being_written_may_do_later(harness):
+    path = program(harness, "program", "")
     Path(path).write_bytes(Path("/bin/sleep").read_bytes())
     with Path(path).open("ab"):
-        assert ExitReason.ERROR == (await refusal(yard, path)).reason
+        assert ExitReason.ERROR == (await refusal(harness, path)).reason
 
 
-async def test_a_log_that_cannot_be_opened_is_named(yard):
-    error = await refusal(yard, "true", log=Path("/nowhere/m.log"))
+async def test_a_log_that_cannot_be_opened_is_named(harness):
+    error = await refusal(harness, "true", log=Path("/nowhere/m.log"))
     assert (ExitReason.ERROR, "can't open the log /nowhere/m.log: No such file or directory") == (
         error.reason,
         str(error),
     )
 
 
-async def test_a_refused_spawn_may_be_tried_again(yard):
-    await refusal(yard, "/nowhere/program")
-    assert 1 < await yard.spawn("r1", "/bin/sleep", "600")
+async def test_a_refused_spawn_may_be_tried_again(harness):
+    await refusal(harness, "/nowhere/program")
+    assert 1 < await harness.spawn("r1", "/bin/sleep", "600")
 
 
 LOOK = """
@@ -120,18 +120,18 @@ sys.stderr.write("error\\n")
 
 
 @linux
-async def test_a_child_has_nothing_of_ours_but_what_it_was_given(yard):
+async def test_a_child_has_nothing_of_ours_but_what_it_was_given(harness):
     leak = os.open("/dev/zero", os.O_RDONLY)
     os.set_inheritable(leak, True)
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
     try:
-        await yard.processes.spawn(
-            yard.launch("r1", sys.executable, "-IS", "-c", LOOK, env={"ONLY": "this"}, cwd="/")
+        await harness.processes.spawn(
+            harness.launch("r1", sys.executable, "-IS", "-c", LOOK, env={"ONLY": "this"}, cwd="/")
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
         os.close(leak)
-    await yard.exited()
+    await harness.exited()
     expected = """\
         [0, 1, 2]
         True
@@ -142,7 +142,7 @@ async def test_a_child_has_nothing_of_ours_but_what_it_was_given(yard):
         ['LC_CTYPE', 'ONLY'] /
         error
         """
-    assert textwrap.dedent(expected).splitlines() == sorted_error_last(yard.log())
+    assert textwrap.dedent(expected).splitlines() == sorted_error_last(harness.log())
 
 
 def sorted_error_last(text):
@@ -179,16 +179,16 @@ asyncio.run(main())
 
 
 @linux
-async def test_the_kernel_is_told_to_take_models_first(yard):
-    pid = await yard.spawn("r1", "/bin/sleep", "600")
+async def test_the_kernel_is_told_to_take_models_first(harness):
+    pid = await harness.spawn("r1", "/bin/sleep", "600")
     assert OOM_SCORE_ADJ == int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
-async def test_the_log_is_appended_to_and_the_owners_alone(yard):
-    (yard.place / "r1.log").write_text("before\n")
-    (yard.place / "r1.log").chmod(0o600)
-    await yard.spawn("r1", "echo", "after")
-    await yard.exited()
-    assert "before\nafter\n" == yard.log()
-    await yard.spawn("r2", "true")
-    assert 0o600 == (yard.place / "r2.log").stat().st_mode & 0o777
+async def test_the_log_is_appended_to_and_the_owners_alone(harness):
+    (harness.place / "r1.log").write_text("before\n")
+    (harness.place / "r1.log").chmod(0o600)
+    await harness.spawn("r1", "echo", "after")
+    await harness.exited()
+    assert "before\nafter\n" == harness.log()
+    await harness.spawn("r2", "true")
+    assert 0o600 == (harness.place / "r2.log").stat().st_mode & 0o777

@@ -6,7 +6,7 @@ import struct
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.host import made
+from tests.host import weight_files
 from zoosup.host.weights import gguf
 from zoosup.host.weights.gguf import WeightsError
 
@@ -23,25 +23,25 @@ def why(data, size=None):
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_metadata_tensor_bytes_and_vocabulary_are_read(version):
-    header = read(made.gguf(version=version))
-    assert made.LLAMA == header.metadata
+    header = read(weight_files.gguf(version=version))
+    assert weight_files.LLAMA == header.metadata
     assert (64 * 300 * 2, 300) == (header.tensors, header.vocabulary)
 
 
 def test_quantised_tensors_count_by_their_blocks():
-    tensors = [("a", (64, 10), made.Q8_0, 680), ("b", (7,), made.F32, 28)]
-    assert 680 + 28 == read(made.gguf(tensors=tensors)).tensors
+    tensors = [("a", (64, 10), weight_files.Q8_0, 680), ("b", (7,), weight_files.F32, 28)]
+    assert 680 + 28 == read(weight_files.gguf(tensors=tensors)).tensors
 
 
 def test_arrays_of_numbers_are_kept_and_the_tokenizer_is_passed_over():
-    metadata = made.LLAMA | {
+    metadata = weight_files.LLAMA | {
         "tokenizer.ggml.tokens": ("a", "bc", ""),
         "tokenizer.ggml.token_type": (1, 2, 3),
         "llama.attention.head_count_kv": (2, 0),
         "llama.attention.sliding_window_pattern": (True, False),
         "llama.rope.freq_base": 0.5,
     }
-    kept = read(made.gguf(metadata)).metadata
+    kept = read(weight_files.gguf(metadata)).metadata
     assert (2, 0) == kept["llama.attention.head_count_kv"]
     assert (True, False) == kept["llama.attention.sliding_window_pattern"]
     assert 0.5 == kept["llama.rope.freq_base"]
@@ -49,21 +49,21 @@ def test_arrays_of_numbers_are_kept_and_the_tokenizer_is_passed_over():
 
 
 def test_long_strings_and_long_arrays_are_passed_over():
-    metadata = made.LLAMA | {"a": "x" * 5000, "b": (1,) * 5000}
-    assert made.LLAMA == read(made.gguf(metadata)).metadata
+    metadata = weight_files.LLAMA | {"a": "x" * 5000, "b": (1,) * 5000}
+    assert weight_files.LLAMA == read(weight_files.gguf(metadata)).metadata
 
 
 def test_a_big_endian_file_is_refused_by_that_name():
-    assert "a big-endian GGUF file; only little-endian ones are read" == why(made.gguf(order=">"))
+    assert "a big-endian GGUF file; only little-endian ones are read" == why(weight_files.gguf(order=">"))
 
 
 @pytest.mark.parametrize("version", [0, 1, 4])
 def test_other_versions_are_refused(version):
-    assert f"GGUF version {version}; 2 and 3 are known" == why(made.gguf(version=version))
+    assert f"GGUF version {version}; 2 and 3 are known" == why(weight_files.gguf(version=version))
 
 
 def test_a_file_that_ends_too_early_is_truncated_wherever_that_is():
-    data = made.gguf()
+    data = weight_files.gguf()
     for end in range(4, len(data), 7):
         assert why(data[:end]).startswith("truncated")
     assert "not a GGUF file" == why(b"GGML" + data[4:])
@@ -99,7 +99,7 @@ def test_claims_that_cannot_be_are_named(head, said):
 
 
 def test_an_alignment_of_nothing_is_refused():
-    assert "general.alignment is 0" == why(made.gguf({"general.alignment": 0}))
+    assert "general.alignment is 0" == why(weight_files.gguf({"general.alignment": 0}))
 
 
 class Counting(io.BytesIO):
@@ -135,7 +135,7 @@ def test_any_bytes_behind_a_good_start_are_read_or_refused(data):
     judged(b"GGUF\x03\x00\x00\x00" + data, len(data) + 8)
 
 
-GOOD = made.gguf(made.LLAMA | {"tokenizer.ggml.tokens": ("a", "b"), "x": (1, 2)})
+GOOD = weight_files.gguf(weight_files.LLAMA | {"tokenizer.ggml.tokens": ("a", "b"), "x": (1, 2)})
 
 
 @given(

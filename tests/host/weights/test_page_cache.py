@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from tests.host import made
+from tests.host import weight_files
 from zoosup.host.ports import Warmed
 from zoosup.host.weights import page_cache
 from zoosup.host.weights.page_cache import PIECE, PageWarmer, Reading, files
@@ -111,13 +111,13 @@ def test_a_cancel_ends_it_between_two_pieces(tmp_path, monkeypatch):
 
 def test_every_file_that_the_command_names_is_read(tmp_path):
     for part in (1, 2):
-        (tmp_path / f"m-0000{part}-of-00002.gguf").write_bytes(made.gguf())
-    (tmp_path / "eyes.gguf").write_bytes(made.gguf())
+        (tmp_path / f"m-0000{part}-of-00002.gguf").write_bytes(weight_files.gguf())
+    (tmp_path / "eyes.gguf").write_bytes(weight_files.gguf())
     spec = a_model("-m", "m-00001-of-00002.gguf", "--mmproj", "eyes.gguf", cwd=str(tmp_path))
     names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "eyes.gguf"]
     assert [tmp_path / name for name in names] == list(files(spec))
     done = finished(PageWarmer().warm(spec, ALL))
-    assert 3 * len(made.gguf()) == done.read + done.there
+    assert 3 * len(weight_files.gguf()) == done.read + done.there
 
 
 def test_a_file_system_that_can_not_hand_out_pages_is_read_the_plain_way(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.host import made
+from tests.host import weight_files
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.weights import gguf
 from zoosup.host.weights.reader import INDEX, WeightReader
@@ -25,7 +25,7 @@ def put(folder, name, data):
 
 
 def test_a_gguf_file_is_known_by_its_header(tmp_path, look):
-    put(tmp_path, "m.gguf", made.gguf(pad=64))
+    put(tmp_path, "m.gguf", weight_files.gguf(pad=64))
     [facts] = look("m.gguf")
     assert ("gguf", 1, 38_400, 300, "") == (
         facts.format, facts.parts, facts.tensors, facts.vocabulary, facts.problem
@@ -35,9 +35,13 @@ def test_a_gguf_file_is_known_by_its_header(tmp_path, look):
 
 
 def test_all_parts_of_a_split_file_count_and_the_first_describes_the_model(tmp_path, look):
-    put(tmp_path, "m-00001-of-00003.gguf", made.gguf())
+    put(tmp_path, "m-00001-of-00003.gguf", weight_files.gguf())
     for part in (2, 3):
-        put(tmp_path, f"m-0000{part}-of-00003.gguf", made.gguf({}, [("blk.0.x", (64, 10), made.F32, 2560)]))
+        put(
+            tmp_path,
+            f"m-0000{part}-of-00003.gguf",
+            weight_files.gguf({}, [("blk.0.x", (64, 10), weight_files.F32, 2560)]),
+        )
     for named in ("m-00001-of-00003.gguf", "m-00002-of-00003.gguf"):
         [facts] = look(named)
         assert (3, 38_400 + 2 * 2560) == (facts.parts, facts.tensors)
@@ -45,14 +49,14 @@ def test_all_parts_of_a_split_file_count_and_the_first_describes_the_model(tmp_p
 
 
 def test_a_missing_part_leaves_the_size_of_the_others_and_the_reason(tmp_path, look):
-    put(tmp_path, "m-00001-of-00002.gguf", made.gguf())
+    put(tmp_path, "m-00001-of-00002.gguf", weight_files.gguf())
     [facts] = look("m-00001-of-00002.gguf")
     assert ("plain", "1 of its 2 parts are missing") == (facts.format, facts.problem)
-    assert facts.size == len(made.gguf())
+    assert facts.size == len(weight_files.gguf())
 
 
 def test_a_claim_of_very_many_parts_is_not_followed(tmp_path, look):
-    put(tmp_path, "m-00001-of-99999.gguf", made.gguf())
+    put(tmp_path, "m-00001-of-99999.gguf", weight_files.gguf())
     assert "it claims to be one of 99999 parts" == look("m-00001-of-99999.gguf")[0].problem
 
 
@@ -70,24 +74,24 @@ def test_what_is_not_there_or_no_file_is_left_out(tmp_path, look):
 
 
 def test_a_file_is_read_again_only_when_it_has_changed(tmp_path, look, monkeypatch):
-    put(tmp_path, "m.gguf", made.gguf())
+    put(tmp_path, "m.gguf", weight_files.gguf())
     [first] = look("m.gguf")
     monkeypatch.setattr(gguf, "read", lambda *_: pytest.fail("was read again"))
     assert look("m.gguf") == [first]
     monkeypatch.undo()
-    put(tmp_path, "m.gguf", made.gguf(tensors=[("t", (32,), made.F32, 128)]))
+    put(tmp_path, "m.gguf", weight_files.gguf(tensors=[("t", (32,), weight_files.F32, 128)]))
     assert 128 == look("m.gguf")[0].tensors
 
 
 def test_a_safetensors_file_counts_its_tensors(tmp_path, look):
-    put(tmp_path, "m.safetensors", made.safetensors([100, 60]))
+    put(tmp_path, "m.safetensors", weight_files.safetensors([100, 60]))
     [facts] = look("m.safetensors")
     assert ("safetensors", 160) == (facts.format, facts.tensors)
 
 
 def test_a_directory_counts_the_files_of_its_index_and_no_others(tmp_path, look):
     for name, size in (("a", 100), ("b", 60), ("other", 500)):
-        put(tmp_path, f"m/{name}.safetensors", made.safetensors([size]))
+        put(tmp_path, f"m/{name}.safetensors", weight_files.safetensors([size]))
     assert (660, 3) == ((facts := look("m")[0]).tensors, facts.parts)
     index = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "a.safetensors"}}
     put(tmp_path, f"m/{INDEX}", json.dumps(index).encode())
@@ -102,7 +106,7 @@ def test_a_directory_counts_the_files_of_its_index_and_no_others(tmp_path, look)
     "index", [b"[]", b"{", b'{"weight_map": {"x": "../../etc/passwd"}}', b'{"weight_map": 3}']
 )
 def test_an_index_that_is_of_no_use_is_said(tmp_path, look, index):
-    put(tmp_path, "m/a.safetensors", made.safetensors([100]))
+    put(tmp_path, "m/a.safetensors", weight_files.safetensors([100]))
     put(tmp_path, f"m/{INDEX}", index)
     [facts] = look("m")
     assert "plain" == facts.format
@@ -118,7 +122,7 @@ def test_an_index_that_is_of_no_use_is_said(tmp_path, look, index):
         struct.pack("<Q", 2) + b"[]",
         struct.pack("<Q", 4) + b"nope",
         struct.pack("<Q", 100_000) + b"[" * 100_000,
-        made.safetensors([100])[:-1],
+        weight_files.safetensors([100])[:-1],
     ],
     ids=["empty", "short", "endless", "a list", "no JSON", "deep", "truncated"],
 )
@@ -141,7 +145,7 @@ def test_whatever_is_in_a_file_is_an_answer(tmp_path_factory, data, framed):
 
 
 def test_weights_that_were_changed_have_another_time_of_change(tmp_path, look):
-    put(tmp_path, "m.gguf", made.gguf())
+    put(tmp_path, "m.gguf", weight_files.gguf())
     os.utime(tmp_path / "m.gguf", ns=(5, 7_000_000_001))
     assert [7_000_000_001] == [facts.changed for facts in look("m.gguf")]
     os.utime(tmp_path / "m.gguf", ns=(5, 8))

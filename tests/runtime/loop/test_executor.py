@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, text_of
+from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Kill, Start, Stop
 from zoosup.core.state.facts import Exited
 from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
@@ -45,13 +45,13 @@ START = Start("a", "box", {"ram": GIB}, "ram: needs 1 GiB")
 
 
 @pytest.fixture
-def hands():
-    return Hands()
+def clock():
+    return ManualClock()
 
 
 @pytest.fixture
-def zoo(hands):
-    return a_zoo(hands, text_of({"a": {}, "b": {"port": 8000}}, "a"))
+def zoo(clock):
+    return a_zoo(clock, text_of({"a": {}, "b": {"port": 8000}}, "a"))
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def begun(zoo):
     return Begun(zoo)
 
 
-def test_a_start_is_booked_before_it_is_begun(zoo, begun, hands):
+def test_a_start_is_booked_before_it_is_begun(zoo, begun, clock):
     assert Executor(zoo, begun, Ports()).carry_out(START)
     run = zoo.models["a"].run
     assert [("start", ("a", run), Phase.STARTING)] == begun.calls
-    assert (20007, {"ram": GIB}, hands.now, hands.wall) == (
+    assert (20007, {"ram": GIB}, clock.now, clock.wall) == (
         run.port,
         run.reserved,
         run.booked_at,
@@ -110,12 +110,12 @@ def test_a_start_ends_the_cool_downs_before_it(zoo, begun):
         (Kill, "kill", Phase.STOPPING),
     ],
 )
-def test_a_run_is_told_to_leave_before_anything_is_done_to_it(zoo, begun, hands, action, verb, phase):
+def test_a_run_is_told_to_leave_before_anything_is_done_to_it(zoo, begun, clock, action, verb, phase):
     make_ready(zoo, "a")
     assert Executor(zoo, begun, Ports()).carry_out(action("a", "mark-1", Cause.NOT_WANTED, "not in active"))
     leaving = zoo.models["a"].run.leaving
     assert [(verb, phase)] == [(name, seen) for name, _, seen in begun.calls]
-    assert (Cause.NOT_WANTED, "not in active", hands.now) == (leaving.cause, leaving.message, leaving.since)
+    assert (Cause.NOT_WANTED, "not in active", clock.now) == (leaving.cause, leaving.message, leaving.since)
 
 
 def test_one_that_leaves_already_is_killed_for_the_reason_it_left_for(zoo, begun):
@@ -137,9 +137,9 @@ def test_what_was_free_before_a_run_left_is_kept_from_the_first_step_and_given_o
     assert [{"ram": 30 * GIB}, {}] == [executor.baseline("mark-1"), executor.baseline("mark-1")]
 
 
-def test_after_a_crash_there_is_no_before(zoo, begun, hands):
+def test_after_a_crash_there_is_no_before(zoo, begun, clock):
     make_ready(zoo, "a")
-    zoo.tell("a", Exited("mark-1", Exit(ExitReason.ERROR, hands.wall, code=1), hands.now))
+    zoo.tell("a", Exited("mark-1", Exit(ExitReason.ERROR, clock.wall, code=1), clock.now))
     executor = Executor(zoo, begun, Ports())
     executor.carry_out(Stop("a", "mark-1", Cause.CRASHED, ""))
     assert {} == executor.baseline("mark-1")

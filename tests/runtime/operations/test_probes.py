@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.paper import Hands, a_run, a_zoo, make_ready, text_of
+from tests.runtime.builders import ManualClock, a_run, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
@@ -60,14 +60,14 @@ def told():
 @pytest.fixture
 async def watchers(prober, told):
     watchers = ProbeTasks(
-        prober, Hands().clock(), told.append, lambda run: (Endpoint("127.0.0.1", run.port, set), {})
+        prober, ManualClock().as_clock(), told.append, lambda run: (Endpoint("127.0.0.1", run.port, set), {})
     )
     yield watchers
     await watchers.close()
 
 
 def a_target(run_id="mark-1", *, port=20000, ready_at=None, **model):
-    zoo = a_zoo(Hands(), text_of({"a": model}, "a"))
+    zoo = a_zoo(ManualClock(), text_of({"a": model}, "a"))
     run = a_run(zoo, "a", run_id, port=port, pid=7, ready_at=ready_at)
     return ProbeTarget("a", run, zoo.spec.models["a"])
 
@@ -167,7 +167,7 @@ async def test_closing_ends_every_probe(watchers, prober):
 
 
 def test_only_a_process_that_nobody_has_told_to_leave_is_worth_asking():
-    zoo = a_zoo(Hands(), text_of({"a": {}}, "a"))
+    zoo = a_zoo(ManualClock(), text_of({"a": {}}, "a"))
     assert not is_probed(zoo.models["a"])
     make_ready(zoo, "a")
     ready = zoo.models["a"]

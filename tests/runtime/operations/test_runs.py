@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, text_of
+from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, text_of
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason
@@ -91,8 +91,8 @@ def told():
 @pytest.fixture
 async def operations(host, told):
     ports = Host(host, host, host, host, host, host, host, host, host)
-    clock = Hands().clock()
-    leases = Leases(a_zoo(Hands()), lambda: None)
+    clock = ManualClock().as_clock()
+    leases = Leases(a_zoo(ManualClock()), lambda: None)
     operations = Operations(
         Tools(ports, RecordWriter(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}, leases),
         told.append,
@@ -112,7 +112,7 @@ def zoo():
             "command": ["docker", "stop", "x"],
         },
     }
-    return a_zoo(Hands(), text_of({"a": model}, "a"))
+    return a_zoo(ManualClock(), text_of({"a": model}, "a"))
 
 
 def facts(told):

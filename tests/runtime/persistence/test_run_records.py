@@ -105,10 +105,13 @@ def test_the_gpus_of_a_run_are_read_back():
     assert ("GPU-a", "GPU-b") == read(data, CLOCK).run.gpus
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("stage", SleepStage)
-def test_the_sleep_of_a_run_is_read_back(stage):
-    sleep = Sleep(stage, {"ram": 4, "vram:x": 8}, {"ram": 12, "vram:x": 1}, certain=True, since=CLOCK.now())
-    assert sleep == read(write("a", replace(run(), sleep=sleep), CLOCK), CLOCK).run.sleep
+def test_the_sleep_of_a_run_is_read_back(stage, known):
+    sleep = Sleep(stage, {"ram": 4, "vram:x": 8}, {"ram": 12, "vram:x": 1}, known, since=CLOCK.now())
+    data = write("a", replace(run(), sleep=sleep), CLOCK)
+    assert sleep == read(data, CLOCK).run.sleep
+    assert known is data["nap"]["certain"], "the words by which earlier versions know it"
 
 
 ADDED = {"source": "", "gpus": None, "fingerprint": "", "mapped": None, "outgrown": {}, "nap": None}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.runtime.paper import PATH, Hands, a_zoo, text_of
+from tests.runtime.builders import PATH, ManualClock, a_zoo, text_of
 from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
@@ -26,14 +26,14 @@ def a_state(zoo):
     return json.loads(json.dumps(remember(zoo)))
 
 
-def backing_off(hands, *, count=3, seconds=40.0):
-    zoo = a_zoo(hands, FILE)
-    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(count, hands.now + seconds))
+def backing_off(clock, *, count=3, seconds=40.0):
+    zoo = a_zoo(clock, FILE)
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(count, clock.now + seconds))
     return zoo
 
 
-def recalled(hands, state, text=FILE):
-    zoo = a_zoo(hands, text)
+def recalled(clock, state, text=FILE):
+    zoo = a_zoo(clock, text)
     recall(zoo, state)
     return zoo
 
@@ -44,86 +44,86 @@ def test_a_zoo_with_nothing_to_remember_keeps_only_its_file():
         "models": {},
         "switch": None,
         "lessons": {},
-    } == a_state(a_zoo(Hands(), FILE))
+    } == a_state(a_zoo(ManualClock(), FILE))
 
 
 def test_wishes_come_back():
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     zoo.tell("a", Overridden(Override.STOP))
     zoo.tell("b", Overridden(Override.START))
-    after = recalled(hands, a_state(zoo))
+    after = recalled(clock, a_state(zoo))
     assert [Override.STOP, Override.START] == [after.models[n].override for n in "ab"]
 
 
 def test_a_back_off_goes_on_where_it_was_though_the_monotonic_clock_began_anew():
-    hands = Hands()
-    state = a_state(backing_off(hands))
-    later = Hands(now=5.0, wall=hands.wall + 15)
+    clock = ManualClock()
+    state = a_state(backing_off(clock))
+    later = ManualClock(now=5.0, wall=clock.wall + 15)
     after = recalled(later, state).models["a"].backoff
     assert 3 == after.count
     assert 25.0 == pytest.approx(after.until - later.now)
 
 
 def test_a_back_off_that_is_over_keeps_its_count():
-    hands = Hands()
-    state = a_state(backing_off(hands))
-    later = Hands(now=5.0, wall=hands.wall + 3600)
+    clock = ManualClock()
+    state = a_state(backing_off(clock))
+    later = ManualClock(now=5.0, wall=clock.wall + 3600)
     assert Backoff(3, 5.0) == recalled(later, state).models["a"].backoff
 
 
 @given(jump=st.floats(-1e9, 1e9), seconds=st.floats(0, 60))
 def test_a_clock_that_jumps_makes_nobody_wait_longer_than_the_longest_delay(jump, seconds):
-    hands = Hands()
-    state = a_state(backing_off(hands, seconds=seconds))
-    later = Hands(now=5.0, wall=hands.wall + jump)
+    clock = ManualClock()
+    state = a_state(backing_off(clock, seconds=seconds))
+    later = ManualClock(now=5.0, wall=clock.wall + jump)
     assert 0.0 <= recalled(later, state).models["a"].backoff.until - later.now <= 60.0
 
 
 def test_what_a_model_was_seen_to_hold_asleep_is_known_after_a_restart():
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     seen = HeldAsleep("4e1f", {"ram": 1 << 30, "vram:GPU-0": 0})
     zoo.models["a"] = replace(zoo.models["a"], asleep=seen)
-    assert [seen, None] == [recalled(hands, a_state(zoo)).models[n].asleep for n in "ab"]
+    assert [seen, None] == [recalled(clock, a_state(zoo)).models[n].asleep for n in "ab"]
 
 
 @pytest.mark.parametrize("reason", [Reason.CRASH_LOOP, Reason.EXITED])
 def test_what_was_given_up_stays_given_up(reason):
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     zoo.tell("a", Held(Phase.FAILED, reason, "crashed 3 times"))
-    after = recalled(hands, a_state(zoo)).models["a"]
+    after = recalled(clock, a_state(zoo)).models["a"]
     assert (Phase.FAILED, reason, "crashed 3 times") == (after.phase, after.reason, after.message)
 
 
 def test_what_failed_for_a_missing_file_is_looked_at_again():
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     zoo.tell("a", Held(Phase.FAILED, Reason.FILE_MISSING, "weights are not there"))
-    assert Phase.STOPPED is recalled(hands, a_state(zoo)).models["a"].phase
+    assert Phase.STOPPED is recalled(clock, a_state(zoo)).models["a"].phase
 
 
 @pytest.mark.parametrize("outcome", list(SwitchOutcome))
 def test_a_switch_stands_as_it_stood(outcome):
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     zoo.switch = Switch(4, ("a",), ("b",), outcome, "a: exited")
-    assert zoo.switch == recalled(hands, a_state(zoo)).switch
+    assert zoo.switch == recalled(clock, a_state(zoo)).switch
 
 
 def test_a_switch_under_another_file_means_nothing():
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     zoo.switch = Switch(4, ("a",), ("b",), SwitchOutcome.ROLLED_BACK, "a: exited")
-    assert recalled(hands, a_state(zoo), FILE + "\n").switch is None
+    assert recalled(clock, a_state(zoo), FILE + "\n").switch is None
 
 
 def test_a_model_that_the_file_no_longer_has_is_not_recalled():
-    hands = Hands()
-    zoo = a_zoo(hands, FILE)
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
     zoo.tell("b", Overridden(Override.START))
-    assert ["a"] == list(recalled(hands, a_state(zoo), text_of({"a": {}}, "a")).models)
+    assert ["a"] == list(recalled(clock, a_state(zoo), text_of({"a": {}}, "a")).models)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_a_model_that_the_file_no_longer_has_is_not_recalled():
 def test_a_part_that_can_not_be_read_is_left_out_and_said(kept, caplog):
     state = {"models": {"a": kept, "b": {"override": "start"}}}
     with caplog.at_level(logging.WARNING, "zoosup"):
-        zoo = recalled(Hands(), state)
-    assert a_zoo(Hands(), FILE).models["a"] == zoo.models["a"]
+        zoo = recalled(ManualClock(), state)
+    assert a_zoo(ManualClock(), FILE).models["a"] == zoo.models["a"]
     assert Override.START is zoo.models["b"].override
     assert ["a"] == [record.getMessage().partition(":")[0] for record in caplog.records]
 
@@ -156,18 +156,18 @@ def test_a_part_that_can_not_be_read_is_left_out_and_said(kept, caplog):
 def test_a_switch_that_can_not_be_read_is_left_out_and_said(switch, caplog):
     state = {"file": {"path": PATH, "text": FILE}, "switch": switch}
     with caplog.at_level(logging.WARNING, "zoosup"):
-        assert recalled(Hands(), state).switch is None
+        assert recalled(ManualClock(), state).switch is None
     assert "left out" in caplog.text
 
 
 @pytest.mark.parametrize("state", [{}, {"models": []}, {"models": {"a": 7}}, {"models": None, "file": 1}])
 def test_a_state_of_another_shape_is_no_state(state):
-    assert a_zoo(Hands(), FILE).models == recalled(Hands(), state).models
+    assert a_zoo(ManualClock(), FILE).models == recalled(ManualClock(), state).models
     assert "" == last_good(state, PATH)
 
 
 def test_the_last_good_text_is_that_of_the_same_file_only():
-    state = a_state(a_zoo(Hands(), FILE))
+    state = a_state(a_zoo(ManualClock(), FILE))
     assert FILE == last_good(state, PATH)
     assert "" == last_good(state, "other.yaml")
     assert "" == last_good({"file": {"path": PATH, "text": None}}, PATH)
@@ -187,17 +187,17 @@ class Disk:
         self.states.append(state)
 
 
-def loop_hands():
+def loop_clock():
     loop = asyncio.get_running_loop()
 
-    class Running(Hands):
+    class Running(ManualClock):
         now = property(lambda self: loop.time(), lambda self, _: None)
 
     return Running()
 
 
 async def test_what_has_not_changed_is_not_written_again():
-    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     keeper = StateSaver(disk)
     for _ in range(5):
         keeper.save_if_changed(zoo)
@@ -210,17 +210,17 @@ async def test_what_has_not_changed_is_not_written_again():
 
 
 async def test_a_back_off_that_passes_is_no_news():
-    hands, disk = Hands(), Disk()
-    zoo, keeper = backing_off(hands), StateSaver(disk)
+    clock, disk = ManualClock(), Disk()
+    zoo, keeper = backing_off(clock), StateSaver(disk)
     for _ in range(5):
         keeper.save_if_changed(zoo)
         await asyncio.sleep(1)
-        hands.pass_time(20.0)
+        clock.pass_time(20.0)
     assert 1 == len(disk.states)
 
 
 async def test_what_is_newly_seen_to_be_held_asleep_is_written():
-    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     keeper = StateSaver(disk)
     keeper.save_if_changed(zoo)
     await asyncio.sleep(1)
@@ -231,7 +231,7 @@ async def test_what_is_newly_seen_to_be_held_asleep_is_written():
 
 
 async def test_what_changes_during_a_slow_write_is_written_after_it():
-    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     disk.slow, keeper = 5.0, StateSaver(disk)
     keeper.save_if_changed(zoo)
     await asyncio.sleep(1)
@@ -244,8 +244,8 @@ async def test_what_changes_during_a_slow_write_is_written_after_it():
 
 
 async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(caplog):
-    hands, disk = loop_hands(), Disk()
-    zoo, keeper = a_zoo(hands, FILE), StateSaver(disk)
+    clock, disk = loop_clock(), Disk()
+    zoo, keeper = a_zoo(clock, FILE), StateSaver(disk)
     disk.full = True
     for _ in range(100):
         keeper.save_if_changed(zoo)
@@ -263,7 +263,7 @@ async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(capl
 
 
 async def test_the_last_word_is_written_even_after_one_that_is_under_way():
-    disk, zoo = Disk(), a_zoo(Hands(), FILE)
+    disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     disk.slow, keeper = 2.0, StateSaver(disk)
     keeper.save_if_changed(zoo)
     zoo.tell("a", Overridden(Override.STOP))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
+from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.facts import Booked, Exited, Gone, Inspected, Measured, StopBegun
 from zoosup.core.state.observed import Condition
@@ -31,18 +31,18 @@ FILE = text_of({"a": {}, "b": {"memory": {"ram": "40GiB"}}}, ["a", "b"])
 
 
 @pytest.fixture
-def hands():
-    return Hands()
+def clock():
+    return ManualClock()
 
 
 def shot(zoo, times=None):
     return build(zoo, plan(zoo.spec, zoo.observed()), times or ConditionTimes(zoo.clock.wall))
 
 
-def test_every_key_of_the_contract_is_there(hands):
-    zoo = a_zoo(hands, FILE)
+def test_every_key_of_the_contract_is_there(clock):
+    zoo = a_zoo(clock, FILE)
     make_ready(zoo, "a")
-    zoo.models["a"] = replace(zoo.models["a"], last_exit=Exit(ExitReason.ERROR, hands.wall, code=1))
+    zoo.models["a"] = replace(zoo.models["a"], last_exit=Exit(ExitReason.ERROR, clock.wall, code=1))
     seen = shot(zoo)
     assert set() == TOP - set(seen)
     assert set() == CONFIG - set(seen["config"])
@@ -56,25 +56,25 @@ def test_every_key_of_the_contract_is_there(hands):
     assert CONDITION == set(refused[0])
 
 
-def test_a_snapshot_is_json(hands):
-    zoo = a_zoo(hands, FILE)
+def test_a_snapshot_is_json(clock):
+    zoo = a_zoo(clock, FILE)
     make_ready(zoo, "a")
     assert shot(zoo) == json.loads(json.dumps(shot(zoo)))
 
 
-def test_a_ready_model_says_where_it_is_and_since_when(hands):
-    zoo = a_zoo(hands, FILE)
+def test_a_ready_model_says_where_it_is_and_since_when(clock):
+    zoo = a_zoo(clock, FILE)
     make_ready(zoo, "a")
-    hands.pass_time(60.0)
+    clock.pass_time(60.0)
     model = shot(zoo)["models"]["a"]
     assert ("ready", 4711, 20000, "http://127.0.0.1:20000") == tuple(
         model[key] for key in ("phase", "pid", "port", "url")
     )
-    assert hands.wall - 60.0 == model["ready_at"] == model["started_at"]
+    assert clock.wall - 60.0 == model["ready_at"] == model["started_at"]
 
 
-def test_a_pool_says_who_holds_what_and_what_is_foreign(hands):
-    zoo = a_zoo(hands, FILE)
+def test_a_pool_says_who_holds_what_and_what_is_foreign(clock):
+    zoo = a_zoo(clock, FILE)
     make_ready(zoo, "a")
     zoo.tell("a", Measured("mark-1", {"ram": GIB // 2}))
     pool = shot(zoo)["pools"][0]
@@ -85,31 +85,31 @@ def test_a_pool_says_who_holds_what_and_what_is_foreign(hands):
     assert {"a": {"reserved": GIB, "held": GIB // 2}} == pool["models"]
 
 
-def test_what_strangers_hold_is_never_negative(hands):
-    zoo = a_zoo(hands, FILE)
+def test_what_strangers_hold_is_never_negative(clock):
+    zoo = a_zoo(clock, FILE)
     make_ready(zoo, "a")
     zoo.tell("a", Measured("mark-1", {"ram": 3 * GIB}))
     assert 0 == shot(zoo)["pools"][0]["foreign"]
 
 
-def test_a_pool_that_can_not_be_read_is_unknown_and_not_empty(hands):
-    zoo = a_zoo(hands, FILE)
+def test_a_pool_that_can_not_be_read_is_unknown_and_not_empty(clock):
+    zoo = a_zoo(clock, FILE)
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
     pool = shot(zoo)["pools"][0]
     assert (None, None) == (pool["free"], pool["foreign"])
 
 
-def test_back_off_is_told_only_while_it_lasts(hands):
-    zoo = a_zoo(hands, FILE)
-    model = replace(zoo.models["a"], backoff=Backoff(2, hands.now + 8.0))
+def test_back_off_is_told_only_while_it_lasts(clock):
+    zoo = a_zoo(clock, FILE)
+    model = replace(zoo.models["a"], backoff=Backoff(2, clock.now + 8.0))
     zoo.models["a"] = replace(model, phase=Phase.BACKOFF)
-    assert hands.wall + 8.0 == shot(zoo)["models"]["a"]["backoff_until"]
+    assert clock.wall + 8.0 == shot(zoo)["models"]["a"]["backoff_until"]
     zoo.models["a"] = model
     assert shot(zoo)["models"]["a"]["backoff_until"] is None
 
 
-def test_a_model_that_left_the_file_is_shown_until_it_is_gone(hands):
-    zoo = a_zoo(hands, FILE)
+def test_a_model_that_left_the_file_is_shown_until_it_is_gone(clock):
+    zoo = a_zoo(clock, FILE)
     make_ready(zoo, "a")
     from_now_on = text_of({"b": {}}, "b")
     zoo.take_over(spec_of(from_now_on), from_now_on)
@@ -131,16 +131,16 @@ SECRETS = text_of(
 )
 
 
-def test_secrets_are_in_no_snapshot_plan_or_event(hands):
-    zoo = a_zoo(hands, SECRETS)
+def test_secrets_are_in_no_snapshot_plan_or_event(clock):
+    zoo = a_zoo(clock, SECRETS)
     make_ready(zoo, "a")
     zoo.override("a", Override.STOP)
     run = zoo.models["a"].run
-    end = Exit(ExitReason.ERROR, hands.wall, code=1)
-    zoo.tell("a", Exited(run.id, end, hands.now))
+    end = Exit(ExitReason.ERROR, clock.wall, code=1)
+    zoo.tell("a", Exited(run.id, end, clock.now))
     zoo.tell("a", StopBegun(run.id, zoo.models["a"].run.leaving))
     run = zoo.models["a"].run
-    zoo.tell("a", Gone(run.id, end, hands.now, RestartSpec(), 0.0))
+    zoo.tell("a", Gone(run.id, end, clock.now, RestartSpec(), 0.0))
     zoo.journal.add(*end_event(zoo.models["a"], run))
     told = [event.as_dict() for event in zoo.journal.since()]
     shown = json.dumps([shot(zoo), next_pass(zoo), told])
@@ -148,12 +148,12 @@ def test_secrets_are_in_no_snapshot_plan_or_event(hands):
     assert "s3cret" not in repr(zoo.spec.status)
 
 
-def test_an_edit_of_a_secret_argument_is_told_without_it(hands):
-    zoo = a_zoo(hands, SECRETS)
+def test_an_edit_of_a_secret_argument_is_told_without_it(clock):
+    zoo = a_zoo(clock, SECRETS)
     make_ready(zoo, "a")
     edited = SECRETS.replace("s3cret-one", "s3cret-new").replace("s3cret-four", "s3cret-other")
     zoo.take_over(spec_of(edited), edited)
-    zoo.tell("a", Inspected(Preflight(hands.now)))
+    zoo.tell("a", Inspected(Preflight(clock.now)))
     ahead = next_pass(zoo)
     assert ["stop"] == [action["action"] for action in ahead["actions"]]
     assert "s3cret" not in json.dumps(ahead)
@@ -200,18 +200,18 @@ def test_conditions_of_two_models_have_each_their_own_since():
 # an exit as an event
 
 
-def test_a_end_event_says_why_how_and_the_last_words(hands):
-    zoo = a_zoo(hands, FILE)
-    leaving = Leaving(Cause.CRASHED, "exited with code 1", hands.now)
+def test_a_farewell_says_why_how_and_the_last_words(clock):
+    zoo = a_zoo(clock, FILE)
+    leaving = Leaving(Cause.CRASHED, "exited with code 1", clock.now)
     run = a_run(zoo, "a", pid=7, leaving=leaving, peak={"ram": 5})
-    end = Exit(ExitReason.ERROR, hands.wall, code=1, message="", log=("last line",))
+    end = Exit(ExitReason.ERROR, clock.wall, code=1, message="", log=("last line",))
     type_, model, reason, message, data = end_event(replace(zoo.models["a"], last_exit=end), run)
     assert ("Gone", "a", "Crashed", "Error") == (type_, model, reason, message)
     assert (7, ["last line"], {"ram": 5}) == (data["pid"], data["exit"]["log"], data["peak"])
 
 
-def test_a_end_event_without_an_exit_still_tells(hands):
-    zoo = a_zoo(hands, FILE)
+def test_a_farewell_without_an_exit_still_tells(clock):
+    zoo = a_zoo(clock, FILE)
     zoo.tell("a", Booked(a_run(zoo, "a")))
     _, _, reason, message, data = end_event(zoo.models["a"], zoo.models["a"].run)
     assert ("Crashed", "", None) == (reason, message, data["exit"])
@@ -220,22 +220,22 @@ def test_a_end_event_without_an_exit_still_tells(hands):
 # zoosup plan
 
 
-def test_a_plan_shows_actions_verdicts_and_sums(hands):
-    ahead = next_pass(a_zoo(hands, FILE))
+def test_a_plan_shows_actions_verdicts_and_sums(clock):
+    ahead = next_pass(a_zoo(clock, FILE))
     assert ("inspect", "a") == (ahead["actions"][0]["action"], ahead["actions"][0]["model"])
     verdict = ahead["models"]["a"]
     assert ("stopped", "waits", "Checking") == (verdict["phase_now"], verdict["verdict"], verdict["reason"])
     assert json.loads(json.dumps(ahead)) == ahead
 
 
-def test_a_plan_in_which_only_looks_are_due_changes_nothing(hands):
-    zoo = a_zoo(hands, text_of({"a": {}}, []))
+def test_a_plan_in_which_only_looks_are_due_changes_nothing(clock):
+    zoo = a_zoo(clock, text_of({"a": {}}, []))
     zoo.models["a"] = replace(zoo.models["a"], reason="NotWanted")
     assert next_pass(zoo)["changes"] is False
 
 
 def test_a_need_is_told_with_its_terms():
-    zoo = a_zoo(Hands(), text_of({"a": {"memory": {"ram": "2GiB"}}, "b": {"memory": "auto"}}, "a"))
+    zoo = a_zoo(ManualClock(), text_of({"a": {"memory": {"ram": "2GiB"}}, "b": {"memory": "auto"}}, "a"))
     shown = build(zoo, plan(zoo.spec, zoo.observed()), ConditionTimes(zoo.clock.wall))["models"]
     (declared,) = shown["a"]["memory"]["ram"]["terms"]
     assert ("declared", 2 * GIB) == (declared["name"], declared["amount"])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.runtime.paper import text_of
+from tests.runtime.builders import text_of
 from zoosup.host.ports import Content
 from zoosup.runtime.startup.config_source import follow, read
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.runtime.paper import PATH, Hands, a_zoo, make_ready, text_of
+from tests.runtime.builders import PATH, ManualClock, a_zoo, make_ready, text_of
 from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
@@ -22,13 +22,13 @@ NEW = text_of({"a": {}, "b": {}}, "b")
 
 def kept(change=lambda _: None):
     """What a zoosup under OLD has left."""
-    zoo = a_zoo(Hands(), OLD)
+    zoo = a_zoo(ManualClock(), OLD)
     change(zoo)
     return json.loads(json.dumps(remember(zoo)))
 
 
 async def begun(text, state, error=""):
-    zoo = a_zoo(Hands())
+    zoo = a_zoo(ManualClock())
     return zoo, await restore(zoo, Content(text, error), state, {})
 
 

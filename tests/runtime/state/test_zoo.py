@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.paper import GIB, Hands, a_run, a_zoo, make_ready, spec_of, text_of
+from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.state.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
@@ -28,20 +28,20 @@ def apply_file(zoo, text):
 
 
 def test_a_file_taken_over_is_a_new_generation_and_is_told():
-    hands = Hands()
-    zoo = a_zoo(hands, text_of(AB, "a"))
-    hands.pass_time(5.0)
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, "a"))
+    clock.pass_time(5.0)
     apply_file(zoo, text_of(AB, ["b", "a"]))
-    assert (2, hands.wall, None) == (zoo.applied.generation, zoo.applied.loaded_at, zoo.applied.error)
+    assert (2, clock.wall, None) == (zoo.applied.generation, zoo.applied.loaded_at, zoo.applied.error)
     assert "generation 2 of the file is in force: active b, a" == told(zoo, "Applied")[-1].message
 
 
 def test_a_file_with_nothing_active_says_so():
-    assert told(a_zoo(Hands(), text_of(AB, [])), "Applied")[-1].message.endswith("active nothing")
+    assert told(a_zoo(ManualClock(), text_of(AB, [])), "Applied")[-1].message.endswith("active nothing")
 
 
 def test_a_refused_file_changes_nothing_but_the_error():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     before, models = zoo.applied, dict(zoo.models)
     zoo.refuse("zoo.yaml:1:1: nonsense")
     assert replace(before, error="zoo.yaml:1:1: nonsense") == zoo.applied
@@ -50,14 +50,14 @@ def test_a_refused_file_changes_nothing_but_the_error():
 
 
 def test_the_same_error_again_is_told_once_and_another_one_anew():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     for error in ("one", "one", "two", "one"):
         zoo.refuse(error)
     assert ["one", "two", "one"] == [event.message for event in told(zoo, "Refused")]
 
 
 def test_the_file_restored_ends_the_error_and_is_no_new_generation():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.refuse("nonsense")
     zoo.accept()
     zoo.accept()
@@ -66,23 +66,23 @@ def test_the_file_restored_ends_the_error_and_is_no_new_generation():
 
 
 def test_a_valid_file_ends_the_error_of_the_one_before():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.refuse("nonsense")
     apply_file(zoo, text_of(AB, "b"))
     assert zoo.applied.error is None
 
 
 def test_an_edit_forgives_the_edited_model_alone():
-    hands = Hands()
-    zoo = a_zoo(hands, text_of(AB, ["a", "b"]))
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, ["a", "b"]))
     for name in AB:
-        zoo.models[name] = replace(zoo.models[name], backoff=Backoff(3, hands.now + 60))
+        zoo.models[name] = replace(zoo.models[name], backoff=Backoff(3, clock.now + 60))
     apply_file(zoo, text_of(AB | {"a": {"description": "edited"}}, ["a", "b"]))
     assert [0, 3] == [zoo.models[n].backoff.count for n in "ab"]
 
 
 def test_an_edit_of_the_need_changes_the_reservation_and_not_the_run():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     make_ready(zoo, "a")
     apply_file(zoo, text_of(AB | {"a": {"memory": {"ram": "3GiB"}}}, "a"))
     run = zoo.models["a"].run
@@ -90,7 +90,7 @@ def test_an_edit_of_the_need_changes_the_reservation_and_not_the_run():
 
 
 def test_a_rolled_back_model_is_tried_again_when_the_file_changes():
-    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "b"))
     zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
     zoo.tell("b", Held(Phase.FAILED, Reason.ROLLED_BACK, "b: exited"))
     apply_file(zoo, text_of(AB | {"a": {"description": "edited"}}, "b"))
@@ -98,7 +98,7 @@ def test_a_rolled_back_model_is_tried_again_when_the_file_changes():
 
 
 def test_a_model_that_left_the_file_goes_with_its_run():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     make_ready(zoo, "a")
     apply_file(zoo, text_of({}, []))
     assert ["a"] == list(zoo.models)
@@ -123,20 +123,20 @@ def test_a_model_that_left_the_file_goes_with_its_run():
     ],
 )
 def test_a_wish_that_the_file_shares_needs_no_override(name, wish, expected):
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.override(name, wish)
     assert expected == zoo.models[name].override
 
 
 def test_a_wish_to_stop_is_taken_back_by_one_to_start():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.override("a", Override.STOP)
     zoo.override("a", Override.START)
     assert zoo.models["a"].override is None
 
 
 def test_a_rolled_back_model_that_is_asked_for_is_wanted_by_hand_though_the_file_has_it():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.switch = Switch(1, ("a",), ("b",), SwitchOutcome.ROLLED_BACK)
     zoo.tell("a", Held(Phase.FAILED, Reason.ROLLED_BACK, "a: exited"))
     zoo.override("a", Override.START)
@@ -144,7 +144,7 @@ def test_a_rolled_back_model_that_is_asked_for_is_wanted_by_hand_though_the_file
 
 
 def test_a_model_that_a_roll_back_brought_back_can_be_stopped_by_hand_though_the_file_does_not_have_it():
-    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "b"))
     make_ready(zoo, "a")
     zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
     zoo.override("a", Override.STOP)
@@ -156,7 +156,7 @@ def test_a_model_that_a_roll_back_brought_back_can_be_stopped_by_hand_though_the
 @pytest.mark.parametrize("wish", list(Override))
 def test_a_wish_about_a_model_that_an_open_switch_takes_out_is_never_the_files_own(wish):
     """It serves on until its successor does, and may be brought back: neither what `stop` nor what `start` means."""
-    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "b"))
     make_ready(zoo, "a")
     zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.OPEN)
     zoo.override("a", wish)
@@ -164,9 +164,9 @@ def test_a_wish_about_a_model_that_an_open_switch_takes_out_is_never_the_files_o
 
 
 def test_a_wish_to_start_forgives_and_one_to_stop_does_not():
-    hands = Hands()
-    zoo = a_zoo(hands, text_of(AB, "a"))
-    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(3, hands.now + 60))
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, "a"))
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(3, clock.now + 60))
     zoo.override("a", Override.STOP)
     assert 3 == zoo.models["a"].backoff.count
     zoo.override("a", Override.START)
@@ -182,7 +182,7 @@ def test_a_wish_to_start_forgives_and_one_to_stop_does_not():
     ],
 )
 def test_an_override_ends_when_active_says_something_new_about_its_model(active, left):
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.override("a", Override.STOP)
     zoo.override("b", Override.START)
     apply_file(zoo, text_of(AB, active))
@@ -193,7 +193,7 @@ def test_an_override_ends_when_active_says_something_new_about_its_model(active,
 
 
 def test_the_journal_hears_of_phases_and_not_of_every_fact():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     make_ready(zoo, "a")
     zoo.tell("a", ProbedReady("mark-1", 101.0))
     phases = [(event.data["from"], event.data["to"]) for event in told(zoo, "Phase")]
@@ -202,7 +202,7 @@ def test_the_journal_hears_of_phases_and_not_of_every_fact():
 
 
 def test_a_fact_about_an_unknown_model_or_run_is_no_fact():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     make_ready(zoo, "a")
     before = dict(zoo.models)
     assert not zoo.tell("z", Inspected(Preflight(1.0)))
@@ -211,21 +211,21 @@ def test_a_fact_about_an_unknown_model_or_run_is_no_fact():
 
 
 def test_only_one_run_of_a_model_is_adopted():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     assert zoo.adopt("a", Adopted(a_run(zoo, "a", "mark-1", pid=7)))
     assert not zoo.adopt("a", Adopted(a_run(zoo, "a", "mark-2", pid=8)))
     assert "mark-1" == zoo.models["a"].run.id
 
 
 def test_a_run_that_lives_outweighs_what_was_kept_of_its_model():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.tell("a", Held(Phase.FAILED, Reason.CRASH_LOOP, "crashed 3 times"))
     assert zoo.adopt("a", Adopted(a_run(zoo, "a", pid=7)))
     assert Phase.STARTING is zoo.models["a"].phase
 
 
 def test_a_run_of_a_model_that_the_file_does_not_have_is_adopted_too():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     assert zoo.adopt("z", Adopted(a_run(zoo, "a", pid=7)))
     assert ["z"] == [model.name for model, _ in zoo.live()]
 
@@ -234,7 +234,7 @@ def test_a_run_of_a_model_that_the_file_does_not_have_is_adopted_too():
 
 
 def test_two_runs_of_one_model_cool_down_each_by_itself():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     first = a_run(zoo, "a", "mark-1", measured={"ram": GIB // 2})
     zoo.memory.cool_down("a", first, {"ram": 20 * GIB})
     zoo.memory.cool_down("a", a_run(zoo, "a", "mark-2", measured={"ram": 4 * GIB}), {})
@@ -243,18 +243,18 @@ def test_two_runs_of_one_model_cool_down_each_by_itself():
 
 
 def test_a_sample_goes_to_what_cools_down_in_that_pool_and_unknown_is_no_sample():
-    hands = Hands()
-    zoo = a_zoo(hands, text_of(AB, "a"))
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, "a"))
     zoo.memory.cool_down("a", a_run(zoo, "a"), {})
-    hands.pass_time(1.0)
+    clock.pass_time(1.0)
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
-    hands.pass_time(1.0)
+    clock.pass_time(1.0)
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 7 * GIB, "virtual"),))
     assert ((102.0, 7 * GIB),) == next(iter(zoo.memory.cooldowns.values())).samples
 
 
 def test_a_start_ends_every_cool_down_of_its_pools():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.memory.cool_down("a", a_run(zoo, "a"), {})
     zoo.memory.satisfy({"vram:0": 1}, "b")
     assert zoo.memory.cooldowns
@@ -267,7 +267,7 @@ def test_a_start_ends_every_cool_down_of_its_pools():
 
 
 def test_what_is_done_to_a_copy_is_not_done_to_the_zoo():
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     make_ready(zoo, "a")
     before, events = dict(zoo.models), zoo.journal.last
     ahead = zoo.copy_with(spec_of(text_of({"c": {}}, "c")), "other.yaml")
@@ -296,7 +296,7 @@ def test_what_is_done_to_a_copy_is_not_done_to_the_zoo():
     ],
 )
 def test_converged_is_every_wanted_model_ready_and_nothing_else_alive(ready, by_hand, expected):
-    zoo = a_zoo(Hands(), text_of(AB, "a"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     for name in ready:
         make_ready(zoo, name, f"mark-{name}")
     for name, wish in by_hand.items():
@@ -305,7 +305,7 @@ def test_converged_is_every_wanted_model_ready_and_nothing_else_alive(ready, by_
 
 
 def test_a_rolled_back_zoo_has_not_converged_though_what_was_brought_back_is_ready():
-    zoo = a_zoo(Hands(), text_of(AB, "b"))
+    zoo = a_zoo(ManualClock(), text_of(AB, "b"))
     make_ready(zoo, "a")
     zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
     assert converged(zoo) is False

@@ -32,8 +32,8 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-async def test_the_control_socket_is_for_its_owner_alone(house):
-    assert 0o600 == stat.S_IMODE(house.control.stat().st_mode)
+async def test_the_control_socket_is_for_its_owner_alone(harness):
+    assert 0o600 == stat.S_IMODE(harness.control.stat().st_mode)
 
 
 @pytest.mark.skipif(
@@ -88,9 +88,9 @@ async def test_without_an_address_there_is_only_the_control_socket(runtime, tmp_
     await server.stop()
 
 
-async def test_port_0_is_any_free_one_and_told(house):
-    assert await answers(house.server.address)
-    assert not house.server.address.endswith(":0")
+async def test_port_0_is_any_free_one_and_told(harness):
+    assert await answers(harness.server.address)
+    assert not harness.server.address.endswith(":0")
 
 
 async def test_a_taken_port_is_an_error_that_names_the_address(runtime, tmp_path):
@@ -109,68 +109,68 @@ async def test_a_name_that_does_not_resolve_is_an_error_that_names_it(runtime, t
     await server.stop()
 
 
-async def test_the_server_moves_to_another_port_while_a_follower_stays(house):
-    before = house.server.address
-    follower = await house.tcp.get(f"{house.url}/events", headers={"Accept": "text/event-stream"})
-    await house.server.rebind(f"127.0.0.1:{free_port()}")
-    assert await answers(house.server.address)
+async def test_the_server_moves_to_another_port_while_a_follower_stays(harness):
+    before = harness.server.address
+    follower = await harness.tcp.get(f"{harness.url}/events", headers={"Accept": "text/event-stream"})
+    await harness.server.rebind(f"127.0.0.1:{free_port()}")
+    assert await answers(harness.server.address)
     assert not await answers(before)
-    house.runtime.journal.add("Tick", None, "", "still here")
+    harness.runtime.journal.add("Tick", None, "", "still here")
     async with asyncio.timeout(20):
         assert b"id: 1\n" == await follower.content.readline()
     follower.close()
 
 
 @on_linux
-async def test_the_server_moves_to_all_interfaces_on_its_own_port_and_back(house):
-    port = house.port
-    await house.server.rebind(f"127.0.0.1:{port}")
-    await house.server.rebind(f"0.0.0.0:{port}")
-    assert f"0.0.0.0:{port}" == house.server.address
+async def test_the_server_moves_to_all_interfaces_on_its_own_port_and_back(harness):
+    port = harness.port
+    await harness.server.rebind(f"127.0.0.1:{port}")
+    await harness.server.rebind(f"0.0.0.0:{port}")
+    assert f"0.0.0.0:{port}" == harness.server.address
     assert await answers(f"127.0.0.2:{port}")
-    await house.server.rebind(f"127.0.0.1:{port}")
+    await harness.server.rebind(f"127.0.0.1:{port}")
     assert await answers(f"127.0.0.1:{port}")
     assert not await answers(f"127.0.0.2:{port}")
 
 
-async def test_an_address_that_cannot_be_had_leaves_the_server_where_it_is(house):
-    before = house.server.address
+async def test_an_address_that_cannot_be_had_leaves_the_server_where_it_is(harness):
+    before = harness.server.address
     taken = socket.create_server(("127.0.0.1", 0))
     with closing(taken), pytest.raises(ZoosupError, match="Address already in use"):
-        await house.server.rebind(f"127.0.0.1:{taken.getsockname()[1]}")
-    assert before == house.server.address
+        await harness.server.rebind(f"127.0.0.1:{taken.getsockname()[1]}")
+    assert before == harness.server.address
     assert await answers(before)
 
 
 @on_linux
-async def test_its_own_port_under_an_address_that_cannot_be_had_leaves_it_where_it_is(house):
-    port = house.port
-    await house.server.rebind(f"127.0.0.1:{port}")
+async def test_its_own_port_under_an_address_that_cannot_be_had_leaves_it_where_it_is(harness):
+    port = harness.port
+    await harness.server.rebind(f"127.0.0.1:{port}")
     taken = socket.create_server(("127.0.0.2", port))
     with closing(taken), pytest.raises(ZoosupError, match="Address already in use"):
-        await house.server.rebind(f"0.0.0.0:{port}")
-    assert f"127.0.0.1:{port}" == house.server.address
-    assert await answers(house.server.address)
+        await harness.server.rebind(f"0.0.0.0:{port}")
+    assert f"127.0.0.1:{port}" == harness.server.address
+    assert await answers(harness.server.address)
 
 
-async def test_the_server_can_be_switched_off_and_on_again(house):
-    before = house.server.address
-    await house.server.rebind(None)
-    assert house.server.address is None
+async def test_the_server_can_be_switched_off_and_on_again(harness):
+    before = harness.server.address
+    await harness.server.rebind(None)
+    assert harness.server.address is None
     assert not await answers(before)
-    await house.server.rebind(before)
+    await harness.server.rebind(before)
     assert await answers(before)
 
 
-async def test_localhost_is_answered_under_every_address_it_stands_for(house):
+async def test_localhost_is_answered_under_every_address_it_stands_for(harness):
     port = free_port()
-    await house.server.rebind(f"localhost:{port}")
+    await harness.server.rebind(f"localhost:{port}")
     assert await answers(f"localhost:{port}")
     assert await answers(f"127.0.0.1:{port}")
 
 
-async def test_a_stopped_server_leaves_no_socket(house):
-    address, control = house.server.address, house.control
-    await house.server.stop()
+async def test_a_stopped_server_leaves_no_socket(harness):
+    address, control = harness.server.address, harness.control
+    await harness.server.stop()
     assert not await answers(address)
     assert not control.exists()

@@ -7,55 +7,55 @@ import pytest
 from tests.web.fakes import NOW, Runtime, condition, model, snapshot
 
 
-async def test_livez_is_ok_while_the_loop_turns_whatever_the_models_do(house):
-    house.runtime.publisher.publish(snapshot({"a": model("failed")}))
-    assert (200, b"ok\n") == await house.get("/livez")
+async def test_livez_is_ok_while_the_loop_turns_whatever_the_models_do(harness):
+    harness.runtime.publisher.publish(snapshot({"a": model("failed")}))
+    assert (200, b"ok\n") == await harness.get("/livez")
 
 
-async def test_livez_fails_once_the_loop_has_not_turned_for_more_than_five_seconds(house):
-    house.runtime.commands.age = 5.0
-    assert (200, b"ok\n") == await house.get("/livez")
-    house.runtime.commands.age = 5.1
-    assert (503, b"the loop has not turned for 5.1 s\n") == await house.get("/livez")
+async def test_livez_fails_once_the_loop_has_not_turned_for_more_than_five_seconds(harness):
+    harness.runtime.commands.age = 5.0
+    assert (200, b"ok\n") == await harness.get("/livez")
+    harness.runtime.commands.age = 5.1
+    assert (503, b"the loop has not turned for 5.1 s\n") == await harness.get("/livez")
 
 
 @pytest.mark.parametrize("runtime", [Runtime()])
 @pytest.mark.parametrize("path", ["/readyz", "/healthz", "/status", "/status/a"])
-async def test_before_the_first_pass_there_is_no_answer_but_503(house, path):
-    status, body = await house.get(path)
+async def test_before_the_first_pass_there_is_no_answer_but_503(harness, path):
+    status, body = await harness.get(path)
     assert 503 == status
     assert b"zoosup has not looked at anything yet" in body
 
 
 @pytest.mark.parametrize("runtime", [Runtime()])
-async def test_before_the_first_pass_livez_and_metrics_answer(house):
-    assert 200 == (await house.get("/livez"))[0]
-    assert 200 == (await house.get("/metrics"))[0]
+async def test_before_the_first_pass_livez_and_metrics_answer(harness):
+    assert 200 == (await harness.get("/livez"))[0]
+    assert 200 == (await harness.get("/metrics"))[0]
 
 
-async def test_readyz_is_ready_when_every_active_model_is(house):
-    assert (200, b"ready\n") == await house.get("/readyz")
+async def test_readyz_is_ready_when_every_active_model_is(harness):
+    assert (200, b"ready\n") == await harness.get("/readyz")
 
 
-async def test_readyz_says_which_model_is_missing_and_why(house):
+async def test_readyz_says_which_model_is_missing_and_why(harness):
     waiting = model("pending", reason="WaitingForMemory", message="ram is short of 3.1 GiB")
-    house.runtime.publisher.publish(snapshot({"a": model("ready"), "b": waiting}))
+    harness.runtime.publisher.publish(snapshot({"a": model("ready"), "b": waiting}))
     assert (
         503,
         b"not ready\nb is pending (WaitingForMemory: ram is short of 3.1 GiB)\n",
-    ) == await house.get("/readyz")
+    ) == await harness.get("/readyz")
 
 
-async def test_readyz_asked_for_some_models_looks_at_those_alone(house):
-    house.runtime.publisher.publish(
+async def test_readyz_asked_for_some_models_looks_at_those_alone(harness):
+    harness.runtime.publisher.publish(
         snapshot({"a": model("ready"), "b": model("starting"), "c": model("ready", active=False)})
     )
-    assert 200 == (await house.get("/readyz?models=a,c"))[0]
-    assert (503, b"not ready\nb is starting\n") == await house.get("/readyz?models=a,b")
+    assert 200 == (await harness.get("/readyz?models=a,c"))[0]
+    assert (503, b"not ready\nb is starting\n") == await harness.get("/readyz?models=a,b")
 
 
-async def test_readyz_asked_for_an_unknown_model_says_so(house):
-    status, answer = await house.json("/readyz?models=a,nobody")
+async def test_readyz_asked_for_an_unknown_model_says_so(harness):
+    status, answer = await harness.json("/readyz?models=a,nobody")
     assert 404 == status
     assert "model_not_found" == answer["error"]["code"]
 
@@ -69,21 +69,21 @@ async def test_readyz_asked_for_an_unknown_model_says_so(house):
         ({"phase": "stopping"}, b"zoosup is stopping"),
     ],
 )
-async def test_readyz_waits_for_the_spec_to_be_applied(house, change, missing):
-    house.runtime.publisher.publish(snapshot(**change))
-    assert (503, b"not ready\n" + missing + b"\n") == await house.get("/readyz")
+async def test_readyz_waits_for_the_spec_to_be_applied(harness, change, missing):
+    harness.runtime.publisher.publish(snapshot(**change))
+    assert (503, b"not ready\n" + missing + b"\n") == await harness.get("/readyz")
 
 
-async def test_a_refused_file_leaves_a_serving_zoo_ready_and_is_told_in_healthz(house):
-    house.runtime.publisher.publish(snapshot(config={"error": "zoo.yaml:3:1: activ: unknown key"}))
-    status, answer = await house.json("/healthz")
+async def test_a_refused_file_leaves_a_serving_zoo_ready_and_is_told_in_healthz(harness):
+    harness.runtime.publisher.publish(snapshot(config={"error": "zoo.yaml:3:1: activ: unknown key"}))
+    status, answer = await harness.json("/healthz")
     assert 200 == status
     assert "zoo.yaml:3:1: activ: unknown key" == answer["config_error"]
 
 
-async def test_healthz_counts_phases_and_names_who_is_missing(house):
+async def test_healthz_counts_phases_and_names_who_is_missing(harness):
     models = {"a": model("ready"), "b": model("backoff"), "c": model("stopped"), "d": model("stopped")}
-    house.runtime.publisher.publish(snapshot(models, converged=False))
+    harness.runtime.publisher.publish(snapshot(models, converged=False))
     assert (
         503,
         {
@@ -95,35 +95,35 @@ async def test_healthz_counts_phases_and_names_who_is_missing(house):
             "generation": 3,
             "config_error": None,
         },
-    ) == await house.json("/healthz")
+    ) == await harness.json("/healthz")
 
 
-async def test_status_is_the_snapshot_and_nothing_else(house):
-    assert (200, snapshot()) == await house.json("/status")
+async def test_status_is_the_snapshot_and_nothing_else(harness):
+    assert (200, snapshot()) == await harness.json("/status")
 
 
-async def test_status_follows_the_board(house):
+async def test_status_follows_the_board(harness):
     newer = deepcopy(snapshot())
     newer["conditions"] = [condition("Switched", "RolledBack", "b could not become ready")]
-    house.runtime.publisher.publish(newer)
-    assert (200, newer) == await house.json("/status")
+    harness.runtime.publisher.publish(newer)
+    assert (200, newer) == await harness.json("/status")
 
 
-async def test_status_of_one_model_is_its_part(house):
-    assert (200, snapshot()["models"]["a"]) == await house.json("/status/a")
+async def test_status_of_one_model_is_its_part(harness):
+    assert (200, snapshot()["models"]["a"]) == await harness.json("/status/a")
 
 
 @pytest.mark.parametrize("name", ["org/model:8b", "org%2Fmodel:8b", "org%2Fmodel%3A8b"])
-async def test_a_name_with_slashes_and_colons_is_found_encoded_or_not(house, name):
-    house.runtime.logs.lines["org/model:8b"] = ["hello"]
-    assert 200 == (await house.get(f"/status/{name}"))[0]
-    assert (200, b"hello\n") == await house.get(f"/logs/{name}")
-    assert 200 == (await house.post(f"/models/{name}/restart", session=house.unix))[0]
-    assert [("restart", "org/model:8b")] == house.runtime.commands.wishes
+async def test_a_name_with_slashes_and_colons_is_found_encoded_or_not(harness, name):
+    harness.runtime.logs.lines["org/model:8b"] = ["hello"]
+    assert 200 == (await harness.get(f"/status/{name}"))[0]
+    assert (200, b"hello\n") == await harness.get(f"/logs/{name}")
+    assert 200 == (await harness.post(f"/models/{name}/restart", session=harness.unix))[0]
+    assert [("restart", "org/model:8b")] == harness.runtime.commands.wishes
 
 
-async def test_an_unknown_model_is_404_with_those_there_are(house):
-    status, answer = await house.json("/status/c")
+async def test_an_unknown_model_is_404_with_those_there_are(harness):
+    status, answer = await harness.json("/status/c")
     assert 404 == status
     assert {
         "message": "no model 'c'; there are a, b, org/model:8b",
@@ -132,25 +132,25 @@ async def test_an_unknown_model_is_404_with_those_there_are(house):
     } == answer["error"]
 
 
-async def test_an_unknown_address_is_404_with_those_there_are(house):
+async def test_an_unknown_address_is_404_with_those_there_are(harness):
     for path in ("/", "/stats"):
-        status, answer = await house.json(path)
+        status, answer = await harness.json(path)
         assert 404 == status
         assert "GET /livez, /readyz" in answer["error"]["message"]
 
 
-async def test_a_wrong_method_is_405_and_says_which_are_right(house):
-    async with house.tcp.get(f"{house.url}/reload") as answer:
+async def test_a_wrong_method_is_405_and_says_which_are_right(harness):
+    async with harness.tcp.get(f"{harness.url}/reload") as answer:
         assert 405 == answer.status
         assert "POST" == answer.headers["Allow"]
         assert "method_not_allowed" == (await answer.json())["error"]["code"]
 
 
-async def test_events_come_as_json_with_the_number_to_go_on_from(house):
-    journal = house.runtime.journal
+async def test_events_come_as_json_with_the_number_to_go_on_from(harness):
+    journal = harness.runtime.journal
     journal.add("ModelReady", "a", "Ready", "a is ready", {"seconds": 2.5})
     journal.add("ConfigRefused", None, "Invalid", "zoo.yaml:1:1: no")
-    status, answer = await house.json("/events")
+    status, answer = await harness.json("/events")
     assert 200 == status
     assert 2 == answer["last"]
     assert {
@@ -176,10 +176,10 @@ async def test_events_come_as_json_with_the_number_to_go_on_from(house):
         ("?since=99", []),
     ],
 )
-async def test_events_are_selected_by_number_model_and_limit(house, query, expected):
+async def test_events_are_selected_by_number_model_and_limit(harness, query, expected):
     for number in range(1, 6):
-        house.runtime.journal.add("Tick", "ab"[number % 2 == 0], "", str(number))
-    assert expected == [event["seq"] for event in (await house.json(f"/events{query}"))[1]["events"]]
+        harness.runtime.journal.add("Tick", "ab"[number % 2 == 0], "", str(number))
+    assert expected == [event["seq"] for event in (await harness.json(f"/events{query}"))[1]["events"]]
 
 
 @pytest.mark.parametrize(
@@ -195,38 +195,38 @@ async def test_events_are_selected_by_number_model_and_limit(house, query, expec
         ("/readyz?model=a", "model"),
     ],
 )
-async def test_a_wrong_parameter_is_400_and_named(house, path, names):
-    status, answer = await house.json(path)
+async def test_a_wrong_parameter_is_400_and_named(harness, path, names):
+    status, answer = await harness.json(path)
     assert 400 == status
     assert answer["error"]["message"].startswith(names)
 
 
-async def test_logs_are_the_last_lines_as_text(house):
-    house.runtime.logs.lines["a"] = [f"line {n}" for n in range(300)]
-    house.runtime.logs.previous["a"] = ["it was the other run"]
-    async with house.tcp.get(f"{house.url}/logs/a") as answer:
+async def test_logs_are_the_last_lines_as_text(harness):
+    harness.runtime.logs.lines["a"] = [f"line {n}" for n in range(300)]
+    harness.runtime.logs.previous["a"] = ["it was the other run"]
+    async with harness.tcp.get(f"{harness.url}/logs/a") as answer:
         assert "text/plain; charset=utf-8" == answer.headers["Content-Type"]
         assert [f"line {n}" for n in range(200, 300)] == (await answer.text()).splitlines()
-    assert (200, b"line 299\n") == await house.get("/logs/a?lines=1")
-    assert (200, b"it was the other run\n") == await house.get("/logs/a?previous=1")
-    assert (200, b"") == await house.get("/logs/b")
+    assert (200, b"line 299\n") == await harness.get("/logs/a?lines=1")
+    assert (200, b"it was the other run\n") == await harness.get("/logs/a?previous=1")
+    assert (200, b"") == await harness.get("/logs/b")
 
 
-async def test_logs_of_an_unknown_model_are_404_also_when_followed(house):
-    assert 404 == (await house.get("/logs/c?follow=1"))[0]
+async def test_logs_of_an_unknown_model_are_404_also_when_followed(harness):
+    assert 404 == (await harness.get("/logs/c?follow=1"))[0]
 
 
-async def test_an_internal_error_is_told_as_such_and_nothing_of_it_leaks(house, caplog):
-    house.runtime.commands.fault = RuntimeError("the secret of the house")
-    status, answer = await house.post("/models/a/start", session=house.unix)
+async def test_an_internal_error_is_told_as_such_and_nothing_of_it_leaks(harness, caplog):
+    harness.runtime.commands.fault = RuntimeError("the secret of the harness")
+    status, answer = await harness.post("/models/a/start", session=harness.unix)
     assert 500 == status
     assert "internal_error" == answer["error"]["code"]
     assert "secret" not in str(answer)
-    assert "the secret of the house" in caplog.text
+    assert "the secret of the harness" in caplog.text
 
 
-async def test_nothing_may_be_cached_or_sniffed(house):
+async def test_nothing_may_be_cached_or_sniffed(harness):
     for path in ("/status", "/livez", "/nowhere"):
-        async with house.tcp.get(house.url + path) as answer:
+        async with harness.tcp.get(harness.url + path) as answer:
             assert "no-store" == answer.headers["Cache-Control"]
             assert "nosniff" == answer.headers["X-Content-Type-Options"]

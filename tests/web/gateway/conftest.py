@@ -1,4 +1,4 @@
-"""A gateway on real sockets, in front of a scripted server and leases of paper; on asyncio's loop and on uvloop's."""
+"""A gateway on real sockets, in front of a scripted server and fake leases; on asyncio's loop and on uvloop's."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.web.gateway.backend import Backend, Script, saying
+from tests.web.gateway.fake_leasing import FakeLeasing
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.server import Gateway
-
-from .backend import Backend, Script, saying
-from .leasing import PaperLeasing
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 CHAT = b'{"model": "qwen", "messages": []}'
@@ -63,9 +62,9 @@ class Wire:
 
 
 @dataclass
-class House:
+class GatewayHarness:
     gateway: Gateway
-    leasing: PaperLeasing
+    leasing: FakeLeasing
     backend: Backend
     wires: list[Wire] = field(default_factory=list)
 
@@ -122,16 +121,16 @@ def models() -> dict[str, ModelSpec]:
 
 
 @pytest.fixture
-async def house(
+async def harness(
     limits: Limits, settings: dict[str, Any], keys: tuple[str, ...], models: dict[str, ModelSpec]
-) -> AsyncIterator[House]:
+) -> AsyncIterator[GatewayHarness]:
     backend = Backend(saying(OK))
     await backend.start()
-    leasing = PaperLeasing(models, {"qwen": backend.port})
+    leasing = FakeLeasing(models, {"qwen": backend.port})
     gateway = Gateway(leasing, limits=limits)
     await gateway.start()
     await gateway.configure(Settings(**{"listen": "127.0.0.1:0"} | settings), keys)
-    made = House(gateway, leasing, backend)
+    made = GatewayHarness(gateway, leasing, backend)
     yield made
     for wire in made.wires:
         wire.writer.transport.abort()

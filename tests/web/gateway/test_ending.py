@@ -5,16 +5,15 @@ import json
 
 import pytest
 
+from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, post, until
+from tests.web.gateway.fake_leasing import FakeLease, FakeTicket
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
-
-from .conftest import CHAT, OK, STREAM, House, post, until
-from .leasing import PaperLease, PaperTicket
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def of_run(lease: PaperLease, run_id: str) -> PaperLease:
+def of_run(lease: FakeLease, run_id: str) -> FakeLease:
     lease.run_id = run_id
     return lease
 
@@ -23,19 +22,19 @@ async def _forever(asked, reader, writer):
     await reader.read()
 
 
-async def test_a_client_that_hangs_up_cancels_the_model(house: House):
-    house.script(_forever)
-    wire = await house.wire()
+async def test_a_client_that_hangs_up_cancels_the_model(harness: GatewayHarness):
+    harness.script(_forever)
+    wire = await harness.wire()
     wire.send(post())
-    await until(lambda: house.leasing.out)
-    await until(lambda: house.backend.asked)
+    await until(lambda: harness.leasing.out)
+    await until(lambda: harness.backend.asked)
     await wire.hang_up()
-    await until(lambda: house.backend.hung_up == 1)
-    assert house.leasing.out == []
-    assert house.gateway.counters.cancelled == {"qwen": 1}
+    await until(lambda: harness.backend.hung_up == 1)
+    assert harness.leasing.out == []
+    assert harness.gateway.counters.cancelled == {"qwen": 1}
 
 
-async def test_a_client_that_hangs_up_in_mid_stream_cancels_the_model(house: House):
+async def test_a_client_that_hangs_up_in_mid_stream_cancels_the_model(harness: GatewayHarness):
     async def script(asked, reader, writer):
         writer.write(SSE)
         while not writer.is_closing():
@@ -43,100 +42,101 @@ async def test_a_client_that_hangs_up_in_mid_stream_cancels_the_model(house: Hou
             await writer.drain()
             await asyncio.sleep(0.001)
 
-    house.script(script)
-    wire = await house.wire()
+    harness.script(script)
+    wire = await harness.wire()
     wire.send(post(STREAM))
     await wire.until(b"data: a\n")
     await wire.hang_up()
-    await until(lambda: house.backend.hung_up == 1)
-    assert house.leasing.out == []
+    await until(lambda: harness.backend.hung_up == 1)
+    assert harness.leasing.out == []
 
 
-async def test_a_client_that_hangs_up_while_it_waits_leaves_no_demand(house: House):
-    wire = await house.wire()
+async def test_a_client_that_hangs_up_while_it_waits_leaves_no_demand(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post(b'{"model": "absent"}'))
-    await until(lambda: house.leasing.queue)
-    ticket = house.leasing.queue[0]
+    await until(lambda: harness.leasing.queue)
+    ticket = harness.leasing.queue[0]
     await wire.hang_up()
     await until(lambda: ticket.cancelled)
-    assert house.leasing.queue == []
+    assert harness.leasing.queue == []
 
 
-async def test_a_lease_granted_to_a_client_that_has_just_gone_goes_back(house: House):
-    wire = await house.wire()
+async def test_a_lease_granted_to_a_client_that_has_just_gone_goes_back(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post(b'{"model": "absent"}'))
-    await until(lambda: house.leasing.queue)
-    ticket = house.leasing.queue[0]
+    await until(lambda: harness.leasing.queue)
+    ticket = harness.leasing.queue[0]
     await wire.hang_up()
     await until(lambda: ticket.cancelled)
-    house.leasing.ports["absent"] = house.backend.port
-    ticket.holder.granted(house.leasing.lease("absent", ticket.holder))  # decided in the same turn
-    assert [lease.released for lease in house.leasing.given] == [1]
+    harness.leasing.ports["absent"] = harness.backend.port
+    ticket.holder.granted(harness.leasing.lease("absent", ticket.holder))  # decided in the same turn
+    assert [lease.released for lease in harness.leasing.given] == [1]
     ticket.holder.refused(Refusal(Code.QUEUE_FULL, "too late"))
     ticket.holder.cut("too late")
 
 
-async def test_a_client_that_goes_while_its_long_body_is_read_asks_for_nothing(house: House):
+async def test_a_client_that_goes_while_its_long_body_is_read_asks_for_nothing(harness: GatewayHarness):
     body = b'{"model": "qwen", "image": "' + b"x" * 3_000_000 + b'"}'
-    wire = await house.wire()
+    wire = await harness.wire()
     wire.send(post(body))
     await wire.writer.drain()
     await wire.hang_up()
-    await until(lambda: house.gateway.counters.connections == 0)
+    await until(lambda: harness.gateway.counters.connections == 0)
     await asyncio.sleep(0.05)
-    assert house.leasing.given == []
+    assert harness.leasing.given == []
 
 
-async def test_waiting_clients_are_answered_when_the_model_arrives(house: House):
-    wire = await house.wire()
+async def test_waiting_clients_are_answered_when_the_model_arrives(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post(b'{"model": "absent"}'))
-    await until(lambda: house.leasing.queue)
-    assert house.gateway.counters.waiting == 1
-    house.leasing.arrive("absent", house.backend.port)
+    await until(lambda: harness.leasing.queue)
+    assert harness.gateway.counters.waiting == 1
+    await asyncio.sleep(0.01)  # uvloop's clock moves in milliseconds
+    harness.leasing.arrive("absent", harness.backend.port)
     assert (await wire.answer())[0] == 200
-    assert house.gateway.counters.waited["absent"] > 0
+    assert harness.gateway.counters.waited["absent"] > 0
 
 
-async def test_a_model_granted_while_it_is_asked_for_is_used_once(house: House):
+async def test_a_model_granted_while_it_is_asked_for_is_used_once(harness: GatewayHarness):
     def ask(model, holder):
-        holder.granted(house.leasing.lease(model, holder))
-        return PaperTicket(house.leasing, model, holder)
+        holder.granted(harness.leasing.lease(model, holder))
+        return FakeTicket(harness.leasing, model, holder)
 
-    house.leasing.ask = ask
-    wire = await house.wire()
+    harness.leasing.ask = ask
+    wire = await harness.wire()
     for _ in range(2):
         wire.send(post())
         assert (await wire.answer())[2] == b"{}"
-    assert len(house.backend.asked) == 2
-    assert house.gateway.counters.waiting == 0
+    assert len(harness.backend.asked) == 2
+    assert harness.gateway.counters.waiting == 0
 
 
-async def test_a_model_refused_while_it_is_asked_for_is_answered_once(house: House):
+async def test_a_model_refused_while_it_is_asked_for_is_answered_once(harness: GatewayHarness):
     def ask(model, holder):
         holder.refused(Refusal(Code.QUEUE_FULL, "too many wait"))
-        return PaperTicket(house.leasing, model, holder)
+        return FakeTicket(harness.leasing, model, holder)
 
-    house.leasing.ask = ask
-    wire = await house.wire()
+    harness.leasing.ask = ask
+    wire = await harness.wire()
     wire.send(post() + post())
     assert [(await wire.answer())[0] for _ in range(2)] == [429, 429]
-    assert house.gateway.counters.waiting == 0
+    assert harness.gateway.counters.waiting == 0
 
 
-async def test_a_wait_that_ends_in_a_refusal_is_answered(house: House):
-    wire = await house.wire()
+async def test_a_wait_that_ends_in_a_refusal_is_answered(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post(b'{"model": "absent"}'))
-    await until(lambda: house.leasing.queue)
-    ticket = house.leasing.queue.pop()
+    await until(lambda: harness.leasing.queue)
+    ticket = harness.leasing.queue.pop()
     ticket.holder.refused(Refusal(Code.MODEL_FAILED, "it crashed", details="CUDA error"))
     status, headers, body = await wire.answer()
     assert (status, headers["x-should-retry"]) == (503, "false")
     assert b"CUDA error" in body
 
 
-async def test_a_server_that_can_not_be_reached_is_a_502(house: House):
-    house.leasing.ports["qwen"] = 1
-    status, _, body = await house.ask(post())
+async def test_a_server_that_can_not_be_reached_is_a_502(harness: GatewayHarness):
+    harness.leasing.ports["qwen"] = 1
+    status, _, body = await harness.ask(post())
     assert status == 502
     assert json.loads(body)["error"]["code"] == "upstream_error"
 
@@ -153,19 +153,19 @@ async def test_a_server_that_can_not_be_reached_is_a_502(house: House):
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
     ],
 )
-async def test_an_answer_that_is_none_is_a_502(house: House, answer: bytes):
+async def test_an_answer_that_is_none_is_a_502(harness: GatewayHarness, answer: bytes):
     async def script(asked, reader, writer):
         writer.write(answer)
         writer.close()
 
-    house.script(script)
-    assert (await house.ask(post()))[0] == 502
-    house.script(OK)
-    assert (await house.ask(post()))[0] == 200
+    harness.script(script)
+    assert (await harness.ask(post()))[0] == 502
+    harness.script(OK)
+    assert (await harness.ask(post()))[0] == 200
 
 
-async def test_a_request_that_meets_a_connection_just_closed_is_sent_again_once(house: House):
-    wire = await house.wire()
+async def test_a_request_that_meets_a_connection_just_closed_is_sent_again_once(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post())
     await wire.answer()
     served = 0
@@ -178,108 +178,110 @@ async def test_a_request_that_meets_a_connection_just_closed_is_sent_again_once(
         else:
             writer.write(OK)
 
-    house.script(script)
+    harness.script(script)
     wire.send(post())
     assert (await wire.answer())[0] == 200
-    assert house.gateway.counters.retries == 1
-    assert house.backend.asked[-1].body == CHAT
+    assert harness.gateway.counters.retries == 1
+    assert harness.backend.asked[-1].body == CHAT
 
 
-async def test_a_request_that_fails_on_a_fresh_connection_is_not_sent_again(house: House):
+async def test_a_request_that_fails_on_a_fresh_connection_is_not_sent_again(harness: GatewayHarness):
     async def script(asked, reader, writer):
         writer.transport.abort()
 
-    house.script(script)
-    wire = await house.wire()
+    harness.script(script)
+    wire = await harness.wire()
     for _ in range(2):
         wire.send(post())
         assert (await wire.answer())[0] == 502
-    assert len(house.backend.asked) == 2
+    assert len(harness.backend.asked) == 2
 
 
-async def test_unused_connections_to_a_run_are_closed_when_another_follows_it(house: House):
-    wire = await house.wire()
+async def test_unused_connections_to_a_run_are_closed_when_another_follows_it(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post())
     await wire.answer()
-    assert house.backend.hung_up == 0
-    lease = house.leasing.lease
-    house.leasing.lease = lambda model, holder: of_run(lease(model, holder), "the-next")
+    assert harness.backend.hung_up == 0
+    lease = harness.leasing.lease
+    harness.leasing.lease = lambda model, holder: of_run(lease(model, holder), "the-next")
     wire.send(post())
     assert (await wire.answer())[0] == 200
-    await until(lambda: house.backend.hung_up == 1)
-    assert len(house.backend.writers) == 2
+    await until(lambda: harness.backend.hung_up == 1)
+    assert len(harness.backend.writers) == 2
 
 
-async def test_a_connection_in_use_is_closed_after_its_answer_when_another_run_has_followed(house: House):
+async def test_a_connection_in_use_is_closed_after_its_answer_when_another_run_has_followed(
+    harness: GatewayHarness,
+):
     go_on = asyncio.Event()
 
     async def script(asked, reader, writer):
         await go_on.wait()
         writer.write(OK)
 
-    house.script(script)
-    old, new = await house.wire(), await house.wire()
+    harness.script(script)
+    old, new = await harness.wire(), await harness.wire()
     old.send(post())
-    await until(lambda: house.backend.asked)
-    lease = house.leasing.lease
-    house.leasing.lease = lambda model, holder: of_run(lease(model, holder), "the-next")
-    house.script(OK)
+    await until(lambda: harness.backend.asked)
+    lease = harness.leasing.lease
+    harness.leasing.lease = lambda model, holder: of_run(lease(model, holder), "the-next")
+    harness.script(OK)
     new.send(post())
     assert (await new.answer())[0] == 200
-    assert house.backend.hung_up == 0
+    assert harness.backend.hung_up == 0
     go_on.set()
     assert (await old.answer())[0] == 200
-    await until(lambda: house.backend.hung_up == 1)
+    await until(lambda: harness.backend.hung_up == 1)
 
 
-async def test_unused_connections_to_a_run_are_closed_when_it_is_cut(house: House):
-    held, unused = await house.wire(), await house.wire()
-    house.script(_forever)
+async def test_unused_connections_to_a_run_are_closed_when_it_is_cut(harness: GatewayHarness):
+    held, unused = await harness.wire(), await harness.wire()
+    harness.script(_forever)
     held.send(post())
-    await until(lambda: house.backend.asked)
-    house.script(OK)
+    await until(lambda: harness.backend.asked)
+    harness.script(OK)
     unused.send(post())
     await unused.answer()
-    house.leasing.out[0].holder.cut("it is being stopped")
+    harness.leasing.out[0].holder.cut("it is being stopped")
     assert (await held.answer())[0] == 503
-    await until(lambda: house.backend.hung_up == 2)
+    await until(lambda: harness.backend.hung_up == 2)
 
 
-async def test_an_unasked_word_ends_an_unused_connection(house: House):
-    wire = await house.wire()
+async def test_an_unasked_word_ends_an_unused_connection(harness: GatewayHarness):
+    wire = await harness.wire()
     wire.send(post())
     await wire.answer()
-    house.backend.writers[0].write(OK)
-    await until(lambda: house.backend.hung_up == 1)
+    harness.backend.writers[0].write(OK)
+    await until(lambda: harness.backend.hung_up == 1)
     wire.send(post())
     assert (await wire.answer())[0] == 200
 
 
-async def test_a_model_that_dies_in_mid_answer_is_seen(house: House):
+async def test_a_model_that_dies_in_mid_answer_is_seen(harness: GatewayHarness):
     async def script(asked, reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.close()
 
-    house.script(script)
-    wire = await house.wire()
+    harness.script(script)
+    wire = await harness.wire()
     wire.send(post())
     await wire.until(b"abc")
     with pytest.raises(ConnectionResetError):
         await wire.rest()
-    assert house.gateway.counters.broken == {"qwen": 1}
+    assert harness.gateway.counters.broken == {"qwen": 1}
 
 
-async def test_a_model_that_dies_in_mid_stream_is_said_to_and_no_clean_end_follows(house: House):
+async def test_a_model_that_dies_in_mid_stream_is_said_to_and_no_clean_end_follows(harness: GatewayHarness):
     async def script(asked, reader, writer):
         writer.write(SSE + b"8\r\ndata: a\n\r\n")
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.close()
 
-    house.script(script)
-    told = await house.told(post(STREAM))
+    harness.script(script)
+    told = await harness.told(post(STREAM))
     head, _, body = told.partition(b"8\r\ndata: a\n\r\n")
     assert head == SSE
     size, _, event = body.partition(b"\r\n")
@@ -288,58 +290,60 @@ async def test_a_model_that_dies_in_mid_stream_is_said_to_and_no_clean_end_follo
     assert not told.endswith(b"0\r\n\r\n")
 
 
-async def test_a_stream_torn_within_a_chunk_gets_no_word_that_would_be_taken_for_its_own(house: House):
+async def test_a_stream_torn_within_a_chunk_gets_no_word_that_would_be_taken_for_its_own(
+    harness: GatewayHarness,
+):
     async def script(asked, reader, writer):
         writer.write(SSE + b"20\r\ndata: a")
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.close()
 
-    house.script(script)
-    wire = await house.wire()
+    harness.script(script)
+    wire = await harness.wire()
     wire.send(post(STREAM))
     await wire.until(b"data: a")
     with pytest.raises(ConnectionResetError):
         await wire.rest()
 
 
-async def test_an_answer_without_a_length_that_breaks_is_no_clean_end(house: House):
+async def test_an_answer_without_a_length_that_breaks_is_no_clean_end(harness: GatewayHarness):
     async def script(asked, reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc")
         await writer.drain()
         await asyncio.sleep(0.05)
-        house.leasing.out[0].holder.cut("it is being stopped")
+        harness.leasing.out[0].holder.cut("it is being stopped")
 
-    house.script(script)
-    wire = await house.wire()
+    harness.script(script)
+    wire = await harness.wire()
     wire.send(post())
     await wire.until(b"abc")
     with pytest.raises(ConnectionResetError):
         await wire.rest()
 
 
-async def test_a_cut_before_the_answer_is_a_503(house: House):
-    house.script(_forever)
-    wire = await house.wire()
+async def test_a_cut_before_the_answer_is_a_503(harness: GatewayHarness):
+    harness.script(_forever)
+    wire = await harness.wire()
     wire.send(post())
-    await until(lambda: house.backend.asked)
-    house.leasing.out[0].holder.cut("qwen is being stopped: its drain time is over")
+    await until(lambda: harness.backend.asked)
+    harness.leasing.out[0].holder.cut("qwen is being stopped: its drain time is over")
     status, _, body = await wire.answer()
     assert status == 503
     assert b"its drain time is over" in body
-    await until(lambda: house.backend.hung_up == 1)
+    await until(lambda: harness.backend.hung_up == 1)
 
 
-async def test_a_cut_in_mid_stream_is_an_event_and_no_clean_end(house: House):
+async def test_a_cut_in_mid_stream_is_an_event_and_no_clean_end(harness: GatewayHarness):
     async def script(asked, reader, writer):
         writer.write(SSE + b"8\r\ndata: a\n\r\n")
         await reader.read()
 
-    house.script(script)
-    wire = await house.wire()
+    harness.script(script)
+    wire = await harness.wire()
     wire.send(post(STREAM))
     await wire.until(b"data: a\n\r\n")
-    house.leasing.out[0].holder.cut("its drain time is over")
+    harness.leasing.out[0].holder.cut("its drain time is over")
     told = await wire.rest()
     assert b"its drain time is over" in told
     assert b'"error"' in told
@@ -351,29 +355,29 @@ class TestLoading:
     def limits(self):
         return Limits(tick=0.01, quiet=0.03, comment=0.05)
 
-    async def _wait(self, house: House, body: bytes = b'{"model": "absent", "stream": true}'):
-        wire = await house.wire()
+    async def _wait(self, harness: GatewayHarness, body: bytes = b'{"model": "absent", "stream": true}'):
+        wire = await harness.wire()
         wire.send(post(body, "/v1/chat/completions", "Accept-Encoding: gzip"))
-        await until(lambda: house.leasing.queue)
+        await until(lambda: harness.leasing.queue)
         return wire
 
-    async def test_a_streaming_client_is_told_what_is_waited_for(self, house: House):
-        wire = await self._wait(house)
+    async def test_a_streaming_client_is_told_what_is_waited_for(self, harness: GatewayHarness):
+        wire = await self._wait(harness)
         told = await wire.until(b"\r\n\r\n")
         assert told.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream")
         for _ in range(2):
             assert b": loading absent: its weights are being read\n\n" in await wire.until(b"\n\n\r\n")
         stream = SSE + b"6\r\n: hi\n\n\r\n0\r\n\r\n"
-        house.script(stream)
-        house.leasing.arrive("absent", house.backend.port)
+        harness.script(stream)
+        harness.leasing.arrive("absent", harness.backend.port)
         assert (await wire.until(b"0\r\n\r\n")).endswith(b"6\r\n: hi\n\n\r\n0\r\n\r\n")
-        assert "accept-encoding" not in house.backend.asked[0].headers
+        assert "accept-encoding" not in harness.backend.asked[0].headers
         wire.send(post())
-        house.script(OK)
+        harness.script(OK)
         assert (await wire.answer())[0] == 200
 
     @pytest.mark.parametrize("framing", ["length", "close", "chunked"])
-    async def test_a_stream_goes_on_however_it_is_framed(self, house: House, framing: str):
+    async def test_a_stream_goes_on_however_it_is_framed(self, harness: GatewayHarness, framing: str):
         async def script(asked, reader, writer):
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             if framing == "length":
@@ -386,45 +390,45 @@ class TestLoading:
                 writer.write(head + b"Connection: close\r\n\r\ndata: abcd\n\n")
                 writer.close()
 
-        wire = await self._wait(house)
+        wire = await self._wait(harness)
         await wire.until(b"\n\n\r\n")
-        house.script(script)
-        house.leasing.arrive("absent", house.backend.port)
+        harness.script(script)
+        harness.leasing.arrive("absent", harness.backend.port)
         assert (await wire.until(b"0\r\n\r\n")).endswith(b"c\r\ndata: abcd\n\n\r\n0\r\n\r\n")
 
-    async def test_an_error_of_the_model_comes_as_an_event(self, house: House):
-        wire = await self._wait(house)
+    async def test_an_error_of_the_model_comes_as_an_event(self, harness: GatewayHarness):
+        wire = await self._wait(harness)
         await wire.until(b"\n\n\r\n")
-        house.script(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ntoo hot\r\n0\r\n\r\n")
-        house.leasing.arrive("absent", house.backend.port)
+        harness.script(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ntoo hot\r\n0\r\n\r\n")
+        harness.leasing.arrive("absent", harness.backend.port)
         told = await wire.until(b"0\r\n\r\n")
         assert b"answered 500: too hot" in told
 
-    async def test_a_refusal_comes_as_an_event(self, house: House):
-        wire = await self._wait(house)
+    async def test_a_refusal_comes_as_an_event(self, harness: GatewayHarness):
+        wire = await self._wait(harness)
         await wire.until(b"\n\n\r\n")
-        house.leasing.queue.pop().holder.refused(Refusal(Code.MODEL_FAILED, "it crashed"))
+        harness.leasing.queue.pop().holder.refused(Refusal(Code.MODEL_FAILED, "it crashed"))
         assert b"it crashed" in await wire.until(b"0\r\n\r\n")
 
-    async def test_a_death_after_it_is_no_clean_end(self, house: House):
+    async def test_a_death_after_it_is_no_clean_end(self, harness: GatewayHarness):
         async def script(asked, reader, writer):
             writer.write(SSE + b"8\r\ndata: a\n\r\n")
             await writer.drain()
             await asyncio.sleep(0.02)
             writer.close()
 
-        wire = await self._wait(house)
+        wire = await self._wait(harness)
         await wire.until(b"\n\n\r\n")
-        house.script(script)
-        house.leasing.arrive("absent", house.backend.port)
+        harness.script(script)
+        harness.leasing.arrive("absent", harness.backend.port)
         told = await wire.rest()
         assert b"upstream_error" in told
         assert not told.endswith(b"0\r\n\r\n")
 
-    async def test_a_client_that_does_not_stream_just_waits(self, house: House):
-        wire = await self._wait(house, b'{"model": "absent"}')
+    async def test_a_client_that_does_not_stream_just_waits(self, harness: GatewayHarness):
+        wire = await self._wait(harness, b'{"model": "absent"}')
         await asyncio.sleep(0.15)
-        house.leasing.arrive("absent", house.backend.port)
+        harness.leasing.arrive("absent", harness.backend.port)
         assert (await wire.answer())[2] == b"{}"
 
     class TestAloud:
@@ -436,8 +440,8 @@ class TestLoading:
         def settings(self):
             return {"loading": "reasoning"}
 
-        async def test_it_is_said_as_reasoning(self, house: House):
-            wire = await TestLoading()._wait(house)
+        async def test_it_is_said_as_reasoning(self, harness: GatewayHarness):
+            wire = await TestLoading()._wait(harness)
             told = await wire.until(b"\n\n\r\n")
             event = json.loads(told.partition(b"data: ")[2].strip())
             assert "weights are being read" in event["choices"][0]["delta"]["reasoning_content"]
@@ -451,8 +455,8 @@ class TestLoading:
         def settings(self):
             return {"loading": "off"}
 
-        async def test_nothing_is_said(self, house: House):
-            wire = await TestLoading()._wait(house)
+        async def test_nothing_is_said(self, harness: GatewayHarness):
+            wire = await TestLoading()._wait(harness)
             await asyncio.sleep(0.15)
-            house.leasing.arrive("absent", house.backend.port)
+            harness.leasing.arrive("absent", harness.backend.port)
             assert (await wire.answer())[2] == b"{}"

@@ -14,9 +14,10 @@ from hypothesis import example, given, strategies as st
 from tests.web.gateway.forms import BOUNDARY, TYPE
 from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.route import Kind
 from zoosup.web.gateway.routing.body_rewrite import rewrite
 from zoosup.web.gateway.routing.model_name import model_of, named_in_query
-from zoosup.web.gateway.routing.routes import Kind, route, split_upstream
+from zoosup.web.gateway.routing.routes import route, split_upstream
 
 REFUSED = object()
 KNOWN = {"a", "a/b", "a/b/c", "qwen3:8b", "upstream"}

@@ -6,7 +6,7 @@ import socket
 import aiohttp
 import pytest
 
-from tests.runtime.paper import Hands, a_zoo, text_of
+from tests.runtime.builders import ManualClock, a_zoo, text_of
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.spec.parse import parse
@@ -23,9 +23,9 @@ def _often(monkeypatch):
 LOCAL = {"listen": "127.0.0.1:0"}
 
 
-class House:
+class GatewayHarness:
     def __init__(self, listen=lambda from_file: from_file):
-        self.zoo = a_zoo(Hands(), self.text(LOCAL))
+        self.zoo = a_zoo(ManualClock(), self.text(LOCAL))
         self.publisher = Publisher()
         self.gateway = Gateway(Leases(self.zoo, lambda: None))
         self.keeper = GatewayKeeper(self.gateway, self.zoo, listen, lambda: None)
@@ -51,87 +51,87 @@ class House:
 
 
 @pytest.fixture
-async def house():
-    house = House()
-    await house.keeper.begin()
-    keeping_it = asyncio.create_task(house.keeper.keep(house.publisher))
-    yield house
+async def harness():
+    harness = GatewayHarness()
+    await harness.keeper.begin()
+    keeping_it = asyncio.create_task(harness.keeper.keep(harness.publisher))
+    yield harness
     keeping_it.cancel()
     await asyncio.gather(keeping_it, return_exceptions=True)
-    await house.gateway.stop(0.1)
+    await harness.gateway.stop(0.1)
 
 
-async def test_it_listens_where_the_file_says_and_says_so(house):
-    assert house.gateway.address == house.zoo.gateway.address
-    assert 200 == await house.ask()
+async def test_it_listens_where_the_file_says_and_says_so(harness):
+    assert harness.gateway.address == harness.zoo.gateway.address
+    assert 200 == await harness.ask()
 
 
-async def test_an_edit_moves_it(house):
-    before = house.gateway.address
+async def test_an_edit_moves_it(harness):
+    before = harness.gateway.address
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    house.save({"listen": f"127.0.0.1:{port}"})
-    await house.until(lambda: house.zoo.gateway.address == f"127.0.0.1:{port}")
-    assert before != house.gateway.address
-    assert 200 == await house.ask()
+    harness.save({"listen": f"127.0.0.1:{port}"})
+    await harness.until(lambda: harness.zoo.gateway.address == f"127.0.0.1:{port}")
+    assert before != harness.gateway.address
+    assert 200 == await harness.ask()
 
 
-async def test_false_turns_it_off_and_back_on(house):
-    house.save(False)
-    await house.until(lambda: house.zoo.gateway.address is None)
-    house.save({"listen": "127.0.0.1:0"})
-    await house.until(lambda: house.zoo.gateway.address is not None)
-    assert 200 == await house.ask()
+async def test_false_turns_it_off_and_back_on(harness):
+    harness.save(False)
+    await harness.until(lambda: harness.zoo.gateway.address is None)
+    harness.save({"listen": "127.0.0.1:0"})
+    await harness.until(lambda: harness.zoo.gateway.address is not None)
+    assert 200 == await harness.ask()
 
 
-async def test_an_address_that_is_taken_is_told_and_tried_again(house):
+async def test_an_address_that_is_taken_is_told_and_tried_again(harness):
     stranger = socket.socket()
     stranger.bind(("127.0.0.1", 0))
     stranger.listen()
     port = stranger.getsockname()[1]
-    house.save({"listen": f"127.0.0.1:{port}"})
-    await house.until(lambda: house.zoo.gateway.trouble)
-    assert f"gateway.listen 127.0.0.1:{port}: Address already in use" == house.zoo.gateway.trouble
+    harness.save({"listen": f"127.0.0.1:{port}"})
+    await harness.until(lambda: harness.zoo.gateway.trouble)
+    assert f"gateway.listen 127.0.0.1:{port}: Address already in use" == harness.zoo.gateway.trouble
     stranger.close()
-    await house.until(lambda: not house.zoo.gateway.trouble)
-    assert f"127.0.0.1:{port}" == house.gateway.address
-    words = [(e.type, e.reason) for e in house.zoo.journal.since(0) if e.reason == "GatewayListen"]
+    await harness.until(lambda: not harness.zoo.gateway.trouble)
+    assert f"127.0.0.1:{port}" == harness.gateway.address
+    words = [(e.type, e.reason) for e in harness.zoo.journal.since(0) if e.reason == "GatewayListen"]
     assert [("Refused", "GatewayListen"), ("Applied", "GatewayListen")] == words
 
 
-async def test_keys_of_the_file_count_at_once(house):
-    house.save({"listen": "127.0.0.1:0", "api_keys": ["one", "two"]})
-    await house.until(lambda: house.keeper._put.keys == ("one", "two"))
-    assert [401, 401, 200, 200] == [await house.ask(key) for key in (None, "three", "one", "two")]
+async def test_keys_of_the_file_count_at_once(harness):
+    harness.save({"listen": "127.0.0.1:0", "api_keys": ["one", "two"]})
+    await harness.until(lambda: harness.keeper._put.keys == ("one", "two"))
+    assert [401, 401, 200, 200] == [await harness.ask(key) for key in (None, "three", "one", "two")]
 
 
-async def test_keys_of_the_key_file_are_read_again_when_it_changes(house, tmp_path):
+async def test_keys_of_the_key_file_are_read_again_when_it_changes(harness, tmp_path):
     file = tmp_path / "keys"
     file.write_text("# mine\none\n")
-    house.save({"listen": "127.0.0.1:0", "api_key_file": str(file)})
-    await house.until(lambda: house.keeper._put.keys == ("one",))
-    assert [401, 200] == [await house.ask(key) for key in (None, "one")]
+    harness.save({"listen": "127.0.0.1:0", "api_key_file": str(file)})
+    await harness.until(lambda: harness.keeper._put.keys == ("one",))
+    assert [401, 200] == [await harness.ask(key) for key in (None, "one")]
     file.write_text("two\n")
-    await house.until(lambda: house.keeper._put.keys == ("two",))
-    assert [401, 200] == [await house.ask(key) for key in ("one", "two")]
+    await harness.until(lambda: harness.keeper._put.keys == ("two",))
+    assert [401, 200] == [await harness.ask(key) for key in ("one", "two")]
 
 
-async def test_a_key_file_that_is_gone_or_empty_leaves_the_keys_in_force(house, tmp_path):
+async def test_a_key_file_that_is_gone_or_empty_leaves_the_keys_in_force(harness, tmp_path):
     file = tmp_path / "keys"
     file.write_text("one\n")
-    house.save({"listen": "127.0.0.1:0", "api_key_file": str(file)})
-    await house.until(lambda: house.keeper._put.keys == ("one",))
+    harness.save({"listen": "127.0.0.1:0", "api_key_file": str(file)})
+    await harness.until(lambda: harness.keeper._put.keys == ("one",))
     file.write_text("\n")
-    await house.until(lambda: "holds no key" in house.zoo.gateway.trouble)
+    await harness.until(lambda: "holds no key" in harness.zoo.gateway.trouble)
     file.unlink()
-    await house.until(lambda: "No such file" in house.zoo.gateway.trouble)
-    assert [401, 200] == [await house.ask(key) for key in (None, "one")]
+    await harness.until(lambda: "No such file" in harness.zoo.gateway.trouble)
+    assert [401, 200] == [await harness.ask(key) for key in (None, "one")]
 
 
 async def test_a_setting_that_would_hand_every_model_to_other_hosts_keeps_zoosup_from_starting():
-    house = House(lambda _: "0.0.0.0:0")
+    harness = GatewayHarness(lambda _: "0.0.0.0:0")
     with pytest.raises(ExposedError, match="can be reached by other hosts and no key is asked for"):
-        await house.keeper.begin()
-    assert house.gateway.address is None
-    await house.gateway.stop(0.0)
+        await harness.keeper.begin()
+    assert harness.gateway.address is None
+    await harness.gateway.stop(0.0)

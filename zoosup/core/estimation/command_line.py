@@ -109,16 +109,14 @@ def understand(spec: ModelSpec) -> Server | None:
     return _understood(spec.command, tuple(spec.env.items()))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # the list of models asks it twice of each, and 20 us each would hold the loop
 def _understood(command: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> Server | None:
-    env = {name: _rendered(value) for name, value in variables}
     found = server_among(command)
     if found is None:
         return None
     kind, _, rest = found
-    if kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON}:
-        return _llama(kind, rest, env)
-    return _other(kind, rest, env)
+    env = {name: _rendered(value) for name, value in variables}
+    return (_llama if kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON} else _other)(kind, rest, env)
 
 
 def _rendered(text: str) -> str:

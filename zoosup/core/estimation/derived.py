@@ -7,7 +7,6 @@ the disk when they are.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.command_line import LLAMA_CPP_PYTHON, LLAMA_SERVER, Server
@@ -52,7 +51,6 @@ class Workings:
     bounded: list[Term]  # caches that take no margin
 
 
-@lru_cache(maxsize=1024)
 def derive(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
     """The terms, the margin last; None when nothing is known of the weights."""
     model = facts.of(server.model)

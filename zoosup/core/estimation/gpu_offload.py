@@ -6,7 +6,6 @@ GPUs and whole in RAM. Like `derive` it reckons with the headers and the command
 """
 
 from dataclasses import replace
-from functools import lru_cache
 
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.command_line import Server
@@ -21,7 +20,6 @@ _HOST = frozenset({"prompt cache", "checkpoints"})
 """Terms that llama.cpp keeps in RAM whatever is offloaded."""
 
 
-@lru_cache(maxsize=1024)
 def offloaded(server: Server, facts: WeightFacts) -> tuple[Term, ...] | None:
     """The terms of both pools; None when nothing is known of the weights or GPUs are left alone."""
     whole = derive(server, facts)

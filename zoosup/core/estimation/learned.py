@@ -1,4 +1,4 @@
-"""How lessons move an estimate, and what a run teaches.
+"""What a run shows of its model's need, and how that moves an estimate.
 
     declared   final: only an OOM raises it, and nothing lowers it again but another declaration
     derived    a peak above it raises it at once; three healthy runs lower it
@@ -10,7 +10,7 @@ minute can lower anything. In RAM a peak is what the processes hold by themselve
 it, yet have to stay in memory as long as the model computes on the CPU; so they come on top wherever a peak takes the
 place of a greater estimate. They don't where it raises one: llama.cpp may have copied them into its own order, and
 they would count twice. Over GPUs a model is taken to be spread evenly, as the fullest of them shows. Knows neither
-the weights nor the file: what was estimated without lessons, and what is mapped, is handed in.
+the weights nor the file: what was estimated without runs, and what is mapped, is handed in.
 """
 
 import json
@@ -21,8 +21,8 @@ from hashlib import sha256
 from typing import Any
 
 from zoosup.core.estimation.derived import Term
-from zoosup.core.memory.budget import VRAM
 from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import HeldAsleep, Learned, RunPeaks
 from zoosup.core.state.weights import WeightFacts
@@ -47,7 +47,7 @@ asleep, when that has grown by it or shrunk.
 """
 
 
-# What a run teaches
+# What a run shows
 
 
 def fingerprint(spec: ModelSpec, weights: WeightFacts | None, host: Sequence[str]) -> str:
@@ -67,7 +67,7 @@ def _defaults() -> dict[str, Any]:
     return dict(restart_fields(ModelSpec(command=("-",))))
 
 
-def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> RunPeaks | None:
+def peaks_of(run: Run, ready_for: float, end: Exit | None = None) -> RunPeaks | None:
     """What a run has shown so far, or by its end; None when that is nothing, or it isn't known for which fingerprint.
 
     `ready_for` is the longest time, in seconds, that it was ready without a break.
@@ -92,22 +92,22 @@ def lesson_of(run: Run, ready_for: float, end: Exit | None = None) -> RunPeaks |
 def _ran_out(run: Run, ready_for: float, end: Exit | None) -> bool:
     """Whether it was ended for want of memory, by the kernel or, having outgrown its need, by the guard before it.
 
-    Without this lesson it would come back as soon as what it declares is free, and be stopped again, for ever. One
+    Else it would come back as soon as what it declares is free, and be stopped again, for ever. One
     that has served well for long has leaked: a fresh start is what helps it.
     """
     grew = run.leaving is not None and run.leaving.cause is Cause.PRESSURE and bool(run.outgrown)
     return (grew and ready_for < HEALTHY) or (end is not None and end.reason is ExitReason.OOM_KILLED)
 
 
-def after(learned: Learned, lesson: RunPeaks) -> Learned:
-    """The lessons with one more; one that teaches nothing takes no other's place."""
-    others = tuple(each for each in learned.runs if each.run != lesson.run)
+def after(learned: Learned, peaks: RunPeaks) -> Learned:
+    """What is learned once one more run counts; one that shows nothing takes no other's place."""
+    others = tuple(each for each in learned.runs if each.run != peaks.run)
     if len(others) < len(learned.runs):
-        lesson = _merged(next(each for each in learned.runs if each.run == lesson.run), lesson)
-    if not (lesson.healthy or lesson.floor or _is_highest(lesson, others)):
+        peaks = _merged(next(each for each in learned.runs if each.run == peaks.run), peaks)
+    if not (peaks.healthy or peaks.floor or _is_highest(peaks, others)):
         return learned
-    runs = (*others, lesson)[-RUNS:]
-    return replace(learned, runs=runs, floor=max(learned.floor, lesson.floor))
+    runs = (*others, peaks)[-RUNS:]
+    return replace(learned, runs=runs, floor=max(learned.floor, peaks.floor))
 
 
 def _merged(before: RunPeaks, now: RunPeaks) -> RunPeaks:
@@ -121,17 +121,17 @@ def _merged(before: RunPeaks, now: RunPeaks) -> RunPeaks:
     )
 
 
-def pardoned(learned: Learned) -> Learned:
-    """The lessons without what OOMs have taught: somebody has declared anew what it needs, and that is final."""
+def without_ooms(learned: Learned) -> Learned:
+    """What is learned but for OOMs: somebody has declared anew what it needs, and that is final."""
     return replace(learned, runs=tuple(replace(each, floor=0) for each in learned.runs), floor=0)
 
 
-def is_news(learned: Learned, lesson: RunPeaks) -> bool:
+def is_news(learned: Learned, peaks: RunPeaks) -> bool:
     """Whether a healthy run that goes on has something to add to what was written down of it."""
-    known = next((each for each in learned.runs if each.run == lesson.run), None)
+    known = next((each for each in learned.runs if each.run == peaks.run), None)
     if known is None:
-        return lesson.healthy
-    grown = (lesson.ram, lesson.card or 0, lesson.mapped or 0)
+        return peaks.healthy
+    grown = (peaks.ram, peaks.card or 0, peaks.mapped or 0)
     before = (known.ram, known.card or 0, known.mapped or 0)
     return any(now > NEWS * then for now, then in zip(grown, before, strict=True))
 
@@ -145,18 +145,18 @@ def asleep_of(run: Run, known: HeldAsleep | None) -> HeldAsleep:
     return now if any(more > NEWS * less for less, more in pairs) else known
 
 
-def _is_highest(lesson: RunPeaks, others: Sequence[RunPeaks]) -> bool:
-    return lesson.ram > max((each.ram for each in others), default=0) or (lesson.card or 0) > max(
+def _is_highest(peaks: RunPeaks, others: Sequence[RunPeaks]) -> bool:
+    return peaks.ram > max((each.ram for each in others), default=0) or (peaks.card or 0) > max(
         (each.card or 0 for each in others), default=0
     )
 
 
-# What follows from lessons
+# What follows from it
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """An estimate of one pool without lessons, in bytes, and how many healthy runs may lower it."""
+    """An estimate of one pool without any run, in bytes, and how many healthy runs may lower it."""
 
     amount: int
     enough: int

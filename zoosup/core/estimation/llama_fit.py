@@ -19,22 +19,26 @@ prints for each device the MiB that weights, context and scratch memory would ta
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, server_among, split_option, understand
 from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
 from zoosup.core.estimation.gpu_offload import CONTEXT
 from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, DeviceNeed, FitAnswer, FitQuestion, FitSilence
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import (
+    FIT_PARAMS,
+    DeviceNeed,
+    FitAnswer,
+    FitQuestion,
+    FitSilence,
+    WeightFacts,
+)
 from zoosup.spec.model.model import ModelSpec
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})
 """A second context on the model's own weights, which it can't be told of."""
 
 _MOST_DEVICES = 64
-_NOTHING = None, ""
 _LINE = re.compile(r"(?P<device>\S.{0,99}?) (?P<model>\d{1,8}) (?P<context>\d{1,8}) (?P<compute>\d{1,8}) ?\Z")
 
 
@@ -44,12 +48,7 @@ class GarbledError(ValueError):
 
 def question(spec: ModelSpec, *, on_gpu: bool) -> FitQuestion | None:
     """What to ask; None where nothing can be: no llama-server with weights on this host, or one with MTP."""
-    return _question(spec.command, understand(spec), on_gpu)
-
-
-@lru_cache(maxsize=1024)
-def _question(command: tuple[str, ...], server: Server | None, on_gpu: bool) -> FitQuestion | None:
-    found = server_among(command)
+    found, server = server_among(spec.command), understand(spec)
     if found is None or server is None or server.kind != LLAMA_SERVER or not server.model:
         return None
     _, beside, rest = found
@@ -118,31 +117,22 @@ def _part(found: re.Match[str]) -> DeviceNeed:
 # what follows from an answer
 
 
-def heard(
+def fit_terms(
     spec: ModelSpec, server: Server, facts: WeightFacts, *, on_gpu: bool
 ) -> tuple[tuple[Term, ...] | None, str]:
     """The terms by what it has said of this very command, else None and why not (empty where that needs no saying)."""
-    if facts.fitted is UNASKED:
-        return _NOTHING
-    return _heard(spec.command, server, facts, on_gpu)
-
-
-@lru_cache(maxsize=1024)
-def _heard(
-    command: tuple[str, ...], server: Server, facts: WeightFacts, on_gpu: bool
-) -> tuple[tuple[Term, ...] | None, str]:
-    said = facts.fitted.gpu if on_gpu else facts.fitted.ram
-    if said is None or said.question != _question(command, server, on_gpu):
-        return _NOTHING
-    if isinstance(said, FitSilence):
-        return None, said.why
+    answer = facts.fitted.gpu if on_gpu else facts.fitted.ram
+    if answer is None or answer.question != question(spec, on_gpu=on_gpu):
+        return None, ""
+    if isinstance(answer, FitSilence):
+        return None, answer.why
     try:
         known = workings(server, facts)
     except kv_cache.UnusableError:
-        return _NOTHING
+        known = None
     if known is None:
-        return _NOTHING
-    return on_gpus(known, said) if on_gpu else in_ram(known, said), ""
+        return None, ""
+    return on_gpus(known, answer) if on_gpu else in_ram(known, answer), ""
 
 
 def in_ram(of: Workings, answer: FitAnswer) -> tuple[Term, ...]:

@@ -1,8 +1,8 @@
 """How much memory a model needs, pool by pool, and where the figure is from.
 
 The first that has an answer: what zoo.yaml declares, what earlier runs have shown, what follows from the weights (by
-llama.cpp's own word where it was asked), a guess. By which rules lessons move the others stands in `learning`; which
-GPUs are booked, in `cards`.
+llama.cpp's own word where it was asked), a guess. By which rules what is learned moves the others stands in `learned`;
+which GPUs are booked, in `memory.gpu_layouts`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from zoosup.core.estimation.command_line import OTHER, VLLM, Server, understand
 from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
 from zoosup.core.estimation.learned import Prior
-from zoosup.core.estimation.llama_fit import heard
-from zoosup.core.state.fitted import FIT_PARAMS
+from zoosup.core.estimation.llama_fit import fit_terms
+from zoosup.core.state.observed import Model
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import FIT_PARAMS, WeightFacts
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
 
@@ -62,17 +62,37 @@ class Need:
 def need(spec: ModelSpec, facts: WeightFacts | None = None, learned: Learned = NOTHING_LEARNED) -> Need:
     """What the model must be able to hold before it is started.
 
-    `facts` are what was found of its weights, `lessons` what its earlier runs have shown.
+    `facts` are what was found of its weights, `learned` what its earlier runs have shown.
     """
     if isinstance(spec.memory, MemorySpec):
         return _raised(_declared(spec.memory), learned.floor)
-    found = _derived(spec, facts or _NOTHING)
-    if found is None:
-        found = _unknown(_why_unknown(spec, facts), offloads=offloads(spec))
-    return _taught(found, learned) if learned.runs else found
+    found = _estimated(_Subject(spec.command, tuple(spec.env.items()), spec.gpus, facts, spec))
+    return _with_learned(found, learned) if learned.runs else found
 
 
-def _taught(found: Need, learned: Learned) -> Need:
+def need_of(model: Model, spec: ModelSpec) -> Need:
+    """What a model that the file describes so must be able to hold, by all that is known of it."""
+    return need(spec, model.weights, model.learned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """All that an estimate depends on, and the model that it is taken from."""
+
+    command: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    gpus: object
+    facts: WeightFacts | None
+    spec: ModelSpec = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _estimated(subject: _Subject) -> Need:
+    """The need without what is learned; kept, because each pass asks it several times of each model."""
+    return _derived(subject.spec, subject.facts or _NOTHING) or _unknown(subject.spec, subject.facts)
+
+
+def _with_learned(found: Need, learned: Learned) -> Need:
     """The need by what is learned: runs on GPUs teach nothing of one without, where the two differ."""
     if found.on_gpus is None:
         return _learned(found, learned.runs)
@@ -124,7 +144,7 @@ def _declared(memory: MemorySpec) -> Need:
     return _declared_ram(memory.ram) if memory.vram == 0 else _declared_both(memory)
 
 
-@lru_cache(maxsize=1024)  # asked several times of each model in each pass
+@lru_cache(maxsize=1024)  # without it a pass over many declared models takes a fifth longer
 def _declared_ram(ram: int) -> Need:
     terms = (Term("declared", ram, "memory.ram of zoo.yaml, which is final"),)
     return Need({"ram": ram}, "declared", certain=True, terms=terms)
@@ -146,14 +166,14 @@ def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
         return None
     split = offloaded(server, facts) if offloads(spec) else None
     on_gpus = _on_gpus(spec, server, facts, split) if split is not None else None
-    said, note = heard(spec, server, facts, on_gpu=False)
+    fitted, note = fit_terms(spec, server, facts, on_gpu=False)
     return Need(
-        {"ram": _sum(said or terms, "ram")},
-        FIT_PARAMS if said else "derived",
+        {"ram": _sum(fitted or terms, "ram")},
+        FIT_PARAMS if fitted else "derived",
         certain=True,
-        terms=said or terms,
+        terms=fitted or terms,
         on_gpus=on_gpus,
-        mapped=_mapped(server, facts, said or terms),
+        mapped=_mapped(server, facts, fitted or terms),
         note=note,
     )
 
@@ -170,15 +190,15 @@ def _mapped(server: Server, facts: WeightFacts, terms: Sequence[Term]) -> int | 
 
 
 def _on_gpus(spec: ModelSpec, server: Server, facts: WeightFacts, derived: tuple[Term, ...]) -> Need:
-    said, note = heard(spec, server, facts, on_gpu=True)
-    terms = said or derived
+    fitted, note = fit_terms(spec, server, facts, on_gpu=True)
+    terms = fitted or derived
     return Need(
         {"ram": _sum(terms, "ram")},
-        FIT_PARAMS if said else "derived",
+        FIT_PARAMS if fitted else "derived",
         certain=True,
         vram=_sum(terms, "vram"),
         terms=terms,
-        each_gpu=llama_fit.each_gpu(said) if said else each_gpu(derived),
+        each_gpu=llama_fit.each_gpu(fitted) if fitted else each_gpu(derived),
         fraction=server.utilization if server.kind == VLLM else 0.0,
         yields=server.gpu_layers == "auto" and server.understood,
         mapped=_mapped(server, facts, terms),
@@ -198,10 +218,9 @@ def offloads(spec: ModelSpec) -> bool:
     return server is None or server.offloads
 
 
-@lru_cache(maxsize=1024)
-def _unknown(why: str, *, offloads: bool) -> Need:
-    terms = (Term("default", UNKNOWN_RAM, f"a guess: {why}"),)
-    vram = UNKNOWN_VRAM if offloads else 0
+def _unknown(spec: ModelSpec, facts: WeightFacts | None) -> Need:
+    terms = (Term("default", UNKNOWN_RAM, f"a guess: {_why_unknown(spec, facts)}"),)
+    vram = UNKNOWN_VRAM if offloads(spec) else 0
     return Need({"ram": UNKNOWN_RAM}, "default", certain=False, vram=vram, terms=terms)
 
 

@@ -1,8 +1,8 @@
 """How long a crashed model waits, and when it is given up.
 
 The rule is the kubelet's (CrashLoopBackOff): the first crash costs nothing, then initial x factor^n up to a bound,
-forgotten after `reset_after` of unbroken readiness. systemd's RestartSteps never forgets and supervisord's delay
-covers only early exits; both were lessons. Knows nothing of why a run ended.
+forgotten after `reset_after` of unbroken readiness. systemd's RestartSteps never forgets, and supervisord's delay
+covers only early exits. Knows nothing of why a run ended.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """How the facts of its sleep change a model: what it is booked with on the way there, asleep, and on the way back.
 
-Knows no phase but those it leads to; which are allowed stands in `lifecycle`, what a sleep is worth in `parking`.
+Knows no phase but those it leads to; which are allowed stands in `transitions`, what a sleep gives back in
+`memory.sleep_footprint`.
 """
 
 from collections.abc import Mapping
@@ -67,9 +68,9 @@ def adopted_asleep(model: Model, run: Run, sleep: Sleep) -> Model:
 
 
 def booking(run: Run, sleep: Sleep) -> Mapping[str, int]:
-    """What is booked for a run that sleeps: what the file says, or it holds if that is more, and both may change.
+    """What is booked for a run that sleeps: what it is known to hold so, or what it is measured to if that is more.
 
-    Where the file says nothing, and what it holds can't be measured, the booking stays as it was.
+    Where nothing is known the booking stays as it was, until it is measured.
     """
-    said = sleep.asleep if sleep.certain else {p: n for p, n in run.reserved.items() if p not in run.measured}
-    return {pool: max(said.get(pool, 0), run.measured.get(pool, 0)) for pool in run.reserved}
+    before = sleep.asleep if sleep.known else {p: n for p, n in run.reserved.items() if p not in run.measured}
+    return {pool: max(before.get(pool, 0), run.measured.get(pool, 0)) for pool in run.reserved}

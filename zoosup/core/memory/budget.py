@@ -6,11 +6,8 @@ Pure arithmetic; bytes. Knows no model.
 from collections.abc import Mapping
 from typing import Literal
 
+from zoosup.core.state.pools import VRAM
 from zoosup.spec.model.memory import BudgetSpec
-
-VRAM = "vram:"
-"""How the ids of pools of GPU memory begin; the UUID follows."""
-
 
 _GIB = 2**30
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoosup.core.estimation.need import VISIBLE, Need
-from zoosup.core.memory.budget import VRAM, names_gpu
+from zoosup.core.memory.budget import names_gpu
 from zoosup.core.memory.ledger import Ledger
+from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.model import ModelSpec
 

@@ -12,7 +12,7 @@ no credit before it is gone: while it lives, what it gives back is promised to i
 Knows neither phases nor who may be stopped; `plan` says who is live and offers V.
 """
 
-from collections.abc import Iterable, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from zoosup.core.state.pools import Pool
@@ -42,14 +42,12 @@ class Holding:
         """
         return max(0, self.need - self.measured)
 
-    @property
-    def credit(self) -> int:
-        """Bytes that can be counted on once it is gone."""
-        return self.credit_beyond(0)
-
-    def credit_beyond(self, rest: int) -> int:
+    def credit(self, rest: int = 0) -> int:
         """Bytes that can be counted on once it holds no more than `rest`."""
         return int(CREDIT * max(0, min(self.need, self.measured) - rest))
+
+
+_NOTHING = Holding(0, 0)
 
 
 def asleep(model: str) -> str:
@@ -89,14 +87,15 @@ class Sum:
 
 @dataclass(slots=True)
 class Ledger:
-    """Who holds what in one pool during one pass: live runs, and those that a pass has promised room."""
+    """Who holds what in one pool during one pass: live runs, and those that a pass has promised room.
+
+    The sums over all holdings are kept as they are entered, because `fits` is asked for every set that might leave:
+    it then walks through that set alone.
+    """
 
     pool: Pool
     holdings: dict[str, Holding] = field(default_factory=dict)
-    _relief: dict[str, tuple[int, int]] = field(
-        default_factory=dict
-    )  # what each one's leaving is worth in (B), (M)
-    _rests: dict[str, Holding] = field(default_factory=dict)  # what of a holding stays when its model sleeps
+    _rests: dict[str, tuple[str, Holding]] = field(default_factory=dict)  # by `asleep`: whose, and what stays
     _need: int = 0
     _promised: int = 0
     _measured: int = 0
@@ -105,35 +104,30 @@ class Ledger:
         """Enter one holding; a model has at most one."""
         self.remove(model)
         self.holdings[model] = holding
-        self._relief[model] = holding.need, holding.promised + holding.credit
         self._need += holding.need
         self._promised += holding.promised
         self._measured += holding.measured
 
     def rest(self, model: str, amount: int) -> None:
         """Enter that a model would hold so many bytes asleep, more than it holds awake or less."""
-        awake = self.holdings.get(model, Holding(0, 0))
-        rest = Holding(amount, min(amount, awake.measured))
-        self._rests[model] = rest
-        back = awake.promised - rest.promised + awake.credit_beyond(amount)
-        self._relief[asleep(model)] = awake.need - amount, back
+        measured = self.holdings.get(model, _NOTHING).measured
+        self._rests[asleep(model)] = model, Holding(amount, min(amount, measured))
 
     def remove(self, model: str) -> None:
-        """Take a holding out again, if there is one."""
-        old = self.holdings.pop(model, None)
-        if old is not None:
-            del self._relief[model]
-            if self._rests.pop(model, None) is not None:
-                del self._relief[asleep(model)]
-            self._need -= old.need
-            self._promised -= old.promised
-            self._measured -= old.measured
+        """Take a holding out again, if there is one, and what would stay of it asleep."""
+        self._rests.pop(asleep(model), None)
+        old = self.holdings.pop(model, _NOTHING)
+        self._need -= old.need
+        self._promised -= old.promised
+        self._measured -= old.measured
 
     def needs(self, models: AbstractSet[str]) -> dict[str, int]:
         """E of those of `models` that hold something here."""
         return {m: h.need for m, h in self.holdings.items() if m in models}
 
-    def fits(self, need: int, without: Iterable[str] = (), *, available: int | None = None) -> bool:
+    def fits(
+        self, need: int, without: AbstractSet[str] = frozenset(), *, available: int | None = None
+    ) -> bool:
         """Whether `need` more bytes are admitted once `without` are gone: (B) and (M), without the paperwork.
 
         `available` replaces the pool's own reading where a more careful one is at hand.
@@ -141,30 +135,35 @@ class Ledger:
         known = self.pool.available if available is None else available
         if known is None:
             return False
-        reserved, free = self._need, known - self._promised - self.pool.reserve
-        for model in without:
-            need_of, relief = self._relief.get(model, (0, 0))
-            reserved -= need_of
-            free += relief
-        return reserved + need <= self.pool.budget and need <= free
+        reserved, promised, credit = self._terms(without)
+        return reserved + need <= self.pool.budget and need <= known + credit - promised - self.pool.reserve
 
     def weigh(self, need: int, without: AbstractSet[str] = frozenset()) -> Sum:
-        """The same sum with every term kept."""
-        gone = {m for m in without if m in self.holdings}
-        sleepers = {m: h for m, h in self._rests.items() if m not in gone and asleep(m) in without}
-        stay = {m: sleepers.get(m, h) for m, h in self.holdings.items() if m not in gone}
-        back = sum(self.holdings[m].credit_beyond(rest.need) for m, rest in sleepers.items())
-        return Sum(
-            pool=self.pool,
-            need=need,
-            reserved={m: h.need for m, h in stay.items()},
-            promised=sum(h.promised for h in stay.values()),
-            credit=sum(self.holdings[m].credit for m in gone) + back,
-            foreign=self.foreign,
-        )
+        """The same sum with every term kept, and who holds what."""
+        _, promised, credit = self._terms(without)
+        reserved = {m: h.need for m, h in self.holdings.items() if m not in without}
+        reserved |= {m: rest.need for m, _, rest in self._freed(without) if rest is not _NOTHING}
+        return Sum(self.pool, need, reserved, promised, credit, self.foreign)
+
+    def _terms(self, without: AbstractSet[str]) -> tuple[int, int, int]:
+        """E of the live ones outside `without`, what of it they may still take, and what the others give back."""
+        reserved, promised, credit = self._need, self._promised, 0
+        for _, holding, rest in self._freed(without):
+            reserved -= holding.need - rest.need
+            promised -= holding.promised - rest.promised
+            credit += holding.credit(rest.need)
+        return reserved, promised, credit
+
+    def _freed(self, without: AbstractSet[str]) -> Iterator[tuple[str, Holding, Holding]]:
+        """Who of `without` holds something here, what, and what stays of it; of one that leaves nothing does."""
+        for name in without:
+            if (holding := self.holdings.get(name)) is not None:
+                yield name, holding, _NOTHING
+            elif (slept := self._rests.get(name)) is not None and slept[0] not in without:
+                yield slept[0], self.holdings.get(slept[0], _NOTHING), slept[1]
 
     @property
-    def spare(self) -> int:
+    def headroom(self) -> int:
         """Bytes that one more could have now by (B) and (M); negative where too much is promised."""
         free = self.pool.available
         within = self.pool.budget - self._need

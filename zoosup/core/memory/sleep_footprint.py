@@ -2,20 +2,20 @@
 
     declared   `park.holds`, GPU memory in equal shares on the GPUs that it has
     learned    what it was last measured to hold asleep, with this command and these weights on this host
-    a guess    nothing on its GPUs, and their part in RAM, which is where vLLM's first level keeps the weights
 
-A guess is tried once: what came of it is measured, and one that gives too little back can still be stopped. Knows no
-sum: whether that is enough for anybody is asked in `napping`.
+Where neither is known nothing is counted on before it is measured: the most that it may hold is booked, which is all
+that it holds awake, and its GPUs' part once more in RAM, where vLLM's first level keeps the weights. Knows no sum:
+whether that is enough for anybody is asked in `scheduler.put_to_sleep`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zoosup.core.estimation.need import need
-from zoosup.core.memory.budget import VRAM
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
+from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.lifetime import AsleepSpec, ParkSpec
 from zoosup.spec.model.model import ModelSpec
@@ -23,11 +23,16 @@ from zoosup.spec.model.model import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class Sleeper:
-    """A model that can sleep, and the bytes by pool id that it holds then; `certain`: the file says so."""
+    """A model that can sleep, and the bytes by pool id that it holds then, at most where that is not `known`."""
 
     model: str
     asleep: Mapping[str, int]
-    certain: bool
+    known: bool
+
+    @property
+    def at_least(self) -> Mapping[str, int]:
+        """What it is sure to hold asleep; it gives back all else, and ends where it would keep too much."""
+        return self.asleep if self.known else dict.fromkeys(self.asleep, 0)
 
 
 def rules(run: Run, spec: ModelSpec | None) -> ParkSpec | None:
@@ -43,15 +48,11 @@ def sleeper(model: Model, spec: ModelSpec) -> Sleeper | None:
     if run.leaving is not None or run.sick or run.recalled or run.pid is None:
         return None
     if park.holds is not None:
-        return Sleeper(model.name, _declared(park.holds, run), certain=True)
-    known = model.asleep
-    if (
-        known is not None
-        and known.fingerprint == run.fingerprint
-        and run.reserved.keys() <= known.held.keys()
-    ):
-        return Sleeper(model.name, {pool: known.held[pool] for pool in run.reserved}, certain=False)
-    return Sleeper(model.name, _guess(run.reserved), certain=False)
+        return Sleeper(model.name, _declared(park.holds, run), known=True)
+    seen = model.asleep
+    if seen is not None and seen.fingerprint == run.fingerprint and run.reserved.keys() <= seen.held.keys():
+        return Sleeper(model.name, {pool: seen.held[pool] for pool in run.reserved}, known=True)
+    return Sleeper(model.name, _at_most(run.reserved), known=False)
 
 
 def waking(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
@@ -77,7 +78,5 @@ def _declared(holds: AsleepSpec, run: Run) -> Mapping[str, int]:
     return {"ram": holds.ram + (0 if run.gpus is not None else holds.vram)}
 
 
-def _guess(reserved: Mapping[str, int]) -> Mapping[str, int]:
-    cards = {pool: amount for pool, amount in reserved.items() if pool.startswith(VRAM)}
-    ram = reserved.get("ram", 0) + sum(cards.values()) if cards else 0
-    return {**dict.fromkeys(reserved, 0), "ram": ram}
+def _at_most(reserved: Mapping[str, int]) -> Mapping[str, int]:
+    return {**reserved, "ram": sum(reserved.values())}

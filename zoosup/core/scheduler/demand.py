@@ -8,7 +8,7 @@ DESIGN §6 in four lines:
     neither                  off
 
 A lease is one client's claim. Demand for a model is its leases, those waited for and those held. Knows no memory: what
-has to leave for whom is chosen in `victims`, among those that may.
+has to leave for whom is chosen in `preempt`, among those that may.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _NO_GATEWAY = GatewaySpec()
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Wanted:
     """Who is wanted, by what weight, each in order of priority."""
 
     pinned: tuple[str, ...] = ()
@@ -42,14 +42,14 @@ class Wishes:
         return tuple(dict.fromkeys((*self.pinned, *self.asked, *self.resting)))
 
 
-def wishes(spec: ZooSpec, observed: Observed, listed: Iterable[str]) -> Wishes:
+def wanted(spec: ZooSpec, observed: Observed, listed: Iterable[str]) -> Wanted:
     """Who is wanted; `listed` are the active ones as a switch has left them."""
     models = observed.models
     by_file = [n for n in listed if n in spec.models and models[n].override is not Override.STOP]
     by_hand = [n for n, m in models.items() if m.override is Override.START and n in spec.models]
     pinned = [n for n in (*by_file, *by_hand) if not yields(models[n], spec.models[n])]
     asked = [n for n in observed.demand if _may_ask(n, spec, observed)]
-    return Wishes(
+    return Wanted(
         pinned=tuple(dict.fromkeys(pinned)),
         asked=tuple(sorted(asked, key=lambda n: _turn(observed.demand_for(n)))),
         resting=tuple(n for n in by_file if n not in pinned and not observed.demand_for(n).busy),

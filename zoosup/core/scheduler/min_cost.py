@@ -20,7 +20,7 @@ FREED_IN_VAIN = 0.5 / 2**30
 """Seconds that each byte costs which is freed beyond the need: about what it takes to read it again."""
 
 EXACT = 10
-"""Candidates of which every subset is tried; of more, the cheapest that suffice are taken and then spared."""
+"""Candidates of which every subset is tried; of more, the cheapest that suffice are taken, and then reprieved."""
 
 Fits = Callable[[AbstractSet[str]], bool]
 """Whether the sum holds once these are gone; one more never makes it hold less."""
@@ -46,18 +46,20 @@ def cheapest(candidates: Sequence[Victim], fits: Fits) -> tuple[str, ...] | None
     """The minimal set of least cost, by name; None where not even all of them make it fit."""
     if not fits({c.name for c in candidates}):
         return None
-    found = _minimal_sets(candidates, fits) if len(candidates) <= EXACT else [_spared(candidates, fits)]
+    found = (
+        _minimal_sets(candidates, fits) if len(candidates) <= EXACT else [_cheapest_first(candidates, fits)]
+    )
     return tuple(c.name for c in min(found, key=_cost))
 
 
-def fewest(ordered: Sequence[str], fits: Fits) -> tuple[str, ...]:
+def first_that_suffice(ordered: Sequence[str], fits: Fits) -> tuple[str, ...]:
     """From the front as many as it takes, less whom it doesn't; to be asked only where all of them make it fit."""
     enough = bisect_left(range(len(ordered) + 1), True, key=lambda n: fits(set(ordered[:n])))
-    return spare(ordered[:enough], fits)
+    return reprieve(ordered[:enough], fits)
 
 
-def spare(chosen: Sequence[str], fits: Fits, forced: AbstractSet[str] = frozenset()) -> tuple[str, ...]:
-    """Leave out, the last first, whoever can be spared."""
+def reprieve(chosen: Sequence[str], fits: Fits, forced: AbstractSet[str] = frozenset()) -> tuple[str, ...]:
+    """Leave out, the last first, whoever can be spared but is not forced to go."""
     left = list(chosen)
     for name in [n for n in reversed(chosen) if n not in forced]:
         if fits({n for n in left if n != name}):
@@ -77,10 +79,10 @@ def _minimal_sets(candidates: Sequence[Victim], fits: Fits) -> list[tuple[Victim
     return found
 
 
-def _spared(candidates: Sequence[Victim], fits: Fits) -> tuple[Victim, ...]:
+def _cheapest_first(candidates: Sequence[Victim], fits: Fits) -> tuple[Victim, ...]:
     by_name = {c.name: c for c in candidates}
     ordered = sorted(candidates, key=lambda c: (c.loss, c.name))
-    return tuple(by_name[name] for name in fewest([c.name for c in ordered], fits))
+    return tuple(by_name[name] for name in first_that_suffice([c.name for c in ordered], fits))
 
 
 def _cost(some: Sequence[Victim]) -> tuple[float, tuple[str, ...]]:

@@ -13,13 +13,13 @@ alone stop nothing: the kernel also counts those of strangers who thrash within 
 Amounts are signed bytes, times seconds. What can't be read or measured is never acted on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 
 from zoosup.core.scheduler import min_cost
+from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.demand import yields
-from zoosup.core.scheduler.room import Room
+from zoosup.core.scheduler.verdicts import Level, Shortage
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause
 from zoosup.core.state.pools import Pool, Pressure
@@ -53,45 +53,8 @@ _LEAST_CRITICAL = 256 * 2**20
 _CRITICAL_SHARE = 15, 1000
 
 
-class Level(IntEnum):
-    """How badly a pool is short."""
-
-    SOFT = 1
-    HARD = 2
-    CRITICAL = 3
-
-
 @dataclass(frozen=True, slots=True)
-class Strain:
-    """A pool that is short: how badly, by how much, and who has to go for it, if anybody.
-
-    `reason` is Soft, Hard or Critical; ExternalPressure where stopping models would not help.
-    """
-
-    pool: Pool
-    level: Level
-    reason: str
-    missing: int  # bytes up to the reserve
-    held: int  # bytes that our models hold here
-    freeable: int  # those of the ones that may be stopped at this level
-    message: str
-    wake_at: float
-    victim: str | None = None
-
-    def figures(self) -> Mapping[str, object]:
-        """The same for programs."""
-        return {
-            "pool": self.pool.id,
-            "available": self.pool.available,
-            "reserve": self.pool.reserve,
-            "missing": self.missing,
-            "held": self.held,
-            "freeable": self.freeable,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Tenant:
+class _Holder:
     """A run that is known to hold something in the pool at hand."""
 
     model: Model
@@ -132,19 +95,19 @@ def _since(since: float | None, pool: Pool, bound: int, now: float) -> float | N
     return now if since is None else since
 
 
-def judge(room: Room) -> tuple[Strain, ...]:
+def shortages(cycle: Cycle) -> tuple[Shortage, ...]:
     """The pools that are short, worst first; at most one of them has a victim."""
-    strained = [
+    short = [
         (level, pressure, pool)
-        for node in room.observed.nodes
+        for node in cycle.observed.nodes
         for pressure in node.pressures
         for pool in node.pools
-        if pool.id == pressure.pool and (level := _level(pool, pressure, room.observed.now)) is not None
+        if pool.id == pressure.pool and (level := _level(pool, pressure, cycle.observed.now)) is not None
     ]
-    found: list[Strain] = []
-    for level, pressure, pool in sorted(strained, key=lambda s: (-s[0], s[2].node, s[2].id)):
-        acted = any(strain.victim is not None for strain in found)
-        found.append(_Weighing(room, pool, level, pressure).answer(may_act=not acted))
+    found: list[Shortage] = []
+    for level, pressure, pool in sorted(short, key=lambda s: (-s[0], s[2].node, s[2].id)):
+        acted = any(each.victim is not None for each in found)
+        found.append(_ShortPool(cycle, pool, level, pressure).answer(may_act=not acted))
     return tuple(found)
 
 
@@ -160,26 +123,26 @@ def _level(pool: Pool, pressure: Pressure, now: float) -> Level | None:
     return Level.HARD if low or (stalls and pool.available < pool.reserve) else Level.SOFT
 
 
-class _Weighing:
+class _ShortPool:
     """One pool that is short, and whoever holds something in it."""
 
-    def __init__(self, room: Room, pool: Pool, level: Level, pressure: Pressure) -> None:
+    def __init__(self, cycle: Cycle, pool: Pool, level: Level, pressure: Pressure) -> None:
         assert pool.available is not None  # noqa: S101 - an unknown pool has no level
-        self._room = room
+        self._cycle = cycle
         self._pool = pool
         self._level = level
         self._pressure = pressure
         self._available = pool.available
         self._missing = pool.reserve - pool.available
-        self._tenants = list(self._known())
-        self._eligible = [t for t in self._tenants if self._may_go(t)]
+        self._holders = list(self._known())
+        self._eligible = [h for h in self._holders if self._may_go(h)]
 
-    def answer(self, *, may_act: bool) -> Strain:
-        held, freeable = _sum(self._tenants), _sum(self._eligible)
+    def answer(self, *, may_act: bool) -> Shortage:
+        held, freeable = _sum(self._holders), _sum(self._eligible)
         external = not self._worth(held)
         act = may_act and self._due() and self._missing > 0 and self._worth(freeable)
         victim = self._victim() if act else None
-        return Strain(
+        return Shortage(
             pool=self._pool,
             level=self._level,
             reason="ExternalPressure" if external else self._level.name.title(),
@@ -187,38 +150,38 @@ class _Weighing:
             held=held,
             freeable=freeable,
             message=self._message(victim, held, freeable),
-            wake_at=self._room.observed.now + PACE,
+            wake_at=self._cycle.observed.now + PACE,
             victim=victim.model.name if victim is not None else None,
         )
 
-    def _known(self) -> Iterator[_Tenant]:
-        for model in self._room.observed.models.values():
+    def _known(self) -> Iterator[_Holder]:
+        for model in self._cycle.observed.models.values():
             run = model.run
             if run is None or run.node != self._pool.node:
                 continue
             held = run.measured.get(self._pool.id)
             if held is not None and held > 0:
                 # Its booking has grown with what it holds; what it was expected to need has not.
-                promised = self._room.promised_to(model, run).get(self._pool.id, 0)
-                yield _Tenant(model, run, held, run.outgrown.get(self._pool.id, promised))
+                promised = self._cycle.booked(model, run).get(self._pool.id, 0)
+                yield _Holder(model, run, held, run.outgrown.get(self._pool.id, promised))
 
-    def _may_go(self, tenant: _Tenant) -> bool:
-        if tenant.model.name in self._room.leaving:
+    def _may_go(self, holder: _Holder) -> bool:
+        if holder.model.name in self._cycle.leaving:
             # What is on its way out can't be sent there again, but it can be made to hurry.
-            return self._level is Level.CRITICAL and not tenant.run.stuck
-        return self._level is not Level.SOFT or self._is_spare(tenant)
+            return self._level is Level.CRITICAL and not holder.run.stuck
+        return self._level is not Level.SOFT or self._is_spare(holder)
 
-    def _is_spare(self, tenant: _Tenant) -> bool:
+    def _is_spare(self, holder: _Holder) -> bool:
         """On demand, and nobody demands it."""
-        return self._yields(tenant) and not self._room.observed.demand_for(tenant.model.name).busy
+        return self._yields(holder) and not self._cycle.observed.demand_for(holder.model.name).busy
 
-    def _yields(self, tenant: _Tenant) -> bool:
-        return yields(tenant.model, self._room.spec_of(tenant.model))
+    def _yields(self, holder: _Holder) -> bool:
+        return yields(holder.model, self._cycle.spec_of(holder.model))
 
     def _due(self) -> bool:
         """Whether it is time to act, and what was done before has shown what it was worth."""
-        now, going = self._room.observed.now, [run for run in self._going() if not run.stuck]
-        cooling = [c for c in self._room.cooling if c.node == self._pool.node and c.pool == self._pool.id]
+        now, going = self._cycle.observed.now, [run for run in self._going() if not run.stuck]
+        cooling = [c for c in self._cycle.cooling if c.node == self._pool.node and c.pool == self._pool.id]
         if self._level is Level.CRITICAL:
             killed = any(run.leaving is not None and run.leaving.at_once for run in going)
             return not killed and all(now - c.since >= PROOF for c in cooling)
@@ -227,8 +190,8 @@ class _Weighing:
         return not cooling and not any(map(self._helps, going)) and (settled or self._level is Level.HARD)
 
     def _going(self) -> Iterator[Run]:
-        for model in self._room.observed.models.values():
-            if model.run is not None and model.name in self._room.leaving:
+        for model in self._cycle.observed.models.values():
+            if model.run is not None and model.name in self._cycle.leaving:
                 yield model.run
 
     def _helps(self, run: Run) -> bool:
@@ -236,43 +199,43 @@ class _Weighing:
         sent = run.leaving is not None and run.leaving.cause is Cause.PRESSURE
         return sent or self._worth(run.measured.get(self._pool.id, 0))
 
-    def _victim(self) -> _Tenant | None:
-        hastened = [t for t in self._eligible if t.model.name in self._room.leaving and self._worth(t.held)]
+    def _victim(self) -> _Holder | None:
+        hastened = [h for h in self._eligible if h.model.name in self._cycle.leaving and self._worth(h.held)]
         if hastened:
-            return max(hastened, key=lambda t: (t.held, t.model.name))
-        staying = [t for t in self._eligible if t.model.name not in self._room.leaving]
-        offenders = [t for t in staying if t.over > NOISE and self._worth(t.over)]
+            return max(hastened, key=lambda h: (h.held, h.model.name))
+        staying = [h for h in self._eligible if h.model.name not in self._cycle.leaving]
+        offenders = [h for h in staying if h.over > NOISE and self._worth(h.over)]
         if offenders and self._level is not Level.SOFT:
-            return max(offenders, key=lambda t: (t.over, t.model.name))
+            return max(offenders, key=lambda h: (h.over, h.model.name))
         # One that alone gives little back goes only where there is none that gives more.
-        candidates = [t for t in staying if self._worth(t.held)] or staying
+        candidates = [h for h in staying if self._worth(h.held)] or staying
         return min(candidates, key=self._value, default=None)
 
     def _worth(self, amount: int) -> bool:
         return amount > 0 and amount >= WORTH * self._missing
 
-    def _value(self, tenant: _Tenant) -> tuple[int, bool, int, float, str]:
+    def _value(self, holder: _Holder) -> tuple[int, bool, int, float, str]:
         """What losing it means, least first: on demand and idle, on demand, then by the order of `active`."""
-        name, wanted = tenant.model.name, self._room.wanted
+        name, wanted = holder.model.name, self._cycle.wanted.all
         group = _BY_FILE
-        if self._yields(tenant):
-            group = _SPARE if self._is_spare(tenant) else _DEMANDED
+        if self._yields(holder):
+            group = _SPARE if self._is_spare(holder) else _DEMANDED
         place = wanted.index(name) if name in wanted else len(wanted)
-        active = name in self._room.spec.active
+        active = name in self._cycle.spec.active
         ranked = active or group == _BY_FILE
-        return group, active, -place if ranked else 0, self._cost(tenant), name
+        return group, active, -place if ranked else 0, self._cost(holder), name
 
-    def _cost(self, tenant: _Tenant) -> float:
+    def _cost(self, holder: _Holder) -> float:
         """Seconds that loading it again takes, fading while nobody uses it."""
-        now, run = self._room.observed.now, tenant.run
+        now, run = self._cycle.observed.now, holder.run
         loaded = run.ready_at if run.ready_at is not None else now
-        demand = self._room.observed.demand_for(tenant.model.name)
+        demand = self._cycle.observed.demand_for(holder.model.name)
         used = now if demand.busy else max(demand.last_used or loaded, loaded)
-        took = tenant.model.load_time
+        took = holder.model.load_time
         load_time = took if took is not None else max(0.0, loaded - run.booked_at)
-        return min_cost.Victim(tenant.model.name, tenant.held, now - used, load_time).loss
+        return min_cost.Victim(holder.model.name, holder.held, now - used, load_time).loss
 
-    def _message(self, victim: _Tenant | None, held: int, freeable: int) -> str:
+    def _message(self, victim: _Holder | None, held: int, freeable: int) -> str:
         pool = self._pool
         short = f"{describe_size(self._missing)} missing" if self._missing > 0 else "recovering"
         text = (
@@ -291,5 +254,5 @@ class _Weighing:
         return f"{text}; nothing is started"
 
 
-def _sum(tenants: Iterable[_Tenant]) -> int:
-    return sum(t.held for t in tenants)
+def _sum(holders: Iterable[_Holder]) -> int:
+    return sum(h.held for h in holders)

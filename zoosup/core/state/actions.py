@@ -66,13 +66,13 @@ class Kill:
 class FallAsleep:
     """Ask the run to give its memory back and live on (`park.sleep`).
 
-    `asleep` are bytes by pool id that it is taken to hold then; `certain`: the file says so.
+    `asleep` are bytes by pool id that it holds then, at most where that is not `known`.
     """
 
     model: str
     run_id: str
     asleep: Mapping[str, int]
-    certain: bool
+    known: bool
     message: str
 
 

@@ -86,7 +86,7 @@ class ExitReason(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a run leaves. The crash-like ones count for back-off; see `endings.CRASHES`."""
+    """Why a run leaves. The crash-like ones count for back-off; see `exits.CRASHES`."""
 
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
@@ -94,7 +94,7 @@ class Cause(StrEnum):
     SPEC_CHANGED = "SpecChanged"
     MADE_ROOM = "MadeRoom"
     IDLE = "Idle"  # on-demand, and nobody has asked for it for idle_timeout
-    PRESSURE = "MemoryPressure"  # the host itself runs short of memory; see `guard`
+    PRESSURE = "MemoryPressure"  # the host itself runs short of memory; see `scheduler.pressure`
     SHUTDOWN = "Shutdown"
     CRASHED = "Crashed"
     STARTUP_DEADLINE = "StartupDeadline"

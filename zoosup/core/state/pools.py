@@ -5,6 +5,9 @@ Times are seconds of a monotonic clock; sizes are bytes, signed. Knows no rule: 
 
 from dataclasses import dataclass
 
+VRAM = "vram:"
+"""How the ids of pools of GPU memory begin; the UUID follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

@@ -50,16 +50,21 @@ class SleepStage(StrEnum):
 class Sleep:
     """A run's sleep, from the request for it until the run is ready again; bytes by pool id.
 
-    `certain`: `asleep` is the file's word; else a guess that gives way to what is measured. `since` is when its stage
-    began.
+    `known`: `asleep` is the file's word, or was measured before. Else it is the most that it may hold, booked until
+    what it does hold is measured. `since` is when its stage began.
     """
 
     stage: SleepStage
     awake: Mapping[str, int]  # what it is booked with when it doesn't sleep
-    asleep: Mapping[str, int]  # what it is taken to hold asleep
-    certain: bool
+    asleep: Mapping[str, int]  # what it holds asleep
+    known: bool
     since: float
     held: Mapping[str, int] = field(default_factory=dict)  # what it was measured to hold before
+
+    @property
+    def at_least(self) -> Mapping[str, int]:
+        """What it is sure to hold asleep."""
+        return self.asleep if self.known else dict.fromkeys(self.asleep, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What runs of a model have shown of its need, as data; sizes are bytes.
 
-Knows no rule: what follows from a lesson stands in `learning`, and where lessons are kept is the runtime's business.
+Knows no rule: what follows stands in `estimation.learned`, and where it is kept is the runtime's business.
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,11 @@
-"""What the headers of weight files say, as data; sizes are bytes.
+"""What is known of weight files, as data: what their headers say, and what llama.cpp itself says of the model; bytes.
 
-Knows no file system and no format: `host.weights` fills these in, `core.derive` reckons with them. A file whose header
-could not be read still has its size, and the reason.
+Knows no file system and no format: `host.weights` reads headers and `host.preflight` asks llama-fit-params;
+`core.estimation` reckons with both. A file whose header could not be read still has its size, and the reason.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from zoosup.core.state.fitted import UNASKED, Fitted
 
 Value = int | float | bool | str | tuple[int | float | bool, ...]
 """One entry of a GGUF file's metadata; strings and arrays that no estimate asks for are left out."""
@@ -28,6 +26,74 @@ class FileFacts:
     metadata: Mapping[str, Value] = field(default_factory=dict)
     problem: str = ""  # why the header is of no use
     changed: int = 0  # when a part was last changed: nanoseconds since the epoch
+
+
+# What llama-fit-params, a program of llama.cpp's own, was asked and has said
+
+FIT_PARAMS = "llama-fit-params"
+
+
+@dataclass(frozen=True, slots=True)
+class FitQuestion:
+    """`beside`: the word of the model's command that names its llama-server. `on_gpu`: as if one GPU took it all in."""
+
+    beside: str
+    words: tuple[str, ...]
+    on_gpu: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNeed:
+    """What one device would hold: weights, keys and values and states, scratch memory."""
+
+    device: str
+    model: int
+    context: int
+    compute: int
+
+
+@dataclass(frozen=True, slots=True)
+class FitAnswer:
+    """Of the host and of every other device."""
+
+    question: FitQuestion
+    host: DeviceNeed
+    devices: tuple[DeviceNeed, ...] = ()
+
+    @property
+    def on_devices(self) -> DeviceNeed:
+        """All devices together."""
+        names = "+".join(part.device for part in self.devices)
+        model, context, compute = (
+            sum(getattr(part, each) for part in self.devices) for each in ("model", "context", "compute")
+        )
+        return DeviceNeed(names, model, context, compute)
+
+
+@dataclass(frozen=True, slots=True)
+class FitSilence:
+    """Why there is no answer. `passing`: it may well come, so that it is worth asking again before long."""
+
+    question: FitQuestion
+    why: str
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was heard of one model: without GPUs, and with one where its host has any."""
+
+    ram: FitAnswer | FitSilence | None = None
+    gpu: FitAnswer | FitSilence | None = None
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether an answer may still come."""
+        return any(isinstance(each, FitSilence) and each.passing for each in (self.ram, self.gpu))
+
+
+UNASKED = Fitted()
+"""Nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,17 @@ from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import VISIBLE, offloads
 from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
-from zoosup.core.memory.budget import VRAM, names_gpu
-from zoosup.core.state.fitted import FIT_PARAMS, UNASKED, FitAnswer, FitQuestion, FitSilence, Fitted
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.memory.budget import names_gpu
+from zoosup.core.state.pools import VRAM
+from zoosup.core.state.weights import (
+    FIT_PARAMS,
+    UNASKED,
+    FitAnswer,
+    FitQuestion,
+    FitSilence,
+    Fitted,
+    WeightFacts,
+)
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.programs.bounded_run import Printed, run

@@ -3,7 +3,7 @@
 Pure, from the model's own state: the arithmetic of a refusal for want of memory is the model's message.
 """
 
-from zoosup.core.scheduler.place import GIVEN_UP
+from zoosup.core.scheduler.verdicts import GIVEN_UP
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.refusal import Code, Refusal

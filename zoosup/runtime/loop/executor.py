@@ -120,7 +120,7 @@ class Executor:
             SleepStage.FALLING,
             run.reserved,
             action.asleep,
-            action.certain,
+            action.known,
             self._zoo.clock.now(),
             run.measured,
         )

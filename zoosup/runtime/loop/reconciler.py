@@ -26,7 +26,7 @@ from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.intake import Intake
-from zoosup.runtime.operations.prefetch import Prefetcher, in_words
+from zoosup.runtime.operations.prewarm import Prewarmer, in_words
 from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.persistence import disk_trouble
@@ -89,7 +89,7 @@ class Reconciler:
         tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases)
         self._operations = Operations(tools, inbox.post)
         self._executor = Executor(zoo, self._operations, host)
-        self._prefetcher = Prefetcher(host.warmer, self._note_prefetched)
+        self._prewarmer = Prewarmer(host.warmer, self._note_prewarmed)
         self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
         self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
@@ -127,7 +127,7 @@ class Reconciler:
                 await self._let_others_catch_up()
                 await self._reconcile_safely()
         finally:
-            self._prefetcher.close()
+            self._prewarmer.close()
             await self._probes.close()
             await self._operations.close()
             await self._record_writer.close()
@@ -169,7 +169,7 @@ class Reconciler:
             self._intake.take(message)
         observed, decided = self._plan_until_settled()
         self._zoo.forget_unknown_models()
-        self._prefetcher.follow(self._zoo.spec, observed, decided)
+        self._prewarmer.follow(self._zoo.spec, observed, decided)
         self.leases.settle(decided.wanted)
         self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
         self._record_writer.follow(self._zoo)
@@ -185,7 +185,7 @@ class Reconciler:
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
             self._note_switch(decided)
-            self._zoo.memory.report_pressure(decided.strains)
+            self._zoo.memory.note_shortages(decided.shortages)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._executor.carry_out(action) for action in decided.actions]
             self._wake_at = decided.wake_at
@@ -204,7 +204,7 @@ class Reconciler:
 
     # what the journal is told
 
-    def _note_prefetched(self, model: str, done: Warmed) -> None:
+    def _note_prewarmed(self, model: str, done: Warmed) -> None:
         if not (done.read or done.problem):
             return  # it was all there already, or there is nothing that could be
         data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}

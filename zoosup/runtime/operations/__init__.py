@@ -3,7 +3,7 @@
     runs              start, drain, put to sleep, wake, stop, kill, inspect, measure
     tasks             those under way, kept from each other's faults
     probes            readiness and liveness of live runs, one task each
-    prefetch          the next model's weights, read while it waits for room
+    prewarm           the next model's weights, read while it waits for room
     child_env         the environment of a run's processes, and the mark by which they are known
     exit_diagnosis    what a run died of, as far as the host can tell
 

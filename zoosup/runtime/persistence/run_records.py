@@ -67,7 +67,7 @@ def _sleep(sleep: Sleep) -> dict[str, Any]:
         "stage": sleep.stage.value,
         "awake": dict(sleep.awake),
         "asleep": dict(sleep.asleep),
-        "certain": sleep.certain,
+        "certain": sleep.known,  # as versions before this one read it
     }
 
 
@@ -76,7 +76,7 @@ def _read_sleep(data: Mapping[str, Any], clock: Clock) -> Sleep:
         stage=SleepStage(data["stage"]),
         awake={str(k): int(v) for k, v in data["awake"].items()},
         asleep={str(k): int(v) for k, v in data["asleep"].items()},
-        certain=data["certain"] is True,
+        known=data["certain"] is True,
         since=clock.now(),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from zoosup.core.scheduler.place import GIVEN_UP
+from zoosup.core.scheduler.verdicts import GIVEN_UP
 from zoosup.core.state.observed import Model, Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Backoff

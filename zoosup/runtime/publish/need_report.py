@@ -8,7 +8,7 @@ from typing import Any
 
 from zoosup.core.estimation import need as estimate
 from zoosup.core.estimation.derived import Term
-from zoosup.core.memory.budget import VRAM
+from zoosup.core.state.pools import VRAM
 from zoosup.runtime.state.zoo import Zoo
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from zoosup.core.memory import reclaim
 from zoosup.core.memory.budget import bounds
 from zoosup.core.scheduler import pressure
+from zoosup.core.scheduler.verdicts import Shortage
 from zoosup.core.state.pools import Cooldown, Node, Pool, Pressure
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
@@ -33,7 +34,7 @@ class Pools:
     devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
-    reported: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
+    short: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
     _pools: tuple[tuple[PoolReading, ...], BudgetSpec, tuple[Pool, ...]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
@@ -45,7 +46,7 @@ class Pools:
             journal=journal,
             cooldowns=dict(self.cooldowns),
             pressures=dict(self.pressures),
-            reported=dict(self.reported),
+            short=dict(self.short),
         )
 
     def sample(self, readings: tuple[PoolReading, ...], stalled: float | None) -> bool:
@@ -103,13 +104,15 @@ class Pools:
             del self.cooldowns[key]
         self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
 
-    def report_pressure(self, strains: tuple[pressure.Strain, ...]) -> None:
+    def note_shortages(self, shortages: tuple[Shortage, ...]) -> None:
         """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
-        before, self.reported = self.reported, {s.pool.id: s.reason for s in strains}
-        for strain in strains:
-            if strain.victim is not None or before.get(strain.pool.id) != strain.reason:
-                self.journal.add("Pressure", strain.victim, strain.reason, strain.message, strain.figures())
-        for pool in [p for p in self.pools() if p.id in before and p.id not in self.reported]:
+        before, self.short = self.short, {s.pool.id: s.reason for s in shortages}
+        for shortage in shortages:
+            if shortage.victim is not None or before.get(shortage.pool.id) != shortage.reason:
+                self.journal.add(
+                    "Pressure", shortage.victim, shortage.reason, shortage.message, shortage.figures()
+                )
+        for pool in [p for p in self.pools() if p.id in before and p.id not in self.short]:
             free = "unknown" if pool.available is None else describe_size(pool.available)
             self.journal.add(
                 "Pressure", None, "Over", f"{pool.id}: {free} available again", {"pool": pool.id}

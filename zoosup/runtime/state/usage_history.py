@@ -35,7 +35,7 @@ class UsageHistory:
 
     def watch(self, run: Run, now: float) -> bool:
         """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
-        lesson = learned.lesson_of(run, run.ready_for(now))
+        lesson = learned.peaks_of(run, run.ready_for(now))
         if lesson is None or not learned.is_news(self.of(run.fingerprint), lesson):
             return False
         return self._record(run.fingerprint, lesson)
@@ -43,14 +43,14 @@ class UsageHistory:
     def end(self, run: Run, now: float, end: Exit | None) -> bool:
         """Take down what a run that is gone has shown; whether there was anything new."""
         until = run.leaving.since if run.leaving is not None else now
-        lesson = learned.lesson_of(run, run.ready_for(until), end)
+        lesson = learned.peaks_of(run, run.ready_for(until), end)
         return lesson is not None and self._record(run.fingerprint, lesson)
 
     def forget_ooms(self, fingerprint: str) -> None:
         """Forget what OOMs have taught of it."""
         page = self._entries.get(fingerprint)
         if page is not None:
-            self._entries[fingerprint] = learned.pardoned(page)
+            self._entries[fingerprint] = learned.without_ooms(page)
             self._written = None
 
     def _record(self, fingerprint: str, lesson: RunPeaks) -> bool:

@@ -59,6 +59,10 @@ class GatewaySpec(SpecPart):
         ),
     ] = ()
     max_body: Annotated[kinds.Size, at_once("The longest body that a request may have.")] = 256 * 2**20
+    max_buffered: Annotated[
+        kinds.Size,
+        at_once("The most that bodies which wait in memory may take, those of all requests together."),
+    ] = 512 * 2**20
     queue_timeout: Annotated[
         kinds.PositiveDuration, at_once("How long a request waits for its model; then it is refused.")
     ] = 600.0

@@ -24,3 +24,16 @@ class DeniedError(Exception):
         self.message = message
         self.param = param
         self.headers = dict(headers or {})
+
+    @classmethod
+    def too_large(cls, limit: int) -> "DeniedError":
+        """A body above `gateway.max_body`; bytes."""
+        return cls(413, "body_too_large", f"the body is longer than gateway.max_body, {limit} bytes")
+
+    @classmethod
+    def too_many_bodies(cls, limit: int) -> "DeniedError":
+        """One body more than `gateway.max_buffered` allows; bytes."""
+        message = (
+            f"the bodies that wait in memory are longer than gateway.max_buffered, {limit} bytes together"
+        )
+        return cls(429, "too_many_bodies", message, headers={"Retry-After": "1"})

@@ -18,6 +18,7 @@ class Limits:
     arrival: float = 15.0  # of a request's head, from its first byte
     silence: float = 60.0  # within a request's body
     idle: float = 75.0  # a kept-alive connection without a request
+    tunnel: float = 3600.0  # a tunnel in which neither side says anything
     stall: float = 300.0  # a client that takes nothing of its answer
     linger: float = 2.0  # what a refused client may still send, so that it gets to read why
     farewell: float = 10.0  # what a client may take to fetch the end of its answer

@@ -27,3 +27,16 @@ class Counters:
         """Count one request by what it was told."""
         key = (model, status // 100)
         self.requests[key] = self.requests.get(key, 0) + 1
+
+    def waited_for(self, model: str, seconds: float) -> None:
+        """Count the end of one wait."""
+        self.waiting -= 1
+        self.waited[model] = self.waited.get(model, 0.0) + seconds
+
+    def cancel(self, model: str) -> None:
+        """Count one client that hung up."""
+        self.cancelled[model] = self.cancelled.get(model, 0) + 1
+
+    def break_off(self, model: str) -> None:
+        """Count one answer that ended too early."""
+        self.broken[model] = self.broken.get(model, 0) + 1

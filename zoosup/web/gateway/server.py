@@ -8,12 +8,15 @@ import socket
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Leasing
-from zoosup.spec.model.gateway import GatewaySpec as Settings
-from zoosup.web.gateway.context import Hall
-from zoosup.web.gateway.http1.server_connection import Client
+from zoosup.spec.model.gateway import GatewaySpec
+from zoosup.spec.model.values import split_address
+from zoosup.web.gateway.context import Context, Rules, State
+from zoosup.web.gateway.http1.pool import ConnectionPools
+from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.metrics import Counters
-from zoosup.web.gateway.routing.router import Front
+from zoosup.web.gateway.routing.access import Policy
+from zoosup.web.gateway.routing.router import Router
 from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024
@@ -24,8 +27,13 @@ class Gateway:
     """The address of all models. `configure` settles what is asked of clients, `rebind` where they connect."""
 
     def __init__(self, leasing: Leasing, *, limits: Limits | None = None) -> None:
-        self._hall = Hall(leasing, limits or Limits())
-        self._hall.front = Front(self._hall)
+        limits = limits or Limits()
+        self._spec = GatewaySpec()
+        self._keys: tuple[str, ...] = ()
+        self._state = State(Rules.of(self._spec, limits, keys=False))
+        self._context = Context(leasing, limits, self._state)
+        self._pools = ConnectionPools(self._context)
+        self._router = Router(self._context, self._pools)
         self._listener = Listener("gateway.listen", self._serve, _BACKLOG)
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -37,27 +45,37 @@ class Gateway:
     @property
     def counters(self) -> Counters:
         """What it has counted; read only."""
-        return self._hall.counters
+        return self._context.counters
 
     async def start(self) -> None:
         """Begin; nobody can connect before `configure` or `rebind`."""
-        self._hall.closing = False
+        self._state.closing = False
         self._tick()
 
-    async def configure(self, settings: Settings | None, keys: tuple[str, ...]) -> None:
+    async def configure(self, spec: GatewaySpec | None, keys: tuple[str, ...]) -> None:
         """Put a spec in force, None: no gateway. `keys` are all that count, those of the key file too.
 
         ZoosupError when the address can't be had; everything is then as it was.
         """
-        before = self._hall.settings, self._hall.keys
-        self._hall.configure(
-            settings or Settings(), keys
-        )  # first: a new address is never open without its keys
+        before = self._spec, self._keys
+        self._put_in_force(spec or GatewaySpec(), keys)  # first: a new address is never open without its keys
         try:
-            await self.rebind(settings.listen if settings is not None else None)
+            await self.rebind(spec.listen if spec is not None else None)
         except ZoosupError:
-            self._hall.configure(*before)
+            self._put_in_force(*before)
             raise
+
+    def _put_in_force(self, spec: GatewaySpec, keys: tuple[str, ...]) -> None:
+        self._spec, self._keys = spec, keys
+        self._state.rules = Rules.of(spec, self._context.limits, keys=bool(keys))
+        policy = Policy(
+            keys=tuple(key.encode() for key in keys),
+            origins=spec.cors,
+            listen_host=split_address(spec.listen)[0],
+            hostname=socket.gethostname(),
+            open=spec.open,
+        )
+        self._router.enforce(policy)
 
     async def rebind(self, listen: str | None) -> None:
         """Move to another address, None for nowhere; connections that exist live on.
@@ -69,32 +87,38 @@ class Gateway:
     async def stop(self, grace: float) -> None:
         """Accept nobody any more, let answers end within `grace` seconds, then break off what is left."""
         await self._listener.move(None)
-        hall = self._hall
-        hall.closing = True
-        for client in tuple(hall.clients):
+        self._state.closing = True
+        clients = self._context.connections.clients
+        for client in tuple(clients):
             client.dismiss()
-        deadline = hall.time() + grace
-        while hall.clients and hall.time() < deadline:  # noqa: ASYNC110 - rarely, and for seconds
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace
+        while clients and loop.time() < deadline:  # noqa: ASYNC110 - rarely, and for seconds
             await asyncio.sleep(_GLANCE)
         await self._break_off()
         if self._ticking is not None:
             self._ticking.cancel()
 
     async def _break_off(self) -> None:
-        hall = self._hall
-        for client in tuple(hall.clients):
+        clients = self._context.connections.clients
+        for client in tuple(clients):
             client.cut("zoosup is shutting down")
         await asyncio.sleep(_GLANCE)  # for the last words to go out
-        for client in tuple(hall.clients):
+        for client in tuple(clients):
             client.abort()
-        await hall.pools.close()
+        await self._pools.close()
+        self._router.close()
         await asyncio.sleep(0)
 
     def _tick(self) -> None:
-        self._hall.tick()
         loop = asyncio.get_running_loop()
-        self._ticking = loop.call_later(self._hall.limits.tick, self._tick)
+        self._state.now = now = loop.time()
+        self._pools.tick(now)
+        self._context.connections.tick(now)
+        self._ticking = loop.call_later(self._context.limits.tick, self._tick)
 
     async def _serve(self, sock: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: Client(self._hall), sock=sock, backlog=_BACKLOG)
+        return await loop.create_server(
+            lambda: ServerConnection(self._context, self._router), sock=sock, backlog=_BACKLOG
+        )

@@ -10,9 +10,9 @@ from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api import ModelCard
 from zoosup.spec.model.model import ModelSpec, Task
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.proxy import rendering
-from zoosup.web.gateway.proxy.rendering import Answer
-from zoosup.web.gateway.routing.routes import Dialect
+from zoosup.web.gateway.route import Dialect
 
 
 def headers(answer):
@@ -85,7 +85,7 @@ def test_the_last_log_lines_are_for_this_host_alone():
         (DeniedError(403, "wrong_origin", "m"), "invalid_request_error", "permission_error"),
         (DeniedError(404, "unknown_url", "m"), "invalid_request_error", "not_found_error"),
         (rendering.too_slow(10), "invalid_request_error", "invalid_request_error"),
-        (rendering.too_large(5), "invalid_request_error", "request_too_large"),
+        (DeniedError.too_large(5), "invalid_request_error", "request_too_large"),
         (rendering.upstream_error("m"), "server_error", "api_error"),
     ],
 )
@@ -125,7 +125,7 @@ class Read:
 
 
 def test_an_answer_is_written_so_that_a_parser_reads_it_back():
-    answer = Answer(404, (("Content-Type", "application/json"),), b'{"a":1}\n')
+    answer = Response(404, (("Content-Type", "application/json"),), b'{"a":1}\n')
     read = Read(answer.serialised())
     assert (404, b'{"a":1}\n', True, True) == (read.status, read.body, read.whole, read.stays)
     assert [("Content-Type", "application/json"), ("Content-Length", "8")] == read.headers
@@ -134,7 +134,7 @@ def test_an_answer_is_written_so_that_a_parser_reads_it_back():
 
 
 def test_no_value_breaks_out_of_its_header():
-    answer = Answer(200, (), b"").with_headers({"Allow": "a\r\nSet-Cookie: b", "X": "ü☃"})
+    answer = Response(200, (("Allow", "a\r\nSet-Cookie: b"), ("X", "ü☃")), b"")
     assert [("Allow", "a Set-Cookie: b"), ("X", "ü?"), ("Content-Length", "0")] == Read(
         answer.serialised()
     ).headers
@@ -142,9 +142,10 @@ def test_no_value_breaks_out_of_its_header():
 
 def test_an_answer_without_a_body_has_no_length():
     assert (
-        b"HTTP/1.1 204 No Content\r\nAllow: GET\r\n\r\n" == Answer(204, (("Allow", "GET"),), b"").serialised()
+        b"HTTP/1.1 204 No Content\r\nAllow: GET\r\n\r\n"
+        == Response(204, (("Allow", "GET"),), b"").serialised()
     )
-    assert b"HTTP/1.1 599 Unknown\r\n" in Answer(599, (), b"").serialised()
+    assert b"HTTP/1.1 599 Unknown\r\n" in Response(599, (), b"").serialised()
 
 
 CARDS = (

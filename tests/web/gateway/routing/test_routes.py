@@ -4,7 +4,8 @@ import pytest
 
 from zoosup.spec.model.model import Task
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.routing.routes import Dialect, Kind, Where, check_task, route, split_upstream
+from zoosup.web.gateway.route import Dialect, Kind, Where
+from zoosup.web.gateway.routing.routes import check_task, route, split_upstream
 
 MODELS = {"qwen", "org/qwen", "org/qwen/large", "qwen3:8b", "a+b@c"}
 

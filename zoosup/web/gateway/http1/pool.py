@@ -9,19 +9,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from zoosup.runtime.api import Lease
-from zoosup.web.gateway.http1.client_connection import Upstream
-from zoosup.web.gateway.http1.head_cache import Answers
+from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.request_head import Head, Request
-from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.metrics import Counters
 
 _REMEMBERED = 512
 
 
-class Pool:
+class ConnectionPool:
     """The connections to one run. The last one to be given back is the first to be taken: the others may age."""
 
-    def __init__(self, lease: Lease, pools: "Pools") -> None:
+    def __init__(self, lease: Lease, pools: "ConnectionPools") -> None:
         self.run_id = lease.run_id
         self.model = lease.model
         self._over = False
@@ -29,14 +27,16 @@ class Pool:
         self._host_line = b"Host: %b\r\n" % self.address.encode("latin-1")
         self._host, self._port = lease.host, lease.port
         self._pools = pools
-        self._idle: list[Upstream] = []
-        self._all: set[Upstream] = set()
+        self._idle: list[ClientConnection] = []
+        self._all: set[ClientConnection] = set()
         self._opening = 0
         self._openings: dict[Head, bytes] = {}
 
     def head_of(self, request: Request) -> bytes:
         """The head of a request to this run. Where its body isn't streamed, all of it must be here."""
-        return request.upstream_head(self._host_line, credentials=self._pools.passes_credentials)
+        return request.upstream_head(
+            self._host_line, credentials=self._pools.context.state.rules.passes_credentials
+        )
 
     def opening_of(self, request: Request) -> bytes:
         """The same of one with a familiar head, up to the number of its Content-Length."""
@@ -45,32 +45,36 @@ class Pool:
         if opening is None:
             if len(self._openings) >= _REMEMBERED:
                 self._openings.clear()
-            opening = request.opening(self._host_line, credentials=self._pools.passes_credentials)
+            opening = request.opening(
+                self._host_line, credentials=self._pools.context.state.rules.passes_credentials
+            )
             opening += b"Content-Length: "
             self._openings[head] = opening
         return opening
 
-    def take(self) -> Upstream | None:
+    def take(self) -> ClientConnection | None:
         """A connection that is open and unused, as far as anybody knows."""
         idle = self._idle
         while idle:
-            upstream = idle.pop()
-            if not upstream.transport.is_closing():
-                return upstream
+            connection = idle.pop()
+            if not connection.transport.is_closing():
+                return connection
         return None
 
-    def open(self, opened: Callable[[Upstream], None], failed: Callable[[str], None]) -> None:
+    def open(self, opened: Callable[[ClientConnection], None], failed: Callable[[str], None]) -> None:
         """Connect anew; one of the two is called later, on the loop."""
         self._opening += 1
         self._pools.work(self._connect(opened, failed))
 
-    async def _connect(self, opened: Callable[[Upstream], None], failed: Callable[[str], None]) -> None:
+    async def _connect(
+        self, opened: Callable[[ClientConnection], None], failed: Callable[[str], None]
+    ) -> None:
         loop = asyncio.get_running_loop()
         pools = self._pools
         try:
-            async with asyncio.timeout(pools.limits.connect):
-                _, upstream = await loop.create_connection(
-                    lambda: Upstream(self, pools.counters, pools.answers), self._host, self._port
+            async with asyncio.timeout(pools.context.limits.connect):
+                _, connection = await loop.create_connection(
+                    lambda: ClientConnection(self, pools.context.counters), self._host, self._port
                 )
         except OSError as error:  # TimeoutError is one
             self._opening -= 1
@@ -79,27 +83,27 @@ class Pool:
             failed(f"can't connect to {self.address}: {error.strerror or 'no answer in time'}")
             return
         self._opening -= 1
-        opened(upstream)
+        opened(connection)
 
-    def joined(self, upstream: Upstream) -> None:
+    def joined(self, connection: ClientConnection) -> None:
         """A connection was made."""
-        self._all.add(upstream)
-        self._pools.counters.upstream_connections_total += 1
+        self._all.add(connection)
+        self._pools.context.counters.upstream_connections_total += 1
 
-    def left(self, upstream: Upstream) -> None:
+    def left(self, connection: ClientConnection) -> None:
         """A connection is gone."""
-        self._all.discard(upstream)
-        if upstream.exchange is None and upstream in self._idle:
-            self._idle.remove(upstream)
+        self._all.discard(connection)
+        if connection.handler is None and connection in self._idle:
+            self._idle.remove(connection)
         self._pools.forget_if_empty(self)
 
-    def give_back(self, upstream: Upstream) -> None:
+    def give_back(self, connection: ClientConnection) -> None:
         """Keep a connection whose answer has ended, unless its run is over."""
         if self._over:
-            upstream.transport.close()
+            connection.transport.close()
             return
-        upstream.unused_since = self._pools.now
-        self._idle.append(upstream)
+        connection.unused_since = self._pools.context.state.now
+        self._idle.append(connection)
 
     def trim(self, before: float) -> None:
         """Close what has not been used since `before`; the oldest stand first."""
@@ -107,14 +111,14 @@ class Pool:
         old = 0
         while old < len(idle) and idle[old].unused_since < before:
             old += 1
-        for upstream in idle[:old]:
-            upstream.transport.close()
+        for connection in idle[:old]:
+            connection.transport.close()
         del idle[:old]
 
     def close_idle(self) -> None:
         """Close what is unused: one of its kind has just failed."""
-        for upstream in self._idle:
-            upstream.transport.close()
+        for connection in self._idle:
+            connection.transport.close()
         self._idle.clear()
 
     def retire(self) -> None:
@@ -125,8 +129,8 @@ class Pool:
     def close(self) -> None:
         """Close everything, answers under way included."""
         self.close_idle()
-        for upstream in tuple(self._all):
-            upstream.transport.abort()
+        for connection in tuple(self._all):
+            connection.transport.abort()
 
     @property
     def is_empty(self) -> bool:
@@ -134,26 +138,22 @@ class Pool:
         return not self._all and not self._opening
 
 
-class Pools:
+class ConnectionPools:
     """All pools, by run."""
 
-    def __init__(self, limits: Limits, counters: Counters) -> None:
-        self.limits = limits
-        self.counters = counters
-        self.answers = Answers()
-        self.now = 0.0
-        self.by_run: dict[str, Pool] = {}
-        self.passes_credentials = True
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.by_run: dict[str, ConnectionPool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def of(self, lease: Lease) -> Pool:
+    def of(self, lease: Lease) -> ConnectionPool:
         """The pool of the run that a lease is for."""
         pool = self.by_run.get(lease.run_id)
         if pool is None:
             for other in tuple(self.by_run.values()):
                 if other.model == lease.model:
                     self.over(other.run_id)
-            pool = self.by_run[lease.run_id] = Pool(lease, self)
+            pool = self.by_run[lease.run_id] = ConnectionPool(lease, self)
         return pool
 
     def over(self, run_id: str) -> None:
@@ -164,9 +164,8 @@ class Pools:
 
     def tick(self, now: float) -> None:
         """Close what has been unused for too long."""
-        self.now = now
         for pool in tuple(self.by_run.values()):
-            pool.trim(now - self.limits.kept)
+            pool.trim(now - self.context.limits.kept)
 
     def work(self, connecting: Coroutine[Any, Any, None]) -> None:
         """Run it to its end; a task that nobody holds may be collected."""
@@ -174,7 +173,7 @@ class Pools:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def forget_if_empty(self, pool: Pool) -> None:
+    def forget_if_empty(self, pool: ConnectionPool) -> None:
         """Drop a pool without connections; the run may be over."""
         if pool.is_empty and self.by_run.get(pool.run_id) is pool:
             del self.by_run[pool.run_id]

@@ -7,20 +7,21 @@ here is what it leaves open. Refuses to know sockets, models and keys.
 from collections.abc import Container
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from zoosup.web.gateway.http1.multipart import is_form
-from zoosup.web.gateway.routing.access import KEY_HEADERS
-from zoosup.web.gateway.routing.routes import Kind, Route, Where
+from zoosup.web.gateway.context import State
+from zoosup.web.gateway.http1.head_pattern import HeadPattern
+from zoosup.web.gateway.http1.response import Response
+from zoosup.web.gateway.route import Route
 
-if TYPE_CHECKING:
-    from zoosup.web.gateway.http1.head_cache import Familiar
-    from zoosup.web.gateway.proxy.rendering import Answer
+CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
+"""Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
 _DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}
-_CREDENTIALS = frozenset(name.encode() for name in KEY_HEADERS)
-_READ = _DROPPED | _CREDENTIALS | {b"content-type", b"content-encoding", b"origin"}
+_CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
+_READ = _DROPPED | _CREDENTIALS | _FORWARDED | {b"content-type", b"content-encoding", b"origin"}
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type"})
 _PLAIN_CONNECTION = frozenset({b"", b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
 _PLAIN_ENCODINGS = frozenset({b"", b"identity"})
@@ -50,7 +51,9 @@ class Head:
     upgrade = False
     expects_continue = False
     encoded = False  # its body is compressed, or otherwise not what it is about
-    familiar: "Familiar | None" = None  # by which a connection knows it again, where it is as most are
+    pattern: HeadPattern | None = (
+        None  # by which a connection knows the next like it, where it is as most are
+    )
 
     def __init__(self, head: bytes) -> None:
         self.lines = head.split(b"\r\n")
@@ -115,19 +118,6 @@ class Head:
         if named or b"http2-settings" in words:
             self.drop(named | {b"http2-settings"})
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether it announces a JSON body of known length that alone names its model, and asks for nothing more."""
-        return (
-            self.route.kind is Kind.ENDPOINT
-            and self.route.where is Where.JSON
-            and self.has_body
-            and self.keep_alive
-            and self.modern
-            and not (self.route.query or self.told or self.streamed or self.chunked or self.upgrade)
-            and not (self.encoded or self.expects_continue or is_form(self.content_type))
-        )
-
     def drop(self, names: Container[bytes]) -> None:
         """Pass some headers on no more, in lower case; only before anybody has read `passed`."""
         self._kept = [line for line in self._kept if line.partition(b":")[0].lower() not in names]
@@ -136,9 +126,14 @@ class Head:
         """The same, but that some headers are not passed on; names in lower case."""
         other = copy(self)
         other.__dict__.pop("passed", None)
-        other.familiar = None
+        other.pattern = None
         other.drop(names)
         return other
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether a proxy says that it asks for somebody else."""
+        return not self.found.keys().isdisjoint(_FORWARDED)
 
     @property
     def content_length(self) -> int:
@@ -185,6 +180,7 @@ class Request:
     """
 
     __slots__ = (
+        "buffered",
         "complete",
         "denied",
         "encouraged",
@@ -193,7 +189,7 @@ class Request:
         "length",
         "parts",
         "size",
-        "sought",
+        "target",
     )
 
     def __init__(self, head: Head, length: int, body: bytes | None = None) -> None:
@@ -202,10 +198,23 @@ class Request:
         self.parts: list[bytes] = [] if body is None else [body]
         self.size = 0 if body is None else length  # of the body, as far as it has come
         self.complete = body is not None
-        self.sought = head.target  # what the model's server is asked for
+        self.buffered = 0  # of the body, as far as it counts in `State.buffered`
+        self.target = head.target  # what the model's server is asked for
         self.events = False  # the client waits for a stream of events, and may be told something meanwhile
         self.encouraged = False  # the client was told to go on
-        self.denied: Answer | None = None  # what is answered whatever its body says
+        self.denied: Response | None = None  # what is answered whatever its body says
+
+    def keep(self, piece: bytes, state: State) -> None:
+        """Keep a piece of the body until all is here."""
+        self.parts.append(piece)
+        self.buffered += len(piece)
+        state.buffered += len(piece)
+
+    def let_go(self, state: State) -> None:
+        """Nobody needs the body any more."""
+        self.parts = []
+        state.buffered -= self.buffered
+        self.buffered = 0
 
     def body(self) -> bytes:
         """All of the body that is here, in one piece from now on."""
@@ -231,7 +240,7 @@ class Request:
         head = self.head
         return b"%b %b HTTP/1.%d\r\n%b%b%b" % (
             head.method,
-            self.sought,
+            self.target,
             head.modern,
             host_line,
             head.passed,

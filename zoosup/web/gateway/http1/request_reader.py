@@ -6,48 +6,50 @@ know how anything is answered, and how a connection ends.
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.chunked import ChunkError, Chunks
-from zoosup.web.gateway.http1.request_head import RejectedError, Request
+from zoosup.web.gateway.http1.handlers import BodySink
+from zoosup.web.gateway.http1.request_head import Head, RejectedError, Request
 
-if TYPE_CHECKING:
-    from zoosup.web.gateway.context import Hall
-    from zoosup.web.gateway.http1.head_cache import Familiar
-    from zoosup.web.gateway.http1.server_connection import Client
-    from zoosup.web.gateway.proxy.exchange import Exchange
-    from zoosup.web.gateway.routing.router import Reading
+_LINE_ENDS = 64
+"""Bytes behind a request that are no beginning of another where they are line ends; reading goes on."""
 
 
-class Intake(asyncio.Protocol, ABC):
-    """The reading half of a client's connection."""
+class RequestReader(asyncio.Protocol, ABC):
+    """The reading half of a client's connection.
+
+    `sink` answers the request under way, None where there is none; `congested`: the client takes more slowly than it
+    is given.
+    """
 
     __slots__ = (
         "_at",
         "_busy",
         "_chunks",
+        "_context",
         "_data",
         "_ending",
-        "_expected",
-        "_familiar",
-        "_hall",
         "_incoming",
+        "_known",
+        "_last",
         "_paused",
         "_since",
         "congested",
-        "exchange",
+        "sink",
         "transport",
     )
 
-    def __init__(self, hall: "Hall") -> None:
-        self._hall = hall
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self.transport: asyncio.Transport
-        self.exchange: Exchange | Reading | None = None
-        self._familiar: Familiar | None = None  # the last head, where the next may well be the same
-        self._expected: Familiar | None = None  # the same, while nothing else is going on
+        self.sink: BodySink | None = None
+        self._last: Head | None = None  # the last head that has a pattern: the next may well be like it
+        self._known: Head | None = None  # the same, while nothing else is going on
         self.congested = False
         self._data = b""  # what has come and is not read yet: from `_at` on
         self._at = 0
@@ -59,14 +61,15 @@ class Intake(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        hall = self._hall
-        hall.counters.received += len(data)
+        self._context.counters.received += len(data)
         if self._ending:
             return
         if self._data:
             data = self._data[self._at :] + data
         if not self._data or self._incoming is not None:
-            self._since = hall.now  # a head has its time from its first byte, a body from its last
+            self._since = (
+                self._context.state.now
+            )  # a head has its time from its first byte, a body from its last
         self._data = data
         self._at = 0
         self._advance()
@@ -85,7 +88,8 @@ class Intake(asyncio.Protocol, ABC):
             self._refuse(400, f"this is no HTTP/1.1: {error}")
         finally:
             self._busy = False
-        if self._at >= len(self._data):
+        left = len(self._data) - self._at
+        if left <= 0 or (left <= _LINE_ENDS and not self._data[self._at :].strip(b"\r\n")):
             self._data, self._at = b"", 0
         if self._data or self._paused:
             self._regulate()
@@ -95,20 +99,20 @@ class Intake(asyncio.Protocol, ABC):
         request = self._incoming
         if request is not None:
             self._take_body(request)
-        elif self.exchange is not None or self.congested:
+        elif self.sink is not None or self.congested:
             return False
         else:
             request = self._read_head()
-        if request is None or self.exchange is not None:
+        if request is None or self.sink is not None:
             return False
         if request.complete or request.head.streamed or request.denied is not None:
-            self._hall.front.dispatch(cast("Client", self), request)
-            return self.exchange is None or self._incoming is not None
+            self._dispatch(request)
+            return self.sink is None or self._incoming is not None
         self._encourage(request)
         return False
 
     def _read_head(self) -> Request | None:
-        data, at, limits = self._data, self._at, self._hall.limits
+        data, at, limits = self._data, self._at, self._context.limits
         while data.startswith((b"\r", b"\n"), at):
             at += 1  # empty lines in front are none of its own (RFC 9112, 2.2)
         end = data.find(b"\r\n\r\n", at)
@@ -117,10 +121,8 @@ class Intake(asyncio.Protocol, ABC):
         if end < 0:
             self._at = at
             return None
-        request = self._incoming = self._hall.front.read(data[at:end])
-        self._familiar = request.head.familiar
-        if len(request.head.lines) > limits.headers + 1:
-            raise RejectedError(431, f"a head has at most {limits.headers} headers")
+        request = self._incoming = self._request_of(data[at:end])
+        self._last = request.head if request.head.pattern is not None else None
         at = self._at = end + 4
         length = request.length
         if length and at + length <= len(data) and request.denied is None:
@@ -154,27 +156,42 @@ class Intake(asyncio.Protocol, ABC):
 
     def _take(self, request: Request, piece: bytes) -> None:
         request.size += len(piece)
-        if request.size > self._hall.max_body and request.denied is None:
-            request.denied = self._hall.front.too_large(request)
-            if self.exchange is not None:
-                raise RejectedError(413, "the body is too long")
         if request.denied is not None:
             return
-        if self.exchange is not None:
-            cast("Exchange", self.exchange).upload(piece)
+        state = self._context.state
+        if request.size > state.rules.max_body:
+            self._deny(request, DeniedError.too_large(state.rules.max_body))
+            if self.sink is not None:
+                raise RejectedError(413, "the body is too long")
+        elif self.sink is not None:
+            self.sink.data(piece)
+        elif state.buffered + len(piece) > state.rules.max_buffered:
+            self._deny(request, DeniedError.too_many_bodies(state.rules.max_buffered))
         else:
-            request.parts.append(piece)
+            request.keep(piece, state)
 
     def _whole(self, request: Request) -> None:
         self._incoming = None
         request.complete = True
-        if self.exchange is not None:
-            cast("Exchange", self.exchange).uploaded()
+        if self.sink is not None:
+            self.sink.end()
 
     def _encourage(self, request: Request) -> None:
         if request.head.expects_continue and not (request.size or request.encouraged):
             request.encouraged = True
             self.transport.write(response_head.CONTINUE)
+
+    @abstractmethod
+    def _request_of(self, head: bytes) -> Request:
+        """A request by its head, admitted or denied; RejectedError or HttpParserError where it is none."""
+
+    @abstractmethod
+    def _dispatch(self, request: Request) -> None:
+        """Have it answered."""
+
+    @abstractmethod
+    def _deny(self, request: Request, error: DeniedError) -> None:
+        """It is not to be answered by a model, whatever else of it comes."""
 
     @abstractmethod
     def _refuse(self, status: int, message: str) -> None:

@@ -51,10 +51,9 @@ def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
     return b"\r\n".join([first, *kept])
 
 
-def last(answer: bytes) -> bytes:
-    """A whole answer as it passes on, to a client whose connection ends with it."""
-    end = answer.find(b"\r\n\r\n") + 2
-    return b"".join((answer[:end], connection_line(keep=False, modern=True), answer[end:]))
+def unframed(head: bytes) -> bytes:
+    """The same without a word of chunks, for a body that ends with its connection."""
+    return _without(head, b"transfer-encoding".__eq__)
 
 
 def switched(head: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """One client's connection: how it begins and ends, what it is told, and how it is seen that nobody listens.
 
-Refuses to know models and what an answer says; how its requests are read stands in `intake`.
+Refuses to know models and what an answer says; how its requests are read stands in `request_reader`.
 """
 
 import asyncio
@@ -8,116 +8,150 @@ import contextlib
 import ipaddress
 import socket
 import struct
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
+from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.handlers import BodySink, Takeover
 from zoosup.web.gateway.http1.request_head import Request
-from zoosup.web.gateway.http1.request_reader import Intake
-from zoosup.web.gateway.proxy.rendering import Answer, denied_answer
-
-if TYPE_CHECKING:
-    from zoosup.web.gateway.context import Hall
-    from zoosup.web.gateway.proxy.tunnel import Tunnel
+from zoosup.web.gateway.http1.request_reader import RequestReader
+from zoosup.web.gateway.http1.response import Response
 
 _RESET = struct.pack("ii", 1, 0)
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+"""Seconds of silence, and between questions, and how many go unanswered; macOS calls the first TCP_KEEPALIVE."""
 
 
-class Client(Intake):
-    """`exchange` is the request under way; `congested`: the client takes more slowly than it is given."""
+class RequestHandler(Protocol):
+    """Who answers what clients ask."""
 
-    __slots__ = ("_held", "_tunnel")
+    def request(self, head: bytes) -> Request:
+        """A request by its head, without the empty line: admitted or `denied`.
 
-    def __init__(self, hall: "Hall") -> None:
-        super().__init__(hall)
-        self._tunnel: Tunnel | None = None
+        RejectedError or HttpParserError where it is none.
+        """
+
+    def on_request(self, connection: "ServerConnection", request: Request) -> None:
+        """Answer it, or attach to its connection who will. Its body is here, unless its head says `streamed`."""
+
+    def denied(self, error: DeniedError, request: Request) -> Response:
+        """What is answered to one that is refused for its own sake."""
+
+    def unreadable(self, status: int, message: str) -> Response:
+        """What is answered where no request can be made out."""
+
+
+class ServerConnection(RequestReader):
+    """Its requests go to `handler`, one after the other."""
+
+    __slots__ = ("_handler", "_held", "_takeover")
+
+    def __init__(self, context: Context, handler: RequestHandler) -> None:
+        super().__init__(context)
+        self._handler = handler
+        self._takeover: Takeover | None = None
         self._held = False
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the client is on this host."""
+    def is_local(self, request: Request) -> bool:
+        """Whether the client is on this host, and asks for itself."""
+        if request.head.forwarded:
+            return False
         peer = self.transport.get_extra_info("peername")
         return bool(peer) and ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
 
     @property
     def is_tunnel(self) -> bool:
         """Whether another protocol is spoken."""
-        return self._tunnel is not None
+        return self._takeover is not None
 
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)
-        hall = self._hall
-        if hall.closing or len(hall.clients) >= hall.limits.connections:
+        context = self._context
+        clients = context.connections.clients
+        if context.state.closing or len(clients) >= context.limits.connections:
             self._ending = True
             self.transport.abort()
             return
-        self._since = hall.now
-        hall.joined(self)
+        self._since = context.state.now
+        _have_the_kernel_look(self.transport)
+        clients.add(self)
+        context.counters.connections += 1
+        context.counters.connections_total += 1
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """End, whoever has ended it."""
-        self._hall.left(self)
-        self._leave()
+        self._leave_the_others()
+        self._hang_up()
+        if self._incoming is not None:
+            self._incoming.let_go(self._context.state)
+
+    def _leave_the_others(self) -> None:
+        if self in self._context.connections.clients:
+            self._context.connections.clients.remove(self)
+            self._context.counters.connections -= 1
 
     def eof_received(self) -> bool:
         """A client that sends no more is taken for gone: the only sign of a hang-up there is."""
-        self._leave()
+        self._hang_up()
         return False
 
-    def _leave(self) -> None:
+    def _hang_up(self) -> None:
         self._ending = True
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None:
-            exchange.abandon()
+        sink, self.sink = self.sink, None
+        if sink is not None:
+            sink.gone()
 
     def pause_writing(self) -> None:
         """The client takes less than it is given."""
         self.congested = True
-        self._expected = None
-        self._since = self._hall.now
-        if self.exchange is not None:
-            self.exchange.pause(True)
+        self._known = None
+        self._since = self._context.state.now
+        if self.sink is not None:
+            self.sink.pause(True)
 
     def resume_writing(self) -> None:
         """It takes more again."""
         self.congested = False
-        self._since = self._hall.now
-        if self.exchange is not None:
-            self.exchange.pause(False)
+        self._since = self._context.state.now
+        if self.sink is not None:
+            self.sink.pause(False)
         self._advance()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come: most often a whole request whose head is like that of the one before."""
-        familiar, self._expected = self._expected, None
-        if familiar is not None:
-            body = familiar.body_in(data)
+        known, self._known = self._known, None
+        if known is not None:
+            body = known.pattern.body_in(data) if known.pattern is not None else None
             if body is not None:
-                hall = self._hall
-                hall.counters.received += len(data)
-                hall.front.dispatch_usual(self, Request(familiar.head, len(body), body))
+                self._context.counters.received += len(data)
+                self._handler.on_request(self, Request(known, len(body), body))
                 return
         super().data_received(data)
 
     def forget(self) -> None:
         """Settings have changed: whatever its next request looks like, it is looked at."""
-        self._familiar = self._expected = None
+        self._last = self._known = None
 
     def tick(self, now: float) -> None:
         """End it where it has taken too long."""
-        limits = self._hall.limits
+        limits = self._context.limits
+        if self._takeover is not None:
+            self._takeover.tick(now)
+            return
         if self._ending:
             patience = limits.farewell if self.congested else limits.linger
         elif self.congested:
             patience = limits.stall
-        elif self.exchange is not None and (self._incoming is None or self._paused):
+        elif self.sink is not None and (self._incoming is None or self._paused):
             return
         elif self._incoming is not None:
             patience = limits.silence
         else:
             patience = limits.arrival if self._data else limits.idle
-        if now - self._since >= patience and self._tunnel is None:
+        if now - self._since >= patience:
             self._too_slow()
 
     def _too_slow(self) -> None:
@@ -127,49 +161,71 @@ class Client(Intake):
         else:
             self.transport.abort()
 
+    # Requests
+
+    def _request_of(self, head: bytes) -> Request:
+        return self._handler.request(head)
+
+    def _dispatch(self, request: Request) -> None:
+        self._handler.on_request(self, request)
+
+    def _deny(self, request: Request, error: DeniedError) -> None:
+        request.let_go(self._context.state)
+        request.denied = self._handler.denied(error, request)
+
     # Answering
 
-    def answer(self, answer: Answer, request: Request, model: str = "") -> None:
+    def attach(self, sink: BodySink) -> None:
+        """From here on this one answers the request under way."""
+        self.sink = sink
+
+    def answer(self, response: Response, request: Request, model: str = "") -> None:
         """Give an answer that comes from no model, and go on."""
-        keep = request.head.keep_alive and request.head.modern and request.complete and not self._hall.closing
-        self._hall.counters.answered(model, answer.status)
-        self.transport.write(answer.serialised(close=not keep, head_only=request.head.method == b"HEAD"))
+        head, context = request.head, self._context
+        request.let_go(context.state)
+        keep = head.keep_alive and head.modern and request.complete and not context.state.closing
+        context.counters.answered(model, response.status)
+        self.transport.write(response.serialised(head.told, close=not keep, head_only=head.method == b"HEAD"))
         self.over(keep=keep)
 
     def over(self, *, keep: bool) -> None:
         """The request under way has been answered; `keep`: the client was told that there may be more."""
-        self.exchange = None
+        self.sink = None
         self._held = False
-        self._since = self._hall.now
+        self._since = self._context.state.now
         if not keep:
             self._end()
         elif self._data or self._paused:
             self._advance()
         elif not self.congested and self._incoming is None:
-            self._expected = self._familiar
+            self._known = self._last
 
     def break_off(self, last: bytes | None) -> None:
         """End an answer short of its end, so that the client sees it; `last` is what it is still told."""
-        self.exchange = None
+        self.sink = None
         self._ending = True
-        self._since = self._hall.now
+        self._since = self._context.state.now
         if last is None:
             self._reset()
         else:
             self.transport.write(last)
             self.transport.close()
 
-    def switched(self, tunnel: "Tunnel") -> bytes:
+    def switched(self, takeover: Takeover) -> bytes:
         """Another protocol is spoken from here on; what has come of it already is given back."""
-        self._tunnel = tunnel
+        self._takeover = takeover
         early, self._data, self._at = self._data[self._at :], b"", 0
         self._resume()
         return early
 
     def tunnel_over(self) -> None:
         """That has ended."""
-        self._tunnel = self.exchange = None
-        self._hall.left(self)
+        self._takeover = self.sink = None
+        self._leave_the_others()
+
+    def invite(self, request: Request) -> None:
+        """Tell a client to send the body, if it waits for that."""
+        self._encourage(request)
 
     def hold(self, held: bool) -> None:
         """Read no more of the body until the model takes it; or go on."""
@@ -179,23 +235,24 @@ class Client(Intake):
 
     def dismiss(self) -> None:
         """The gateway closes: end it if nothing is under way."""
-        if self.exchange is None and self._incoming is None and not self._data and not self._ending:
+        if self.sink is None and self._incoming is None and not self._data and not self._ending:
             self.transport.close()
 
     def cut(self, message: str) -> None:
         """The gateway's patience is over: say so where something can still be said."""
-        if self.exchange is not None and self._tunnel is None:
-            self.exchange.cut(message)
+        if self.sink is not None and not self.is_tunnel:
+            self.sink.cut(message)
 
     def abort(self) -> None:
         """End it, whatever is under way."""
-        if self._tunnel is not None:
-            self._tunnel.abort()
+        if self._takeover is not None:
+            self._takeover.abort()
         else:
             self.transport.abort()
 
     def _regulate(self) -> None:
-        unread = self.exchange is not None and self._incoming is None and bool(self._data)
+        left = len(self._data) - self._at
+        unread = self.sink is not None and self._incoming is None and left > self._context.limits.head
         if (unread or self._held) and not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
@@ -209,12 +266,11 @@ class Client(Intake):
 
     def _refuse(self, status: int, message: str) -> None:
         """Read nothing any more: where the next request begins can't be said."""
-        if self.exchange is not None:
+        if self.sink is not None:
             self._reset()
             return
-        fault = denied_answer(DeniedError(status, "invalid_request", message))
-        self._hall.counters.answered("", status)
-        self.transport.write(fault.serialised(close=True))
+        self._context.counters.answered("", status)
+        self.transport.write(self._handler.unreadable(status, message).serialised(close=True))
         self._end(unread=True)
 
     def _end(self, *, unread: bool = False) -> None:
@@ -222,7 +278,7 @@ class Client(Intake):
         if self._ending:
             return
         self._ending = True
-        self._since = self._hall.now
+        self._since = self._context.state.now
         if (unread or self._incoming is not None) and self.transport.can_write_eof():
             self._resume()
             self.transport.write_eof()
@@ -236,3 +292,14 @@ class Client(Intake):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
+
+
+def _have_the_kernel_look(transport: asyncio.Transport) -> None:
+    """A client that has vanished without a word would else keep its lease for ever."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _KEEPALIVE.items():
+                if hasattr(socket, name):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

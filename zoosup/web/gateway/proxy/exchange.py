@@ -4,59 +4,66 @@ It ends once, in one of three ways: answered (a refusal is an answer), broken of
 client; its lease goes back in each. Refuses to know how heads are read and who decides on leases.
 """
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import Any
 
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.api import Lease, Ticket
+from zoosup.runtime.api import Lease
+from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.client_connection import ClientConnection
+from zoosup.web.gateway.http1.handlers import BODY, NO_BODY, SWITCH
+from zoosup.web.gateway.http1.pool import ConnectionPool, ConnectionPools
 from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.server_connection import ServerConnection
+from zoosup.web.gateway.proxy import rendering
+from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments
 from zoosup.web.gateway.proxy.tunnel import Tunnel
-
-if TYPE_CHECKING:
-    from zoosup.web.gateway.context import Hall
-    from zoosup.web.gateway.http1.client_connection import Upstream
-    from zoosup.web.gateway.http1.pool import Pool
-    from zoosup.web.gateway.http1.server_connection import Client
-    from zoosup.web.gateway.proxy.keepalive_comments import Loading
+from zoosup.web.gateway.proxy.wait import Wait
 
 _OK = 200
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT"})
+
+AT_ONCE = 0.25
+"""Seconds after which a server may have begun to do what it was asked; nothing but a look is asked of it twice."""
 
 
 class Exchange:
-    """A Holder of at most one lease. `until_close`: the answer's end is the end of the model's connection."""
+    """A Holder of at most one lease, a ResponseHandler of at most one connection, and its client's BodySink."""
 
     __slots__ = (
-        "_asked_at",
+        "_client",
+        "_comments",
+        "_context",
         "_ended",
-        "_hall",
         "_head",
         "_keep",
         "_lease",
+        "_model",
         "_pool",
+        "_pools",
+        "_request",
         "_sent",
-        "_ticket",
+        "_started_at",
         "_torn",
         "_tries",
         "_upstream",
-        "client",
-        "loading",
-        "model",
-        "request",
-        "until_close",
+        "_wait",
     )
 
-    def __init__(self, hall: "Hall", client: "Client", request: Request, model: str) -> None:
-        self._hall = hall
-        self.client = client
-        self.request = request
-        self.model = model
-        self.loading: Loading | None = None
-        self.until_close = False
+    def __init__(
+        self, context: Context, pools: ConnectionPools, client: ServerConnection, request: Request, model: str
+    ) -> None:
+        self._context = context
+        self._pools = pools
+        self._client = client
+        self._request = request
+        self._model = model
+        self._comments: KeepaliveComments | None = None
         self._lease: Lease | None = None
-        self._ticket: Ticket | None = None
-        self._asked_at = 0.0
-        self._pool: Pool
-        self._upstream: Upstream | None = None
+        self._wait: Wait | None = None
+        self._pool: ConnectionPool
+        self._upstream: ClientConnection | None = None
         self._head: bytes | None = None  # of the model's answer, once the client has it
         self._keep = request.head.keep_alive
         self._sent = False  # the request's body began to go out and is not at hand any more
@@ -69,73 +76,62 @@ class Exchange:
     def begin(self) -> None:
         """Ask for the model; from here on, everything else is told to this exchange."""
         try:
-            got: Any = self._hall.leasing.ask(self.model, self)  # a lease or a ticket
+            got: Any = self._context.leasing.ask(self._model, self)  # a lease or a ticket
         except RefusedError as error:
             self.refused(error.refusal)
             return
         if hasattr(got, "release"):
             self._lease = got
-            self._hall.counters.in_flight += 1
+            self._context.counters.in_flight += 1
             self._send(got)
         elif self._lease is None and not self._ended:
-            self._ticket = got
-            self._hall.wait(self)
-            self._asked_at = self._hall.time()
+            self._wait = Wait(self._context, self._client, self._request, self._model, got)
 
     def granted(self, lease: Lease) -> None:
         """The model is there, perhaps in the very tick in which the client went."""
         if self._ended:
             lease.release()
             return
-        if self._ticket is not None:
-            self._waited()
+        self._wait_is_over()
         self._lease = lease
-        self._hall.counters.in_flight += 1
+        self._context.counters.in_flight += 1
         self._send(lease)
 
     def refused(self, refusal: Refusal) -> None:
         """The model can't be had."""
-        if self._ended:
-            return
-        if self._ticket is not None:
-            self._waited()
-        self._refuse(refusal)
+        if not self._ended:
+            self._wait_is_over()
+            self._refuse(refusal)
 
     def cut(self, message: str) -> None:
         """The model is being ended, or the gateway is."""
         if self._ended:
             return
-        if self._ticket is not None:
-            self._ticket.cancel()
-            self._waited()
+        self._cancel_the_wait()
         if self._lease is not None:
-            self._hall.pools.over(self._lease.run_id)
+            self._pools.over(self._lease.run_id)
         self._break(Refusal(Code.SHUTTING_DOWN, message))
 
-    def tick(self, now: float) -> None:
-        """Called again and again while it waits."""
-        if self.loading is None and now - self._asked_at >= self._hall.limits.quiet:
-            self._begin_to_speak()
-        if self.loading is not None and self._ticket is not None:
-            self.loading.tick(now, self._ticket.why())
+    def _wait_is_over(self) -> None:
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            wait.over()
+            self._go_on_after(wait)
 
-    def _begin_to_speak(self) -> None:
-        self.loading = self._hall.front.loading(self)
-        if self.loading is None:
-            return
-        self._keep = self._keep and not self._hall.closing
-        connection = response_head.connection_line(keep=self._keep, modern=True)
-        self.loading.open(self.request.head.told + connection)
+    def _cancel_the_wait(self) -> None:
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            wait.cancel()
+            self._go_on_after(wait)
 
-    def _waited(self) -> None:
-        self._ticket = None
-        self._hall.waited(self, self.model, self._hall.time() - self._asked_at)
+    def _go_on_after(self, wait: Wait) -> None:
+        if wait.comments is not None:
+            self._comments, self._keep = wait.comments, wait.keep
 
     # Sending
 
     def _send(self, lease: Lease) -> None:
-        pools = self._hall.pools
-        self._pool = pool = pools.by_run.get(lease.run_id) or pools.of(lease)
+        self._pool = pool = self._pools.by_run.get(lease.run_id) or self._pools.of(lease)
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
         if upstream is None:
@@ -143,7 +139,7 @@ class Exchange:
         else:
             self._start(upstream)
 
-    def _connected(self, upstream: "Upstream") -> None:
+    def _connected(self, upstream: ClientConnection) -> None:
         if self._ended:
             upstream.transport.close()
         else:
@@ -153,26 +149,34 @@ class Exchange:
         if not self._ended:
             self._fail(message)
 
-    def _start(self, upstream: "Upstream") -> None:
-        request, loading = self.request, self.loading
+    def _start(self, upstream: ClientConnection) -> None:
+        request, comments = self._request, self._comments
         self._upstream = upstream
-        if loading is None:
-            upstream.sink = self.client.transport
-            if request.head.familiar is not None:
+        self._started_at = time.monotonic()
+        if comments is None:
+            upstream.sink = self._client.transport
+            if not request.head.modern:
+                upstream.decode()  # HTTP/1.0 knows no chunks
+            if request.head.pattern is not None:
                 upstream.ask(self, self._pool.opening_of(request), request.body())
                 return
         else:
-            upstream.sink = loading
+            upstream.sink = comments
+            upstream.decode()
             request.head = request.head.without(b"accept-encoding")  # the head said before is silent on it
-        head = self._pool.head_of(request)
+        self._start_as_it_is(upstream)
+
+    def _start_as_it_is(self, upstream: ClientConnection) -> None:
+        request, head = self._request, self._pool.head_of(self._request)
+        expect = SWITCH if request.head.upgrade else NO_BODY if request.head.method == b"HEAD" else BODY
         if request.head.streamed:
-            self.client.hold(False)
-            upstream.start(self, head, self._streamed_parts())
-        else:
-            upstream.start(self, head, request.parts, decode=loading is not None)
+            self._client.invite(request)
+            self._client.hold(False)
+        parts = self._streamed_parts() if request.head.streamed else request.parts
+        upstream.start(self, expect, head, parts, whole=request.complete)
 
     def _streamed_parts(self) -> list[bytes]:
-        request = self.request
+        request = self._request
         parts = (
             [response_head.chunk(part) for part in request.parts] if request.head.chunked else request.parts
         )
@@ -183,84 +187,83 @@ class Exchange:
             self._sent = True
         return parts
 
-    def upload(self, data: bytes) -> None:
+    def data(self, piece: bytes) -> None:
         """A piece of the body of a request that is passed on as it comes."""
-        request = self.request
         if self._upstream is None:
-            request.parts.append(data)
-            self.client.hold(True)
+            self._request.parts.append(piece)
+            self._client.hold(True)
             return
         self._sent = True
-        self._upstream.transport.write(response_head.chunk(data) if request.head.chunked else data)
+        self._upstream.transport.write(response_head.chunk(piece) if self._request.head.chunked else piece)
 
-    def uploaded(self) -> None:
+    def end(self) -> None:
         """That body has ended."""
-        if self._upstream is not None and self.request.head.chunked:
+        if self._upstream is None:
+            return
+        self._upstream.sent_whole = True
+        if self._request.head.chunked:
             self._upstream.transport.write(response_head.LAST_CHUNK)
+
+    def on_backpressure(self, held: bool) -> None:
+        """The model takes the body more slowly than it comes, or no longer does."""
+        if self._request.head.streamed:
+            self._client.hold(held)
 
     # The answer
 
-    def answered(self, upstream: "Upstream", head: bytes, rest: bytes) -> None:
+    def on_head(self, head: bytes, rest: bytes) -> None:
         """The model's head, and what of the body came with it."""
-        request, client = self.request, self.client
-        if not upstream.reusable:
-            bodiless = request.head.method == b"HEAD" or upstream.status in (204, 304)
-            self.until_close = not (bodiless or response_head.is_measured(head))
+        request, client, upstream = self._request, self._client, self._upstream
+        assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._head = head
-        request.parts = []
-        if self.loading is not None:
-            self._hall.counters.answered(self.model, upstream.status)
-            self.loading.answered(upstream.status)
+        request.let_go(self._context.state)
+        if self._comments is not None:
+            self._context.counters.answered(self._model, upstream.status)
+            self._comments.answered(upstream.status)
             if rest:
-                self.loading.write(rest)
+                self._comments.write(rest)
             return
-        self._keep = (
-            request.head.keep_alive and request.complete and not (self.until_close or self._hall.closing)
-        )
-        plain = self._keep and request.head.modern
+        asked = request.head
+        ending = upstream.until_close or self._context.state.closing
+        if not asked.modern and response_head.is_chunked(head):
+            head, ending = response_head.unframed(head), True
+        self._keep = keep = asked.keep_alive and request.complete and not ending
         connection = (
-            b"" if plain else response_head.connection_line(keep=self._keep, modern=request.head.modern)
+            b"" if keep and asked.modern else response_head.connection_line(keep=keep, modern=asked.modern)
         )
-        client.transport.write(response_head.passed_on(head, request.head.told, connection) + rest)
-        self._hall.counters.answered(self.model, upstream.status)
+        client.transport.write(response_head.passed_on(head, asked.told, connection) + rest)
+        self._context.counters.answered(self._model, upstream.status)
 
-    def answered_at_once(self, answer: bytes) -> None:
-        """The model's whole answer to a request with a familiar head, as the client gets it: 200."""
-        hall, client = self._hall, self.client
-        keep = not hall.closing
-        client.transport.write(answer if keep else response_head.last(answer))
-        hall.counters.answered(self.model, _OK)
-        self._upstream = None
-        self._end()
-        client.over(keep=keep)
-
-    def switched(self, upstream: "Upstream", head: bytes, early: bytes) -> None:
+    def on_switched(self, head: bytes, early: bytes) -> None:
         """The model speaks another protocol from here on: both directions pass raw, and the lease stays."""
-        client = self.client
-        self._hall.counters.answered(self.model, upstream.status)
+        client, upstream = self._client, self._upstream
+        assert upstream is not None  # noqa: S101 - it is whom we hear this from
+        self._context.counters.answered(self._model, upstream.status)
         upstream.leave()
-        tunnel = Tunnel(client.transport, upstream.transport, self._hall.limits.farewell, self._tunnel_over)
+        tunnel = Tunnel(client.transport, upstream.transport, self._context.limits, self._tunnel_over)
         tunnel.open(response_head.switched(head) + early, client.switched(tunnel))
 
     def _tunnel_over(self) -> None:
         self._end()
-        self.client.tunnel_over()
+        self._client.tunnel_over()
 
-    def finished(self) -> None:
+    def on_complete(self) -> None:
         """The answer is complete."""
         self._upstream = None
-        if self.loading is not None:
-            self.loading.finish()
+        if self._comments is not None:
+            self._comments.finish()
         self._end()
-        self.client.over(keep=self._keep and self.request.complete)
+        self._client.over(keep=self._keep and self._request.complete)
 
-    def lost(self, upstream: "Upstream", message: str) -> None:
+    def on_lost(self, message: str) -> None:
         """The model's connection is gone before the answer was complete."""
-        self._upstream = None
+        upstream, self._upstream = self._upstream, None
+        assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._torn = upstream.mid_chunk
         stale = upstream.used > 0 and upstream.silent and self._tries == 1
-        if stale and not self._sent and self._lease is not None:
-            self._hall.counters.retries += 1  # the server closed it unread: it was idle for too long
+        harmless = self._request.head.method in _IDEMPOTENT or time.monotonic() - self._started_at <= AT_ONCE
+        if stale and harmless and not self._sent and self._lease is not None:
+            self._context.counters.retries += 1  # the server closed it unread: it was idle for too long
             self._send(self._lease)
             return
         self._fail(message)
@@ -272,40 +275,40 @@ class Exchange:
 
     # The other ends
 
-    def abandon(self) -> None:
+    def gone(self) -> None:
         """The client has hung up: no demand is left, and the model sees that nobody listens."""
         if self._ended:
             return
-        if self._ticket is not None:
-            self._ticket.cancel()
-            self._waited()
+        self._cancel_the_wait()
         self._drop_upstream()
-        cancelled = self._hall.counters.cancelled
-        cancelled[self.model] = cancelled.get(self.model, 0) + 1
+        self._context.counters.cancel(self._model)
         self._end()
 
     def _fail(self, message: str) -> None:
-        self._break(f"{self.model}: {message}")
+        self._break(f"{self._model}: {message}")
 
     def _break(self, why: Refusal | str) -> None:
         """End an answer that can't be completed: by a refusal where nothing was said, else so that it is seen."""
         self._drop_upstream()
-        if self.client.is_tunnel:
-            self.client.abort()
+        if self._client.is_tunnel:
+            self._client.abort()
             return
         if self._head is None:
             self._refuse(why)
             return
-        broken = self._hall.counters.broken
-        broken[self.model] = broken.get(self.model, 0) + 1
+        self._context.counters.break_off(self._model)
         self._end()
-        event = self._hall.front.event(why, self.request, self.client)
-        if self.loading is not None:
-            self.client.break_off(response_head.chunk(event))
+        if self._comments is not None:
+            self._client.break_off(response_head.chunk(self._event(why)))
         elif self._can_speak():
-            self.client.break_off(response_head.chunk(b"\n\n" + event))
+            self._client.break_off(response_head.chunk(b"\n\n" + self._event(why)))
         else:
-            self.client.break_off(None)
+            self._client.break_off(None)
+
+    def _event(self, why: Refusal | str) -> bytes:
+        return rendering.event(
+            why, self._request.head.route.dialect, local=self._client.is_local(self._request)
+        )
 
     def _can_speak(self) -> bool:
         """Whether an event put in now is one to the client."""
@@ -314,13 +317,14 @@ class Exchange:
 
     def _refuse(self, why: Refusal | str) -> None:
         self._end()
-        if self.loading is not None:
-            self.loading.refuse(self._hall.front.event(why, self.request, self.client))
-            self._hall.counters.answered(self.model, _OK)
-            self.client.over(keep=self._keep)
+        if self._comments is not None:
+            self._comments.refuse(self._event(why))
+            self._context.counters.answered(self._model, _OK)
+            self._client.over(keep=self._keep)
         else:
-            answer = self._hall.front.refused(why, self.request, self.client)
-            self.client.answer(answer, self.request, self.model)
+            dialect = self._request.head.route.dialect
+            answer = rendering.refused(why, dialect, local=self._client.is_local(self._request))
+            self._client.answer(answer, self._request, self._model)
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
@@ -330,7 +334,8 @@ class Exchange:
 
     def _end(self) -> None:
         self._ended = True
+        self._request.let_go(self._context.state)
         lease, self._lease = self._lease, None
         if lease is not None:
-            self._hall.counters.in_flight -= 1
+            self._context.counters.in_flight -= 1
             lease.release()

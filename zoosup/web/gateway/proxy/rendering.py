@@ -5,16 +5,15 @@ and Retry-After, as the openai and anthropic packages read them). Refuses to kno
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Iterable
 from typing import Any
 
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api import ModelCard
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.routing.routes import Dialect
+from zoosup.web.gateway.http1.response import Response
+from zoosup.web.gateway.route import Dialect
 from zoosup.web.wire import as_json
 
 JSON = "application/json"
@@ -47,53 +46,38 @@ _ANTHROPIC_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One whole answer; `headers` has neither Content-Length nor Connection, which `serialised` adds."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def with_headers(self, more: Mapping[str, str]) -> "Answer":
-        """Give the same answer with more headers, such as those of `access.cors_headers`."""
-        return Answer(self.status, (*self.headers, *more.items()), self.body)
-
-    def serialised(self, *, close: bool = False, head_only: bool = False) -> bytes:
-        """Write it for HTTP/1.1; `close`: the connection ends with it, `head_only`: HEAD was asked."""
-        lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}"]
-        lines += [f"{name}: {_one_line(value)}" for name, value in self.headers]
-        if self.status != HTTPStatus.NO_CONTENT:
-            lines.append(f"Content-Length: {len(self.body)}")
-        if close:
-            lines.append("Connection: close")
-        head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
-        return head if head_only else head + self.body
+def refused(why: Refusal | str, dialect: Dialect, *, local: bool) -> Response:
+    """Say why there is no answer; a text is what was wrong with the model's server."""
+    if isinstance(why, str):
+        return denied_answer(upstream_error(why), dialect)
+    return refusal_answer(why, local, dialect)
 
 
-def refusal_answer(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> Answer:
+def event(why: Refusal | str, dialect: Dialect, *, local: bool) -> bytes:
+    """Say the same as an event of a stream."""
+    if isinstance(why, str):
+        return sse_error(why, "upstream_error", dialect)
+    return sse_refusal(why, local, dialect)
+
+
+def refusal_answer(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> Response:
     """Say why a model does not answer; `local`: the client is on this host and may read its last log lines."""
     status = _STATUS[refusal.code]
     details = f"\n{refusal.details}" if local and refusal.details else ""
     param = "model" if refusal.code in _NAMES_A_MODEL else None
     body = _error(status, refusal.code, refusal.message + details, param, dialect)
-    return Answer(status, (("Content-Type", JSON), *_trying_again(refusal)), body)
+    return Response(status, (("Content-Type", JSON), *_trying_again(refusal)), body)
 
 
-def denied_answer(denied: DeniedError, dialect: Dialect = Dialect.OPENAI) -> Answer:
+def denied_answer(denied: DeniedError, dialect: Dialect = Dialect.OPENAI) -> Response:
     """Say why a request was refused before any model was asked."""
     body = _error(denied.status, denied.code, denied.message, denied.param, dialect)
-    return Answer(denied.status, (("Content-Type", JSON), *denied.headers.items()), body)
+    return Response(denied.status, (("Content-Type", JSON), *denied.headers.items()), body)
 
 
 def upstream_error(message: str) -> DeniedError:
     """Describe a model's server that gave no answer, or none that can be read."""
     return DeniedError(502, "upstream_error", message)
-
-
-def too_large(limit: int) -> DeniedError:
-    """Describe a body above `gateway.max_body`; bytes."""
-    return DeniedError(413, "body_too_large", f"the body is longer than gateway.max_body, {limit} bytes")
 
 
 def encoded(encoding: str) -> DeniedError:
@@ -121,9 +105,9 @@ def model_document(card: ModelCard) -> bytes:
     return as_json(_entry(card))
 
 
-def document_answer(body: bytes) -> Answer:
+def document_answer(body: bytes) -> Response:
     """Wrap a document of this gateway's own."""
-    return Answer(200, (("Content-Type", JSON),), body)
+    return Response(200, (("Content-Type", JSON),), body)
 
 
 def loading_comment(why: str) -> bytes:
@@ -197,13 +181,6 @@ def _trying_again(refusal: Refusal) -> Iterable[tuple[str, str]]:
         yield "Retry-After", str(max(1, math.ceil(refusal.retry_after)))
     elif _STATUS[refusal.code] == _BUSY:
         yield "Retry-After", "1"
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
 
 
 def _one_line(text: str) -> str:

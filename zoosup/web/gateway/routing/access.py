@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.hosts import host_allowed, same_origin
 
-KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
-"""Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""
-
+_OWN_SITES = frozenset({"none", "same-origin"})
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _EXPOSED = "Retry-After, x-should-retry, x-request-id"
 _PREFLIGHT_AGE = "600"
@@ -64,12 +62,23 @@ def check(policy: Policy, headers: Mapping[str, str], host: str) -> None:
     preflight has no key: answer it with `preflight_headers` in place of this. With keys the Host may be any name, such
     as that of a proxy: a page that has none gets nowhere.
     """
-    if not (policy.keys or policy.open or host_allowed(host, policy.listen_host, policy.hostname)):
+    if not (
+        policy.keys
+        or policy.open
+        or _has_none(host, headers)
+        or host_allowed(host, policy.listen_host, policy.hostname)
+    ):
         message = (
             f"Host {host[:80]!r} is not a name of this server; use its address, localhost or its host name"
         )
         raise DeniedError(421, "wrong_host", message)
     origin = headers.get("origin")
+    site = headers.get("sec-fetch-site", "none")
+    if origin is None and site not in _OWN_SITES and not ("*" in policy.origins or policy.keys):
+        # An <img> or a link of another page: it has no Origin, and must start no model.
+        raise DeniedError(
+            403, "wrong_origin", f"pages of other origins may not call (Sec-Fetch-Site: {site[:20]})"
+        )
     if origin is not None and not origin_allowed(origin, host, policy):
         raise DeniedError(
             403, "wrong_origin", f"pages of {origin[:80]!r} may not call; gateway.cors lists those that may"
@@ -81,6 +90,11 @@ def check(policy: Policy, headers: Mapping[str, str], host: str) -> None:
             "expected one of the gateway's keys in Authorization: Bearer, or in x-api-key",
             headers={"WWW-Authenticate": 'Bearer realm="zoosup"'},
         )
+
+
+def _has_none(host: str, headers: Mapping[str, str]) -> bool:
+    """Whether no Host was sent at all: HTTP/1.0 needs none, and no browser leaves it out."""
+    return not host and "host" not in headers
 
 
 def origin_allowed(origin: str, host: str, policy: Policy) -> bool:

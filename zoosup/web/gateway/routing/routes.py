@@ -7,70 +7,19 @@ too) is nobody's. Refuses to know which models there are.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from urllib.parse import unquote
 
 from zoosup.spec.model.model import Task
 from zoosup.web.gateway.errors import DeniedError
-
-
-class Kind(StrEnum):
-    """What is to be done with a request."""
-
-    ENDPOINT = "endpoint"  # goes to the model that it names
-    UPSTREAM = "upstream"  # goes to the model in its path (`split_upstream`), without the prefix
-    MODELS = "models"  # answered here: the list
-    MODEL = "model"  # answered here: one entry of it, `Route.name`
-    HEALTH = "health"  # answered here
-    OPTIONS = "options"  # answered here: `Route.allow`, or a preflight
-
-
-class Where(StrEnum):
-    """Where the name of the model is to be found; `?model=` counts wherever a body has none."""
-
-    JSON = "json"
-    FORM = "form"
-    PATH = "path"
-    NOWHERE = "nowhere"
-
-
-class Dialect(StrEnum):
-    """Whose errors and streams the client understands."""
-
-    OPENAI = "openai"
-    CHAT = "chat"  # OpenAI's, and a stream of chat.completion.chunk that may carry reasoning
-    RESPONSES = "responses"
-    ANTHROPIC = "anthropic"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where one request goes.
-
-    `target` is what the model's server is sent as its request target (b"" for `UPSTREAM`: see `split_upstream`), `rest`
-    what follows /upstream/, both byte for byte; `name` the model in /models/{name}, decoded. `authority` is the host of
-    an absolute-form target, which counts in place of the Host header (RFC 9112, 3.2.2); "" for all others.
-    """
-
-    kind: Kind
-    where: Where = Where.NOWHERE
-    task: Task | None = None
-    target: bytes = b""
-    query: bytes = b""
-    streams: bool = False
-    dialect: Dialect = Dialect.OPENAI
-    rest: bytes = b""
-    name: str = ""
-    allow: tuple[str, ...] = ()
-    authority: str = ""
-
+from zoosup.web.gateway.route import Dialect, Kind, Route, Where
 
 UPSTREAM_PREFIX = b"/upstream/"
 _LONGEST_ENCODED = 3 * 128 + 1
 """Bytes that a model's name and a slash can take in a path: zoo.yaml allows 128 characters."""
 
-_POST, _GET, _ANY = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS"), ()
+_POST, _GET = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS")
+_ANY = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _JSON, _FORM = Where.JSON, Where.FORM
 _CHAT = Dialect.CHAT
 _ENDPOINTS: dict[str, Route] = {
@@ -133,7 +82,7 @@ def _found(method: str, raw: bytes) -> Route:
         raise DeniedError(404, "unknown_url", message)
     target = found.target + mark + query if found.target else b""
     found = replace(found, target=target, query=query, authority=authority)
-    if not found.allow or (method in found.allow and method != "OPTIONS"):
+    if method in found.allow and (method != "OPTIONS" or found.kind is Kind.UPSTREAM):
         return found
     if method == "OPTIONS":
         return replace(found, kind=Kind.OPTIONS)

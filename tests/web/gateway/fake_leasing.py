@@ -1,0 +1,87 @@
+"""Fake leases: models are wherever a test says, and every lease that is out is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoosup.core.state.phases import Phase
+from zoosup.core.state.refusal import RefusedError
+from zoosup.runtime.api import ModelCard, Served
+from zoosup.spec.model.model import ModelSpec
+
+
+@dataclass
+class FakeLease:
+    leasing: "FakeLeasing"
+    model: str
+    run_id: str
+    host: str
+    port: int
+    holder: Any
+    released: int = 0
+
+    def release(self) -> None:
+        self.released += 1
+        self.leasing.out.remove(self)
+
+
+@dataclass
+class FakeTicket:
+    leasing: "FakeLeasing"
+    model: str
+    holder: Any
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.leasing.queue.remove(self)
+
+    def why(self) -> str:
+        return self.leasing.reason
+
+
+@dataclass
+class FakeLeasing:
+    """`ports` says where the models run; one without a port is waited for; `refusals` are for good."""
+
+    models: Mapping[str, ModelSpec]
+    ports: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, Any] = field(default_factory=dict)
+    out: list[FakeLease] = field(default_factory=list)
+    given: list[FakeLease] = field(default_factory=list)
+    queue: list[FakeTicket] = field(default_factory=list)
+    reason: str = "its weights are being read"
+
+    def find(self, name: str) -> Served | None:
+        for model, spec in self.models.items():
+            if name in (model, *spec.aliases):
+                return Served.of(model, spec)
+        return None
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        return tuple(
+            ModelCard(name, spec, Phase.READY, active=True, created=1.0) for name, spec in self.models.items()
+        )
+
+    def ask(self, model: str, holder: Any) -> Any:
+        if model in self.refusals:
+            raise RefusedError(self.refusals[model])
+        if model in self.ports:
+            return self.lease(model, holder)
+        ticket = FakeTicket(self, model, holder)
+        self.queue.append(ticket)
+        return ticket
+
+    def lease(self, model: str, holder: Any) -> FakeLease:
+        port = self.ports[model]
+        lease = FakeLease(self, model, f"{model}-{port}", "127.0.0.1", port, holder)
+        self.out.append(lease)
+        self.given.append(lease)
+        return lease
+
+    def arrive(self, model: str, port: int) -> None:
+        """The model is ready: whoever waits for it is granted."""
+        self.ports[model] = port
+        for ticket in [each for each in self.queue if each.model == model]:
+            self.queue.remove(ticket)
+            ticket.holder.granted(self.lease(model, ticket.holder))

@@ -1,0 +1,175 @@
+"""One scheduling cycle: what one pass has found, promised and decided so far, and when to look again.
+
+It begins with what is observed. Each step of the pass writes on it, so that no memory and no port is given away twice
+and each decision is written down alike. Refuses to know who is wanted, who fits and who may leave.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zoosup.core.estimation.need import need_of
+from zoosup.core.memory.gpu_layouts import rebooked
+from zoosup.core.memory.ledger import Holding, Ledger, asleep
+from zoosup.core.memory.sleep_footprint import Sleeper
+from zoosup.core.scheduler.demand import Wanted
+from zoosup.core.scheduler.verdicts import Shortage, Verdict
+from zoosup.core.state.actions import Action, Drain, Hold, Stop
+from zoosup.core.state.observed import Condition, Model, Observed, Switch, SwitchOutcome
+from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.pools import VRAM, Cooldown
+from zoosup.core.state.runs import Run
+from zoosup.spec.changes import outdated
+from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.zoo import ZooSpec
+
+_FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
+"""Causes for which a run isn't asked to finish what it does: it does nothing."""
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One pass's own; nothing outside ever sees it."""
+
+    spec: ZooSpec
+    observed: Observed
+    # found
+    wanted: Wanted = field(default_factory=Wanted)
+    switch: Switch | None = None
+    cooling: tuple[Cooldown, ...] = ()
+    shortages: tuple[Shortage, ...] = ()  # worst first
+    ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)  # by node and pool
+    ports: dict[int, str] = field(default_factory=dict)  # those that live runs use, and whose each is
+    # decided, or under way
+    leaving: set[str] = field(default_factory=set)
+    falling_asleep: set[str] = field(default_factory=set)
+    starting: set[str] = field(default_factory=set)
+    earlier: set[str] = field(default_factory=set)  # wanted by the file, and placed before the one at hand
+    actions: list[Action] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    wake_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.switch = self.observed.switch
+        self.cooling = tuple(c for node in self.observed.nodes for c in node.cooldowns)
+        self.ledgers = {(p.node, p.id): Ledger(p) for node in self.observed.nodes for p in node.pools}
+        blind = [
+            ledger
+            for model in self.observed.models.values()
+            if model.run is not None
+            for ledger in self._enter(model, model.run)
+        ]
+        for ledger in blind:
+            ledger.distrust()
+
+    def _enter(self, model: Model, run: Run) -> list[Ledger]:
+        """Enter a live run; the ledgers of GPUs on which nobody can say what it holds."""
+        blind = []
+        for pool, amount in self.booked(model, run).items():
+            ledger = self.ledgers.get((run.node, pool))
+            if ledger is None:
+                continue
+            held = run.measured.get(pool)
+            if held is None and pool.startswith(VRAM) and model.phase is not Phase.STARTING:
+                # It has loaded, so that what it holds is no longer free: promised once more it would count twice.
+                blind.append(ledger)
+                held = amount
+            # What it holds beyond its need is as little for others as what it was promised.
+            ledger.add(model.name, Holding(max(amount, held or 0), held or 0))
+        if run.leaving is not None:
+            self.leaving.add(model.name)
+        elif model.phase is Phase.FALLING_ASLEEP and run.sleep is not None:
+            self.fall_asleep(run, Sleeper(model.name, run.sleep.asleep, run.sleep.known))
+        if model.phase is Phase.STARTING:
+            self.starting.add(model.name)
+        self.ports[run.port] = model.name
+        return blind
+
+    # what is so
+
+    @property
+    def freeing(self) -> set[str]:
+        """Who gives memory back before long: those who leave, and those who fall asleep."""
+        return self.leaving | {asleep(name) for name in self.falling_asleep}
+
+    def booked(self, model: Model, run: Run) -> Mapping[str, int]:
+        """E of a live run: what it was booked with, unless the file has since said better of the same process."""
+        spec = self.spec.models.get(model.name)
+        if spec is None or run.sleep is not None or run.leaving is not None or spec.memory == "auto":
+            return run.reserved
+        return run.reserved if outdated(run.spec, spec) else rebooked(need_of(model, spec), run)
+
+    def spec_of(self, model: Model) -> ModelSpec:
+        """The file's word on it, or what it was started with once the file has none."""
+        current = self.spec.models.get(model.name)
+        if current is not None:
+            return current
+        assert model.run is not None  # noqa: S101 - a model outside the file is known only by its run
+        return model.run.spec
+
+    def is_loading(self, node: str, pool: str, but: str = "") -> bool:
+        """Whether a model other than `but` is starting in that pool, so that what is free there is in motion."""
+        ledger = self.ledgers.get((node, pool))
+        return ledger is not None and any(n in ledger.holdings for n in self.starting if n != but)
+
+    def outgoing_for(self, name: str) -> set[str]:
+        """Those that an open switch takes out in favour of `name`, as far as they still live."""
+        switch = self.switch
+        if switch is None or switch.outcome is not SwitchOutcome.OPEN or name not in switch.incoming:
+            return set()
+        models, wanted = self.observed.models, set(self.wanted.all)
+        return {n for n in switch.outgoing if n not in wanted and n in models and models[n].run is not None}
+
+    # what is promised
+
+    def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
+        """Keep room for a model that will run, so that no later one keeps it waiting."""
+        for pool, amount in amounts.items():
+            if (node, pool) in self.ledgers:
+                self._raise_to(name, self.ledgers[node, pool], amount)
+
+    def fall_asleep(self, run: Run, sleeper: Sleeper) -> None:
+        """Keep room for what a run holds awake and asleep, and count on what it gives back."""
+        name = sleeper.model
+        self.falling_asleep.add(name)
+        for pool, amount in sleeper.asleep.items():
+            ledger = self.ledgers.get((run.node, pool))
+            if ledger is not None:
+                held = ledger.needs({name}).get(name, 0)
+                self._raise_to(name, ledger, max(held, amount))
+                ledger.rest(name, sleeper.at_least[pool])
+
+    @staticmethod
+    def _raise_to(name: str, ledger: Ledger, amount: int) -> None:
+        """Promise it so much, or what it holds where that is more."""
+        measured = ledger.holdings[name].measured if name in ledger.holdings else 0
+        ledger.add(name, Holding(max(amount, measured), measured))
+
+    # what is decided
+
+    def leave(self, model: Model, cause: Cause, message: str) -> None:
+        """Tell its run to leave; one that answers somebody, or has something to do before, is asked to finish it."""
+        run = model.run
+        if run is None or model.name in self.leaving:
+            return
+        self.leaving.add(model.name)
+        gentle = cause not in _FAULTS and model.phase in {Phase.READY, Phase.UNREADY}
+        answering = self.observed.demand_for(model.name).inflight > 0
+        asks_first = gentle and (answering or self.spec_of(model).stop.before is not None)
+        step: type[Drain | Stop] = Drain if asks_first else Stop
+        self.actions.append(step(model.name, run.id, cause, message))
+
+    def hold(self, model: Model, phase: Phase, verdict: Verdict) -> None:
+        """It does not run: say why, and in which phase it waits or rests."""
+        self.note(model, verdict)
+        if (model.phase, model.reason, model.message) != (phase, verdict.reason, verdict.message):
+            self.actions.append(Hold(model.name, phase, verdict.reason, verdict.message))
+
+    def note(self, model: Model, verdict: Verdict) -> None:
+        """Say why it was not admitted, and leave its phase as it is."""
+        self.verdicts[model.name] = verdict
+        self.conditions.append(Condition(model.name, "Admitted", False, verdict.reason, verdict.message))
+
+    def look_again_at(self, at: float) -> None:
+        """See to it that the next pass is no later than that, though nothing happens."""
+        self.wake_at = at if self.wake_at is None else min(at, self.wake_at)

@@ -1,0 +1,68 @@
+"""One request's wait for its model: counted, told to a client that streams, ended once.
+
+Refuses to know what comes after it.
+"""
+
+import asyncio
+
+from zoosup.runtime.api import Ticket
+from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.server_connection import ServerConnection
+from zoosup.web.gateway.proxy import keepalive_comments
+from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments
+
+
+class Wait:
+    """From the ticket to its end. `comments`: the client was told something, and with it the answer's head.
+
+    `keep` is what that head has said: the connection lives on.
+    """
+
+    __slots__ = ("_client", "_context", "_model", "_request", "_since", "_ticket", "comments", "keep")
+
+    def __init__(
+        self, context: Context, client: ServerConnection, request: Request, model: str, ticket: Ticket
+    ) -> None:
+        self._context = context
+        self._client = client
+        self._request = request
+        self._model = model
+        self._ticket = ticket
+        self.comments: KeepaliveComments | None = None
+        self.keep = request.head.keep_alive
+        self._since = _time()
+        context.connections.waiting.add(self)
+        context.counters.waiting += 1
+
+    def tick(self, now: float) -> None:
+        """Called again and again: say why there is nothing yet, when it is time to."""
+        if self.comments is None and now - self._since >= self._context.limits.quiet:
+            self._begin_to_speak()
+        if self.comments is not None:
+            self.comments.tick(now, self._ticket.why())
+
+    def _begin_to_speak(self) -> None:
+        context, head = self._context, self._request.head
+        words = keepalive_comments.words(context.state.rules.loading, self._request, self._model)
+        if words is None:
+            return
+        self.comments = KeepaliveComments(self._client.transport, context.limits.comment, words)
+        self.keep = head.keep_alive and not context.state.closing
+        self.comments.open(head.told + response_head.connection_line(keep=self.keep, modern=True))
+
+    def cancel(self) -> None:
+        """Give the place in the queue up."""
+        self._ticket.cancel()
+        self.over()
+
+    def over(self) -> None:
+        """It waits no longer."""
+        self._context.connections.waiting.discard(self)
+        self._context.counters.waited_for(self._model, _time() - self._since)
+
+
+def _time() -> float:
+    """The time to the microsecond; seconds of the loop's clock."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,60 @@
+"""Where one request goes, as data: what is to be done with it, and where the name of its model stands.
+
+Knows no table of addresses (`routing.routes`), no HTTP and no model.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zoosup.spec.model.model import Task
+
+
+class Kind(StrEnum):
+    """What is to be done with a request."""
+
+    ENDPOINT = "endpoint"  # goes to the model that it names
+    UPSTREAM = "upstream"  # goes to the model in its path (`split_upstream`), without the prefix
+    MODELS = "models"  # answered here: the list
+    MODEL = "model"  # answered here: one entry of it, `Route.name`
+    HEALTH = "health"  # answered here
+    OPTIONS = "options"  # answered here: `Route.allow`, or a preflight
+
+
+class Where(StrEnum):
+    """Where the name of the model is to be found; `?model=` counts wherever a body has none."""
+
+    JSON = "json"
+    FORM = "form"
+    PATH = "path"
+    NOWHERE = "nowhere"
+
+
+class Dialect(StrEnum):
+    """Whose errors and streams the client understands."""
+
+    OPENAI = "openai"
+    CHAT = "chat"  # OpenAI's, and a stream of chat.completion.chunk that may carry reasoning
+    RESPONSES = "responses"
+    ANTHROPIC = "anthropic"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where one request goes.
+
+    `target` is what the model's server is sent as its request target (b"" for `UPSTREAM`: see `split_upstream`), `rest`
+    what follows /upstream/, both byte for byte; `name` the model in /models/{name}, decoded. `authority` is the host of
+    an absolute-form target, which counts in place of the Host header (RFC 9112, 3.2.2); "" for all others.
+    """
+
+    kind: Kind
+    where: Where = Where.NOWHERE
+    task: Task | None = None
+    target: bytes = b""
+    query: bytes = b""
+    streams: bool = False
+    dialect: Dialect = Dialect.OPENAI
+    rest: bytes = b""
+    name: str = ""
+    allow: tuple[str, ...] = ()
+    authority: str = ""
