@@ -33,11 +33,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repo
 
 from tests.bench.random_gguf import Q4_0, Q8_0, Shape, write
 from tests.e2e.llama import llama_server
+from tests.host.preflight.inspectors import host_inspector
 from zoosup.core.estimation import learned as learning
 from zoosup.core.estimation.need import need
 from zoosup.core.state.usage import Learned, RunPeaks
 from zoosup.core.state.weights import FIT_PARAMS, UNASKED
-from zoosup.host.preflight.inspector import HostInspector
 from zoosup.spec.model.model import ModelSpec
 
 MIB = 2**20
@@ -161,11 +161,11 @@ def table(rows: list[Row]) -> str:
 
 def _measure(name: str, server: Path, weights: Path, case: Case, options: list[str]) -> Row:
     spec = ModelSpec(command=(str(server), "-m", str(weights), *options))
-    found = asyncio.run(HostInspector().weights(spec, os.environ))
+    found = asyncio.run(host_inspector().weights(spec, os.environ))
     facts = replace(found, fitted=UNASKED)
     predicted, fitted = need(spec, facts), need(spec, found)
     steady = sum(term.amount for term in predicted.terms if term.name not in NOT_STEADY)
-    port = HostInspector().free_port(frozenset())
+    port = host_inspector().free_port(frozenset())
     log = weights.with_suffix(".log")
     with log.open("wb") as out, _run([*spec.command, "--port", str(port)], out) as process:
         watch = _Watch(process.pid)

@@ -135,12 +135,12 @@ def idle(short: bool, folder: Path) -> Iterator[Figure]:
     seconds = 8 if short else 30
     names = [f"m{i}" for i in range(IDLE_MODELS)]
     cpu: dict[str, list[float]] = {}
-    rss: dict[str, list[float]] = {}
+    private: dict[str, list[float]] = {}
     with ExitStack() as stack:
         models = {n: command(folder / f"idle-{n}", "${PORT}") for n in names}
         zoo = stack.enter_context(_zoosup(folder / "idle", models, ", ".join(names)))
         assert zoo.process is not None
-        cpu["zoosup"], rss["zoosup"] = _cost(psutil.Process(zoo.process.pid), seconds)
+        cpu["zoosup"], private["zoosup"] = _cost(psutil.Process(zoo.process.pid), seconds)
     for peer, run in peers.PEERS.items():
         home = folder / f"idle-{peer}"
         home.mkdir()
@@ -148,17 +148,17 @@ def idle(short: bool, folder: Path) -> Iterator[Figure]:
         with run(home, {n: command(diary, 0) for n, diary in diaries.items()}) as process:
             for diary in diaries.values():
                 wait_note(diary, "ready")
-            cpu[peer], rss[peer] = _cost(process, seconds)
+            cpu[peer], private[peer] = _cost(process, seconds)
     figures = (f"idle, {IDLE_MODELS} models: CPU", "% of a core", cpu, 1), (
-        f"idle, {IDLE_MODELS} models: RSS", "MiB", rss, 80)  # fmt: skip
+        f"idle, {IDLE_MODELS} models: private memory", "MiB", private, 80)  # fmt: skip
     for name, unit, costs, goal in figures:
         yield Figure(name, unit, costs.pop("zoosup"), goal, costs)
 
 
 def _cost(process: psutil.Process, seconds: float) -> tuple[list[float], list[float]]:
-    """CPU of a core in percent and RSS in MiB of the supervisor alone, after it has settled."""
+    """CPU of a core in percent and private memory in MiB of the supervisor alone, after it has settled."""
     time.sleep(2)
     before, began = sum(process.cpu_times()[:2]), time.monotonic()
     time.sleep(seconds)
     used = sum(process.cpu_times()[:2]) - before
-    return [100 * used / (time.monotonic() - began)], [process.memory_info().rss / MIB]
+    return [100 * used / (time.monotonic() - began)], [process.memory_full_info().uss / MIB]

@@ -16,7 +16,7 @@ def watched(*arguments, **more):
 ssl.create_default_context = watched
 from zoosup.cli.light_imports import lightly
 with lightly():
-    import zoosup.supervisor
+    import zoosup.supervisor.run
 print([context.cert_store_stats()["x509_ca"] for context in made], "frozenlist._frozenlist" in sys.modules)
 """
 
@@ -36,6 +36,6 @@ def test_the_whole_house_is_loaded_without_certificates_and_the_c_plus_plus_libr
 
 
 def test_the_binding_to_gpu_drivers_is_loaded_only_for_one():
-    code = "import sys, zoosup.supervisor; print('pynvml' in sys.modules)"
+    code = "import sys, zoosup.supervisor.run; print('pynvml' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "False\n" == ended.stdout

@@ -13,13 +13,13 @@ from zoosup.host.ports import Content, Ended, Host, PoolReading, ProbeResult, Sp
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence.saved_state import StateSaver
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
-from zoosup.runtime.startup.resume import begin, catch_up
-from zoosup.runtime.state.inbox import Leave
+from zoosup.runtime.startup.resume import apply_pending_edit, restore
+from zoosup.runtime.state.inbox import Inbox, ShutdownAsked
 from zoosup.runtime.state.zoo import Applied, Zoo
 
 GIB = 2**30
@@ -378,13 +378,12 @@ class Supervised:
         clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         self.journal = Journal(clock.wall)
         self.zoo = Zoo("box", "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
-        self.ports = ports = Host(
-            "box", host, host, host, host, host, host, _Store(host), host, _Config(host)
-        )
+        self.ports = ports = Host(host, host, host, host, host, host, _Store(host), host, _Config(host))
         self.publisher = Publisher()
-        self.reconciler = Reconciler(ports, self.zoo, self.publisher, StateSaver(_Store(host)), {})
+        inbox = Inbox(clock.now)
+        self.reconciler = Reconciler(ports, self.zoo, inbox, self.publisher, StateSaver(_Store(host)), {})
         self.commands = CommandHandler(self.reconciler, ports, self.publisher, "zoo.yaml", {})
-        host.on_exit = self.reconciler.exited
+        host.on_exit = inbox.exited
         if at_once:
             self.begin()
 
@@ -392,9 +391,9 @@ class Supervised:
     async def after_adoption(cls, host: VirtualHost) -> "Supervised":
         """Begin as the supervisor does: the file, what was kept, adoption, and only then the loop."""
         successor = cls(host, at_once=False)
-        edit = await begin(successor.zoo, await host.read_file(), host.saved, {})
+        edit = await restore(successor.zoo, await host.read_file(), host.saved, {})
         await adopt(successor.zoo, successor.ports, {})
-        catch_up(successor.zoo, edit)
+        apply_pending_edit(successor.zoo, edit)
         successor.begin()
         return successor
 
@@ -420,7 +419,7 @@ class Supervised:
                 await asyncio.sleep(0.01)
 
     async def leave(self) -> None:
-        self.reconciler.post(Leave(None))
+        self.reconciler.post(ShutdownAsked(None))
         await self.turning
 
     async def die(self) -> None:

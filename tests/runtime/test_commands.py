@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from zoosup.errors import InvalidFileError, NoSuchModelError
-from zoosup.runtime.state.inbox import Questioned
+from zoosup.runtime.state.inbox import PlanAsked
 
 pytestmark = pytest.mark.looptime
 
@@ -102,7 +102,7 @@ async def test_a_plan_foresees_what_then_happens(running, host, file):
 async def test_whoever_gives_up_waiting_for_a_plan_harms_nobody(running):
     answer = asyncio.get_running_loop().create_future()
     answer.cancel()
-    running.reconciler.post(Questioned(None, "zoo.yaml", answer))
+    running.reconciler.post(PlanAsked(None, "zoo.yaml", answer))
     await asyncio.sleep(5)
     assert "ready" == running.phase("qwen")
     assert running.commands.heartbeat() <= 2.0

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from zoosup.spec.changes import change_class, leaves, restart_fields
+from zoosup.spec.changes import change_class, leaf_fields, restart_fields
 from zoosup.spec.model.base import CHANGE_KEY, ChangeClass
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
@@ -132,8 +132,10 @@ def resolved(full, node):
     return full["$defs"][reference.rpartition("/")[2]] if reference else node
 
 
-FIELDS = [(".".join(path), change_class(field)) for path, field in leaves(ModelSpec)]
-ZOO_FIELDS = [(".".join(path), change_class(field)) for path, field in leaves(ZooSpec) if path[0] != "models"]
+FIELDS = [(".".join(path), change_class(field)) for path, field in leaf_fields(ModelSpec)]
+ZOO_FIELDS = [
+    (".".join(path), change_class(field)) for path, field in leaf_fields(ZooSpec) if path[0] != "models"
+]
 
 
 @pytest.mark.parametrize(("path", "change"), FIELDS)

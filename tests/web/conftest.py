@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from tests.web.fakes import Runtime, snapshot
+from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
-from zoosup.web.api.stream import StreamLimits
 
 
 @dataclass

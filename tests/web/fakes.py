@@ -9,7 +9,7 @@ from typing import Any
 
 from zoosup.errors import NoSuchModelError
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.publish.publisher import Publisher
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.spec.parse import parse
 from zoosup.web.gateway.metrics import Counters
 

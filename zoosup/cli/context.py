@@ -18,23 +18,12 @@ from zoosup.errors import InvalidFileError, NoSuchModelError
 if TYPE_CHECKING:
     from zoosup.settings import Settings
 
-_SETTINGS = (
-    "file",
-    "instance",
-    "state_dir",
-    "status_listen",
-    "gateway_listen",
-    "log_level",
-    "log_format",
-    "on_exit",
-)
-
 
 def settings(given: argparse.Namespace) -> "Settings":
     """The settings, those of the command line before all others."""
-    from zoosup.settings import load  # noqa: PLC0415 - pydantic-settings is most of a short command's time
+    from zoosup.settings import Settings, load  # noqa: PLC0415 - pydantic-settings is most of a short command's time
 
-    return load(**{name: getattr(given, name, None) for name in _SETTINGS})
+    return load(**{name: getattr(given, name, None) for name in Settings.model_fields})
 
 
 def client(given: argparse.Namespace) -> Client:

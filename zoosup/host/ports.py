@@ -4,7 +4,7 @@ Knows no adapter. The runtime is handed objects of these shapes by the compositi
 host of the same shapes. Sizes are bytes; durations seconds; times of `Exit` wall time.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,7 +45,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class RecordedRun:
     """What a record says of a run that an earlier zoosup has started; `identity` None: it got no further than that."""
 
     launch: Launch
@@ -72,11 +72,11 @@ class Processes(Protocol):
     def identity(self, run_id: str) -> str | None:
         """Who the run's leader is, for a record; None when the run is not known."""
 
-    async def adopt(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, int]:
+    async def adopt(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
         """Find the runs of an earlier zoosup again; from then on they are as if they had been spawned here.
 
-        Those that live, by run id, with their leader's pid: of `traces`, and also any other run whose id begins with
-        `mark`, which is known by its processes' environment alone.
+        Those that live, by run id, with their leader's pid: of `recorded_runs`, and also any other run whose id begins
+        with `mark`, which is known by its processes' environment alone.
         """
 
     def hasten(self, run_id: str, grace: float) -> None:
@@ -225,7 +225,7 @@ class Logs(Protocol):
     async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
         """The last lines, decoded with replacement; none when there is no file."""
 
-    def follow(self, model: str) -> AsyncIterator[bytes]:
+    def follow(self, model: str) -> AsyncGenerator[bytes, None]:
         """What is appended from now on, across rotation and new runs."""
 
     async def rotate(self) -> None:
@@ -283,7 +283,6 @@ class ConfigFile(Protocol):
 class Host:
     """One host's adapters, as the composition root puts them together."""
 
-    node: str
     processes: Processes
     gauge: Gauge
     prober: Prober

@@ -12,7 +12,7 @@ from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Refusal
 from zoosup.host.ports import Logs
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.publish.publisher import Publisher
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.spec.model.model import ModelSpec, Task
 
 

@@ -4,7 +4,7 @@ Knows how to ask and how to wait for the turn that took the wish in; decides not
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -14,11 +14,11 @@ from zoosup.core.estimation.need import need
 from zoosup.core.state.facts import Inspected
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
-from zoosup.runtime.state.inbox import Asked, Questioned
+from zoosup.runtime.state.inbox import CommandGiven, Message, PlanAsked
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -53,9 +53,7 @@ class CommandHandler:
     async def reload(self) -> Mapping[str, Any]:
         """See `Commands`."""
         message = await config_source.read(await self._host.config.read(), self._path, self._environ)
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(replace(message, answer=answer))
-        await answer
+        await self._taken_in(lambda answer: replace(message, answer=answer))
         config: Mapping[str, Any] = self._publisher.snapshot["config"]
         return config
 
@@ -63,8 +61,8 @@ class CommandHandler:
         """See `Commands`."""
         spec = await self._spec(text, path)
         answer: asyncio.Future[Zoo] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(Questioned(spec, path, answer))
-        return await foretell(await answer, self._host.inspector, self._environ)
+        self._reconciler.post(PlanAsked(spec, path, answer))
+        return await dry_run(await answer, self._host.inspector, self._environ)
 
     async def estimate(self, model: str) -> Mapping[str, Any]:
         """See `Commands`."""
@@ -76,7 +74,7 @@ class CommandHandler:
         known = zoo.models.get(model)
         weights = look.weights or (known.weights if known is not None else None)
         learned = zoo.usage_history.of(fingerprint(spec, weights, zoo.memory.devices))
-        return need_report.estimated(model, need(spec, weights, learned))
+        return need_report.estimate_data(model, need(spec, weights, learned))
 
     def heartbeat(self) -> float:
         """See `Commands`."""
@@ -91,11 +89,15 @@ class CommandHandler:
 
     async def _ask(self, verb: str, model: str) -> Mapping[str, Any]:
         self._require(model)
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reconciler.post(Asked(verb, model, answer))
-        await answer
+        await self._taken_in(lambda answer: CommandGiven(verb, model, answer))
         shown: Mapping[str, Any] = self._publisher.snapshot["models"][model]
         return shown
+
+    async def _taken_in(self, message: Callable[["asyncio.Future[None]"], Message]) -> None:
+        """Post a message with a place for its answer, and wait for the pass that has taken it in."""
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reconciler.post(message(answer))
+        await answer
 
     async def _spec(self, text: str | None, path: str) -> ZooSpec | None:
         if text is None:
@@ -106,11 +108,11 @@ class CommandHandler:
         return message.spec
 
 
-async def foretell(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
+async def dry_run(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
     """What the next passes over a zoo of one's own would do, with the looks they would take at files and ports."""
     for _ in range(LOOKS):
-        foretold = plan_report.foretold(ahead)
-        unseen = [a for a in foretold["actions"] if a["action"] == "inspect"]
+        found = plan_report.next_pass(ahead)
+        unseen = [a for a in found["actions"] if a["action"] == "inspect"]
         if not unseen:
             break
         for action in unseen:
@@ -118,4 +120,4 @@ async def foretell(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str])
             env = dict(environ) | dict(spec.env)
             look = await inspector.inspect(spec, env, action["port"], ahead.clock.now())
             ahead.tell(action["model"], Inspected(look))
-    return foretold
+    return found

@@ -1,1 +1,12 @@
-"""zoo.yaml: its models, units and templates, how text becomes a ZooSpec, how `active` is rewritten in it."""
+"""zoo.yaml: what its text may say, and the frozen data that it becomes.
+
+    syntax      YAML with places, templates, units, words; the problems found
+    model       every part of the file as a frozen model: kinds of value, defaults, what an edit of a field costs
+    defaults    `defaults` merged into each model
+    parse       text to spec, or every mistake in it; wording says them
+    changes     which edits replace a process
+    edit        `active` rewritten, every other byte kept
+    schema      the JSON schema, for editors
+
+Pure: no clock, file or log. Refuses to know what a spec leads to.
+"""

@@ -28,18 +28,20 @@ def change_class(field: FieldInfo) -> ChangeClass:
     return ChangeClass(str(extra[CHANGE_KEY]))
 
 
-def leaves(part: type[SpecPart], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+def leaf_fields(
+    part: type[SpecPart], prefix: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     """Walk every field of a part that holds a plain value, with its path."""
     for name, field in part.model_fields.items():
         inner = part_of(field.annotation)
         if inner is None:
             yield (*prefix, name), field
         else:
-            yield from leaves(inner, (*prefix, name))
+            yield from leaf_fields(inner, (*prefix, name))
 
 
 _RESTART_PATHS = tuple(
-    path for path, field in leaves(ModelSpec) if change_class(field) is ChangeClass.RESTART
+    path for path, field in leaf_fields(ModelSpec) if change_class(field) is ChangeClass.RESTART
 )
 
 

@@ -10,7 +10,7 @@ from zoosup.spec.syntax.document import Entry, YamlMapping, YamlNode
 _PROBES = frozenset({("ready",), ("live",)})
 
 
-def merged(defaults: YamlNode, own: YamlNode, path: tuple[str, ...] = ()) -> YamlNode:
+def with_defaults(defaults: YamlNode, own: YamlNode, path: tuple[str, ...] = ()) -> YamlNode:
     """Lay a model's node over the defaults; anything but two mappings is the model's alone."""
     if not (isinstance(defaults, YamlMapping) and isinstance(own, YamlMapping)):
         return own
@@ -21,6 +21,6 @@ def merged(defaults: YamlNode, own: YamlNode, path: tuple[str, ...] = ()) -> Yam
             result.entries[name] = Entry(entry.key, entry.value, inherited=True)
     for name, entry in own.entries.items():
         inherited = defaults.entries.get(name)
-        value = merged(inherited.value, entry.value, (*path, name)) if inherited else entry.value
+        value = with_defaults(inherited.value, entry.value, (*path, name)) if inherited else entry.value
         result.entries[name] = Entry(entry.key, value)
     return result

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from zoosup.spec.defaults import merged
+from zoosup.spec.defaults import with_defaults
 from zoosup.spec.model.base import SpecPart
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
@@ -30,7 +30,7 @@ from zoosup.spec.syntax.document import (
 )
 from zoosup.spec.syntax.problems import Problems
 from zoosup.spec.syntax.templates import Scope, TemplateError, render
-from zoosup.spec.wording import Spot, did_you_mean, shown, worded
+from zoosup.spec.wording import Location, describe_node, did_you_mean, explain_error
 
 HOST = "127.0.0.1"
 """Backends listen here and nowhere else: the gateway is the only door."""
@@ -79,7 +79,7 @@ def parse(text: str, *, path: str, environ: Mapping[str, str]) -> ZooSpec:
 
 def _refuse_root(root: YamlNode | None, problems: Problems) -> NoReturn:
     empty = root is None or (isinstance(root, YamlScalar) and root.value is None)
-    what = "the file is empty" if root is None or empty else f"got {shown(root)}"
+    what = "the file is empty" if root is None or empty else f"got {describe_node(root)}"
     expected = "a mapping with active and models; to empty the zoo write active: [] and models: {}"
     problems.add(root.place if root else (1, 1), "", what, expected)
     problems.check()
@@ -106,7 +106,7 @@ class _Reader:
         data = plain(top) | ({"active": names(sections["active"].value)} if "active" in sections else {})
         if isinstance(data.get("vars"), dict):
             data["vars"] |= variables
-        spec = self._validated(ZooSpec, data, Spot(top, root.place, ()), scope)
+        spec = self._validated(ZooSpec, data, Location(top, root.place, ()), scope)
         return (spec or ZooSpec()).model_copy(update={"models": models})
 
     def _variables(self, entry: Entry | None) -> dict[str, str]:
@@ -131,7 +131,7 @@ class _Reader:
         if entry is None:
             return {}
         if not isinstance(entry.value, YamlMapping):
-            what = f"got {shown(entry.value)}"
+            what = f"got {describe_node(entry.value)}"
             self._problems.add(entry.value.place, "models", what, "a mapping of names to models; {} for none")
             return {}
         if entry.value.size + inherited.size * len(entry.value.entries) > MAX_NODES:
@@ -162,11 +162,13 @@ class _Reader:
         """Check `defaults` by themselves too: there may be no model, or each may have its own value."""
         if entry is None or not isinstance(entry.value, YamlMapping):
             if entry is not None:
-                self._problems.add(entry.value.place, "defaults", f"got {shown(entry.value)}", "a mapping")
+                self._problems.add(
+                    entry.value.place, "defaults", f"got {describe_node(entry.value)}", "a mapping"
+                )
             return NOTHING
         data = {"command": ["true"]} | plain(entry.value)
-        spot = Spot(entry.value, entry.key.place, ("defaults",))
-        self._validated(ModelSpec, data, spot, scope.inside({"HOST": HOST, "MODEL_ID": ""}), partial=True)
+        at = Location(entry.value, entry.key.place, ("defaults",))
+        self._validated(ModelSpec, data, at, scope.inside({"HOST": HOST, "MODEL_ID": ""}), partial=True)
         return entry.value
 
     def _model(self, name: str, entry: Entry, inherited: YamlNode, scope: Scope) -> ModelSpec | None:
@@ -174,12 +176,12 @@ class _Reader:
             self._problems.add(
                 entry.key.place, f"models.{name}", "is no name for a model", MODEL_NAME_EXPECTED
             )
-        node = merged(inherited, entry.value)
-        spot = Spot(node, entry.key.place, ("models", name))
+        node = with_defaults(inherited, entry.value)
+        at = Location(node, entry.key.place, ("models", name))
         data = plain(node)
         if isinstance(node, YamlMapping) and "aliases" in node.entries:
             data["aliases"] = names(node.entries["aliases"].value)
-        return self._validated(ModelSpec, data, spot, scope.inside({"HOST": HOST, "MODEL_ID": name}))
+        return self._validated(ModelSpec, data, at, scope.inside({"HOST": HOST, "MODEL_ID": name}))
 
     def _check_active(self, active: Entry | None, models: Entry | None) -> None:
         if active is None or models is None or not isinstance(models.value, YamlMapping):
@@ -200,13 +202,13 @@ class _Reader:
             seen.add(item.text)
 
     def _validated(
-        self, kind: type[_P], data: Any, spot: Spot, scope: Scope, *, partial: bool = False
+        self, kind: type[_P], data: Any, at: Location, scope: Scope, *, partial: bool = False
     ) -> _P | None:
         try:
             return kind.model_validate(data, context=scope)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
                 if not (partial and detail["type"] in {"missing", "clash"}):
-                    place, path, what, expected = worded(kind, spot, detail)
+                    place, path, what, expected = explain_error(kind, at, detail)
                     self._problems.add(place, ".".join(path), what, expected)
         return None

@@ -117,10 +117,10 @@ def _drop_titles(node: Any) -> None:
             _drop_titles(inner)
 
 
-def printed() -> str:
+def schema_text() -> str:
     """Give the text of the committed schema file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(printed())
+    sys.stdout.write(schema_text())

@@ -22,46 +22,48 @@ _LONGEST = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Location:
     """A node, the place of the key that leads to it, and its path in the document."""
 
     node: YamlNode
     key: Place
     path: tuple[str, ...]
 
-    def step(self, name: int | str) -> "Spot":
+    def step(self, name: int | str) -> "Location":
         """Go one step down; a step the document doesn't have, such as a union's tag, leads nowhere."""
         if isinstance(self.node, YamlMapping) and name in self.node.entries:
             entry = self.node.entries[str(name)]
             path = ("defaults", *self.path[2:]) if entry.inherited else self.path
-            return Spot(entry.value, entry.key.place, (*path, str(name)))
+            return Location(entry.value, entry.key.place, (*path, str(name)))
         if isinstance(self.node, YamlSequence) and isinstance(name, int) and name < len(self.node.items):
-            return Spot(self.node.items[name], self.node.items[name].place, (*self.path, str(name)))
+            return Location(self.node.items[name], self.node.items[name].place, (*self.path, str(name)))
         return self
 
 
-def worded(kind: type[SpecPart], spot: Spot, detail: ErrorDetails) -> tuple[Place, tuple[str, ...], str, str]:
-    """Tell one error of a part that stands at `spot`: place, path, what, expected."""
+def explain_error(
+    kind: type[SpecPart], at: Location, detail: ErrorDetails
+) -> tuple[Place, tuple[str, ...], str, str]:
+    """Tell one error of a part that stands at `at`: place, path, what, expected."""
     context: dict[str, Any] = detail.get("ctx", {})
     steps = detail["loc"]
     for step in steps:
         kind = _field_part(kind, step) or kind
-        spot = spot.step(step)
+        at = at.step(step)
     match detail["type"]:
         case "expected":
-            return spot.node.place, spot.path, f"got {shown(spot.node, spot.path)}", context["expected"]
+            return at.node.place, at.path, f"got {describe_node(at.node, at.path)}", context["expected"]
         case "wrong":
-            return spot.node.place, spot.path, context["what"], context["expected"]
+            return at.node.place, at.path, context["what"], context["expected"]
         case "clash":
-            return spot.key, spot.path, context["what"], context["expected"]
+            return at.key, at.path, context["what"], context["expected"]
         case "missing":
-            return spot.key, (*spot.path, str(steps[-1])), "is missing", _described(kind, str(steps[-1]))
+            return at.key, (*at.path, str(steps[-1])), "is missing", _described(kind, str(steps[-1]))
         case "extra_forbidden":
             known = [*kind.model_fields, *kind.also]
-            return spot.key, spot.path, f"unknown key{did_you_mean(str(steps[-1]), known)}", _one_of(known)
+            return at.key, at.path, f"unknown key{did_you_mean(str(steps[-1]), known)}", _one_of(known)
         case other:
             expected = "a mapping" if other in _NO_MAPPING else detail["msg"]
-            return spot.node.place, spot.path, f"got {shown(spot.node, spot.path)}", expected
+            return at.node.place, at.path, f"got {describe_node(at.node, at.path)}", expected
 
 
 def _field_part(kind: type[SpecPart], step: int | str) -> type[SpecPart] | None:
@@ -78,7 +80,7 @@ def _described(kind: type[SpecPart], name: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def shown(node: YamlNode, path: tuple[str, ...] = ()) -> str:
+def describe_node(node: YamlNode, path: tuple[str, ...] = ()) -> str:
     """Show a node in a few words; of a place where secrets stand only what kind of value it is."""
     if isinstance(node, YamlSequence):
         return "a list"

@@ -45,18 +45,18 @@ def event_query(query: Mapping[str, str], last_event_id: str | None, newest: int
     A `Last-Event-ID` (server-sent events) goes before `since`. One above `newest` is from before a restart, which
     counts from 1 again: the client has then seen nothing.
     """
-    _refuse_others(query, {"since", "model", "limit"})
-    since = _whole(query, "since", 0)
+    _refuse_unknown(query, {"since", "model", "limit"})
+    since = _integer(query, "since", 0)
     if last_event_id is not None and last_event_id.isdecimal():
         since = int(last_event_id) if int(last_event_id) <= newest else 0
-    limit = _whole(query, "limit", -1)
+    limit = _integer(query, "limit", -1)
     return EventQuery(since, query.get("model"), limit if limit >= 0 else None)
 
 
 def log_query(query: Mapping[str, str]) -> LogQuery:
     """Read `lines`, `previous` and `follow`; UsageError names the one that is wrong."""
-    _refuse_others(query, {"lines", "previous", "follow"})
-    lines = min(_whole(query, "lines", DEFAULT_LINES), MAX_LINES)
+    _refuse_unknown(query, {"lines", "previous", "follow"})
+    lines = min(_integer(query, "lines", DEFAULT_LINES), MAX_LINES)
     asked = LogQuery(lines, _flag(query, "previous"), _flag(query, "follow"))
     if asked.previous and asked.follow:
         raise UsageError("previous and follow: the run before has ended, expected one of them")
@@ -65,7 +65,7 @@ def log_query(query: Mapping[str, str]) -> LogQuery:
 
 def names_query(query: Mapping[str, str]) -> tuple[str, ...] | None:
     """Read `models=a,b`; None when it is not there."""
-    _refuse_others(query, {"models"})
+    _refuse_unknown(query, {"models"})
     if "models" not in query:
         return None
     return tuple(name for name in query["models"].split(",") if name)
@@ -86,12 +86,12 @@ def error_body(message: str, kind: str, code: str) -> bytes:
     return as_json({"error": {"message": message, "type": kind, "code": code}})
 
 
-def _refuse_others(query: Mapping[str, str], known: set[str]) -> None:
+def _refuse_unknown(query: Mapping[str, str], known: set[str]) -> None:
     if others := sorted(set(query) - known):
         raise UsageError(f"{others[0]}: no such parameter, expected {', '.join(sorted(known))}")
 
 
-def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+def _integer(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default

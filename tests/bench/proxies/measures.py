@@ -54,7 +54,7 @@ LITTLE = 1.0
 
 
 def throughput(who: Contestant, effort: Effort, folder: Path) -> Samples:
-    """Requests a second at 32 and 256 connections, the processor's microseconds for each, and RSS (MiB) at 256.
+    """Requests a second at 32 and 256 connections, the processor's microseconds for each, and private memory at 256.
 
     Others on the machine take from the first; the second is what it costs all the same.
     """
@@ -130,13 +130,13 @@ def retention(who: Contestant, effort: Effort, _: Path) -> Samples:
     """MiB by which many bodies of 10 MB at once make us grow for good: that are not back after a while."""
     if who.pid is None:
         return {}
-    before = _resident(who)
+    before = _private(who)
     with ThreadPoolExecutor(AT_ONCE) as askers:
         asked = [askers.submit(_load, "upload", who, "tokens", LARGE, effort.uploads) for _ in range(AT_ONCE)]
     for each in asked:
         each.result()
     end = time.monotonic() + RETURNED_WITHIN
-    while (kept := _resident(who) - before) > LITTLE and time.monotonic() < end:
+    while (kept := _private(who) - before) > LITTLE and time.monotonic() < end:
         time.sleep(0.1)
     return {"kept": max(0.0, kept)}
 
@@ -144,7 +144,7 @@ def retention(who: Contestant, effort: Effort, _: Path) -> Samples:
 def download(who: Contestant, effort: Effort, _: Path) -> Samples:
     """Milliseconds of an answer of 1 GiB that the client takes a while to want, and MiB that it makes us grow by."""
     with _watching(who) as seen:
-        before = _resident(who)
+        before = _private(who)
         took = _load("download", who, "tokens", effort.download)["took"] / 1000
     grown = {"grown by": max(0.0, max(seen) - before)} if seen else {}
     return {"1 GiB answer": took * (1 << 30) / effort.download} | grown
@@ -231,19 +231,20 @@ def _spent(who: Contestant) -> float:
     return (times.user + times.system) * 1e6
 
 
-def _resident(who: Contestant) -> float:
-    return 0.0 if who.pid is None else psutil.Process(who.pid).memory_info().rss / (1 << 20)
+def _private(who: Contestant) -> float:
+    """MiB that are its alone: pages of libraries and shared memory, which others have too, are not in it."""
+    return 0.0 if who.pid is None else psutil.Process(who.pid).memory_full_info().uss / (1 << 20)
 
 
 @contextmanager
 def _watching(who: Contestant) -> Iterator[list[float]]:
-    """RSS in MiB, looked at until the block ends; nothing where there is nobody."""
+    """Private memory in MiB, looked at until the block ends; nothing where there is nobody."""
     seen: list[float] = []
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(0.05):
-            seen.append(_resident(who))
+            seen.append(_private(who))
 
     watcher = threading.Thread(target=look)
     if who.pid is not None:

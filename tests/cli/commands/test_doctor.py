@@ -192,7 +192,7 @@ def test_tools_are_told_there_or_not():
 
 
 def drawn(finding, width):
-    return plain(doctor._shown(finding, width, {}))
+    return plain(doctor._finding_lines(finding, width, {}))
 
 
 def test_without_a_supervisor_a_pool_is_told_as_it_is_without_models(monkeypatch):

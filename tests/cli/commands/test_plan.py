@@ -1,11 +1,11 @@
-"""`zoosup plan`: the supervisor's own answer, drawn; without one, this host's."""
+"""`zoosup plan`: the supervisor's own answer, render_plan; without one, this host's."""
 
 import json
 
 import pytest
 
 from tests.cli.fakes import plan, pool, sums
-from zoosup.cli.commands.plan import drawn
+from zoosup.cli.commands.plan import render_plan
 from zoosup.cli.render.layout import length, plain
 
 TEXT = "active: [a]\nmodels:\n  a: {command: sleep 1, memory: {ram: 1MiB}}\n  b: {command: sleep 1}\n"
@@ -64,7 +64,7 @@ async def test_without_a_supervisor_an_invalid_file_is_78(shell, file):
 
 @pytest.mark.parametrize("width", [60, 80, 200, None])
 def test_what_waits_is_told_with_both_sums(width):
-    shown = words(drawn(plan(pools=[pool()]), width))
+    shown = words(render_plan(plan(pools=[pool()]), width))
     for fact in (
         "/srv/zoo.yaml as generation 4",
         "- drain a NotWanted: b takes its place",
@@ -82,25 +82,25 @@ def test_what_waits_is_told_with_both_sums(width):
 def test_no_line_is_wider_than_the_terminal(width):
     need_all = plan(pools=[pool()])
     need_all["models"]["b"]["sums"] = [sums(), sums(need=99 << 30, short=90 << 30, credit=1 << 30)]
-    assert all(length(each) <= width for each in drawn(need_all, width))
+    assert all(length(each) <= width for each in render_plan(need_all, width))
 
 
 def test_a_credit_is_told_as_what_comes_back():
     found = plan()
     found["models"]["b"]["sums"] = [sums(credit=3 << 30)]
-    assert "+ comes back 3 GiB" in words(drawn(found, 200))
+    assert "+ comes back 3 GiB" in words(render_plan(found, 200))
 
 
 def test_unknown_memory_is_told_and_not_drawn():
     found = plan()
     found["models"]["b"]["sums"] = [sums(available=None, short=0)]
-    shown = words(drawn(found, 80))
+    shown = words(render_plan(found, 80))
     assert "free unknown" in shown
     assert "█" not in shown
 
 
 def test_nothing_to_do_is_said():
-    assert "Nothing to do." in words(drawn(plan(actions=[], models={}, wake_in=None), 80))
+    assert "Nothing to do." in words(render_plan(plan(actions=[], models={}, wake_in=None), 80))
 
 
 def test_every_action_has_words():
@@ -111,7 +111,7 @@ def test_every_action_has_words():
         {"action": "end-cooldown", "model": "d", "cause": "recovered", "message": "1 GiB came back"},
         {"action": "hold", "model": "e", "phase": "failed", "cause": "FileMissing", "message": "/w/x.gguf"},
     ]
-    shown = words(drawn(plan(actions=actions, models={}), 80))
+    shown = words(render_plan(plan(actions=actions, models={}), 80))
     for fact in (
         "+ start a with 1 GiB of ram",
         "- stop b StoppedByHand: asked",

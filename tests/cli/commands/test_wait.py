@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.conftest import GUARD
 from tests.cli.fakes import model, snapshot
-from zoosup.cli.commands.wait import judge
+from zoosup.cli.commands.wait import check_goal
 from zoosup.web.api.server import WebServer
 
 READY, PENDING, FAILED, STOPPED = (model(phase) for phase in ("ready", "pending", "failed", "stopped"))
@@ -29,12 +29,12 @@ READY, PENDING, FAILED, STOPPED = (model(phase) for phase in ("ready", "pending"
     ],
 )
 def test_a_goal_is_judged_by_the_phases(goal, names, models, so):
-    assert so == judge(snapshot(models), goal, names).so
+    assert so == check_goal(snapshot(models), goal, names).met
 
 
 @pytest.mark.parametrize("converged", [True, False])
 def test_converged_is_what_the_supervisor_says(converged):
-    assert converged == judge(snapshot(converged=converged), "converged", []).so
+    assert converged == check_goal(snapshot(converged=converged), "converged", []).met
 
 
 async def test_what_is_so_already_ends_at_once(shell, server):

@@ -177,30 +177,30 @@ class TestThePool:
 
     def test_an_unknown_reading_is_told_and_not_drawn_as_free(self):
         unread = pool(free=None, foreign=None, source="unreadable: /proc/meminfo")
-        shown = plain(pool_bar.drawn(unread, 80, {}))
+        shown = plain(pool_bar.as_bar(unread, 80, {}))
         assert "can't be read (unreadable: /proc/meminfo); nothing is started" in shown
         assert "?" * 20 in shown
         assert "·" not in shown
-        assert "free unknown" in pool_bar.told(unread)
+        assert "free unknown" in pool_bar.as_text(unread)
 
     @pytest.mark.parametrize("width", [70, 80, 200])
     def test_its_bar_is_as_wide_as_the_terminal_with_a_legend(self, width):
-        title, bar, *legend = pool_bar.drawn(pool(), width, {"a": "cyan"})
+        title, bar, *legend = pool_bar.as_bar(pool(), width, {"a": "cyan"})
         assert width == length(bar)
         assert "RAM  16 GiB   budget 14 GiB, 2 GiB promised   room for 6.5 GiB more\n" == plain([title])
         assert "█▒ a 1.5 of 2 GiB ▓ others 5.5 GiB ╱ reserve 2 GiB · free 6.5 GiB" == words(legend)  # noqa: RUF001 - hatching, not a slash
 
     def test_a_budget_that_binds_has_a_bar_of_its_own(self):
-        lines = plain(pool_bar.drawn(pool(budget=4 * GIB), 80, {})).splitlines()
+        lines = plain(pool_bar.as_bar(pool(budget=4 * GIB), 80, {})).splitlines()
         assert lines[2].startswith("budget 4 GiB ███")
         assert 80 == len(lines[2])
         assert not [
-            each for each in plain(pool_bar.drawn(pool(), 80, {})).splitlines() if each.startswith("budget")
+            each for each in plain(pool_bar.as_bar(pool(), 80, {})).splitlines() if each.startswith("budget")
         ]
 
     def test_a_crowd_is_summed_up_in_the_legend(self):
         models = {f"m{n}": {"reserved": (n + 1) * GIB // 8, "held": (n + 1) * GIB // 8} for n in range(20)}
-        shown = words(pool_bar.drawn(pool(models=models, reserved=26 * GIB), 80, {}))
+        shown = words(pool_bar.as_bar(pool(models=models, reserved=26 * GIB), 80, {}))
         assert "m19 2.5 GiB" in shown
         assert "m11" not in shown
         assert "12 more models 9.8 GiB" in shown

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.preflight.inspectors import host_inspector
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight import inspector
 from zoosup.host.preflight.inspector import HostInspector
-from zoosup.host.probes import port_owner
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -31,10 +31,14 @@ def program(at: Path, text: str = "#!/bin/sh\n", mode: int = 0o755) -> Path:
 
 
 async def look(
-    path: Path, *command: str, cwd: Path | None = None, port: int | None = None
+    path: Path,
+    *command: str,
+    cwd: Path | None = None,
+    port: int | None = None,
+    with_: HostInspector | None = None,
 ) -> tuple[str | None, str]:
     spec = ModelSpec(command=list(command), cwd=str(cwd) if cwd else None)
-    found = await HostInspector().inspect(spec, {"PATH": str(path)}, port, 12.5)
+    found = await (with_ or host_inspector()).inspect(spec, {"PATH": str(path)}, port, 12.5)
     assert 12.5 == found.at
     return found.reason, found.message
 
@@ -45,7 +49,7 @@ FINE = (None, "")
 async def test_nothing_amiss(path: Path) -> None:
     program(path / "server")
     spec = ModelSpec(command=["server", "--port", "${PORT}"])
-    assert Preflight(3.0, weights=WeightFacts()) == await HostInspector().inspect(
+    assert Preflight(3.0, weights=WeightFacts()) == await host_inspector().inspect(
         spec, {"PATH": str(path)}, None, 3.0
     )
 
@@ -57,7 +61,7 @@ async def test_a_program_that_is_not_in_path_is_said_with_where_it_was_looked_fo
 
 async def test_without_path_the_systems_default_is_searched(path: Path) -> None:
     spec = ModelSpec(command=["no-such-program"])
-    found = await HostInspector().inspect(spec, {}, None, 0.0)
+    found = await host_inspector().inspect(spec, {}, None, 0.0)
     assert f"no-such-program was not found in PATH ({os.defpath})" == found.message
 
 
@@ -270,14 +274,15 @@ async def test_on_macos_a_listener_on_all_addresses_is_found_too(
     program(path / "server")
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(inspector, "_is_taken", lambda host, port: host == "0.0.0.0")
-    monkeypatch.setattr(port_owner, "holder", lambda host, port: "pid 9 (AirPlay)")
-    assert (Reason.PORT, "port 5000 is held by pid 9 (AirPlay)") == await look(path, "server", port=5000)
+    mac = host_inspector(holder=lambda host, port: "pid 9 (AirPlay)")
+    expected = (Reason.PORT, "port 5000 is held by pid 9 (AirPlay)")
+    assert expected == await look(path, "server", port=5000, with_=mac)
 
 
 def test_a_free_port_can_be_bound_and_is_none_of_those_taken() -> None:
     taken: set[int] = set()
     for _ in range(50):
-        port = HostInspector().free_port(frozenset(taken))
+        port = host_inspector().free_port(frozenset(taken))
         assert port not in taken
         taken.add(port)
         with socket.create_server(("127.0.0.1", port)):
@@ -287,7 +292,7 @@ def test_a_free_port_can_be_bound_and_is_none_of_those_taken() -> None:
 def test_when_every_port_is_taken_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspector, "_PORT_ATTEMPTS", 3)
     with pytest.raises(OSError, match="no free port"):
-        HostInspector().free_port(frozenset(range(65536)))
+        host_inspector().free_port(frozenset(range(65536)))
 
 
 @pytest.mark.parametrize("memory", ["auto", {"ram": "1GiB"}])
@@ -296,6 +301,6 @@ async def test_weights_are_looked_at_whatever_is_declared(path: Path, tmp_path: 
     spec = ModelSpec.model_validate(
         {"command": ["llama-server", "-m", str(tmp_path / "m.gguf")], "memory": memory}
     )
-    found = await HostInspector().inspect(spec, {"PATH": str(path)}, None, 0.0)
+    found = await host_inspector().inspect(spec, {"PATH": str(path)}, None, 0.0)
     assert found.weights is not None
     assert [100] == [facts.size for _, facts in found.weights.files]

@@ -12,10 +12,10 @@ import pytest
 
 from tests.host import weight_files
 from tests.host.conftest import eventually, lives
+from tests.host.preflight.inspectors import host_inspector
 from zoosup.core.state.weights import UNASKED, FitAnswer, FitSilence
 from zoosup.host.ports import PoolReading
 from zoosup.host.preflight import llama_fit_params
-from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import ROOM, FitParams
 from zoosup.spec.model.model import ModelSpec
 
@@ -62,14 +62,14 @@ class Place:
     async def ask(self, fit_params: FitParams | None = None, command: str = COMMAND, env=(), **fields):
         """What is heard of one model; FitParams are closed where none are given."""
         own = fit_params or self.fit_params()
-        inspector = HostInspector(own)
+        inspector = host_inspector(own)
         spec = ModelSpec.model_validate({"command": command, "cwd": str(self.root), **fields})
         environment = {"PATH": str(self.bin), **dict(env)}
         try:
             return (await inspector.weights(spec, environment)).fitted
         finally:
             if fit_params is None:
-                await inspector.close()
+                await own.close()
 
 
 @pytest.fixture

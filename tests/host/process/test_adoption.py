@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from tests.host.conftest import GUARD, eventually, lives
-from zoosup.host.ports import Trace
 from zoosup.host.process import identity
 from zoosup.host.process.adoption import environments, find, recorded
 from zoosup.host.process.identity import Identity, boot_session
@@ -188,7 +187,7 @@ def successor(harness):
 
 
 def trace(harness, run_id, identity_text):
-    return Trace(harness.launch(run_id), identity_text)
+    return RecordedRun(harness.launch(run_id), identity_text)
 
 
 async def test_a_run_is_adopted_with_its_pid_and_its_exit_is_noticed(harness, successor):

@@ -135,7 +135,7 @@ async def test_a_stranger_with_a_members_pid_is_never_signalled(harness):
     await harness.start("plain")
     stranger = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
     try:
-        family = harness.processes._census.families["r1"]
+        family = harness.processes._scanner.trees["r1"]
         row = harness.processes._table.look(stranger.pid)
         family.members = {**family.members, stranger.pid: row._replace(start=row.start - 1)}
         assert "" == await harness.end()

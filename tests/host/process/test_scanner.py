@@ -45,7 +45,7 @@ def table():
 @pytest.fixture
 def census(table):
     census = ProcessScanner(table)
-    census.families["a"] = RunMembers("a", Identity(100, 10, boot_session()))
+    census.trees["a"] = RunMembers("a", Identity(100, 10, boot_session()))
     yield census
     table.gate.set()
     census.close()
@@ -71,7 +71,7 @@ async def test_whoever_asks_during_a_look_gets_a_later_one(table, census):
     table.gate.set()
     await asyncio.gather(first, second)
     assert 2 == table.scans
-    assert {} == census.families["a"].members
+    assert {} == census.trees["a"].members
 
 
 async def test_a_recent_look_serves_who_is_content_with_it(table, census):
@@ -79,7 +79,7 @@ async def test_a_recent_look_serves_who_is_content_with_it(table, census):
     await census.look()
     await census.look(begun)
     assert 1 == table.scans
-    assert {100} == set(census.families["a"].members)
+    assert {100} == set(census.trees["a"].members)
 
 
 async def test_a_caller_that_goes_away_takes_the_look_from_nobody(table, census):
@@ -97,10 +97,10 @@ async def test_a_family_forgotten_during_a_look_stays_forgotten(table, census):
     table.gate.clear()
     looking = asyncio.create_task(census.look())
     await asyncio.sleep(0.02)
-    del census.families["a"]
+    del census.trees["a"]
     table.gate.set()
     await looking
-    assert {} == census.families
+    assert {} == census.trees
     assert {} == await census.memory()
 
 

@@ -208,7 +208,7 @@ async def test_a_run_that_ended_before_or_never_was_has_nobody_left(harness):
 async def test_a_hundred_runs_end_together(harness):
     for number in range(100):
         await harness.spawn(f"run-{number}", "/bin/sleep", "600")
-    pids = [run.family.leader.pid for run in harness.processes._runs.values()]
+    pids = [run.tree.leader.pid for run in harness.processes._runs.values()]
     assert 100 == len(pids)
     assert {""} == set(
         await asyncio.gather(*(harness.end(f"run-{number}", grace=30) for number in range(100)))

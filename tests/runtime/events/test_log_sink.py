@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from zoosup.runtime.events.journal import Event
-from zoosup.runtime.events.log_sink import JsonLines, TextLines, sentence, tell
+from zoosup.runtime.events.log_sink import JsonLines, TextLines, log_event, sentence
 
 DIED = {"exit": {"reason": "Error", "code": 1, "log": ["loading weights", "out of file descriptors"]}}
 
@@ -72,7 +72,7 @@ def test_an_event_reads_as_a_sentence(event, expected):
 )
 def test_what_went_wrong_is_logged_at_a_level_that_says_so(type_, reason, level, caplog):
     caplog.set_level(logging.INFO, "zoosup")
-    tell(an_event(type_, "a", reason, "why", {"from": "starting", "to": "ready"}))
+    log_event(an_event(type_, "a", reason, "why", {"from": "starting", "to": "ready"}))
     assert [level] == [record.levelno for record in caplog.records]
 
 

@@ -14,7 +14,7 @@ from tests.runtime.histories.unreliable_host import UnreliableHost
 from zoosup.core.state.observed import Demand, Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.leasing.leases import GrantedLease, QueuedTicket
+from zoosup.runtime.leasing.model_queue import GrantedLease, QueuedTicket
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.zoo import ZooSpec
@@ -238,7 +238,7 @@ class Clients:
         )
         process = next((p for p in self.host.processes if p.run_id == run.id), None)
         gone = process.ended if process is not None else 0.0
-        late = LATE if client.supervisor.hint.lost else 0.001
+        late = LATE if client.supervisor.inbox.lost else 0.001
         self.check(gone is None or self.host.now() <= gone + late, f"{client} is handed to a dead process")
         self.check(process is None or process.asleep is None, f"{client} is handed to a process that sleeps")
 
@@ -369,7 +369,7 @@ class Clients:
             self._unused.pop(run_id, None)
             return
         since = self._unused.setdefault(run_id, now)
-        late = LATE if supervisor.hint.lost else DUE
+        late = LATE if supervisor.inbox.lost else DUE
         self.check(now <= since + BEFORE + late, f"nobody uses {model.name}, which drains since {since:.3f}")
 
     # at the end

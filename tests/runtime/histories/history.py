@@ -49,7 +49,7 @@ from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
 from zoosup.runtime.publish import plan_report
-from zoosup.runtime.state.inbox import Asked, Questioned, Told
+from zoosup.runtime.state.inbox import CommandGiven, FactLearned, PlanAsked
 from zoosup.spec.model.lifetime import RestartSpec
 
 PEACE = 200.0
@@ -71,7 +71,7 @@ class Marked(asyncio.Future):
 
     def set_result(self, result: object) -> None:
         self.acts, self.turn = len(self._reign.acts), len(self._reign.turns)
-        self.last = not self._reign.reconciler._inbox
+        self.last = self._reign.inbox.empty
         super().set_result(result)
 
 
@@ -191,7 +191,7 @@ class History:
     async def _byhand(self, what: ByHand) -> None:
         if self.supervisor.up:
             answer = asyncio.get_running_loop().create_future()
-            self.supervisor.reconciler.post(Asked(what.verb, what.name, answer))
+            self.supervisor.reconciler.post(CommandGiven(what.verb, what.name, answer))
 
     async def _crash(self, what: Crash) -> None:
         self.host.crash(what.name)
@@ -213,7 +213,7 @@ class History:
 
     async def _messages(self, what: Messages) -> None:
         if self.supervisor.up:
-            self.supervisor.hint.lost, self.supervisor.doubled = what.lost, what.doubled
+            self.supervisor.inbox.lost, self.supervisor.inbox.doubled = what.lost, what.doubled
 
     async def _late(self, what: Late) -> None:
         """13: it changes nothing."""
@@ -223,7 +223,7 @@ class History:
             return
         name, run_id = old[-1 - what.which % len(old)]
         before = dict(self.supervisor.zoo.models)
-        self.supervisor.reconciler._intake.take(Told(name, self._fact(run_id, what.kind)))
+        self.supervisor.reconciler._intake.take(FactLearned(name, self._fact(run_id, what.kind)))
         assert before == self.supervisor.zoo.models, "13: a fact about an old run has changed a model"
 
     def _fact(self, run_id: str, kind: int) -> object:
@@ -250,11 +250,11 @@ class History:
         if not supervisor.up:
             return
         answer = Marked(supervisor)
-        supervisor.reconciler.post(Questioned(None, "zoo.yaml", answer))
+        supervisor.reconciler.post(PlanAsked(None, "zoo.yaml", answer))
         await asyncio.wait({answer, supervisor._main}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done() or len(supervisor.turns) == answer.turn or not answer.last:
             return  # what the same turn heard after the question was not part of it
-        told = [(a["action"], a["model"]) for a in plan_report.foretold(answer.result())["actions"]]
+        told = [(a["action"], a["model"]) for a in plan_report.next_pass(answer.result())["actions"]]
         done = [
             (VERBS[type(a)], a.model) for a in supervisor.acts[answer.acts : supervisor.turns[answer.turn]]
         ]
@@ -286,7 +286,7 @@ class History:
         if not self.supervisor.dead.is_set():
             self.supervisor.steps_left = None
             if self.supervisor.adopted:
-                self.supervisor.doubled = False  # 15: hints go on being lost
+                self.supervisor.inbox.doubled = False  # 15: hints go on being lost
         for name in NAMES:
             self.host.profiles[name] = mended(self.host.profile(name))
         for process in self.host.processes:

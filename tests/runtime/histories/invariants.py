@@ -183,7 +183,7 @@ class Invariants:
         steps = max(0, known.count - 2)
         delay = 0.0 if known.count == 1 else min(policy.max, policy.initial * policy.factor**steps)
         # Where the wake-up was lost, zoosup heard of it later than it happened, by a heartbeat at most.
-        late = HEARTBEAT if supervisor.hint.lost else 0.001
+        late = HEARTBEAT if supervisor.inbox.lost else 0.001
         known.gone, known.least = now, 0.9 * delay - late
 
     def _policy(self, supervisor: SupervisorHarness, name: str) -> RestartSpec:

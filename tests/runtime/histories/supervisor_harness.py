@@ -1,4 +1,4 @@
-"""One zoosup over an unreliable host, from its start until it ends or is killed: as `supervisor.py`, without the faces.
+"""One zoosup over an unreliable host, from its start until it ends or is killed: as `supervisor`, without the faces.
 
 A killed one does nothing more: whatever it was in the middle of stops where it stood, and no adapter hears it again.
 """
@@ -14,13 +14,21 @@ from zoosup.host.ports import Content, Host
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Event, Journal
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.persistence.saved_state import StateSaver
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
-from zoosup.runtime.startup.resume import begin, catch_up
-from zoosup.runtime.state.inbox import FileRead, Leave, Message, Told, UsageRead
+from zoosup.runtime.startup.resume import apply_pending_edit, restore
+from zoosup.runtime.state.inbox import (
+    FactLearned,
+    FileRead,
+    Inbox,
+    LeaderExited,
+    Message,
+    ShutdownAsked,
+    UsageMeasured,
+)
 from zoosup.runtime.state.zoo import Applied, Zoo
 
 MARK = "mark-"
@@ -47,14 +55,24 @@ class KillableAdapter:
         return through
 
 
-class LossyWakeup(asyncio.Event):
-    """The wake-up that comes with a message; one that is lost wakes nobody."""
+class UnreliableInbox(Inbox):
+    """One whose wake-ups may get `lost`, and in which facts may come twice (`doubled`)."""
 
     lost = False
+    doubled = False
 
-    def set(self) -> None:
+    def wake(self) -> None:
         if not self.lost:
-            super().set()
+            super().wake()
+
+    def post(self, message: Message) -> None:
+        super().post(message)
+        if self.doubled and isinstance(message, FactLearned | LeaderExited | UsageMeasured | FileRead):
+            super().post(message)
+
+    @property
+    def empty(self) -> bool:
+        return not self._messages
 
 
 class SupervisorHarness:
@@ -67,7 +85,6 @@ class SupervisorHarness:
         self.steps_left: int | None = None
         self.adopted = False
         self.left = False
-        self.doubled = False
         self.hurried = False  # by a second SIGTERM
         self.kept = False  # its models are left running when it ends
         self.on_turn: Callable[[], None] = lambda: None
@@ -76,13 +93,13 @@ class SupervisorHarness:
         clock = Clock(now=host.now, wall=host.wall)
         journal = Journal(clock.wall, sink=lambda event: sink(self, event))
         self.zoo = Zoo("box", "test", MARK, clock, journal, Applied(PATH))
+        self.inbox = UnreliableInbox(clock.now)
         self._ports = self._host()
         self._main: asyncio.Task[None] | None = None
 
     def _host(self) -> Host:
         h = self.host
         return Host(
-            node="box",
             processes=KillableAdapter(
                 self,
                 spawn=h.spawn,
@@ -111,17 +128,19 @@ class SupervisorHarness:
 
     async def _supervise(self) -> None:
         host, zoo = self.host, self.zoo
-        edit = await begin(zoo, Content(host.text), host.saved, {})
+        edit = await restore(zoo, Content(host.text), host.saved, {})
         publisher = Publisher()
-        self.reconciler = Reconciler(self._ports, zoo, publisher, StateSaver(self._ports.store), {})
+        self.reconciler = Reconciler(
+            self._ports, zoo, self.inbox, publisher, StateSaver(self._ports.store), {}
+        )
         self.commands = CommandHandler(self.reconciler, self._ports, publisher, PATH, {})
         self.publisher = publisher
         self._listen_in()
         await adopt(zoo, self._ports, {})
-        catch_up(zoo, edit)
+        apply_pending_edit(zoo, edit)
         self.adopted = True
-        host.on_exit = self.reconciler.exited
-        follower = asyncio.create_task(config_source.follow(host, PATH, {}, self.reconciler.post))
+        host.on_exit = self.inbox.exited
+        follower = asyncio.create_task(config_source.follow(host, PATH, {}, self.inbox.post))
         try:
             await self.reconciler.run()
         finally:
@@ -130,33 +149,25 @@ class SupervisorHarness:
 
     def _listen_in(self) -> None:
         reconciler, executor = self.reconciler, self.reconciler._executor
-        self.hint = reconciler._hint = LossyWakeup()
-        carry_out, post, turn = executor.carry_out, reconciler.post, reconciler._turn
+        carry_out, turn = executor.carry_out, reconciler._reconcile
 
         def carried_out(action: Action) -> bool:
             self.acts.append(action)
             return carry_out(action)
-
-        def posted(message: Message) -> None:
-            post(message)
-            if self.doubled and isinstance(message, Told | UsageRead | FileRead):
-                post(message)
 
         def turned() -> None:
             turn()
             self.turns.append(len(self.acts))
             self.on_turn()
 
-        executor.carry_out, reconciler.post, reconciler._turn = carried_out, posted, turned
-        # These were handed the right one before it was replaced.
-        reconciler._operations._post = reconciler._watchers._post = posted
+        executor.carry_out, reconciler._reconcile = carried_out, turned
 
     # how it ends
 
     def leave(self, grace: float | None = None, *, keep: bool = False) -> None:
         self.hurried |= grace is not None
         self.kept |= keep
-        self.reconciler.post(Leave(grace, keep=keep))
+        self.reconciler.post(ShutdownAsked(grace, keep=keep))
 
     def step(self) -> None:
         """Asked before and after each act; a dead zoosup gets no further."""

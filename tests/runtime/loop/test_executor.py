@@ -17,9 +17,6 @@ class Begun:
     def __init__(self, zoo):
         self.zoo, self.calls = zoo, []
 
-    def members(self, run):
-        return frozenset({4711})
-
     def __getattr__(self, verb):
         def begin(*args, **_):
             self.calls.append((verb, args, self.zoo.models["a"].phase))
@@ -28,10 +25,14 @@ class Begun:
 
 
 class Ports:
-    """An inspector that has this port left, or none."""
+    """A host that has this port left, or none, and on which every run has one process."""
 
     def __init__(self, port=20007):
         self.port, self.taken = port, None
+        self.inspector = self.processes = self
+
+    def members(self, run_id):
+        return frozenset({4711})
 
     def free_port(self, taken):
         self.taken = taken

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.runtime.state.inbox import Leave
+from zoosup.runtime.state.inbox import ShutdownAsked
 
 pytestmark = pytest.mark.looptime
 
@@ -283,10 +283,10 @@ async def test_a_second_wish_to_leave_shortens_the_grace(host, zoo, file):
     host.behave("a", ignores_term=True)
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")
-    zoo.reconciler.post(Leave(None))
+    zoo.reconciler.post(ShutdownAsked(None))
     await asyncio.sleep(1)
     asked = asyncio.get_running_loop().time()
-    zoo.reconciler.post(Leave(2.0))
+    zoo.reconciler.post(ShutdownAsked(2.0))
     await zoo.turning
     assert asyncio.get_running_loop().time() - asked < 2.1
 
@@ -360,10 +360,10 @@ async def test_a_drain_that_is_cut_short_by_the_second_wish_to_leave_still_ends(
     host.behave("a", drains=60.0)
     host.save(file({"a": "1GiB"}, "a") + "    stop: {before: {http: POST /drain}, grace: 2m}\n")
     await zoo.until("a", "ready")
-    zoo.reconciler.post(Leave(None))
+    zoo.reconciler.post(ShutdownAsked(None))
     await zoo.until("a", "draining")
     asked = asyncio.get_running_loop().time()
-    zoo.reconciler.post(Leave(2.0))
+    zoo.reconciler.post(ShutdownAsked(2.0))
     await zoo.turning
     assert asyncio.get_running_loop().time() - asked < 5
     assert {} == host.living

@@ -4,7 +4,7 @@ import pytest
 
 from tests.core.zoo import GIB, a_host, a_model, a_zoo, decide, leaving, starting, switched
 from zoosup.host.ports import Warmed
-from zoosup.runtime.operations.prewarm import Prewarming, in_words
+from zoosup.runtime.operations.prewarm import Prewarmer, in_words
 
 ZOO = a_zoo({"a": "12GiB", "b": "12GiB", "c": "12GiB"}, ["b"])
 
@@ -30,7 +30,7 @@ class PrefetchHarness:
     def __init__(self):
         self.warmer = Warmer()
         self.told = []
-        self.prewarming = Prewarming(self.warmer, lambda *of: self.told.append(of))
+        self.prewarming = Prewarmer(self.warmer, lambda *of: self.told.append(of))
 
     def turn(self, spec=ZOO, **states):
         host = a_host(spec, **({"free": "12GiB", "switch": switched("a", "b")} | states))

@@ -11,8 +11,8 @@ from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
 from zoosup.host.ports import Endpoint, ProbeResult
-from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
-from zoosup.runtime.state.inbox import Told
+from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
+from zoosup.runtime.state.inbox import FactLearned
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 pytestmark = pytest.mark.looptime
@@ -66,61 +66,61 @@ async def watchers(prober, told):
     await watchers.close()
 
 
-def a_subject(run_id="mark-1", *, port=20000, ready_at=None, **model):
+def a_target(run_id="mark-1", *, port=20000, ready_at=None, **model):
     zoo = a_zoo(ManualClock(), text_of({"a": model}, "a"))
     run = a_run(zoo, "a", run_id, port=port, pid=7, ready_at=ready_at)
-    return Subject("a", run, zoo.spec.models["a"])
+    return ProbeTarget("a", run, zoo.spec.models["a"])
 
 
-async def follow(watchers, *subjects):
-    watchers.follow(subjects)
+async def follow(watchers, *targets):
+    watchers.follow(targets)
     await asyncio.sleep(0.1)
 
 
 async def test_a_run_is_asked_whether_it_is_ready(watchers, prober):
-    await follow(watchers, a_subject())
+    await follow(watchers, a_target())
     assert [("ready", 20000)] == prober.kinds()
 
 
 async def test_an_unchanged_rule_goes_on(watchers, prober):
     for _ in range(3):
-        await follow(watchers, a_subject())
+        await follow(watchers, a_target())
     assert ([("ready", 20000)], []) == (prober.kinds(), prober.ended)
 
 
 async def test_an_edit_of_something_else_goes_on_too(watchers, prober):
-    await follow(watchers, a_subject())
-    await follow(watchers, a_subject(stop={"grace": "1s"}))
+    await follow(watchers, a_target())
+    await follow(watchers, a_target(stop={"grace": "1s"}))
     assert 1 == len(prober.begun)
 
 
 async def test_a_changed_rule_begins_anew(watchers, prober):
-    await follow(watchers, a_subject())
-    await follow(watchers, a_subject(ready={"http": "/other"}))
+    await follow(watchers, a_target())
+    await follow(watchers, a_target(ready={"http": "/other"}))
     assert ["/health", "/other"] == [rule.http for _, _, rule in prober.begun]
     assert [("ready", 20000)] == prober.ended
 
 
 async def test_another_run_of_the_model_is_asked_afresh(watchers, prober):
-    await follow(watchers, a_subject())
-    await follow(watchers, a_subject("mark-2", port=20001))
+    await follow(watchers, a_target())
+    await follow(watchers, a_target("mark-2", port=20001))
     assert [("ready", 20000), ("ready", 20001)] == prober.kinds()
     assert [("ready", 20000)] == prober.ended
 
 
 async def test_a_run_that_leaves_is_asked_no_longer(watchers, prober):
-    await follow(watchers, a_subject())
+    await follow(watchers, a_target())
     await follow(watchers)
     assert [("ready", 20000)] == prober.ended
 
 
 async def test_liveness_is_asked_only_of_who_wants_it_and_was_ready(watchers, prober):
     live = {"live": {"http": "/live"}}
-    await follow(watchers, a_subject(**live))
+    await follow(watchers, a_target(**live))
     assert [("ready", 20000)] == prober.kinds()
-    await follow(watchers, a_subject(ready_at=100.0, **live))
+    await follow(watchers, a_target(ready_at=100.0, **live))
     assert [("ready", 20000), ("live", 20000)] == prober.kinds()
-    await follow(watchers, a_subject(ready_at=100.0))
+    await follow(watchers, a_target(ready_at=100.0))
     assert [("live", 20000)] == prober.ended
 
 
@@ -137,22 +137,22 @@ async def test_liveness_is_asked_only_of_who_wants_it_and_was_ready(watchers, pr
 )
 async def test_an_answer_becomes_a_fact_about_its_run(watchers, prober, told, kind, verdict, fact):
     prober.verdicts[kind] = [verdict]
-    await follow(watchers, a_subject(ready_at=100.0, live={"http": "/live"}))
-    assert ([] if fact is None else [Told("a", fact)]) == told
+    await follow(watchers, a_target(ready_at=100.0, live={"http": "/live"}))
+    assert ([] if fact is None else [FactLearned("a", fact)]) == told
 
 
 async def test_a_probers_own_fault_changes_nothing_and_is_said(watchers, prober, told, caplog):
     prober.fault = RuntimeError("boom")
     with caplog.at_level(logging.ERROR, "zoosup"):
-        await follow(watchers, a_subject())
-        await follow(watchers, a_subject())
+        await follow(watchers, a_target())
+        await follow(watchers, a_target())
     assert [] == told
     assert ["internal error: the probe of a failed"] == [r.getMessage() for r in caplog.records]
 
 
 async def test_the_port_is_filled_in_where_a_rule_names_it(watchers, prober):
     ready, live = {"http": "/health?port=${PORT}"}, {"exec": ["check", "--port", "${PORT}"]}
-    await follow(watchers, a_subject(ready_at=100.0, ready=ready, live=live))
+    await follow(watchers, a_target(ready_at=100.0, ready=ready, live=live))
     rules = {kind: rule for kind, _, rule in prober.begun}
     assert "/health?port=20000" == rules["ready"].http
     assert ("check", "--port", "20000") == rules["live"].exec
@@ -161,17 +161,17 @@ async def test_the_port_is_filled_in_where_a_rule_names_it(watchers, prober):
 
 
 async def test_closing_ends_every_probe(watchers, prober):
-    await follow(watchers, a_subject(), a_subject("mark-2", port=20001))
+    await follow(watchers, a_target(), a_target("mark-2", port=20001))
     await watchers.close()
     assert [("ready", 20000), ("ready", 20001)] == sorted(prober.ended)
 
 
 def test_only_a_process_that_nobody_has_told_to_leave_is_worth_asking():
     zoo = a_zoo(ManualClock(), text_of({"a": {}}, "a"))
-    assert not watchable(zoo.models["a"])
+    assert not is_probed(zoo.models["a"])
     make_ready(zoo, "a")
     ready = zoo.models["a"]
-    assert watchable(ready)
-    assert not watchable(replace(ready, run=replace(ready.run, pid=None)))
-    assert not watchable(replace(ready, run=replace(ready.run, leaving=Leaving("NotWanted", "", 0.0))))
-    assert not watchable(replace(ready, phase=Phase.STOPPING))
+    assert is_probed(ready)
+    assert not is_probed(replace(ready, run=replace(ready.run, pid=None)))
+    assert not is_probed(replace(ready, run=replace(ready.run, leaving=Leaving("NotWanted", "", 0.0))))
+    assert not is_probed(replace(ready, phase=Phase.STOPPING))

@@ -19,7 +19,7 @@ from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, environment
 from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
 from zoosup.runtime.persistence.record_writer import RecordWriter
-from zoosup.runtime.state.inbox import Told, UsageRead
+from zoosup.runtime.state.inbox import FactLearned, UsageMeasured
 
 pytestmark = pytest.mark.looptime
 
@@ -90,7 +90,7 @@ def told():
 
 @pytest.fixture
 async def operations(host, told):
-    ports = Host("box", host, host, host, host, host, host, host, host, host)
+    ports = Host(host, host, host, host, host, host, host, host, host)
     clock = ManualClock().as_clock()
     leases = Leases(a_zoo(ManualClock()), lambda: None)
     operations = Operations(
@@ -116,7 +116,7 @@ def zoo():
 
 
 def facts(told):
-    return [message.fact for message in told if isinstance(message, Told)]
+    return [message.fact for message in told if isinstance(message, FactLearned)]
 
 
 async def stop(operations, zoo, run, cause=Cause.NOT_WANTED):
@@ -195,7 +195,7 @@ async def test_a_stop_measures_first_and_then_sets_the_ladder_to_work(operations
     await stop(operations, zoo, a_run(zoo, "a", pid=4711))
     assert ["usage", "terminate"] == host.names()[:2]
     assert ("mark-1", Ladder("TERM", 20.0, ("docker", "stop", "x"))) == host.args("terminate")
-    assert UsageRead({"mark-1": GIB}) == told[0]
+    assert UsageMeasured({"mark-1": GIB}) == told[0]
     (gone,) = facts(told)
     assert ("mark-1", ("last words",)) == (gone.run_id, gone.exit.log)
 
@@ -393,7 +393,7 @@ async def test_a_slow_host_gets_no_second_question_about_memory(operations, host
         operations.measure()
         await asyncio.sleep(1)
     await asyncio.sleep(5)
-    assert (["usage"], [UsageRead({"mark-1": GIB})]) == (host.names(), told)
+    assert (["usage"], [UsageMeasured({"mark-1": GIB})]) == (host.names(), told)
 
 
 async def test_what_is_given_up_before_it_began_leaves_nothing_unawaited(operations, host, recwarn, zoo):

@@ -240,7 +240,7 @@ async def test_a_snapshot_tells_what_it_holds_asleep(host, zoo):
 async def test_zoosup_plan_says_who_would_sleep_and_who_would_wake(host, zoo):
     def foretold():
         zoo.zoo.demand = zoo.reconciler.leases.demand()
-        actions = plan_report.foretold(zoo.zoo.imagine(None, "zoo.yaml"))["actions"]
+        actions = plan_report.next_pass(zoo.zoo.copy_with(None, "zoo.yaml"))["actions"]
         return [a for a in actions if a["action"] in {"park", "wake"}]
 
     sleepy(host, "a", "b")

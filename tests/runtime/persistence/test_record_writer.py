@@ -124,7 +124,7 @@ async def test_a_record_is_written_once_the_disk_takes_it_again(host, zoo, file,
     again()
     await asyncio.sleep(5)
     assert [True] == [r["ready_at"] is not None for r in host.records.values()]
-    assert "" == zoo.reconciler._ledger.trouble
+    assert "" == zoo.reconciler._record_writer.trouble
 
 
 async def test_a_record_is_removed_once_the_disk_lets_it_go(host, zoo, file, monkeypatch):

@@ -200,11 +200,11 @@ async def test_what_has_not_changed_is_not_written_again():
     disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     keeper = StateSaver(disk)
     for _ in range(5):
-        keeper.note(zoo)
+        keeper.save_if_changed(zoo)
         await asyncio.sleep(1)
     assert 1 == len(disk.states)
     zoo.tell("a", Overridden(Override.STOP))
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(1)
     assert {"a": {"override": "stop"}} == disk.states[-1]["models"]
 
@@ -213,7 +213,7 @@ async def test_a_back_off_that_passes_is_no_news():
     clock, disk = ManualClock(), Disk()
     zoo, keeper = backing_off(clock), StateSaver(disk)
     for _ in range(5):
-        keeper.note(zoo)
+        keeper.save_if_changed(zoo)
         await asyncio.sleep(1)
         clock.pass_time(20.0)
     assert 1 == len(disk.states)
@@ -222,10 +222,10 @@ async def test_a_back_off_that_passes_is_no_news():
 async def test_what_is_newly_seen_to_be_held_asleep_is_written():
     disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     keeper = StateSaver(disk)
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(1)
     zoo.models["a"] = replace(zoo.models["a"], asleep=HeldAsleep("4e1f", {"ram": 7}))
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(1)
     assert {"a": {"asleep": {"fingerprint": "4e1f", "held": {"ram": 7}}}} == disk.states[-1]["models"]
 
@@ -233,12 +233,12 @@ async def test_what_is_newly_seen_to_be_held_asleep_is_written():
 async def test_what_changes_during_a_slow_write_is_written_after_it():
     disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     disk.slow, keeper = 5.0, StateSaver(disk)
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(1)
     zoo.tell("a", Overridden(Override.STOP))
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(5)
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(6)
     assert [{}, {"a": {"override": "stop"}}] == [s["models"] for s in disk.states]
 
@@ -248,16 +248,16 @@ async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(capl
     zoo, keeper = a_zoo(clock, FILE), StateSaver(disk)
     disk.full = True
     for _ in range(100):
-        keeper.note(zoo)
+        keeper.save_if_changed(zoo)
         await asyncio.sleep(0.05)
     assert 5 == disk.asked
     assert 1 == len(caplog.records)
     disk.full = False
     await asyncio.sleep(1)
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(0.1)
     assert [{}] == [s["models"] for s in disk.states]
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     await asyncio.sleep(1.1)
     assert 1 == len(disk.states)
 
@@ -265,7 +265,7 @@ async def test_a_disk_that_refuses_is_said_once_and_asked_again_each_second(capl
 async def test_the_last_word_is_written_even_after_one_that_is_under_way():
     disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
     disk.slow, keeper = 2.0, StateSaver(disk)
-    keeper.note(zoo)
+    keeper.save_if_changed(zoo)
     zoo.tell("a", Overridden(Override.STOP))
-    await keeper.keep(zoo)
+    await keeper.save_now(zoo)
     assert {"a": {"override": "stop"}} == disk.states[-1]["models"]

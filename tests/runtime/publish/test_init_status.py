@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.publish.init_status import InitStatus, headline, taking_over
-from zoosup.runtime.publish.publisher import Publisher
 
 pytestmark = pytest.mark.looptime
 

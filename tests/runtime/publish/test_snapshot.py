@@ -12,8 +12,8 @@ from zoosup.core.state.observed import Condition
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.publish.plan_report import foretold
-from zoosup.runtime.publish.snapshot import Stamps, build, farewell
+from zoosup.runtime.publish.plan_report import next_pass
+from zoosup.runtime.publish.snapshot import ConditionTimes, build, end_event
 from zoosup.spec.model.lifetime import RestartSpec
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
@@ -35,8 +35,8 @@ def clock():
     return ManualClock()
 
 
-def shot(zoo, stamps=None):
-    return build(zoo, plan(zoo.spec, zoo.observed()), stamps or Stamps(zoo.clock.wall))
+def shot(zoo, times=None):
+    return build(zoo, plan(zoo.spec, zoo.observed()), times or ConditionTimes(zoo.clock.wall))
 
 
 def test_every_key_of_the_contract_is_there(clock):
@@ -141,9 +141,9 @@ def test_secrets_are_in_no_snapshot_plan_or_event(clock):
     zoo.tell("a", StopBegun(run.id, zoo.models["a"].run.leaving))
     run = zoo.models["a"].run
     zoo.tell("a", Gone(run.id, end, clock.now, RestartSpec(), 0.0))
-    zoo.journal.add(*farewell(zoo.models["a"], run))
+    zoo.journal.add(*end_event(zoo.models["a"], run))
     told = [event.as_dict() for event in zoo.journal.since()]
-    shown = json.dumps([shot(zoo), foretold(zoo), told])
+    shown = json.dumps([shot(zoo), next_pass(zoo), told])
     assert "s3cret" not in shown
     assert "s3cret" not in repr(zoo.spec.status)
 
@@ -154,7 +154,7 @@ def test_an_edit_of_a_secret_argument_is_told_without_it(clock):
     edited = SECRETS.replace("s3cret-one", "s3cret-new").replace("s3cret-four", "s3cret-other")
     zoo.take_over(spec_of(edited), edited)
     zoo.tell("a", Inspected(Preflight(clock.now)))
-    ahead = foretold(zoo)
+    ahead = next_pass(zoo)
     assert ["stop"] == [action["action"] for action in ahead["actions"]]
     assert "s3cret" not in json.dumps(ahead)
 
@@ -168,32 +168,32 @@ def a_condition(status=False, reason="WaitingForMemory", message="1 GiB short", 
 
 def test_a_condition_keeps_its_since_while_status_and_reason_stay():
     wall = iter([1.0, 2.0, 3.0, 4.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    assert 1.0 == stamps.stamp((a_condition(message="2 GiB short"),))["a"][0]["since"]
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    assert 1.0 == times.stamp((a_condition(message="2 GiB short"),))["a"][0]["since"]
 
 
 @pytest.mark.parametrize("changed", [a_condition(reason="ExceedsBudget"), a_condition(status=True)])
 def test_a_condition_is_new_when_its_status_or_reason_changes(changed):
     wall = iter([1.0, 2.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    assert 2.0 == stamps.stamp((changed,))["a"][0]["since"]
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    assert 2.0 == times.stamp((changed,))["a"][0]["since"]
 
 
 def test_a_condition_that_went_and_came_again_is_new():
     wall = iter([1.0, 2.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    stamps.stamp(())
-    assert 2.0 == stamps.stamp((a_condition(),))["a"][0]["since"]
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    times.stamp(())
+    assert 2.0 == times.stamp((a_condition(),))["a"][0]["since"]
 
 
 def test_conditions_of_two_models_have_each_their_own_since():
     wall = iter([1.0, 2.0])
-    stamps = Stamps(lambda: next(wall))
-    stamps.stamp((a_condition(),))
-    both = stamps.stamp((a_condition(), a_condition(model="b")))
+    times = ConditionTimes(lambda: next(wall))
+    times.stamp((a_condition(),))
+    both = times.stamp((a_condition(), a_condition(model="b")))
     assert [1.0, 2.0] == [both[name][0]["since"] for name in "ab"]
 
 
@@ -205,7 +205,7 @@ def test_a_farewell_says_why_how_and_the_last_words(clock):
     leaving = Leaving(Cause.CRASHED, "exited with code 1", clock.now)
     run = a_run(zoo, "a", pid=7, leaving=leaving, peak={"ram": 5})
     end = Exit(ExitReason.ERROR, clock.wall, code=1, message="", log=("last line",))
-    type_, model, reason, message, data = farewell(replace(zoo.models["a"], last_exit=end), run)
+    type_, model, reason, message, data = end_event(replace(zoo.models["a"], last_exit=end), run)
     assert ("Gone", "a", "Crashed", "Error") == (type_, model, reason, message)
     assert (7, ["last line"], {"ram": 5}) == (data["pid"], data["exit"]["log"], data["peak"])
 
@@ -213,7 +213,7 @@ def test_a_farewell_says_why_how_and_the_last_words(clock):
 def test_a_farewell_without_an_exit_still_tells(clock):
     zoo = a_zoo(clock, FILE)
     zoo.tell("a", Booked(a_run(zoo, "a")))
-    _, _, reason, message, data = farewell(zoo.models["a"], zoo.models["a"].run)
+    _, _, reason, message, data = end_event(zoo.models["a"], zoo.models["a"].run)
     assert ("Crashed", "", None) == (reason, message, data["exit"])
 
 
@@ -221,7 +221,7 @@ def test_a_farewell_without_an_exit_still_tells(clock):
 
 
 def test_a_plan_shows_actions_verdicts_and_sums(clock):
-    ahead = foretold(a_zoo(clock, FILE))
+    ahead = next_pass(a_zoo(clock, FILE))
     assert ("inspect", "a") == (ahead["actions"][0]["action"], ahead["actions"][0]["model"])
     verdict = ahead["models"]["a"]
     assert ("stopped", "waits", "Checking") == (verdict["phase_now"], verdict["verdict"], verdict["reason"])
@@ -231,12 +231,12 @@ def test_a_plan_shows_actions_verdicts_and_sums(clock):
 def test_a_plan_in_which_only_looks_are_due_changes_nothing(clock):
     zoo = a_zoo(clock, text_of({"a": {}}, []))
     zoo.models["a"] = replace(zoo.models["a"], reason="NotWanted")
-    assert foretold(zoo)["changes"] is False
+    assert next_pass(zoo)["changes"] is False
 
 
 def test_a_need_is_told_with_its_terms():
     zoo = a_zoo(ManualClock(), text_of({"a": {"memory": {"ram": "2GiB"}}, "b": {"memory": "auto"}}, "a"))
-    shown = build(zoo, plan(zoo.spec, zoo.observed()), Stamps(zoo.clock.wall))["models"]
+    shown = build(zoo, plan(zoo.spec, zoo.observed()), ConditionTimes(zoo.clock.wall))["models"]
     (declared,) = shown["a"]["memory"]["ram"]["terms"]
     assert ("declared", 2 * GIB) == (declared["name"], declared["amount"])
     (guess,) = shown["b"]["memory"]["ram"]["terms"]

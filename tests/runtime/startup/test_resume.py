@@ -12,7 +12,7 @@ from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
 from zoosup.runtime.persistence.saved_state import remember
-from zoosup.runtime.startup.resume import begin, catch_up
+from zoosup.runtime.startup.resume import apply_pending_edit, restore
 
 pytestmark = pytest.mark.looptime
 
@@ -29,7 +29,7 @@ def kept(change=lambda _: None):
 
 async def begun(text, state, error=""):
     zoo = a_zoo(ManualClock())
-    return zoo, await begin(zoo, Content(text, error), state, {})
+    return zoo, await restore(zoo, Content(text, error), state, {})
 
 
 async def test_the_first_time_the_file_is_all_there_is():
@@ -45,14 +45,14 @@ async def test_the_same_file_is_no_edit():
 async def test_a_file_that_was_edited_meanwhile_waits_for_adoption():
     zoo, edit = await begun(NEW, kept())
     assert ("a",) == zoo.spec.active
-    catch_up(zoo, edit)
+    apply_pending_edit(zoo, edit)
     assert (("b",), 2) == (zoo.spec.active, zoo.applied.generation)
 
 
 async def test_whoever_serves_goes_on_until_the_successor_of_an_edit_made_meanwhile_does():
     zoo, edit = await begun(NEW, kept())
     make_ready(zoo, "a")
-    catch_up(zoo, edit)
+    apply_pending_edit(zoo, edit)
     assert (("b",), ("a",), SwitchOutcome.OPEN) == (
         zoo.switch.incoming,
         zoo.switch.outgoing,
@@ -89,20 +89,20 @@ async def test_an_edit_made_meanwhile_forgives_what_was_given_up_as_any_edit_doe
     edited = text_of({"a": {"description": "mended"}, "b": {}}, "a")
     zoo, edit = await begun(edited, state)
     assert Phase.FAILED is zoo.models["a"].phase
-    catch_up(zoo, edit)
+    apply_pending_edit(zoo, edit)
     assert Phase.STOPPED is zoo.models["a"].phase
 
 
 async def test_an_edit_made_meanwhile_of_something_else_forgives_nobody():
     state = kept(lambda zoo: zoo.tell("a", Held(Phase.FAILED, Reason.CRASH_LOOP, "crashed")))
     zoo, edit = await begun(text_of({"a": {}, "b": {"description": "edited"}}, "a"), state)
-    catch_up(zoo, edit)
+    apply_pending_edit(zoo, edit)
     assert Phase.FAILED is zoo.models["a"].phase
 
 
 async def test_a_wish_ends_when_the_edit_made_meanwhile_says_something_new_about_its_model():
     zoo, edit = await begun(NEW, kept(lambda zoo: zoo.tell("a", Overridden(Override.STOP))))
-    catch_up(zoo, edit)
+    apply_pending_edit(zoo, edit)
     assert zoo.models["a"].override is None
 
 

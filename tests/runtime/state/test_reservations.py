@@ -6,7 +6,7 @@ from zoosup.core.state.facts import Booked
 from zoosup.core.state.runs import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.publish.snapshot import Stamps, build
+from zoosup.runtime.publish.snapshot import ConditionTimes, build
 from zoosup.runtime.state.zoo import Applied, Zoo
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -48,6 +48,6 @@ def test_what_is_declared_counts_at_once_and_stays_until_something_else_is_decla
 def test_a_run_whose_weights_nobody_has_looked_at_yet_shows_what_it_was_booked_with(zoo):
     from zoosup.core.scheduler.plan import plan  # noqa: PLC0415 - one test's own
 
-    shown = build(zoo, plan(zoo.spec, zoo.observed()), Stamps(zoo.clock.wall))
+    shown = build(zoo, plan(zoo.spec, zoo.observed()), ConditionTimes(zoo.clock.wall))
     memory = shown["models"]["a"]["memory"]["ram"]
     assert (5 * GIB, "derived") == (memory["need"], memory["source"])

@@ -106,7 +106,7 @@ def test_a_model_that_left_the_file_goes_with_its_run():
     zoo.tell("a", Exited("mark-1", end, 100.0))
     zoo.tell("a", StopBegun("mark-1", zoo.models["a"].run.leaving))
     zoo.tell("a", Gone("mark-1", end, 100.0, RestartSpec(), 0.0))
-    zoo.forget_strangers()
+    zoo.forget_unknown_models()
     assert {} == zoo.models
 
 
@@ -270,7 +270,7 @@ def test_what_is_done_to_a_copy_is_not_done_to_the_zoo():
     zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     make_ready(zoo, "a")
     before, events = dict(zoo.models), zoo.journal.last
-    ahead = zoo.imagine(spec_of(text_of({"c": {}}, "c")), "other.yaml")
+    ahead = zoo.copy_with(spec_of(text_of({"c": {}}, "c")), "other.yaml")
     ahead.tell("a", Overridden(Override.STOP))
     ahead.memory.cool_down("a", before["a"].run, {})
     assert (before, {}, events, "zoo.yaml", 1) == (

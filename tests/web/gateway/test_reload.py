@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from tests.runtime.builders import ManualClock, a_zoo, text_of
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.publish.publisher import Publisher
 from zoosup.spec.parse import parse
 from zoosup.web.gateway import reload as keeping
 from zoosup.web.gateway.reload import ExposedError, GatewayKeeper

@@ -59,19 +59,20 @@ def doctor(given: argparse.Namespace) -> int:
         models = list(snapshot["models"]) if snapshot is not None else []
         colours = pool_bar.colours([each.pool for each in findings if each.pool is not None], models)
         terminal.show(
-            given, lambda width: [each for found in findings for each in _shown(found, width, colours)]
+            given,
+            lambda width: [each for found in findings for each in _finding_lines(found, width, colours)],
         )
     return ExitCode.FAILED if any(each.state == FAIL for each in findings) else ExitCode.DONE
 
 
-def _shown(found: Finding, width: int | None, colours: Mapping[str, str]) -> list[Line]:
+def _finding_lines(found: Finding, width: int | None, colours: Mapping[str, str]) -> list[Line]:
     lead = line((f"{found.state:4}", _STYLES[found.state]), "  ", (f"{found.name:14}", "bold"))
     lines = wrapped(found.message, width, 0, "", lead)
     lines += wrapped(found.remedy, width, 20, "yellow") if found.remedy else []
     if found.pool is None:
         return lines
     if width is None:
-        return [*lines, line(" " * 20, pool_bar.told(found.pool))]
+        return [*lines, line(" " * 20, pool_bar.as_text(found.pool))]
     indent = 20 if width >= _WIDE else 0
     picture = pool_bar.picture(found.pool, width - indent, colours)
     return [*lines, *(line(" " * indent, *each) for each in picture)]

@@ -17,7 +17,7 @@ from zoosup.cli.render.format import size
 from zoosup.cli.render.layout import Line, line, wrapped
 from zoosup.core.estimation import need as estimates
 from zoosup.errors import ExitCode, NoSuchModelError, UsageError, ZoosupError
-from zoosup.runtime.publish.need_report import estimated
+from zoosup.runtime.publish.need_report import estimate_data
 from zoosup.spec.model.model import ModelSpec
 
 _WEIGHTS = (".gguf", ".safetensors")
@@ -25,15 +25,15 @@ _WEIGHTS = (".gguf", ".safetensors")
 
 def estimate(given: argparse.Namespace) -> int:
     """Print the terms and their sum."""
-    found = _asked(given) or _reckoned(given)
+    found = _from_supervisor(given) or _offline(given)
     if given.json:
         print_json(found)
     else:
-        terminal.show(given, lambda width: drawn(found, width))
+        terminal.show(given, lambda width: render_estimate(found, width))
     return ExitCode.DONE
 
 
-def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
+def _from_supervisor(given: argparse.Namespace) -> Mapping[str, Any] | None:
     """What a supervisor says; None where it is not for one to say, or there is none that knows the model."""
     if given.file or given.options or _is_a_path(given.model):
         return None
@@ -44,18 +44,18 @@ def _asked(given: argparse.Namespace) -> Mapping[str, Any] | None:
     return answer
 
 
-def _reckoned(given: argparse.Namespace) -> Mapping[str, Any]:
-    from zoosup.supervisor import weights_offline  # noqa: PLC0415 - all of zoosup
+def _offline(given: argparse.Namespace) -> Mapping[str, Any]:
+    from zoosup.supervisor.offline import weights_offline  # noqa: PLC0415 - all of zoosup
 
     spec = _spec(given)
-    return estimated(given.model, estimates.need(spec, weights_offline(spec)))
+    return estimate_data(given.model, estimates.need(spec, weights_offline(spec)))
 
 
 def _is_a_path(model: str) -> bool:
     return model.endswith(_WEIGHTS) or "/" in model
 
 
-def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
+def render_estimate(found: Mapping[str, Any], width: int | None) -> list[Line]:
     """The sum for people."""
     guess = ("", "") if found["certain"] else (", a guess: it would start alone", "yellow")
     lines = [line((found["model"], "bold"), f"  {found['source']}", guess)]
@@ -68,7 +68,11 @@ def drawn(found: Mapping[str, Any], width: int | None) -> list[Line]:
         lines += wrapped(found["note"], width, 2, "dim")
     if "on_gpus" in found:
         on_gpus = found["on_gpus"]
-        lines += [line(), line(f"on a host with GPUs: {on_gpus['source']}"), *drawn(on_gpus, width)[1:]]
+        lines += [
+            line(),
+            line(f"on a host with GPUs: {on_gpus['source']}"),
+            *render_estimate(on_gpus, width)[1:],
+        ]
     return lines
 
 

@@ -66,11 +66,11 @@ def _print(given: argparse.Namespace, found: Iterable[Mapping[str, Any]]) -> Non
         for event in found:
             print(json.dumps(event, ensure_ascii=False), flush=True)
     else:
-        terminal.show(given, lambda _width: [shown(event) for event in found])
+        terminal.show(given, lambda _width: [event_line(event) for event in found])
         sys.stdout.flush()
 
 
-def shown(event: Mapping[str, Any]) -> Line:
+def event_line(event: Mapping[str, Any]) -> Line:
     """One event as a line: when, which model, what, and the sentence."""
     when = datetime.fromtimestamp(event["at"]).astimezone().isoformat(sep=" ", timespec="seconds")
     style = _STYLES.get(event["type"]) or _PHASE_STYLES.get(event["reason"], "")

@@ -36,7 +36,7 @@ _VERDICTS = {"admitted": "green", "waits": "yellow", "refused": "bold red"}
 
 def plan(given: argparse.Namespace) -> int:
     """Say what would happen; exit 2 with --detailed-exitcode where that is anything."""
-    found, offline = _found(given)
+    found, offline = _fetch(given)
     if given.json:
         print_json({**found, "offline": offline})
     else:
@@ -45,11 +45,11 @@ def plan(given: argparse.Namespace) -> int:
                 "zoosup: no supervisor runs; this is for the host with none of its models running",
                 file=sys.stderr,
             )
-        terminal.show(given, lambda width: drawn(found, width))
+        terminal.show(given, lambda width: render_plan(found, width))
     return ExitCode.CHANGES if given.detailed_exitcode and found["changes"] else ExitCode.DONE
 
 
-def _found(given: argparse.Namespace) -> tuple[Plan, bool]:
+def _fetch(given: argparse.Namespace) -> tuple[Plan, bool]:
     ours = settings(given)
     asked = Client(ours.control_socket)
     try:
@@ -59,21 +59,21 @@ def _found(given: argparse.Namespace) -> tuple[Plan, bool]:
     except UnreachableError:
         with lightly():
             from zoosup.spec.parse import decode  # noqa: PLC0415 - only where no supervisor has read the file
-            from zoosup.supervisor import plan_offline  # noqa: PLC0415
+            from zoosup.supervisor.offline import plan_offline  # noqa: PLC0415
 
         path = ours.zoo_file()
-        return plan_offline(decode(read_file(path), path=str(path)), str(path), ours), True
+        return plan_offline(decode(read_file(path), path=str(path)), str(path)), True
 
 
-def drawn(found: Plan, width: int | None) -> list[Line]:
+def render_plan(found: Plan, width: int | None) -> list[Line]:
     """The plan for people: the pools as they are, what would be done, and each model's sums."""
     lines = [line((found["path"], "bold"), (f"  as generation {found['generation']}", "dim")), ()]
     if width is not None:
         colours = pool_bar.colours(found.get("pools", ()), list(found["models"]))
         for pool in found.get("pools", ()):
-            lines += pool_bar.drawn(pool, width, colours)
+            lines += pool_bar.as_bar(pool, width, colours)
     else:
-        lines[1:] = [line(pool_bar.told(pool)) for pool in found.get("pools", ())]
+        lines[1:] = [line(pool_bar.as_text(pool)) for pool in found.get("pools", ())]
     lines += _actions(found, width)
     for name, verdict in found["models"].items():
         lines += _verdict(name, verdict, width)

@@ -1,4 +1,4 @@
-"""The words of the units that `units` fills in: every setting, and the trap for which it is there.
+"""The words of the units that `unit` fills in: every setting, and the trap for which it is there.
 
 Knows text only. `<<name>>` is a slot; nothing else in here is special.
 """

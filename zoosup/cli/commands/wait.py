@@ -23,10 +23,10 @@ _GONE = frozenset({"stopped", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class GoalCheck:
     """What one look found: whether it is so, what is missing (a sentence each), and what has gone for good."""
 
-    so: bool
+    met: bool
     missing: Sequence[str]
     failed: Sequence[str] = ()
 
@@ -37,8 +37,8 @@ def wait(given: argparse.Namespace) -> int:
         raise UsageError("--for converged is about the whole zoo, expected no model beside it")
     asked, end, said = client(given), time.monotonic() + given.timeout, set[str]()
     while True:
-        found = _look(asked, given, patient=time.monotonic() < end)
-        if found.so:
+        found = _check(asked, given, patient=time.monotonic() < end)
+        if found.met:
             return ExitCode.DONE
         for sentence in found.failed:
             if sentence not in said:
@@ -50,7 +50,7 @@ def wait(given: argparse.Namespace) -> int:
         time.sleep(min(INTERVAL, left))
 
 
-def _given_up(given: argparse.Namespace, found: Look) -> int:
+def _given_up(given: argparse.Namespace, found: GoalCheck) -> int:
     missing = "\n".join(f"  {sentence}" for sentence in found.missing)
     if not given.timeout:
         print(f"not {given.goal}\n{missing}", file=sys.stderr)
@@ -58,34 +58,34 @@ def _given_up(given: argparse.Namespace, found: Look) -> int:
     raise WaitTimeoutError(f"not {given.goal} after {given.timeout:g} s\n{missing}")
 
 
-def _look(asked: Client, given: argparse.Namespace, *, patient: bool) -> Look:
+def _check(asked: Client, given: argparse.Namespace, *, patient: bool) -> GoalCheck:
     try:
         snapshot = asked.get("status")
     except UnreachableError as error:
         # `zoosup run & zoosup wait` must not depend on who is faster.
         if not patient:
             raise
-        return Look(so=False, missing=[str(error)], failed=[str(error)])
+        return GoalCheck(met=False, missing=[str(error)], failed=[str(error)])
     require(given.models, snapshot["models"], snapshot["config"]["path"])
-    return judge(snapshot, given.goal, given.models)
+    return check_goal(snapshot, given.goal, given.models)
 
 
-def judge(snapshot: Mapping[str, Any], goal: str, names: Sequence[str]) -> Look:
+def check_goal(snapshot: Mapping[str, Any], goal: str, names: Sequence[str]) -> GoalCheck:
     """Whether a snapshot is as `goal` says, for the models `names` or, without any, those the goal is about."""
     models = snapshot["models"]
     if goal == "converged":
-        restless = [
+        unsettled = [
             name for name, model in models.items() if model["phase"] not in {"ready", "parked", "stopped"}
         ]
-        missing = [_sentence(name, models[name]) for name in restless] or ["zoosup is still at work"]
-        return Look(bool(snapshot["converged"]), missing)
+        missing = [_sentence(name, models[name]) for name in unsettled] or ["zoosup is still at work"]
+        return GoalCheck(bool(snapshot["converged"]), missing)
     if goal == "stopped":
         wrong = [name for name in names or models if models[name]["phase"] not in _GONE]
     else:
         chosen = names or [name for name, model in models.items() if model["active"]]
         wrong = [name for name in chosen if models[name]["phase"] != "ready"]
     failed = [_sentence(name, models[name]) for name in wrong if models[name]["phase"] == "failed"]
-    return Look(not wrong, [_sentence(name, models[name]) for name in wrong], failed)
+    return GoalCheck(not wrong, [_sentence(name, models[name]) for name in wrong], failed)
 
 
 def _sentence(name: str, model: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def page(snapshot: Snapshot, width: int) -> list[Line]:
     colours = pool_bar.colours(snapshot["pools"], list(models))
     lines = [*_head(snapshot, width), ()]
     for pool in snapshot["pools"]:
-        lines += pool_bar.drawn(pool, width, colours)
+        lines += pool_bar.as_bar(pool, width, colours)
     lines += _zoo_conditions(snapshot, width)
     shown, resting = _sorted(models)
     lines += _table(shown, snapshot["at"], width, colours)
@@ -57,10 +57,10 @@ def page(snapshot: Snapshot, width: int) -> list[Line]:
 def listing(snapshot: Snapshot) -> list[Line]:
     """The overview for a pipe: a fact on each line, a model on each line."""
     config = snapshot["config"]
-    lines = [line(_told_head(snapshot))]
+    lines = [line(_head_text(snapshot))]
     lines += [line("error ", clean(problem)) for problem in (config["error"] or "").splitlines()]
-    lines += [line(pool_bar.told(pool)) for pool in snapshot["pools"]]
-    lines += [line("condition ", _told_condition(each, snapshot["at"])) for each in snapshot["conditions"]]
+    lines += [line(pool_bar.as_text(pool)) for pool in snapshot["pools"]]
+    lines += [line("condition ", _condition_text(each, snapshot["at"])) for each in snapshot["conditions"]]
     rows: list[tuple[str, ...]] = [
         (
             "MODEL",
@@ -77,7 +77,7 @@ def listing(snapshot: Snapshot) -> list[Line]:
             "WHY",
         )
     ]
-    rows += [_told_model(name, model, snapshot["at"]) for name, model in snapshot["models"].items()]
+    rows += [_model_cells(name, model, snapshot["at"]) for name, model in snapshot["models"].items()]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return [*lines, *(line("  ".join(map(str.ljust, row, widths))) for row in rows)]
 
@@ -232,7 +232,7 @@ def _aligned(text: str, side: str, width: int) -> str:
     return text.ljust(width) if side == "<" else text.rjust(width)
 
 
-def _told_head(snapshot: Snapshot) -> str:
+def _head_text(snapshot: Snapshot) -> str:
     config = snapshot["config"]
     state = "converged" if snapshot["converged"] else "at work"
     return (
@@ -241,14 +241,14 @@ def _told_head(snapshot: Snapshot) -> str:
     )
 
 
-def _told_condition(condition: Mapping[str, Any], now: float) -> str:
+def _condition_text(condition: Mapping[str, Any], now: float) -> str:
     so = "yes" if condition["status"] else "no"
     return clean(
         f"{condition['type']} {so}: {condition['reason']}, {ago(condition['since'], now)}: {condition['message']}"
     )
 
 
-def _told_model(name: str, model: Model, now: float) -> tuple[str, ...]:
+def _model_cells(name: str, model: Model, now: float) -> tuple[str, ...]:
     memory = model["memory"].values()
     _, _, pid, port, up, restarts, _ = _cells(model, now)
     held, need = (size(sum(each[key] for each in memory)) if memory else NONE for key in ("held", "need"))

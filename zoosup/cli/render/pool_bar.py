@@ -46,7 +46,7 @@ def shares(pool: Mapping[str, Any]) -> Shares:
     )
 
 
-def drawn(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
+def as_bar(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
     """The pool for people on a terminal of `width` cells: title, bars, legend.
 
     A second bar where the budget is what binds: of 1 GiB in a pool of 64 the first one shows next to nothing.
@@ -64,17 +64,17 @@ def picture(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> 
     return [*lines, *_legend(pool, found, width, colours)]
 
 
-def told(pool: Mapping[str, Any]) -> str:
+def as_text(pool: Mapping[str, Any]) -> str:
     """The pool in one line, for a pipe."""
     found = shares(pool)
     figures = [(key, pool[key]) for key in ("total", "free", "budget", "reserve", "reserved", "held")]
     figures += [("others", pool["foreign"]), ("room", found.room)]
     listed = ", ".join(f"{name} {size(amount)}" for name, amount in figures)
-    holders = "".join(f"; {name} holds {_told(name, found)}" for name in found.held)
+    holders = "".join(f"; {name} holds {_share_text(name, found)}" for name in found.held)
     return f"pool {pool['id']}: {listed}{holders} ({pool['source']})"
 
 
-def _told(name: str, found: Shares) -> str:
+def _share_text(name: str, found: Shares) -> str:
     more = found.promised[name]
     return size(found.held[name]) + (f" and is promised {size(more)} more" if more else "")
 

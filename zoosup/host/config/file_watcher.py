@@ -1,6 +1,6 @@
 """zoo.yaml on disk: what is in it now, and each time that becomes something else.
 
-Content is the truth: hints from the file system (`hints`) only say when to look, and a slow poll looks anyhow.
+Content is the truth: hints from the file system (`inotify_hints`) only say when to look, and a slow poll looks anyhow.
 Refuses to know what the text means; a file that can't be read is reported like any other content.
 """
 

@@ -144,14 +144,6 @@ class GpuGauge:
             self._asked.set()
         return tuple(_reading(card, seen.at, age) for card in seen.cards.values())
 
-    def oom_kills(self) -> int | None:
-        """Not for a GPU to say."""
-        return None
-
-    def stalled(self) -> float | None:
-        """Neither is this."""
-        return None
-
     def _run(self) -> None:
         while not self._closing.is_set():
             pause = self._look()

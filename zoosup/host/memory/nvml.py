@@ -2,7 +2,7 @@
 
 Knows the calls of `pynvml`, the ways each may fail and what then is still known. NVML alone: a question to CUDA would
 create a context of some 500 MB in the asking process. Not for two threads at a time, and any call may hang for as long
-as the driver likes: `vram` has it asked where nobody waits.
+as the driver likes: `gpu_gauge` has it asked where nobody waits.
 """
 
 import os

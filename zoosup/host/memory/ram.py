@@ -1,7 +1,7 @@
 """RAM of this host as measured: what the kernel calls available, and what the cgroups we live in still allow.
 
 Knows the files of both cgroup versions and where containers mount them. Refuses to know what is promised to
-whom: it reports what is there, `core.admission` decides. It creates no cgroup and changes none.
+whom: it reports what is there, `core.memory.ledger` decides. It creates no cgroup and changes none.
 """
 
 import os

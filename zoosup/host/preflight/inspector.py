@@ -9,10 +9,11 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from zoosup.core.estimation.command_line import ELSEWHERE, understand
 from zoosup.core.state.phases import Reason
@@ -20,8 +21,6 @@ from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.which import find_program, not_executable
-from zoosup.host.probes import port_owner
-from zoosup.host.weights.reader import WeightReader
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
@@ -36,13 +35,24 @@ _PORT_ATTEMPTS = 200
 
 Amiss = tuple[Reason, str]
 
+PortHolder = Callable[[str, int], str]
+"""Who listens on a port of an address, for people; "" where that can't be told. Blocks."""
+
+
+class WeightHeaders(Protocol):
+    """What weight files say of themselves."""
+
+    def look(self, paths: Iterable[str], cwd: Path) -> WeightFacts:
+        """What is to be found at the paths, relative ones below `cwd`. Blocks."""
+
 
 class HostInspector:
     """Looks in a thread, because a directory may be on a disk that takes its time."""
 
-    def __init__(self, fit_params: FitParams | None = None) -> None:
-        self._weights = WeightReader()
-        self._fit_params = fit_params or FitParams()
+    def __init__(self, weights: WeightHeaders, holder: PortHolder, fit_params: FitParams) -> None:
+        self._weights = weights
+        self._holder = holder
+        self._fit_params = fit_params
 
     async def inspect(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
@@ -54,7 +64,7 @@ class HostInspector:
 
     async def amiss(self, spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
         """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
-        return await asyncio.to_thread(_first_amiss, spec, env, port)
+        return await asyncio.to_thread(self._first_amiss, spec, env, port)
 
     async def weights(self, spec: ModelSpec, env: Mapping[str, str]) -> WeightFacts:
         """What the headers of the model's weights say, and llama.cpp itself; each is asked where they have changed."""
@@ -64,10 +74,6 @@ class HostInspector:
         cwd = _directory(spec, None)
         found = await asyncio.to_thread(self._weights.look, server.files, cwd)
         return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
-
-    async def close(self) -> None:
-        """End what is being asked."""
-        await self._fit_params.close()
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
@@ -80,14 +86,24 @@ class HostInspector:
                     return port
         raise OSError(errno.EADDRINUSE, f"no free port on {LOOPBACK}")
 
+    def _first_amiss(self, spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
+        fixed = spec.port if spec.port != "auto" else port
+        argv = [_filled(word, fixed) for word in spec.command]
+        directory = _directory(spec, fixed)
+        if not os.path.isdir(directory):  # noqa: PTH112 - is_dir raises where we may not look
+            return Reason.FILE_MISSING, f"the working directory {directory} is missing"
+        return (
+            _program_amiss(argv[0], directory, env)
+            or _weights_amiss(argv, directory)
+            or self._port_amiss(port)
+        )
 
-def _first_amiss(spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
-    fixed = spec.port if spec.port != "auto" else port
-    argv = [_filled(word, fixed) for word in spec.command]
-    directory = _directory(spec, fixed)
-    if not os.path.isdir(directory):  # noqa: PTH112 - is_dir raises where we may not look
-        return Reason.FILE_MISSING, f"the working directory {directory} is missing"
-    return _program_amiss(argv[0], directory, env) or _weights_amiss(argv, directory) or _port_amiss(port)
+    def _port_amiss(self, port: int | None) -> Amiss | None:
+        # macOS lets a server have one address although another listens on all of them, hence the second question.
+        hosts = [LOOPBACK] if sys.platform == "linux" else [LOOPBACK, "0.0.0.0"]  # noqa: S104
+        if port is None or not any(_is_taken(host, port) for host in hosts):
+            return None
+        return Reason.PORT, f"port {port} is held by {self._holder(LOOPBACK, port) or 'another process'}"
 
 
 def _directory(spec: ModelSpec, port: int | None) -> Path:
@@ -153,15 +169,6 @@ def _weights(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _is_a_path(value: str) -> bool:
     return value.startswith(("/", "./", "../")) or value.endswith(WEIGHT_SUFFIXES)
-
-
-def _port_amiss(port: int | None) -> Amiss | None:
-    # macOS lets a server have one address although another listens on all of them, hence the second question.
-    hosts = [LOOPBACK] if sys.platform == "linux" else [LOOPBACK, "0.0.0.0"]  # noqa: S104
-    if port is None or not any(_is_taken(host, port) for host in hosts):
-        return None
-    who = port_owner.holder(LOOPBACK, port) or "another process"
-    return Reason.PORT, f"port {port} is held by {who}"
 
 
 def _is_taken(host: str, port: int) -> bool:

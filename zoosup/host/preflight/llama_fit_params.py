@@ -32,9 +32,9 @@ from zoosup.core.state.weights import (
     WeightFacts,
 )
 from zoosup.host.ports import PoolReading
-from zoosup.host.preflight.bounded_run import Printed, run
 from zoosup.host.preflight.which import find_program, not_executable
-from zoosup.host.process.spawn import off_the_loop
+from zoosup.host.programs.bounded_run import Printed, run
+from zoosup.host.threads import in_own_thread
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
 
@@ -187,7 +187,7 @@ class FitParams:
                 return FitSilence(call.asked, why, passing=True)
             given_up = threading.Event()
             work = partial(run, call.argv, call.env, call.cwd, self._within, given_up)
-            running = asyncio.ensure_future(off_the_loop(work))
+            running = asyncio.ensure_future(in_own_thread(work))
             try:
                 printed = await asyncio.shield(running)
             except asyncio.CancelledError:

@@ -1,1 +1,9 @@
-"""probes."""
+"""Asking a model's server how it is, and who has a port.
+
+    prober        the adapter: readiness, liveness and single requests such as `stop.before`
+    cadence       when to ask, and which answers are news
+    checks        one question over HTTP, by connecting or by a program, and what its answer means
+    port_owner    which process listens on a port: an OK counts only from the model itself
+
+Refuses to know what follows from an answer: it starts nothing and ends nothing.
+"""

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO
 
 import aiohttp
-import psutil
 
 from zoosup.host.ports import Endpoint, ProbeResult
+from zoosup.host.programs.session import end_session, has_ended
 
 _OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN}
 """Out of descriptors, memory or local ports: says something about us, nothing about the model."""
@@ -190,13 +190,6 @@ async def _growing_pauses() -> AsyncIterator[None]:
         yield
 
 
-def has_ended(pid: int) -> bool:
-    """Whether a child has, without reaping it."""
-    if hasattr(os, "waitid"):
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # macOS before Python 3.13
-
-
 def _finish(child: _Child) -> tuple[int, str]:
     """End the child and its session, and return its exit code and the end of its output."""
     code = end_session(child.process)
@@ -205,14 +198,3 @@ def _finish(child: _Child) -> tuple[int, str]:
         child.output.seek(max(0, size - 4 * _TELLING))
         text = " ".join(child.output.read().decode(errors="replace").split())
     return code, text[-_TELLING:]
-
-
-def end_session(leader: "subprocess.Popen[bytes]") -> int:
-    """Kill what is left of a session that a child of ours leads, reap the child, and return its exit code."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies only
-        os.killpg(leader.pid, signal.SIGKILL)
-    for pid in psutil.pids():
-        with suppress(OSError):
-            if pid != leader.pid and os.getsid(pid) == leader.pid:
-                os.kill(pid, signal.SIGKILL)
-    return leader.wait()

@@ -1,7 +1,7 @@
 """Asks a model server whether it is ready, whether it lives, and tells it to drain.
 
-Brings together the question (`asking`), its rhythm (`schedule`) and the proof that it is the model that answers
-(`listeners`). Refuses to know what a verdict leads to: it kills nothing and starts nothing.
+Brings together the question (`checks`), its rhythm (`cadence`) and the proof that it is the model that answers
+(`port_owner`). Refuses to know what a verdict leads to: it kills nothing and starts nothing.
 """
 
 import asyncio

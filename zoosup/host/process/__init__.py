@@ -1,1 +1,12 @@
-"""process."""
+"""Model processes as runs: started, watched, found again after a restart, measured and ended as whole trees.
+
+    processes        the adapter: which run has which leader, from its spawn until nobody of it is left
+    spawn            fork and exec, in a session of its own
+    exit_watcher     says at once that a leader has ended; wait_status says how
+    proc_table       one look at all processes of the host; identity says who a pid is
+    membership       who of them belongs to which run; scanner keeps that current for all runs at once
+    termination      the way down: stop_command, signals, wait until nobody is left, SIGKILL, look twice
+    adoption         which runs of an earlier zoosup live; log_writers finds those that hide
+
+Refuses to know why a run starts or ends, and to signal anybody whose identity it has not just verified.
+"""

@@ -26,31 +26,31 @@ class RunMembers:
 
 @dataclass(frozen=True, slots=True)
 class MembersSnapshot:
-    """What a look needs to know of a family; unlike `RunMembers` it doesn't change while another thread looks."""
+    """What a look needs to know of a tree; unlike `RunMembers` it doesn't change while another thread looks."""
 
     run_id: str
     leader: Identity
     members: Mapping[int, Row]
 
     @classmethod
-    def of(cls, family: RunMembers) -> "MembersSnapshot":
-        """Hold a family as it is now."""
-        return cls(family.run_id, family.leader, family.members)
+    def of(cls, tree: RunMembers) -> "MembersSnapshot":
+        """Hold a tree as it is now."""
+        return cls(tree.run_id, tree.leader, tree.members)
 
 
 def assign(
-    portraits: Sequence[MembersSnapshot], rows: Rows, run_id_of: Callable[[Row], str | None], self_pid: int
+    snapshots: Sequence[MembersSnapshot], rows: Rows, run_id_of: Callable[[Row], str | None], self_pid: int
 ) -> dict[str, dict[int, Row]]:
-    """Return the living members of every family, by run id and pid.
+    """Return the living members of every tree, by run id and pid.
 
     `run_id_of` reads a process's environment; it is asked only about processes that nothing else places and
     that are no older than the oldest run. `self_pid`, our own, is nobody's member and separates its children
     from each other.
     """
-    found: dict[str, dict[int, Row]] = {portrait.run_id: {} for portrait in portraits}
+    found: dict[str, dict[int, Row]] = {each.run_id: {} for each in snapshots}
     owner: dict[int, str | None] = dict.fromkeys((0, 1, self_pid))
-    owner |= _by_sight(portraits, rows, owner)
-    oldest = min((portrait.leader.start for portrait in portraits), default=None)
+    owner |= _by_group(snapshots, rows, owner)
+    oldest = min((each.leader.start for each in snapshots), default=None)
     for pid, row in rows.items():
         if pid not in owner and oldest is not None and row.start >= oldest:
             run_id = run_id_of(row)
@@ -63,21 +63,21 @@ def assign(
     return found
 
 
-def _by_sight(
-    portraits: Sequence[MembersSnapshot], rows: Rows, walls: Mapping[int, str | None]
+def _by_group(
+    snapshots: Sequence[MembersSnapshot], rows: Rows, barriers: Mapping[int, str | None]
 ) -> dict[int, str | None]:
     """Place those already known, and those in a leader's group or session."""
-    known = {(pid, row.start): each.run_id for each in portraits for pid, row in each.members.items()}
-    groups = {each.leader.pid: each for each in portraits if _still_there(each.leader, rows)}
+    known = {(pid, row.start): each.run_id for each in snapshots for pid, row in each.members.items()}
+    groups = {each.leader.pid: each for each in snapshots if _still_there(each.leader, rows)}
     owner: dict[int, str | None] = {}
     for pid, row in rows.items():
-        if pid in walls:
+        if pid in barriers:
             continue
-        family = groups.get(row.pgid) or groups.get(row.sid)
+        tree = groups.get(row.pgid) or groups.get(row.sid)
         if (pid, row.start) in known:
             owner[pid] = known[pid, row.start]
-        elif family is not None:
-            owner[pid] = family.run_id
+        elif tree is not None:
+            owner[pid] = tree.run_id
     return owner
 
 

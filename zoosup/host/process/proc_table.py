@@ -1,8 +1,8 @@
 """The process table of this host: one raw pass over all processes, or one look at a single one.
 
 Knows /proc/pid/stat, status and environ, and asks psutil where there is no /proc. Refuses to know what a run
-is: `kinship` says who belongs to whom. A process that is gone or may not be read is left out. Any other trouble, such
-as no descriptor being left, is an OSError: whoever takes an unread table for an empty one sees everybody gone.
+is: `membership` says who belongs to whom. A process that is gone or may not be read is left out. Any other trouble,
+such as no descriptor being left, is an OSError: whoever takes an unread table for an empty one sees everybody gone.
 """
 
 import os

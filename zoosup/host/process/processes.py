@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.ports import Ended, Ladder, Launch, SpawnError, Trace
+from zoosup.host.ports import Ended, Ladder, Launch, RecordedRun, SpawnError
 from zoosup.host.process.adoption import Found, environments, find, recorded
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
 from zoosup.host.process.identity import Identity, boot_session
@@ -25,10 +25,11 @@ from zoosup.host.process.log_writers import writers
 from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Table, host_table
 from zoosup.host.process.scanner import ProcessScanner
-from zoosup.host.process.spawn import let_children_hear_signals, off_the_loop, start
+from zoosup.host.process.spawn import let_children_hear_signals, start
 from zoosup.host.process.stop_command import run_command
 from zoosup.host.process.termination import Instruments, Termination
 from zoosup.host.process.wait_status import describe, peek, reap
+from zoosup.host.threads import in_own_thread
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""
@@ -43,15 +44,15 @@ OnExit = Callable[[str, Exit], None]
 
 
 @dataclass(slots=True)
-class _ProcessTree:
+class _Run:
     """One run from its spawn until nobody of it is left."""
 
     launch: Launch
-    family: RunMembers
+    tree: RunMembers
     since: float  # monotonic
     unwatch: Cancel
     exit: Exit | None = None
-    descent: Termination | None = None
+    termination: Termination | None = None
     ending: asyncio.Task[Ended] | None = None
 
 
@@ -74,11 +75,11 @@ class Processes:
         self._on_exit = on_exit
         self._clock = clock
         self._table = host_table() if table is None else table
-        self._census = ProcessScanner(self._table)
+        self._scanner = ProcessScanner(self._table)
         self._watcher = host_watcher(asyncio.get_running_loop(), self._table)
-        self._instruments = Instruments(self._table, self._census, self._watcher, give_up)
-        self._births: dict[str, asyncio.Task[int]] = {}
-        self._runs: dict[str, _ProcessTree] = {}
+        self._instruments = Instruments(self._table, self._scanner, self._watcher, give_up)
+        self._spawns: dict[str, asyncio.Task[int]] = {}
+        self._runs: dict[str, _Run] = {}
         self._look: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -87,37 +88,37 @@ class Processes:
 
         A cancelled call doesn't cancel the spawn: fork may have happened, and `terminate` then finds the run.
         """
-        if launch.run_id in self._births or launch.run_id in self._runs:
+        if launch.run_id in self._spawns or launch.run_id in self._runs:
             raise ValueError(f"internal error: run {launch.run_id} is spawned twice")
-        birth = asyncio.create_task(self._bear(launch))
-        self._births[launch.run_id] = birth
-        return await asyncio.shield(birth)
+        spawning = asyncio.create_task(self._spawn(launch))
+        self._spawns[launch.run_id] = spawning
+        return await asyncio.shield(spawning)
 
     def identity(self, run_id: str) -> str | None:
         """Who the run's leader is, as `adopt` of a later zoosup reads it."""
         run = self._runs.get(run_id)
-        return None if run is None else str(run.family.leader)
+        return None if run is None else str(run.tree.leader)
 
-    async def adopt(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, int]:
+    async def adopt(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
         """Find runs of an earlier zoosup again; OSError when the process table can't be read.
 
         Their leaders are children of init now, so that their exit is noticed, and their exit code is not known.
         """
-        found = await off_the_loop(partial(self._search, dict(traces), mark))
+        found = await in_own_thread(partial(self._search, dict(recorded_runs), mark))
         for run_id, run in found.items():
-            trace = traces.get(run_id)
+            trace = recorded_runs.get(run_id)
             launch = trace.launch if trace is not None else _unknown_launch(run_id)
             self._register(launch, run.leader)
-            self._runs[run_id].family.members = run.members
+            self._runs[run_id].tree.members = run.members
             if not run.leader_lives or not self._still(run.leader):
                 self._runs[run_id].unwatch()
                 asyncio.get_running_loop().call_soon(self._exited, run_id)
         return {run_id: run.leader.pid for run_id, run in found.items()}
 
-    def _search(self, traces: Mapping[str, Trace], mark: str) -> Mapping[str, Found]:
-        leaders = {run_id: recorded(trace.identity) for run_id, trace in traces.items()}
+    def _search(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, Found]:
+        leaders = {run_id: recorded(trace.identity) for run_id, trace in recorded_runs.items()}
         rows = self._table.scan()
-        heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in traces.items()})
+        heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in recorded_runs.items()})
         return find(leaders, mark, rows, heirs | environments(rows, self._table.run_id))
 
     def _still(self, leader: Identity) -> bool:
@@ -130,35 +131,35 @@ class Processes:
 
         An unknown run has ended already. After survivors the run stays known, and a later call tries again.
         """
-        if (birth := self._births.get(run_id)) is not None:
-            await asyncio.wait((birth,), timeout=ladder.grace + self._instruments.give_up)
-            if not birth.done():
+        if (spawning := self._spawns.get(run_id)) is not None:
+            await asyncio.wait((spawning,), timeout=ladder.grace + self._instruments.give_up)
+            if not spawning.done():
                 return Ended("a process whose program is still being loaded: exec hangs", None)
         run = self._runs.get(run_id)
         if run is None:
             return Ended("", None)
         if run.ending is None or run.ending.done():
             # Made here and not in the task: it can be hastened before the task has had its first turn.
-            run.descent = Termination(run.family, ladder, self._instruments)
-            run.ending = asyncio.create_task(self._end(run, run.descent, ladder))
+            run.termination = Termination(run.tree, ladder, self._instruments)
+            run.ending = asyncio.create_task(self._end(run, run.termination, ladder))
         return await asyncio.shield(run.ending)
 
     def hasten(self, run_id: str, grace: float) -> None:
         """Let SIGKILL come at most `grace` seconds from now, if a ladder is under way."""
         run = self._runs.get(run_id)
-        if run is not None and run.descent is not None:
-            run.descent.hasten(grace)
+        if run is not None and run.termination is not None:
+            run.termination.hasten(grace)
 
     async def usage(self) -> Mapping[str, int]:
-        """Bytes of RAM by run, over the whole tree; see `proctable` for what is counted.
+        """Bytes of RAM by run, over the whole tree; see `proc_table` for what is counted.
 
         OSError when the process table can't be read: unknown is never 0.
         """
-        return await self._census.memory()
+        return await self._scanner.memory()
 
     def mapped(self, run_id: str) -> int | None:
         """Bytes of files that the run's tree had mapped and in RAM when `usage` was last asked; None: not known."""
-        return self._census.mapped.get(run_id)
+        return self._scanner.mapped.get(run_id)
 
     def members(self, run_id: str) -> frozenset[int]:
         """The pids last seen to belong to the run; asking has them looked at again soon.
@@ -171,31 +172,31 @@ class Processes:
             return frozenset()
         age = time.monotonic() - run.since
         self._look_soon(min(max(age * 0.02, 0.05), 2.0))
-        leader = () if run.exit is not None else (run.family.leader.pid,)
-        return frozenset((*run.family.members, *leader))
+        leader = () if run.exit is not None else (run.tree.leader.pid,)
+        return frozenset((*run.tree.members, *leader))
 
     async def close(self) -> None:
         """Stop watching and collect the dead; whoever lives goes on."""
         self._closed = True
         endings = [run.ending for run in self._runs.values() if run.ending is not None]
-        tasks = [*self._births.values(), *endings, *([self._look] if self._look else [])]
+        tasks = [*self._spawns.values(), *endings, *([self._look] if self._look else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for run in self._runs.values():
             run.unwatch()
-            reap(run.family.leader.pid)
+            reap(run.tree.leader.pid)
         self._runs.clear()
         self._watcher.close()
-        self._census.close()
+        self._scanner.close()
 
-    async def _bear(self, launch: Launch) -> int:
+    async def _spawn(self, launch: Launch) -> int:
         try:
-            pid = await off_the_loop(partial(start, launch))
+            pid = await in_own_thread(partial(start, launch))
         except RuntimeError as error:  # can't start new thread
             raise SpawnError(ExitReason.ERROR, f"can't run {launch.argv[0]}: {error}") from error
         finally:
-            del self._births[launch.run_id]
+            del self._spawns[launch.run_id]
         self._register(launch, self._identify(pid))
         for delay in _EARLY_LOOKS:
             asyncio.get_running_loop().call_later(delay, self._look_soon, _SAME_LOOK)
@@ -215,37 +216,37 @@ class Processes:
         raise SpawnError(ExitReason.ERROR, message)
 
     def _register(self, launch: Launch, leader: Identity) -> None:
-        family = RunMembers(launch.run_id, leader)
-        self._census.families[launch.run_id] = family
+        tree = RunMembers(launch.run_id, leader)
+        self._scanner.trees[launch.run_id] = tree
         unwatch = self._watcher.watch(leader.pid, partial(self._exited, launch.run_id))
-        self._runs[launch.run_id] = _ProcessTree(launch, family, time.monotonic(), unwatch)
+        self._runs[launch.run_id] = _Run(launch, tree, time.monotonic(), unwatch)
 
     def _exited(self, run_id: str, status: int | None = None) -> None:
         run = self._runs[run_id]
         if run.exit is None:
-            run.exit = describe(peek(run.family.leader.pid, status), self._clock())
+            run.exit = describe(peek(run.tree.leader.pid, status), self._clock())
             self._on_exit(run_id, run.exit)
 
-    async def _end(self, run: _ProcessTree, descent: Termination, ladder: Ladder) -> Ended:
+    async def _end(self, run: _Run, termination: Termination, ladder: Ladder) -> Ended:
         command = None
         if ladder.command is not None:
             launch = replace(run.launch, argv=ladder.command)
             command = partial(run_command, launch, self._watcher, self._table)
         try:
-            survivors = await descent.go(command)
+            survivors = await termination.go(command)
         finally:
-            run.descent = None
+            run.termination = None
         if not survivors:
             self._forget(run)
         return Ended(survivors, run.exit)
 
-    def _forget(self, run: _ProcessTree) -> None:
+    def _forget(self, run: _Run) -> None:
         """Nobody is left: only now may the leader's pid be given away."""
-        self._exited(run.family.run_id)  # its notice may still be on its way
+        self._exited(run.tree.run_id)  # its notice may still be on its way
         run.unwatch()
-        reap(run.family.leader.pid)
-        del self._runs[run.family.run_id]
-        del self._census.families[run.family.run_id]
+        reap(run.tree.leader.pid)
+        del self._runs[run.tree.run_id]
+        del self._scanner.trees[run.tree.run_id]
 
     def _look_soon(self, age: float) -> None:
         """Look in the background, unless a look is under way or the last is no older than `age` seconds."""
@@ -254,7 +255,7 @@ class Processes:
 
     async def _try_to_look(self, since: float) -> None:
         with suppress(OSError):  # the next look will tell
-            await self._census.look(since)
+            await self._scanner.look(since)
 
 
 def _unknown_launch(run_id: str) -> Launch:

@@ -1,6 +1,6 @@
 """One look at the process table for everybody who needs one at the same time.
 
-Knows the families of all runs and keeps them current. A hundred ladders at work together share their looks: a
+Knows the trees of all runs and keeps them current. A hundred ladders at work together share their looks: a
 look serves everyone who asked before it began. Refuses to signal anybody.
 """
 
@@ -17,35 +17,35 @@ _CACHED_ENVIRONMENTS = 20_000
 
 
 class ProcessScanner:
-    """The families by run id, brought up to date by `look`."""
+    """The trees by run id, brought up to date by `look`."""
 
     def __init__(self, table: Table) -> None:
-        self.families: dict[str, RunMembers] = {}
+        self.trees: dict[str, RunMembers] = {}
         self.mapped: Mapping[str, int] = {}
-        """Bytes of files that each family's members had in RAM when `memory` was last asked."""
+        """Bytes of files that each tree's members had in RAM when `memory` was last asked."""
         self._table = table
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="zoosup-census")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="zoosup-scanner")
         self._begun = float("-inf")  # when the last complete look began
         self._looking: asyncio.Task[None] | None = None
         self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only
 
     async def look(self, since: float | None = None) -> None:
-        """Bring all families up to a look begun no earlier than `since` (`time.monotonic()`; None: now).
+        """Bring all trees up to a look begun no earlier than `since` (`time.monotonic()`; None: now).
 
         OSError when the table can't be read; what was known then stays as it was.
         """
         since = time.monotonic() if since is None else since
         while self._begun < since:
             if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._survey())
+                self._looking = asyncio.create_task(self._scan())
             await asyncio.shield(self._looking)
 
     async def memory(self) -> Mapping[str, int]:
-        """Look, and return the bytes that each family's members hold together."""
+        """Look, and return the bytes that each tree's members hold together."""
         await self.look()
-        members = {run_id: tuple(family.members) for run_id, family in self.families.items()}
+        members = {run_id: tuple(tree.members) for run_id, tree in self.trees.items()}
         loop = asyncio.get_running_loop()
-        held, self.mapped = await loop.run_in_executor(self._thread, self._weigh, members)
+        held, self.mapped = await loop.run_in_executor(self._thread, self._measure, members)
         return held
 
     def close(self) -> None:
@@ -54,18 +54,18 @@ class ProcessScanner:
             self._looking.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _survey(self) -> None:
+    async def _scan(self) -> None:
         begun = time.monotonic()
-        portraits = [MembersSnapshot.of(family) for family in self.families.values()]
+        snapshots = [MembersSnapshot.of(tree) for tree in self.trees.values()]
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, self._assign, portraits)
+        found = await loop.run_in_executor(self._thread, self._assign, snapshots)
         for run_id, members in found.items():
-            if run_id in self.families:  # it may have been forgotten meanwhile
-                self.families[run_id].members = members
+            if run_id in self.trees:  # it may have been forgotten meanwhile
+                self.trees[run_id].members = members
         self._begun = begun
 
-    def _assign(self, portraits: Sequence[MembersSnapshot]) -> Mapping[str, Mapping[int, Row]]:
-        return assign(portraits, self._table.scan(), self._run_id_of, os.getpid())
+    def _assign(self, snapshots: Sequence[MembersSnapshot]) -> Mapping[str, Mapping[int, Row]]:
+        return assign(snapshots, self._table.scan(), self._run_id_of, os.getpid())
 
     def _run_id_of(self, row: Row) -> str | None:
         """Ask once for each program a process executes: exec changes the environment, and mostly the name."""
@@ -76,6 +76,6 @@ class ProcessScanner:
             self._run_ids[key] = self._table.run_id(row.pid)
         return self._run_ids[key]
 
-    def _weigh(self, members: Mapping[str, Iterable[int]]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    def _measure(self, members: Mapping[str, Iterable[int]]) -> tuple[Mapping[str, int], Mapping[str, int]]:
         held = {run_id: sum(map(self._table.memory, pids)) for run_id, pids in members.items()}
         return held, {run_id: sum(map(self._table.mapped, pids)) for run_id, pids in members.items()}

@@ -4,18 +4,14 @@ Knows fork, exec and their errors. Refuses to wait for the child, and to let any
 is decided in `processes`.
 """
 
-import asyncio
 import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports import Launch, SpawnError
@@ -42,7 +38,6 @@ _ADVICE = {
     errno.ENOEXEC: "not a program: a script needs a first line such as #!/bin/sh",
     errno.ETXTBSY: "the file is being written",
 }
-_T = TypeVar("_T")
 
 # With vfork the whole program stands still until the child has done its exec, because CPython keeps the GIL;
 # an executable on a dead NFS mount would stop the loop for good. fork costs 2 ms per 60 MB of ours. The
@@ -71,21 +66,6 @@ def let_children_hear_signals() -> None:
             signal.signal(signum, lambda *_: None)
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-async def off_the_loop(work: Callable[[], _T]) -> _T:
-    """Run what may hang on a disk in a thread of its own, which the end of the program doesn't wait for."""
-    future: Future[_T] = Future()
-    future.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001 - handed to whoever awaits
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="zoosup-spawn", daemon=True).start()
-    return await asyncio.wrap_future(future)
 
 
 def start(launch: Launch) -> int:

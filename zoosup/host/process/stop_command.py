@@ -13,8 +13,9 @@ from zoosup.host.process.exit_watcher import Watcher
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.proc_table import Table
 from zoosup.host.process.signals import send_group
-from zoosup.host.process.spawn import off_the_loop, start
+from zoosup.host.process.spawn import start
 from zoosup.host.process.wait_status import describe, reap
+from zoosup.host.threads import in_own_thread
 
 _log = logging.getLogger(__name__)
 
@@ -25,10 +26,10 @@ async def run_command(launch: Launch, watcher: Watcher, table: Table) -> None:
     Its output goes to the run's log. It carries the run's id, so that what it leaves is found with the run.
     """
     command = _Command(launch.model, watcher, table)
-    birth = asyncio.ensure_future(off_the_loop(partial(start, launch)))
-    birth.add_done_callback(command.begun)
+    spawning = asyncio.ensure_future(in_own_thread(partial(start, launch)))
+    spawning.add_done_callback(command.begun)
     try:
-        await asyncio.shield(birth)
+        await asyncio.shield(spawning)
         await command.ended.wait()
     except SpawnError as error:
         _log.warning("stop command of %s: %s", launch.model, error)
@@ -48,10 +49,10 @@ class _Command:
         self._unwanted = False
         self._leader: Identity | None = None
 
-    def begun(self, birth: asyncio.Future[int]) -> None:
-        if birth.cancelled() or birth.exception() is not None:
+    def begun(self, spawning: asyncio.Future[int]) -> None:
+        if spawning.cancelled() or spawning.exception() is not None:
             return
-        pid = birth.result()
+        pid = spawning.result()
         if (row := self._table.look(pid)) is not None:
             self._leader = Identity(pid, row.start, boot_session())
         self._watcher.watch(pid, lambda _: self._collect(pid))

@@ -40,20 +40,20 @@ class Instruments:
     """What all ladders share. `give_up` is how many seconds after SIGKILL a run counts as stuck."""
 
     table: Table
-    census: ProcessScanner
+    scanner: ProcessScanner
     watcher: Watcher
     give_up: float
 
 
 class Termination:
-    """One ladder at work on one family."""
+    """One ladder at work on one tree."""
 
-    def __init__(self, family: RunMembers, ladder: Ladder, instruments: Instruments) -> None:
-        self._family = family
+    def __init__(self, tree: RunMembers, ladder: Ladder, instruments: Instruments) -> None:
+        self._tree = tree
         self._grace = ladder.grace
         self._signum = signal.Signals[f"SIG{ladder.signal}"]
         self._table = instruments.table
-        self._census = instruments.census
+        self._scanner = instruments.scanner
         self._watcher = instruments.watcher
         self._give_up = instruments.give_up
         self._stirred = asyncio.Event()  # something has happened that makes a look worth its while
@@ -86,7 +86,7 @@ class Termination:
     async def _run(self, command: StopCommand) -> None:
         """The command spends of the grace; a run that is gone already needs none."""
         await self._look(time.monotonic())  # who lives now is remembered, should the command orphan them
-        if not (self._family.members or self._trouble):
+        if not (self._tree.members or self._trouble):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout_at(min(self._kill_at, self._latest)) as self._command_bound:
@@ -100,7 +100,7 @@ class Termination:
         while True:
             self._stirred.clear()
             await self._look(since)
-            if not (self._family.members or self._trouble):
+            if not (self._tree.members or self._trouble):
                 if empty:
                     return ""
                 since, empty = time.monotonic(), True
@@ -118,7 +118,7 @@ class Termination:
         self._trouble = ""
         try:
             async with asyncio.timeout(_LOOK_BOUND):
-                await self._census.look(since)
+                await self._scanner.look(since)
         except OSError as error:
             self._trouble = f"no look at the process table: {str(error) or 'it hangs'}"
             _log.warning("%s", self._trouble)
@@ -129,7 +129,7 @@ class Termination:
         return ", ".join([*living, *([self._trouble] if self._trouble else [])])
 
     def _living(self) -> Iterable[Row]:
-        return self._family.members.values()
+        return self._tree.members.values()
 
     def _ask(self) -> None:
         """Send the signal once to each, then SIGCONT: a stopped process must be able to obey.
@@ -139,7 +139,7 @@ class Termination:
         """
         strangers = [row for row in self._living() if (row.pid, row.start) not in self._asked]
         first = not self._asked
-        if first or self._family.leader.pid not in self._family.members:
+        if first or self._tree.leader.pid not in self._tree.members:
             self._asked.update((row.pid, row.start) for row in strangers)
             for signum in (self._signum, signal.SIGCONT):
                 self._send(strangers, signum, as_group=first)
@@ -154,7 +154,7 @@ class Termination:
 
     def _send(self, rows: Iterable[Row], signum: signal.Signals, *, as_group: bool) -> None:
         """The group is signalled at once, which no fork escapes; the others one by one."""
-        leader = self._family.leader
+        leader = self._tree.leader
         grouped = as_group and send_group(self._table, leader, signum)
         for row in rows:
             if not (grouped and row.pgid == leader.pid):

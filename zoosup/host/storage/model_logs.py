@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -56,7 +56,7 @@ class ModelLogs:
         """The last lines, oldest first, of at most 1 MiB; () when there is no file."""
         return await self._do(lambda: _tail(self.path(model, previous=previous), lines))
 
-    async def follow(self, model: str) -> AsyncIterator[bytes]:
+    async def follow(self, model: str) -> AsyncGenerator[bytes, None]:
         """Yield what is appended from now on, at most 150 ms late, across cuts and new runs, until closed.
 
         What is written between the last look and a cut is skipped; it stands in the file's `.1`.

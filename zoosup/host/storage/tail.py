@@ -1,4 +1,4 @@
-"""One reader at the end of a file that others append to, cut and replace. Refuses to wait: `logs` does."""
+"""One reader at the end of a file that others append to, cut and replace. Refuses to wait: `model_logs` does."""
 
 import os
 import threading

@@ -1,1 +1,10 @@
-"""weights."""
+"""Weight files: what their headers say, and their pages read ahead.
+
+    reader         one file, a split GGUF or a directory of safetensors, as facts; each set read once
+    gguf           the header of a GGUF file
+    safetensors    the header of a safetensors file, and the index of a split one
+    page_cache     reads a model's weights into the page cache before it starts
+
+Files are anybody's, so that every read is bounded, and a bad file is an answer and no error. Refuses to know what
+follows for a model's need of memory.
+"""

@@ -4,7 +4,7 @@ Piece by piece, so that it can be ended between two of them and never reads more
 by sendfile to /dev/null: the disk is read and nothing is copied (an eighth of the processor time of read, measured on
 6.18). posix_fadvise and readahead would return before the disk does and quietly read less than they are asked for, as
 much as the device likes to take at once; so one could neither count nor bound.
-Refuses to know which model is worth it and how much memory there is: `core.prewarm` does.
+Refuses to know which model is worth it and how much memory there is: `core.scheduler.prefetch` does.
 """
 
 import errno

@@ -15,7 +15,7 @@ LOGGER = logging.getLogger("zoosup")
 _LEVELS = {"Refused": logging.ERROR, "Stuck": logging.ERROR}
 
 
-def tell(event: Event) -> None:
+def log_event(event: Event) -> None:
     """Log one event; what went wrong at a level that says so."""
     level = _LEVELS.get(event.type, logging.INFO)
     if event.type == "Journal" and event.reason != "Recovered":

@@ -1,1 +1,9 @@
-"""loop."""
+"""The single writer: one task that owns the state, so that no lock is needed.
+
+    reconciler    the loop: wait, take messages in, read memory, plan, act, publish
+    intake        what each message means for the state
+    executor      what each action means: first booked as a fact, then begun
+
+Level-triggered: a message that is lost costs latency and nothing else. Refuses to decide, and to wait in the middle of
+a pass.
+"""

@@ -23,7 +23,7 @@ from zoosup.core.state.actions import (
 from zoosup.core.state.facts import Booked, DrainBegun, Held, SleepBegun, StopBegun, WakeBegun
 from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
-from zoosup.host.ports import Inspector
+from zoosup.host.ports import Host
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.zoo import Zoo
 
@@ -31,10 +31,11 @@ from zoosup.runtime.state.zoo import Zoo
 class Executor:
     """Books and begins actions of one zoo."""
 
-    def __init__(self, zoo: Zoo, operations: Operations, inspector: Inspector) -> None:
+    def __init__(self, zoo: Zoo, operations: Operations, host: Host) -> None:
         self._zoo = zoo
         self._operations = operations
-        self._inspector = inspector
+        self._inspector = host.inspector
+        self._processes = host.processes
         self._baselines: dict[str, dict[str, int]] = {}
         self._members: dict[str, frozenset[int]] = {}
 
@@ -55,9 +56,9 @@ class Executor:
             case Start():
                 return self._start(action)
             case Drain() | Stop() | Kill():
-                return self._send_away(action)
+                return self._end(action)
             case FallAsleep() | Wake():
-                return self._turn(action)
+                return self._sleep_or_wake(action)
             case Hold():
                 before = self._zoo.models[action.model]
                 self._zoo.tell(action.model, Held(action.phase, action.reason, action.message))
@@ -98,7 +99,7 @@ class Executor:
     def _available(self) -> dict[str, int]:
         return {r.id: r.available for r in self._zoo.memory.readings if r.available is not None}
 
-    def _turn(self, action: FallAsleep | Wake) -> bool:
+    def _sleep_or_wake(self, action: FallAsleep | Wake) -> bool:
         """Have a run fall asleep or wake."""
         found = self._zoo.run_of(action.run_id)
         policy = self._zoo.spec.models.get(action.model)
@@ -107,9 +108,9 @@ class Executor:
         model, run = found
         if isinstance(action, FallAsleep):
             self._put_to_sleep(action, run)
-            self._operations.park(model.name, run, policy.park, policy.stop.grace)
+            self._operations.put_to_sleep(model.name, run, policy.park, policy.stop.grace)
         else:
-            self._rouse(action)
+            self._wake(action)
             self._operations.wake(model.name, run, policy.park, policy.ready.deadline)
         return True
 
@@ -126,12 +127,12 @@ class Executor:
         both = {pool: max(amount, action.asleep.get(pool, 0)) for pool, amount in run.reserved.items()}
         self._zoo.tell(action.model, SleepBegun(run.id, sleep, both, action.message))
 
-    def _rouse(self, action: Wake) -> None:
+    def _wake(self, action: Wake) -> None:
         self._zoo.memory.satisfy(action.need, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})
         self._zoo.tell(action.model, WakeBegun(action.run_id, action.need, self._zoo.clock.now()))
 
-    def _send_away(self, action: Drain | Stop | Kill) -> bool:
+    def _end(self, action: Drain | Stop | Kill) -> bool:
         found = self._zoo.run_of(action.run_id)
         if found is None:
             return False
@@ -140,7 +141,7 @@ class Executor:
         policy = self._zoo.spec.models.get(model.name, run.spec)
         if run.exit is None and run.id not in self._baselines:
             self._baselines[run.id] = self._available()
-        self._members[run.id] = self._members.get(run.id, frozenset()) | self._operations.members(run)
+        self._members[run.id] = self._members.get(run.id, frozenset()) | self._processes.members(run.id)
         match action:
             case Drain():
                 self._zoo.tell(model.name, DrainBegun(run.id, leaving))

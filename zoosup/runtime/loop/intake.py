@@ -6,18 +6,26 @@ Takes a message in at once and waits for nothing. Knows neither when a turn is d
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
 
 from zoosup.core.lifecycle.transitions import IllegalTransitionError
-from zoosup.core.state.facts import FellAsleep, Gone, Measured, Recalled, Stuck
+from zoosup.core.state.facts import Exited, FellAsleep, Gone, Recalled, Stuck
 from zoosup.core.state.phases import Override, Phase
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.state.inbox import Asked, FileRead, Leave, Message, Questioned, Told, UsageRead
-from zoosup.runtime.state.run_usage import holdings
+from zoosup.runtime.state.inbox import (
+    CommandGiven,
+    FactLearned,
+    FileRead,
+    LeaderExited,
+    Message,
+    PlanAsked,
+    ShutdownAsked,
+    UsageMeasured,
+)
+from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.parse import spec_hash
 
@@ -36,9 +44,9 @@ class Intake:
         self._operations = operations
         self._leases = leases
         self._answers = deque[asyncio.Future[None]]()
-        self.kept = False
+        self.models_kept = False
         """Whether zoosup ends and the models go on."""
-        self.again = False
+        self.exec_anew = False
         """Whether zoosup is to be executed anew after that."""
 
     def answer(self) -> None:
@@ -52,23 +60,25 @@ class Intake:
         """Take one in; a fact that can't be is dropped, and said."""
         try:
             match message:
-                case Told():
-                    self._hear(message)
-                case UsageRead():
-                    self._weigh_in(message.usage)
+                case FactLearned():
+                    self._learn(message)
+                case LeaderExited():
+                    self._note_exit(message)
+                case UsageMeasured():
+                    note_usage(self._zoo, self._host.processes, message.usage)
                 case FileRead():
-                    self._look_at(message)
-                case Asked():
-                    self._grant(message)
-                case Questioned():
-                    self._foretell(message)
-                case Leave():
-                    self._leave(message)
+                    self._apply_file(message)
+                case CommandGiven():
+                    self._obey(message)
+                case PlanAsked():
+                    self._answer_with_copy(message)
+                case ShutdownAsked():
+                    self._shut_down(message)
         except IllegalTransitionError:
             # The fact is dropped and the next pass sees the world as it is; ending here would orphan every model.
             _log.exception("internal error: %r was dropped", message)
 
-    def _hear(self, message: Told) -> None:
+    def _learn(self, message: FactLearned) -> None:
         fact = message.fact
         found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | FellAsleep) else None
         self._zoo.tell(message.model, fact)
@@ -78,7 +88,7 @@ class Intake:
         if isinstance(fact, Gone):
             baseline, members = self._executor.baseline(run.id), self._executor.members(run.id)
             self._zoo.memory.cool_down(message.model, run, baseline, members)
-            self._zoo.journal.add(*snapshot.farewell(self._zoo.models[model.name], run))
+            self._zoo.journal.add(*snapshot.end_event(self._zoo.models[model.name], run))
         elif isinstance(fact, FellAsleep) and model.phase is Phase.FALLING_ASLEEP:
             asleep = self._zoo.models[model.name].run
             if asleep is not None:
@@ -86,15 +96,11 @@ class Intake:
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
 
-    def _weigh_in(self, usage: Mapping[str, int]) -> None:
-        for model, run in self._zoo.live():
-            if run.id not in usage:
-                continue
-            members = self._host.processes.members(run.id)
-            amounts = holdings(run, usage[run.id], members, self._zoo.memory.readings)
-            self._zoo.tell(model.name, Measured(run.id, amounts, self._host.processes.mapped(run.id)))
+    def _note_exit(self, message: LeaderExited) -> None:
+        if (found := self._zoo.run_of(message.run_id)) is not None:
+            self._zoo.tell(found[0].name, Exited(message.run_id, message.exit, message.at))
 
-    def _look_at(self, message: FileRead) -> None:
+    def _apply_file(self, message: FileRead) -> None:
         if message.spec is None:
             self._zoo.refuse(message.error)
         elif spec_hash(message.text) == self._zoo.applied.hash:
@@ -104,7 +110,7 @@ class Intake:
         if message.answer is not None:
             self._answers.append(message.answer)
 
-    def _grant(self, message: Asked) -> None:
+    def _obey(self, message: CommandGiven) -> None:
         name = message.model
         if name in self._zoo.models:
             self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
@@ -114,16 +120,16 @@ class Intake:
                 self._zoo.tell(name, Recalled(run.id))
         self._answers.append(message.answer)
 
-    def _foretell(self, message: Questioned) -> None:
+    def _answer_with_copy(self, message: PlanAsked) -> None:
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         self._zoo.demand = self._leases.demand()
         if not message.answer.done():
-            message.answer.set_result(self._zoo.imagine(message.spec, message.path))
+            message.answer.set_result(self._zoo.copy_with(message.spec, message.path))
 
-    def _leave(self, message: Leave) -> None:
+    def _shut_down(self, message: ShutdownAsked) -> None:
         if message.keep:
-            self.kept = True
-            self.again = message.again
+            self.models_kept = True
+            self.exec_anew = message.exec_anew
             self._zoo.journal.add("Shutdown", None, "Kept", "zoosup ends; the models go on, to be adopted")
             return
         if not self._zoo.shutdown:

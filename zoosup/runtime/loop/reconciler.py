@@ -13,28 +13,27 @@ reservation that was granted on it happen in one step.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping
 
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
-from zoosup.core.state.observed import Condition, Model, SwitchOutcome
+from zoosup.core.state.observed import Condition, Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.runs import Exit, Run, SleepStage
+from zoosup.core.state.runs import Run, SleepStage
 from zoosup.host.ports import Host, Warmed
 from zoosup.runtime.api import ListenStatus
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.intake import Intake
-from zoosup.runtime.operations.prewarm import Prewarming, in_words
-from zoosup.runtime.operations.probes import ProbeTasks, Subject, watchable
+from zoosup.runtime.operations.prewarm import Prewarmer, in_words
+from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.persistence import disk_trouble
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
-from zoosup.runtime.publish.publisher import Publisher
-from zoosup.runtime.state.inbox import Message
+from zoosup.runtime.state.inbox import Inbox, Message
 from zoosup.runtime.state.zoo import Zoo
 
 MEASURE_LOADING = 1.0
@@ -61,35 +60,39 @@ CATCH_UP = 1.0
 SHORTEST_WAIT = 0.001
 """Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
 
-TURNS_AT_ONCE = 20
+PLANS_AT_ONCE = 20
 """Plans carried out in one turn before others get their say; a plan that never settles must not stop the loop."""
 
 _log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Owns the zoo of one host. All public methods but `run` only leave a message."""
+    """Owns the zoo of one host; what reaches it, reaches it by its inbox."""
 
-    def __init__(
-        self, host: Host, zoo: Zoo, publisher: Publisher, keeper: StateSaver, environ: Mapping[str, str]
+    def __init__(  # noqa: PLR0913, PLR0917 - the collaborators of the single writer
+        self,
+        host: Host,
+        zoo: Zoo,
+        inbox: Inbox,
+        publisher: Publisher,
+        state_saver: StateSaver,
+        environ: Mapping[str, str],
     ) -> None:
         self._host = host
         self._zoo = zoo
         self._publisher = publisher
-        self._keeper = keeper
-        self._inbox: deque[Message] = deque()
-        self._hint = asyncio.Event()
-        self._ledger = RecordWriter(host, zoo.clock)
-        self.leases = Leases(zoo, self._hint.set)
+        self._state_saver = state_saver
+        self._inbox = inbox
+        self._record_writer = RecordWriter(host, zoo.clock)
+        self.leases = Leases(zoo, inbox.wake)
         """Where the gateway asks for models."""
-        tools = Tools(host, self._ledger, zoo.clock, environ, self.leases)
-        self._operations = Operations(tools, self.post)
-        self._executor = Executor(zoo, self._operations, host.inspector)
-        self._prewarming = Prewarming(host.warmer, self._note_prewarming)
-        self._watchers = ProbeTasks(host.prober, zoo.clock, self.post, self._operations.where)
-        self._stamps = snapshot.Stamps(zoo.clock.wall)
+        tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases)
+        self._operations = Operations(tools, inbox.post)
+        self._executor = Executor(zoo, self._operations, host)
+        self._prewarmer = Prewarmer(host.warmer, self._note_prewarmed)
+        self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
+        self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
-        self._plan: Plan | None = None
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
         self._measured_at = float("-inf")
@@ -98,27 +101,16 @@ class Reconciler:
 
     def post(self, message: Message) -> None:
         """Leave a message for the next turn."""
-        self._inbox.append(message)
-        self._hint.set()
-
-    def wake(self) -> None:
-        """Take a turn soon: something beside the messages has changed."""
-        self._hint.set()
-
-    def exited(self, run_id: str, end: Exit) -> None:
-        """The host's word that a run's leader has ended."""
-        found = self._zoo.run_of(run_id)
-        if found is not None:
-            self._operations.exited(found[0].name, run_id, end)
+        self._inbox.post(message)
 
     def heartbeat(self) -> float:
         """Seconds since a turn was last completed."""
         return self._zoo.clock.now() - self._turned_at
 
     @property
-    def again(self) -> bool:
+    def exec_anew(self) -> bool:
         """Whether zoosup is to be executed anew once `run` has returned."""
-        return self._intake.again
+        return self._intake.exec_anew
 
     @property
     def zoo(self) -> Zoo:
@@ -130,19 +122,19 @@ class Reconciler:
     async def run(self) -> None:
         """Turn until zoosup has been asked to leave and no run is left that could still go."""
         try:
-            while not self._over():
+            while not self._done():
                 await self._wait()
-                await self._catch_up()
-                await self._turn_safely()
+                await self._let_others_catch_up()
+                await self._reconcile_safely()
         finally:
-            self._prewarming.close()
-            await self._watchers.close()
+            self._prewarmer.close()
+            await self._probes.close()
             await self._operations.close()
-            await self._ledger.close()
-            await self._keeper.keep(self._zoo)
+            await self._record_writer.close()
+            await self._state_saver.save_now(self._zoo)
 
-    def _over(self) -> bool:
-        if self._intake.kept:
+    def _done(self) -> bool:
+        if self._intake.models_kept:
             return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
 
@@ -150,40 +142,44 @@ class Reconciler:
         now = self._zoo.clock.now()
         latest = now + self._longest_wait()
         until = latest if self._wake_at is None else min(latest, self._wake_at)
-        if until > now:
-            try:
-                async with asyncio.timeout(max(SHORTEST_WAIT, until - now)):
-                    await self._hint.wait()
-            except TimeoutError:
-                pass
-        else:
-            # Due already: let everyone else have a word first, so that a hasty plan can't keep the loop to itself.
-            await asyncio.sleep(0)
-        self._hint.clear()
+        await self._inbox.wait(max(SHORTEST_WAIT, until - now) if until > now else 0)
 
     def _longest_wait(self) -> float:
         if not self._zoo.live():
             return HEARTBEAT
-        return pressure.PACE if self._zoo.memory.watchful else LOOKOUT
+        return pressure.PACE if self._zoo.memory.nearly_short else LOOKOUT
 
-    async def _catch_up(self) -> None:
+    async def _let_others_catch_up(self) -> None:
         """After a time without turns, a deadline in it must not end a model that has been ready since."""
         if self.heartbeat() > HEARTBEAT + HELD_UP:
             await asyncio.sleep(CATCH_UP)
 
-    async def _turn_safely(self) -> None:
+    async def _reconcile_safely(self) -> None:
         try:
-            self._turn()
+            self._reconcile()
         except Exception:  # noqa: BLE001
             # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
             # as long as none is completed /livez says so.
             _log.exception("internal error: a turn failed")
             await asyncio.sleep(1)
 
-    def _turn(self) -> None:
-        while self._inbox:
-            self._intake.take(self._inbox.popleft())
-        for _ in range(TURNS_AT_ONCE):
+    def _reconcile(self) -> None:
+        """One pass, as the head of this file has it; nothing in it waits."""
+        while (message := self._inbox.take()) is not None:
+            self._intake.take(message)
+        observed, decided = self._plan_until_settled()
+        self._zoo.forget_unknown_models()
+        self._prewarmer.follow(self._zoo.spec, observed, decided)
+        self.leases.settle(decided.wanted)
+        self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
+        self._record_writer.follow(self._zoo)
+        self._probe_and_measure()
+        self._publish(decided)
+        self._turned_at = self._zoo.clock.now()
+
+    def _plan_until_settled(self) -> tuple[Observed, Plan]:
+        """Plan, book and act until a plan changes nothing more; the last plan, and what it was made on."""
+        for _ in range(PLANS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             self._zoo.demand = self.leases.demand()
             observed = self._zoo.observed()
@@ -192,33 +188,23 @@ class Reconciler:
             self._zoo.memory.note_shortages(decided.shortages)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._executor.carry_out(action) for action in decided.actions]
-            self._plan, self._wake_at = decided, decided.wake_at
+            self._wake_at = decided.wake_at
             if not any(changes):
                 break
         else:
             self._wake_at = self._zoo.clock.now()
-        self._zoo.forget_strangers()
-        self._prewarming.follow(self._zoo.spec, observed, decided)
-        self.leases.settle(decided.wanted)
-        self._wake_at = _sooner(self._wake_at, self.leases.next_timeout())
-        self._ledger.follow(self._zoo)
-        self._watch_and_measure()
-        self._publish()
-        self._turned_at = self._zoo.clock.now()
+        return observed, decided
 
-    def _publish(self) -> None:
-        if self._plan is not None:
-            beside = disk_trouble.conditions(
-                self._ledger.trouble, self._keeper.trouble, self._zoo.journal.trouble
-            )
-            beside += _gateway_condition(self._zoo.gateway)
-            self._publisher.publish(snapshot.build(self._zoo, self._plan, self._stamps, beside))
-        self._keeper.note(self._zoo)
+    def _publish(self, decided: Plan) -> None:
+        troubles = self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
+        extra = disk_trouble.conditions(*troubles) + _gateway_condition(self._zoo.gateway)
+        self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
+        self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()
 
     # what the journal is told
 
-    def _note_prewarming(self, model: str, done: Warmed) -> None:
+    def _note_prewarmed(self, model: str, done: Warmed) -> None:
         if not (done.read or done.problem):
             return  # it was all there already, or there is nothing that could be
         data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}
@@ -235,28 +221,30 @@ class Reconciler:
 
     # what goes on beside
 
-    def _watch_and_measure(self) -> None:
-        self._watchers.follow(self._subjects())
+    def _probe_and_measure(self) -> None:
+        self._probes.follow(self._probe_targets())
         now, live = self._zoo.clock.now(), self._zoo.live()
-        loading = self._zoo.memory.watchful or any(_is_loading(model, run, now) for model, run in live)
+        loading = self._zoo.memory.nearly_short or any(_is_loading(model, run, now) for model, run in live)
         if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
             self._measured_at = now
             self._operations.measure()
 
-    def _subjects(self) -> list[Subject]:
+    def _probe_targets(self) -> list[ProbeTarget]:
         models = self._zoo.spec.models
         return [
-            Subject(m.name, run, models.get(m.name, run.spec)) for m, run in self._zoo.live() if watchable(m)
+            ProbeTarget(m.name, run, models.get(m.name, run.spec))
+            for m, run in self._zoo.live()
+            if is_probed(m)
         ]
 
 
-def _gateway_condition(door: ListenStatus) -> tuple[Condition, ...]:
-    if not door.trouble:
+def _gateway_condition(listening: ListenStatus) -> tuple[Condition, ...]:
+    if not listening.trouble:
         return ()
-    return (Condition(None, "GatewayListening", False, "Refused", door.trouble),)
+    return (Condition(None, "GatewayListening", False, "Refused", listening.trouble),)
 
 
-def _sooner(one: float | None, other: float | None) -> float | None:
+def _earliest(one: float | None, other: float | None) -> float | None:
     return min((at for at in (one, other) if at is not None), default=None)
 
 

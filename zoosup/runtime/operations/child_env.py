@@ -1,6 +1,6 @@
 """What a run's processes are given: their whole environment, and in it the mark by which they are known.
 
-Knows the words; who spawns with them stands in `operations`.
+Knows the words; who spawns with them stands in `runs`.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoosup.core.estimation.need import VISIBLE
 from zoosup.core.state.runs import Run
+from zoosup.host.ports import Launch
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
@@ -30,6 +31,19 @@ def environment_of(environ: Mapping[str, str], run: Run) -> dict[str, str]:
     """The same of a run that was booked: with the GPUs it was booked on, by UUID."""
     env = environment(environ, run.spec.env, run.port, run.id)
     return env if run.gpus is None else env | {VISIBLE: ",".join(run.gpus)}
+
+
+def launch_of(model: str, run: Run, environ: Mapping[str, str], log: Path) -> Launch:
+    """The spawn of a booked run, to the last character."""
+    values = {"PORT": str(run.port)}
+    return Launch(
+        run_id=run.id,
+        model=model,
+        argv=tuple(render(word, values) for word in run.spec.command),
+        env=environment_of(environ, run),
+        cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
+        log=log,
+    )
 
 
 def contained(spec: ModelSpec) -> bool:

@@ -1,6 +1,6 @@
 """What a run died of, as far as others can tell: the kernel that killed it, whoever has its port, its own last words.
 
-Asks the host and decides nothing: what an ending is called after one of our own faults stands in `core.endings`.
+Asks the host and decides nothing: what an exit is called after a fault of ours stands in `core.lifecycle.exits`.
 """
 
 from collections.abc import Mapping

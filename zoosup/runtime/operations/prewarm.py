@@ -15,11 +15,11 @@ from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import describe_size
 
-Told = Callable[[str, Warmed], None]
+Report = Callable[[str, Warmed], None]
 
 
 @dataclass(slots=True)
-class _Going:
+class _ReadAhead:
     """The model that was chosen, until it starts or is wanted no longer; so each wait is warmed once."""
 
     model: str
@@ -28,49 +28,53 @@ class _Going:
     told: bool = False
 
 
-class Prewarming:
-    """Follows the plan; `told` hears what each warming came to."""
+class Prewarmer:
+    """Follows the plan; `report` hears what each warming came to."""
 
-    def __init__(self, warmer: Warmer, told: Told) -> None:
+    def __init__(self, warmer: Warmer, report: Report) -> None:
         self._warmer = warmer
-        self._told = told
-        self._going: _Going | None = None
+        self._tell = report
+        self._current: _ReadAhead | None = None
 
     def follow(self, spec: ZooSpec, observed: Observed, decided: Plan) -> None:
         """Begin to warm whoever is next, and let go of a model that is next no more."""
         found = next_to_warm(spec, observed, decided)
         self._report()
-        going = self._going
-        if going is not None and (self._is_over(going, spec, observed, decided) or _replaced(going, found)):
+        current = self._current
+        if current is not None and (
+            self._is_over(current, spec, observed, decided) or _replaced(current, found)
+        ):
             self.close()
-        if self._going is None and found is not None:
+        if self._current is None and found is not None:
             wanted = spec.models[found.model]
-            self._going = _Going(found.model, wanted, self._warmer.warm(wanted, found.limit))
+            self._current = _ReadAhead(found.model, wanted, self._warmer.warm(wanted, found.limit))
 
     def close(self) -> None:
         """End what goes on; nobody hears of it any more."""
-        if self._going is not None:
-            self._going.warming.cancel()
-            self._going = None
+        if self._current is not None:
+            self._current.warming.cancel()
+            self._current = None
 
     def _report(self) -> None:
-        going = self._going
-        done = going.warming.done if going is not None and not going.told else None
-        if going is not None and done is not None:
-            going.told = True
-            self._told(going.model, done)
+        current = self._current
+        done = current.warming.done if current is not None and not current.told else None
+        if current is not None and done is not None:
+            current.told = True
+            self._tell(current.model, done)
 
     @staticmethod
-    def _is_over(going: _Going, spec: ZooSpec, observed: Observed, decided: Plan) -> bool:
+    def _is_over(current: _ReadAhead, spec: ZooSpec, observed: Observed, decided: Plan) -> bool:
         """It has started, and reads for itself now; or it is to be read otherwise, or not at all."""
-        model = observed.models.get(going.model)
+        model = observed.models.get(current.model)
         started = model is None or model.run is not None
-        return started or going.model not in decided.wanted or spec.models.get(going.model) != going.spec
+        return (
+            started or current.model not in decided.wanted or spec.models.get(current.model) != current.spec
+        )
 
 
-def _replaced(going: _Going, found: NextModel | None) -> bool:
+def _replaced(current: _ReadAhead, found: NextModel | None) -> bool:
     """Whether another is next; a moment in which nobody is, as while files are looked at again, ends nothing."""
-    return found is not None and found.model != going.model
+    return found is not None and found.model != current.model
 
 
 def in_words(done: Warmed) -> str:

@@ -15,7 +15,7 @@ from zoosup.core.state.phases import SERVING_PHASES
 from zoosup.core.state.runs import Run, SleepStage
 from zoosup.host.ports import Endpoint, Prober, ProbeResult
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.state.inbox import Message, Told
+from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ProbeTarget:
     """One run to be asked, and how by the file in force."""
 
     model: str
@@ -48,20 +48,20 @@ class ProbeTasks:
         self._where = where
         self._tasks: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, asyncio.Task[None]]] = {}
 
-    def follow(self, subjects: Iterable[Subject]) -> None:
+    def follow(self, targets: Iterable[ProbeTarget]) -> None:
         """Ask exactly these runs, by these rules; a changed rule begins anew, everything else goes on."""
-        due: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, Subject]] = {}
-        for subject in subjects:
-            due[subject.run.id, "ready"] = (subject.spec.ready, subject)
-            if subject.spec.live is not None and subject.run.ready_at is not None:
-                due[subject.run.id, "live"] = (subject.spec.live, subject)
+        due: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, ProbeTarget]] = {}
+        for target in targets:
+            due[target.run.id, "ready"] = (target.spec.ready, target)
+            if target.spec.live is not None and target.run.ready_at is not None:
+                due[target.run.id, "live"] = (target.spec.live, target)
         for key, (rule, task) in list(self._tasks.items()):
             if key not in due or due[key][0] != rule:
                 task.cancel()
                 del self._tasks[key]
-        for key, (rule, subject) in due.items():
+        for key, (rule, target) in due.items():
             if key not in self._tasks:
-                self._tasks[key] = (rule, asyncio.create_task(self._ask(subject, rule)))
+                self._tasks[key] = (rule, asyncio.create_task(self._ask(target, rule)))
 
     async def close(self) -> None:
         """End every probe."""
@@ -71,26 +71,26 @@ class ProbeTasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, subject: Subject, rule: ReadySpec | LiveSpec) -> None:
-        filled = _filled(rule, subject.run.port)
-        endpoint, env = self._where(subject.run)
+    async def _ask(self, target: ProbeTarget, rule: ReadySpec | LiveSpec) -> None:
+        filled = _filled(rule, target.run.port)
+        endpoint, env = self._where(target.run)
         if isinstance(filled, ReadySpec):
             answers = self._prober.readiness(endpoint, filled, env)
         else:
             answers = self._prober.liveness(endpoint, filled, env)
         try:
-            await self._listen(subject, filled, answers)
+            await self._listen(target, filled, answers)
         except Exception:  # noqa: BLE001 - see below
             # A prober's own fault changes nothing about the model.
-            _log.exception("internal error: the probe of %s failed", subject.model)
+            _log.exception("internal error: the probe of %s failed", target.model)
 
     async def _listen(
-        self, subject: Subject, rule: ReadySpec | LiveSpec, answers: AsyncIterator[ProbeResult]
+        self, target: ProbeTarget, rule: ReadySpec | LiveSpec, answers: AsyncIterator[ProbeResult]
     ) -> None:
         async for verdict in answers:
-            fact = self._fact(subject.run.id, rule, verdict)
+            fact = self._fact(target.run.id, rule, verdict)
             if fact is not None:
-                self._post(Told(subject.model, fact))
+                self._post(FactLearned(target.model, fact))
 
     def _fact(self, run_id: str, rule: ReadySpec | LiveSpec, verdict: ProbeResult) -> Fact | None:
         if verdict.ok is None:
@@ -103,7 +103,7 @@ class ProbeTasks:
         return ProbedUnready(run_id, verdict.message, self._clock.now())
 
 
-def watchable(model: Model) -> bool:
+def is_probed(model: Model) -> bool:
     """Whether there is anything to ask: a process, and nobody has told it to leave."""
     run = model.run
     if run is None or run.pid is None or run.leaving is not None:

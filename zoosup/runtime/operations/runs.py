@@ -8,15 +8,15 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
+    Fact,
     FellAsleep,
     FoundSick,
     Gone,
@@ -28,13 +28,14 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Endpoint, Host, Ladder, Launch, SpawnError
+from zoosup.host.ports import Endpoint, Host, Ladder, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of
+from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of, launch_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
+from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
-from zoosup.runtime.state.inbox import Message, Told, UsageRead
+from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
 from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.parse import HOST
@@ -45,16 +46,13 @@ COMMAND_AT_ONCE = 2.0
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
-"""Work that is made where it runs: a coroutine made before, and cancelled before it began, would never be awaited."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What operations work with."""
 
     host: Host
-    ledger: RecordWriter
+    record_writer: RecordWriter
     clock: Clock
     environ: Mapping[str, str]
     leases: Leases
@@ -65,15 +63,15 @@ class Operations:
 
     def __init__(self, tools: Tools, post: Callable[[Message], None]) -> None:
         self._host = tools.host
-        self._ledger = tools.ledger
+        self._record_writer = tools.record_writer
         self._clock = tools.clock
         self._environ = tools.environ
         self._leases = tools.leases
         self._post = post
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = OperationTasks()
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
-        self._turns: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
+        self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._inspecting: set[str] = set()
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
@@ -82,16 +80,16 @@ class Operations:
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
-        self._starts[run.id] = self._spawn_task(self._start, model, run)
+        self._starts[run.id] = self._tasks.begin(self._start, model, run)
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
-        for tasks in (self._drains, self._turns):
+        for tasks in (self._drains, self._sleep_tasks):
             task = tasks.pop(run.id, None)
             if task is not None:
                 task.cancel()
         self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
-        self._spawn_task(self._stop_or_say, model.name, run, cause, policy)
+        self._tasks.begin(self._stop_or_report, model.name, run, cause, policy)
 
     def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:
         """End it at once; `under_way`: the ladder is at work on it already, and is shortened."""
@@ -102,21 +100,21 @@ class Operations:
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
         """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
-        self._drains[run.id] = self._spawn_task(self._drain, action.model, run, policy)
+        self._drains[run.id] = self._tasks.begin(self._drain, action.model, run, policy)
 
-    def park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
+    def put_to_sleep(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to sleep, within so many seconds."""
-        self._turns[run.id] = self._spawn_task(self._park, model, run, rules, within)
+        self._sleep_tasks[run.id] = self._tasks.begin(self._put_to_sleep, model, run, rules, within)
 
     def wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to wake, within so many seconds."""
-        self._turns[run.id] = self._spawn_task(self._wake, model, run, rules, within)
+        self._sleep_tasks[run.id] = self._tasks.begin(self._wake, model, run, rules, within)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
         """Look at what a start needs, unless a look is under way."""
         if action.model not in self._inspecting:
             self._inspecting.add(action.model)
-            self._spawn_task(self._inspect, action, spec)
+            self._tasks.begin(self._inspect, action, spec)
 
     def hurry(self, grace: float, runs: list[Run]) -> None:
         """No ending takes longer than `grace` seconds from now, nor one that begins later."""
@@ -128,9 +126,7 @@ class Operations:
 
     async def close(self) -> None:
         """Give up whatever is under way; models are left as they are."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     def where(self, run: Run) -> tuple[Endpoint, Mapping[str, str]]:
         """Where the run listens and who may answer for it, and the environment of programs that ask it."""
@@ -138,26 +134,12 @@ class Operations:
         del env[RUN_ID]  # what asks a run is no part of it
         return self._endpoint(run), env
 
-    def members(self, run: Run) -> frozenset[int]:
-        """The pids last seen to belong to the run."""
-        return self._host.processes.members(run.id)
-
     def _endpoint(self, run: Run) -> Endpoint:
         processes, run_id = self._host.processes, run.id
         return Endpoint(HOST, run.port, lambda: processes.members(run_id), contained(run.spec))
 
-    def _spawn_task(self, work: _Work, *args: Any) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._guarded(work, *args))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _guarded(self, work: _Work, *args: Any) -> None:
-        try:
-            await work(*args)
-        except Exception:  # noqa: BLE001
-            # A bug of ours in one operation must not end the others; the next pass sees what is still to be done.
-            _log.exception("internal error: an operation failed")
+    def _learned(self, model: str, fact: Fact) -> None:
+        self._post(FactLearned(model, fact))
 
     async def _start(self, model: str, run: Run) -> None:
         try:
@@ -168,25 +150,17 @@ class Operations:
         except Exception as error:
             # Whether anything lives is not known, so it is treated as a crash: what is left of it is looked for.
             end = Exit(ExitReason.ERROR, self._clock.wall(), message=f"internal error: {error}")
-            self.exited(model, run.id, end)
+            self._learned(model, Exited(run.id, end, self._clock.now()))
             raise
         else:
-            self._post(Told(model, Spawned(run.id, pid)))
+            self._learned(model, Spawned(run.id, pid))
         finally:
             self._starts.pop(run.id, None)
 
     async def _spawn(self, model: str, run: Run) -> int:
-        values = {"PORT": str(run.port)}
         self._diagnosis.begin(run.id)
-        await self._ledger.intend(model, run)
-        launch = Launch(
-            run_id=run.id,
-            model=model,
-            argv=tuple(render(word, values) for word in run.spec.command),
-            env=environment_of(self._environ, run),
-            cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
-            log=await self._begin_log(model),
-        )
+        await self._record_writer.write_intent(model, run)
+        launch = launch_of(model, run, self._environ, await self._begin_log(model))
         return await self._host.processes.spawn(launch)
 
     async def _begin_log(self, model: str) -> Path:
@@ -200,7 +174,7 @@ class Operations:
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
         before, until = policy.stop.before, self._clock.now() + policy.stop.grace
         try:
-            await self._leases.quiet(run.id, policy.stop.grace)
+            await self._leases.wait_idle(run.id, policy.stop.grace)
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
                 left = max(0.0, until - self._clock.now())
@@ -210,23 +184,23 @@ class Operations:
         finally:
             # However it ended, also when it was cut short: the model is to leave.
             self._drains.pop(run.id, None)
-            self._post(Told(model, DrainEnded(run.id)))
+            self._learned(model, DrainEnded(run.id))
 
-    async def _park(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
-        trouble = await self._turn(run, rules.sleep, within)
+    async def _put_to_sleep(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
+        trouble = await self._request(run, rules.sleep, within)
         if trouble:
-            self._post(Told(model, FoundSick(run.id, trouble)))
+            self._learned(model, FoundSick(run.id, trouble))
             return
         # Before it counts as parked: what is known of what it holds would else still be from when it was awake.
         await self._measure()
-        self._post(Told(model, FellAsleep(run.id, self._clock.now())))
+        self._learned(model, FellAsleep(run.id, self._clock.now()))
 
     async def _wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
-        trouble = await self._turn(run, rules.wake, within)
+        trouble = await self._request(run, rules.wake, within)
         fact = FoundSick(run.id, trouble) if trouble else Woken(run.id, self._clock.now())
-        self._post(Told(model, fact))
+        self._learned(model, fact)
 
-    async def _turn(self, run: Run, request: str, within: float) -> str:
+    async def _request(self, run: Run, request: str, within: float) -> str:
         """Send one request to the run; what was wrong with the answer, nothing when all is well."""
         try:
             call = render(request, {"PORT": str(run.port)})
@@ -237,12 +211,12 @@ class Operations:
             return f"internal error: {error}"
         return "" if verdict.ok else f"{request}: {verdict.message}"
 
-    async def _stop_or_say(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
+    async def _stop_or_report(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
         try:
             await self._stop(model, run, cause, policy)
         except Exception as error:
             # Nobody else would take it up again: a run that is being ended counts as stuck until it is tried anew.
-            self._post(Told(model, Stuck(run.id, f"internal error: {error}", self._clock.now())))
+            self._learned(model, Stuck(run.id, f"internal error: {error}", self._clock.now()))
             raise
 
     async def _stop(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
@@ -261,7 +235,7 @@ class Operations:
         )
         ended = await self._host.processes.terminate(run.id, ladder)
         if ended.survivors:
-            self._post(Told(model, Stuck(run.id, ended.survivors, self._clock.now())))
+            self._learned(model, Stuck(run.id, ended.survivors, self._clock.now()))
             return
         end = ended.exit or run.exit
         if end is not None:
@@ -279,7 +253,7 @@ class Operations:
         self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
-        self._post(Told(model, fact))
+        self._learned(model, fact)
 
     async def _inspect(self, action: Inspect, spec: ModelSpec) -> None:
         try:
@@ -288,22 +262,16 @@ class Operations:
         finally:
             self._inspecting.discard(action.model)
         # Dated when it came, not when it began: a look over a slow network would be too old to count for ever.
-        self._post(Told(action.model, Inspected(replace(look, at=self._clock.now()))))
-
-    # what the host reports by itself
-
-    def exited(self, model: str, run_id: str, end: Exit) -> None:
-        """A leader has ended, asked for or not."""
-        self._post(Told(model, Exited(run_id, end, self._clock.now())))
+        self._learned(action.model, Inspected(replace(look, at=self._clock.now())))
 
     def measure(self) -> None:
         """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
         if self._measuring is None or self._measuring.done():
-            self._measuring = self._spawn_task(self._measure)
+            self._measuring = self._tasks.begin(self._measure)
 
     async def _measure(self) -> None:
         try:
-            self._post(UsageRead(await self._host.processes.usage()))
+            self._post(UsageMeasured(await self._host.processes.usage()))
         except OSError as error:
             # What was known stays as it was: unknown is never 0.
             _log.warning("what the models hold can't be measured: %s", error)

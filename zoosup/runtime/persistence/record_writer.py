@@ -1,6 +1,6 @@
 """Keeps the records of runs in step with the runs: before a spawn, once it is known, at each turn that matters.
 
-Knows when a record has to be written; what is in one stands in `records`, where it lies is the host's. A disk that
+Knows when a record has to be written; what is in one stands in `run_records`, where it lies is the host's. A disk that
 refuses is said once and stops no model: runs can still be found again by their mark.
 """
 
@@ -34,7 +34,7 @@ class RecordWriter:
         self.trouble = ""
         """Why the last record could not be written; empty when it could."""
 
-    async def intend(self, model: str, run: Run) -> None:
+    async def write_intent(self, model: str, run: Run) -> None:
         """Return once it is on disk that this run is about to be."""
         await self._write(model, run)
 
@@ -42,7 +42,11 @@ class RecordWriter:
         """Write down whatever has changed since the last turn, and forget runs that are gone."""
         live = {run.id: (model.name, run) for model, run in zoo.live()}
         for run_id, (model, run) in live.items():
-            if self._written.get(run_id) != self._gist(run) and run.pid is not None and self._is_due(run_id):
+            if (
+                self._written.get(run_id) != self._summary(run)
+                and run.pid is not None
+                and self._is_due(run_id)
+            ):
                 self._soon(self._write(model, run))
         for run_id in [r for r in self._written if r not in live and self._is_due(r)]:
             del self._written[run_id]
@@ -52,7 +56,7 @@ class RecordWriter:
         """Wait for what is being written."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _gist(self, run: Run) -> tuple[object, ...]:
+    def _summary(self, run: Run) -> tuple[object, ...]:
         leaving = run.leaving.cause if run.leaving is not None else None
         stage = run.sleep.stage if run.sleep is not None else None
         identity = self._host.processes.identity(run.id)
@@ -68,14 +72,14 @@ class RecordWriter:
         task.add_done_callback(self._tasks.discard)
 
     async def _write(self, model: str, run: Run) -> None:
-        self._written[run.id] = self._gist(run)
+        self._written[run.id] = self._summary(run)
         identity = self._host.processes.identity(run.id)
         try:
             await self._host.records.write(run.id, run_records.write(model, run, self._clock, identity))
         except OSError as error:
             self._refuse(run.id, f"the record of {model} can't be written: {error}")
         else:
-            self._relent()
+            self._recovered()
 
     async def _remove(self, run_id: str) -> None:
         try:
@@ -83,7 +87,7 @@ class RecordWriter:
         except OSError as error:
             self._refuse(run_id, f"the record of run {run_id} can't be removed: {error}")
         else:
-            self._relent()
+            self._recovered()
 
     def _refuse(self, run_id: str, trouble: str) -> None:
         self._written[run_id] = _REFUSED
@@ -92,6 +96,6 @@ class RecordWriter:
             _log.error("%s", trouble)
         self.trouble = trouble
 
-    def _relent(self) -> None:
+    def _recovered(self) -> None:
         if _REFUSED not in self._written.values():
             self.trouble = ""

@@ -42,7 +42,7 @@ def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
     """
     for key in zoo.usage_history.read(_table(state.get("lessons"))):
         _log.warning("what was learned as %s can't be read and is left out", key)
-    zoo.teach()
+    zoo.refresh_learned()
     if _table(state.get("file")).get("text") == zoo.applied.text:
         _recall_switch(zoo, state.get("switch"))
     for name, kept in _table(state.get("models")).items():
@@ -73,7 +73,7 @@ class StateSaver:
         """Why the last state could not be written; empty when it could."""
         self._asked_at = float("-inf")
 
-    def note(self, zoo: Zoo) -> None:
+    def save_if_changed(self, zoo: Zoo) -> None:
         """Begin to write if anything worth keeping has changed, or if the disk has refused it before."""
         if self._writing is not None and not self._writing.done():
             return
@@ -84,7 +84,7 @@ class StateSaver:
             self._kept, self._asked_at = steady, now
             self._writing = asyncio.create_task(self._write(state))
 
-    async def keep(self, zoo: Zoo) -> None:
+    async def save_now(self, zoo: Zoo) -> None:
         """Write the last word, and wait for it."""
         if self._writing is not None:
             await self._writing

@@ -1,7 +1,7 @@
-"""Tells the init system what the board says: that zoosup is up, in one line how it goes, and that the loop turns.
+"""Tells the init system what the snapshot says: that zoosup is up, in one line how it goes, and that the loop turns.
 
-Knows when each word of the protocol is due. Refuses to know the protocol itself (`host.notify`), and to be of any
-weight: without an init system it says the same to nobody.
+Knows when each word of the protocol is due. Refuses to know the protocol itself (`host.system.sd_notify`), and to be of
+any weight: without an init system it says the same to nobody.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from zoosup.host.system.sd_notify import InitSystem
-from zoosup.runtime.publish.publisher import Publisher
+from zoosup.runtime.events.publisher import Publisher
 
 EVERY = 10.0
 """Seconds between two words at most; a watchdog may ask for more."""

@@ -18,7 +18,7 @@ def terms_of(terms: tuple[Term, ...], kind: str) -> list[dict[str, Any]]:
     return [{"name": t.name, "amount": t.amount, "how": t.how} for t in terms if t.pool == kind]
 
 
-def told(need: estimate.Need) -> dict[str, Any]:
+def need_data(need: estimate.Need) -> dict[str, Any]:
     """A need as JSON-ready data, its terms among it."""
     terms = [{"name": t.name, "amount": t.amount, "how": t.how, "pool": t.pool} for t in need.terms]
     amounts = {**need.amounts, **_of_gpus(need)}
@@ -31,11 +31,11 @@ def told(need: estimate.Need) -> dict[str, Any]:
     }
 
 
-def estimated(model: str, need: estimate.Need) -> dict[str, Any]:
+def estimate_data(model: str, need: estimate.Need) -> dict[str, Any]:
     """A need with the name it is known by, and beside it what is needed where there are GPUs, if that differs."""
-    found = {"model": model, **told(need)}
+    found = {"model": model, **need_data(need)}
     if need.on_gpus is not None:
-        found["on_gpus"] = {"model": model, **told(need.on_gpus)}
+        found["on_gpus"] = {"model": model, **need_data(need.on_gpus)}
     return found
 
 

@@ -22,12 +22,12 @@ from zoosup.core.state.actions import (
     Wake,
 )
 from zoosup.core.state.phases import Cause, Phase
-from zoosup.runtime.publish.need_report import has_gpus, told
+from zoosup.runtime.publish.need_report import has_gpus, need_data
 from zoosup.runtime.publish.snapshot import condition_data, pool_data
 from zoosup.runtime.state.zoo import Zoo
 
 
-def foretold(ahead: Zoo) -> dict[str, Any]:
+def next_pass(ahead: Zoo) -> dict[str, Any]:
     """What the next pass over such a zoo would do."""
     decided = plan(ahead.spec, ahead.observed())
     now = ahead.clock.now()
@@ -100,7 +100,7 @@ def _need(zoo: Zoo, name: str) -> dict[str, Any]:
     if spec is None or model is None:
         return {}
     need = estimate.need(spec, model.weights, model.learned)
-    return told(need.on_gpus or need if has_gpus(zoo) and spec.gpus != "none" else need)
+    return need_data(need.on_gpus or need if has_gpus(zoo) and spec.gpus != "none" else need)
 
 
 def _sum(weighed: Sum) -> dict[str, Any]:

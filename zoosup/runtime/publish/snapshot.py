@@ -25,7 +25,7 @@ from zoosup.spec.parse import HOST
 
 
 @dataclass(slots=True)
-class Stamps:
+class ConditionTimes:
     """Since when each condition has been as it is (wall time): data that only the one who publishes can know."""
 
     wall: Callable[[], float]
@@ -45,9 +45,11 @@ class Stamps:
         return stamped
 
 
-def build(zoo: Zoo, decided: Plan, stamps: Stamps, beside: tuple[Condition, ...] = ()) -> dict[str, Any]:
-    """The whole snapshot; `beside` are conditions that no plan knows of, since none depends on them."""
-    conditions = stamps.stamp((*decided.conditions, *beside))
+def build(
+    zoo: Zoo, decided: Plan, times: ConditionTimes, extra: tuple[Condition, ...] = ()
+) -> dict[str, Any]:
+    """The whole snapshot; `extra` are conditions that no plan knows of, since none depends on them."""
+    conditions = times.stamp((*decided.conditions, *extra))
     return {
         "version": __version__,
         "instance": zoo.instance,
@@ -189,7 +191,7 @@ def condition_data(condition: Condition) -> dict[str, Any]:
     }
 
 
-def farewell(model: Model, run: Run) -> tuple[str, str, str, str, dict[str, Any]]:
+def end_event(model: Model, run: Run) -> tuple[str, str, str, str, dict[str, Any]]:
     """The event of a run's end: type, model, reason, message and figures, the last lines it wrote among them."""
     end = model.last_exit
     cause = run.leaving.cause if run.leaving is not None else "Crashed"

@@ -11,14 +11,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from zoosup.core.state.facts import Adopted, Measured
+from zoosup.core.state.facts import Adopted
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host, Ladder, Launch, Trace
-from zoosup.runtime.operations.child_env import environment_of
+from zoosup.host.ports import Host, Ladder, RecordedRun
+from zoosup.runtime.operations.child_env import launch_of
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
-from zoosup.runtime.state.run_usage import holdings
+from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.syntax.templates import render
 
 STRAY_GRACE = 30.0
 """Seconds that an unknown run gets to end by itself, the default of `stop.grace`."""
@@ -29,15 +28,15 @@ _log = logging.getLogger(__name__)
 async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
     """Take over what lives. OSError when the process table can't be read: then nothing may be started either."""
     known = _records(zoo, host)
-    traces = {run_id: await _trace(record, host, environ) for run_id, record in known.items()}
-    living = await host.processes.adopt(traces, zoo.mark)
+    recorded = {run_id: _recorded(record, host, environ) for run_id, record in known.items()}
+    living = await host.processes.adopt(recorded, zoo.mark)
     # At once, without a wait in between: an exit that is noticed from here on has to find its model.
     strays = [run_id for run_id in living if run_id not in known]
     strays += _take_over(zoo, {r: known[r] for r in known if r in living}, living)
     for run_id in [r for r in known if r not in living]:
         await _forget(zoo, host, run_id, known[run_id])
-    await asyncio.gather(*(_end(zoo, host, run_id) for run_id in strays))
-    await _weigh(zoo, host)
+    await asyncio.gather(*(_end_stray(zoo, host, run_id) for run_id in strays))
+    await _measure(zoo, host)
 
 
 def _records(zoo: Zoo, host: Host) -> dict[str, Record]:
@@ -55,24 +54,16 @@ def _records(zoo: Zoo, host: Host) -> dict[str, Record]:
     return known
 
 
-async def _trace(record: Record, host: Host, environ: Mapping[str, str]) -> Trace:
-    """What a stop command of the run will need, as it was at the spawn."""
-    run, values = record.run, {"PORT": str(record.run.port)}
-    launch = Launch(
-        run_id=run.id,
-        model=record.model,
-        argv=tuple(render(word, values) for word in run.spec.command),
-        env=environment_of(environ, run),
-        cwd=render(run.spec.cwd, values) if run.spec.cwd is not None else None,
-        log=host.logs.path(record.model),
-    )
-    return Trace(launch, record.identity)
+def _recorded(record: Record, host: Host, environ: Mapping[str, str]) -> RecordedRun:
+    """With what a stop command of the run will need, as it was at the spawn."""
+    launch = launch_of(record.model, record.run, environ, host.logs.path(record.model))
+    return RecordedRun(launch, record.identity)
 
 
 def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int]) -> list[str]:
     """Give each run to its model; the ids of those whose model has a better one already: they are one too many."""
     spare = []
-    for run_id, record in sorted(known.items(), key=lambda item: _worth(item[1].run)):
+    for run_id, record in sorted(known.items(), key=lambda item: _preference(item[1].run)):
         if zoo.adopt(record.model, Adopted(record.with_pid(living[run_id]))):
             zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
         else:
@@ -80,7 +71,7 @@ def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int])
     return spare
 
 
-def _worth(run: Run) -> tuple[bool, bool, float]:
+def _preference(run: Run) -> tuple[bool, bool, float]:
     """The one that stays comes first: not on its way out, then ready, then the eldest."""
     return run.leaving is not None, run.ready_at is None, run.started_at
 
@@ -92,7 +83,7 @@ async def _forget(zoo: Zoo, host: Host, run_id: str, record: Record) -> None:
     await _remove_record(host, run_id)
 
 
-async def _end(zoo: Zoo, host: Host, run_id: str) -> None:
+async def _end_stray(zoo: Zoo, host: Host, run_id: str) -> None:
     zoo.journal.add("Stray", None, "Unknown", f"run {run_id} is ours and nothing is known of it: it is ended")
     ended = await host.processes.terminate(run_id, Ladder("TERM", STRAY_GRACE))
     if ended.survivors:
@@ -109,7 +100,7 @@ async def _remove_record(host: Host, run_id: str) -> None:
         _log.warning("the record of run %s can't be removed: %s", run_id, error)
 
 
-async def _weigh(zoo: Zoo, host: Host) -> None:
+async def _measure(zoo: Zoo, host: Host) -> None:
     """Before the first plan: memory that an adopted run holds must not count as promised to it once more."""
     try:
         usage = await host.processes.usage()
@@ -118,7 +109,4 @@ async def _weigh(zoo: Zoo, host: Host) -> None:
         _log.warning("what the models hold can't be measured: %s", error)
         return
     zoo.sample(host.gauge.read())
-    for model, run in zoo.live():
-        if run.id in usage:
-            held = holdings(run, usage[run.id], host.processes.members(run.id), zoo.memory.readings)
-            zoo.tell(model.name, Measured(run.id, held, host.processes.mapped(run.id)))
+    note_usage(zoo, host.processes, usage)

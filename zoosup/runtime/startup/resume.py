@@ -16,7 +16,7 @@ from zoosup.runtime.state.inbox import FileRead
 from zoosup.runtime.state.zoo import Zoo
 
 
-async def begin(
+async def restore(
     zoo: Zoo, content: Content, state: Mapping[str, Any], environ: Mapping[str, str]
 ) -> FileRead | None:
     """Put a file in force and recall what was kept; the edit to be taken over after adoption, if there is one.
@@ -37,7 +37,7 @@ async def begin(
     return seen if seen.text != first.text else None
 
 
-def catch_up(zoo: Zoo, edit: FileRead | None) -> None:
+def apply_pending_edit(zoo: Zoo, edit: FileRead | None) -> None:
     """Take over what was edited while nobody watched; to be called once the runs are adopted."""
     if edit is not None and edit.spec is not None:
         zoo.take_over(edit.spec, edit.text)

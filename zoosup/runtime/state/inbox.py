@@ -1,20 +1,23 @@
-"""What reaches the single writer: data in a mailbox, taken in order at the start of its next turn.
+"""What reaches the single writer: messages in a mailbox, taken in order at the start of its next turn.
 
 Every message is a fact or a wish; none is an order to act at once, so that losing the wake-up that comes with it
 costs only latency.
 """
 
+import asyncio
 from asyncio import Future
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.facts import Fact
+from zoosup.core.state.runs import Exit
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FactLearned:
     """A fact about a model."""
 
     model: str
@@ -22,7 +25,16 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageRead:
+class LeaderExited:
+    """The host's word that a run's first process has ended, asked for or not; `at` is monotonic."""
+
+    run_id: str
+    exit: Exit
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsageMeasured:
     """What each run's tree holds, in bytes by run id."""
 
     usage: Mapping[str, int]
@@ -39,7 +51,7 @@ class FileRead:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandGiven:
     """A person's wish about one model: start, stop or restart. Answered after the turn that took it in."""
 
     verb: str
@@ -48,7 +60,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Questioned:
+class PlanAsked:
     """What if `spec` were in force (None: the one that is)? Answered with a zoo of the asker's own."""
 
     spec: ZooSpec | None
@@ -57,15 +69,55 @@ class Questioned:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class ShutdownAsked:
     """zoosup is to end. `grace` bounds, in seconds, how long each model may take; None: as long as its file says.
 
-    `keep`: the models are to live on, for the next zoosup to adopt; `again`: that one is this process, executed anew.
+    `keep`: the models are to live on, for the next zoosup to adopt; `exec_anew`: that one is this process, executed
+    anew.
     """
 
     grace: float | None
     keep: bool = False
-    again: bool = False
+    exec_anew: bool = False
 
 
-Message = Told | UsageRead | FileRead | Asked | Questioned | Leave
+Message = FactLearned | LeaderExited | UsageMeasured | FileRead | CommandGiven | PlanAsked | ShutdownAsked
+
+
+class Inbox:
+    """The mailbox: anybody may leave a message, on the loop; the single writer alone waits for them and takes them."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now` is the monotonic clock."""
+        self._now = now
+        self._messages: deque[Message] = deque()
+        self._hint = asyncio.Event()
+
+    def post(self, message: Message) -> None:
+        """Leave a message for the next turn."""
+        self._messages.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have a turn taken soon: something beside the messages has changed."""
+        self._hint.set()
+
+    def exited(self, run_id: str, end: Exit) -> None:
+        """Leave word that a run's leader has ended."""
+        self.post(LeaderExited(run_id, end, self._now()))
+
+    def take(self) -> Message | None:
+        """The next message; None when there is none."""
+        return self._messages.popleft() if self._messages else None
+
+    async def wait(self, within: float) -> None:
+        """Wait to be woken, at most `within` seconds; where that is nothing, let everyone else have a word first."""
+        if within <= 0:
+            await asyncio.sleep(0)
+        else:
+            try:
+                async with asyncio.timeout(within):
+                    await self._hint.wait()
+            except TimeoutError:
+                pass
+        self._hint.clear()

@@ -119,7 +119,7 @@ class Pools:
             )
 
     @property
-    def watchful(self) -> bool:
+    def nearly_short(self) -> bool:
         """Whether a pool in which models may live is short, or near enough to be looked at more often."""
         return any(
             p.available is not None and p.available < p.reserve + p.reserve // NEAR for p in self.pools()

@@ -1,12 +1,14 @@
 """What a run holds, pool by pool: its RAM as its processes tell, its GPU memory as the driver tells of its pids.
 
-Pure. What can't be told is left as it was known, and left out where it never was: unknown is never 0.
+What can't be told is left as it was known, and left out where it never was: unknown is never 0.
 """
 
 from collections.abc import Iterable, Mapping, Set as AbstractSet
 
+from zoosup.core.state.facts import Measured
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports import PoolReading, Processes
+from zoosup.runtime.state.zoo import Zoo
 
 
 def holdings(
@@ -22,3 +24,11 @@ def holdings(
         if len(known) == len(mine) and (mine or reading.id in run.reserved or reading.id in held):
             held[reading.id] = sum(known)
     return held
+
+
+def note_usage(zoo: Zoo, processes: Processes, usage: Mapping[str, int]) -> None:
+    """Let the zoo know what each live run holds; `usage` is RAM in bytes by run id."""
+    for model, run in zoo.live():
+        if run.id in usage:
+            held = holdings(run, usage[run.id], processes.members(run.id), zoo.memory.readings)
+            zoo.tell(model.name, Measured(run.id, held, processes.mapped(run.id)))

@@ -1,7 +1,7 @@
 """The lessons of every fingerprint: taken down from runs, looked up for models, kept over restarts.
 
 Bounded: of too many fingerprints the one that taught longest ago goes. Knows how lessons turn into JSON and back;
-which run teaches what, and what follows from it, is `core.learning`'s business.
+which run teaches what, and what follows from it, is `core.estimation.learned`'s business.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,49 +20,49 @@ class UsageHistory:
     """Lessons by fingerprint, the one that was taught last at the end."""
 
     def __init__(self) -> None:
-        self._lessons: dict[str, Learned] = {}
+        self._entries: dict[str, Learned] = {}
         self._written: dict[str, Any] | None = None
 
     def copy(self) -> "UsageHistory":
         """A book of its own with the same lessons."""
         book = UsageHistory()
-        book._lessons = dict(self._lessons)
+        book._entries = dict(self._entries)
         return book
 
     def of(self, fingerprint: str) -> Learned:
         """What is known of it; a fresh page where that is nothing."""
-        return self._lessons.get(fingerprint) or Learned(fingerprint)
+        return self._entries.get(fingerprint) or Learned(fingerprint)
 
     def watch(self, run: Run, now: float) -> bool:
         """Take down what a run that goes on has shown, once that means something; whether there was anything new."""
         lesson = learned.peaks_of(run, run.ready_for(now))
         if lesson is None or not learned.is_news(self.of(run.fingerprint), lesson):
             return False
-        return self._take_down(run.fingerprint, lesson)
+        return self._record(run.fingerprint, lesson)
 
     def end(self, run: Run, now: float, end: Exit | None) -> bool:
         """Take down what a run that is gone has shown; whether there was anything new."""
         until = run.leaving.since if run.leaving is not None else now
         lesson = learned.peaks_of(run, run.ready_for(until), end)
-        return lesson is not None and self._take_down(run.fingerprint, lesson)
+        return lesson is not None and self._record(run.fingerprint, lesson)
 
-    def pardon(self, fingerprint: str) -> None:
+    def forget_ooms(self, fingerprint: str) -> None:
         """Forget what OOMs have taught of it."""
-        page = self._lessons.get(fingerprint)
+        page = self._entries.get(fingerprint)
         if page is not None:
-            self._lessons[fingerprint] = learned.without_ooms(page)
+            self._entries[fingerprint] = learned.without_ooms(page)
             self._written = None
 
-    def _take_down(self, fingerprint: str, lesson: RunPeaks) -> bool:
+    def _record(self, fingerprint: str, lesson: RunPeaks) -> bool:
         before = self.of(fingerprint)
         after = learned.after(before, lesson)
         if after == before:
             return False
-        self._lessons.pop(fingerprint, None)
-        self._lessons[fingerprint] = after
+        self._entries.pop(fingerprint, None)
+        self._entries[fingerprint] = after
         self._written = None
-        while len(self._lessons) > FINGERPRINTS:
-            del self._lessons[next(iter(self._lessons))]
+        while len(self._entries) > FINGERPRINTS:
+            del self._entries[next(iter(self._entries))]
         return True
 
     def written(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class UsageHistory:
         if self._written is None:
             self._written = {
                 key: {"floor": page.floor, "runs": [asdict(lesson) for lesson in page.runs]}
-                for key, page in self._lessons.items()
+                for key, page in self._entries.items()
             }
         return self._written
 
@@ -80,7 +80,7 @@ class UsageHistory:
         for key, page in list(kept.items())[-FINGERPRINTS:]:
             try:
                 runs = tuple(_lesson(each) for each in page["runs"])[-learned.RUNS :]
-                self._lessons[key] = Learned(key, runs, size(page["floor"]))
+                self._entries[key] = Learned(key, runs, size(page["floor"]))
             except (TypeError, ValueError, KeyError, OverflowError):
                 yield key
 

@@ -90,12 +90,12 @@ class Zoo:
         for name in spec.models:
             self.models.setdefault(name, Model(name))
         self._forgive(before, spec)
-        self.teach()
+        self.refresh_learned()
         self._rebook()
         self._lift_overrides(set(before.active) ^ set(spec.active))
         change = switching.ActiveChange(generation, before.active, spec.active)
         self.switch = switching.begin(change, self.switch, self.models)
-        self.forget_strangers()
+        self.forget_unknown_models()
         active = ", ".join(spec.active) or "nothing"
         self.journal.add(
             "Applied",
@@ -125,7 +125,7 @@ class Zoo:
             if old != spec or name in undone:
                 self.tell(name, Forgiven())
             if old is not None and old.memory != spec.memory:
-                self.usage_history.pardon(self.models[name].learned.fingerprint)
+                self.usage_history.forget_ooms(self.models[name].learned.fingerprint)
 
     def _rebook(self) -> None:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
@@ -147,12 +147,12 @@ class Zoo:
             if name in self.models and self.models[name].override is not None:
                 self.tell(name, Overridden(None))
 
-    def forget_strangers(self) -> None:
+    def forget_unknown_models(self) -> None:
         """Drop models that neither the file nor a run knows."""
         for name in [n for n, m in self.models.items() if n not in self.spec.models and m.run is None]:
             del self.models[name]
 
-    def imagine(self, spec: ZooSpec | None, path: str) -> "Zoo":
+    def copy_with(self, spec: ZooSpec | None, path: str) -> "Zoo":
         """A copy in which `spec` is in force: nothing done to it is done to the real one, or told to anybody."""
         copy = replace(
             self,
@@ -197,11 +197,11 @@ class Zoo:
             end = after.last_exit if after.last_exit is not before.last_exit else None
             new = self.usage_history.end(before.run, now, end)
         if new:
-            self.teach()
+            self.refresh_learned()
         elif isinstance(fact, Inspected):
-            self.teach([after.name])
+            self.refresh_learned([after.name])
 
-    def teach(self, names: Iterable[str] | None = None) -> None:
+    def refresh_learned(self, names: Iterable[str] | None = None) -> None:
         """Give models (None: all) what has been learned of what the file says of them now."""
         for name in self.spec.models if names is None else names:
             model, spec = self.models[name], self.spec.models.get(name)
@@ -258,7 +258,7 @@ class Zoo:
     def sample(self, readings: tuple[PoolReading, ...], stalled: float | None = None) -> None:
         """Take in one reading of all pools; `stalled`: the share of the last second in which everything waited."""
         if self.memory.sample(readings, stalled):
-            self.teach()
+            self.refresh_learned()
 
     # what a plan sees
 

@@ -139,3 +139,8 @@ class StatusSpec(SpecPart):
             "What a client must present to change anything over HTTP. null: only the control socket can."
         ),
     ] = None
+
+    @property
+    def token_text(self) -> str | None:
+        """The token itself, which is shown to nobody; None where there is none."""
+        return None if self.token is None else self.token.get_secret_value()

@@ -1,6 +1,6 @@
 """The parts of zoo.yaml that say how memory is shared: what all may hold, what one needs, and how one makes way.
 
-Frozen data. Knows no sum: what follows from them stands in `core.admission` and `core.cooldown`.
+Frozen data. Knows no sum: what follows from them stands in `core.memory`.
 """
 
 from enum import StrEnum

@@ -1,7 +1,7 @@
 """The models of zoo.yaml, and the whole of it: what each field means, its default, and what an edit of it costs.
 
-Frozen data; parts of a model's life and of how memory is shared stand in `life` and `sharing`. Knows neither YAML nor
-positions (`document`), nor how `defaults` and `${…}` are resolved (`parse`). Strings that may hold `${PORT}` stay
+Frozen data; parts of a model's life and of how memory is shared stand in `lifetime` and `memory`. Knows neither YAML
+nor positions (`document`), nor how `defaults` and `${…}` are resolved (`parse`). Strings that may hold `${PORT}` stay
 templates until the spawn (`templates.render`).
 """
 

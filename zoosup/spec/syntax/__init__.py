@@ -1,1 +1,10 @@
-"""syntax."""
+"""The language of zoo.yaml, below any meaning.
+
+    document     YAML text as a tree of nodes that know their place
+    problems     what is wrong, where, and what was expected
+    templates    `${...}` in strings
+    units        sizes and durations
+    words        a command line split as a shell would
+
+Refuses to know a single key of zoo.yaml.
+"""

@@ -13,7 +13,7 @@ from zoosup.runtime.api import Commands, RuntimeApi
 from zoosup.spec.parse import decode
 from zoosup.web import wire
 from zoosup.web.api.errors import RefusalError
-from zoosup.web.api.stream import StreamLimits
+from zoosup.web.api.followers import StreamLimits
 
 MAX_BODY = 1024 * 1024 + 1
 """Bytes: zoo.yaml's limit and one more, so that a file that is too large is refused as such."""

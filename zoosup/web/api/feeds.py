@@ -4,15 +4,12 @@ Knows journal and logs; refuses to know who reads, and how fast.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TypeVar, cast
 
 from zoosup.host.ports import Logs
 from zoosup.runtime.events.journal import Event, Journal
 from zoosup.web import wire
-
-T = TypeVar("T")
 
 NEWEST = 1000
 """Events that somebody gets who names neither a number to begin after nor how many."""
@@ -29,7 +26,7 @@ async def events(journal: Journal, query: wire.EventQuery) -> AsyncGenerator[byt
     newest = journal.last
     async for page in journal.pages(query.since, query.model, query.limit):
         yield _framed(page)
-    async with aclosing(_generator(journal.follow(newest, query.model))) as following:
+    async with aclosing(journal.follow(newest, query.model)) as following:
         async for event in following:
             yield _framed([event])
 
@@ -40,7 +37,7 @@ async def log_lines(logs: Logs, model: str, lines: int) -> AsyncGenerator[bytes,
     The follower takes its place before the tail is read: what is written between the two may come twice, but is
     not lost.
     """
-    async with aclosing(_generator(logs.follow(model))) as following:
+    async with aclosing(logs.follow(model)) as following:
         upcoming = asyncio.ensure_future(anext(following, None))
         try:
             if past := as_text(await logs.tail(model, lines)):
@@ -60,8 +57,3 @@ def as_text(lines: Sequence[str]) -> bytes:
 
 def _framed(events: Sequence[Event]) -> bytes:
     return b"".join(wire.sse(event.seq, event.as_dict()) for event in events)
-
-
-def _generator(source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    # Protocols promise an iterator; behind each is a generator that holds something until it is closed.
-    return cast("AsyncGenerator[T, None]", source)

@@ -25,17 +25,17 @@ class Guard:
     token: str | None = None
 
 
-def guard(door: Guard) -> Middleware:
-    """Make the middleware that refuses strangers; it looks at `door` anew at each request."""
+def guard(rules: Guard) -> Middleware:
+    """Make the middleware that refuses strangers; it looks at `rules` anew at each request."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.headers.get(hdrs.HOST, "")
-        if not host_allowed(host, door.listen_host, socket.gethostname()):
+        if not host_allowed(host, rules.listen_host, socket.gethostname()):
             message = f"Host {host[:80]!r} is not a name of this server; use its address, localhost or its host name"
             raise RefusalError(421, "wrong_host", message)
         if request.method not in SAFE_METHODS:
-            _check_write(request, host, door.token)
+            _check_write(request, host, rules.token)
         return await handler(request)
 
     return guarded

@@ -39,7 +39,7 @@ def readiness(snapshot: Mapping[str, Any], names: Iterable[str] | None = None) -
         return Readiness(("zoosup has not looked at anything yet",))
     models: Mapping[str, Any] = snapshot["models"]
     if names is not None:
-        waiting = [name for name in names if find(snapshot, name)["phase"] != "ready"]
+        waiting = [name for name in names if find_model(snapshot, name)["phase"] != "ready"]
         return Readiness(tuple(_sentence(name, models[name]) for name in waiting), tuple(waiting))
     waiting = [name for name, model in models.items() if _is_missing(model)]
     sentences = [*_general(snapshot), *(_sentence(name, models[name]) for name in waiting)]
@@ -70,7 +70,7 @@ def summary(snapshot: Mapping[str, Any], found: Readiness) -> dict[str, Any]:
     }
 
 
-def find(snapshot: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def find_model(snapshot: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """One model of the snapshot; NoSuchModelError that says which there are."""
     models: Mapping[str, Mapping[str, Any]] = snapshot.get("models", {})
     if name not in models:

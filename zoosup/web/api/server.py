@@ -20,9 +20,9 @@ from zoosup.runtime.api import RuntimeApi
 from zoosup.spec.model.values import split_address
 from zoosup.web.api.control import MAX_BODY, ControlRoutes
 from zoosup.web.api.errors import errors_as_json
+from zoosup.web.api.followers import Followers, StreamLimits
 from zoosup.web.api.guard import Guard, guard
 from zoosup.web.api.status import StatusRoutes
-from zoosup.web.api.stream import Followers, StreamLimits
 from zoosup.web.sockets import BACKLOG, Listener
 
 
@@ -33,10 +33,10 @@ class WebServer:
         self._limits = limits or StreamLimits()
         self._followers = Followers(self._limits)
         self._routes = (StatusRoutes(runtime, self._followers), ControlRoutes(runtime, self._limits))
-        self._door = Guard()
+        self._guard = Guard()
         self._control_path = control
         self._control = _Site(self._application(()), self._limits)
-        self._tcp = _Site(self._application((guard(self._door),)), self._limits)
+        self._tcp = _Site(self._application((guard(self._guard),)), self._limits)
         self._listener = Listener("status.listen", self._tcp.serve)
         self._commands: asyncio.Server | None = None  # on the control socket
 
@@ -47,7 +47,7 @@ class WebServer:
 
     def set_token(self, token: str | None) -> None:
         """From now on, what a client must present to change anything over TCP; None: nobody can."""
-        self._door.token = token
+        self._guard.token = token
 
     async def start(self, listen: str | None, token: str | None = None) -> None:
         """Open the control socket, then the status server; ZoosupError says which address can't be had."""
@@ -63,7 +63,7 @@ class WebServer:
         ZoosupError when the address can't be had; the server then stays where it is.
         """
         await self._listener.move(listen)
-        self._door.listen_host = split_address(listen)[0] if listen else ""
+        self._guard.listen_host = split_address(listen)[0] if listen else ""
 
     async def stop(self) -> None:
         """Send followers home, finish requests under way, close everything and remove the control socket."""
@@ -104,13 +104,13 @@ class _Site:
             raise RuntimeError("internal error: a site is served before it is set up")
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        return await create(lambda: _Entrance(server, limit), sock=sock, backlog=BACKLOG)
+        return await create(lambda: _ConnectionLimit(server, limit), sock=sock, backlog=BACKLOG)
 
     async def stop(self) -> None:
         await self._runner.cleanup()
 
 
-class _Entrance(asyncio.Protocol):
+class _ConnectionLimit(asyncio.Protocol):
     """Hands a connection to aiohttp, or closes it where it is one too many: descriptors stay for those who work.
 
     Not decided when the protocol is made: a burst is accepted as a whole before the first of it is connected.

@@ -11,7 +11,7 @@ from zoosup.runtime.api import RuntimeApi
 from zoosup.web import wire
 from zoosup.web.api import feeds, health, metrics
 from zoosup.web.api.errors import RefusalError
-from zoosup.web.api.stream import Followers
+from zoosup.web.api.followers import Followers
 
 EVENT_STREAM = "text/event-stream"
 _TEXT = "text/plain; charset=utf-8"
@@ -67,7 +67,7 @@ class StatusRoutes:
         """Answer with one model's part of the snapshot."""
         if not self._runtime.publisher.snapshot:
             return _nothing_yet()
-        return _json(health.find(self._runtime.publisher.snapshot, request.match_info["model"]))
+        return _json(health.find_model(self._runtime.publisher.snapshot, request.match_info["model"]))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The journal as JSON, or as server-sent events where the client accepts those."""
@@ -86,7 +86,7 @@ class StatusRoutes:
     async def logs(self, request: web.Request) -> web.StreamResponse:
         """A model's log: the last lines, and with `follow` those to come."""
         model = request.match_info["model"]
-        health.find(self._runtime.publisher.snapshot, model)
+        health.find_model(self._runtime.publisher.snapshot, model)
         query = wire.log_query(request.query)
         if query.follow:
             feed = feeds.log_lines(self._runtime.logs, model, query.lines)

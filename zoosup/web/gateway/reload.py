@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import ListenStatus
-from zoosup.runtime.publish.publisher import Publisher
+from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.gateway import GatewaySpec as Rules
 from zoosup.spec.model.values import is_loopback

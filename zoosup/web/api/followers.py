@@ -27,7 +27,7 @@ class StreamLimits:
     heartbeat: float = 15.0  # silence after which an event follower is sent a comment
     idle: float = 60.0  # a connection without a complete request
     body: float = 10.0  # the arrival of a request's body
-    farewell: float = 0.5  # what a follower may leave unread when the server stops
+    closing: float = 0.5  # what a follower may leave unread when the server stops
     grace: float = 2.0  # what a request under way may still take then
 
 
@@ -42,9 +42,9 @@ class Followers:
     def dismiss(self) -> None:
         """End every stream cleanly, those of clients that don't read a little later; admit nobody any more."""
         self._closing.set()
-        asyncio.get_running_loop().call_later(self._limits.farewell, self._cut)
+        asyncio.get_running_loop().call_later(self._limits.closing, self._abort_all)
 
-    def _cut(self) -> None:
+    def _abort_all(self) -> None:
         for request in self._served.values():
             _abort(request)
 

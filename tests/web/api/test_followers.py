@@ -7,7 +7,7 @@ import socket
 import aiohttp
 import pytest
 
-from zoosup.web.api.stream import StreamLimits
+from zoosup.web.api.followers import StreamLimits
 
 SSE = {"Accept": "text/event-stream"}
 GUARD = 20
@@ -109,7 +109,7 @@ class TestWithTightLimits:
     @pytest.fixture
     def limits(self):
         return StreamLimits(
-            followers=2, connections=6, stall=0.2, heartbeat=0.05, idle=0.3, body=0.2, farewell=0.1, grace=600
+            followers=2, connections=6, stall=0.2, heartbeat=0.05, idle=0.3, body=0.2, closing=0.1, grace=600
         )
 
     async def test_a_silent_event_follower_is_sent_comments(self, harness):
@@ -184,7 +184,7 @@ class TestWithTightLimits:
 class TestWithEndlessPatience:
     @pytest.fixture
     def limits(self):
-        return StreamLimits(stall=600, grace=600, farewell=0.1)
+        return StreamLimits(stall=600, grace=600, closing=0.1)
 
     async def test_a_follower_that_never_reads_does_not_hold_up_the_end(self, harness):
         with silent(harness, b"GET /logs/a?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"):

@@ -2,7 +2,7 @@
 
 import threading
 
-from zoosup.host.system.threads import ready_made
+from zoosup.host.threads import ready_made
 
 
 def test_all_threads_are_there_before_the_first_task(monkeypatch):

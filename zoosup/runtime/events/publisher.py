@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Publisher:
-    """Holds the newest snapshot and wakes those who wait for a newer one."""
+    """Holds the newest snapshot and wakes those who wait for news."""
 
     def __init__(self) -> None:
         self._snapshot: Mapping[str, Any] = {}
@@ -24,20 +24,25 @@ class Publisher:
 
     @property
     def version(self) -> int:
-        """How many snapshots have been published."""
+        """How many snapshots have said something new."""
         return self._version
 
     def publish(self, snapshot: Mapping[str, Any]) -> None:
-        """Replace the snapshot and wake the waiters; the same content again wakes nobody."""
-        if snapshot == self._snapshot:
-            return
+        """Replace the snapshot, and wake the waiters unless it says what the last one did, only later."""
+        news = _undated(snapshot) != _undated(self._snapshot)
         self._snapshot = snapshot
-        self._version += 1
-        self._newer.set()
-        self._newer = asyncio.Event()
+        if news:
+            self._version += 1
+            self._newer.set()
+            self._newer = asyncio.Event()
 
     async def newer(self, version: int) -> int:
-        """Wait until a snapshot later than `version` is out; return its number."""
+        """Wait until something new has been said since `version`; return its number."""
         while self._version <= version:
             await self._newer.wait()
         return self._version
+
+
+def _undated(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """All but when it was taken."""
+    return {key: value for key, value in snapshot.items() if key != "at"}

@@ -1,0 +1,14 @@
+"""The composition root: puts all parts of zoosup together, starts them in order, and ends them in order.
+
+    run          the process: log, descriptors, lock, event loop; executed anew where SIGUSR2 asks for it
+    main_loop    one supervisor's life as a table of contents: start-up, the reconciler, shutdown
+    startup      the file in force, the runs of the zoosup before, the listeners
+    background   what goes on beside the reconciler: watches, housekeeping
+    shutdown     the last answers, and the exit code
+    signals      SIGTERM, SIGINT, SIGHUP, SIGUSR2 as messages
+    assembly     the parts, each handed what it needs, none of them begun
+    adapters     the host's: memory, processes, files; opened and closed together
+    offline      what `zoosup plan` and `estimate` ask where no supervisor runs
+
+Knows every part by name and refuses to know a policy: what is to run, and when, is decided in `core`.
+"""

@@ -1,0 +1,79 @@
+"""Every part of one supervisor, each handed what it needs; made in one straight order, and none of them begun."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zoosup.host.ports import Host
+from zoosup.host.storage.state_dir import StateDirectory
+from zoosup.host.system.sd_notify import InitSystem
+from zoosup.runtime.api import RuntimeApi
+from zoosup.runtime.commands import CommandHandler
+from zoosup.runtime.events.publisher import Publisher
+from zoosup.runtime.loop.reconciler import Reconciler
+from zoosup.runtime.persistence.saved_state import StateSaver
+from zoosup.runtime.publish.init_status import InitStatus
+from zoosup.runtime.state.inbox import Inbox
+from zoosup.runtime.state.zoo import Zoo
+from zoosup.settings import Settings
+from zoosup.web.api.server import WebServer
+from zoosup.web.gateway.reload import GatewayKeeper
+from zoosup.web.gateway.server import Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """All parts. `environ` is what models inherit; `reload_asked` is set where the file is to be looked at again."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    store: StateDirectory
+    zoo: Zoo
+    inbox: Inbox
+    host: Host
+    publisher: Publisher
+    reconciler: Reconciler
+    commands: CommandHandler
+    init: InitSystem
+    init_status: InitStatus
+    gateway: Gateway
+    gateway_keeper: GatewayKeeper
+    web: WebServer
+    reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def reload(self) -> None:
+        """Look at the file again, as SIGHUP asks for, and tell the init system."""
+        await self.init_status.reload(self.commands.reload)
+
+
+def assemble(  # noqa: PLR0913, PLR0917 - all that there is before
+    settings: Settings,
+    environ: Mapping[str, str],
+    zoo: Zoo,
+    inbox: Inbox,
+    host: Host,
+    store: StateDirectory,
+    init: InitSystem,
+) -> Supervisor:
+    """Put the parts together, from the single writer to the faces."""
+    publisher = Publisher()
+    reconciler = Reconciler(host, zoo, inbox, publisher, StateSaver(store), environ)
+    commands = CommandHandler(reconciler, host, publisher, zoo.applied.path, environ)
+    gateway = Gateway(reconciler.leases)
+    api = RuntimeApi(publisher, zoo.journal, commands, host.logs, gateway.counters)
+    return Supervisor(
+        settings=settings,
+        environ=environ,
+        store=store,
+        zoo=zoo,
+        inbox=inbox,
+        host=host,
+        publisher=publisher,
+        reconciler=reconciler,
+        commands=commands,
+        init=init,
+        init_status=InitStatus(init, publisher, reconciler.heartbeat),
+        gateway=gateway,
+        gateway_keeper=GatewayKeeper(gateway, zoo, settings.gateway, inbox.wake),
+        web=WebServer(api, control=store.socket),
+    )

@@ -1,0 +1,123 @@
+"""What goes on beside the reconciler for as long as it runs: followers of the file, words to the init system, chores.
+
+None of it may end the supervisor: what fails is said, and the rest goes on. Refuses to change the zoo but by messages.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Self
+
+from zoosup.errors import LockedError, ZoosupError
+from zoosup.host.ports import Logs
+from zoosup.host.storage.state_dir import StateDirectory
+from zoosup.host.system import malloc
+from zoosup.runtime.startup import config_source
+from zoosup.runtime.state.inbox import Message, ShutdownAsked
+from zoosup.supervisor.assembly import Supervisor
+
+CHECK_LOCK_EVERY = 2.0
+"""Seconds between looks at whether the lock is still where others would meet it."""
+
+ROTATE_EVERY = 10.0
+"""Seconds between looks at the size of the models' logs."""
+
+TRIM_EVERY = 10.0
+"""Seconds between returns of memory that was freed: longer than a burst of large bodies, which would want it again."""
+
+_log = logging.getLogger("zoosup")
+
+
+class BackgroundTasks:
+    """All of it, from `start` until the `async with` block is left."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Begin all of it."""
+        for work in _works(supervisor):
+            task = asyncio.create_task(work)
+            task.add_done_callback(_say_failure)
+            self._tasks.append(task)
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _works(supervisor: Supervisor) -> list[Coroutine[Any, Any, None]]:
+    host, post, path = supervisor.host, supervisor.inbox.post, supervisor.zoo.applied.path
+    return [
+        supervisor.gateway_keeper.keep(supervisor.publisher),
+        config_source.follow(host.config, path, supervisor.environ, post),
+        _follow_status_section(supervisor),
+        _reload_when_asked(supervisor.reload_asked, supervisor.reload),
+        supervisor.init_status.announce(),
+        supervisor.init_status.pulse(),
+        _check_lock(supervisor.store, post),
+        _rotate_logs(host.logs),
+        _trim_heap(),
+    ]
+
+
+def _say_failure(task: asyncio.Task[None]) -> None:
+    """What fails beside is a fault of ours, and nobody else would hear of it."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("internal error: something beside the loop has ended", exc_info=task.exception())
+
+
+async def _follow_status_section(supervisor: Supervisor) -> None:
+    """Follow `status` of the file: a new address or token costs no process."""
+    zoo, web, publisher = supervisor.zoo, supervisor.web, supervisor.publisher
+    known, version = zoo.spec.status, publisher.version
+    while True:
+        version = await publisher.newer(version)
+        if zoo.spec.status == known:
+            continue
+        known = zoo.spec.status
+        web.set_token(known.token_text)
+        try:
+            await web.rebind(supervisor.settings.listen(known.listen))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the models are not to suffer
+            zoo.journal.add("Refused", None, "StatusListen", str(error))
+
+
+async def _reload_when_asked(asked: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:
+    """One look at a time, and all that are asked for meanwhile are one more: a storm of SIGHUPs must not queue up."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        await reload()
+
+
+async def _check_lock(store: StateDirectory, post: Callable[[Message], None]) -> None:
+    """A state directory that somebody removes takes the lock along, and a second zoosup would start beside this one."""
+    while True:
+        await asyncio.sleep(CHECK_LOCK_EVERY)
+        try:
+            await asyncio.to_thread(store.hold)
+        except LockedError as error:
+            _log.error("%s; this one ends and leaves its models to it", error)
+            post(ShutdownAsked(None, keep=True))
+            return
+        except ZoosupError as error:
+            _log.debug("the lock can't be looked after: %s", error)
+
+
+async def _rotate_logs(logs: Logs) -> None:
+    while True:
+        await asyncio.sleep(ROTATE_EVERY)
+        with contextlib.suppress(OSError):
+            await logs.rotate()
+
+
+async def _trim_heap() -> None:
+    while True:
+        await asyncio.sleep(TRIM_EVERY)
+        await asyncio.to_thread(malloc.give_back)

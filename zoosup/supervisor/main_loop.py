@@ -1,0 +1,54 @@
+"""One supervisor's life, as a table of contents: start up, reconcile until told to leave, shut down.
+
+Each line is a page of its own: `startup`, `background`, `shutdown`. Decides nothing.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+from zoosup.host.config.file_watcher import ConfigWatch
+from zoosup.host.storage.journal_writer import JournalWriter
+from zoosup.host.storage.state_dir import StateDirectory
+from zoosup.host.system.sd_notify import InitSystem
+from zoosup.host.threads import ready_made
+from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.events.log_sink import log_event
+from zoosup.runtime.state.inbox import Inbox
+from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.settings import Settings
+from zoosup.supervisor import adapters, shutdown, startup
+from zoosup.supervisor.assembly import Supervisor, assemble
+from zoosup.supervisor.background import BackgroundTasks
+
+
+async def supervise(settings: Settings, path: Path, store: StateDirectory) -> int | None:
+    """The exit code; None when zoosup is to be executed anew. ZoosupError for whatever keeps it from starting."""
+    asyncio.get_running_loop().set_default_executor(ready_made())
+    journal = Journal(sink=log_event, archive=JournalWriter(store.path / "journal.db"))
+    await journal.open()
+    init = InitSystem(os.environ)
+    try:
+        environ, config = adapters.inherited_environment(), ConfigWatch(path)
+        prefix, clock = startup.run_id_prefix(store), adapters.system_clock()
+        zoo = Zoo(adapters.node_name(), settings.instance, prefix, clock, journal, Applied(str(path)))
+        edit = await startup.put_file_in_force(zoo, config, store, environ)
+        inbox = Inbox(clock.now)
+        async with adapters.host(config, store, inbox.exited) as host:
+            supervisor = assemble(settings, environ, zoo, inbox, host, store, init)
+            await startup.adopt_runs(supervisor, edit)
+            await _serve(supervisor)
+        return None if supervisor.reconciler.exec_anew else shutdown.exit_code(zoo)
+    finally:
+        init.close()
+        await journal.close()
+
+
+async def _serve(supervisor: Supervisor) -> None:
+    async with BackgroundTasks() as background:
+        try:
+            await startup.open_listeners(supervisor)
+            background.start(supervisor)
+            await supervisor.reconciler.run()
+        finally:
+            await shutdown.close_listeners(supervisor)
