@@ -95,6 +95,7 @@ ZOO_FLIPS = {
     "gateway.open": ("loading:", "open: true, loading:"),
     "gateway.cors": ("loading:", "cors: ['*'], loading:"),
     "gateway.max_body": ("loading:", "max_body: 1MiB, loading:"),
+    "gateway.max_buffered": ("loading:", "max_buffered: 1MiB, loading:"),
     "gateway.queue_timeout": ("10m", "11m"),
     "gateway.max_queue": ("loading:", "max_queue: 9, loading:"),
     "gateway.patience": ("loading:", "patience: 1s, loading:"),

@@ -127,7 +127,7 @@ async def test_a_new_run_is_looked_at_though_nobody_asks(harness):
     """Else a daemon that clears its environment within its first second would be missed."""
     began = time.monotonic()
     await harness.spawn("r1", "/bin/sleep", "600")
-    await harness.eventually(lambda: harness.processes._census._begun > began)
+    await harness.eventually(lambda: harness.processes._scanner._begun > began)
 
 
 async def test_a_stranger_with_a_members_pid_is_never_signalled(harness):
