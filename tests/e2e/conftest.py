@@ -9,7 +9,6 @@ import pytest
 from tests.e2e.driver import Zoosup
 from tests.e2e.llama import CannotBuildError, llama_fit_params, llama_server
 
-
 CLIENTS_IMPORTED_BY = frozenset(
     {"test_clients.py", "test_fit_params.py", "test_gateway.py", "test_llama_cpp.py", "test_quickstart.py"}
 )
