@@ -29,10 +29,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 HERE = Path(__file__).parent
 
-WHOLE_MACHINE = frozenset({"crash", "demo", "e2e", "faults", "host", "mutations", "peers", "soak"})
+WHOLE_MACHINE = ("crash", "e2e", "faults", "host/process", "peers", "soak")
 """Folders whose tests look at processes, limits, memory or clocks that all share: one worker has them, in turn."""
 
-LONGEST = ("core/simulation", "runtime/histories", "core/memory", "cli")
+LONGEST = ("core/simulation", "runtime/histories", "mutations", "host/config", "cli")
 """Folders that are begun first, so that no worker is left alone with one of them in the end."""
 
 
@@ -56,9 +56,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _rank(test: Path) -> int:
-    if test.parts[0] in WHOLE_MACHINE:
+    if _is_of_the_whole_machine(test):
         return -1
     return next((i for i, folder in enumerate(LONGEST) if test.is_relative_to(folder)), len(LONGEST))
+
+
+def _is_of_the_whole_machine(test: Path) -> bool:
+    return any(test.is_relative_to(folder) for folder in WHOLE_MACHINE)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,6 +73,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "the whole machine" if file.split("/")[1] in WHOLE_MACHINE else file
+            test = Path(config.rootpath, file).relative_to(HERE)
+            return "the whole machine" if _is_of_the_whole_machine(test) else file
 
     return ByFile(config, log)

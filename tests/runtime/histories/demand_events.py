@@ -121,6 +121,7 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
     sleepers = replace(rivals, models=tuple((n, asked("9GiB", sleep="declared")) for n in NAMES))
     narrow = asked("4GiB", inflight=1)
     hasty = replace(rivals, rules=(("queue_timeout", "5s"), ("max_queue", 1)))
+    impatient = replace(rivals, rules=(("queue_timeout", "5s"),))
     forever, wont_sleep = FaultProfile(stop=1000.0), FaultProfile(sleep="wont_sleep")
     return [
         [(Rewrite(rivals), 0.3), (Call(name, 1, 40.0), 3.0), (Call(other), 3.0), (Call(name), 25.0)],
@@ -151,6 +152,12 @@ def likely_crowds(name: str, other: str) -> list[list[tuple[object, float]]]:
             (Become(name, FaultProfile(load=30.0)), 0.0),
             (Call(name), 8.0),
             (Call(name), 3.0),
+        ],
+        [
+            (Rewrite(impatient), 0.0),
+            (Become(name, FaultProfile(load=30.0)), 0.0),
+            (Call(name), 0.3),
+            (Call(name), 8.0),
         ],
         [(Become(name, forever), 0.0), (Call(name), 3.0), (Call(other), 0.0), (Call(name, 1, 40.0), 8.0)],
         [(EditModel(name, asked("40GiB")), 0.3), (Call(other), 3.0), (Call(name, 3), 3.0)],
