@@ -63,6 +63,12 @@ class Lease(Protocol):
     def release(self) -> None:
         """Give it back, once; a second call does nothing."""
 
+    def unreachable(self) -> "Lease | Ticket":
+        """Give it back because nothing could be sent to its run: a place by the time of the first asking, or a lease.
+
+        RefusedError as from `Leasing.ask`. The run is given to nobody for a moment.
+        """
+
 
 class Ticket(Protocol):
     """A place in the queue for a model that can't be had at once."""
@@ -72,6 +78,10 @@ class Ticket(Protocol):
 
     def why(self) -> str:
         """What is being waited for, in words for people."""
+
+    @property
+    def load_time(self) -> float | None:
+        """Seconds that the model's last load took; None where none was seen."""
 
 
 class Holder(Protocol):
@@ -83,8 +93,8 @@ class Holder(Protocol):
     def refused(self, refusal: Refusal) -> None:
         """The wait is over, without a lease."""
 
-    def cut(self, message: str) -> None:
-        """The model is being ended now, its drain time over: end what is being answered, and say so to the client."""
+    def cut(self, refusal: Refusal) -> None:
+        """The run is being ended now, its drain time over: end what is being answered, and say so to the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,9 @@ class Leasing(Protocol):
 
         RefusedError where waiting is of no use: the model is off, failed or backing off, the queue is full.
         """
+
+    def look(self, model: str, holder: Holder) -> Lease:
+        """A lease that counts neither as demand nor as use; RefusedError where the model does not run."""
 
 
 class GatewayCounters(Protocol):

@@ -1,9 +1,11 @@
 """Clients over a virtual host: who is served, who waits, who is refused and why, and what their going leaves behind."""
 
 import asyncio
+import contextlib
 
 import pytest
 
+from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, RefusedError
 
 pytestmark = pytest.mark.looptime
@@ -35,8 +37,8 @@ class Client:
     def refused(self, refusal):
         self.refusal, self.at = refusal, self._loop.time()
 
-    def cut(self, message):
-        self.cuts.append(message)
+    def cut(self, refusal):
+        self.cuts.append(refusal)
         self.lease.release()
 
     async def answered(self, within=120.0):
@@ -161,8 +163,82 @@ async def test_what_is_not_over_when_the_drain_time_is_is_cut_and_told_why(host,
     await asyncio.sleep(11)
     second = Client(zoo, "b")
     await second.answered()
-    assert ["makes room for b"] == answering.cuts
+    assert [(Code.MODEL_EVICTED, "a: makes room for b")] == [
+        (cut.code, cut.message) for cut in answering.cuts
+    ]
     assert host.at("a", "term") >= 25
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("crash", Code.UPSTREAM_ERROR),
+        ("by hand", Code.MODEL_STOPPED),
+        ("taken out", Code.MODEL_STOPPED),
+    ],
+)
+async def test_each_cause_of_an_end_has_a_code_of_its_own(host, zoo, end, code):
+    """X12."""
+    await put(zoo, host, text(a="stop: {grace: 1s}"))
+    client = Client(zoo, "a")
+    await client.answered()
+    if end == "crash":
+        host.kill("a")
+    elif end == "by hand":
+        await zoo.commands.stop("a")
+    else:
+        await put(zoo, host, text(b=""))
+    await asyncio.sleep(5)
+    assert [code] == [cut.code for cut in client.cuts]
+
+
+async def test_a_look_is_neither_demand_nor_use(host, zoo):
+    """X4: a scrape starts nothing, keeps nothing loaded, and is no reason to wait."""
+    await put(zoo, host, text(a="idle_timeout: 20s", b=""))
+    leases = zoo.reconciler.leases
+    with pytest.raises(RefusedError) as caught:
+        leases.look("a", None)
+    assert Code.MODEL_NOT_LOADED == caught.value.refusal.code
+    assert Phase.STOPPED == zoo.phase("a")
+    first = Client(zoo, "a")
+    await first.answered()
+    first.lease.release()
+    for _ in range(25):
+        with contextlib.suppress(RefusedError):
+            look = leases.look("a", first)
+            await asyncio.sleep(0.5)
+            look.release()
+        await asyncio.sleep(0.5)
+    assert Phase.STOPPED == zoo.phase("a")
+
+
+async def test_who_could_not_reach_a_run_keeps_the_place_it_had(host, zoo):
+    """X2: a run whose port refuses is given to nobody for a moment; the queue is served by whoever comes next."""
+    await put(zoo, host, text(a="max_inflight: 1"))
+    first, second = Client(zoo, "a"), Client(zoo, "a")
+    await first.answered()
+    ticket = first.lease.unreachable()
+    first.lease = None
+    assert not hasattr(ticket, "release")
+    await asyncio.sleep(0.2)
+    assert (first.lease, second.lease) == (None, None)
+    await first.answered()
+    assert second.lease is None
+    first.lease.release()
+    await second.answered()
+
+
+async def test_answered_clients_are_kept_by_nobody(host, zoo):
+    """F44."""
+    await put(zoo, host, text(a=""))
+    leases, oldest = zoo.reconciler.leases, Client(zoo, "a")
+    gone = [Client(zoo, "a") for _ in range(200)]
+    for client in gone:
+        client.ticket.cancel()
+    assert all(client.ticket.holder is None for client in gone)
+    leases.next_timeout()
+    assert len(leases._arrivals) == 1
+    oldest.ticket.cancel()
 
 
 async def test_a_client_that_hangs_up_leaves_no_demand(host, zoo):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.refusal import RefusedError
+from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.api import ModelCard, Served
 from zoosup.spec.model.model import ModelSpec
 
@@ -24,6 +24,14 @@ class FakeLease:
         self.released += 1
         self.leasing.out.remove(self)
 
+    def unreachable(self) -> Any:
+        self.release()
+        if self.model in self.leasing.refusals:
+            raise RefusedError(self.leasing.refusals[self.model])
+        ticket = FakeTicket(self.leasing, self.model, self.holder)
+        self.leasing.queue.append(ticket)
+        return ticket
+
 
 @dataclass
 class FakeTicket:
@@ -35,6 +43,8 @@ class FakeTicket:
     def cancel(self) -> None:
         self.cancelled = True
         self.leasing.queue.remove(self)
+
+    load_time: float | None = None
 
     def why(self) -> str:
         return self.leasing.reason
@@ -50,6 +60,7 @@ class FakeLeasing:
     out: list[FakeLease] = field(default_factory=list)
     given: list[FakeLease] = field(default_factory=list)
     queue: list[FakeTicket] = field(default_factory=list)
+    looks: int = 0
     reason: str = "its weights are being read"
 
     def find(self, name: str) -> Served | None:
@@ -71,6 +82,12 @@ class FakeLeasing:
         ticket = FakeTicket(self, model, holder)
         self.queue.append(ticket)
         return ticket
+
+    def look(self, model: str, holder: Any) -> Any:
+        self.looks += 1
+        if model not in self.ports:
+            raise RefusedError(Refusal(Code.MODEL_NOT_LOADED, f"{model} does not run"))
+        return self.lease(model, holder)
 
     def lease(self, model: str, holder: Any) -> FakeLease:
         port = self.ports[model]

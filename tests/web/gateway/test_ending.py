@@ -72,7 +72,7 @@ async def test_a_lease_granted_to_a_client_that_has_just_gone_goes_back(harness:
     ticket.holder.granted(harness.leasing.lease("absent", ticket.holder))  # decided in the same turn
     assert [lease.released for lease in harness.leasing.given] == [1]
     ticket.holder.refused(Refusal(Code.QUEUE_FULL, "too late"))
-    ticket.holder.cut("too late")
+    ticket.holder.cut(Refusal(Code.MODEL_EVICTED, "too late"))
 
 
 async def test_a_client_that_goes_while_its_long_body_is_read_asks_for_nothing(harness: GatewayHarness):
@@ -128,17 +128,56 @@ async def test_a_wait_that_ends_in_a_refusal_is_answered(harness: GatewayHarness
     wire.send(post(b'{"model": "absent"}'))
     await until(lambda: harness.leasing.queue)
     ticket = harness.leasing.queue.pop()
-    ticket.holder.refused(Refusal(Code.MODEL_FAILED, "it crashed", details="CUDA error"))
+    ticket.holder.refused(Refusal(Code.MODEL_FAILED, "it crashed", final=True, details="CUDA error"))
     status, headers, body = await wire.answer()
-    assert (status, headers["x-should-retry"]) == (503, "false")
+    assert (status, headers["x-should-retry"]) == (424, "false")
     assert b"CUDA error" in body
 
 
-async def test_a_server_that_can_not_be_reached_is_a_502(harness: GatewayHarness):
+async def test_who_was_sent_to_a_run_that_is_gone_waits_for_the_next(harness: GatewayHarness):
+    """X2: what never reached a server costs nobody an answer."""
     harness.leasing.ports["qwen"] = 1
+    wire = await harness.wire()
+    wire.send(post())
+    await until(lambda: harness.leasing.queue)
+    harness.leasing.arrive("qwen", harness.backend.port)
+    assert (await wire.answer())[0] == 200
+
+
+async def test_it_is_told_what_became_of_the_model(harness: GatewayHarness):
+    harness.leasing.ports["qwen"] = 1
+    wire = await harness.wire()
+    wire.send(post())
+    await until(lambda: harness.leasing.queue)
+    harness.leasing.queue.pop().holder.refused(Refusal(Code.MODEL_BACKOFF, "it crashed", 5.0))
+    assert (await wire.answer())[0] == 503
+
+
+async def test_a_look_that_a_dying_server_did_not_answer_waits_for_the_next(harness: GatewayHarness):
+    """X14: it is safe to repeat, and nothing was answered."""
+
+    async def script(asked, reader, writer):
+        del harness.leasing.ports["qwen"]
+        writer.close()
+
+    harness.script(script)
+    wire = await harness.wire()
+    wire.send(b"GET /upstream/qwen/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await until(lambda: harness.leasing.queue)
+    harness.script(OK)
+    harness.leasing.arrive("qwen", harness.backend.port)
+    assert (await wire.answer())[0] == 200
+
+
+async def test_one_that_was_being_answered_is_told_of_its_servers_death(harness: GatewayHarness):
+    async def script(asked, reader, writer):
+        writer.close()
+
+    harness.script(script)
     status, _, body = await harness.ask(post())
-    assert status == 502
-    assert json.loads(body)["error"]["code"] == "upstream_error"
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (502, "upstream_error")
+    assert error["message"].startswith("qwen: ")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +281,7 @@ async def test_unused_connections_to_a_run_are_closed_when_it_is_cut(harness: Ga
     harness.script(OK)
     unused.send(post())
     await unused.answer()
-    harness.leasing.out[0].holder.cut("it is being stopped")
+    harness.leasing.out[0].holder.cut(Refusal(Code.MODEL_EVICTED, "it is being stopped"))
     assert (await held.answer())[0] == 503
     await until(lambda: harness.backend.hung_up == 2)
 
@@ -312,7 +351,7 @@ async def test_an_answer_without_a_length_that_breaks_is_no_clean_end(harness: G
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc")
         await writer.drain()
         await asyncio.sleep(0.05)
-        harness.leasing.out[0].holder.cut("it is being stopped")
+        harness.leasing.out[0].holder.cut(Refusal(Code.MODEL_EVICTED, "it is being stopped"))
 
     harness.script(script)
     wire = await harness.wire()
@@ -327,7 +366,9 @@ async def test_a_cut_before_the_answer_is_a_503(harness: GatewayHarness):
     wire = await harness.wire()
     wire.send(post())
     await until(lambda: harness.backend.asked)
-    harness.leasing.out[0].holder.cut("qwen is being stopped: its drain time is over")
+    harness.leasing.out[0].holder.cut(
+        Refusal(Code.MODEL_EVICTED, "qwen is being stopped: its drain time is over")
+    )
     status, _, body = await wire.answer()
     assert status == 503
     assert b"its drain time is over" in body
@@ -343,7 +384,7 @@ async def test_a_cut_in_mid_stream_is_an_event_and_no_clean_end(harness: Gateway
     wire = await harness.wire()
     wire.send(post(STREAM))
     await wire.until(b"data: a\n\r\n")
-    harness.leasing.out[0].holder.cut("its drain time is over")
+    harness.leasing.out[0].holder.cut(Refusal(Code.MODEL_EVICTED, "its drain time is over"))
     told = await wire.rest()
     assert b"its drain time is over" in told
     assert b'"error"' in told

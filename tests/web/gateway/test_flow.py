@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.web.gateway.conftest import GatewayHarness, until
+from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
 
 PIECE = b"x" * 65536
@@ -196,7 +197,7 @@ class TestTunnels:
         wire = await harness.wire()
         wire.send(self.UPGRADE)
         await wire.until(b"hello")
-        harness.leasing.out[0].holder.cut("its time is over")
+        harness.leasing.out[0].holder.cut(Refusal(Code.MODEL_EVICTED, "its time is over"))
         assert await wire.rest() == b""
         assert harness.leasing.out == []
 

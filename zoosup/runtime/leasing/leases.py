@@ -7,19 +7,20 @@ memory: what demand starts and displaces is decided by the plan, which reads it 
 
 import asyncio
 import logging
+from bisect import insort_left
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from zoosup.core.estimation.context_length import context_length
 from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.observed import NO_DEMAND, Demand, Model
-from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.runs import Run
 from zoosup.runtime.api import Holder, ModelCard, Served
 from zoosup.runtime.leasing import refusals
-from zoosup.runtime.leasing.model_queue import GrantedLease, ModelQueue, QueuedTicket
+from zoosup.runtime.leasing.model_queue import GrantedLease, LookingLease, ModelQueue, QueuedTicket
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
 
@@ -27,6 +28,12 @@ _What = TypeVar("_What")
 
 _READY, _STOP = Phase.READY, Override.STOP  # looking up an enum's member takes time
 _SERVES = frozenset({Phase.READY, Phase.UNREADY})
+
+SILENT = 0.5
+"""Seconds for which a run is given to nobody whose port has refused: its end may be news that is under way."""
+
+ANSWERED = 64
+"""Answered clients that may stand among those who wait before they are cleared away."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,16 +80,27 @@ class Leases:
                 return GrantedLease(queue, run, holder)
         if self._waiting >= gateway(self._zoo.spec).max_queue:
             raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
-        now = self._zoo.clock.now()
-        refusal = self._refusal_of(model, now)
-        if refusal is not None:
-            raise RefusedError(refusal)
-        ticket = QueuedTicket(self, model, holder, now)
+        ticket = self._ticket(queue, holder, self._zoo.clock.now())
         queue.tickets.append(ticket)
         self._arrivals.append(ticket)
+        return ticket
+
+    def look(self, model: str, holder: Holder) -> LookingLease:
+        """A lease that counts neither as demand nor as use; RefusedError where the model does not run."""
+        run = _serving(self._zoo.models.get(model)) if model in self._zoo.spec.models else None
+        if run is None or self._zoo.shutdown:
+            known = self._zoo.models.get(model)
+            raise RefusedError(refusals.not_loaded(known, model))
+        queue = self._queues.setdefault(model, ModelQueue(self, model))
+        return LookingLease(queue, run, holder)
+
+    def _ticket(self, queue: ModelQueue, holder: Holder, since: float) -> QueuedTicket:
+        refusal = self._refusal_of(queue.model, since)
+        if refusal is not None:
+            raise RefusedError(refusal)
         self._waiting += 1
         self._wake()
-        return ticket
+        return QueuedTicket(self, queue.model, holder, since)
 
     # what leases and tickets ask
 
@@ -99,6 +117,18 @@ class Leases:
             if self._waiting:
                 self._wake()  # somebody may be waiting for this model to be idle
 
+    def lease_unreachable(self, lease: GrantedLease) -> GrantedLease | QueuedTicket:
+        """Its run is given to nobody for a moment: its process may be gone, and the news under way."""
+        queue = self._queues[lease.model]
+        now = self._zoo.clock.now()
+        queue.silent_until = now + SILENT
+        ticket = self._ticket(queue, lease.holder, now if lease.since is None else lease.since)
+        insort_left(
+            queue.tickets, ticket, key=_since
+        )  # before those who came with it, and have not been served
+        insort_left(self._arrivals, ticket, key=_since)
+        return ticket
+
     def ticket_withdrawn(self, ticket: QueuedTicket) -> None:
         """A client no longer waits: no demand is left of it."""
         queue = self._queues.get(ticket.model)
@@ -106,6 +136,11 @@ class Leases:
             queue.tickets.remove(ticket)
             self._waiting -= 1
             self._wake()
+
+    def load_time(self, model: str) -> float | None:
+        """Seconds that the model's last load took."""
+        known = self._zoo.models.get(model)
+        return None if known is None else known.load_time
 
     def why(self, model: str) -> str:
         """What the clients of a model wait for."""
@@ -126,16 +161,31 @@ class Leases:
             if queue.tickets:
                 self._serve(queue)
                 self._refuse_the_hopeless(name, queue)
-            elif not queue.leases and name not in self._zoo.models:
+            elif not (queue.leases or queue.looks) and name not in self._zoo.models:
                 del self._queues[name]
 
     def next_timeout(self) -> float | None:
-        """When the client that has waited longest is to be refused."""
+        """When somebody is to be refused who has waited for too long, or a run is tried again."""
+        overdue = self._overdue_at()
+        return min((at for at in (overdue, *self._silences()) if at is not None), default=None)
+
+    def _overdue_at(self) -> float | None:
         while self._arrivals and not self._arrivals[0].open:
             self._arrivals.popleft()
+        if len(self._arrivals) > 2 * self._waiting + ANSWERED:
+            self._arrivals = deque(ticket for ticket in self._arrivals if ticket.open)
         if not self._arrivals:
             return None
         return self._arrivals[0].since + gateway(self._zoo.spec).queue_timeout
+
+    def _silences(self) -> Iterable[float]:
+        """When runs that could not be reached are tried again."""
+        now = self._zoo.clock.now()
+        return (
+            queue.silent_until
+            for queue in self._queues.values()
+            if queue.tickets and queue.silent_until > now
+        )
 
     async def wait_idle(self, run_id: str, within: float) -> bool:
         """Wait until nobody uses the run any more, at most `within` seconds; whether it is so."""
@@ -151,11 +201,13 @@ class Leases:
             self._idle.pop(run_id, None)
         return True
 
-    def cut(self, run_id: str, message: str) -> None:
+    def cut(self, run_id: str, cause: Cause, message: str) -> None:
         """The run is being ended: whoever still uses it is told, to tell its client."""
         for queue in self._queues.values():
-            for lease in [lease for lease in queue.leases if lease.run_id == run_id]:
-                _notify(lease.holder.cut, message)
+            refusal = refusals.of_cause(cause, f"{queue.model}: {message}", self.load_time(queue.model))
+            held: list[GrantedLease | LookingLease] = [*queue.leases, *queue.looks]
+            for lease in [each for each in held if each.run_id == run_id]:
+                _notify(lease.holder.cut, refusal)
 
     # inside
 
@@ -170,6 +222,8 @@ class Leases:
         run, limit = queue.run, queue.limit
         if run is None or self._zoo.shutdown or (limit and queue.inflight(run.id) >= limit):
             return None
+        if queue.silent_until and queue.silent_until > self._zoo.clock.now():
+            return None
         return run
 
     def _serve(self, queue: ModelQueue) -> None:
@@ -177,16 +231,15 @@ class Leases:
             run = self._open(queue)
             if run is None:
                 return
-            ticket = self._next(queue)
-            lease = GrantedLease(queue, run, ticket.holder)
-            if not _notify(ticket.holder.granted, lease):
+            since = queue.tickets[0].since
+            holder = self._next(queue)
+            lease = GrantedLease(queue, run, holder, since)
+            if not _notify(holder.granted, lease):
                 lease.release()
 
-    def _next(self, queue: ModelQueue) -> QueuedTicket:
-        ticket = queue.tickets.popleft()
-        ticket.close()
+    def _next(self, queue: ModelQueue) -> Holder:
         self._waiting -= 1
-        return ticket
+        return queue.tickets.popleft().close()
 
     def _refuse_the_hopeless(self, name: str, queue: ModelQueue) -> None:
         while queue.tickets:
@@ -197,15 +250,15 @@ class Leases:
 
     def _refuse_the_overdue(self) -> None:
         limit, now = gateway(self._zoo.spec).queue_timeout, self._zoo.clock.now()
-        while (due := self.next_timeout()) is not None and due <= now:
+        while (due := self._overdue_at()) is not None and due <= now:
             ticket = self._arrivals.popleft()
             self._queues[ticket.model].tickets.remove(ticket)
-            ticket.close()
             self._waiting -= 1
-            self._refuse(ticket, refusals.overdue(self._zoo.models.get(ticket.model), ticket.model, limit))
+            known = self._zoo.models.get(ticket.model)
+            self._refuse(ticket.close(), refusals.overdue(known, ticket.model, limit))
 
-    def _refuse(self, ticket: QueuedTicket, refusal: Refusal) -> None:
-        _notify(ticket.holder.refused, refusal)
+    def _refuse(self, holder: Holder, refusal: Refusal) -> None:
+        _notify(holder.refused, refusal)
         self._wake()
 
     def _refusal_of(self, name: str, since: float) -> Refusal | None:
@@ -246,6 +299,10 @@ class Leases:
         return ModelCard(
             name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time, length
         )
+
+
+def _since(ticket: QueuedTicket) -> float:
+    return ticket.since
 
 
 def _serving(model: Model | None) -> Run | None:

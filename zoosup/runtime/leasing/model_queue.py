@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from zoosup.core.state.observed import Model
+from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.runs import Run
-from zoosup.runtime.api import Holder
+from zoosup.runtime.api import Holder, Lease
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import HOST
 
@@ -20,25 +21,32 @@ class QueueOwner(Protocol):
     def lease_returned(self, queue: "ModelQueue", run_id: str) -> None:
         """A lease of a run has ended."""
 
+    def lease_unreachable(self, lease: "GrantedLease") -> "GrantedLease | QueuedTicket":
+        """Nothing could be sent to the lease's run."""
+
     def ticket_withdrawn(self, ticket: "QueuedTicket") -> None:
         """A client no longer waits."""
 
     def why(self, model: str) -> str:
         """What the clients of a model wait for."""
 
+    def load_time(self, model: str) -> float | None:
+        """Seconds that the model's last load took."""
+
 
 class GrantedLease:
-    """One client's claim on a run, from when it is made; see `api.Lease`."""
+    """One client's claim on a run, from when it is made; see `api.Lease`. `since`: when it began to wait, if it did."""
 
-    __slots__ = ("_queue", "_run", "holder", "run_id")
+    __slots__ = ("_queue", "_run", "holder", "run_id", "since")
 
     host = HOST
 
-    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder) -> None:
+    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder, since: float | None = None) -> None:
         self._queue = queue
         self._run = run
         self.holder = holder
         self.run_id = run.id
+        self.since = since
         queue.leases.add(self)
 
     @property
@@ -58,6 +66,45 @@ class GrantedLease:
             queue.leases.remove(self)
             queue.owner.lease_returned(queue, self.run_id)
 
+    def unreachable(self) -> "GrantedLease | QueuedTicket":
+        """See `api.Lease`."""
+        self._queue.leases.discard(self)
+        return self._queue.owner.lease_unreachable(self)
+
+
+class LookingLease:
+    """A look at a run: neither demand nor use; see `api.Leasing.look`."""
+
+    __slots__ = ("_queue", "_run", "holder", "run_id")
+
+    host = HOST
+
+    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder) -> None:
+        self._queue = queue
+        self._run = run
+        self.holder = holder
+        self.run_id = run.id
+        queue.looks.add(self)
+
+    @property
+    def model(self) -> str:
+        """Whose run it is."""
+        return self._queue.model
+
+    @property
+    def port(self) -> int:
+        """Where the run listens."""
+        return self._run.port
+
+    def release(self) -> None:
+        """It is over."""
+        self._queue.looks.discard(self)
+
+    def unreachable(self) -> Lease:
+        """Nobody waits for a look."""
+        self.release()
+        raise RefusedError(Refusal(Code.UPSTREAM_ERROR, f"{self.model} can't be reached"))
+
 
 class QueuedTicket:
     """One place in the queue; see `api.Ticket`."""
@@ -66,7 +113,7 @@ class QueuedTicket:
 
     def __init__(self, owner: QueueOwner, model: str, holder: Holder, since: float) -> None:
         self._owner: QueueOwner | None = owner
-        self.holder = holder
+        self.holder: Holder | None = holder
         self.model = model
         self.since = since
 
@@ -75,15 +122,25 @@ class QueuedTicket:
         """Whether it still waits."""
         return self._owner is not None
 
-    def close(self) -> None:
-        """It has been answered."""
+    def close(self) -> Holder:
+        """It has been answered: whose it was. Its request is kept by nobody any more."""
         self._owner = None
+        holder = self.holder
+        assert holder is not None  # noqa: S101 - it is answered once
+        self.holder = None
+        return holder
 
     def cancel(self) -> None:
         """Give the place up; does nothing once it was answered."""
         owner, self._owner = self._owner, None
+        self.holder = None
         if owner is not None:
             owner.ticket_withdrawn(self)
+
+    @property
+    def load_time(self) -> float | None:
+        """Seconds that the model's last load took; None where none was seen."""
+        return None if self._owner is None else self._owner.load_time(self.model)
 
     def why(self) -> str:
         """What is being waited for, in words for people."""
@@ -97,7 +154,9 @@ class ModelQueue:
     owner: QueueOwner
     model: str
     leases: set[GrantedLease] = field(default_factory=set)  # those of an old run may outlive it for a moment
+    looks: set[LookingLease] = field(default_factory=set)
     tickets: deque[QueuedTicket] = field(default_factory=deque)
+    silent_until: float = 0.0  # the run could not be reached: it is given to nobody until then
     last_used: float | None = None
     # The run that serves and how many may use it, as found in these two: looked up anew they cost a request 1 us.
     run: Run | None = None

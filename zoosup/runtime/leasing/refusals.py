@@ -5,7 +5,7 @@ Pure, from the model's own state: the arithmetic of a refusal for want of memory
 
 from zoosup.core.scheduler.verdicts import GIVEN_UP
 from zoosup.core.state.observed import Model
-from zoosup.core.state.phases import Phase, Reason
+from zoosup.core.state.phases import Cause, Phase, Reason
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.core.state.runs import Exit
 from zoosup.spec.syntax.units import format_duration
@@ -22,6 +22,21 @@ LOOK_AGAIN = 15.0
 TOLD = 20
 """Lines of a failed start that are told."""
 
+STRANGERS = 10.0
+"""Seconds that a client waits for what only a stranger can end: its port, held by another program."""
+
+_CODES = {
+    Cause.SHUTDOWN: Code.SHUTTING_DOWN,
+    Cause.MADE_ROOM: Code.MODEL_EVICTED,
+    Cause.PRESSURE: Code.MODEL_EVICTED,
+    Cause.IDLE: Code.MODEL_EVICTED,
+    Cause.NOT_WANTED: Code.MODEL_STOPPED,
+    Cause.STOPPED_BY_HAND: Code.MODEL_STOPPED,
+    Cause.RESTARTED_BY_HAND: Code.MODEL_STOPPED,
+    Cause.SPEC_CHANGED: Code.MODEL_STOPPED,
+}
+"""Crashes, and what counts as one, are the server's own fault."""
+
 _NEVER = frozenset({Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING})
 _MEMORY = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
 
@@ -36,9 +51,26 @@ def of_phase(model: Model, since: float, now: float) -> Refusal | None:
     if model.phase is Phase.FAILED and (model.reason in GIVEN_UP or _looked_at(model, since)):
         message = f"{model.name} has failed ({model.reason}): {model.message}"
         return Refusal(Code.MODEL_FAILED, message, final=True, details=_last_words(model.last_exit))
+    if model.phase is Phase.PENDING and model.reason == Reason.PORT and now - since >= STRANGERS:
+        message = f"{model.name} can't be started: {model.message}"
+        return Refusal(Code.MODEL_LOADING_TIMEOUT, message, retry_after=LOOK_AGAIN)
     if model.phase in {Phase.PENDING, Phase.ASLEEP} and model.reason in _NEVER:
         return Refusal(Code.INSUFFICIENT_MEMORY, f"{model.name} can't be loaded: {model.message}", final=True)
     return None
+
+
+def of_cause(cause: Cause, message: str, load_time: float | None) -> Refusal:
+    """What is told to those whom a run that ends still answers."""
+    code = _CODES.get(cause, Code.UPSTREAM_ERROR)
+    if code is Code.SHUTTING_DOWN:
+        return Refusal(code, message, retry_after=RESTART)
+    return Refusal(code, message, retry_after=max(1.0, load_time or UNLEARNED))
+
+
+def not_loaded(model: Model | None, name: str) -> Refusal:
+    """It does not run, and a look starts nothing."""
+    phase = "unknown" if model is None else model.phase
+    return Refusal(Code.MODEL_NOT_LOADED, f"{name} does not run (it is {phase}); a look at it starts nothing")
 
 
 def queue_full(waiting: int, model: Model | None) -> Refusal:

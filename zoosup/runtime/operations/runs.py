@@ -88,7 +88,7 @@ class Operations:
             task = tasks.pop(run.id, None)
             if task is not None:
                 task.cancel()
-        self._leases.cut(run.id, run.leaving.message if run.leaving is not None else str(cause))
+        self._leases.cut(run.id, cause, run.leaving.message if run.leaving is not None else str(cause))
         self._tasks.begin(self._stop_or_report, model.name, run, cause, policy)
 
     def kill(self, model: Model, run: Run, cause: Cause, policy: ModelSpec, *, under_way: bool) -> None:

@@ -5,6 +5,8 @@ Refuses to know what either does with its time.
 
 from typing import Protocol
 
+from zoosup.core.state.refusal import Refusal
+
 
 class Connection(Protocol):
     """One client's."""
@@ -18,7 +20,7 @@ class Connection(Protocol):
     def dismiss(self) -> None:
         """The gateway closes: end it if nothing is under way."""
 
-    def cut(self, message: str) -> None:
+    def cut(self, refusal: Refusal) -> None:
         """The gateway's patience is over: say so where something can still be said."""
 
     def abort(self) -> None:

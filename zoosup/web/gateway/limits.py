@@ -24,5 +24,6 @@ class Limits:
     farewell: float = 10.0  # what a client may take to fetch the end of its answer
     connect: float = 10.0  # a connection to a model
     kept: float = 4.0  # an unused connection to a model: uvicorn and cpp-httplib close theirs after 5
-    quiet: float = 1.0  # a streaming client's wait before it is told that the model is loading
+    quiet: float = 2.0  # a streaming client's wait before it is told that the model is loading
+    quiet_at_most: float = 10.0  # the same, of a model that usually takes long
     comment: float = 5.0  # between two words of that

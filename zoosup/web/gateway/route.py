@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     ENDPOINT = "endpoint"  # goes to the model that it names
     UPSTREAM = "upstream"  # goes to the model in its path (`split_upstream`), without the prefix
+    LOOK = "look"  # goes to the model that its query names, if it runs: it is no demand
     MODELS = "models"  # answered here: the list
     MODEL = "model"  # answered here: one entry of it, `Route.name`
     HEALTH = "health"  # answered here

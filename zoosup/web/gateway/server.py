@@ -6,6 +6,7 @@ Refuses to know what a request is.
 import asyncio
 import socket
 
+from zoosup.core.state.refusal import Code, Refusal
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import Leasing
 from zoosup.spec.model.gateway import GatewaySpec
@@ -21,6 +22,7 @@ from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024
 _GLANCE = 0.02
+_ENDING = Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down")
 
 
 class Gateway:
@@ -102,7 +104,7 @@ class Gateway:
     async def _break_off(self) -> None:
         clients = self._context.connections.clients
         for client in tuple(clients):
-            client.cut("zoosup is shutting down")
+            client.cut(_ENDING)
         await asyncio.sleep(_GLANCE)  # for the last words to go out
         for client in tuple(clients):
             client.abort()

@@ -23,14 +23,14 @@ def headers(answer):
     ("refusal", "status", "kind", "param", "again"),
     [
         (
-            Refusal(Code.MODEL_NOT_FOUND, "m"),
+            Refusal(Code.MODEL_NOT_FOUND, "m", final=True),
             404,
             "invalid_request_error",
             "model",
             {"x-should-retry": "false"},
         ),
         (
-            Refusal(Code.MODEL_DISABLED, "m"),
+            Refusal(Code.MODEL_DISABLED, "m", final=True),
             409,
             "invalid_request_error",
             "model",
@@ -42,19 +42,27 @@ def headers(answer):
         (Refusal(Code.INSUFFICIENT_MEMORY, "m", 0.2), 503, "server_error", "model", {"retry-after": "1"}),
         (
             Refusal(Code.INSUFFICIENT_MEMORY, "m", 5, final=True),
-            503,
-            "server_error",
+            424,
+            "invalid_request_error",
             "model",
             {"x-should-retry": "false"},
         ),
         (Refusal(Code.MODEL_LOADING_TIMEOUT, "m", 30), 503, "server_error", "model", {"retry-after": "30"}),
         (Refusal(Code.MODEL_BACKOFF, "m", 3.01), 503, "server_error", "model", {"retry-after": "4"}),
-        (Refusal(Code.MODEL_FAILED, "m", 3), 503, "server_error", "model", {"x-should-retry": "false"}),
+        (
+            Refusal(Code.MODEL_FAILED, "m", final=True),
+            424,
+            "invalid_request_error",
+            "model",
+            {"x-should-retry": "false"},
+        ),
+        (Refusal(Code.UPSTREAM_ERROR, "m"), 502, "server_error", "model", {}),
+        (Refusal(Code.MODEL_EVICTED, "m", 2), 503, "server_error", "model", {"retry-after": "2"}),
         (Refusal(Code.SHUTTING_DOWN, "m"), 503, "server_error", None, {}),
     ],
 )
 def test_every_refusal_has_a_status_and_says_whether_to_try_again(refusal, status, kind, param, again):
-    answer = rendering.refusal_answer(refusal, local=False)
+    answer = rendering.refused(refusal, local=False)
     assert status == answer.status
     assert {"message": "m", "type": kind, "code": refusal.code.value, "param": param} == json.loads(
         answer.body
@@ -64,17 +72,15 @@ def test_every_refusal_has_a_status_and_says_whether_to_try_again(refusal, statu
 
 def test_no_code_is_without_a_status():
     for code in Code:
-        assert 400 <= rendering.refusal_answer(Refusal(code, "m"), local=True).status < 600
+        assert 400 <= rendering.refused(Refusal(code, "m"), local=True).status < 600
 
 
 def test_the_last_log_lines_are_for_this_host_alone():
     refusal = Refusal(Code.MODEL_FAILED, "it failed", details="line 1\nline 2")
-    near, far = (
-        json.loads(rendering.refusal_answer(refusal, local).body)["error"] for local in (True, False)
-    )
+    near, far = (json.loads(rendering.refused(refusal, local=local).body)["error"] for local in (True, False))
     assert ("it failed\nline 1\nline 2", "it failed") == (near["message"], far["message"])
-    assert b"line 2" in rendering.sse_refusal(refusal, local=True)
-    assert b"line 2" not in rendering.sse_refusal(refusal, local=False)
+    assert b"line 2" in rendering.event(refusal, local=True)
+    assert b"line 2" not in rendering.event(refusal, local=False)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +90,7 @@ def test_the_last_log_lines_are_for_this_host_alone():
         (DeniedError(401, "invalid_api_key", "m"), "invalid_request_error", "authentication_error"),
         (DeniedError(403, "wrong_origin", "m"), "invalid_request_error", "permission_error"),
         (DeniedError(404, "unknown_url", "m"), "invalid_request_error", "not_found_error"),
-        (rendering.too_slow(10), "invalid_request_error", "invalid_request_error"),
         (DeniedError.too_large(5), "invalid_request_error", "request_too_large"),
-        (rendering.upstream_error("m"), "server_error", "api_error"),
     ],
 )
 def test_a_denial_has_the_shape_that_its_client_knows(denied, kind, anthropic):
@@ -98,7 +102,7 @@ def test_a_denial_has_the_shape_that_its_client_knows(denied, kind, anthropic):
 
 def test_a_busy_house_is_overloaded_to_anthropics_clients():
     refusal = Refusal(Code.INSUFFICIENT_MEMORY, "m")
-    body = json.loads(rendering.refusal_answer(refusal, False, Dialect.ANTHROPIC).body)
+    body = json.loads(rendering.refused(refusal, Dialect.ANTHROPIC, local=False).body)
     assert {"type": "error", "error": {"type": "overloaded_error", "message": "m"}} == body
 
 
@@ -258,5 +262,5 @@ def test_a_stream_of_responses_ends_with_an_error_event():
 
 
 def test_half_a_surrogate_pair_breaks_no_message():
-    body = rendering.refusal_answer(Refusal(Code.MODEL_NOT_FOUND, "no \ud83d"), local=False).body
+    body = rendering.refused(Refusal(Code.MODEL_NOT_FOUND, "no \ud83d"), local=False).body
     assert "no ?" == json.loads(body)["error"]["message"]

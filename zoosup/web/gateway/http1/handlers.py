@@ -6,6 +6,8 @@ Protocols only; `proxy` has what keeps them.
 from dataclasses import dataclass
 from typing import Protocol
 
+from zoosup.core.state.refusal import Refusal
+
 
 class BodySink(Protocol):
     """Who answers the request under way: it is given the rest of its body, and hears of its client."""
@@ -22,8 +24,8 @@ class BodySink(Protocol):
     def gone(self) -> None:
         """The client has hung up."""
 
-    def cut(self, message: str) -> None:
-        """It is to end now; `message` says why."""
+    def cut(self, refusal: Refusal) -> None:
+        """It is to end now; `refusal` says why."""
 
 
 class Takeover(Protocol):

@@ -10,6 +10,7 @@ import socket
 import struct
 from typing import Protocol, cast
 
+from zoosup.core.state.refusal import Refusal
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.handlers import BodySink, Takeover
@@ -238,10 +239,10 @@ class ServerConnection(RequestReader):
         if self.sink is None and self._incoming is None and not self._data and not self._ending:
             self.transport.close()
 
-    def cut(self, message: str) -> None:
+    def cut(self, refusal: Refusal) -> None:
         """The gateway's patience is over: say so where something can still be said."""
         if self.sink is not None and not self.is_tunnel:
-            self.sink.cut(message)
+            self.sink.cut(refusal)
 
     def abort(self) -> None:
         """End it, whatever is under way."""

@@ -5,9 +5,8 @@ client; its lease goes back in each. Refuses to know how heads are read and who 
 """
 
 import time
-from typing import Any
 
-from zoosup.core.state.refusal import Code, Refusal, RefusedError
+from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api import Lease
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.http1 import response_head
@@ -17,9 +16,8 @@ from zoosup.web.gateway.http1.pool import ConnectionPool, ConnectionPools
 from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
-from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments
+from zoosup.web.gateway.proxy.claim import Claim
 from zoosup.web.gateway.proxy.tunnel import Tunnel
-from zoosup.web.gateway.proxy.wait import Wait
 
 _OK = 200
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT"})
@@ -28,105 +26,23 @@ AT_ONCE = 0.25
 """Seconds after which a server may have begun to do what it was asked; nothing but a look is asked of it twice."""
 
 
-class Exchange:
+class Exchange(Claim):
     """A Holder of at most one lease, a ResponseHandler of at most one connection, and its client's BodySink."""
 
-    __slots__ = (
-        "_client",
-        "_comments",
-        "_context",
-        "_ended",
-        "_head",
-        "_keep",
-        "_lease",
-        "_model",
-        "_pool",
-        "_pools",
-        "_request",
-        "_sent",
-        "_started_at",
-        "_torn",
-        "_tries",
-        "_upstream",
-        "_wait",
-    )
+    __slots__ = ("_head", "_pool", "_pools", "_sent", "_started_at", "_torn", "_tries", "_upstream")
 
     def __init__(
         self, context: Context, pools: ConnectionPools, client: ServerConnection, request: Request, model: str
     ) -> None:
-        self._context = context
+        super().__init__(context, client, request, model)
         self._pools = pools
-        self._client = client
-        self._request = request
-        self._model = model
-        self._comments: KeepaliveComments | None = None
-        self._lease: Lease | None = None
-        self._wait: Wait | None = None
         self._pool: ConnectionPool
         self._upstream: ClientConnection | None = None
         self._head: bytes | None = None  # of the model's answer, once the client has it
-        self._keep = request.head.keep_alive
         self._sent = False  # the request's body began to go out and is not at hand any more
+        self._started_at = 0.0
         self._torn = False  # the answer's last chunk never came to its end
         self._tries = 0
-        self._ended = False
-
-    # Asking for the model
-
-    def begin(self) -> None:
-        """Ask for the model; from here on, everything else is told to this exchange."""
-        try:
-            got: Any = self._context.leasing.ask(self._model, self)  # a lease or a ticket
-        except RefusedError as error:
-            self.refused(error.refusal)
-            return
-        if hasattr(got, "release"):
-            self._lease = got
-            self._context.counters.in_flight += 1
-            self._send(got)
-        elif self._lease is None and not self._ended:
-            self._wait = Wait(self._context, self._client, self._request, self._model, got)
-
-    def granted(self, lease: Lease) -> None:
-        """The model is there, perhaps in the very tick in which the client went."""
-        if self._ended:
-            lease.release()
-            return
-        self._wait_is_over()
-        self._lease = lease
-        self._context.counters.in_flight += 1
-        self._send(lease)
-
-    def refused(self, refusal: Refusal) -> None:
-        """The model can't be had."""
-        if not self._ended:
-            self._wait_is_over()
-            self._refuse(refusal)
-
-    def cut(self, message: str) -> None:
-        """The model is being ended, or the gateway is."""
-        if self._ended:
-            return
-        self._cancel_the_wait()
-        if self._lease is not None:
-            self._pools.over(self._lease.run_id)
-        self._break(Refusal(Code.SHUTTING_DOWN, message))
-
-    def _wait_is_over(self) -> None:
-        wait, self._wait = self._wait, None
-        if wait is not None:
-            wait.over()
-            self._go_on_after(wait)
-
-    def _cancel_the_wait(self) -> None:
-        wait, self._wait = self._wait, None
-        if wait is not None:
-            wait.cancel()
-            self._go_on_after(wait)
-
-    def _go_on_after(self, wait: Wait) -> None:
-        if wait.comments is not None:
-            self._comments, self._keep = wait.comments, wait.keep
 
     # Sending
 
@@ -146,7 +62,11 @@ class Exchange:
             self._start(upstream)
 
     def _unreachable(self, message: str) -> None:
-        if not self._ended:
+        if self._ended:
+            return
+        if self._may_start_over():
+            self._try_again()
+        else:
             self._fail(message)
 
     def _start(self, upstream: ClientConnection) -> None:
@@ -271,12 +191,14 @@ class Exchange:
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._torn = upstream.mid_chunk
         stale = upstream.used > 0 and upstream.silent and self._tries == 1
-        harmless = self._request.head.method in _IDEMPOTENT or time.monotonic() - self._started_at <= AT_ONCE
+        harmless = self._is_harmless() or time.monotonic() - self._started_at <= AT_ONCE
         if stale and harmless and not self._sent and self._lease is not None:
             self._context.counters.retries += 1  # the server closed it unread: it was idle for too long
             self._send(self._lease)
-            return
-        self._fail(message)
+        elif self._is_harmless() and self._may_start_over():
+            self._try_again()
+        else:
+            self._fail(message)
 
     def pause(self, paused: bool) -> None:
         """The client takes its answer more slowly than it comes, or no longer does."""
@@ -284,6 +206,32 @@ class Exchange:
             self._upstream.pause(paused)
 
     # The other ends
+
+    def _try_again(self) -> None:
+        self._tries = 0
+        self._start_over()
+
+    def _may_start_over(self) -> bool:
+        """Whether nothing was sent yet, or what was sent does no harm when it is sent again; and nothing was said."""
+        unsent = self._upstream is None and not self._sent
+        silent = self._lease is not None and self._head is None and not self._client.is_tunnel
+        return silent and (unsent or self._is_harmless())
+
+    def _is_harmless(self) -> bool:
+        return self._request.head.method in _IDEMPOTENT and not self._sent
+
+    def cut(self, refusal: Refusal) -> None:
+        """The model is being ended, or the gateway is."""
+        if self._ended:
+            return
+        self._cancel_the_wait()
+        if self._lease is not None:
+            self._pools.over(self._lease.run_id)
+        if refusal.code is not Code.SHUTTING_DOWN and self._may_start_over():
+            self._drop_upstream()
+            self._try_again()
+        else:
+            self._break(refusal)
 
     def gone(self) -> None:
         """The client has hung up: no demand is left, and the model sees that nobody listens."""
@@ -295,9 +243,9 @@ class Exchange:
         self._end()
 
     def _fail(self, message: str) -> None:
-        self._break(f"{self._model}: {message}")
+        self._break(Refusal(Code.UPSTREAM_ERROR, f"{self._model}: {message}"))
 
-    def _break(self, why: Refusal | str) -> None:
+    def _break(self, why: Refusal) -> None:
         """End an answer that can't be completed: by a refusal where nothing was said, else so that it is seen."""
         self._drop_upstream()
         if self._client.is_tunnel:
@@ -315,7 +263,7 @@ class Exchange:
         else:
             self._client.break_off(None)
 
-    def _event(self, why: Refusal | str) -> bytes:
+    def _event(self, why: Refusal) -> bytes:
         return rendering.event(
             why, self._request.head.route.dialect, local=self._client.is_local(self._request)
         )
@@ -325,7 +273,7 @@ class Exchange:
         head = self._head or b""
         return response_head.is_chunked(head) and response_head.is_events(head) and not self._torn
 
-    def _refuse(self, why: Refusal | str) -> None:
+    def _refuse(self, why: Refusal) -> None:
         self._end()
         if self._comments is not None:
             self._comments.refuse(self._event(why))
@@ -341,12 +289,3 @@ class Exchange:
         if upstream is not None:
             self._torn = upstream.mid_chunk
             upstream.let_go()
-
-    def _end(self) -> None:
-        self._ended = True
-        if self._request.buffered:
-            self._request.let_go(self._context.state)
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            self._context.counters.in_flight -= 1
-            lease.release()

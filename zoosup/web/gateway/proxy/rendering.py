@@ -6,6 +6,7 @@ and Retry-After, as the openai and anthropic packages read them). Refuses to kno
 
 import math
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -29,12 +30,13 @@ _STATUS = {
     Code.MODEL_LOADING_TIMEOUT: 503,
     Code.MODEL_BACKOFF: 503,
     Code.MODEL_FAILED: 503,
+    Code.MODEL_NOT_LOADED: 503,
+    Code.MODEL_EVICTED: 503,
+    Code.MODEL_STOPPED: 503,
+    Code.UPSTREAM_ERROR: 502,
     Code.SHUTTING_DOWN: 503,
 }
 _NAMES_A_MODEL = frozenset(Code) - {Code.QUEUE_FULL, Code.SHUTTING_DOWN}
-_FINAL = frozenset({Code.MODEL_NOT_FOUND, Code.MODEL_DISABLED, Code.MODEL_FAILED})
-"""Codes with which trying again never helps, until somebody changes something; the libraries try a 409 again."""
-
 _BUSY = 429
 _SERVER_FAULT = 500
 _UNAVAILABLE = 503
@@ -48,38 +50,33 @@ _ANTHROPIC_TYPES = {
 }
 
 
-def refused(why: Refusal | str, dialect: Dialect, *, local: bool) -> Response:
-    """Say why there is no answer; a text is what was wrong with the model's server."""
-    if isinstance(why, str):
-        return denied_answer(upstream_error(why), dialect)
-    return refusal_answer(why, local, dialect)
-
-
-def event(why: Refusal | str, dialect: Dialect, *, local: bool) -> bytes:
-    """Say the same as an event of a stream."""
-    if isinstance(why, str):
-        return sse_error(why, "upstream_error", dialect)
-    return sse_refusal(why, local, dialect)
-
-
-def refusal_answer(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> Response:
+def refused(refusal: Refusal, dialect: Dialect = Dialect.OPENAI, *, local: bool) -> Response:
     """Say why a model does not answer; `local`: the client is on this host and may read its last log lines."""
-    status = _STATUS[refusal.code]
-    details = f"\n{refusal.details}" if local and refusal.details else ""
+    status = _status(refusal)
     param = "model" if refusal.code in _NAMES_A_MODEL else None
-    body = _error(status, refusal.code, refusal.message + details, param, dialect)
+    body = _error(status, refusal.code, _message(refusal, local=local), param, dialect)
     return Response(status, (("Content-Type", JSON), *_trying_again(refusal)), body)
+
+
+def event(refusal: Refusal, dialect: Dialect = Dialect.OPENAI, *, local: bool) -> bytes:
+    """Say the same as an event of a stream that has begun."""
+    return sse_error(_message(refusal, local=local), refusal.code, dialect, _status(refusal))
+
+
+def _message(refusal: Refusal, *, local: bool) -> str:
+    return f"{refusal.message}\n{refusal.details}" if local and refusal.details else refusal.message
+
+
+def _status(refusal: Refusal) -> int:
+    """What can never be had is no 503: programs that try again by the status alone would do so for long."""
+    status = _STATUS[refusal.code]
+    return HTTPStatus.FAILED_DEPENDENCY if refusal.final and status == _UNAVAILABLE else status
 
 
 def denied_answer(denied: DeniedError, dialect: Dialect = Dialect.OPENAI) -> Response:
     """Say why a request was refused before any model was asked."""
     body = _error(denied.status, denied.code, denied.message, denied.param, dialect)
     return Response(denied.status, (("Content-Type", JSON), *denied.headers.items()), body)
-
-
-def upstream_error(message: str) -> DeniedError:
-    """Describe a model's server that gave no answer, or none that can be read."""
-    return DeniedError(502, "upstream_error", message)
 
 
 def encoded(encoding: str) -> DeniedError:
@@ -90,11 +87,6 @@ def encoded(encoding: str) -> DeniedError:
         f"the body is encoded as {encoding[:80]!r} and its model can't be read; "
         "send it without Content-Encoding, or to /upstream/{model}/, where bodies pass as they are",
     )
-
-
-def too_slow(seconds: float) -> DeniedError:
-    """Describe a request that did not arrive in time."""
-    return DeniedError(408, "request_timeout", f"the request did not arrive within {seconds:g} s")
 
 
 def models_document(cards: Iterable[ModelCard]) -> bytes:
@@ -152,12 +144,6 @@ def own_error(body: bytes, dialect: Dialect) -> bytes | None:
     return named + b"data: " + as_json(document) + b"\n"
 
 
-def sse_refusal(refusal: Refusal, local: bool, dialect: Dialect = Dialect.OPENAI) -> bytes:
-    """Say in a stream that has begun why its model does not answer."""
-    details = f"\n{refusal.details}" if local and refusal.details else ""
-    return sse_error(refusal.message + details, refusal.code, dialect, _STATUS[refusal.code])
-
-
 def _entry(card: ModelCard) -> dict[str, Any]:
     """One model. `active`, `task`, `is_lora`, `multimodal` and `context_length` are what Eternal Zoo's clients read."""
     server = understand(card.spec)
@@ -189,7 +175,7 @@ def _error(status: int, code: str, message: str, param: str | None, dialect: Dia
 
 
 def _trying_again(refusal: Refusal) -> Iterable[tuple[str, str]]:
-    if refusal.final or refusal.code in _FINAL:
+    if refusal.final:
         yield "x-should-retry", "false"
     elif refusal.retry_after is not None:
         yield "Retry-After", str(max(1, math.ceil(refusal.retry_after)))

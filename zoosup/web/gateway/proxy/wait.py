@@ -13,6 +13,9 @@ from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import keepalive_comments
 from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments
 
+_LONGER = 1.5
+"""Times its last load: a model that has not come by then is late."""
+
 
 class Wait:
     """From the ticket to its end. `comments`: the client was told something, and with it the answer's head.
@@ -38,10 +41,16 @@ class Wait:
 
     def tick(self, now: float) -> None:
         """Called again and again: say why there is nothing yet, when it is time to."""
-        if self.comments is None and now - self._since >= self._context.limits.quiet:
+        if self.comments is None and now - self._since >= self._quiet():
             self._begin_to_speak()
         if self.comments is not None:
             self.comments.tick(now, self._ticket.why())
+
+    def _quiet(self) -> float:
+        """Seconds before the first word: once it was said, an early failure can be no status any more."""
+        limits = self._context.limits
+        load = _LONGER * (self._ticket.load_time or 0.0)
+        return max(limits.quiet, min(load, limits.quiet_at_most))
 
     def _begin_to_speak(self) -> None:
         context, head = self._context, self._request.head

@@ -25,8 +25,8 @@ from zoosup.web.gateway.route import Kind
 from zoosup.web.gateway.routing.access import Policy
 from zoosup.web.gateway.routing.admission import Admission, denied
 from zoosup.web.gateway.routing.body_rewrite import rewrite
-from zoosup.web.gateway.routing.model_name import Named, model_of, named_in_json
-from zoosup.web.gateway.routing.routes import check_task, split_upstream
+from zoosup.web.gateway.routing.model_name import Named, model_of, named_in_json, named_in_query
+from zoosup.web.gateway.routing.routes import check_task, is_look, split_upstream
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ class Router:
                 self._endpoint(client, request)
             elif head.route.kind is _UPSTREAM:
                 self._upstream(client, request)
+            elif head.route.kind is Kind.LOOK:
+                self._look(client, request)
             else:
                 client.answer(self._own(request), request)
         except (DeniedError, _NotFoundError) as error:
@@ -91,7 +93,12 @@ class Router:
     def _upstream(self, client: ServerConnection, request: Request) -> None:
         find = self._context.leasing.find
         name, request.target = split_upstream(request.head.route.rest, lambda name: find(name) is not None)
-        self._begin(client, request, self._known(name))
+        self._begin(client, request, self._known(name), looks=is_look(request.head.method, request.target))
+
+    def _look(self, client: ServerConnection, request: Request) -> None:
+        route = request.head.route
+        request.target = route.target
+        self._begin(client, request, self._known(named_in_query(route.query)), looks=True)
 
     def _own(self, request: Request) -> Response:
         found, leasing = request.head.route, self._context.leasing
@@ -143,10 +150,10 @@ class Router:
         else:
             begin(rewrite(body, spec, kind))
 
-    def _begin(self, client: ServerConnection, request: Request, model: str) -> None:
+    def _begin(self, client: ServerConnection, request: Request, model: str, *, looks: bool = False) -> None:
         exchange = Exchange(self._context, self._pools, client, request, model)
         client.attach(exchange)
-        exchange.begin()
+        exchange.begin(looks=looks)
 
     def _in_thread(
         self,
@@ -196,7 +203,7 @@ class _BodyReading:
     def pause(self, paused: bool) -> None:
         """Nothing is being answered yet."""
 
-    def cut(self, message: str) -> None:
+    def cut(self, refusal: Refusal) -> None:
         """Nor can anything be said yet."""
 
 

@@ -14,6 +14,7 @@ from zoosup.spec.model.model import Task
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.route import Dialect, Kind, Route, Where
 
+_LOOKING = frozenset({b"GET", b"HEAD"})
 UPSTREAM_PREFIX = b"/upstream/"
 _LONGEST_ENCODED = 3 * 128 + 1
 """Bytes that a model's name and a slash can take in a path: zoo.yaml allows 128 characters."""
@@ -43,6 +44,11 @@ _ENDPOINTS: dict[str, Route] = {
     "audio/transcriptions": Route(Kind.ENDPOINT, _FORM, Task.AUDIO, streams=True),
     "audio/translations": Route(Kind.ENDPOINT, _FORM, Task.AUDIO),
 }
+_LOOKS = ("health", "metrics", "props", "slots")
+_BROWSERS_OWN = ("apple-touch-icon.png", "apple-touch-icon-precomposed.png", "favicon.ico", "robots.txt")
+_LOOKED_AT = frozenset(
+    path for name in (*_LOOKS, *_BROWSERS_OWN) for path in (f"/{name}".encode(), f"/v1/{name}".encode())
+)
 _OWN = {"models": Route(Kind.MODELS), "health": Route(Kind.HEALTH)}
 _BY_PATH: dict[bytes, Route] = {
     path: replace(each, target=path, allow=allow)
@@ -68,19 +74,28 @@ def route(method: str | bytes, target: bytes | str) -> Route:
     return _FAST.get((verb, raw)) or _found(verb, raw)
 
 
+def _look(path: bytes, query: bytes) -> Route | None:
+    """`/metrics?model=qwen` and the like; without a model, /health is the gateway's own and the others are nobody's."""
+    if path not in _LOOKED_AT or b"model=" not in query:
+        return None
+    rest = b"&".join(each for each in query.split(b"&") if not each.startswith(b"model="))
+    target = path + b"?" + rest if rest else path
+    return Route(Kind.LOOK, target=target, query=query, allow=_GET)
+
+
 def _found(method: str, raw: bytes) -> Route:
     if method == "OPTIONS" and raw == b"*":
         return Route(Kind.OPTIONS, allow=("GET", "HEAD", "OPTIONS", "POST"))
     raw, authority = _origin_form(raw)
     path, mark, query = raw.partition(b"?")
     _check_path(path)
-    found = _at(path, raw)
+    found = _look(path, query) or _at(path, raw)
     if found is None:
         message = (
             f"{shown(path)} is no address of this gateway; it serves /v1/…, /health and /upstream/{{model}}/…"
         )
         raise DeniedError(404, "unknown_url", message)
-    target = found.target + mark + query if found.target else b""
+    target = found.target + mark + query if found.target and found.kind is not Kind.LOOK else found.target
     found = replace(found, target=target, query=query, authority=authority)
     if method in found.allow and (method != "OPTIONS" or found.kind is Kind.UPSTREAM):
         return found
@@ -119,6 +134,11 @@ def split_upstream(rest: bytes, is_known: Callable[[str], bool]) -> tuple[str, b
     if left.startswith(b"//"):
         raise DeniedError(400, "invalid_url", f"after {shown(path[:end])} comes more than one slash")
     return name, left + mark + query
+
+
+def is_look(method: bytes, target: bytes) -> bool:
+    """Whether a request to a model's server only looks how it is, as scrapes and browsers do by themselves."""
+    return method in _LOOKING and target.partition(b"?")[0] in _LOOKED_AT
 
 
 def check_task(found: Route, model: str, task: Task | None) -> None:
