@@ -190,7 +190,7 @@ def test_what_can_never_fit_is_refused_with_the_sum_and_the_running_model_serves
     pid = zoo.pid("a")
     with pytest.raises(openai.APIStatusError) as refused:
         ask(zoo, "giant")
-    assert (503, "insufficient_memory") == (refused.value.status_code, refused.value.code)
+    assert (424, "insufficient_memory") == (refused.value.status_code, refused.value.code)
     assert "1 GiB" in refused.value.message
     assert "300" in refused.value.message
     assert "false" == refused.value.response.headers["x-should-retry"]

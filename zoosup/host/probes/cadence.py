@@ -20,6 +20,11 @@ SLOWEST = 0.5
 STEADY = 10.0
 """Seconds between looks at a model that is ready (the kubelet's periodSeconds)."""
 
+SELDOM = 30.0
+"""The same once it has been ready for SETTLED without a break: its end is seen without a look."""
+
+SETTLED = 60.0
+
 WATCHFUL = 1.0
 """Seconds between looks at a model that was ready and is not."""
 
@@ -37,12 +42,13 @@ async def readiness_changes(
 ) -> AsyncGenerator[ProbeResult, None]:
     """Ask until closed; yield the first verdict and every change. A number of seconds fixes the interval."""
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = ready_since = loop.time()
     news = _News()
     ok = was_ready = False
     while True:
         verdict = await ask(ok)
         if verdict.ok is not None:
+            ready_since = loop.time() if verdict.ok and not ok else ready_since
             ok = verdict.ok
             was_ready = was_ready or ok
         if news.is_in(verdict, loop.time()):
@@ -50,7 +56,7 @@ async def readiness_changes(
         if interval != "adaptive":
             await asyncio.sleep(interval)
         elif ok:
-            await asyncio.sleep(STEADY)
+            await asyncio.sleep(SELDOM if loop.time() - ready_since >= SETTLED else STEADY)
         else:
             await asyncio.sleep(WATCHFUL if was_ready else starting_pause(loop.time() - began))
 

@@ -123,9 +123,10 @@ class Reconciler:
         """Turn until zoosup has been asked to leave and no run is left that could still go."""
         try:
             while not self._done():
-                await self._wait()
+                woken = await self._wait()
                 await self._let_others_catch_up()
-                await self._reconcile_safely()
+                if woken or not self._is_quiet():
+                    await self._reconcile_safely()
         finally:
             self._prewarmer.close()
             await self._probes.close()
@@ -138,11 +139,19 @@ class Reconciler:
             return True
         return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> bool:
         now = self._zoo.clock.now()
         latest = now + self._longest_wait()
         until = latest if self._wake_at is None else min(latest, self._wake_at)
-        await self._inbox.wait(max(SHORTEST_WAIT, until - now) if until > now else 0)
+        return await self._inbox.wait(max(SHORTEST_WAIT, until - now) if until > now else 0)
+
+    def _is_quiet(self) -> bool:
+        """Whether a look at the memory is all that is due, and shows nothing: what costs is looking at every model."""
+        now = self._zoo.clock.now()
+        if now - self._turned_at > HEARTBEAT - LOOKOUT / 2 or (self._wake_at is not None and now >= self._wake_at):
+            return False
+        self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
+        return not self._zoo.memory.nearly_short
 
     def _longest_wait(self) -> float:
         if not self._zoo.live():

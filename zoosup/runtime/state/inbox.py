@@ -110,8 +110,11 @@ class Inbox:
         """The next message; None when there is none."""
         return self._messages.popleft() if self._messages else None
 
-    async def wait(self, within: float) -> None:
-        """Wait to be woken, at most `within` seconds; where that is nothing, let everyone else have a word first."""
+    async def wait(self, within: float) -> bool:
+        """Wait to be woken, at most `within` seconds; where that is nothing, let everyone else have a word first.
+
+        Whether somebody has woken us.
+        """
         if within <= 0:
             await asyncio.sleep(0)
         else:
@@ -120,4 +123,6 @@ class Inbox:
                     await self._hint.wait()
             except TimeoutError:
                 pass
+        woken = self._hint.is_set()
         self._hint.clear()
+        return woken

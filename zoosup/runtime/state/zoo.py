@@ -197,7 +197,12 @@ class Zoo:
             end = after.last_exit if after.last_exit is not before.last_exit else None
             new = self.usage_history.end(before.run, now, end)
         if new:
-            self.refresh_learned()
+            taught = run or before.run
+            self.refresh_learned(
+                n
+                for n in self.spec.models
+                if taught is not None and self.models[n].learned.fingerprint == taught.fingerprint
+            )
         elif isinstance(fact, Inspected):
             self.refresh_learned([after.name])
 
