@@ -316,6 +316,35 @@ async def test_memory_of_an_adopted_model_is_not_promised_again(host, zoo, file,
     assert ("pending", []) == (second.phase("c"), host.pids("c"))
 
 
+async def test_a_run_from_before_the_host_was_renamed_counts_in_every_sum(host, zoo, file, successor):
+    models = {"a": "4GiB", "b": "4GiB"}
+    budget = "budget: {ram: 6GiB}"
+    host.save(file(models, "[a]", budget))
+    await zoo.until("a", "ready")
+    await zoo.die()
+    record_of(host, "a")["node"] = "as it was called before"
+    host.text = file(models, "[a, b]", budget)
+    second = await successor()
+    await second.until("a", "ready")
+    await asyncio.sleep(30)
+    assert ("pending", []) == (second.phase("b"), host.pids("b"))
+    assert 4 * GIB == second.publisher.snapshot["pools"][0]["reserved"]
+
+
+async def test_a_run_from_before_the_host_was_renamed_follows_an_edit_of_its_command(
+    host, zoo, file, successor
+):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    await zoo.die()
+    record_of(host, "a")["node"] = "as it was called before"
+    second = await successor()
+    await second.until("a", "ready")
+    host.save(file({"a": "1GiB"}, "a").replace("[serve, a]", "[serve, a, --more]"))
+    await second.until("a", "stopping", within=10)
+    await second.until("a", "ready", within=10)
+
+
 async def test_nobody_leaves_for_memory_that_an_adopted_model_holds_already(
     host, zoo, file, successor, monkeypatch
 ):

@@ -222,14 +222,17 @@ class Zoo:
             self.journal.add("Outgrown", after.name, "Outgrown", message, data)
 
     def adopt(self, name: str, fact: Adopted) -> bool:
-        """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already."""
+        """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already.
+
+        It counts as this node's, whatever the host was called when it began: a host can be renamed.
+        """
         model = self.models.setdefault(name, Model(name))
         if model.run is not None:
             return False
         if model.phase is not Phase.STOPPED:
             # What was kept of it is older than its run.
             self.tell(name, Held(Phase.STOPPED, Reason.NOT_WANTED, ""))
-        self.tell(name, fact)
+        self.tell(name, replace(fact, run=replace(fact.run, node=self.node)))
         return True
 
     def run_of(self, run_id: str) -> tuple[Model, Run] | None:
