@@ -61,6 +61,7 @@ def books_match_the_truth(sim: SimulatedHost, name: str) -> None:
 def plan_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan) -> None:
     """Every law about one plan."""
     copy = dict(observed.models)
+    assert {} == decided.faults, "a bug that the plan went on without"
     assert decided == plan(sim.spec, observed), "14: the same question, another answer"
     assert copy == observed.models, "a plan has changed what it looked at"
     for action in decided.actions:

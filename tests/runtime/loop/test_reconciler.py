@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from zoosup.core.scheduler import candidates, place
+from zoosup.errors import ZoosupError
+from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.state.inbox import ShutdownAsked
 
 pytestmark = pytest.mark.looptime
@@ -411,3 +414,50 @@ async def test_a_stop_that_overtakes_the_spawn_leaves_nobody_behind(host, zoo, f
     await zoo.until("a", "stopped")
     await asyncio.sleep(10)
     assert {} == host.living
+
+
+def fails_for(monkeypatch, name, module, function):
+    real = getattr(module, function)
+
+    def failing(*args, **kw):
+        if any(getattr(each, "name", each) == name or getattr(each, "model", "") == name for each in args):
+            raise ZeroDivisionError("oops")
+        return real(*args, **kw)
+
+    monkeypatch.setattr(module, function, failing)
+
+
+def internal_errors(caplog):
+    return [r.getMessage() for r in caplog.records if r.getMessage().startswith("internal error")]
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(place, "best_placement"), (place, "need_of"), (candidates, "need_of"), (Executor, "_start")],
+)
+async def test_a_bug_that_meets_one_model_ends_no_pass(
+    host, zoo, file, monkeypatch, caplog, module, function
+):
+    with monkeypatch.context() as patched:
+        fails_for(patched, "a", module, function)
+        host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "[a, b]"))
+        await zoo.until("b", "ready", within=5)
+        await zoo.commands.start("c")
+        await zoo.until("c", "ready", within=5)
+        await asyncio.sleep(60)
+        assert zoo.reconciler.heartbeat() < 3
+        shown = zoo.publisher.snapshot["models"]["a"]
+        assert "InternalError" in {c["type"] for c in shown["conditions"]}
+        assert [] == host.pids("a")
+        assert 1 == len(internal_errors(caplog))
+    await zoo.until("a", "ready", within=10)
+
+
+async def test_an_edit_that_a_bug_met_is_answered(host, zoo, file, monkeypatch, caplog):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    monkeypatch.setattr(type(zoo.zoo), "override", lambda *_: 1 // 0)
+    with pytest.raises(ZoosupError, match="internal error"):
+        await zoo.commands.stop("a")
+    assert ["internal error: CommandGiven was dropped"] == internal_errors(caplog)
+    assert "ready" == zoo.phase("a")
