@@ -462,3 +462,81 @@ async def test_a_process_table_that_can_not_be_read_starts_nothing(host, zoo, fi
     with pytest.raises(OSError, match="no descriptor"):
         await successor()
     assert (before, 1) == (host.pids("a"), host.events("a").count("spawn"))
+
+
+ON_DEMAND = """
+active: {active}
+models:
+  a: {{command: [serve, a], memory: {{ram: 1GiB}}, on_demand: true, idle_timeout: 60s}}
+"""
+
+
+class Client:
+    """One that uses a model and gives it back."""
+
+    cut = granted = refused = staticmethod(lambda *_: None)
+
+    def __init__(self, zoo, model):
+        self.asked = zoo.reconciler.leases.ask(model, self)
+
+    def goes(self):
+        self.asked.release()
+
+
+@pytest.mark.parametrize("jump", [0.0, 3600.0, -3600.0])
+@pytest.mark.parametrize("active", ["[]", "a"])
+async def test_what_was_used_a_moment_ago_is_as_lately_used_after_a_restart(
+    host, zoo, successor, active, jump
+):
+    host.save(ON_DEMAND.format(active=active))
+    await zoo.commands.reload()
+    Client(zoo, "a")
+    await zoo.until("a", "ready")
+    for _ in range(20):
+        client = Client(zoo, "a")
+        await asyncio.sleep(4)
+        client.goes()
+    await asyncio.sleep(4)
+    before, used = host.pids("a"), zoo.reconciler.leases.demand()["a"].last_used
+
+    def set_the_clock():
+        host.wall_offset += jump
+
+    second = await successor(set_the_clock)
+    await second.until("a", "ready")
+    assert before == host.pids("a")
+    kept = second.reconciler.leases.demand()["a"].last_used
+    assert 0 <= kept - used <= 5
+    await asyncio.sleep(50)
+    assert before == host.pids("a")
+    await asyncio.sleep(20)
+    assert (before if active == "a" else []) == host.pids("a")
+
+
+async def test_who_was_being_served_at_a_crash_counts_as_a_use_until_then(host, zoo, successor):
+    host.save(ON_DEMAND.format(active="[]"))
+    await zoo.commands.reload()
+    Client(zoo, "a")
+    await zoo.until("a", "ready")
+    Client(zoo, "a")
+    await asyncio.sleep(300)
+    second = await successor()
+    await second.until("a", "ready")
+    await asyncio.sleep(50)
+    assert ["spawn", "ready", "ready"] == host.events("a")
+
+
+async def test_a_model_that_nobody_ever_used_is_idle_since_it_was_ready_whatever_the_clock(
+    host, zoo, file, successor
+):
+    host.save(ON_DEMAND.format(active="[]"))
+    await zoo.commands.reload()
+    await zoo.commands.start("a")
+    await zoo.until("a", "ready")
+    ready_at = zoo.zoo.models["a"].run.ready_at
+
+    def an_hour_on():
+        host.wall_offset += 3600
+
+    second = await successor(an_hour_on)
+    assert ready_at == pytest.approx(second.zoo.models["a"].run.ready_at, abs=0.01)

@@ -67,6 +67,7 @@ class Zoo:
     gateway: ListenStatus = field(default_factory=ListenStatus)
     shutdown: bool = False
     usage_history: UsageHistory = field(default_factory=UsageHistory)
+    used_before: dict[str, float] = field(default_factory=dict)
     memory: Pools = field(init=False)
 
     def __post_init__(self) -> None:
@@ -234,6 +235,11 @@ class Zoo:
             self.tell(name, Held(Phase.STOPPED, Reason.NOT_WANTED, ""))
         self.tell(name, replace(fact, run=replace(fact.run, node=self.node)))
         return True
+
+    def note_last_use(self, name: str, at: float | None) -> None:
+        """When an earlier supervisor's clients last used a model; the leases begin with that."""
+        if at is not None:
+            self.used_before[name] = at
 
     def run_of(self, run_id: str) -> tuple[Model, Run] | None:
         """The model whose run it is, if it still is."""
