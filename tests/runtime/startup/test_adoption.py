@@ -540,3 +540,13 @@ async def test_a_model_that_nobody_ever_used_is_idle_since_it_was_ready_whatever
 
     second = await successor(an_hour_on)
     assert ready_at == pytest.approx(second.zoo.models["a"].run.ready_at, abs=0.01)
+
+
+async def test_a_crash_loop_is_given_up_though_zoosup_was_restarted_meanwhile(host, zoo, file, successor):
+    host.behave("a", dies_after=1.0)
+    host.save(file({"a": "1GiB"}, "a") + "    restart: {limit: {count: 3, within: 10m}}\n")
+    await zoo.until("a", "starting")
+    await zoo.until("a", "backoff")
+    second = await successor()
+    await second.until("a", "failed")
+    assert 3 == host.events("a").count("spawn")
