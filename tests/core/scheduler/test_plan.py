@@ -416,6 +416,14 @@ def test_a_model_that_has_outgrown_its_estimate_says_so_and_stays():
     assert condition(spec, gone, "a", "WithinEstimate") is None
 
 
+def test_what_a_model_was_seen_to_hold_above_its_word_is_nobody_elses_though_it_holds_less_now():
+    """It may hold it again at any time: what it declares has proved too small."""
+    spec = a_zoo({"a": "4GiB", "b": "6GiB"}, ["a", "b"], budget="10GiB")
+    grown = {"outgrown": {"ram": 4 * GIB}, "peak": {"ram": 6 * GIB}, "reserved": {"ram": 6 * GIB}}
+    assert ["hold b pending ExceedsBudget"] == acts(spec, a_host(spec, a=ready(holds="3GiB", **grown)))
+    assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="3GiB", reserved={"ram": 4 * GIB})))
+
+
 def test_what_a_model_holds_above_its_estimate_is_nobody_elses():
     spec = a_zoo({"a": "4GiB", "b": "4GiB"}, ["a", "b"], budget="9GiB")
     assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="4GiB")))

@@ -461,3 +461,28 @@ async def test_an_edit_that_a_bug_met_is_answered(host, zoo, file, monkeypatch, 
         await zoo.commands.stop("a")
     assert ["internal error: CommandGiven was dropped"] == internal_errors(caplog)
     assert "ready" == zoo.phase("a")
+
+
+async def test_what_was_seen_beyond_the_word_of_the_file_stays_booked_over_edits_and_restarts(
+    host, zoo, file, successor
+):
+    models = {"a": "4GiB", "b": "6GiB"}
+    budget = "budget: {ram: 10GiB}"
+    host.behave("a", holds=6 * GIB)
+    host.save(file(models, "a", budget))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    next(iter(host.living.values())).holding = 3 * GIB
+    await asyncio.sleep(10)
+    host.save(file(models, "[a, b]", budget) + "# a comment\n")
+    await asyncio.sleep(30)
+    said = [c["type"] for c in zoo.publisher.snapshot["models"]["a"]["conditions"]]
+    assert (6 * GIB, "pending", True) == (zoo.reserved(), zoo.phase("b"), "WithinEstimate" in said)
+    second = await successor()
+    await second.until("a", "ready")
+    await asyncio.sleep(30)
+    assert (6 * GIB, "pending") == (second.reserved(), second.phase("b"))
+    host.save(file(models | {"a": "7GiB"}, "[a, b]", budget))
+    await asyncio.sleep(30)
+    said = [c["type"] for c in second.publisher.snapshot["models"]["a"]["conditions"]]
+    assert (7 * GIB, False) == (second.reserved(), "WithinEstimate" in said)

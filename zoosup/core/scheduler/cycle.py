@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zoosup.core.estimation.need import need_of
-from zoosup.core.memory.gpu_layouts import rebooked
+from zoosup.core.memory.gpu_layouts import still_booked
 from zoosup.core.memory.ledger import Holding, Ledger, asleep
 from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.scheduler.demand import Wanted
@@ -103,7 +103,7 @@ class Cycle:
         if spec is None or run.sleep is not None or run.leaving is not None or spec.memory == "auto":
             return run.reserved
         try:
-            return run.reserved if outdated(run.spec, spec) else rebooked(need_of(model, spec), run)
+            return run.reserved if outdated(run.spec, spec) else still_booked(need_of(model, spec), run)
         except Exception as error:  # noqa: BLE001 - a bug of ours: what was booked counts, and the pass goes on
             self._note_fault(model, error)
             return run.reserved

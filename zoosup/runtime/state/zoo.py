@@ -134,13 +134,8 @@ class Zoo:
             if run.sleep is not None:
                 continue  # what it holds asleep is its booking, and what it needs is asked when it wakes
             spec = self.spec.models.get(model.name)
-            declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
-            amounts = (
-                rebooked(need(spec, model.weights, model.learned), run)
-                if spec is not None and declared
-                else run.reserved
-            )
-            if amounts != run.reserved:
+            if spec is not None and spec.memory != "auto" and not outdated(run.spec, spec):
+                amounts = rebooked(need(spec, model.weights, model.learned), run)
                 self.tell(model.name, Rebooked(run.id, dict(amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
