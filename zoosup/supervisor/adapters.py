@@ -76,7 +76,7 @@ async def host(
     config: ConfigWatch, store: StateDirectory, on_exit: Callable[[str, Exit], None]
 ) -> AsyncIterator[Host]:
     """All of them; `on_exit` hears of each run whose leader has exited."""
-    processes = Processes(on_exit)
+    processes = Processes(on_exit, logs=store.logs)
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
     try:
