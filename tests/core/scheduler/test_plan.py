@@ -300,6 +300,14 @@ def test_an_edited_model_serves_on_while_its_new_executable_is_missing():
     assert "no such file: better" == why(spec, host, "a", "Current")
 
 
+def test_an_edited_model_whose_new_files_are_missing_is_looked_at_again():
+    spec = a_zoo({"a": edited()}, ["a"])
+    seen = Preflight(NOW - PREFLIGHT_FRESH, Reason.FILE_MISSING, "m.gguf is missing")
+    model = ready(spec=a_model())
+    host = a_host(spec, a=lambda n, s: replace(model(n, s), preflight=seen))
+    assert ["inspect a"] == acts(spec, host)
+
+
 @pytest.mark.parametrize("seen", [None, NOW - 60])
 def test_an_edited_model_is_not_stopped_before_its_new_files_were_looked_at(seen):
     spec = a_zoo({"a": edited()}, ["a"])

@@ -167,6 +167,22 @@ async def test_an_edited_command_that_can_not_run_keeps_the_old_process(host, zo
     assert ["spawn", "ready"] == host.events("a")
     conditions = zoo.publisher.snapshot["models"]["a"]["conditions"]
     assert [("Current", False, "FileMissing")] == [(c["type"], c["status"], c["reason"]) for c in conditions]
+    host.files_missing.clear()
+    await zoo.until("a", "stopping", within=10)
+    await zoo.until("a", "ready")
+
+
+async def test_the_journal_tells_how_a_switch_ended(host, zoo, file):
+    host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "b"))
+    await zoo.until("a", "stopped")
+    host.behave("c", dies_after=0.1)
+    host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "c"))
+    await zoo.until("c", "failed")
+    await asyncio.sleep(10)
+    told = [(e.model, e.reason) for e in zoo.journal.since(0) if e.type == "Switch"]
+    assert [(None, "Completed"), (None, "RolledBack")] == told
 
 
 async def test_a_missing_file_fails_the_model_at_once_and_its_appearance_starts_it(host, zoo, file):

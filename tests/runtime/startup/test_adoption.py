@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.conftest import WALL, Process
+from tests.runtime.conftest import WALL, Process, Supervised
+from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.phases import ExitReason
-from zoosup.core.state.runs import Exit
+from zoosup.core.state.runs import Exit, Preflight
 from zoosup.runtime.persistence import run_records
+from zoosup.runtime.startup.adoption import adopt
+from zoosup.runtime.startup.resume import apply_pending_edit, restore
 
 pytestmark = pytest.mark.looptime
 
@@ -550,3 +553,25 @@ async def test_a_crash_loop_is_given_up_though_zoosup_was_restarted_meanwhile(ho
     second = await successor()
     await second.until("a", "failed")
     assert 3 == host.events("a").count("spawn")
+
+
+async def test_what_adopted_models_hold_is_measured_before_the_first_plan(host, zoo, file):
+    """Else it would count as promised to them once more, and one of them would leave for that."""
+    models = {"a": "14GiB", "b": "10GiB"}
+    host.behave("a", holds=14 * GIB)
+    host.behave("b", holds=10 * GIB)
+    host.save(file(models, "[a, b]"))
+    await zoo.until("a", "ready")
+    await zoo.until("b", "ready")
+    await asyncio.sleep(10)
+    await zoo.die()
+    host.text = file(models | {"c": "2GiB"}, "[c, a, b]")
+    second = Supervised(host, at_once=False)
+    edit = await restore(second.zoo, await host.read_file(), host.saved, {})
+    await adopt(second.zoo, second.ports, {})
+    apply_pending_edit(second.zoo, edit)
+    assert [14 * GIB, 10 * GIB] == [second.zoo.models[name].run.measured["ram"] for name in "ab"]
+    second.zoo.models["c"] = replace(second.zoo.models["c"], preflight=Preflight(now()))
+    second.zoo.sample(host.read())
+    decided = plan(second.zoo.spec, second.zoo.observed())
+    assert [("Start", "c")] == [(type(action).__name__, action.model) for action in decided.actions]
