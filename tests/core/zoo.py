@@ -260,16 +260,18 @@ def decide(spec: ZooSpec, host: Observed) -> Plan:
     """One pass; a plan made twice of the same is the same, whichever example asks."""
     first = plan(spec, host)
     assert first == plan(spec, host)
+    assert {} == first.faults, "a bug that the plan went on without"
     assert first.wake_at is None or first.wake_at > host.now, "a wake-up in the past turns for ever"
     return first
 
 
 def acts(spec: ZooSpec, host: Observed) -> list[str]:
     """What a pass does, in a few words: `start b`, `stop a MadeRoom`, `hold c pending ExceedsBudget`."""
-    return [_in_words(action) for action in decide(spec, host).actions]
+    return [in_words(action) for action in decide(spec, host).actions]
 
 
-def _in_words(action: Action) -> str:
+def in_words(action: Action) -> str:
+    """One action."""
     match action:
         case Start(model, node):
             return f"start {model}" + ("" if node == NODE else f" on {node}")

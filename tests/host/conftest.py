@@ -49,7 +49,9 @@ class ProcessHarness:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.exits: list[tuple[str, Exit]] = []
-        self.processes = Processes(lambda run_id, exit_: self.exits.append((run_id, exit_)), give_up=GUARD)
+        self.processes = Processes(
+            lambda run_id, exit_: self.exits.append((run_id, exit_)), logs=self.place, give_up=GUARD
+        )
 
     def launch(self, run_id: str, *argv: str, **changes: object) -> Launch:
         """A launch with this program's environment and the run's id in it."""

@@ -23,13 +23,14 @@ class ManualClock:
 
     now: float = 100.0
     wall: float = 1_700_000_000.0
+    boot: str = ""
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.wall += seconds
 
     def as_clock(self) -> Clock:
-        return Clock(lambda: self.now, lambda: self.wall)
+        return Clock(lambda: self.now, lambda: self.wall, self.boot)
 
 
 def text_of(models: dict[str, dict[str, Any]], active: str | list[str], **rest: Any) -> str:

@@ -103,6 +103,7 @@ class VirtualHost:
         self.broken: list[str] = []
         self.warmings: list[Warming] = []
         self._changed = asyncio.Event()
+        self.wall_offset = 0.0  # how far the wall clock was set since
         self._pids = itertools.count(1000)
         self._ports = itertools.count(20000)
         self.on_exit = lambda run_id, end: None
@@ -375,7 +376,7 @@ class Supervised:
     def __init__(self, host: VirtualHost, *, at_once: bool = True) -> None:
         self.host = host
         loop = asyncio.get_running_loop()
-        clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
+        clock = Clock(loop.time, lambda: WALL + loop.time() + host.wall_offset, "one boot")
         self.journal = Journal(clock.wall)
         self.zoo = Zoo("box", "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
         self.ports = ports = Host(host, host, host, host, host, host, _Store(host), host, _Config(host))

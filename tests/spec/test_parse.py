@@ -556,6 +556,31 @@ def test_no_name_leads_to_two_models():
     ]
 
 
+def test_an_alias_that_defaults_give_to_all_is_an_error_at_its_place_said_once():
+    lines = refused(
+        "active: []\ndefaults: {aliases: [x, y]}\nmodels:\n  a: {command: x}\n  b: {command: x, aliases: [z]}\n"
+        "  c: {command: x}\n  d: {command: x}\n"
+    )
+    assert all(":2:" in line for line in lines)
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        f"defaults.aliases.{at}: is an alias of c too by this, and {name} is an alias of a already, "
+        "expected aliases under the one model that they mean"
+        for at, name in enumerate("xy")
+    ]
+
+
+def test_defaults_may_give_the_only_model_an_alias():
+    text = "active: []\ndefaults: {aliases: [x]}\nmodels: {a: {command: x}}\n"
+    assert parse(text, path="z", environ={}).models["a"].aliases == ("x",)
+
+
+def test_names_that_differ_in_case_alone_are_an_error():
+    lines = refused("active: []\nmodels:\n  Qwen: {command: x}\n  qwen: {command: x}\n")
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        "models.qwen: differs from Qwen in upper and lower case alone, expected names that differ in more"
+    ]
+
+
 def test_an_alias_is_read_as_it_is_written():
     spec = parse("active: []\nmodels:\n  a: {command: x, aliases: [no, 1e3, 0777]}\n", path="z", environ={})
     assert spec.models["a"].aliases == ("no", "1e3", "0777")

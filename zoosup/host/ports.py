@@ -76,7 +76,7 @@ class Processes(Protocol):
         """Find the runs of an earlier zoosup again; from then on they are as if they had been spawned here.
 
         Those that live, by run id, with their leader's pid: of `recorded_runs`, and also any other run whose id begins
-        with `mark`, which is known by its processes' environment alone.
+        with `mark`, which its processes bear in their environment, if their output goes to a log of ours as well.
         """
 
     def hasten(self, run_id: str, grace: float) -> None:

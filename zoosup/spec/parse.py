@@ -16,6 +16,7 @@ from zoosup.spec.model.base import SpecPart
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.spec.names import check_names
 from zoosup.spec.syntax.document import (
     MAX_NODES,
     NOTHING,
@@ -141,22 +142,8 @@ class _Reader:
         models = {
             name: self._model(name, model, inherited, scope) for name, model in entry.value.entries.items()
         }
-        self._check_aliases(entry.value)
+        check_names(entry.value, inherited, models, self._problems)
         return {name: model for name, model in models.items() if model is not None}
-
-    def _check_aliases(self, models: YamlMapping) -> None:
-        """A client's name leads to one model: no alias is a model's name or stands twice."""
-        known = dict.fromkeys(models.entries, "is the name of a model")
-        for name, model in models.entries.items():
-            aliases = model.value.entries.get("aliases") if isinstance(model.value, YamlMapping) else None
-            for at, item in enumerate(
-                aliases.value.items if aliases and isinstance(aliases.value, YamlSequence) else ()
-            ):
-                if isinstance(item, YamlScalar) and item.text in known:
-                    what = f"{item.text} {known[item.text]} already"
-                    self._problems.add(item.place, f"models.{name}.aliases.{at}", what, "each name once")
-                elif isinstance(item, YamlScalar):
-                    known[item.text] = f"is an alias of {name}"
 
     def _defaults(self, entry: Entry | None, scope: Scope) -> YamlNode:
         """Check `defaults` by themselves too: there may be no model, or each may have its own value."""

@@ -19,6 +19,7 @@ from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, FitParams
 from zoosup.host.probes import port_owner
 from zoosup.host.probes.prober import HttpProber
+from zoosup.host.process.identity import boot_session
 from zoosup.host.process.processes import Processes
 from zoosup.host.storage.model_logs import ModelLogs
 from zoosup.host.storage.run_records import RecordDirectory
@@ -39,7 +40,7 @@ def node_name() -> str:
 
 def system_clock() -> Clock:
     """The time of this host."""
-    return Clock(now=time.monotonic, wall=time.time)
+    return Clock(now=time.monotonic, wall=time.time, boot=boot_session())
 
 
 def inherited_environment() -> dict[str, str]:
@@ -75,7 +76,7 @@ async def host(
     config: ConfigWatch, store: StateDirectory, on_exit: Callable[[str, Exit], None]
 ) -> AsyncIterator[Host]:
     """All of them; `on_exit` hears of each run whose leader has exited."""
-    processes = Processes(on_exit)
+    processes = Processes(on_exit, logs=store.logs)
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
     try:

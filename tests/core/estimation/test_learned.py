@@ -298,3 +298,11 @@ def test_a_need_is_the_sum_of_its_terms_and_never_negative(spec, book):
 @given(BOOKS)
 def test_a_book_is_bounded_and_has_each_run_once(book):
     assert len(book.runs) == len({each.run for each in book.runs}) <= RUNS
+
+
+def test_the_fingerprint_stays_what_it_was_from_version_to_version():
+    """Where it becomes another, an upgrade loses all that was learned; these are those of the first versions."""
+    rich = a_model("auto", command=COMMAND, env={"A": "1"}, cwd="/srv", gpus=2, port=8000)
+    assert "1635105fdab24542" == fingerprint(a_model(command="serve x"), None, ())
+    assert "e27ee18f9a7e46e1" == fingerprint(a_model("auto", command=COMMAND), FACTS, ("NVIDIA L4 550.1",))
+    assert "1f69966c67dbdf78" == fingerprint(rich, FACTS, ("b", "a", "a"))

@@ -18,7 +18,9 @@ from tests.core.zoo import (
     cooling_down,
     crashed,
     decide,
+    in_words,
     leaving,
+    on_demand,
     ready,
     resting,
     running,
@@ -28,7 +30,9 @@ from tests.core.zoo import (
     unseen,
     why,
 )
+from zoosup.core.scheduler import cycle, place, stop
 from zoosup.core.scheduler.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
+from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.actions import Drain, Hold, Start, Stop
 from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.runs import Leaving, Preflight
@@ -296,6 +300,14 @@ def test_an_edited_model_serves_on_while_its_new_executable_is_missing():
     assert "no such file: better" == why(spec, host, "a", "Current")
 
 
+def test_an_edited_model_whose_new_files_are_missing_is_looked_at_again():
+    spec = a_zoo({"a": edited()}, ["a"])
+    seen = Preflight(NOW - PREFLIGHT_FRESH, Reason.FILE_MISSING, "m.gguf is missing")
+    model = ready(spec=a_model())
+    host = a_host(spec, a=lambda n, s: replace(model(n, s), preflight=seen))
+    assert ["inspect a"] == acts(spec, host)
+
+
 @pytest.mark.parametrize("seen", [None, NOW - 60])
 def test_an_edited_model_is_not_stopped_before_its_new_files_were_looked_at(seen):
     spec = a_zoo({"a": edited()}, ["a"])
@@ -412,7 +424,72 @@ def test_a_model_that_has_outgrown_its_estimate_says_so_and_stays():
     assert condition(spec, gone, "a", "WithinEstimate") is None
 
 
+def test_what_a_model_was_seen_to_hold_above_its_word_is_nobody_elses_though_it_holds_less_now():
+    """It may hold it again at any time: what it declares has proved too small."""
+    spec = a_zoo({"a": "4GiB", "b": "6GiB"}, ["a", "b"], budget="10GiB")
+    grown = {"outgrown": {"ram": 4 * GIB}, "peak": {"ram": 6 * GIB}, "reserved": {"ram": 6 * GIB}}
+    assert ["hold b pending ExceedsBudget"] == acts(spec, a_host(spec, a=ready(holds="3GiB", **grown)))
+    assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="3GiB", reserved={"ram": 4 * GIB})))
+
+
 def test_what_a_model_holds_above_its_estimate_is_nobody_elses():
     spec = a_zoo({"a": "4GiB", "b": "4GiB"}, ["a", "b"], budget="9GiB")
     assert ["start b"] == acts(spec, a_host(spec, a=ready(holds="4GiB")))
     assert ["hold b pending ExceedsBudget"] == acts(spec, a_host(spec, a=ready(holds="6GiB")))
+
+
+# bugs of ours
+
+
+def fails_for(monkeypatch, name, module, function):
+    """From here on, `function` raises for one model."""
+    real = getattr(module, function)
+
+    def failing(*args, **kw):
+        if any(getattr(each, "name", each) == name for each in args):
+            raise ZeroDivisionError("oops")
+        return real(*args, **kw)
+
+    monkeypatch.setattr(module, function, failing)
+
+
+def test_a_bug_that_meets_one_model_keeps_no_other_from_starting(monkeypatch):
+    fails_for(monkeypatch, "a", place, "best_placement")
+    spec = a_zoo({"a": "4GiB", "b": "4GiB"}, ["a", "b"])
+    decided = plan(spec, a_host(spec))
+    assert ["hold a pending InternalError", "start b"] == [in_words(each) for each in decided.actions]
+    said = [c.message for c in decided.conditions if (c.model, c.type) == ("a", "InternalError")]
+    assert ["internal error: ZeroDivisionError: oops"] == said
+    assert ["a"] == list(decided.faults)
+
+
+def test_a_bug_that_meets_a_running_model_leaves_it_running_and_counted(monkeypatch):
+    fails_for(monkeypatch, "a", place, "renewal")
+    fails_for(monkeypatch, "a", cycle, "need_of")
+    spec = a_zoo({"a": edited("4GiB"), "b": "4GiB"}, ["a", "b"], budget="7GiB")
+    old = a_model("4GiB")
+    decided = plan(spec, a_host(spec, a=ready(spec=old)))
+    assert ["hold b pending ExceedsBudget"] == [in_words(each) for each in decided.actions]
+    assert ["a"] == list(decided.faults)
+
+
+def test_nobody_has_left_for_one_that_a_bug_met(monkeypatch):
+    """What its step had decided before is undone, or a model that serves would end for nothing."""
+    monkeypatch.setattr(place, "_wait", lambda *_, **__: 1 // 0)
+    spec = a_zoo({"a": "12GiB", "b": on_demand("12GiB")}, ["a", "b"])
+    decided = plan(spec, a_host(spec, b=ready()))
+    assert ["hold a pending InternalError"] == [in_words(each) for each in decided.actions]
+
+
+def test_a_bug_that_meets_one_on_its_way_out_holds_up_nobody_else(monkeypatch):
+    fails_for(monkeypatch, "a", stop, "_ladder_due")
+    spec = a_zoo({"a": "4GiB", "b": "4GiB"})
+    decided = plan(spec, a_host(spec, a=leaving(Phase.DRAINING), b=ready()))
+    assert ["stop b NotWanted"] == [in_words(each) for each in decided.actions]
+
+
+def test_memory_booked_in_a_pool_that_is_gone_is_said():
+    spec = a_zoo({"a": a_model("auto")}, ["a"])
+    host = a_host(spec, a=ready(reserved={"ram": 4 * GIB, "vram:GPU-0": GIB}))
+    said = "booked, and in no sum, as it is not there at present: 1 GiB in vram:GPU-0"
+    assert said == why(spec, host, "a", "MemoryCounted")

@@ -61,6 +61,7 @@ def books_match_the_truth(sim: SimulatedHost, name: str) -> None:
 def plan_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan) -> None:
     """Every law about one plan."""
     copy = dict(observed.models)
+    assert {} == decided.faults, "a bug that the plan went on without"
     assert decided == plan(sim.spec, observed), "14: the same question, another answer"
     assert copy == observed.models, "a plan has changed what it looked at"
     for action in decided.actions:
@@ -406,7 +407,8 @@ def awake_of(sim: SimulatedHost, observed: Observed, name: str) -> int:
     run, spec = observed.models[name].run, sim.spec.models[name]
     if run is None or run.sleep is None:
         return need_of(spec)
-    need = run.sleep.awake["ram"] if isinstance(spec.memory, str) else need_of(spec)
+    seen = run.peak.get("ram", 0)  # it may hold that again
+    need = run.sleep.awake["ram"] if isinstance(spec.memory, str) else max(need_of(spec), seen)
     return max(need, run.reserved["ram"])
 
 
@@ -476,7 +478,7 @@ def need_of(spec: ModelSpec) -> int:
 def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
     """E of a live run: what is declared of the same process counts at once; with auto it keeps its booking.
 
-    What it holds counts in any case.
+    What it holds counts in any case, and what it was ever seen to hold: it may hold that again.
     """
     now = spec.models.get(model.name)
     if run.sleep is not None:
@@ -485,7 +487,7 @@ def held_for(spec: ZooSpec, model: Model, run: Run) -> int:
         return run.reserved["ram"]
     if isinstance(now.memory, str):
         return run.reserved["ram"]
-    return max(need_of(now), run.measured.get("ram", 0))
+    return max(need_of(now), run.measured.get("ram", 0), run.peak.get("ram", 0))
 
 
 def process_fields(spec: ModelSpec) -> tuple[object, ...]:

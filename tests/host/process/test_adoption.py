@@ -10,9 +10,9 @@ import pytest
 from tests.host.conftest import GUARD, eventually, lives
 from zoosup.host.ports import RecordedRun
 from zoosup.host.process import identity
-from zoosup.host.process.adoption import environments, find, recorded
+from zoosup.host.process.adoption import environments, find, recorded, unrecorded
 from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import Row
+from zoosup.host.process.proc_table import RUN_ID_VARIABLE, Row
 from zoosup.host.process.processes import Processes
 
 MARK = "0a1b2c3d-"
@@ -29,9 +29,10 @@ def leader(pid, start):
     return Identity(pid, start, boot_session())
 
 
-def found(leaders, rows, marks=None):
+def found(leaders, rows, marks=None, *, logged=True):
     """What `find` says, as (leader's pid, whether it lives, members) by run id."""
-    runs = find(leaders, MARK, rows, marks or {})
+    strays = unrecorded(leaders, MARK, marks or {})
+    runs = find(leaders, rows, marks or {}, strays.keys() if logged else set())
     return {run_id: (run.leader.pid, run.leader_lives, set(run.members)) for run_id, run in runs.items()}
 
 
@@ -124,6 +125,7 @@ def test_where_only_the_mark_is_left_and_no_session_leader_the_eldest_leads():
 def test_a_run_without_a_record_is_found_by_our_mark():
     rows = table((100, 100, 100, 10, "S"))
     assert {OTHER: (100, True, {100})} == found({}, rows, {100: OTHER})
+    assert {} == found({}, rows, {100: OTHER}, logged=False)
 
 
 def test_the_mark_of_another_state_directory_is_a_stranger():
@@ -177,7 +179,9 @@ class Successor:
     async def take_over(self, traces, mark=MARK):
         """The first stops watching, the second adopts: leaders' pids by run id."""
         await self.harness.processes.close()
-        self.processes = Processes(lambda run_id, end: self.exits.append((run_id, end)), give_up=GUARD)
+        self.processes = Processes(
+            lambda run_id, end: self.exits.append((run_id, end)), logs=self.harness.place, give_up=GUARD
+        )
         self.harness.processes = self.processes  # swept with the harness
         return dict(await self.processes.adopt(traces, mark))
 
@@ -218,6 +222,20 @@ async def test_a_run_without_a_record_is_found_and_can_be_ended(harness, success
     assert {RUN: pid} == await successor.take_over({})
     assert "" == await harness.end(RUN)
     assert not lives(pid)
+
+
+async def test_what_only_inherited_an_id_that_nobody_knows_is_left_alone_and_said(harness, successor, caplog):
+    """Whatever is started from within a model has it: a tmux, a notebook's shell."""
+    shell = subprocess.Popen(["/bin/sleep", "600"], env={RUN_ID_VARIABLE: RUN}, stdout=subprocess.DEVNULL)
+    try:
+        assert {} == await successor.take_over({})
+        assert "" == await harness.end(RUN)
+        assert shell.poll() is None
+        assert f"pid {shell.pid}: bears the id of run {RUN}, which nobody knows; left alone" in caplog.text
+        assert {RUN: shell.pid} == await successor.take_over({RUN: trace(harness, RUN, None)})
+    finally:
+        shell.kill()
+        shell.wait()
 
 
 async def test_a_run_that_has_ended_is_not_adopted(harness, successor):

@@ -1,4 +1,4 @@
-"""Records on a real disk: whole or not at all, and what can't be read is kept aside."""
+"""Records on a real disk: whole or not at all, and what can't be read is said and can be kept aside."""
 
 import asyncio
 import json
@@ -88,14 +88,15 @@ def test_there_is_nothing_to_load_before_the_first_write(records):
     "content",
     [b"", b"{", b'{"model": "a"', b"[]", b"null", b"\xff\xfe", b"\0" * 100, b"[" * 5000, b'"a"', b"1e999"],
 )
-def test_what_is_no_record_is_set_aside_and_said(records, runs, content):
+def test_what_is_no_record_is_an_empty_one_and_said(records, runs, content):
     runs.mkdir()
     (runs / "r1.json").write_bytes(content)
     (runs / "r2.json").write_text('{"model": "b"}')
     loaded, notes = records.load()
-    assert {"r2": {"model": "b"}} == loaded
+    assert {"r1": {}, "r2": {"model": "b"}} == loaded
     assert 1 == len(notes)
     assert str(runs / "r1.json") in notes[0]
+    records.set_aside("r1")
     assert content == (runs / "r1.unreadable").read_bytes()
     assert ({"r2": {"model": "b"}}, []) == records.load()
 
@@ -108,17 +109,17 @@ async def test_a_write_cut_short_by_the_end_of_zoosup_is_no_record(records, runs
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is hidden from root")
-async def test_a_record_that_may_not_be_read_is_set_aside(records, runs):
+async def test_a_record_that_may_not_be_read_is_an_empty_one(records, runs):
     await records.write("r1", {})
     (runs / "r1.json").chmod(0)
     loaded, notes = records.load()
-    assert ({}, 1) == (loaded, len(notes))
+    assert ({"r1": {}}, 1) == (loaded, len(notes))
 
 
 async def test_a_directory_under_the_name_of_a_record_stops_nothing(records, runs):
     (runs / "r1.json").mkdir(parents=True)
     loaded, notes = records.load()
-    assert ({}, 1) == (loaded, len(notes))
+    assert ({"r1": {}}, 1) == (loaded, len(notes))
 
 
 async def test_a_record_that_is_of_no_use_is_kept_under_another_name(records, runs):

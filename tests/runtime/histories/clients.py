@@ -333,13 +333,15 @@ class Clients:
             model = supervisor.zoo.models.get(name)
             run = model.run if model is not None else None
             waiting = self.waiting(name)
+            said = told.get(name, Demand())
+            before = None if said.last_used is None else min(said.last_used, self.host.now())
             true = (
                 len(self.using(run.id)) if run is not None else 0,
                 len(waiting),
                 waiting[0].since if waiting else None,
-                self.last_used.get(name),
+                # Before anybody has used it in this life the word of the one before holds, and that is never to come.
+                self.last_used.get(name, before),
             )
-            said = told.get(name, Demand())
             books = (said.inflight, said.waiting, said.since, said.last_used)
             self.check(books == true, f"{name} has clients {true}, the books say {books}")
 

@@ -90,7 +90,7 @@ class SupervisorHarness:
         self.on_turn: Callable[[], None] = lambda: None
         self.acts: list[Action] = []
         self.turns: list[int] = []
-        clock = Clock(now=host.now, wall=host.wall)
+        clock = Clock(now=host.now, wall=host.wall, boot="one boot")
         journal = Journal(clock.wall, sink=lambda event: sink(self, event))
         self.zoo = Zoo("box", "test", MARK, clock, journal, Applied(PATH))
         self.inbox = UnreliableInbox(clock.now)

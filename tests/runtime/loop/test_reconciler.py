@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from zoosup.core.scheduler import candidates, place
+from zoosup.errors import ZoosupError
+from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.state.inbox import ShutdownAsked
 
 pytestmark = pytest.mark.looptime
@@ -164,6 +167,22 @@ async def test_an_edited_command_that_can_not_run_keeps_the_old_process(host, zo
     assert ["spawn", "ready"] == host.events("a")
     conditions = zoo.publisher.snapshot["models"]["a"]["conditions"]
     assert [("Current", False, "FileMissing")] == [(c["type"], c["status"], c["reason"]) for c in conditions]
+    host.files_missing.clear()
+    await zoo.until("a", "stopping", within=10)
+    await zoo.until("a", "ready")
+
+
+async def test_the_journal_tells_how_a_switch_ended(host, zoo, file):
+    host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "b"))
+    await zoo.until("a", "stopped")
+    host.behave("c", dies_after=0.1)
+    host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "c"))
+    await zoo.until("c", "failed")
+    await asyncio.sleep(10)
+    told = [(e.model, e.reason) for e in zoo.journal.since(0) if e.type == "Switch"]
+    assert [(None, "Completed"), (None, "RolledBack")] == told
 
 
 async def test_a_missing_file_fails_the_model_at_once_and_its_appearance_starts_it(host, zoo, file):
@@ -411,3 +430,75 @@ async def test_a_stop_that_overtakes_the_spawn_leaves_nobody_behind(host, zoo, f
     await zoo.until("a", "stopped")
     await asyncio.sleep(10)
     assert {} == host.living
+
+
+def fails_for(monkeypatch, name, module, function):
+    real = getattr(module, function)
+
+    def failing(*args, **kw):
+        if any(getattr(each, "name", each) == name or getattr(each, "model", "") == name for each in args):
+            raise ZeroDivisionError("oops")
+        return real(*args, **kw)
+
+    monkeypatch.setattr(module, function, failing)
+
+
+def internal_errors(caplog):
+    return [r.getMessage() for r in caplog.records if r.getMessage().startswith("internal error")]
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(place, "best_placement"), (place, "need_of"), (candidates, "need_of"), (Executor, "_start")],
+)
+async def test_a_bug_that_meets_one_model_ends_no_pass(
+    host, zoo, file, monkeypatch, caplog, module, function
+):
+    with monkeypatch.context() as patched:
+        fails_for(patched, "a", module, function)
+        host.save(file({"a": "1GiB", "b": "1GiB", "c": "1GiB"}, "[a, b]"))
+        await zoo.until("b", "ready", within=5)
+        await zoo.commands.start("c")
+        await zoo.until("c", "ready", within=5)
+        await asyncio.sleep(60)
+        assert zoo.reconciler.heartbeat() < 3
+        shown = zoo.publisher.snapshot["models"]["a"]
+        assert "InternalError" in {c["type"] for c in shown["conditions"]}
+        assert [] == host.pids("a")
+        assert 1 == len(internal_errors(caplog))
+    await zoo.until("a", "ready", within=10)
+
+
+async def test_an_edit_that_a_bug_met_is_answered(host, zoo, file, monkeypatch, caplog):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    monkeypatch.setattr(type(zoo.zoo), "override", lambda *_: 1 // 0)
+    with pytest.raises(ZoosupError, match="internal error"):
+        await zoo.commands.stop("a")
+    assert ["internal error: CommandGiven was dropped"] == internal_errors(caplog)
+    assert "ready" == zoo.phase("a")
+
+
+async def test_what_was_seen_beyond_the_word_of_the_file_stays_booked_over_edits_and_restarts(
+    host, zoo, file, successor
+):
+    models = {"a": "4GiB", "b": "6GiB"}
+    budget = "budget: {ram: 10GiB}"
+    host.behave("a", holds=6 * GIB)
+    host.save(file(models, "a", budget))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    next(iter(host.living.values())).holding = 3 * GIB
+    await asyncio.sleep(10)
+    host.save(file(models, "[a, b]", budget) + "# a comment\n")
+    await asyncio.sleep(30)
+    said = [c["type"] for c in zoo.publisher.snapshot["models"]["a"]["conditions"]]
+    assert (6 * GIB, "pending", True) == (zoo.reserved(), zoo.phase("b"), "WithinEstimate" in said)
+    second = await successor()
+    await second.until("a", "ready")
+    await asyncio.sleep(30)
+    assert (6 * GIB, "pending") == (second.reserved(), second.phase("b"))
+    host.save(file(models | {"a": "7GiB"}, "[a, b]", budget))
+    await asyncio.sleep(30)
+    said = [c["type"] for c in second.publisher.snapshot["models"]["a"]["conditions"]]
+    assert (7 * GIB, False) == (second.reserved(), "WithinEstimate" in said)

@@ -117,6 +117,9 @@ def test_the_sleep_of_a_run_is_read_back(stage, known):
 ADDED = {"source": "", "gpus": None, "fingerprint": "", "mapped": None, "outgrown": {}, "nap": None}
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
+TIMES = {"last_used", "clock"}
+"""Others that came later, with tests of their own."""
+
 KNOWN_AS = {"nap": "sleep"}
 """Fields whose name on the disk is older than the one here."""
 
@@ -128,7 +131,7 @@ def test_a_record_from_before_a_field_was_added_has_its_default(key, default):
     assert default == getattr(read(data, CLOCK).run, KNOWN_AS.get(key, key))
 
 
-@pytest.mark.parametrize("key", sorted(set(write("a", run(), CLOCK)) - set(ADDED)))
+@pytest.mark.parametrize("key", sorted(set(write("a", run(), CLOCK)) - set(ADDED) - TIMES))
 def test_a_record_that_lacks_a_field_of_its_format_is_refused(key):
     data = write("a", run(), CLOCK)
     del data[key]
@@ -147,7 +150,7 @@ def test_a_field_that_is_new_since_the_record_has_the_default_of_today():
     data = write("b", run(spec=SPECS["b"]), CLOCK)
     for name in ModelSpec.model_fields:
         older = json.loads(json.dumps(data))
-        older["spec"].pop(name)
+        older["spec"].pop(name, None)
         if name == "command":
             with pytest.raises(UnreadableRecordError, match="command"):
                 read(older, CLOCK)
@@ -183,3 +186,55 @@ def test_a_run_on_its_way_out_goes_on_from_the_first_rung():
 
 def test_a_record_takes_the_pid_its_run_was_found_with():
     assert 77 == reread(write("a", run(), CLOCK)).with_pid(77).pid
+
+
+def test_within_one_boot_a_jump_of_the_wall_clock_counts_for_nothing():
+    before = Clock(now=lambda: 1000.0, wall=lambda: 1_700_000_000.0, boot="b1")
+    data = json.loads(json.dumps(write("a", run(ready_at=940.0), before, last_used=990.0)))
+    for jump in (-86_400.0, 86_400.0):
+        after = Clock(now=lambda: 1010.0, wall=lambda jump=jump: 1_700_000_010.0 + jump, boot="b1")
+        record = read(data, after)
+        assert (940.0, 990.0) == pytest.approx((record.run.ready_at, record.last_used))
+
+
+def test_a_record_from_before_uses_were_written_down_counts_as_used_just_now():
+    data = write("a", run(), CLOCK)
+    assert None is reread(data, LATER).last_used
+    del data["last_used"], data["clock"]
+    assert LATER.now() == reread(data, LATER).last_used
+
+
+# by a later version
+
+
+@pytest.mark.parametrize(
+    "path", [(), ("spec",), ("spec", "stop"), ("spec", "ready"), ("spec", "restart", "limit")]
+)
+def test_what_a_later_version_has_added_is_passed_over(path, caplog):
+    data = json.loads(json.dumps(write("a", run(), CLOCK)))
+    part = data
+    for key in path:
+        part = part[key]
+    part["new_here"] = {"a": [1, 2]}
+    assert SPECS["a"] == read(data, CLOCK).run.spec
+    assert bool(path) is ("new_here" in caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("task", "dream"), ("live", {"period": "now and then"}), ("gpus", {"a": 1})]
+)
+def test_a_field_whose_value_only_a_later_version_knows_has_the_default_of_today(field, value):
+    data = json.loads(json.dumps(write("a", run(), CLOCK)))
+    data["spec"][field] = value
+    again = read(data, CLOCK).run.spec
+    assert SPECS["a"].command == again.command
+    assert getattr(SPECS["b"], field) == getattr(again, field)
+
+
+def test_a_cause_that_only_a_later_version_knows_is_a_way_out_all_the_same():
+    data = write("a", run(leaving=Leaving(Cause.MADE_ROOM, "", 1.0)), CLOCK)
+    assert Cause.NOT_WANTED is read(data | {"leaving": "FellInLove"}, CLOCK).run.leaving.cause
+
+
+def test_a_record_says_nothing_that_is_as_usual_so_that_an_earlier_version_can_read_it():
+    assert {"command"} == set(write("b", run(spec=SPECS["b"]), CLOCK)["spec"])

@@ -39,12 +39,14 @@ def recalled(clock, state, text=FILE):
 
 
 def test_a_zoo_with_nothing_to_remember_keeps_only_its_file():
+    clock = ManualClock()
     assert {
         "file": {"path": PATH, "text": FILE},
         "models": {},
         "switch": None,
         "lessons": {},
-    } == a_state(a_zoo(ManualClock(), FILE))
+        "clock": {"boot": clock.boot, "now": clock.now, "wall": clock.wall},
+    } == a_state(a_zoo(clock, FILE))
 
 
 def test_wishes_come_back():
@@ -70,6 +72,38 @@ def test_a_back_off_that_is_over_keeps_its_count():
     state = a_state(backing_off(clock))
     later = ManualClock(now=5.0, wall=clock.wall + 3600)
     assert Backoff(3, 5.0) == recalled(later, state).models["a"].backoff
+
+
+@given(jump=st.floats(-1e9, 1e9))
+def test_within_one_boot_a_clock_that_jumps_changes_no_back_off(jump):
+    clock = ManualClock(boot="b1")
+    state = a_state(backing_off(clock, seconds=40.0))
+    later = ManualClock(now=clock.now + 15, wall=clock.wall + jump, boot="b1")
+    assert 25.0 == pytest.approx(recalled(later, state).models["a"].backoff.until - later.now, abs=0.1)
+
+
+def test_the_crashes_that_restart_limit_counts_come_back():
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(2, clock.now, (40.0, 90.0)))
+    later = ManualClock(now=1000.0, wall=clock.wall + 15)
+    crashes = recalled(later, a_state(zoo)).models["a"].backoff.crashes
+    assert [later.now - 15 - 60, later.now - 15 - 10] == pytest.approx(crashes)
+
+
+@given(jump=st.floats(-1e9, 1e9))
+def test_no_crash_that_came_back_is_yet_to_come(jump):
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(1, clock.now, (90.0,)))
+    later = ManualClock(now=5.0, wall=clock.wall + jump)
+    assert recalled(later, a_state(zoo)).models["a"].backoff.crashes[0] <= later.now
+
+
+def test_a_part_in_the_words_of_a_later_version_costs_that_part_alone():
+    kept = {"override": "stop", "failed": {"reason": "Bored", "message": ""}, "load_time": 7, "mood": [1]}
+    after = recalled(ManualClock(), {"models": {"a": kept}, "moods": {}}).models["a"]
+    assert (Override.STOP, 7.0, Phase.STOPPED) == (after.override, after.load_time, after.phase)
 
 
 @given(jump=st.floats(-1e9, 1e9), seconds=st.floats(0, 60))
@@ -132,6 +166,8 @@ def test_a_model_that_the_file_no_longer_has_is_not_recalled():
         {"backoff": {"count": "many", "until": 0}},
         {"backoff": {"count": 1}},
         {"backoff": {"count": 1, "until": None}},
+        {"backoff": {"count": 1, "until": 0, "crashes": 7}},
+        {"backoff": {"count": 1, "until": 0, "crashes": ["x"]}},
         {"backoff": {"count": 1e999, "until": 0}},
         {"override": "perhaps"},
         {"override": ["stop"]},
@@ -217,6 +253,16 @@ async def test_a_back_off_that_passes_is_no_news():
         await asyncio.sleep(1)
         clock.pass_time(20.0)
     assert 1 == len(disk.states)
+
+
+async def test_a_crash_that_begins_to_count_anew_is_written():
+    disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
+    keeper = StateSaver(disk)
+    for crashed_at in (50.0, 90.0):
+        zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(1, 100.0, (crashed_at,)))
+        keeper.save_if_changed(zoo)
+        await asyncio.sleep(1)
+    assert 2 == len(disk.states)
 
 
 async def test_what_is_newly_seen_to_be_held_asleep_is_written():

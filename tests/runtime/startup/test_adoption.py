@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.conftest import WALL, Process
+from tests.runtime.conftest import WALL, Process, Supervised
+from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.phases import ExitReason
-from zoosup.core.state.runs import Exit
+from zoosup.core.state.runs import Exit, Preflight
 from zoosup.runtime.persistence import run_records
+from zoosup.runtime.startup.adoption import adopt
+from zoosup.runtime.startup.resume import apply_pending_edit, restore
 
 pytestmark = pytest.mark.looptime
 
@@ -316,6 +319,35 @@ async def test_memory_of_an_adopted_model_is_not_promised_again(host, zoo, file,
     assert ("pending", []) == (second.phase("c"), host.pids("c"))
 
 
+async def test_a_run_from_before_the_host_was_renamed_counts_in_every_sum(host, zoo, file, successor):
+    models = {"a": "4GiB", "b": "4GiB"}
+    budget = "budget: {ram: 6GiB}"
+    host.save(file(models, "[a]", budget))
+    await zoo.until("a", "ready")
+    await zoo.die()
+    record_of(host, "a")["node"] = "as it was called before"
+    host.text = file(models, "[a, b]", budget)
+    second = await successor()
+    await second.until("a", "ready")
+    await asyncio.sleep(30)
+    assert ("pending", []) == (second.phase("b"), host.pids("b"))
+    assert 4 * GIB == second.publisher.snapshot["pools"][0]["reserved"]
+
+
+async def test_a_run_from_before_the_host_was_renamed_follows_an_edit_of_its_command(
+    host, zoo, file, successor
+):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    await zoo.die()
+    record_of(host, "a")["node"] = "as it was called before"
+    second = await successor()
+    await second.until("a", "ready")
+    host.save(file({"a": "1GiB"}, "a").replace("[serve, a]", "[serve, a, --more]"))
+    await second.until("a", "stopping", within=10)
+    await second.until("a", "ready", within=10)
+
+
 async def test_nobody_leaves_for_memory_that_an_adopted_model_holds_already(
     host, zoo, file, successor, monkeypatch
 ):
@@ -433,3 +465,113 @@ async def test_a_process_table_that_can_not_be_read_starts_nothing(host, zoo, fi
     with pytest.raises(OSError, match="no descriptor"):
         await successor()
     assert (before, 1) == (host.pids("a"), host.events("a").count("spawn"))
+
+
+ON_DEMAND = """
+active: {active}
+models:
+  a: {{command: [serve, a], memory: {{ram: 1GiB}}, on_demand: true, idle_timeout: 60s}}
+"""
+
+
+class Client:
+    """One that uses a model and gives it back."""
+
+    cut = granted = refused = staticmethod(lambda *_: None)
+
+    def __init__(self, zoo, model):
+        self.asked = zoo.reconciler.leases.ask(model, self)
+
+    def goes(self):
+        self.asked.release()
+
+
+@pytest.mark.parametrize("jump", [0.0, 3600.0, -3600.0])
+@pytest.mark.parametrize("active", ["[]", "a"])
+async def test_what_was_used_a_moment_ago_is_as_lately_used_after_a_restart(
+    host, zoo, successor, active, jump
+):
+    host.save(ON_DEMAND.format(active=active))
+    await zoo.commands.reload()
+    Client(zoo, "a")
+    await zoo.until("a", "ready")
+    for _ in range(20):
+        client = Client(zoo, "a")
+        await asyncio.sleep(4)
+        client.goes()
+    await asyncio.sleep(4)
+    before, used = host.pids("a"), zoo.reconciler.leases.demand()["a"].last_used
+
+    def set_the_clock():
+        host.wall_offset += jump
+
+    second = await successor(set_the_clock)
+    await second.until("a", "ready")
+    assert before == host.pids("a")
+    kept = second.reconciler.leases.demand()["a"].last_used
+    assert 0 <= kept - used <= 5
+    await asyncio.sleep(50)
+    assert before == host.pids("a")
+    await asyncio.sleep(20)
+    assert (before if active == "a" else []) == host.pids("a")
+
+
+async def test_who_was_being_served_at_a_crash_counts_as_a_use_until_then(host, zoo, successor):
+    host.save(ON_DEMAND.format(active="[]"))
+    await zoo.commands.reload()
+    Client(zoo, "a")
+    await zoo.until("a", "ready")
+    Client(zoo, "a")
+    await asyncio.sleep(300)
+    second = await successor()
+    await second.until("a", "ready")
+    await asyncio.sleep(50)
+    assert ["spawn", "ready", "ready"] == host.events("a")
+
+
+async def test_a_model_that_nobody_ever_used_is_idle_since_it_was_ready_whatever_the_clock(
+    host, zoo, file, successor
+):
+    host.save(ON_DEMAND.format(active="[]"))
+    await zoo.commands.reload()
+    await zoo.commands.start("a")
+    await zoo.until("a", "ready")
+    ready_at = zoo.zoo.models["a"].run.ready_at
+
+    def an_hour_on():
+        host.wall_offset += 3600
+
+    second = await successor(an_hour_on)
+    assert ready_at == pytest.approx(second.zoo.models["a"].run.ready_at, abs=0.01)
+
+
+async def test_a_crash_loop_is_given_up_though_zoosup_was_restarted_meanwhile(host, zoo, file, successor):
+    host.behave("a", dies_after=1.0)
+    host.save(file({"a": "1GiB"}, "a") + "    restart: {limit: {count: 3, within: 10m}}\n")
+    await zoo.until("a", "starting")
+    await zoo.until("a", "backoff")
+    second = await successor()
+    await second.until("a", "failed")
+    assert 3 == host.events("a").count("spawn")
+
+
+async def test_what_adopted_models_hold_is_measured_before_the_first_plan(host, zoo, file):
+    """Else it would count as promised to them once more, and one of them would leave for that."""
+    models = {"a": "14GiB", "b": "10GiB"}
+    host.behave("a", holds=14 * GIB)
+    host.behave("b", holds=10 * GIB)
+    host.save(file(models, "[a, b]"))
+    await zoo.until("a", "ready")
+    await zoo.until("b", "ready")
+    await asyncio.sleep(10)
+    await zoo.die()
+    host.text = file(models | {"c": "2GiB"}, "[c, a, b]")
+    second = Supervised(host, at_once=False)
+    edit = await restore(second.zoo, await host.read_file(), host.saved, {})
+    await adopt(second.zoo, second.ports, {})
+    apply_pending_edit(second.zoo, edit)
+    assert [14 * GIB, 10 * GIB] == [second.zoo.models[name].run.measured["ram"] for name in "ab"]
+    second.zoo.models["c"] = replace(second.zoo.models["c"], preflight=Preflight(now()))
+    second.zoo.sample(host.read())
+    decided = plan(second.zoo.spec, second.zoo.observed())
+    assert [("Start", "c")] == [(type(action).__name__, action.model) for action in decided.actions]

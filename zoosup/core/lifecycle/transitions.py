@@ -200,7 +200,9 @@ def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[
 
 def _rebooked(model: Model, fact: facts.Rebooked) -> Model:
     assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
-    reserved, outgrown = _grown(fact.reserved, model.run.measured)
+    # Not what it holds now, but the most that it was seen to: it may hold that again.
+    held = {p: max(model.run.measured.get(p, 0), model.run.peak.get(p, 0)) for p in fact.reserved}
+    reserved, outgrown = _grown(fact.reserved, held)
     return _with_run(model, reserved=reserved, outgrown=outgrown, source="declared")
 
 

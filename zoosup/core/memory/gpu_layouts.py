@@ -89,6 +89,11 @@ def rebooked(need: Need, run: Run) -> Mapping[str, int]:
     return {**need.amounts, **({p: run.reserved[p] for p in cards} | by_uuid)}
 
 
+def still_booked(need: Need, run: Run) -> Mapping[str, int]:
+    """What it stays booked with then: what it was seen to hold, where that is more; it may hold it again."""
+    return {pool: max(amount, run.peak.get(pool, 0)) for pool, amount in rebooked(need, run).items()}
+
+
 def _without_cards(spec: ModelSpec, need: Need, *, unified: bool) -> Layout:
     explicit = not isinstance(need.vram, int) or spec.gpus != "auto"
     if explicit and not unified:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zoosup.core.estimation.need import need
-from zoosup.core.memory.gpu_layouts import rebooked
+from zoosup.core.memory.gpu_layouts import still_booked
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.pools import VRAM
@@ -67,7 +67,7 @@ def awake(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
     before = run.sleep.awake
     if spec.memory == "auto":
         return before
-    return rebooked(need(spec, model.weights, model.learned), replace(run, reserved=before))
+    return still_booked(need(spec, model.weights, model.learned), replace(run, reserved=before))
 
 
 def _declared(holds: AsleepSpec, run: Run) -> Mapping[str, int]:

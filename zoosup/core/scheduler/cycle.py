@@ -4,26 +4,30 @@ It begins with what is observed. Each step of the pass writes on it, so that no 
 and each decision is written down alike. Refuses to know who is wanted, who fits and who may leave.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zoosup.core.estimation.need import need_of
-from zoosup.core.memory.gpu_layouts import rebooked
+from zoosup.core.memory.gpu_layouts import still_booked
 from zoosup.core.memory.ledger import Holding, Ledger, asleep
 from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.scheduler.demand import Wanted
 from zoosup.core.scheduler.verdicts import Shortage, Verdict
 from zoosup.core.state.actions import Action, Drain, Hold, Stop
 from zoosup.core.state.observed import Condition, Model, Observed, Switch, SwitchOutcome
-from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.phases import Cause, Phase, Reason
 from zoosup.core.state.pools import VRAM, Cooldown
 from zoosup.core.state.runs import Run
 from zoosup.spec.changes import outdated
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.spec.syntax.units import describe_size
 
 _FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
 """Causes for which a run isn't asked to finish what it does: it does nothing."""
+
+FAULT_RETRY = 5.0
+"""Seconds after which a model that a bug of ours has met is tried again, though nothing happens."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Cycle:
     actions: list[Action] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    faults: dict[str, Exception] = field(default_factory=dict)  # bugs of ours, by the model that met them
     wake_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -59,10 +64,11 @@ class Cycle:
 
     def _enter(self, model: Model, run: Run) -> list[Ledger]:
         """Enter a live run; the ledgers of GPUs on which nobody can say what it holds."""
-        blind = []
+        blind, missing = [], []
         for pool, amount in self.booked(model, run).items():
             ledger = self.ledgers.get((run.node, pool))
             if ledger is None:
+                missing.append(f"{describe_size(amount)} in {pool}")
                 continue
             held = run.measured.get(pool)
             if held is None and pool.startswith(VRAM) and model.phase is not Phase.STARTING:
@@ -78,6 +84,10 @@ class Cycle:
         if model.phase is Phase.STARTING:
             self.starting.add(model.name)
         self.ports[run.port] = model.name
+        if missing:
+            # A GPU can vanish under a run; what is in no sum is said.
+            message = f"booked, and in no sum, as it is not there at present: {', '.join(missing)}"
+            self.conditions.append(Condition(model.name, "MemoryCounted", False, "PoolMissing", message))
         return blind
 
     # what is so
@@ -92,7 +102,11 @@ class Cycle:
         spec = self.spec.models.get(model.name)
         if spec is None or run.sleep is not None or run.leaving is not None or spec.memory == "auto":
             return run.reserved
-        return run.reserved if outdated(run.spec, spec) else rebooked(need_of(model, spec), run)
+        try:
+            return run.reserved if outdated(run.spec, spec) else still_booked(need_of(model, spec), run)
+        except Exception as error:  # noqa: BLE001 - a bug of ours: what was booked counts, and the pass goes on
+            self._note_fault(model, error)
+            return run.reserved
 
     def spec_of(self, model: Model) -> ModelSpec:
         """The file's word on it, or what it was started with once the file has none."""
@@ -147,11 +161,11 @@ class Cycle:
         run = model.run
         if run is None or model.name in self.leaving:
             return
-        self.leaving.add(model.name)
         gentle = cause not in _FAULTS and model.phase in {Phase.READY, Phase.UNREADY}
         answering = self.observed.demand_for(model.name).inflight > 0
         asks_first = gentle and (answering or self.spec_of(model).stop.before is not None)
         step: type[Drain | Stop] = Drain if asks_first else Stop
+        self.leaving.add(model.name)
         self.actions.append(step(model.name, run.id, cause, message))
 
     def hold(self, model: Model, phase: Phase, verdict: Verdict) -> None:
@@ -165,6 +179,38 @@ class Cycle:
         self.verdicts[model.name] = verdict
         self.conditions.append(Condition(model.name, "Admitted", False, verdict.reason, verdict.message))
 
+    def attempt(self, model: Model, step: Callable[[], None]) -> None:
+        """Take one model's step; a bug of ours in it undoes what the step has decided, and ends nobody else's pass.
+
+        What was promised in it stays promised, which is too careful, never too bold.
+        """
+        sets = self.leaving, self.falling_asleep, self.starting
+        before, acted, said = [set(each) for each in sets], len(self.actions), len(self.conditions)
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - told in a condition, and logged by who asked for the plan
+            for grown, kept in zip(sets, before, strict=True):
+                grown.intersection_update(kept)
+            del self.actions[acted:], self.conditions[said:]
+            self._note_fault(model, error)
+            if model.run is None and model.name in self.spec.models:
+                self.hold(model, Phase.PENDING, Verdict(Reason.INTERNAL_ERROR, _describe(error)))
+
+    def _note_fault(self, model: Model, error: Exception) -> None:
+        if model.name not in self.faults:
+            self.faults[model.name] = error
+            self.conditions.append(internal_error(model.name, error))
+        self.look_again_at(self.observed.now + FAULT_RETRY)
+
     def look_again_at(self, at: float) -> None:
         """See to it that the next pass is no later than that, though nothing happens."""
         self.wake_at = at if self.wake_at is None else min(at, self.wake_at)
+
+
+def internal_error(name: str, error: Exception) -> Condition:
+    """A bug of ours that keeps one model as it is."""
+    return Condition(name, "InternalError", True, type(error).__name__, _describe(error))
+
+
+def _describe(error: Exception) -> str:
+    return f"internal error: {type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ of it. Knows no sum: where a model goes, and who has to leave for it, is asked o
 """
 
 from dataclasses import replace
+from functools import partial
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.sleep_footprint import awake, rules
@@ -37,17 +38,21 @@ def place_wanted(cycle: Cycle) -> None:
     """Take the next step with each that is wanted, the first in order of priority first."""
     for name in cycle.wanted.all:
         model, spec = cycle.observed.models[name], cycle.spec.models[name]
-        if model.run is None:
-            _admit(cycle, model, spec)
-        elif model.phase is Phase.ASLEEP and name not in cycle.leaving:
-            _wake(cycle, model, model.run, spec)
-        elif model.run.leaving is None and name not in cycle.leaving | cycle.falling_asleep:
-            _renew(cycle, model, model.run, spec)
-        elif model.run.exit is not None and _is_stale(cycle, model):
-            # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
-            _inspect(cycle, model, spec)
+        cycle.attempt(model, partial(_place_one, cycle, model, spec))
         if name not in cycle.wanted.asked:
             cycle.earlier.add(name)
+
+
+def _place_one(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
+    if model.run is None:
+        _admit(cycle, model, spec)
+    elif model.phase is Phase.ASLEEP and model.name not in cycle.leaving:
+        _wake(cycle, model, model.run, spec)
+    elif model.run.leaving is None and model.name not in cycle.leaving | cycle.falling_asleep:
+        _renew(cycle, model, model.run, spec)
+    elif model.run.exit is not None and _is_stale(cycle, model):
+        # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
+        _inspect(cycle, model, spec)
 
 
 # One without a run

@@ -8,7 +8,8 @@ waits for A's room, A is told to leave, and a later pass starts B.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from zoosup.core.scheduler import demand, switch as switching
 from zoosup.core.scheduler.cycle import Cycle
@@ -27,7 +28,8 @@ from zoosup.spec.syntax.units import describe_size
 class Plan:
     """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come.
 
-    `shortages` are of the pools that are short, worst first.
+    `shortages` are of the pools that are short, worst first. `faults` are bugs of ours by the model that met them; the
+    plan is made without a step for those.
     """
 
     actions: tuple[Action, ...]
@@ -37,6 +39,7 @@ class Plan:
     verdicts: Mapping[str, Verdict]
     wanted: tuple[str, ...]
     shortages: tuple[Shortage, ...] = ()
+    faults: Mapping[str, Exception] = field(default_factory=dict, compare=False)
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:
@@ -61,6 +64,7 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
         cycle.verdicts,
         cycle.wanted.all,
         cycle.shortages,
+        cycle.faults,
     )
 
 
@@ -104,17 +108,16 @@ def _switched(switch: Switch) -> Condition:
 def _name_the_rest(cycle: Cycle) -> None:
     wanted = set(cycle.wanted.all)
     for model in cycle.observed.models.values():
-        if model.name in wanted:
-            continue
-        if model.run is None:
-            _name(cycle, model)
-        elif (
-            model.phase is Phase.ASLEEP
-            and model.name not in cycle.leaving
-            and model.reason != Cause.MADE_ROOM
-        ):
-            # Whoever asked for it does so no longer.
-            cycle.actions.append(Hold(model.name, Phase.ASLEEP, Cause.MADE_ROOM, "asleep"))
+        if model.name not in wanted:
+            cycle.attempt(model, partial(_name_one, cycle, model))
+
+
+def _name_one(cycle: Cycle, model: Model) -> None:
+    if model.run is None:
+        _name(cycle, model)
+    elif model.phase is Phase.ASLEEP and model.name not in cycle.leaving and model.reason != Cause.MADE_ROOM:
+        # Whoever asked for it does so no longer.
+        cycle.actions.append(Hold(model.name, Phase.ASLEEP, Cause.MADE_ROOM, "asleep"))
 
 
 def _name(cycle: Cycle, model: Model) -> None:

@@ -8,6 +8,8 @@
 Who leaves to make room for another is told in `place`, and chosen in `preempt`.
 """
 
+from functools import partial
+
 from zoosup.core.memory import reclaim
 from zoosup.core.scheduler import demand, pressure, switch as switching
 from zoosup.core.scheduler.cycle import Cycle
@@ -49,17 +51,20 @@ def end_cooldowns(cycle: Cycle) -> None:
 def continue_stops(cycle: Cycle) -> None:
     """Take the next step with those who have been told to leave."""
     for model, run in cycle.observed.live():
-        if run.leaving is None:
-            continue
-        if run.stuck:
-            cycle.conditions.append(Condition(model.name, "TerminationStuck", True, "Survivors", run.stuck))
-        if run.leaving.ladder:
-            continue
-        due = _ladder_due(cycle, model, run.leaving)
-        if due > cycle.observed.now:
-            cycle.look_again_at(due)
-        else:
-            cycle.actions.append(Stop(model.name, run.id, run.leaving.cause, run.leaving.message))
+        if run.leaving is not None:
+            cycle.attempt(model, partial(_continue_stop, cycle, model, run, run.leaving))
+
+
+def _continue_stop(cycle: Cycle, model: Model, run: Run, leaving: Leaving) -> None:
+    if run.stuck:
+        cycle.conditions.append(Condition(model.name, "TerminationStuck", True, "Survivors", run.stuck))
+    if leaving.ladder:
+        return
+    due = _ladder_due(cycle, model, leaving)
+    if due > cycle.observed.now:
+        cycle.look_again_at(due)
+    else:
+        cycle.actions.append(Stop(model.name, run.id, leaving.cause, leaving.message))
 
 
 def _ladder_due(cycle: Cycle, model: Model, leaving: Leaving) -> float:
@@ -73,11 +78,14 @@ def stop_unwanted(cycle: Cycle) -> None:
     """Tell those to leave that nobody wants any longer, and those at fault."""
     wanted = set(cycle.wanted.all)
     for model, run in cycle.observed.live():
-        if model.phase not in STAYING_PHASES or run.leaving is not None:
-            continue
-        why = _fault(cycle, model, run) or _unwanted(cycle, model, run, wanted)
-        if why is not None:
-            cycle.leave(model, *why)
+        if model.phase in STAYING_PHASES and run.leaving is None:
+            cycle.attempt(model, partial(_stop_if_unwanted, cycle, model, run, wanted))
+
+
+def _stop_if_unwanted(cycle: Cycle, model: Model, run: Run, wanted: set[str]) -> None:
+    why = _fault(cycle, model, run) or _unwanted(cycle, model, run, wanted)
+    if why is not None:
+        cycle.leave(model, *why)
 
 
 def _fault(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
     SHUTDOWN = "Shutdown"
+    INTERNAL_ERROR = "InternalError"  # a bug of zoosup's met it in this pass; the other models go on
 
 
 class ExitReason(StrEnum):

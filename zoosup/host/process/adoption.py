@@ -3,11 +3,12 @@
 Knows the proofs that a process belongs to a run: it is the recorded leader by pid, start time and boot; it carries the
 run's id in its environment; its output goes to the run's log; or it is in the leader's group or session, and so is the
 leader itself or somebody known otherwise (the kernel gives no pid away that still names a group or a session; but once
-ours was empty, a stranger may have had the number, and have died and left others). Refuses to guess: what none of them
-proves is a stranger.
+ours was empty, a stranger may have had the number, and have died and left others). An id of ours of which there is no
+record proves nothing alone, for whatever a model starts inherits it (tmux, `ray start`, a notebook's shell): output to
+a log of ours has to be there too. Refuses to guess: what none of them proves is a stranger.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 
 from zoosup.host.process.identity import Identity, boot_session
@@ -34,16 +35,26 @@ def recorded(text: str | None) -> Identity | None:
     return identity if identity.of_this_boot() else None
 
 
+def unrecorded(
+    leaders: Mapping[str, Identity | None], mark: str, run_ids: Mapping[int, str]
+) -> dict[str, set[int]]:
+    """The pids of those that bear an id which begins with `mark` and is not recorded, by run id."""
+    found = dict[str, set[int]]()
+    for pid, run_id in run_ids.items():
+        if run_id.startswith(mark) and run_id not in leaders:
+            found.setdefault(run_id, set()).add(pid)
+    return found
+
+
 def find(
-    leaders: Mapping[str, Identity | None], mark: str, rows: Rows, run_ids: Mapping[int, str]
+    leaders: Mapping[str, Identity | None], rows: Rows, run_ids: Mapping[int, str], proved: AbstractSet[str]
 ) -> dict[str, Found]:
-    """The runs that live, by run id: those of `leaders`, and any whose id begins with `mark`.
+    """The runs that live, by run id: those of `leaders`, and those that are `proved` to be ours without a record.
 
     `run_ids` are the run ids that processes bear, in their environment or by the log they inherited, by pid.
     """
-    strays = {run_id for run_id in run_ids.values() if run_id.startswith(mark)}
     found = {}
-    for run_id in dict.fromkeys((*leaders, *sorted(strays))):
+    for run_id in dict.fromkeys((*leaders, *sorted(proved))):
         marked = [rows[pid] for pid, marked_as in run_ids.items() if marked_as == run_id and pid in rows]
         run = _found(leaders.get(run_id), marked, rows)
         if run is not None:

@@ -28,6 +28,13 @@ def writers(pids: Iterable[int], logs: Mapping[Path, str]) -> dict[int, str]:
     return found
 
 
+def write_below(pids: Iterable[int], directory: Path) -> set[int]:
+    """Those whose output goes to a file in that directory, by whatever name it has by now."""
+    inside = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 - with its separator at the end
+    outputs = _outputs_of_proc if sys.platform == "linux" else _outputs_of_psutil
+    return {pid for pid in pids if any(path.startswith(inside) for path in outputs(pid))}
+
+
 def _outputs_of_proc(pid: int) -> list[str]:
     """By name, not by stat(2), which may hang on somebody's dead file server."""
     paths = []

@@ -6,6 +6,7 @@ ends.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -18,10 +19,10 @@ from pathlib import Path
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
 from zoosup.host.ports import Ended, Ladder, Launch, RecordedRun, SpawnError
-from zoosup.host.process.adoption import Found, environments, find, recorded
+from zoosup.host.process.adoption import Found, environments, find, recorded, unrecorded
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
 from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.log_writers import writers
+from zoosup.host.process.log_writers import write_below, writers
 from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Table, host_table
 from zoosup.host.process.scanner import ProcessScanner
@@ -30,6 +31,8 @@ from zoosup.host.process.stop_command import run_command
 from zoosup.host.process.termination import Instruments, Termination
 from zoosup.host.process.wait_status import describe, peek, reap
 from zoosup.host.threads import in_own_thread
+
+_log = logging.getLogger(__name__)
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""
@@ -60,19 +63,21 @@ class Processes:
     """The adapter for `ports.Processes`; to be made on the running loop, in the main thread.
 
     `on_exit` is called on the loop when a run's leader has exited, asked for or not; others of the run may
-    still live, and only `terminate` says when they don't.
+    still live, and only `terminate` says when they don't. `logs` is the directory of all runs' output.
     """
 
     def __init__(
         self,
         on_exit: OnExit,
         *,
+        logs: Path | None = None,
         clock: Callable[[], float] = time.time,
         table: Table | None = None,
         give_up: float = GIVE_UP,
     ) -> None:
         let_children_hear_signals()
         self._on_exit = on_exit
+        self._logs = logs
         self._clock = clock
         self._table = host_table() if table is None else table
         self._scanner = ProcessScanner(self._table)
@@ -119,7 +124,19 @@ class Processes:
         leaders = {run_id: recorded(trace.identity) for run_id, trace in recorded_runs.items()}
         rows = self._table.scan()
         heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in recorded_runs.items()})
-        return find(leaders, mark, rows, heirs | environments(rows, self._table.run_id))
+        run_ids = heirs | environments(rows, self._table.run_id)
+        return find(leaders, rows, run_ids, self._proved(unrecorded(leaders, mark, run_ids)))
+
+    def _proved(self, strays: Mapping[str, set[int]]) -> set[str]:
+        """Those that are ours though there is no record of them; the others are left alone, and said."""
+        proved = set()
+        for run_id, pids in strays.items():
+            if self._logs is not None and write_below(pids, self._logs):
+                proved.add(run_id)
+            else:
+                who = ", ".join(map(str, sorted(pids)))
+                _log.warning("pid %s: bears the id of run %s, which nobody knows; left alone", who, run_id)
+        return proved
 
     def _still(self, leader: Identity) -> bool:
         """Asked once it is watched: between the look and the watch its pid may have been given away."""

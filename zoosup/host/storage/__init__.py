@@ -1,7 +1,8 @@
 """What outlives zoosup, in its state directory.
 
     paths              where the directory and the control socket are
-    state_dir          the directory: locked, private; state.json written atomically
+    state_dir          the directory: private; state.json written atomically
+    lock_file          one zoosup at a time, also where two hosts share a home
     run_records        a small file for each run, written before its spawn
     journal_writer     events, written by a thread of its own: backlog (journal_backlog), then SQLite (journal_db)
     model_logs         the output of models: a file a run, bounded, followed (tail)

@@ -1,7 +1,7 @@
 """The records of runs: one small file each under `runs/` of the state directory, written whole or not at all.
 
-Knows files. Refuses to know what a record says: one that is not even JSON is set aside under another name, so that
-nothing is lost and nothing is guessed.
+Knows files. Refuses to know what a record says: one that can't be used is set aside under another name by who reads
+it, so that nothing is lost and nothing is guessed.
 """
 
 import asyncio
@@ -27,17 +27,19 @@ class RecordDirectory:
         self._writer.shutdown()
 
     def load(self) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-        """All records by run id, and a sentence for each that could not be read; that one is set aside."""
+        """All records by run id, and a sentence for each that could not be read: that one is empty."""
         records: dict[str, Mapping[str, Any]] = {}
         notes: list[str] = []
         for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
+            record: Any = {}
             try:
                 record = json.loads(path.read_bytes())
                 if not isinstance(record, dict):
+                    record = {}
                     raise ValueError("not a record")  # noqa: TRY004, TRY301 - one way to be unreadable
-                records[path.name.removesuffix(_SUFFIX)] = record
             except (OSError, ValueError, RecursionError) as error:
-                notes.append(f"{path} can't be read ({error}): {self._aside(path)}")
+                notes.append(f"{path} can't be read: {error}")
+            records[path.name.removesuffix(_SUFFIX)] = record
         return records, notes
 
     def set_aside(self, run_id: str) -> str:

@@ -5,7 +5,6 @@ Knows files, modes and locks. Refuses to know what the state means: JSON comes f
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import stat
@@ -14,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from zoosup.errors import LockedError, ZoosupError
+from zoosup.errors import ZoosupError
+from zoosup.host.storage import lock_file
 from zoosup.host.storage.paths import control_socket, default_state_dir
 
 __all__ = ["FORMAT", "StateDirectory", "control_socket", "default_state_dir"]
@@ -55,7 +55,11 @@ class StateDirectory:
         """
         make_private(self.path, self.notes)
         make_private(self.socket.parent, self.notes)
-        self._lock = _take_lock(self.path / "lock")
+        self._lock = lock_file.take(self.path / "lock")
+        if kind := lock_file.network_file_system(self.path):
+            self.notes.append(
+                f"{self.path} is on {kind}, where locks may bind one host alone: choose a local one"
+            )
         self.logs.mkdir(mode=0o700, exist_ok=True)
 
     def hold(self) -> None:
@@ -76,7 +80,7 @@ class StateDirectory:
         """Finish the writes under way and let the lock go."""
         self._writer.shutdown()
         if self._lock is not None:
-            os.close(self._lock)
+            lock_file.release(self._lock)
             self._lock = None
 
     def load(self) -> dict[str, Any]:
@@ -170,34 +174,3 @@ def _tighten(path: Path, mode: int) -> None:
             "choose another state directory, or make it 0700"
         )
     path.chmod(0o700)
-
-
-def _take_lock(path: Path) -> int:
-    """flock(2): it ends with the process, however that ends; exec closes it, so that no child keeps it."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise ZoosupError(f"the state directory {path.parent} can't be used: {error.strerror}") from None
-        if _locked(descriptor, path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            return descriptor
-        os.close(descriptor)
-
-
-def _locked(descriptor: int, path: Path) -> bool:
-    """Whether we hold the lock and the file is still the one at `path`; LockedError when another holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Somebody may have cleared the directory between our open and our lock: then we hold nobody's lock.
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise LockedError(f"another zoosup (pid {holder}) holds {path.parent}") from None
-    except OSError as error:
-        os.close(descriptor)
-        raise ZoosupError(f"{path} can't be locked: {error.strerror}") from None

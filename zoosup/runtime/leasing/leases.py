@@ -151,6 +151,10 @@ class Leases:
 
     def demand(self) -> Mapping[str, Demand]:
         """What is asked of each model that was ever asked for."""
+        while self._zoo.used_before:
+            name, at = self._zoo.used_before.popitem()
+            queue = self._queues.setdefault(name, ModelQueue(self, name))
+            queue.last_used = max(at, queue.last_used or at)
         return {name: self._demand(name, queue) for name, queue in self._queues.items()}
 
     def settle(self, wanted: tuple[str, ...]) -> None:

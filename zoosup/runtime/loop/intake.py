@@ -7,9 +7,9 @@ import asyncio
 import logging
 from collections import deque
 
-from zoosup.core.lifecycle.transitions import IllegalTransitionError
 from zoosup.core.state.facts import Exited, FellAsleep, Gone, Recalled, Stuck
 from zoosup.core.state.phases import Override, Phase
+from zoosup.errors import ZoosupError
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
@@ -74,9 +74,18 @@ class Intake:
                     self._answer_with_copy(message)
                 case ShutdownAsked():
                     self._shut_down(message)
-        except IllegalTransitionError:
-            # The fact is dropped and the next pass sees the world as it is; ending here would orphan every model.
-            _log.exception("internal error: %r was dropped", message)
+        except Exception as error:  # noqa: BLE001 - logged below, with its traceback
+            # A bug of ours: the message is dropped, and the next pass sees the world as it is. Ending here would
+            # orphan every model. A file may hold secrets, so that only facts are told whole.
+            told = repr(message) if isinstance(message, FactLearned) else type(message).__name__
+            _log.exception("internal error: %s was dropped", told)
+            self._answer_after(error, message)
+
+    def _answer_after(self, error: Exception, message: Message) -> None:
+        """Who asked by a message that was dropped would wait for ever."""
+        answer = getattr(message, "answer", None)
+        if answer is not None and not answer.done():
+            answer.set_exception(ZoosupError(f"internal error: {type(error).__name__}: {error}"))
 
     def _learn(self, message: FactLearned) -> None:
         fact = message.fact

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
+from zoosup.core.state.actions import Action
 from zoosup.core.state.observed import Condition, Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run, SleepStage
@@ -25,6 +26,7 @@ from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
+from zoosup.runtime.loop.faults import Faults
 from zoosup.runtime.loop.intake import Intake
 from zoosup.runtime.operations.prewarm import Prewarmer, in_words
 from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
@@ -93,6 +95,7 @@ class Reconciler:
         self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
         self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
+        self._faults = Faults()
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
         self._turned_at = zoo.clock.now()
         self._measured_at = float("-inf")
@@ -193,10 +196,11 @@ class Reconciler:
             self._zoo.demand = self.leases.demand()
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
+            self._faults.planned(decided.faults)
             self._note_switch(decided)
             self._zoo.memory.note_shortages(decided.shortages)
             # A list, not a generator: every action is carried out, whatever the first one changed.
-            changes = [self._executor.carry_out(action) for action in decided.actions]
+            changes = [self._carry_out(action) for action in decided.actions]
             self._wake_at = decided.wake_at
             if not any(changes):
                 break
@@ -204,9 +208,19 @@ class Reconciler:
             self._wake_at = self._zoo.clock.now()
         return observed, decided
 
+    def _carry_out(self, action: Action) -> bool:
+        try:
+            changed = self._executor.carry_out(action)
+        except Exception as error:  # noqa: BLE001 - a bug of ours, which ends no other model's turn
+            self._faults.met(action, error)
+            return False
+        self._faults.carried_out(action)
+        return changed
+
     def _publish(self, decided: Plan) -> None:
         troubles = self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
         extra = disk_trouble.conditions(*troubles) + _gateway_condition(self._zoo.gateway)
+        extra += self._faults.conditions()
         self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
         self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()

@@ -6,8 +6,10 @@ refuses is said once and stops no model: runs can still be found again by their 
 
 import asyncio
 import logging
+import math
 from collections.abc import Coroutine
 
+from zoosup.core.state.observed import NO_DEMAND, Demand
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import Host
 from zoosup.runtime.clock import Clock
@@ -16,6 +18,9 @@ from zoosup.runtime.state.zoo import Zoo
 
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""
+
+USE_STEP = 5.0
+"""Seconds by which the last use of a model moves on in its record."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,12 +47,13 @@ class RecordWriter:
         """Write down whatever has changed since the last turn, and forget runs that are gone."""
         live = {run.id: (model.name, run) for model, run in zoo.live()}
         for run_id, (model, run) in live.items():
+            used = self._last_used(zoo.demand.get(model, NO_DEMAND))
             if (
-                self._written.get(run_id) != self._summary(run)
+                self._written.get(run_id) != self._summary(run, used)
                 and run.pid is not None
                 and self._is_due(run_id)
             ):
-                self._soon(self._write(model, run))
+                self._soon(self._write(model, run, used))
         for run_id in [r for r in self._written if r not in live and self._is_due(r)]:
             del self._written[run_id]
             self._soon(self._remove(run_id))
@@ -56,11 +62,16 @@ class RecordWriter:
         """Wait for what is being written."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _summary(self, run: Run) -> tuple[object, ...]:
+    def _last_used(self, demand: Demand) -> float | None:
+        """Rounded up, so that not each request is a write, and no model ends early for it."""
+        at = self._clock.now() if demand.busy else demand.last_used
+        return None if at is None else math.ceil(at / USE_STEP) * USE_STEP
+
+    def _summary(self, run: Run, used: float | None) -> tuple[object, ...]:
         leaving = run.leaving.cause if run.leaving is not None else None
         stage = run.sleep.stage if run.sleep is not None else None
         identity = self._host.processes.identity(run.id)
-        return run.pid, run.reserved, run.ready_at is not None, stage, leaving, identity
+        return run.pid, run.reserved, run.ready_at is not None, stage, leaving, identity, used
 
     def _is_due(self, run_id: str) -> bool:
         refused = self._written.get(run_id) == _REFUSED
@@ -71,11 +82,11 @@ class RecordWriter:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _write(self, model: str, run: Run) -> None:
-        self._written[run.id] = self._summary(run)
+    async def _write(self, model: str, run: Run, used: float | None = None) -> None:
+        self._written[run.id] = self._summary(run, used)
         identity = self._host.processes.identity(run.id)
         try:
-            await self._host.records.write(run.id, run_records.write(model, run, self._clock, identity))
+            await self._host.records.write(run.id, run_records.write(model, run, self._clock, identity, used))
         except OSError as error:
             self._refuse(run.id, f"the record of {model} can't be written: {error}")
         else:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from zoosup.core.state.phases import Cause
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
 from zoosup.runtime.clock import Clock
-from zoosup.spec.model.model import ModelSpec
+from zoosup.runtime.persistence.kept_spec import read_spec
 
 FORMAT = 1
 """The version of a record; one of another version is not guessed at: its processes are ended by their mark."""
@@ -26,18 +26,24 @@ class UnreadableRecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a record says. `identity` is None when zoosup ended between the spawn and writing it down."""
+    """What a record says. `identity` is None when zoosup ended between the spawn and writing it down.
+
+    `last_used` is when the last client had given its lease back; None: there never was one.
+    """
 
     model: str
     run: Run
     identity: str | None
+    last_used: float | None = None
 
     def with_pid(self, pid: int) -> Run:
         """The run with the leader it was found with: a record may be older than the process."""
         return replace(self.run, pid=pid)
 
 
-def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> dict[str, Any]:
+def write(
+    model: str, run: Run, clock: Clock, identity: str | None = None, last_used: float | None = None
+) -> dict[str, Any]:
     """The record of a run as JSON-ready data. The model's environment is in it, hence its 0600."""
     return {
         "format": FORMAT,
@@ -55,11 +61,29 @@ def write(model: str, run: Run, clock: Clock, identity: str | None = None) -> di
         "mapped": run.mapped,
         "outgrown": dict(run.outgrown),
         "started_at": run.started_at,
-        "ready_at": None if run.ready_at is None else clock.wall() + run.ready_at - clock.now(),
+        "ready_at": _wall(run.ready_at, clock),
+        "last_used": _wall(last_used, clock),
+        "clock": clock.stamp(),
         "nap": None if run.sleep is None else _sleep(run.sleep),
         "leaving": None if run.leaving is None else run.leaving.cause.value,
-        "spec": run.spec.model_dump(mode="json"),
+        # Not the defaults: a version that does not know a field then reads what does not use it.
+        "spec": run.spec.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def _wall(at: float | None, clock: Clock) -> float | None:
+    return None if at is None else clock.wall() + at - clock.now()
+
+
+def _past(data: Mapping[str, Any], key: str, clock: Clock) -> float | None:
+    """A wall time of the record by our clock; none lies in the future, whatever the clocks did."""
+    at = data[key]
+    return None if at is None else min(clock.now(), clock.recall(float(at), data.get("clock")))
+
+
+def _last_used(data: Mapping[str, Any], clock: Clock) -> float | None:
+    """Of a record from before this was written down nobody knows: then it counts as used just now."""
+    return _past(data, "last_used", clock) if "last_used" in data else clock.now()
 
 
 def _sleep(sleep: Sleep) -> dict[str, Any]:
@@ -85,23 +109,24 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
     """The run a record tells of, as if it had been booked just now; UnreadableRecordError when it can't be.
 
     A field that the record lacks has the default of today: one by one, never by hash, or an upgrade that adds a
-    field would restart every model (it happened to the kubelet).
+    field would restart every model (it happened to the kubelet). What a later version has added is passed over, or
+    going back to this one would end every model.
     """
     if data.get("format") != FORMAT:
         raise UnreadableRecordError(f"format {data.get('format')!r}, expected {FORMAT}")
     try:
-        cause, ready_at, gpus = data["leaving"], data["ready_at"], data.get("gpus")
-        leaving = None if cause is None else Leaving(Cause(cause), "was being stopped", clock.now())
+        cause, gpus = data["leaving"], data.get("gpus")
+        leaving = None if cause is None else Leaving(_cause(cause), "was being stopped", clock.now())
         run = Run(
             id=str(data["run_id"]),
             node=str(data["node"]),
-            spec=ModelSpec.model_validate(data["spec"]),
+            spec=read_spec(data["spec"]),
             port=int(data["port"]),
             reserved={str(k): int(v) for k, v in data["reserved"].items()},
             booked_at=clock.now(),
             started_at=float(data["started_at"]),
             pid=None if data["pid"] is None else int(data["pid"]),
-            ready_at=None if ready_at is None else clock.now() - max(0.0, clock.wall() - float(ready_at)),
+            ready_at=_past(data, "ready_at", clock),
             peak={str(k): int(v) for k, v in data["peak"].items()},
             leaving=leaving,
             gpus=None if gpus is None else tuple(str(uuid) for uuid in gpus),
@@ -112,6 +137,17 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             sleep=None if data.get("nap") is None else _read_sleep(data["nap"], clock),
         )
         identity = data["identity"]
-        return Record(str(data["model"]), run, None if identity is None else str(identity))
+        identity = None if identity is None else str(identity)
+        return Record(str(data["model"]), run, identity, _last_used(data, clock))
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         raise UnreadableRecordError(f"{type(error).__name__}: {error}") from None
+
+
+def _cause(word: Any) -> Cause:
+    """One that a later version has added is a way out all the same, and no crash."""
+    if not isinstance(word, str):
+        raise TypeError("leaving: expected a text")
+    try:
+        return Cause(word)
+    except ValueError:
+        return Cause.NOT_WANTED

@@ -7,7 +7,7 @@ business.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from zoosup.core.scheduler.verdicts import GIVEN_UP
@@ -32,7 +32,8 @@ def remember(zoo: Zoo) -> dict[str, Any]:
     models = {name: kept for name, model in zoo.models.items() if (kept := _kept(model, now, zoo.clock))}
     file = {"path": zoo.applied.path, "text": zoo.applied.text}
     switch, lessons = _kept_switch(zoo.switch), zoo.usage_history.written()
-    return {"file": file, "models": models, "switch": switch, "lessons": lessons}
+    stamp = zoo.clock.stamp()
+    return {"file": file, "models": models, "switch": switch, "lessons": lessons, "clock": stamp}
 
 
 def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
@@ -47,12 +48,8 @@ def recall(zoo: Zoo, state: Mapping[str, Any]) -> None:
         _recall_switch(zoo, state.get("switch"))
     for name, kept in _table(state.get("models")).items():
         model = zoo.models.get(name)
-        if model is None:
-            continue
-        try:
-            zoo.models[name] = _restored(model, kept, zoo)
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            _log.warning("%s: what was kept of it can't be read and is left out: %s", name, error)
+        if model is not None:
+            zoo.models[name] = _restored(model, kept, zoo, state.get("clock"))
 
 
 def last_good(state: Mapping[str, Any], path: str) -> str:
@@ -78,7 +75,7 @@ class StateSaver:
         if self._writing is not None and not self._writing.done():
             return
         state, now = remember(zoo), zoo.clock.now()
-        steady = _steady(state)
+        steady = _steady(state), {name: model.backoff.crashes for name, model in zoo.models.items()}
         due = now - self._asked_at >= AGAIN if self.trouble else steady != self._kept
         if due:
             self._kept, self._asked_at = steady, now
@@ -110,6 +107,8 @@ def _kept(model: Model, now: float, clock: Clock) -> dict[str, Any]:
         # Wall time, since a monotonic clock means nothing after a reboot; bounded by `max` when it is read.
         until = clock.wall() + max(0.0, model.backoff.until - now)
         kept["backoff"] = {"count": model.backoff.count, "until": round(until, 1)}
+        if model.backoff.crashes:
+            kept["backoff"]["crashes"] = [round(clock.wall() + at - now, 1) for at in model.backoff.crashes]
     if model.ooms.count:
         kept["ooms"] = asdict(model.ooms)
     if model.asleep is not None:
@@ -149,27 +148,53 @@ def _recall_switch(zoo: Zoo, kept: Any) -> None:
         _log.warning("what was kept of the last switch can't be read and is left out: %r", error)
 
 
-def _restored(model: Model, kept: Any, zoo: Zoo) -> Model:
-    table, clock = _table(kept), zoo.clock
-    if "override" in table:
-        model = replace(model, override=Override(table["override"]))
-    if "backoff" in table:
-        backoff = _table(table["backoff"])
-        # The wall clock may have jumped: nobody waits longer than the longest delay for it.
-        longest = zoo.spec.models[model.name].restart.max
-        left = min(max(0.0, float(backoff["until"]) - clock.wall()), longest)
-        model = replace(model, backoff=Backoff(int(backoff["count"]), clock.now() + left))
-    if "ooms" in table:
-        ooms = _table(table["ooms"])
-        model = replace(model, ooms=Ooms(str(ooms["fingerprint"]), int(ooms["count"])))
-    if "asleep" in table:
-        model = replace(model, asleep=_asleep(_table(table["asleep"])))
-    if "load_time" in table:
-        model = replace(model, load_time=float(table["load_time"]))
-    if "failed" in table:
-        failed = _table(table["failed"])
-        reason, message = Reason(failed["reason"]), str(failed["message"])
-        model = replace(model, phase=Phase.FAILED, reason=reason, message=message)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads what was kept of one model, with the stamp of when it was; any part may raise."""
+
+    zoo: Zoo
+    stamp: Any
+
+    def override(self, model: Model, kept: Any) -> Model:
+        return replace(model, override=Override(kept))
+
+    def backoff(self, model: Model, kept: Any) -> Model:
+        table, clock = _table(kept), self.zoo.clock
+        # Another boot may have another wall clock: nobody waits longer than the longest delay for it, and no crash
+        # is yet to come.
+        longest = self.zoo.spec.models[model.name].restart.max
+        left = min(max(0.0, clock.recall(float(table["until"]), self.stamp) - clock.now()), longest)
+        crashes = [min(clock.now(), clock.recall(float(at), self.stamp)) for at in table.get("crashes", ())]
+        return replace(model, backoff=Backoff(int(table["count"]), clock.now() + left, tuple(crashes)))
+
+    def ooms(self, model: Model, kept: Any) -> Model:
+        table = _table(kept)
+        return replace(model, ooms=Ooms(str(table["fingerprint"]), int(table["count"])))
+
+    def asleep(self, model: Model, kept: Any) -> Model:
+        return replace(model, asleep=_asleep(_table(kept)))
+
+    def load_time(self, model: Model, kept: Any) -> Model:
+        return replace(model, load_time=float(kept))
+
+    def failed(self, model: Model, kept: Any) -> Model:
+        table = _table(kept)
+        reason, message = Reason(table["reason"]), str(table["message"])
+        return replace(model, phase=Phase.FAILED, reason=reason, message=message)
+
+
+def _restored(model: Model, kept: Any, zoo: Zoo, stamp: Any) -> Model:
+    """With each part that can be read; what a later version has written in its own words costs only that part."""
+    reader, table = _Reader(zoo, stamp), _table(kept)
+    for part in ("override", "backoff", "ooms", "asleep", "load_time", "failed"):
+        if part not in table:
+            continue
+        try:
+            model = getattr(reader, part)(model, table[part])
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            _log.warning(
+                "%s: its %s as it was kept can't be read and is left out: %s", model.name, part, error
+            )
     return model
 
 

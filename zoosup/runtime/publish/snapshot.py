@@ -124,7 +124,7 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "restarts": model.restarts,
         "backoff_until": _wall(zoo, model.backoff.until) if backing_off else None,
         "last_exit": _exit(model.last_exit),
-        "memory": _memory(zoo, model, spec or (run.spec if run is not None else None)),
+        "memory": _memory_if_known(zoo, model, spec or (run.spec if run is not None else None)),
         "inflight": demand.inflight,
         "waiting": demand.waiting,
         "last_used": _wall(zoo, demand.last_used),
@@ -138,6 +138,13 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
 def _wall(zoo: Zoo, at: float | None) -> float | None:
     """A monotonic time as wall time, by what both clocks say now."""
     return None if at is None else round(zoo.clock.wall() + at - zoo.clock.now(), 1)
+
+
+def _memory_if_known(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:
+    try:
+        return _memory(zoo, model, spec)
+    except Exception:  # noqa: BLE001 - a bug of ours, of which the plan has told; the others are shown all the same
+        return {}
 
 
 def _memory(zoo: Zoo, model: Model, spec: ModelSpec | None) -> dict[str, Any]:

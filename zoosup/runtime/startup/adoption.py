@@ -2,18 +2,22 @@
 
     a record, and its run lives          adopted: same pid, nothing restarted
     a record, and nothing of it lives    it ended while nobody watched; forgotten
-    no readable record, but our mark     nothing can be known of it: ended by the ladder
+    a record that can't be read          nothing can be known of it: what bears its id is ended by the ladder
+    no record, our mark, a log of ours   the same
+    no record, our mark alone            inherited, from a model, by whatever it started: left alone, and said
 
 Only when that is done may anything be started (invariant 11), for until then nobody knows what lives.
 """
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from zoosup.core.state.facts import Adopted
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host, Ladder, RecordedRun
+from zoosup.host.ports import Host, Ladder, Launch, RecordedRun
 from zoosup.runtime.operations.child_env import launch_of
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
 from zoosup.runtime.state.run_usage import note_usage
@@ -27,8 +31,11 @@ _log = logging.getLogger(__name__)
 
 async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
     """Take over what lives. OSError when the process table can't be read: then nothing may be started either."""
-    known = _records(zoo, host)
-    recorded = {run_id: _recorded(record, host, environ) for run_id, record in known.items()}
+    known, unreadable = _records(zoo, host)
+    recorded = {
+        run_id: RecordedRun(Launch(run_id, "", (), {}, None, Path(os.devnull)), None) for run_id in unreadable
+    }
+    recorded |= {run_id: _recorded(record, host, environ) for run_id, record in known.items()}
     living = await host.processes.adopt(recorded, zoo.mark)
     # At once, without a wait in between: an exit that is noticed from here on has to find its model.
     strays = [run_id for run_id in living if run_id not in known]
@@ -39,19 +46,21 @@ async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
     await _measure(zoo, host)
 
 
-def _records(zoo: Zoo, host: Host) -> dict[str, Record]:
+def _records(zoo: Zoo, host: Host) -> tuple[dict[str, Record], list[str]]:
+    """The records, and the ids of runs whose record is of no use."""
     stored, notes = host.records.load()
     for note in notes:
         _log.warning("%s", note)
-    known = {}
+    known, unreadable = {}, []
     for run_id, data in stored.items():
         try:
             known[run_id] = read(data, zoo.clock)
         except UnreadableRecordError as error:
+            unreadable.append(run_id)
             _log.warning(
                 "the record of run %s is of no use (%s): %s", run_id, error, host.records.set_aside(run_id)
             )
-    return known
+    return known, unreadable
 
 
 def _recorded(record: Record, host: Host, environ: Mapping[str, str]) -> RecordedRun:
@@ -65,6 +74,7 @@ def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int])
     spare = []
     for run_id, record in sorted(known.items(), key=lambda item: _preference(item[1].run)):
         if zoo.adopt(record.model, Adopted(record.with_pid(living[run_id]))):
+            zoo.note_last_use(record.model, record.last_used)
             zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
         else:
             spare.append(run_id)

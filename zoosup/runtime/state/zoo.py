@@ -67,6 +67,7 @@ class Zoo:
     gateway: ListenStatus = field(default_factory=ListenStatus)
     shutdown: bool = False
     usage_history: UsageHistory = field(default_factory=UsageHistory)
+    used_before: dict[str, float] = field(default_factory=dict)
     memory: Pools = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,13 +134,8 @@ class Zoo:
             if run.sleep is not None:
                 continue  # what it holds asleep is its booking, and what it needs is asked when it wakes
             spec = self.spec.models.get(model.name)
-            declared = spec is not None and spec.memory != "auto" and not outdated(run.spec, spec)
-            amounts = (
-                rebooked(need(spec, model.weights, model.learned), run)
-                if spec is not None and declared
-                else run.reserved
-            )
-            if amounts != run.reserved:
+            if spec is not None and spec.memory != "auto" and not outdated(run.spec, spec):
+                amounts = rebooked(need(spec, model.weights, model.learned), run)
                 self.tell(model.name, Rebooked(run.id, dict(amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
@@ -227,15 +223,23 @@ class Zoo:
             self.journal.add("Outgrown", after.name, "Outgrown", message, data)
 
     def adopt(self, name: str, fact: Adopted) -> bool:
-        """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already."""
+        """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already.
+
+        It counts as this node's, whatever the host was called when it began: a host can be renamed.
+        """
         model = self.models.setdefault(name, Model(name))
         if model.run is not None:
             return False
         if model.phase is not Phase.STOPPED:
             # What was kept of it is older than its run.
             self.tell(name, Held(Phase.STOPPED, Reason.NOT_WANTED, ""))
-        self.tell(name, fact)
+        self.tell(name, replace(fact, run=replace(fact.run, node=self.node)))
         return True
+
+    def note_last_use(self, name: str, at: float | None) -> None:
+        """When an earlier supervisor's clients last used a model; the leases begin with that."""
+        if at is not None:
+            self.used_before[name] = at
 
     def run_of(self, run_id: str) -> tuple[Model, Run] | None:
         """The model whose run it is, if it still is."""
