@@ -77,6 +77,10 @@ class Ticket(Protocol):
 class Holder(Protocol):
     """Who asks for leases; each call comes on the loop, from the single writer's turn, and must not block or raise."""
 
+    @property
+    def client(self) -> str:
+        """For whom: the name of its key, else its address; "" where neither is known."""
+
     def granted(self, lease: Lease) -> None:
         """The wait is over. It holds the lease from now on, even if its client has just gone: it must release it."""
 

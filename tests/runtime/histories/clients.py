@@ -43,6 +43,7 @@ class Client:
     quits: str
     since: float
     limit: float  # the longest queue_timeout that was in force while it waited
+    client: str = ""
     ticket: QueuedTicket | None = None
     lease: GrantedLease | None = None
     released: bool = False

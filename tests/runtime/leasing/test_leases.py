@@ -14,7 +14,8 @@ GIB = 2**30
 class Client:
     """One request: asks at once, and keeps what it is told."""
 
-    def __init__(self, zoo, model):
+    def __init__(self, zoo, model, client=""):
+        self.client = client
         self.lease = self.refusal = self.ticket = None
         self.cuts = []
         self.at = None

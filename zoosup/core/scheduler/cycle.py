@@ -43,6 +43,9 @@ class Cycle:
     leaving: set[str] = field(default_factory=set)
     falling_asleep: set[str] = field(default_factory=set)
     starting: set[str] = field(default_factory=set)
+    closed: dict[str, float] = field(
+        default_factory=dict
+    )  # busy models, and who comes later than when queues
     earlier: set[str] = field(default_factory=set)  # wanted by the file, and placed before the one at hand
     actions: list[Action] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)

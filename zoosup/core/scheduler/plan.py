@@ -8,7 +8,7 @@ waits for A's room, A is told to leave, and a later pass starts B.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zoosup.core.scheduler import demand, switch as switching
 from zoosup.core.scheduler.cycle import Cycle
@@ -27,7 +27,8 @@ from zoosup.spec.syntax.units import describe_size
 class Plan:
     """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come.
 
-    `shortages` are of the pools that are short, worst first.
+    `shortages` are of the pools that are short, worst first. `closed`: busy models that others have waited for out of
+    patience, and when those came: clients who came later queue behind them.
     """
 
     actions: tuple[Action, ...]
@@ -37,6 +38,7 @@ class Plan:
     verdicts: Mapping[str, Verdict]
     wanted: tuple[str, ...]
     shortages: tuple[Shortage, ...] = ()
+    closed: Mapping[str, float] = field(default_factory=dict)
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:
@@ -61,6 +63,7 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
         cycle.verdicts,
         cycle.wanted.all,
         cycle.shortages,
+        cycle.closed,
     )
 
 

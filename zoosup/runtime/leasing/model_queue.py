@@ -17,7 +17,7 @@ from zoosup.spec.parse import HOST
 class QueueOwner(Protocol):
     """Who hears what becomes of leases and tickets."""
 
-    def lease_returned(self, queue: "ModelQueue", run_id: str) -> None:
+    def lease_returned(self, queue: "ModelQueue", lease: "GrantedLease") -> None:
         """A lease of a run has ended."""
 
     def ticket_withdrawn(self, ticket: "QueuedTicket") -> None:
@@ -56,7 +56,7 @@ class GrantedLease:
         queue = self._queue
         if self in queue.leases:
             queue.leases.remove(self)
-            queue.owner.lease_returned(queue, self.run_id)
+            queue.owner.lease_returned(queue, self)
 
 
 class QueuedTicket:
@@ -99,11 +99,26 @@ class ModelQueue:
     leases: set[GrantedLease] = field(default_factory=set)  # those of an old run may outlive it for a moment
     tickets: deque[QueuedTicket] = field(default_factory=deque)
     last_used: float | None = None
+    last_client: str = ""  # who that was
+    used_before: float | None = None  # when the last one before that of another client was
+    closed: float | None = (
+        None  # who came later waits until a model that others wait for has made room for them
+    )
     # The run that serves and how many may use it, as found in these two: looked up anew they cost a request 1 us.
     run: Run | None = None
     limit: int | None = None
     known: Model | None = None
     spec: ZooSpec | None = None
+
+    def note_use(self, client: str, now: float) -> None:
+        """A client has given a lease back; whose name is unknown may be anybody."""
+        if client != self.last_client or not client:
+            self.used_before = self.last_used
+        self.last_used, self.last_client = now, client
+
+    def may_serve(self, ticket: QueuedTicket) -> bool:
+        """Whether it is its turn, among the clients of all models."""
+        return self.closed is None or ticket.since <= self.closed
 
     def uses(self, run_id: str) -> bool:
         """Whether a client uses a run; most often the first that is looked at does."""

@@ -170,7 +170,7 @@ class Reconciler:
         observed, decided = self._plan_until_settled()
         self._zoo.forget_unknown_models()
         self._prewarmer.follow(self._zoo.spec, observed, decided)
-        self.leases.settle(decided.wanted)
+        self.leases.settle(decided.wanted, decided.closed)
         self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
         self._record_writer.follow(self._zoo)
         self._probe_and_measure()

@@ -73,6 +73,12 @@ class Exchange:
 
     # Asking for the model
 
+    @property
+    def client(self) -> str:
+        """The address it comes from, which many may share."""
+        peer = self._client.transport.get_extra_info("peername")
+        return str(peer[0]) if peer else ""
+
     def begin(self) -> None:
         """Ask for the model; from here on, everything else is told to this exchange."""
         try:
