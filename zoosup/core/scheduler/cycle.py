@@ -118,6 +118,17 @@ class Cycle:
         models, wanted = self.observed.models, set(self.wanted.all)
         return {n for n in switch.outgoing if n not in wanted and n in models and models[n].run is not None}
 
+    def replaceable_by(self, name: str) -> set[str]:
+        """Those that an open switch takes out, as far as they make room for `name`: its successors come no earlier.
+
+        Else one that is kept for a successor which can't come would keep an earlier model waiting for ever.
+        """
+        switch = self.switch
+        if switch is None or name in switch.incoming or self.earlier & {*switch.incoming}:
+            return self.outgoing_for(name)
+        by_file = name in {*self.wanted.pinned, *self.wanted.resting}
+        return self.outgoing_for(switch.incoming[0]) if by_file else set()
+
     # what is promised
 
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:

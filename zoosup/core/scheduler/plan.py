@@ -71,14 +71,21 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
 
 
 def _judge_the_switch(cycle: Cycle) -> None:
-    settling = bool(cycle.cooling or cycle.leaving)
     cycle.switch = switching.judge(
-        cycle.switch, cycle.observed.models, rollback=_may_roll_back(cycle), settling=settling
+        cycle.switch, cycle.observed.models, rollback=_may_roll_back(cycle), settling=_settles(cycle)
     )
     listed = switching.effective(cycle.spec.active, cycle.switch)
     cycle.wanted = demand.wanted(cycle.spec, cycle.observed, listed)
     if cycle.switch is not None:
         cycle.conditions.append(_switched(cycle.switch))
+
+
+def _settles(cycle: Cycle) -> bool:
+    """Whether room is still being made for the switch; a run that can't be killed makes none."""
+    switch, models = cycle.switch, cycle.observed.models
+    own = {*switch.outgoing, *switch.incoming} if switch is not None else set()
+    leaving = (n for n in cycle.leaving & own if (run := models[n].run) is not None and not run.stuck)
+    return any(watch.model in own for watch in cycle.cooling) or any(leaving)
 
 
 def _may_roll_back(cycle: Cycle) -> bool:

@@ -78,7 +78,7 @@ class Preemption:
 
     @cached_property
     def _groups(self) -> tuple[tuple[str, ...], ...]:
-        outgoing = sorted(self.cycle.outgoing_for(self.model.name) - self.kept)
+        outgoing = sorted(self.cycle.replaceable_by(self.model.name) - self.kept)
         idle, busy = self._displaceable()
         groups: list[tuple[str, ...]] = []
         known: set[str] = set()
