@@ -50,6 +50,10 @@ class CommandHandler:
         """See `Commands`."""
         return await self._ask("restart", model)
 
+    async def auto(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        return await self._ask("auto", model)
+
     async def reload(self) -> Mapping[str, Any]:
         """See `Commands`."""
         message = await config_source.read(await self._host.config.read(), self._path, self._environ)
