@@ -249,10 +249,10 @@ def _stop_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan, actio
 
 
 def _what_is_answered_may_be_finished(sim: SimulatedHost, observed: Observed, model: Model, run: Run) -> None:
-    """The ladder of one that drains begins when nobody uses it any longer, or when its grace period is over."""
+    """The ladder of one that drains begins when nobody uses it any longer, or when its time is over."""
     if model.phase is Phase.DRAINING and observed.demand_for(model.name).inflight:
-        grace = sim.spec.models.get(model.name, run.spec).stop.grace
-        assert sim.now >= run.leaving.since + grace, f"{model.name} is cut within its grace period"
+        drain = sim.spec.models.get(model.name, run.spec).stop.drain
+        assert sim.now >= run.leaving.since + drain, f"{model.name} is cut within its drain time"
 
 
 def outgoing(decided: Plan) -> tuple[str, ...]:
