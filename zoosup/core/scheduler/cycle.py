@@ -42,6 +42,9 @@ class Cycle:
     # decided, or under way
     leaving: set[str] = field(default_factory=set)
     falling_asleep: set[str] = field(default_factory=set)
+    returning: set[str] = field(
+        default_factory=set
+    )  # of those who leave, who comes back: room is kept for them
     starting: set[str] = field(default_factory=set)
     closed: dict[str, float] = field(
         default_factory=dict
@@ -88,7 +91,8 @@ class Cycle:
     @property
     def freeing(self) -> set[str]:
         """Who gives memory back before long: those who leave, and those who fall asleep."""
-        return self.leaving | {asleep(name) for name in self.falling_asleep}
+        gone = self.leaving - self.returning
+        return gone | {asleep(name) for name in self.falling_asleep | (self.leaving & self.returning)}
 
     def booked(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
@@ -147,6 +151,13 @@ class Cycle:
                 held = ledger.needs({name}).get(name, 0)
                 self._raise_to(name, ledger, max(held, amount))
                 ledger.rest(name, sleeper.at_least[pool])
+
+    def come_back(self, name: str, node: str, amounts: Mapping[str, int]) -> None:
+        """Keep room for one that leaves and is wanted: of what it gives back others have what it won't need."""
+        self.returning.add(name)
+        for (where, pool), ledger in self.ledgers.items():
+            if where == node:
+                ledger.rest(name, amounts.get(pool, 0))
 
     @staticmethod
     def _raise_to(name: str, ledger: Ledger, amount: int) -> None:

@@ -47,6 +47,9 @@ def place_wanted(cycle: Cycle) -> None:
         elif model.run.exit is not None and _is_stale(cycle, model):
             # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
             _inspect(cycle, model, spec)
+        if model.run is not None and name in cycle.leaving:
+            layout = intended_layout(cycle, model, spec, model.run.node)
+            cycle.come_back(name, model.run.node, layout.amounts)
         if name not in cycle.wanted.asked:
             cycle.earlier.add(name)
 
@@ -128,6 +131,8 @@ def _start(cycle: Cycle, model: Model, spec: ModelSpec, found: Placement) -> Non
     source = need_of(model, spec).source
     cycle.actions.append(Start(model.name, found.node, amounts, found.verdict.message, source, gpus))
     cycle.starting.add(model.name)
+    if spec.port != "auto":
+        cycle.ports[spec.port] = model.name
 
 
 # One that sleeps
