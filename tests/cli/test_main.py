@@ -53,7 +53,7 @@ async def test_help_names_every_command_and_every_exit_code(shell):
     assert 0 == ended.code
     for word in (
         *("run", "check", "plan", "schema", "status", "logs", "events", "wait", "doctor"),
-        *("use", "start", "stop", "restart", "reload"),
+        *("use", "start", "stop", "restart", "auto", "reload"),
         *("0  done", "2  plan", "3  not ready", "4  no such model", "64", "69", "75", "78", "124"),
     ):
         assert word in ended.out

@@ -150,8 +150,9 @@ def _sleeping(
 
 def leaving(phase: Phase = Phase.STOPPING, cause: Cause = Cause.NOT_WANTED, **kw: Any) -> State:
     """It is on its way out, and the ladder is at work unless it still drains."""
+    spec = {"spec": kw.pop("spec")} if "spec" in kw else {}
     out = Leaving(cause, cause.value, NOW - 1, ladder=kw.pop("ladder", phase is Phase.STOPPING), **kw)
-    return running(phase, leaving=out, reason=cause)
+    return running(phase, leaving=out, reason=cause, **spec)
 
 
 def stuck(retry_at: float) -> State:

@@ -106,3 +106,16 @@ async def test_whoever_gives_up_waiting_for_a_plan_harms_nobody(running):
     await asyncio.sleep(5)
     assert "ready" == running.phase("qwen")
     assert running.commands.heartbeat() <= 2.0
+
+
+async def test_after_a_roll_back_a_plan_of_the_file_in_force_foretells_nothing_new(host, zoo, file):
+    host.save(file({"a": "20GiB", "b": "20GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.behave("b", dies_after=0.5)
+    text = file({"a": "20GiB", "b": "20GiB"}, "b")
+    host.save(text)
+    await zoo.until("b", "failed")
+    await zoo.until("a", "ready")
+    foretold = await zoo.commands.plan(text, "zoo.yaml")
+    assert (["a"], False) == (foretold["wanted"], foretold["changes"])
+    assert ["b"] == (await zoo.commands.plan(text + "# again\n", "zoo.yaml"))["wanted"]

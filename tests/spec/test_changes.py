@@ -43,6 +43,7 @@ FLIPS = {
     "live.period": ("{http: /health}", "{period: 1s}"),
     "live.timeout": ("{http: /health}", "{timeout: 1s}"),
     "live.failures": ("{http: /health}", "{failures: 1}"),
+    "stop.drain": ("{before:", "{drain: 1s, before:"),
     "stop.signal": ("{before:", "{signal: INT, before:"),
     "stop.grace": ("{before:", "{grace: 1s, before:"),
     "stop.before.http": ("/drain", "/sleep"),

@@ -125,7 +125,7 @@ def test_what_is_not_written_has_its_default():
         found.description,
     )
     assert ("/health", False, None, "adaptive", 2.0, 600.0) == tuple(dict(found.ready).values())
-    assert ("TERM", 30.0, None, None) == tuple(dict(found.stop).values())
+    assert (600.0, "TERM", 30.0, None, None) == tuple(dict(found.stop).values())
     assert (RestartPolicy.ALWAYS, 2.0, 2.0, 300.0, 600.0, None) == tuple(dict(found.restart).values())
     spec = read("active: []\nmodels: {}\n")
     assert ("auto", "auto", "auto", 512 * 2**20) == tuple(dict(spec.budget).values())

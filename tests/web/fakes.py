@@ -201,6 +201,9 @@ class Commands:
     async def restart(self, model: str) -> dict[str, Any]:
         return self._wish("restart", model, None)
 
+    async def auto(self, model: str) -> dict[str, Any]:
+        return self._wish("auto", model, None)
+
     async def estimate(self, model: str) -> dict[str, Any]:
         self._wish("estimate", model, None)
         need = {"amounts": {"ram": 3}, "source": "learned", "certain": True}

@@ -214,6 +214,7 @@ def _add_changing(add: Add) -> None:
         ("start", "run a model, until `active` says something new about it"),
         ("stop", "stop a model, until `active` says something new about it"),
         ("restart", "end a model's run and start it afresh; forgets its crashes"),
+        ("auto", "give a model that was started or stopped by hand back to the file and to demand"),
     ):
         command = add(verb, "commands.control:command", text)
         command.add_argument("model", metavar="MODEL")

@@ -26,7 +26,13 @@ class Commands(Protocol):
         """Ask for the model not to run, likewise."""
 
     async def restart(self, model: str) -> Mapping[str, Any]:
-        """End its run and start it afresh; back-off and a given-up state are forgotten."""
+        """End its run and start it afresh; back-off and a given-up state are forgotten.
+
+        One that a request may start is pinned by that no more than before: it comes with the next request.
+        """
+
+    async def auto(self, model: str) -> Mapping[str, Any]:
+        """Give a model that was started or stopped by hand back to the file and to demand."""
 
     async def reload(self) -> Mapping[str, Any]:
         """Look at zoo.yaml again at once; returns the snapshot's `config` after it was applied or refused."""
@@ -86,6 +92,10 @@ class Ticket(Protocol):
 
 class Holder(Protocol):
     """Who asks for leases; each call comes on the loop, from the single writer's turn, and must not block or raise."""
+
+    @property
+    def client(self) -> str:
+        """For whom: the name of its key, else its address; "" where neither is known."""
 
     def granted(self, lease: Lease) -> None:
         """The wait is over. It holds the lease from now on, even if its client has just gone: it must release it."""

@@ -21,6 +21,7 @@ from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import CommandGiven, Message, PlanAsked
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.spec.parse import spec_hash
 
 LOOKS = 3
 """Rounds of looking at files and ports before a plan is told with what is known by then."""
@@ -50,6 +51,10 @@ class CommandHandler:
         """See `Commands`."""
         return await self._ask("restart", model)
 
+    async def auto(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        return await self._ask("auto", model)
+
     async def reload(self) -> Mapping[str, Any]:
         """See `Commands`."""
         message = await config_source.read(await self._host.config.read(), self._path, self._environ)
@@ -59,6 +64,8 @@ class CommandHandler:
 
     async def plan(self, text: str | None, path: str) -> Mapping[str, Any]:
         """See `Commands`."""
+        if text is not None and spec_hash(text) == self._reconciler.zoo.applied.hash:
+            text = None  # applied again it would do nothing: a switch that was rolled back is not tried anew
         spec = await self._spec(text, path)
         answer: asyncio.Future[Zoo] = asyncio.get_running_loop().create_future()
         self._reconciler.post(PlanAsked(spec, path, answer))

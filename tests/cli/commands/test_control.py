@@ -8,7 +8,7 @@ from tests.cli.fakes import model, snapshot
 from zoosup.errors import ZoosupError
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "auto"])
 async def test_a_wish_is_handed_over_and_answered_with_what_the_model_does(shell, runtime, server, verb):
     waiting = model("pending", reason="WaitingForMemory", message="short of 1 GiB")
     runtime.publisher.publish(snapshot({"org/model:8b": waiting}))

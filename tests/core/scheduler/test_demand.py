@@ -1,5 +1,7 @@
 """DESIGN §6: what a request starts, what it may displace and when, and what comes back afterwards."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.core.zoo import (
@@ -126,11 +128,50 @@ def test_one_that_demand_has_just_loaded_stays_its_time():
     assert NOW + 6 == decide(spec, host).wake_at
 
 
-def test_also_when_its_client_has_hung_up_while_it_loaded():
+def test_but_not_for_the_only_client_that_has_used_it():
     spec = zoo(a=on_demand(), b=on_demand())
-    assert ["hold b pending WaitingForEviction"] == acts(
-        spec, a_host(spec, a=starting(), demand={"b": waits()})
-    )
+    used = replace(idle(1), last_client="one")
+    for client, act in (("one", "stop a MadeRoom"), ("two", None)):
+        demand = {"a": used, "b": replace(waits(), client=client)}
+        host = a_host(spec, a=ready(ready_at=NOW - 4), demand=demand)
+        assert [x for x in (act, "hold b pending WaitingForEviction") if x] == acts(spec, host)
+
+
+def test_a_load_that_its_client_has_abandoned_yields_at_once():
+    spec = zoo(a=on_demand(), b=on_demand())
+    host = a_host(spec, a=starting(), demand={"b": waits()})
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_one_that_loads_for_a_client_is_left_alone():
+    spec = zoo(a=on_demand(), b=on_demand())
+    host = a_host(spec, a=starting(), demand={"a": waits(1), "b": waits(3600)})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_its_own_clients_that_came_before_are_served_first():
+    spec = zoo(a=on_demand(max_inflight=1), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": waits(61, inflight=1), "b": waits(60)})
+    assert ["hold b pending WaitingForEviction"] == acts(spec, host)
+    assert {"a": NOW - 60} == decide(spec, host).closed
+
+
+def test_its_own_clients_that_came_after_are_not():
+    spec = zoo(a=on_demand(max_inflight=1), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": waits(59, inflight=1), "b": waits(60)})
+    assert ["drain a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_within_patience_later_clients_may_overtake():
+    spec = zoo(a=on_demand(max_inflight=1), b=on_demand())
+    host = a_host(spec, a=ready(), demand={"a": waits(20, inflight=1), "b": waits(19)})
+    assert ({}, NOW + 1) == (decide(spec, host).closed, decide(spec, host).wake_at)
+
+
+def test_a_pinned_model_with_clients_waits_no_longer_than_one_without():
+    spec = zoo(["a"], a=PINNED, b=on_demand())
+    host = a_host(spec, b=ready(), demand={"a": waits(1), "b": served()})
+    assert ["drain b MadeRoom", "hold a pending WaitingForEviction"] == acts(spec, host)
 
 
 def test_a_busy_model_is_left_alone_until_patience_is_over():

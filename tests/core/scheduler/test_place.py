@@ -14,6 +14,7 @@ from tests.core.zoo import (
     a_zoo,
     acts,
     amiss,
+    condition,
     cooling_down,
     crashed,
     decide,
@@ -374,3 +375,34 @@ def test_once_their_model_is_told_to_leave_they_are_worth_what_they_will_be_wort
     host = a_host(spec, a=running(Phase.STOPPING, "1GiB", leaving=out), free="31GiB")
     assert ["hold b pending WaitingForEviction"] == acts(spec, host)
     assert ["start b"] == acts(spec, a_host(spec, free="31GiB"))
+
+
+# what a pass gives away
+
+
+def test_of_two_outdated_models_only_those_leave_that_fit_again_together():
+    """Both have grown in one edit, and only one of them fits: the other goes on as it is."""
+    old = {n: a_model("5GiB") for n in "ab"}
+    spec = a_zoo({n: a_model("10GiB", command=["new"]) for n in "ab"}, ["a", "b"], "15GiB")
+    host = a_host(spec, a=ready(spec=old["a"]), b=ready(spec=old["b"]))
+    assert ["stop a SpecChanged"] == [x for x in acts(spec, host) if x.startswith(("stop", "drain"))]
+    assert condition(spec, host, "b", "Current") is not None
+
+
+def test_two_outdated_models_that_fit_again_together_both_leave():
+    old = {n: a_model("5GiB") for n in "ab"}
+    spec = a_zoo({n: a_model("7GiB", command=["new"]) for n in "ab"}, ["a", "b"], "15GiB")
+    host = a_host(spec, a=ready(spec=old["a"]), b=ready(spec=old["b"]))
+    assert ["stop a SpecChanged", "stop b SpecChanged"] == acts(spec, host)
+
+
+def test_nor_does_the_second_leave_while_the_first_is_on_its_way_out():
+    old = {n: a_model("5GiB") for n in "ab"}
+    spec = a_zoo({n: a_model("10GiB", command=["new"]) for n in "ab"}, ["a", "b"], "15GiB")
+    host = a_host(spec, a=leaving(cause=Cause.SPEC_CHANGED, spec=old["a"]), b=ready(spec=old["b"]))
+    assert [] == acts(spec, host)
+
+
+def test_of_two_models_with_one_fixed_port_one_starts():
+    spec = a_zoo({n: a_model("1GiB", port=25500) for n in "ab"}, ["a", "b"])
+    assert ["start a", "hold b pending PortInUse"] == acts(spec, a_host(spec))

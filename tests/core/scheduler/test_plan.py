@@ -162,13 +162,22 @@ def test_what_does_not_answer_is_not_asked_first():
 def test_a_drain_goes_on_until_it_has_ended():
     spec = a_zoo({"a": "4GiB"}, [])
     host = a_host(spec, a=leaving(Phase.DRAINING))
-    assert ([], NOW - 1 + 30) == (acts(spec, host), decide(spec, host).wake_at)
+    assert ([], NOW - 1 + 600) == (acts(spec, host), decide(spec, host).wake_at)
     assert ["stop a NotWanted"] == acts(spec, a_host(spec, a=leaving(Phase.DRAINING, drained=True)))
 
 
-def test_a_drain_whose_end_is_never_told_is_bounded_by_the_grace_period():
-    spec = a_zoo({"a": a_model(stop={"grace": "1s"})}, [])
+def test_a_drain_whose_end_is_never_told_is_bounded_by_its_time():
+    spec = a_zoo({"a": a_model(stop={"drain": "1s", "grace": "30s"})}, [])
     assert ["stop a NotWanted"] == acts(spec, a_host(spec, a=leaving(Phase.DRAINING)))
+
+
+@pytest.mark.parametrize("stop", [{"drain": "1s", "grace": "30s"}, {"drain": "30s", "grace": "1s"}])
+def test_who_is_in_a_hurry_takes_the_shorter_of_drain_and_grace(stop):
+    spec = a_zoo({"a": a_model(stop=stop)}, [])
+    ends = a_host(spec, a=leaving(Phase.DRAINING), shutdown=True)
+    assert ["stop a NotWanted"] == acts(spec, ends)
+    short = a_host(spec, a=leaving(Phase.DRAINING, Cause.PRESSURE))
+    assert ["stop a MemoryPressure"] == acts(spec, short)
 
 
 def test_the_ladder_is_set_to_work_once():

@@ -1,5 +1,7 @@
 """DESIGN §4.2: what passes make of a switch: refused, overlapped, replaced, rolled back, and what comes between."""
 
+import pytest
+
 from tests.core.zoo import (
     a_host,
     a_zoo,
@@ -14,6 +16,7 @@ from tests.core.zoo import (
     ready,
     resting,
     starting,
+    stuck,
     switched,
     why,
 )
@@ -218,3 +221,65 @@ def test_a_switch_under_way_is_told_in_words_that_stay_true():
     spec = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"])
     host = a_host(spec, a=leaving(), switch=switched("a", "b"))
     assert "b is to take over from a" == why(spec, host, None, "Switched")
+
+
+# a switch keeps nobody else waiting
+
+
+TOO_BIG = resting(Phase.PENDING, Reason.EXCEEDS_BUDGET, "ram is short of 7 GiB: needs 9 GiB, budget 10 GiB")
+
+
+def test_the_old_model_is_not_kept_for_one_that_can_not_come_while_an_earlier_one_waits():
+    """D never fits beside B, so that A, kept for D, would keep B waiting for ever."""
+    spec = a_zoo({"a": "9GiB", "b": "8GiB", "d": "9GiB"}, ["b", "d"], "10GiB")
+    b = resting(Phase.PENDING, Reason.MEMORY, "ram is short of 7 GiB")
+    host = a_host(spec, a=ready(), b=b, d=TOO_BIG, switch=switched("a", "d"))
+    assert ["stop a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)[:2]
+
+
+def test_it_is_kept_while_the_one_that_waits_would_not_fit_without_it_either():
+    spec = a_zoo({"a": "2GiB", "b": "8GiB", "d": "9GiB"}, ["b", "d"], "10GiB")
+    host = a_host(spec, a=ready(), d=TOO_BIG, switch=switched("a", "d"), foreign="26GiB")
+    assert not [x for x in acts(spec, host) if x.startswith(("stop", "drain"))]
+
+
+def test_nor_for_one_that_comes_later_in_active():
+    spec = a_zoo({"a": "9GiB", "b": "8GiB", "d": "9GiB"}, ["d", "b"], "10GiB")
+    host = a_host(spec, a=ready(), d=crashed(2, 1002.0), switch=switched("a", "d"), b=TOO_BIG)
+    assert not [x for x in acts(spec, host) if x.startswith(("stop", "drain"))]
+
+
+@pytest.mark.parametrize(
+    "b", [by_hand(Override.STOP), crashed(2, 2000.0, failed_start=FAILED), crashed(9, 2000.0)]
+)
+def test_one_taken_out_of_the_file_does_not_live_on_for_a_successor_that_is_not_coming(b):
+    spec = a_zoo({"b": "4GiB"}, ["b"])
+    host = a_host(spec, a=ready(), b=b, switch=switched("a", "b"))
+    assert "stop a NotWanted" in acts(spec, host)
+
+
+def test_a_successor_that_has_crashed_once_is_still_coming():
+    spec = a_zoo({"b": "4GiB"}, ["b"])
+    host = a_host(spec, a=ready(), b=crashed(1, 0.0), switch=switched("a", "b"))
+    assert "stop a NotWanted" not in acts(spec, host)
+
+
+def test_a_run_that_has_nothing_to_do_with_it_does_not_suspend_a_roll_back():
+    spec = a_zoo({"a": "4GiB", "b": "12GiB", "c": "4GiB"}, ["b"])
+    b = resting(Phase.PENDING, Reason.MEMORY, "ram is short of 1 GiB")
+    for other in (stuck(2000.0), leaving()):
+        host = a_host(spec, b=b, c=other, switch=switched("a", "b"), foreign="14GiB")
+        assert (ROLLED_BACK, "a") == (decide(spec, host).switch.outcome, decide(spec, host).wanted[0])
+
+
+def test_nor_does_the_old_model_that_can_not_be_killed():
+    spec = a_zoo({"a": "4GiB", "b": "12GiB"}, ["b"])
+    b = resting(Phase.PENDING, Reason.MEMORY, "ram is short of 1 GiB")
+    host = a_host(spec, a=stuck(2000.0), b=b, switch=switched("a", "b"), foreign="16GiB")
+    assert ROLLED_BACK == decide(spec, host).switch.outcome
+
+
+def test_while_the_old_model_leaves_nobody_has_been_robbed():
+    spec = a_zoo({"a": "4GiB", "b": "12GiB"}, ["b"])
+    b = resting(Phase.PENDING, Reason.MEMORY, "ram is short of 1 GiB")
+    assert OPEN == decide(spec, a_host(spec, a=leaving(), b=b, switch=switched("a", "b"))).switch.outcome

@@ -24,6 +24,7 @@ class Zoo(Protocol):
     shutdown: bool
     now: float
     wanted: tuple[str, ...]
+    closed: Mapping[str, float]
 
 
 ENDINGS = {"answered", "refused", "cancelled", "cut"}
@@ -83,7 +84,7 @@ class LeaseTable:
         granted = []
         for client in self.waiting():
             run = self._open(zoo, client.model)
-            if run is not None:
+            if run is not None and client.since <= zoo.closed.get(client.model, client.since):
                 client.run_id, client.granted = run.id, zoo.now
                 granted.append(client)
             elif why := self._hopeless(zoo, client):

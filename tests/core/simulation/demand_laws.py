@@ -75,24 +75,24 @@ def who_is_forgotten(sim: SimulatedHost, observed: Observed, decided: Plan) -> N
 
 def may_displace(sim: SimulatedHost, observed: Observed, winner: str, victim: str) -> bool:
     """Whether an unpinned one that runs may be sent away for another by now."""
-    model, now = sim.models[victim], observed.now
+    model, now, rules = sim.models[victim], observed.now, sim.rules
     assert model.run is not None
-    used = observed.demand[victim].last_used if victim in observed.demand else None
-    busy, rests = bool(_clients(observed, victim)), not asks(sim, observed, winner)
+    demand = observed.demand_for(victim)
+    used, busy, rests = demand.last_used, bool(_clients(observed, victim)), not asks(sim, observed, winner)
     if model.phase is Phase.ASLEEP:
         return _may_be_ended_asleep(sim, observed, winner, victim)
     if not busy and used is None and victim in sim.spec.active:
         return True  # nobody has ever asked for it
-    if model.phase not in {Phase.READY, Phase.UNREADY} or model.run.ready_at is None:
-        return False
-    rules = sim.rules
-    stayed = now >= model.run.ready_at + rules.min_residency
-    if not unpinned(sim, winner):
-        return stayed
-    if rests:
-        return stayed and not busy and now >= max(used or 0, model.run.ready_at) + rules.min_residency
-    since = observed.demand[winner].since
-    return stayed and (not busy or (since is not None and now >= since + rules.patience))
+    ready_at = model.run.ready_at if model.phase in {Phase.READY, Phase.UNREADY} else None
+    since = observed.demand_for(winner).since if unpinned(sim, winner) else float("-inf")
+    if busy:
+        first = demand.since is not None and since is not None and demand.since <= since
+        waited = since is not None and now >= since + rules.patience
+        return ready_at is not None and not first and waited and (not rests or not unpinned(sim, winner))
+    if rests and unpinned(sim, winner):
+        return ready_at is not None and now >= max(used or 0, ready_at) + rules.min_residency
+    # Clients here have no names, so that each counts as another.
+    return ready_at is None or used is None or now >= min(ready_at, used) + rules.min_residency
 
 
 def _may_be_ended_asleep(sim: SimulatedHost, observed: Observed, winner: str, victim: str) -> bool:
@@ -147,6 +147,8 @@ def grant_is_lawful(sim: SimulatedHost, client: Client) -> None:
     assert not [c for c in sim.leases.waiting(client.model) if c.since < client.since], (
         f"{client} jumps the queue"
     )
+    closed = sim.closed.get(client.model)
+    assert closed is None or client.since <= closed, f"{client} overtakes one who has waited out of patience"
 
 
 def nobody_waits_too_long(sim: SimulatedHost) -> None:

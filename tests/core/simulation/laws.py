@@ -250,10 +250,10 @@ def _stop_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan, actio
 
 
 def _what_is_answered_may_be_finished(sim: SimulatedHost, observed: Observed, model: Model, run: Run) -> None:
-    """The ladder of one that drains begins when nobody uses it any longer, or when its grace period is over."""
+    """The ladder of one that drains begins when nobody uses it any longer, or when its time is over."""
     if model.phase is Phase.DRAINING and observed.demand_for(model.name).inflight:
-        grace = sim.spec.models.get(model.name, run.spec).stop.grace
-        assert sim.now >= run.leaving.since + grace, f"{model.name} is cut within its grace period"
+        drain = sim.spec.models.get(model.name, run.spec).stop.drain
+        assert sim.now >= run.leaving.since + drain, f"{model.name} is cut within its drain time"
 
 
 def outgoing(decided: Plan) -> tuple[str, ...]:
@@ -330,7 +330,8 @@ def _may_be_evicted(
     pinned = not demand_laws.unpinned(sim, winner)
     for victim in (v.removesuffix(ASLEEP) for v in victims):
         later = victim in wanted and wanted.index(victim) > wanted.index(winner)
-        replaced = comes and not overlap and victim in outgoing(decided) and victim not in wanted
+        gives_way = (comes and not overlap) or _comes_before_all(decided, winner)
+        replaced = gives_way and victim in outgoing(decided) and victim not in wanted
         if replaced:
             continue
         assert demand_laws.unpinned(sim, victim) or (later and pinned), f"{victim} is pinned, {winner} not"
@@ -340,6 +341,12 @@ def _may_be_evicted(
             if not demand_laws.asks(sim, observed, victim) and not pinned:
                 asked = demand_laws.asks(sim, observed, winner)
                 assert later or asked or victim not in wanted, f"{victim} comes before {winner}"
+
+
+def _comes_before_all(decided: Plan, winner: str) -> bool:
+    """Whether the file wants it before everybody for whom a switch would keep the old ones."""
+    incoming = decided.switch.incoming if decided.switch is not None else ()
+    return winner not in {*incoming} and not {*incoming} & {*decided.wanted[: decided.wanted.index(winner)]}
 
 
 def forced_out(sim: SimulatedHost, observed: Observed, decided: Plan, winner: str) -> set[str]:

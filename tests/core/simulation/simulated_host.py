@@ -5,7 +5,7 @@ truth besides, so that `laws` can compare. Knows no policy, and nothing random: 
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -97,6 +97,7 @@ class SimulatedHost:
     stops: list[tuple[float, str]] = field(default_factory=list)
     last: Plan | None = None
     wanted: tuple[str, ...] = ()  # by the last plan
+    closed: Mapping[str, float] = field(default_factory=dict)  # likewise
     _draining: dict[str, Process] = field(default_factory=dict)  # those that finish what they answer
     _baselines: dict[str, int] = field(default_factory=dict)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -266,6 +267,7 @@ class SimulatedHost:
             decided = plan(self.spec, observed)
             laws.plan_is_lawful(self, observed, decided)
             self.switch, self.last, self.wanted = decided.switch, decided, decided.wanted
+            self.closed = decided.closed
             if not any([self._carry_out(a) for a in decided.actions]):  # noqa: C419 - each is carried out
                 break
         else:

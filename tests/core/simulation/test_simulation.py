@@ -37,7 +37,13 @@ specs = st.builds(
     idle_timeout=st.sampled_from(["0s", "5s", "20s"]),
     max_inflight=st.sampled_from([0, 0, 1, 2]),
     park=st.sampled_from([None, None, SLEEPS, SLEEPS | {"holds": {"ram": "1GiB"}}]),
-    stop=st.sampled_from([{}, {"before": {"http": "POST /drain"}}, {"grace": "1s"}]),
+    stop=st.sampled_from(
+        [
+            {"drain": "30s"},
+            {"drain": "30s", "before": {"http": "POST /drain"}},
+            {"drain": "1s", "grace": "1s"},
+        ]
+    ),
     restart=st.sampled_from(
         [RESTART, RESTART | {"limit": {"count": 3, "within": "60s"}}, {"policy": "never"}]
     ),
@@ -118,7 +124,7 @@ class Zoo(RuleBasedStateMachine):
         """8: nothing is stopped for it, unless it was to be stopped anyway."""
         model = self.sim.spec.models.get(name)
         if model is not None:
-            new = a_model(stop={"grace": grace}).stop
+            new = a_model(stop={"drain": grace, "grace": grace}).stop
             models = dict(self.sim.spec.models) | {name: model.model_copy(update={"stop": new})}
             self.sim.edit(self.sim.spec.model_copy(update={"models": models}))
         self.sim.advance(pause)
@@ -154,6 +160,7 @@ class Zoo(RuleBasedStateMachine):
         """More is asked for than fits: whoever comes later has to wait, or to displace somebody."""
         patient = {"deadline": "20s"}
         usual = {"on_demand": on_demand, "idle_timeout": "20s", "ready": patient, "restart": RESTART}
+        usual |= {"stop": {"drain": "30s"}}
         model = a_model(need, park=park, **usual)
         zoo = a_zoo(dict.fromkeys(NAMES, model), order[:wanted], cooldown={"max": "4s"})
         self.sim.edit(zoo.model_copy(update={"gateway": GatewaySpec(patience=5.0, min_residency=3.0)}))

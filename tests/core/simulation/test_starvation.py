@@ -24,7 +24,7 @@ def loads(draw):
     fits = draw(st.sampled_from([1, 2]))
     rivals = draw(st.integers(fits + 1, len(NAMES)))
     park = draw(st.sampled_from([None, {"sleep": "POST /sleep", "wake": "POST /wake_up"}]))
-    rest = {"idle_timeout": "0s", "stop": {"grace": f"{GRACE:g}s"}, "park": park}
+    rest = {"idle_timeout": "0s", "stop": dict.fromkeys(("drain", "grace"), f"{GRACE:g}s"), "park": park}
     model = a_model("9GiB" if fits == 1 else "6GiB", on_demand=True, **rest)
     patience, residency = draw(st.sampled_from([0.0, 2.0, 4.0])), draw(st.sampled_from([0.0, 2.0, 4.0]))
     rules = GatewaySpec(patience=patience, min_residency=residency, queue_timeout=3600.0)

@@ -43,6 +43,7 @@ class Client:
     quits: str
     since: float
     limit: float  # the longest queue_timeout that was in force while it waited
+    client: str = ""
     ticket: QueuedTicket | None = None
     lease: GrantedLease | None = None
     released: bool = False
@@ -284,7 +285,7 @@ class Clients:
         ):
             return
         spec = client.supervisor.zoo.spec.models.get(client.model, found[1].spec)
-        grace = min(spec.stop.grace, self._drains.get(found[1].id, float("inf")))
+        grace = min(spec.stop.drain, self._drains.get(found[1].id, float("inf")))
         lasted = self.host.now() - leaving.since
         self.check(lasted >= grace - 0.001, f"{client} is cut off after {lasted:.3f} s ({leaving.cause})")
 
@@ -365,7 +366,7 @@ class Clients:
         """A drain is over when nobody uses the run any longer, and `stop.before` has been carried out."""
         now, spec = self.host.now(), supervisor.zoo.spec.models.get(model.name)
         assert model.run is not None
-        grace = (spec or model.run.spec).stop.grace
+        grace = (spec or model.run.spec).stop.drain
         self._drains[run_id] = min(grace, self._drains.get(run_id, grace))
         if self.using(run_id) or drained:
             self._unused.pop(run_id, None)

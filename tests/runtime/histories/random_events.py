@@ -37,7 +37,9 @@ class ModelEntry:
         back = {"initial": "1s", "max": "8s", "reset_after": "20s"}
         limited = back | {"limit": {"count": 3, "within": "60s"}}
         kinds = {"always": back, "limited": limited, "never": {"policy": "never"}}
-        stop = {"grace": self.grace} | ({"before": {"http": "POST /drain"}} if self.drains else {})
+        stop = {"drain": self.grace, "grace": self.grace} | (
+            {"before": {"http": "POST /drain"}} if self.drains else {}
+        )
         return {
             "command": [self.command, name, "${PORT}"],
             "memory": "auto" if self.memory == "auto" else {"ram": self.memory},

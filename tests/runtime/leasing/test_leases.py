@@ -16,7 +16,8 @@ GIB = 2**30
 class Client:
     """One request: asks at once, and keeps what it is told."""
 
-    def __init__(self, zoo, model):
+    def __init__(self, zoo, model, client=""):
+        self.client = client
         self.lease = self.refusal = self.ticket = None
         self.cuts = []
         self.at = None
@@ -157,7 +158,7 @@ async def test_a_busy_model_finishes_what_it_answers_before_it_is_stopped(host, 
 
 
 async def test_what_is_not_over_when_the_drain_time_is_is_cut_and_told_why(host, zoo):
-    await put(zoo, host, text(a="stop: {grace: 5s}", b=""))
+    await put(zoo, host, text(a="stop: {drain: 5s}", b=""))
     answering = Client(zoo, "a")
     await answering.answered()
     await asyncio.sleep(11)
@@ -179,7 +180,7 @@ async def test_what_is_not_over_when_the_drain_time_is_is_cut_and_told_why(host,
 )
 async def test_each_cause_of_an_end_has_a_code_of_its_own(host, zoo, end, code):
     """X12."""
-    await put(zoo, host, text(a="stop: {grace: 1s}"))
+    await put(zoo, host, text(a="stop: {drain: 1s, grace: 1s}"))
     client = Client(zoo, "a")
     await client.answered()
     if end == "crash":
@@ -239,6 +240,27 @@ async def test_answered_clients_are_kept_by_nobody(host, zoo):
     leases.next_timeout()
     assert len(leases._arrivals) == 1
     oldest.ticket.cancel()
+
+
+async def test_a_long_answer_is_not_cut_by_the_defaults(host, zoo):
+    await put(zoo, host, text(a="", b=""))
+    answering = Client(zoo, "a")
+    await answering.answered()
+    second = Client(zoo, "b")
+    await asyncio.sleep(500)
+    assert ([], None) == (answering.cuts, second.lease)
+    answering.lease.release()
+    assert "granted" == await second.answered(within=5)
+
+
+async def test_zoosup_s_own_end_waits_for_an_answer_no_longer_than_grace(host, zoo):
+    await put(zoo, host, text(a="stop: {grace: 5s}"))
+    answering = Client(zoo, "a")
+    await answering.answered()
+    began = asyncio.get_running_loop().time()
+    await zoo.leave()
+    assert answering.cuts
+    assert 5 <= asyncio.get_running_loop().time() - began <= 6
 
 
 async def test_a_client_that_hangs_up_leaves_no_demand(host, zoo):

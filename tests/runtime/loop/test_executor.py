@@ -89,6 +89,12 @@ def test_a_fixed_port_is_not_looked_for_and_ports_of_live_runs_are_not_given_awa
     assert frozenset({8000}) == ports.taken
 
 
+def test_a_port_that_the_file_fixes_for_another_model_is_not_given_away(zoo, begun):
+    ports = Ports()
+    Executor(zoo, begun, ports).carry_out(START)
+    assert {8000} == ports.taken
+
+
 def test_without_a_free_port_nothing_is_booked_and_it_is_said(zoo, begun):
     assert not Executor(zoo, begun, Ports(None)).carry_out(START)
     model = zoo.models["a"]

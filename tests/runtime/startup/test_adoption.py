@@ -479,6 +479,8 @@ class Client:
 
     cut = granted = refused = staticmethod(lambda *_: None)
 
+    client = ""
+
     def __init__(self, zoo, model):
         self.asked = zoo.reconciler.leases.ask(model, self)
 

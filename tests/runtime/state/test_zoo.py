@@ -304,6 +304,16 @@ def test_converged_is_every_wanted_model_ready_and_nothing_else_alive(ready, by_
     assert expected is converged(zoo)
 
 
+@pytest.mark.parametrize("fields", [{}, {"on_demand": True}])
+def test_a_zoo_has_not_converged_while_a_process_is_not_what_the_file_says(fields):
+    zoo = a_zoo(ManualClock(), text_of({"a": fields}, "a"))
+    make_ready(zoo, "a")
+    assert converged(zoo)
+    edited = text_of({"a": {"command": "serve better"} | fields}, "a")
+    zoo.take_over(spec_of(edited), edited)
+    assert not converged(zoo)
+
+
 def test_a_rolled_back_zoo_has_not_converged_though_what_was_brought_back_is_ready():
     zoo = a_zoo(ManualClock(), text_of(AB, "b"))
     make_ready(zoo, "a")

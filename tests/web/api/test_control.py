@@ -7,7 +7,7 @@ import pytest
 from zoosup.errors import ZoosupError
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "auto"])
 async def test_a_wish_reaches_the_single_writer_and_the_model_comes_back(harness, verb):
     status, answer = await harness.post(f"/models/a/{verb}", session=harness.unix)
     assert 200 == status

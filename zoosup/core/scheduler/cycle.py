@@ -46,7 +46,13 @@ class Cycle:
     # decided, or under way
     leaving: set[str] = field(default_factory=set)
     falling_asleep: set[str] = field(default_factory=set)
+    returning: set[str] = field(
+        default_factory=set
+    )  # of those who leave, who comes back: room is kept for them
     starting: set[str] = field(default_factory=set)
+    closed: dict[str, float] = field(
+        default_factory=dict
+    )  # busy models, and who comes later than when queues
     earlier: set[str] = field(default_factory=set)  # wanted by the file, and placed before the one at hand
     actions: list[Action] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
@@ -95,7 +101,8 @@ class Cycle:
     @property
     def freeing(self) -> set[str]:
         """Who gives memory back before long: those who leave, and those who fall asleep."""
-        return self.leaving | {asleep(name) for name in self.falling_asleep}
+        gone = self.leaving - self.returning
+        return gone | {asleep(name) for name in self.falling_asleep | (self.leaving & self.returning)}
 
     def booked(self, model: Model, run: Run) -> Mapping[str, int]:
         """E of a live run: what it was booked with, unless the file has since said better of the same process."""
@@ -129,6 +136,17 @@ class Cycle:
         models, wanted = self.observed.models, set(self.wanted.all)
         return {n for n in switch.outgoing if n not in wanted and n in models and models[n].run is not None}
 
+    def replaceable_by(self, name: str) -> set[str]:
+        """Those that an open switch takes out, as far as they make room for `name`: its successors come no earlier.
+
+        Else one that is kept for a successor which can't come would keep an earlier model waiting for ever.
+        """
+        switch = self.switch
+        if switch is None or name in switch.incoming or self.earlier & {*switch.incoming}:
+            return self.outgoing_for(name)
+        by_file = name in {*self.wanted.pinned, *self.wanted.resting}
+        return self.outgoing_for(switch.incoming[0]) if by_file else set()
+
     # what is promised
 
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
@@ -147,6 +165,13 @@ class Cycle:
                 held = ledger.needs({name}).get(name, 0)
                 self._raise_to(name, ledger, max(held, amount))
                 ledger.rest(name, sleeper.at_least[pool])
+
+    def come_back(self, name: str, node: str, amounts: Mapping[str, int]) -> None:
+        """Keep room for one that leaves and is wanted: of what it gives back others have what it won't need."""
+        self.returning.add(name)
+        for (where, pool), ledger in self.ledgers.items():
+            if where == node:
+                ledger.rest(name, amounts.get(pool, 0))
 
     @staticmethod
     def _raise_to(name: str, ledger: Ledger, amount: int) -> None:

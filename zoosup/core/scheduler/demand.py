@@ -7,6 +7,10 @@ DESIGN §6 in four lines:
     not active, on demand    asked for by clients, or kept for idle_timeout
     neither                  off
 
+Turns: whose clients came first is served first. A busy model makes room for a waiter of another once its own clients
+that came before are answered, and it is open to later ones for `patience`. An idle one does so at once, unless another
+client than the waiter's has used it a moment ago.
+
 A lease is one client's claim. Demand for a model is its leases, those waited for and those held. Knows no memory: what
 has to leave for whom is chosen in `preempt`, among those that may.
 """
@@ -16,7 +20,6 @@ from dataclasses import dataclass
 
 from zoosup.core.state.observed import Demand, Model, Observed
 from zoosup.core.state.phases import Override, Phase
-from zoosup.core.state.runs import Sleep
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
@@ -26,6 +29,20 @@ SETTLING = 2.0
 """Seconds after a model has gone to sleep before it is ended for room: what it holds by then has been measured."""
 
 _NO_GATEWAY = GatewaySpec()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """On whose behalf room is asked for: when they came, and the client who came first, if that is known.
+
+    What the file or a person has pinned comes before every client, and what only rests comes after them all.
+    """
+
+    since: float
+    client: str = ""
+
+
+PINNED, RESTING = Claim(float("-inf")), Claim(float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +83,42 @@ def gateway(spec: ZooSpec) -> GatewaySpec:
     return spec.gateway or _NO_GATEWAY
 
 
-def may_leave_at(candidate: str | None, model: Model, spec: ZooSpec, observed: Observed) -> float | None:
-    """From when on an on-demand model may make room; None while it may not for as long as things are as they are.
+def claim_of(name: str, wanted: Wanted, observed: Observed) -> Claim:
+    """By what right a wanted model asks for room."""
+    if name in wanted.pinned:
+        return PINNED
+    if name in wanted.resting:
+        return RESTING
+    demand = observed.demand_for(name)
+    return Claim(observed.now if demand.since is None else demand.since, demand.client)
 
-    `candidate`: the model whose clients wait for the room; None: one that nobody asks for, which comes back only once
-    the demand for the other is over. A pinned one passes its own name, and has no demand that is told.
-    """
+
+def may_leave_at(claim: Claim, model: Model, spec: ZooSpec, observed: Observed) -> float | None:
+    """From when on an on-demand model may make room; None while it may not for as long as things are as they are."""
     run, demand = model.run, observed.demand_for(model.name)
     assert run is not None  # noqa: S101 - only who runs can leave
     if model.phase is Phase.ASLEEP and run.sleep is not None:
-        return _from_sleep_at(candidate, demand, run.sleep, observed)
+        # One that sleeps serves nobody; but it isn't ended for those who came after its own clients.
+        return None if demand.busy and _comes_first(demand, claim) else run.sleep.since + SETTLING
     asked_for = demand.busy or demand.last_used is not None or model.name not in spec.active
     if not asked_for:
         return observed.now  # what nobody has asked for is protected by nothing, not even while it loads
-    if model.phase not in _ONCE_READY or run.ready_at is None:
-        return None
+    ready_at = run.ready_at if model.phase in _ONCE_READY else None
     rules = gateway(spec)
-    resident = run.ready_at + rules.min_residency
     if demand.busy:
-        return _out_of_patience(candidate, resident, observed, rules)
-    if candidate is None:
-        return max(resident, (demand.last_used or run.ready_at) + rules.min_residency)
-    return resident
+        waits = ready_at is None or claim is RESTING or _comes_first(demand, claim)
+        return None if waits else claim.since + rules.patience
+    if claim is RESTING:
+        return None if ready_at is None else max(ready_at, demand.last_used or 0.0) + rules.min_residency
+    used = demand.used_by_others(claim.client)
+    if ready_at is None or used is None:
+        return observed.now  # also while it loads for a client who has gone
+    return min(ready_at, used) + rules.min_residency
 
 
-def _from_sleep_at(candidate: str | None, demand: Demand, sleep: Sleep, observed: Observed) -> float | None:
-    """One that sleeps serves nobody; but it isn't ended for those who came after its own clients."""
-    if demand.busy:
-        if candidate is None:
-            return None
-        since = observed.demand_for(candidate).since
-        if since is not None and (demand.since is None or demand.since <= since):
-            return None
-    return sleep.since + SETTLING
+def _comes_first(demand: Demand, claim: Claim) -> bool:
+    """Whether a client of its own came before whoever asks for the room, and has not been served yet."""
+    return claim is RESTING or (demand.since is not None and demand.since <= claim.since)
 
 
 def idle_until(model: Model, spec: ModelSpec, observed: Observed) -> float | None:
@@ -107,16 +127,6 @@ def idle_until(model: Model, spec: ModelSpec, observed: Observed) -> float | Non
     if run is None or run.ready_at is None or spec.idle_timeout == 0:
         return None
     return max(run.ready_at, demand.last_used or run.ready_at) + spec.idle_timeout
-
-
-def _out_of_patience(
-    candidate: str | None, resident: float, observed: Observed, rules: GatewaySpec
-) -> float | None:
-    """A busy model drains for a client that has waited long enough; and at once for one that is pinned."""
-    if candidate is None:
-        return None
-    since = observed.demand_for(candidate).since
-    return resident if since is None else max(resident, since + rules.patience)
 
 
 def _may_ask(name: str, spec: ZooSpec, observed: Observed) -> bool:

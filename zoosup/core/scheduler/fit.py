@@ -8,7 +8,7 @@ Pure arithmetic over one cycle: it judges one model on one node in one layout, a
 """
 
 from collections.abc import Mapping, Sequence, Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory import reclaim
@@ -184,7 +184,8 @@ class Candidate:
         message = f"waits until {', '.join(sorted(awaited))} may leave"
         if (holder := self._port_holder()) in staying:
             message += f": port {self.spec.port} is used by {holder}"
-        return self._not_now(Reason.EVICTION, message, look_at=min(times, default=None))
+        found = self._not_now(Reason.EVICTION, message, look_at=min(times, default=None))
+        return replace(found, awaited=tuple(sorted(awaited)))
 
     def _short(self, without: AbstractSet[str]) -> Placement:
         """Not even with all of those gone: strangers hold the memory, or it can't be read."""

@@ -11,6 +11,7 @@ from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.sleep_footprint import awake, rules
 from zoosup.core.scheduler.candidates import best_placement, intended_layout, renewal, wake_placement
 from zoosup.core.scheduler.cycle import Cycle
+from zoosup.core.scheduler.demand import claim_of, gateway
 from zoosup.core.scheduler.verdicts import GIVEN_UP, POLLED, Outcome, Placement, Verdict
 from zoosup.core.state.actions import FallAsleep, Inspect, Start, Wake
 from zoosup.core.state.observed import Condition, Model
@@ -53,6 +54,9 @@ def _place_one(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
     elif model.run.exit is not None and _is_stale(cycle, model):
         # It crashed and starts afresh once its remains are gone: look meanwhile, so that nothing waits then.
         _inspect(cycle, model, spec)
+    if model.run is not None and model.name in cycle.leaving:
+        layout = intended_layout(cycle, model, spec, model.run.node)
+        cycle.come_back(model.name, model.run.node, layout.amounts)
 
 
 # One without a run
@@ -132,6 +136,8 @@ def _start(cycle: Cycle, model: Model, spec: ModelSpec, found: Placement) -> Non
     source = need_of(model, spec).source
     cycle.actions.append(Start(model.name, found.node, amounts, found.verdict.message, source, gpus))
     cycle.starting.add(model.name)
+    if spec.port != "auto":
+        cycle.ports[spec.port] = model.name
 
 
 # One that sleeps
@@ -214,6 +220,20 @@ def _make_room(cycle: Cycle, model: Model, found: Placement) -> None:
             cycle.actions.append(FallAsleep(sleep.model, run.id, sleep.asleep, sleep.known, why))
     if found.look_at is not None:
         cycle.look_again_at(found.look_at)
+    _take_turns(cycle, model.name, found)
+
+
+def _take_turns(cycle: Cycle, name: str, found: Placement) -> None:
+    """Clients of a busy model who come once patience is over queue behind the one whom it keeps waiting."""
+    claim = claim_of(name, cycle.wanted, cycle.observed)
+    over = claim.since + gateway(cycle.spec).patience
+    for other in found.awaited if name in cycle.wanted.asked else ():
+        if not cycle.observed.demand_for(other).busy or cycle.observed.models[other].run is None:
+            continue
+        if over <= cycle.observed.now:
+            cycle.closed[other] = min(claim.since, cycle.closed.get(other, claim.since))
+        else:
+            cycle.look_again_at(over)
 
 
 def _wait(

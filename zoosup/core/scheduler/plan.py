@@ -29,7 +29,8 @@ class Plan:
     """One pass's answer. `wake_at` is when to look again though nothing happens; `switch` is how far it has come.
 
     `shortages` are of the pools that are short, worst first. `faults` are bugs of ours by the model that met them; the
-    plan is made without a step for those.
+    plan is made without a step for those. `closed`: busy models that others have waited for out of patience, and when
+    those came: clients who came later queue behind them.
     """
 
     actions: tuple[Action, ...]
@@ -40,6 +41,7 @@ class Plan:
     wanted: tuple[str, ...]
     shortages: tuple[Shortage, ...] = ()
     faults: Mapping[str, Exception] = field(default_factory=dict, compare=False)
+    closed: Mapping[str, float] = field(default_factory=dict)
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:
@@ -65,6 +67,7 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
         cycle.wanted.all,
         cycle.shortages,
         cycle.faults,
+        cycle.closed,
     )
 
 
@@ -72,14 +75,21 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
 
 
 def _judge_the_switch(cycle: Cycle) -> None:
-    settling = bool(cycle.cooling or cycle.leaving)
     cycle.switch = switching.judge(
-        cycle.switch, cycle.observed.models, rollback=_may_roll_back(cycle), settling=settling
+        cycle.switch, cycle.observed.models, rollback=_may_roll_back(cycle), settling=_settles(cycle)
     )
     listed = switching.effective(cycle.spec.active, cycle.switch)
     cycle.wanted = demand.wanted(cycle.spec, cycle.observed, listed)
     if cycle.switch is not None:
         cycle.conditions.append(_switched(cycle.switch))
+
+
+def _settles(cycle: Cycle) -> bool:
+    """Whether room is still being made for the switch; a run that can't be killed makes none."""
+    switch, models = cycle.switch, cycle.observed.models
+    own = {*switch.outgoing, *switch.incoming} if switch is not None else set()
+    leaving = (n for n in cycle.leaving & own if (run := models[n].run) is not None and not run.stuck)
+    return any(watch.model in own for watch in cycle.cooling) or any(leaving)
 
 
 def _may_roll_back(cycle: Cycle) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.cycle import Cycle
-from zoosup.core.scheduler.demand import may_leave_at, yields
+from zoosup.core.scheduler.demand import claim_of, may_leave_at, yields
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES, Phase
 from zoosup.spec.model.memory import Strategy
@@ -78,7 +78,7 @@ class Preemption:
 
     @cached_property
     def _groups(self) -> tuple[tuple[str, ...], ...]:
-        outgoing = sorted(self.cycle.outgoing_for(self.model.name) - self.kept)
+        outgoing = sorted(self.cycle.replaceable_by(self.model.name) - self.kept)
         idle, busy = self._displaceable()
         groups: list[tuple[str, ...]] = []
         known: set[str] = set()
@@ -106,14 +106,14 @@ class Preemption:
     def _unpinned(self) -> Mapping[str, float | None]:
         """On-demand models that run, each with the time from which it may make room for this one."""
         cycle = self.cycle
-        asks = None if self.model.name in cycle.wanted.resting else self.model.name
+        claim = claim_of(self.model.name, cycle.wanted, cycle.observed)
         found: dict[str, float | None] = {}
         for name, model in cycle.observed.models.items():
             spec = cycle.spec.models.get(name)
             if spec is None or model.run is None or name == self.model.name or name in cycle.earlier:
                 continue
             if yields(model, spec) and self._serves(name):
-                found[name] = may_leave_at(asks, model, cycle.spec, cycle.observed)
+                found[name] = may_leave_at(claim, model, cycle.spec, cycle.observed)
         return found
 
     def _serves(self, name: str) -> bool:

@@ -16,7 +16,7 @@ from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.verdicts import Level, Shortage
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Kill, Stop
 from zoosup.core.state.observed import Condition, Model
-from zoosup.core.state.phases import STAYING_PHASES, Cause, Override, Phase
+from zoosup.core.state.phases import HURRIED, STAYING_PHASES, Cause, Override, Phase
 from zoosup.core.state.pools import Cooldown
 from zoosup.core.state.runs import Leaving, Run
 from zoosup.spec.changes import changed, outdated
@@ -68,10 +68,11 @@ def _continue_stop(cycle: Cycle, model: Model, run: Run, leaving: Leaving) -> No
 
 
 def _ladder_due(cycle: Cycle, model: Model, leaving: Leaving) -> float:
-    """When its drain is over, for good or because its grace period is; or when a stuck one is tried again."""
+    """When its drain is over, for good or because its time is; or when a stuck one is tried again."""
     if model.phase is Phase.STOPPING or leaving.drained:
         return leaving.retry_at
-    return leaving.since + cycle.spec_of(model).stop.grace
+    hurried = cycle.observed.shutdown or leaving.cause in HURRIED
+    return leaving.since + cycle.spec_of(model).stop.drain_time(hurried=hurried)
 
 
 def stop_unwanted(cycle: Cycle) -> None:

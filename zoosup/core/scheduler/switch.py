@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from zoosup.core.state.observed import Model, Switch, SwitchOutcome
-from zoosup.core.state.phases import Phase, Reason
+from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Exit
 
 _HAS_SERVED = frozenset({Phase.READY, Phase.UNREADY})
@@ -60,8 +60,8 @@ def judge(
 ) -> Switch | None:
     """Carry an open switch on to done or rolled-back, if that is what has become of it.
 
-    `rollback`: the file allows it, and there is somebody to bring back. `settling`: a run is leaving or a pool cools
-    down.
+    `rollback`: the file allows it, and there is somebody to bring back. `settling`: one of its own is leaving, or
+    its memory is coming back.
     """
     if switch is None or switch.outcome is not SwitchOutcome.OPEN:
         return switch
@@ -98,7 +98,8 @@ def successors(switch: Switch | None, name: str) -> str:
 
 
 def _coming(model: Model) -> bool:
-    return model.phase is not Phase.FAILED and not _refused(model)
+    put_away = model.override is Override.STOP or model.backoff.count > 1
+    return not put_away and model.phase is not Phase.FAILED and not _refused(model)
 
 
 def _serving(name: str, models: Mapping[str, Model]) -> bool:

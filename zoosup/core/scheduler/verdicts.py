@@ -63,6 +63,7 @@ class Placement:
     victims: tuple[str, ...] = ()  # who is told to leave for it
     sleepers: tuple[Sleeper, ...] = ()  # who is put to sleep for it
     look_at: float | None = None  # when somebody who stays for the present may leave for it
+    awaited: tuple[str, ...] = ()  # who stays for the present
 
     @property
     def starts(self) -> bool:

@@ -41,7 +41,7 @@ class _End:
 
 
 class Drain(_End):
-    """Tell the run to finish what it does (`stop.before`), bounded by its grace period."""
+    """Tell the run to finish what it does (`stop.before`), bounded by `stop.drain`."""
 
     __slots__ = ()
 

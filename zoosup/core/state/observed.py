@@ -49,17 +49,27 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What clients ask of one model at the moment: leases that are held, and those that are waited for."""
+    """What clients ask of one model at the moment: leases that are held, and those that are waited for.
+
+    Clients are told apart by name; nobody knows "" from another "".
+    """
 
     inflight: int = 0
     waiting: int = 0
     since: float | None = None  # when the longest waiting of them came; None when nobody waits
     last_used: float | None = None  # when the last lease was given back; None: none ever was
+    client: str = ""  # the longest waiting of them
+    last_client: str = ""  # whose that last lease was
+    used_before: float | None = None  # when the last one of any other client was given back
 
     @property
     def busy(self) -> bool:
         """Whether there is any."""
         return bool(self.inflight or self.waiting)
+
+    def used_by_others(self, client: str) -> float | None:
+        """When a client other than this one last gave a lease back; None: none did."""
+        return self.used_before if client and client == self.last_client else self.last_used
 
 
 NO_DEMAND = Demand()

@@ -102,6 +102,10 @@ class Cause(StrEnum):
     LIVENESS_FAILED = "LivenessFailed"
 
 
+HURRIED = frozenset({Cause.SHUTDOWN, Cause.PRESSURE})
+"""Causes for which a drain takes the shorter of its own time and the grace period."""
+
+
 class Override(StrEnum):
     """What a person has asked of a model by hand; holds until `active` says something new about it."""
 

@@ -74,7 +74,7 @@ class Leases:
         queue = self._queues.get(model)
         if queue is None:
             queue = self._queues[model] = ModelQueue(self, model)
-        if not queue.tickets:
+        if not queue.tickets and queue.closed is None:
             run = self._open(queue)
             if run is not None:
                 return GrantedLease(queue, run, holder)
@@ -104,9 +104,10 @@ class Leases:
 
     # what leases and tickets ask
 
-    def lease_returned(self, queue: ModelQueue, run_id: str) -> None:
+    def lease_returned(self, queue: ModelQueue, lease: GrantedLease) -> None:
         """A lease of a run has ended: the next in queue may have its place."""
-        queue.last_used = self._zoo.clock.now()
+        run_id = lease.run_id
+        queue.note_use(lease.holder.client, self._zoo.clock.now())
         if queue.tickets:
             self._serve(queue)
         # Whoever was served may have gone in the middle of it: then this has been done for them, which does no harm.
@@ -157,11 +158,15 @@ class Leases:
             queue.last_used = max(at, queue.last_used or at)
         return {name: self._demand(name, queue) for name, queue in self._queues.items()}
 
-    def settle(self, wanted: tuple[str, ...]) -> None:
-        """After a turn: grant what can be granted, refuse what is of no use, forget what is over."""
+    def settle(self, wanted: tuple[str, ...], closed: Mapping[str, float]) -> None:
+        """After a turn: grant what can be granted, refuse what is of no use, forget what is over.
+
+        Clients of a model in `closed` that came later than that are not granted it.
+        """
         self._wanted = frozenset(wanted)
         self._refuse_the_overdue()
         for name, queue in list(self._queues.items()):
+            queue.closed = closed.get(name)
             if queue.tickets:
                 self._serve(queue)
                 self._refuse_the_hopeless(name, queue)
@@ -231,7 +236,7 @@ class Leases:
         return run
 
     def _serve(self, queue: ModelQueue) -> None:
-        while queue.tickets:
+        while queue.tickets and queue.may_serve(queue.tickets[0]):
             run = self._open(queue)
             if run is None:
                 return
@@ -293,8 +298,16 @@ class Leases:
         model = self._zoo.models.get(name)
         run = model.run if model is not None else None
         inflight = queue.inflight(run.id) if run is not None else 0
-        since = queue.tickets[0].since if queue.tickets else None
-        return Demand(inflight, len(queue.tickets), since, queue.last_used)
+        first = queue.tickets[0] if queue.tickets else None
+        return Demand(
+            inflight,
+            len(queue.tickets),
+            first.since if first is not None else None,
+            queue.last_used,
+            first.client if first is not None else "",
+            queue.last_client,
+            queue.used_before,
+        )
 
     def _card(self, name: str, spec: ModelSpec) -> ModelCard:
         model = self._zoo.models.get(name, Model(name))

@@ -18,7 +18,7 @@ from zoosup.spec.parse import HOST
 class QueueOwner(Protocol):
     """Who hears what becomes of leases and tickets."""
 
-    def lease_returned(self, queue: "ModelQueue", run_id: str) -> None:
+    def lease_returned(self, queue: "ModelQueue", lease: "GrantedLease") -> None:
         """A lease of a run has ended."""
 
     def lease_unreachable(self, lease: "GrantedLease") -> "GrantedLease | QueuedTicket":
@@ -64,7 +64,7 @@ class GrantedLease:
         queue = self._queue
         if self in queue.leases:
             queue.leases.remove(self)
-            queue.owner.lease_returned(queue, self.run_id)
+            queue.owner.lease_returned(queue, self)
 
     def unreachable(self) -> "GrantedLease | QueuedTicket":
         """See `api.Lease`."""
@@ -109,11 +109,12 @@ class LookingLease:
 class QueuedTicket:
     """One place in the queue; see `api.Ticket`."""
 
-    __slots__ = ("_owner", "holder", "model", "since")
+    __slots__ = ("_owner", "client", "holder", "model", "since")
 
     def __init__(self, owner: QueueOwner, model: str, holder: Holder, since: float) -> None:
         self._owner: QueueOwner | None = owner
         self.holder: Holder | None = holder
+        self.client = holder.client
         self.model = model
         self.since = since
 
@@ -158,11 +159,26 @@ class ModelQueue:
     tickets: deque[QueuedTicket] = field(default_factory=deque)
     silent_until: float = 0.0  # the run could not be reached: it is given to nobody until then
     last_used: float | None = None
+    last_client: str = ""  # who that was
+    used_before: float | None = None  # when the last one before that of another client was
+    closed: float | None = (
+        None  # who came later waits until a model that others wait for has made room for them
+    )
     # The run that serves and how many may use it, as found in these two: looked up anew they cost a request 1 us.
     run: Run | None = None
     limit: int | None = None
     known: Model | None = None
     spec: ZooSpec | None = None
+
+    def note_use(self, client: str, now: float) -> None:
+        """A client has given a lease back; whose name is unknown may be anybody."""
+        if client != self.last_client or not client:
+            self.used_before = self.last_used
+        self.last_used, self.last_client = now, client
+
+    def may_serve(self, ticket: QueuedTicket) -> bool:
+        """Whether it is its turn, among the clients of all models."""
+        return self.closed is None or ticket.since <= self.closed
 
     def uses(self, run_id: str) -> bool:
         """Whether a client uses a run; most often the first that is looked at does."""

@@ -72,7 +72,8 @@ class Executor:
 
     def _start(self, action: Start) -> bool:
         spec = self._zoo.spec.models[action.model]
-        taken = frozenset(run.port for _, run in self._zoo.live())
+        fixed = {m.port for m in self._zoo.spec.models.values() if m.port != "auto"}
+        taken = frozenset(run.port for _, run in self._zoo.live()) | fixed
         try:
             port = spec.port if spec.port != "auto" else self._inspector.free_port(taken)
         except OSError as error:

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 
 from zoosup.core.state.facts import Exited, FellAsleep, Gone, Recalled, Stuck
-from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.phases import Phase
 from zoosup.errors import ZoosupError
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
@@ -123,7 +123,7 @@ class Intake:
         name = message.model
         if name in self._zoo.models:
             self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
-            self._zoo.override(name, Override.STOP if message.verb == "stop" else Override.START)
+            self._zoo.obey(name, message.verb)
             run = self._zoo.models[name].run
             if message.verb == "restart" and run is not None:
                 self._zoo.tell(name, Recalled(run.id))

@@ -151,7 +151,9 @@ class Reconciler:
     def _is_quiet(self) -> bool:
         """Whether a look at the memory is all that is due, and shows nothing: what costs is looking at every model."""
         now = self._zoo.clock.now()
-        if now - self._turned_at > HEARTBEAT - LOOKOUT / 2 or (self._wake_at is not None and now >= self._wake_at):
+        if now - self._turned_at > HEARTBEAT - LOOKOUT / 2 or (
+            self._wake_at is not None and now >= self._wake_at
+        ):
             return False
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         return not self._zoo.memory.nearly_short
@@ -182,7 +184,7 @@ class Reconciler:
         observed, decided = self._plan_until_settled()
         self._zoo.forget_unknown_models()
         self._prewarmer.follow(self._zoo.spec, observed, decided)
-        self.leases.settle(decided.wanted)
+        self.leases.settle(decided.wanted, decided.closed)
         self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
         self._record_writer.follow(self._zoo)
         self._probe_and_measure()

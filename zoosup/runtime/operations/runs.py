@@ -26,7 +26,7 @@ from zoosup.core.state.facts import (
     Woken,
 )
 from zoosup.core.state.observed import Model
-from zoosup.core.state.phases import Cause, ExitReason
+from zoosup.core.state.phases import HURRIED, Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, SpawnError
 from zoosup.runtime.clock import Clock
@@ -99,8 +99,9 @@ class Operations:
             self.stop(model, run, cause, policy)
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
-        """Let the run finish what it answers, then carry `stop.before` out, both within the grace period."""
-        self._drains[run.id] = self._tasks.begin(self._drain, action.model, run, policy)
+        """Let the run finish what it answers, then carry `stop.before` out, both within `stop.drain`."""
+        within = policy.stop.drain_time(hurried=action.cause in HURRIED)
+        self._drains[run.id] = self._tasks.begin(self._drain, action.model, run, policy, within)
 
     def put_to_sleep(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
         """Ask the run to sleep, within so many seconds."""
@@ -171,13 +172,13 @@ class Operations:
             _log.error("%s runs without a log: %s", model, error)
             return Path(os.devnull)
 
-    async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
-        before, until = policy.stop.before, self._clock.now() + policy.stop.grace
+    async def _drain(self, model: str, run: Run, policy: ModelSpec, within: float) -> None:
+        before, until = policy.stop.before, self._clock.now() + within
         try:
-            await self._leases.wait_idle(run.id, policy.stop.grace)
+            await self._leases.wait_idle(run.id, within)
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
-                left = max(0.0, until - self._clock.now())
+                left = min(policy.stop.grace, max(0.0, until - self._clock.now()))
                 verdict = await self._host.prober.drain(self._endpoint(run), call, left)
                 if not verdict.ok:
                     _log.warning("%s: stop.before did not work: %s", model, verdict.message)

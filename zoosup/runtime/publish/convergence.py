@@ -5,10 +5,11 @@ from zoosup.core.scheduler.demand import yields
 from zoosup.core.state.observed import NO_DEMAND, Model
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.changes import outdated
 
 
 def converged(zoo: Zoo) -> bool:
-    """Whether the host is as the file says: every wanted model ready, and nothing alive that nobody wants."""
+    """Whether the host is as the file says: each wanted model ready by its word, no other alive."""
     wanted = set(switching.effective(zoo.spec.active, zoo.switch))
     wanted |= {n for n, m in zoo.models.items() if m.override is Override.START}
     stopped = {n for n, m in zoo.models.items() if m.override is Override.STOP}
@@ -19,6 +20,8 @@ def converged(zoo: Zoo) -> bool:
 
 def _as_wanted(zoo: Zoo, model: Model, *, wanted: bool) -> bool:
     spec = zoo.spec.models.get(model.name)
+    if spec is not None and model.run is not None and outdated(model.run.spec, spec):
+        return False
     if spec is not None and yields(model, spec):
         # It may be there or not; not so what is on its way, and nobody may be left waiting.
         settled = model.run is None or model.phase in {Phase.READY, Phase.ASLEEP}

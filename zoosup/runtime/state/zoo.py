@@ -248,6 +248,19 @@ class Zoo:
                 return model, model.run
         return None
 
+    def obey(self, name: str, verb: str) -> None:
+        """What a person's start, stop, restart or auto makes of who may say whether the model runs."""
+        spec, model = self.spec.models.get(name), self.models[name]
+        if verb == "auto":
+            self.tell(name, Overridden(None))
+        elif verb == "restart" and spec is not None and spec.on_demand:
+            # It pins nothing: whoever asks for it next gets a fresh run.
+            if model.override is Override.STOP:
+                self.tell(name, Overridden(None))
+            self.tell(name, Forgiven())
+        else:
+            self.override(name, Override.STOP if verb == "stop" else Override.START)
+
     def override(self, name: str, override: Override) -> None:
         """A person's word: where the file, or what a roll-back has made of it, says the same it needs no override."""
         wanted = name in switching.effective(self.spec.active, self.switch)

@@ -72,12 +72,16 @@ class GatewaySpec(SpecPart):
     patience: Annotated[
         kinds.Duration,
         at_once(
-            "A busy on-demand model that is older than min_residency makes room for a request that waited so long."
+            "A busy on-demand model makes room for a request that waited so long, once those that came before are "
+            "answered; later ones queue behind it."
         ),
     ] = 20.0
     min_residency: Annotated[
         kinds.Duration,
-        at_once("How long a model that a request has loaded stays at least, once it is ready."),
+        at_once(
+            "How long a model that a request has loaded stays at least, once it is ready, where others than the client "
+            "who waits have used it."
+        ),
     ] = 10.0
     loading: Annotated[
         LoadingStyle,

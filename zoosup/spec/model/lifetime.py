@@ -109,12 +109,19 @@ class HttpCall(SpecPart):
 class StopSpec(SpecPart):
     """How a model is asked to end; seconds."""
 
+    drain: Annotated[
+        kinds.Duration,
+        at_once(
+            "How long what is being answered may take to end before the model is told to. Where zoosup itself ends or "
+            "memory is short, grace, if that is shorter."
+        ),
+    ] = 600.0
     signal: Annotated[
         kinds.SignalName, at_once("The signal that asks the model to end, with or without SIG.")
     ] = "TERM"
     grace: Annotated[
         kinds.Duration,
-        at_once("How long the model may take to end, its running requests included; then SIGKILL."),
+        at_once("How long the model may take to end once it has been told to; then SIGKILL."),
     ] = 30.0
     before: Annotated[
         HttpCall | None, at_once("A request sent before the signal, such as one that makes the model drain.")
@@ -125,6 +132,10 @@ class StopSpec(SpecPart):
             "A program run before the signal, such as docker stop for a model in a container. Never a shell."
         ),
     ] = None
+
+    def drain_time(self, *, hurried: bool) -> float:
+        """How long a drain may take in all; `hurried`: zoosup itself ends, or the host is short of memory."""
+        return min(self.drain, self.grace) if hurried else self.drain
 
 
 class RestartLimitSpec(SpecPart):

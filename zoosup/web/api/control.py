@@ -28,18 +28,19 @@ class ControlRoutes:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register every route; a model's name may hold slashes and colons, encoded or not."""
-        router.add_post("/models/{model:.+}/{verb:start|stop|restart|estimate}", self.command)
+        router.add_post("/models/{model:.+}/{verb:start|stop|restart|auto|estimate}", self.command)
         router.add_post("/reload", self.reload)
         router.add_post("/plan", self.plan)
 
     async def command(self, request: web.Request) -> web.Response:
-        """Start, stop or restart one model by hand, or ask what it needs."""
+        """Start, stop or restart one model by hand, give it back to the file, or ask what it needs."""
         model, verb = request.match_info["model"], request.match_info["verb"]
         commands: Commands = self._runtime.commands
         by_name = {
             "start": commands.start,
             "stop": commands.stop,
             "restart": commands.restart,
+            "auto": commands.auto,
             "estimate": commands.estimate,
         }
         return await _answer(by_name[verb](model))

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 ROUTES = (
     "GET /livez, /readyz, /healthz, /status, /status/{model}, /events, /logs/{model}, /metrics; "
-    "POST /models/{model}/start, /models/{model}/stop, /models/{model}/restart, /reload, /plan"
+    "POST /models/{model}/start, /models/{model}/stop, /models/{model}/restart, /models/{model}/auto, /reload, /plan"
 )
 
 

@@ -45,20 +45,20 @@ class RequestHandler(Protocol):
 class ServerConnection(RequestReader):
     """Its requests go to `handler`, one after the other."""
 
-    __slots__ = ("_handler", "_held", "_takeover")
+    __slots__ = ("_handler", "_held", "_takeover", "peer")
 
     def __init__(self, context: Context, handler: RequestHandler) -> None:
         super().__init__(context)
         self._handler = handler
+        self.peer = ""  # the client's address
         self._takeover: Takeover | None = None
         self._held = False
 
     def is_local(self, request: Request) -> bool:
         """Whether the client is on this host, and asks for itself."""
-        if request.head.forwarded:
+        if request.head.forwarded or not self.peer:
             return False
-        peer = self.transport.get_extra_info("peername")
-        return bool(peer) and ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
+        return ipaddress.ip_address(self.peer.partition("%")[0]).is_loopback
 
     @property
     def is_tunnel(self) -> bool:
@@ -70,6 +70,8 @@ class ServerConnection(RequestReader):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else ""
         context = self._context
         clients = context.connections.clients
         if context.state.closing or len(clients) >= context.limits.connections:

@@ -41,6 +41,11 @@ class Claim(ABC):
         self._keep = request.head.keep_alive
         self._ended = False
 
+    @property
+    def client(self) -> str:
+        """The address it comes from, which many may share."""
+        return self._client.peer
+
     def begin(self, *, looks: bool = False) -> None:
         """Ask for the model; from here on, everything else is told to this claim. `looks`: it is no demand."""
         leasing = self._context.leasing
