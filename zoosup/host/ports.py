@@ -178,6 +178,9 @@ class Inspector(Protocol):
     ) -> tuple[Reason, str] | None:
         """Executable found and executable, weights and cwd there, `port` free (None: not looked at)."""
 
+    def looking_at(self, spec: ModelSpec) -> str:
+        """What the look under way for this model is at, for people: said where it hangs."""
+
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
 

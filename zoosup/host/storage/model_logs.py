@@ -11,12 +11,12 @@ import hashlib
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 from zoosup.host.storage.tail import Tail
+from zoosup.host.threads import DaemonThreads
 
 BOUND = 20 << 20
 """Bytes a file may have before it is cut; one copy of as many is kept beside it."""
@@ -42,7 +42,7 @@ class ModelLogs:
     def __init__(self, directory: Path, *, bound: int = BOUND) -> None:
         self._directory = directory
         self._bound = bound
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoosup-logs")
+        self._threads = DaemonThreads("zoosup-logs", ready=_THREADS)
 
     def path(self, model: str, *, previous: bool = False) -> Path:
         """The file of a model's last run, or of the one before."""
