@@ -20,8 +20,8 @@ from zoosup.supervisor.assembly import Supervisor
 CHECK_LOCK_EVERY = 2.0
 """Seconds between looks at whether the lock is still where others would meet it."""
 
-ROTATE_EVERY = 10.0
-"""Seconds between looks at the size of the models' logs."""
+ROTATE_EVERY = 2.0
+"""Seconds between looks at the models' logs: on a full disk they live on the room that was taken before."""
 
 TRIM_EVERY = 10.0
 """Seconds between returns of memory that was freed: longer than a burst of large bodies, which would want it again."""

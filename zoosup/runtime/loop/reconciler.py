@@ -198,6 +198,7 @@ class Reconciler:
     def _publish(self, decided: Plan) -> None:
         troubles = self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
         extra = disk_trouble.conditions(*troubles) + _gateway_condition(self._zoo.gateway)
+        extra += self._operations.outputs.conditions(self._zoo.live())
         self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
         self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()

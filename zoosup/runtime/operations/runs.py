@@ -6,11 +6,9 @@ run it belongs to. Knows no policy: what to do, and when, was decided before.
 
 import asyncio
 import logging
-import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import (
@@ -33,6 +31,7 @@ from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of, launch_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
 from zoosup.runtime.operations.looks import Looks
+from zoosup.runtime.operations.output import Outputs
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
@@ -81,6 +80,7 @@ class Operations:
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._looks = Looks(tools.host.inspector, tools.clock, tools.environ, self._tasks, self._learned)
+        self.outputs = Outputs(tools.host.logs)
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
@@ -166,16 +166,8 @@ class Operations:
     async def _spawn(self, model: str, run: Run) -> int:
         self._diagnosis.begin(run.id)
         await self._record_writer.write_intent(model, run)
-        launch = launch_of(model, run, self._environ, await self._begin_log(model))
+        launch = launch_of(model, run, self._environ, await self.outputs.begin(model, run.id))
         return await self._host.processes.spawn(launch)
-
-    async def _begin_log(self, model: str) -> Path:
-        try:
-            return await self._host.logs.begin(model)
-        except OSError as error:
-            # A full disk must not keep a model down: it runs without a log.
-            _log.error("%s runs without a log: %s", model, error)
-            return Path(os.devnull)
 
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
         before, until = policy.stop.before, self._clock.now() + policy.stop.grace
@@ -272,6 +264,7 @@ class Operations:
     def _gone(self, model: str, run: Run, end: Exit | None, policy: RestartSpec) -> None:
         self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
+        self.outputs.forget(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._learned(model, fact)
 
