@@ -53,11 +53,12 @@ class RecordedRun:
 
 
 class SpawnError(Exception):
-    """The process could not be started. `reason` tells a missing executable from other trouble."""
+    """The process could not be started, for a `reason`; `ours`: for want of something that zoosup itself lacks."""
 
-    def __init__(self, reason: ExitReason, message: str) -> None:
+    def __init__(self, reason: ExitReason, message: str, *, ours: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.ours = ours
 
 
 class Processes(Protocol):

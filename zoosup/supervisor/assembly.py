@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from zoosup.host.ports import Host
 from zoosup.host.storage.state_dir import StateDirectory
+from zoosup.host.system import descriptors
 from zoosup.host.system.sd_notify import InitSystem
 from zoosup.runtime.api import RuntimeApi
 from zoosup.runtime.commands import CommandHandler
@@ -16,7 +17,9 @@ from zoosup.runtime.publish.init_status import InitStatus
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.settings import Settings
+from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
+from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.reload import GatewayKeeper
 from zoosup.web.gateway.server import Gateway
 
@@ -46,6 +49,26 @@ class Supervisor:
         await self.init_status.reload(self.commands.reload)
 
 
+MOST_OWN = 512
+"""Descriptors that zoosup keeps for its own work, where there are many: watches of processes, spawns, files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Connections that each listener may have; of `status`, the control socket as many again."""
+
+    gateway: int
+    status: int
+
+
+def connection_shares(descriptors: int) -> Shares:
+    """What clients may have of so many descriptors: never the last third, or `MOST_OWN`, so that work goes on."""
+    clients = descriptors - min(MOST_OWN, descriptors // 3)
+    status = min(StreamLimits().connections, clients // 8)
+    # Each of the gateway's may cost another one, to a model.
+    return Shares(min(Limits().connections, (clients - 2 * status) // 2), status)
+
+
 def assemble(  # noqa: PLR0913, PLR0917 - all that there is before
     settings: Settings,
     environ: Mapping[str, str],
@@ -59,7 +82,8 @@ def assemble(  # noqa: PLR0913, PLR0917 - all that there is before
     publisher = Publisher()
     reconciler = Reconciler(host, zoo, inbox, publisher, StateSaver(store), environ)
     commands = CommandHandler(reconciler, host, publisher, zoo.applied.path, environ)
-    gateway = Gateway(reconciler.leases)
+    shares = connection_shares(descriptors.allowed())
+    gateway = Gateway(reconciler.leases, limits=Limits(connections=shares.gateway))
     api = RuntimeApi(publisher, zoo.journal, commands, host.logs, gateway.counters)
     return Supervisor(
         settings=settings,
@@ -75,5 +99,5 @@ def assemble(  # noqa: PLR0913, PLR0917 - all that there is before
         init_status=InitStatus(init, publisher, reconciler.heartbeat),
         gateway=gateway,
         gateway_keeper=GatewayKeeper(gateway, zoo, settings.gateway, inbox.wake),
-        web=WebServer(api, control=store.socket),
+        web=WebServer(api, control=store.socket, limits=StreamLimits(connections=shares.status)),
     )

@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, text_of
 from zoosup.core.state.actions import Drain, Inspect
-from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, ProbedUnready, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
 from zoosup.host.ports import Ended, Host, Ladder, ProbeResult, SpawnError
@@ -166,6 +166,37 @@ async def test_a_spawn_that_fails_is_a_run_that_is_gone(operations, host, told, 
     assert isinstance(fact, Gone)
     assert (reason, str(error)) == (fact.exit.reason, fact.exit.message)
     assert -1 <= fact.jitter <= 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SpawnError(ExitReason.ERROR, "can't run serve: no descriptor left", ours=True),
+        OSError(errno.EMFILE, "Too many open files"),
+    ],
+)
+@pytest.mark.parametrize("where", ["spawn", "begin"])
+async def test_what_zoosup_is_short_of_is_no_crash_and_is_tried_again(
+    operations, host, told, zoo, error, where
+):
+    well, host.answers[where] = host.answers[where], error
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(2.5)
+    assert {ProbedUnready} == {type(fact) for fact in facts(told)}
+    assert str(error) in facts(told)[-1].message
+    host.answers[where] = well
+    await asyncio.sleep(1)
+    assert Spawned("mark-1", 4711) == facts(told)[-1]
+
+
+async def test_one_that_is_told_to_leave_is_not_tried_again(operations, host, told, zoo):
+    host.answers["spawn"] = OSError(errno.EMFILE, "Too many open files")
+    run = a_run(zoo, "a")
+    operations.start("a", run)
+    await asyncio.sleep(0.5)
+    await stop(operations, zoo, run)
+    assert Gone is type(facts(told)[-1])
+    assert 1 == host.names().count("spawn")
 
 
 async def test_a_spawn_that_fails_for_a_fault_of_ours_is_a_crash_whose_remains_are_looked_for(
@@ -365,6 +396,7 @@ async def test_a_hurry_shortens_the_wait_for_a_start_that_hangs(operations, host
     host.takes["write"] = 100_000.0
     run = a_run(zoo, "a")
     operations.start("a", run)
+    await asyncio.sleep(0.1)
     operations.stop(zoo.models["a"], run, Cause.SHUTDOWN, run.spec)
     await asyncio.sleep(1)
     operations.hurry(2.0, [run])

@@ -70,9 +70,12 @@ class Processes:
         clock: Callable[[], float] = time.time,
         table: Table | None = None,
         give_up: float = GIVE_UP,
+        prepare: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`prepare` is called, in a thread, with the pid of each process that has just been started."""
         let_children_hear_signals()
         self._on_exit = on_exit
+        self._prepare = prepare
         self._clock = clock
         self._table = host_table() if table is None else table
         self._scanner = ProcessScanner(self._table)
@@ -192,7 +195,7 @@ class Processes:
 
     async def _spawn(self, launch: Launch) -> int:
         try:
-            pid = await in_own_thread(partial(start, launch))
+            pid = await in_own_thread(partial(start, launch, self._prepare))
         except RuntimeError as error:  # can't start new thread
             raise SpawnError(ExitReason.ERROR, f"can't run {launch.argv[0]}: {error}") from error
         finally:
@@ -231,7 +234,7 @@ class Processes:
         command = None
         if ladder.command is not None:
             launch = replace(run.launch, argv=ladder.command)
-            command = partial(run_command, launch, self._watcher, self._table)
+            command = partial(run_command, launch, self._watcher, self._table, self._prepare)
         try:
             survivors = await termination.go(command)
         finally:

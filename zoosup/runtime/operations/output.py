@@ -10,6 +10,7 @@ from pathlib import Path
 from zoosup.core.state.observed import Condition, Model
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import Logs
+from zoosup.host.shortage import OUR_WANT
 
 TYPE = "OutputKept"
 
@@ -28,6 +29,8 @@ class Outputs:
         try:
             return await self._logs.begin(model)
         except OSError as error:
+            if error.errno in OUR_WANT:
+                raise  # no fault of the disk's: it will be tried again
             _log.error("%s runs without a log: %s", model, error)
             self._lost[run_id] = f"its output is thrown away until its next start: {error.strerror or error}"
             return Path(os.devnull)

@@ -28,10 +28,11 @@ from zoosup.core.state.runs import Exit, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of, launch_of
+from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
 from zoosup.runtime.operations.looks import Looks
 from zoosup.runtime.operations.output import Outputs
+from zoosup.runtime.operations.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
@@ -70,7 +71,6 @@ class Operations:
 
     def __init__(self, tools: Tools, post: Callable[[Message], None]) -> None:
         self._host = tools.host
-        self._record_writer = tools.record_writer
         self._clock = tools.clock
         self._environ = tools.environ
         self._leases = tools.leases
@@ -81,10 +81,19 @@ class Operations:
         self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
         self._looks = Looks(tools.host.inspector, tools.clock, tools.environ, self._tasks, self._learned)
         self.outputs = Outputs(tools.host.logs)
+        self._spawner = Spawner(
+            tools.host.processes,
+            tools.record_writer,
+            self.outputs,
+            tools.clock,
+            tools.environ,
+            self._learned,
+        )
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
         self._at_once: set[str] = set()
+        self._leaving: set[str] = set()
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
@@ -92,6 +101,7 @@ class Operations:
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
+        self._leaving.add(run.id)
         for tasks in (self._drains, self._sleep_tasks):
             task = tasks.pop(run.id, None)
             if task is not None:
@@ -149,7 +159,8 @@ class Operations:
 
     async def _start(self, model: str, run: Run) -> None:
         try:
-            pid = await self._spawn(model, run)
+            self._diagnosis.begin(run.id)
+            pid = await self._spawner.spawn(model, run, lambda: run.id in self._leaving)
         except (SpawnError, OSError) as error:
             reason = error.reason if isinstance(error, SpawnError) else ExitReason.ERROR
             self._gone(model, run, Exit(reason, self._clock.wall(), message=str(error)), run.spec.restart)
@@ -159,15 +170,10 @@ class Operations:
             self._learned(model, Exited(run.id, end, self._clock.now()))
             raise
         else:
-            self._learned(model, Spawned(run.id, pid))
+            if pid is not None:
+                self._learned(model, Spawned(run.id, pid))
         finally:
             self._starts.pop(run.id, None)
-
-    async def _spawn(self, model: str, run: Run) -> int:
-        self._diagnosis.begin(run.id)
-        await self._record_writer.write_intent(model, run)
-        launch = launch_of(model, run, self._environ, await self.outputs.begin(model, run.id))
-        return await self._host.processes.spawn(launch)
 
     async def _drain(self, model: str, run: Run, policy: ModelSpec) -> None:
         before, until = policy.stop.before, self._clock.now() + policy.stop.grace
@@ -264,6 +270,7 @@ class Operations:
     def _gone(self, model: str, run: Run, end: Exit | None, policy: RestartSpec) -> None:
         self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
+        self._leaving.discard(run.id)
         self.outputs.forget(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._learned(model, fact)
