@@ -77,6 +77,7 @@ async def host(
 ) -> AsyncIterator[Host]:
     """All of them; `on_exit` hears of each run whose leader has exited."""
     processes = Processes(on_exit, prepare=descriptors.limit_child)
+    orphans = asyncio.create_task(processes.collect_orphans())
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
     try:
@@ -93,6 +94,7 @@ async def host(
                 config=config,
             )
     finally:
+        orphans.cancel()
         await prober.close()
         await processes.close()
         records.close()

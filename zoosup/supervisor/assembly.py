@@ -12,11 +12,13 @@ from zoosup.runtime.api import RuntimeApi
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
+from zoosup.runtime.operations.child_env import WithoutSecrets
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish.init_status import InitStatus
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.settings import Settings
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
 from zoosup.web.gateway.limits import Limits
@@ -69,6 +71,12 @@ def connection_shares(descriptors: int) -> Shares:
     return Shares(min(Limits().connections, (clients - 2 * status) // 2), status)
 
 
+def secrets_of(spec: ZooSpec) -> tuple[str, ...]:
+    """What clients of the gateway and of the status server present, which is no model's business."""
+    keys = [key.get_secret_value() for key in spec.gateway.api_keys] if spec.gateway else []
+    return (*keys, spec.status.token_text) if spec.status.token_text else tuple(keys)
+
+
 def assemble(  # noqa: PLR0913, PLR0917 - all that there is before
     settings: Settings,
     environ: Mapping[str, str],
@@ -80,7 +88,8 @@ def assemble(  # noqa: PLR0913, PLR0917 - all that there is before
 ) -> Supervisor:
     """Put the parts together, from the single writer to the faces."""
     publisher = Publisher()
-    reconciler = Reconciler(host, zoo, inbox, publisher, StateSaver(store), environ)
+    shown = WithoutSecrets(environ, lambda: secrets_of(zoo.spec))
+    reconciler = Reconciler(host, zoo, inbox, publisher, StateSaver(store), shown)
     commands = CommandHandler(reconciler, host, publisher, zoo.applied.path, environ)
     shares = connection_shares(descriptors.allowed())
     gateway = Gateway(reconciler.leases, limits=Limits(connections=shares.gateway))

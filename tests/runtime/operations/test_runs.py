@@ -411,6 +411,12 @@ async def test_a_run_is_gone_though_nobody_can_say_more_of_it(operations, host, 
     assert Gone in {type(fact) for fact in facts(told)}
 
 
+async def test_what_a_crash_has_left_gets_a_short_grace(operations, host, zoo):
+    run = without_command(replace(a_run(zoo, "a"), exit=FAILED))
+    await stop(operations, zoo, run, Cause.CRASHED)
+    assert 2.0 == host.args("terminate")[1].grace
+
+
 # draining and looking
 
 

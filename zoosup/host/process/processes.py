@@ -23,6 +23,7 @@ from zoosup.host.process.exit_watcher import Cancel, host_watcher
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.log_writers import writers
 from zoosup.host.process.membership import RunMembers
+from zoosup.host.process.orphans import EVERY as ORPHANS_EVERY, Orphans, needed as orphans_come_to_us
 from zoosup.host.process.proc_table import Table, host_table
 from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.spawn import let_children_hear_signals, start
@@ -177,6 +178,16 @@ class Processes:
         self._look_soon(min(max(age * 0.02, 0.05), 2.0))
         leader = () if run.exit is not None else (run.tree.leader.pid,)
         return frozenset((*run.tree.members, *leader))
+
+    async def collect_orphans(self) -> None:
+        """As pid 1: collect, for ever, what others have left; the leaders of runs stay until their run is gone."""
+        orphans = Orphans(self._table)
+        while orphans_come_to_us():
+            await asyncio.sleep(ORPHANS_EVERY)
+            leaders = frozenset(run.tree.leader.pid for run in self._runs.values())
+            if not self._spawns:  # the pid of one that is being spawned is not known yet
+                with suppress(OSError):
+                    await in_own_thread(partial(orphans.reap, leaders))
 
     async def close(self) -> None:
         """Stop watching and collect the dead; whoever lives goes on."""

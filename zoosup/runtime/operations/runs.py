@@ -44,6 +44,9 @@ from zoosup.spec.syntax.templates import render
 COMMAND_AT_ONCE = 2.0
 """Seconds that a stop command gets where nothing else gets any."""
 
+REMAINS = 2.0
+"""Seconds of grace for what a leader that has ended by itself has left."""
+
 START_BOUND = 10.0
 """Seconds beyond its grace for which the ending of a run waits for its start: as long as for the dead after SIGKILL."""
 
@@ -265,7 +268,9 @@ class Operations:
         if run.id in self._at_once:
             # Only its own command reaches a server that lives in a container.
             return 0.0 if policy.stop.command is None else COMMAND_AT_ONCE
-        return policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
+        grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
+        # What a crash has left has no request to finish, and the next run waits for its end.
+        return grace if run.exit is None or policy.stop.command is not None else min(grace, REMAINS)
 
     def _gone(self, model: str, run: Run, end: Exit | None, policy: RestartSpec) -> None:
         self._diagnosis.forget(run.id)
