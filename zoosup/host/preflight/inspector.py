@@ -27,6 +27,10 @@ from zoosup.spec.syntax.templates import render
 
 LOOPBACK = "127.0.0.1"
 
+LINGERS = (
+    "nobody listens there; a server's last connection lingers (TIME_WAIT, a minute), or somebody has bound it"
+)
+
 WEIGHT_OPTIONS = frozenset({"-m", "--model", "--model-path", "--mmproj"})
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 
@@ -115,7 +119,9 @@ class HostInspector:
         hosts = [LOOPBACK] if sys.platform == "linux" else [LOOPBACK, "0.0.0.0"]  # noqa: S104
         if port is None or not any(_is_taken(host, port) for host in hosts):
             return None
-        return Reason.PORT, f"port {port} is held by {self._holder(LOOPBACK, port) or 'another process'}"
+        if holder := self._holder(LOOPBACK, port):
+            return Reason.PORT, f"port {port} is held by {holder}"
+        return Reason.PORT, f"port {port} is not free yet: {LINGERS}"
 
 
 def _directory(spec: ModelSpec, port: int | None) -> Path:
