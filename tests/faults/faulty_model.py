@@ -100,6 +100,17 @@ def chatter() -> None:
         time.sleep(max(0.0, written / CHATTER - (time.monotonic() - began)))
 
 
+def prints() -> None:
+    """Like a server that logs: 100 KB a second, and an end for whoever can't write it."""
+    line = b"x" * 1023 + b"\n"
+    while True:
+        try:
+            os.write(1, line)
+        except OSError:
+            os._exit(5)
+        time.sleep(0.01)
+
+
 match FAULT:
     case "exit-early":
         sys.exit(3)
@@ -118,6 +129,8 @@ match FAULT:
         os.closerange(0, 3)
     case "chatter":
         threading.Thread(target=chatter, daemon=True).start()
+    case "prints":
+        threading.Thread(target=prints, daemon=True).start()
     case "grows":
         threading.Thread(target=grow, daemon=True).start()
     case "mute":

@@ -7,6 +7,7 @@ lies on the other side of the namespace.
 import errno
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,15 +22,23 @@ SIZE = 512 << 10
 """Bytes of the small disk, enough for a zoosup that has just begun."""
 
 
-@pytest.fixture
-def zoo(tmp_path):
-    zoo = FaultyZoo(tmp_path, {"late": faulty("none"), "crashes": faulty("none")})
+LARGER = 8 << 20
+"""Bytes of one on which a model's log is kept."""
+
+
+def on_a_small_disk(zoo: FaultyZoo, size: int) -> None:
     state = zoo.zoosup.state
     state.mkdir(mode=0o700)
-    words = in_namespace("--mount", f"mount -t tmpfs -o size={SIZE},mode=0700 faults '{state}' || exit 71")
+    words = in_namespace("--mount", f"mount -t tmpfs -o size={size},mode=0700 faults '{state}' || exit 71")
     if isinstance(words, str):
         pytest.skip(words)
     zoo.zoosup.command = (*words, *zoo.zoosup.command)
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    zoo = FaultyZoo(tmp_path, {"late": faulty("none"), "crashes": faulty("none")})
+    on_a_small_disk(zoo, SIZE)
     zoo.zoosup.file.write_text(zoo.text("crashes"))
     try:
         zoo.begin()
@@ -136,3 +145,37 @@ def test_a_state_directory_that_can_not_be_locked_is_refused_in_one_line(tmp_pat
     assert 1 == zoo.zoosup.process.wait(oracle.DEADLINE)
     assert "Read-only file system" in zoo.zoosup.log.read_text()
     assert [] == zoo.living("steady")
+
+
+@fault(
+    "a full disk under servers that print and end when they can't",
+    "none ends: a log has room of its own; who starts meanwhile runs without one, `OutputKept` False",
+    9,
+)
+def test_a_full_disk_fails_no_server_that_prints(tmp_path):
+    zoo = FaultyZoo(tmp_path, {"prints": faulty("prints"), "late": faulty("prints")})
+    on_a_small_disk(zoo, LARGER)
+    zoo.zoosup.file.write_text(zoo.text("prints"))
+    try:
+        zoo.begin()
+        zoo.zoosup.wait_phase("prints", "ready")
+        [pid] = zoo.living("prints")
+        log = inside(zoo.pid, zoo.zoosup.state) / "logs" / "prints.log"
+        ballast = fill(zoo)
+        time.sleep(12)  # a megabyte and more, of which half had room beforehand
+        assert [pid] == zoo.living("prints")
+        assert 0 < log.stat().st_size < 1 << 20
+        zoo.zoosup.file.write_text(zoo.text("prints", "late"))
+        zoo.zoosup.wait_phase("late", "ready")
+        zoo.zoosup.wait(
+            lambda s: any(
+                (c["type"], c["status"]) == ("OutputKept", False) for c in s["models"]["late"]["conditions"]
+            ),
+            "OutputKept False",
+        )
+        assert [pid] == zoo.living("prints")
+        assert 1 == len(zoo.living("late"))
+        ballast.unlink()
+        zoo.unharmed()
+    finally:
+        zoo.close()

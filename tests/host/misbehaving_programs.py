@@ -79,6 +79,20 @@ def clean_up_on_term() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+def ends_its_worker() -> None:
+    """Says whether its worker still lived when it was told to end."""
+
+    def end(*_: object) -> None:
+        time.sleep(0.2)
+        worker = int((PLACE / "child").read_text())
+        lived = os.waitpid(worker, os.WNOHANG) == (0, 0)
+        os.kill(worker, signal.SIGKILL)
+        note("worker-lived" if lived else "worker-died")
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def headless() -> None:
     """The first thread ends alone: the process shows as a zombie while another thread runs on."""
     import ctypes  # noqa: PLC0415
@@ -93,6 +107,9 @@ def headless() -> None:
 
 match CASE:
     case "leader-deaf":
+        deaf()
+    case "leader-deaf-with-child":
+        child("child")
         deaf()
     case "group-child-deaf":
         child("child", ignore=True)
@@ -121,6 +138,9 @@ match CASE:
     case "deaf-with-deaf-session-child":
         deaf()
         child("child", session=True, ignore=True)
+    case "ends-its-worker":
+        child("child")
+        ends_its_worker()
     case "headless":
         headless()
     case "writer":

@@ -60,6 +60,7 @@ class Process:
     holding: int = 0
     exit: Exit | None = None
     sleeps: bool = False
+    ladder: bool = False  # one is at work on it
 
 
 @dataclass
@@ -194,25 +195,25 @@ class VirtualHost:
         process = self.living.get(run_id)
         if process is None:
             return Ended("", None)
+        process.ladder = True
         if process.exit is None:
             self._note(process.model, "term")
             patience = ladder.grace
             if process.behaviour.immortal:
                 await asyncio.sleep(ladder.grace + 10)
                 return Ended(f"pid {process.pid}, state D", None)
-            asked = process.behaviour.stop if not process.behaviour.ignores_term else patience
-            loop = asyncio.get_running_loop()
-            loop.call_later(
-                min(asked, patience), self._end, process, Exit(ExitReason.SIGNALED, WALL, signal="SIGTERM")
-            )
+            asked = process.behaviour.stop if not process.behaviour.ignores_term else float("inf")
+            end = Exit(ExitReason.SIGNALED, WALL, signal="SIGTERM" if asked < patience else "SIGKILL")
+            asyncio.get_running_loop().call_later(min(asked, patience), self._end, process, end)
             await process.ended.wait()
         del self.living[run_id]
         self._note(process.model, "gone")
         return Ended("", process.exit)
 
     def hasten(self, run_id: str, grace: float) -> None:
+        """Like the host's: it shortens a ladder that is at work, and begins none."""
         process = self.living.get(run_id)
-        if process is not None:
+        if process is not None and process.ladder:
             end = Exit(ExitReason.SIGNALED, WALL, signal="SIGKILL")
             asyncio.get_running_loop().call_later(grace, self._end, process, end)
 
@@ -276,6 +277,9 @@ class VirtualHost:
         return ProbeResult(True, "")
 
     # Inspector
+
+    def looking_at(self, spec) -> str:
+        return "its files"
 
     async def inspect(self, spec, env, port, now) -> Preflight:
         return Preflight(now, *(await self.amiss(spec, env, port) or ()))

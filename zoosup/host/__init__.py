@@ -7,7 +7,8 @@
     probes               is a server ready, does it live, who has its port
     storage    config    what outlives zoosup; zoo.yaml and its changes
     system               the init system, the C library's heap
-    programs   threads   what several rooms need: a program run for its answer, threads that may hang
+    programs   threads   what several rooms need: a program run for its answer, threads that may hang,
+    shortage             what zoosup itself may be short of
 
 The rooms know nothing of each other: the composition root hands one what it needs of another. None knows the runtime
 or decides anything: they say what is so and do what they are told.

@@ -53,11 +53,12 @@ class RecordedRun:
 
 
 class SpawnError(Exception):
-    """The process could not be started. `reason` tells a missing executable from other trouble."""
+    """The process could not be started, for a `reason`; `ours`: for want of something that zoosup itself lacks."""
 
-    def __init__(self, reason: ExitReason, message: str) -> None:
+    def __init__(self, reason: ExitReason, message: str, *, ours: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.ours = ours
 
 
 class Processes(Protocol):
@@ -177,6 +178,9 @@ class Inspector(Protocol):
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None
     ) -> tuple[Reason, str] | None:
         """Executable found and executable, weights and cwd there, `port` free (None: not looked at)."""
+
+    def looking_at(self, spec: ModelSpec) -> str:
+        """What the look under way for this model is at, for people: said where it hangs."""
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""

@@ -24,6 +24,7 @@ from zoosup.host.process.processes import Processes
 from zoosup.host.storage.model_logs import ModelLogs
 from zoosup.host.storage.run_records import RecordDirectory
 from zoosup.host.storage.state_dir import StateDirectory
+from zoosup.host.system import descriptors
 from zoosup.host.system.sd_notify import without_init_variables
 from zoosup.host.weights.page_cache import PageWarmer
 from zoosup.host.weights.reader import WeightReader
@@ -76,7 +77,8 @@ async def host(
     config: ConfigWatch, store: StateDirectory, on_exit: Callable[[str, Exit], None]
 ) -> AsyncIterator[Host]:
     """All of them; `on_exit` hears of each run whose leader has exited."""
-    processes = Processes(on_exit, logs=store.logs)
+    processes = Processes(on_exit, logs=store.logs, prepare=descriptors.limit_child)
+    orphans = asyncio.create_task(processes.collect_orphans())
     prober = HttpProber()
     records = RecordDirectory(store.path / "runs")
     try:
@@ -93,6 +95,7 @@ async def host(
                 config=config,
             )
     finally:
+        orphans.cancel()
         await prober.close()
         await processes.close()
         records.close()

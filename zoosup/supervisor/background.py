@@ -20,8 +20,11 @@ from zoosup.supervisor.assembly import Supervisor
 CHECK_LOCK_EVERY = 2.0
 """Seconds between looks at whether the lock is still where others would meet it."""
 
-ROTATE_EVERY = 10.0
-"""Seconds between looks at the size of the models' logs."""
+ROTATE_EVERY = 2.0
+"""Seconds between looks at the models' logs: on a full disk they live on the room that was taken before."""
+
+LISTEN_EVERY = 5.0
+"""Seconds between tries to listen where `status` says, while that can't be had."""
 
 TRIM_EVERY = 10.0
 """Seconds between returns of memory that was freed: longer than a burst of large bodies, which would want it again."""
@@ -73,19 +76,29 @@ def _say_failure(task: asyncio.Task[None]) -> None:
 
 
 async def _follow_status_section(supervisor: Supervisor) -> None:
-    """Follow `status` of the file: a new address or token costs no process."""
+    """Follow `status` of the file: a new address or token costs no process. What can't be had is tried again."""
     zoo, web, publisher = supervisor.zoo, supervisor.web, supervisor.publisher
     known, version = zoo.spec.status, publisher.version
+    loop, tried = asyncio.get_running_loop(), 0.0
     while True:
-        version = await publisher.newer(version)
-        if zoo.spec.status == known:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LISTEN_EVERY):
+                version = await publisher.newer(version)
+        again = bool(zoo.status_trouble) and loop.time() - tried >= LISTEN_EVERY
+        if zoo.spec.status == known and not again:
             continue
-        known = zoo.spec.status
+        known, tried = zoo.spec.status, loop.time()
         web.set_token(known.token_text)
+        trouble = ""
         try:
             await web.rebind(supervisor.settings.listen(known.listen))
         except Exception as error:  # noqa: BLE001 - whatever it is, the models are not to suffer
-            zoo.journal.add("Refused", None, "StatusListen", str(error))
+            trouble = str(error)
+        if trouble != zoo.status_trouble:
+            zoo.status_trouble = trouble
+            if trouble:
+                zoo.journal.add("Refused", None, "StatusListen", trouble)
+            supervisor.inbox.wake()
 
 
 async def _reload_when_asked(asked: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:

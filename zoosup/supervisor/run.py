@@ -4,18 +4,16 @@ Knows what is set once for a whole process. What a supervisor does stands in `ma
 """
 
 import asyncio
-import contextlib
 import faulthandler
 import gc
 import logging
 import os
-import resource
 import sys
 
 import uvloop
 
 from zoosup.host.storage.state_dir import StateDirectory
-from zoosup.host.system import malloc
+from zoosup.host.system import descriptors, malloc
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.settings import Settings, unknown_variables
 from zoosup.supervisor.main_loop import supervise
@@ -39,6 +37,7 @@ def run(settings: Settings) -> int:
         store.close()
     if code is None:
         # The models stay our children, so that not even their exit codes are lost in an upgrade.
+        descriptors.restore_limit()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started as
     return code
 
@@ -53,15 +52,8 @@ def _log_to_stderr(settings: Settings) -> None:
 
 def _prepare_process() -> None:
     faulthandler.enable()  # a watchdog's SIGABRT then leaves a traceback
-    _allow_many_descriptors()
+    descriptors.raise_limit()
     malloc.use_one_heap()
     # What was imported is left out of every later collection of garbage: each would stop passes and clients for it.
     gc.collect()
     gc.freeze()
-
-
-def _allow_many_descriptors() -> None:
-    """As many as we may have: each process that is watched or ended costs one, and the usual 1024 is for desktops."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS refuses its own "infinity"
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -244,3 +245,12 @@ def test_one_memory_for_both_is_the_pool_ram(monkeypatch, platform, machine, nam
     gauges = HostGauge(ram, cards)
     (reading,) = gauges.read()
     assert ("ram", unified) == (reading.id, reading.unified)
+
+
+def test_closing_a_driver_ends_its_session_with_nvml():
+    closed = []
+    driver = gpu_gauge.Driver()
+    driver.close()  # nothing was begun
+    driver._nvml = SimpleNamespace(close=lambda: closed.append(1))
+    driver.close()
+    assert [1] == closed

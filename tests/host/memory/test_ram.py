@@ -366,3 +366,12 @@ def test_a_process_in_a_real_cgroup_sees_its_limit_and_what_it_has_used(own_cgro
     assert 512 << 20 == int(total)
     assert int(used) == pytest.approx(200 << 20, rel=0.1)
     assert source.strip() == f"cgroup /{own_cgroup.name} limit 0.5 GiB"
+
+
+@linux_only
+def test_the_total_is_known_where_proc_can_not_be_read(tmp_path):
+    (reading,) = RamGauge(proc=tmp_path / "nothing").read()
+    assert (None, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) == (
+        reading.available,
+        reading.total,
+    )

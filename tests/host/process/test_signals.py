@@ -104,3 +104,14 @@ def test_a_refusal_by_the_system_is_logged(child, monkeypatch, caplog):
     monkeypatch.setattr(os, "kill", refuse)
     assert not send(host_table(), identity(child.pid), signal.SIGTERM)
     assert f"can't send SIGTERM to pid {child.pid}" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfds are Linux's")
+def test_a_kernel_that_refuses_signals_by_pidfd_has_them_sent_by_pid(child, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("seccomp")
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    known = identity(child.pid)
+    assert send(host_table(), known, signal.SIGKILL)
+    assert eventually_ended(known)

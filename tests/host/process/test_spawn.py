@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -192,3 +193,8 @@ async def test_the_log_is_appended_to_and_the_owners_alone(harness):
     assert "before\nafter\n" == harness.log()
     await harness.spawn("r2", "true")
     assert 0o600 == (harness.place / "r2.log").stat().st_mode & 0o777
+
+
+def test_a_program_on_a_disk_that_hangs_stops_nobody_else():
+    """vfork would stop the whole program until the exec has returned."""
+    assert vars(subprocess)["_USE_VFORK"] is False

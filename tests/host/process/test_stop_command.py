@@ -46,3 +46,14 @@ async def test_one_that_is_given_up_before_it_lives_is_killed_when_it_does(harne
     disk.set()
     await harness.eventually(lambda: "killed by SIGKILL" in caplog.text)
     assert [] == psutil.Process().children()
+
+
+async def test_one_whose_identity_can_not_be_read_is_waited_for_all_the_same(harness, monkeypatch):
+    def refuse(_):
+        raise OSError("no descriptor left")
+
+    instruments = harness.processes._instruments
+    launch = harness.launch("r1", "true")
+    monkeypatch.setattr(type(instruments.table), "look", lambda *_: refuse(_))
+    async with asyncio.timeout(20):
+        await run_command(launch, instruments.watcher, instruments.table)

@@ -270,3 +270,30 @@ async def test_a_run_ends_once_the_table_can_be_read_again(harness):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert "" == await ending
     assert not exists(pids["leader"])
+
+
+async def test_a_leader_that_ends_its_workers_itself_is_asked_alone(harness):
+    await harness.start("ends-its-worker")
+    assert "" == await harness.end(grace=20)
+    assert "worker-lived" in harness.pids()
+
+
+async def test_the_others_are_asked_after_a_share_of_the_grace(harness):
+    pids = await harness.start("leader-deaf-with-child")
+    ending = asyncio.create_task(harness.end(grace=8))
+    began = time.monotonic()
+    await asyncio.sleep(0.5)
+    assert lives(pids["child"])
+    await harness.eventually(lambda: not lives(pids["child"]))
+    assert 1.5 < time.monotonic() - began < 7
+    harness.processes.hasten("r1", 0)
+    assert "" == await ending
+
+
+async def test_looks_at_a_run_that_will_not_end_are_few(harness, monkeypatch):
+    table = harness.processes._table
+    looks, scan = [], type(table).scan
+    await harness.start("leader-deaf")
+    monkeypatch.setattr(type(table), "scan", lambda self: looks.append(1) or scan(self))
+    assert "" == await harness.end(grace=1.5)
+    assert len(looks) < 60

@@ -5,9 +5,12 @@ import asyncio
 import pytest
 
 from zoosup.core.scheduler import candidates, place
+from zoosup.core.state.facts import Inspected
+from zoosup.core.state.phases import Reason
+from zoosup.core.state.runs import Preflight
 from zoosup.errors import ZoosupError
 from zoosup.runtime.loop.executor import Executor
-from zoosup.runtime.state.inbox import ShutdownAsked
+from zoosup.runtime.state.inbox import FactLearned, ShutdownAsked
 
 pytestmark = pytest.mark.looptime
 
@@ -386,6 +389,32 @@ async def test_a_drain_that_is_cut_short_by_the_second_wish_to_leave_still_ends(
     await zoo.turning
     assert asyncio.get_running_loop().time() - asked < 5
     assert {} == host.living
+
+
+async def test_two_wishes_to_leave_in_one_turn_leave_a_drain_no_time(host, zoo, file):
+    host.behave("a", drains=60.0)
+    host.save(file({"a": "1GiB"}, "a") + "    stop: {before: {http: POST /drain}, grace: 2m}\n")
+    await zoo.until("a", "ready")
+    asked = asyncio.get_running_loop().time()
+    zoo.reconciler.post(ShutdownAsked(None))
+    zoo.reconciler.post(ShutdownAsked(2.0))
+    await zoo.turning
+    assert asyncio.get_running_loop().time() - asked < 5
+    assert {} == host.living
+
+
+async def test_the_answer_to_an_older_question_says_nothing_of_a_newer_one(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    older = zoo.zoo.spec.models["a"].model_copy(update={"command": ("other",)})
+    missing = Preflight(asyncio.get_running_loop().time(), Reason.FILE_MISSING, "other is missing")
+    seen = zoo.zoo.models["a"].preflight
+    zoo.reconciler.post(FactLearned("a", Inspected(missing, older)))
+    await asyncio.sleep(0.1)
+    assert seen == zoo.zoo.models["a"].preflight
+    zoo.reconciler.post(FactLearned("a", Inspected(missing, zoo.zoo.spec.models["a"])))
+    await asyncio.sleep(0.1)
+    assert missing == zoo.zoo.models["a"].preflight
 
 
 async def test_a_ladder_that_fails_for_a_fault_of_ours_is_tried_again(host, zoo, file, monkeypatch):

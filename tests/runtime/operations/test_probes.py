@@ -150,6 +150,15 @@ async def test_a_probers_own_fault_changes_nothing_and_is_said(watchers, prober,
     assert ["internal error: the probe of a failed"] == [r.getMessage() for r in caplog.records]
 
 
+async def test_a_probe_that_ended_by_a_fault_is_begun_again(watchers, prober, told, caplog):
+    prober.fault = RuntimeError("boom")
+    with caplog.at_level(logging.CRITICAL, "zoosup"):
+        await follow(watchers, a_target())
+        prober.fault, prober.verdicts["ready"] = None, [ProbeResult(ok=True, message="")]
+        await asyncio.sleep(2)
+    assert [FactLearned("a", ProbedReady("mark-1", 100.0))] == told
+
+
 async def test_the_port_is_filled_in_where_a_rule_names_it(watchers, prober):
     ready, live = {"http": "/health?port=${PORT}"}, {"exec": ["check", "--port", "${PORT}"]}
     await follow(watchers, a_target(ready_at=100.0, ready=ready, live=live))

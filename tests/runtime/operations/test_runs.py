@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, text_of
 from zoosup.core.state.actions import Drain, Inspect
-from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, Spawned, Stuck
+from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, ProbedUnready, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
 from zoosup.host.ports import Ended, Host, Ladder, ProbeResult, SpawnError
@@ -61,6 +61,9 @@ class Answers:
 
     def stalled(self):
         return None
+
+    def looking_at(self, spec):
+        return f"the program {spec.command[0]}"
 
     def identity(self, run_id):
         return f"identity of {run_id}"
@@ -163,6 +166,37 @@ async def test_a_spawn_that_fails_is_a_run_that_is_gone(operations, host, told, 
     assert isinstance(fact, Gone)
     assert (reason, str(error)) == (fact.exit.reason, fact.exit.message)
     assert -1 <= fact.jitter <= 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SpawnError(ExitReason.ERROR, "can't run serve: no descriptor left", ours=True),
+        OSError(errno.EMFILE, "Too many open files"),
+    ],
+)
+@pytest.mark.parametrize("where", ["spawn", "begin"])
+async def test_what_zoosup_is_short_of_is_no_crash_and_is_tried_again(
+    operations, host, told, zoo, error, where
+):
+    well, host.answers[where] = host.answers[where], error
+    operations.start("a", a_run(zoo, "a"))
+    await asyncio.sleep(2.5)
+    assert {ProbedUnready} == {type(fact) for fact in facts(told)}
+    assert str(error) in facts(told)[-1].message
+    host.answers[where] = well
+    await asyncio.sleep(1)
+    assert Spawned("mark-1", 4711) == facts(told)[-1]
+
+
+async def test_one_that_is_told_to_leave_is_not_tried_again(operations, host, told, zoo):
+    host.answers["spawn"] = OSError(errno.EMFILE, "Too many open files")
+    run = a_run(zoo, "a")
+    operations.start("a", run)
+    await asyncio.sleep(0.5)
+    await stop(operations, zoo, run)
+    assert Gone is type(facts(told)[-1])
+    assert 1 == host.names().count("spawn")
 
 
 async def test_a_spawn_that_fails_for_a_fault_of_ours_is_a_crash_whose_remains_are_looked_for(
@@ -331,6 +365,58 @@ async def test_in_a_hurry_ladders_under_way_and_later_ones_are_short(operations,
     assert ([20.0, 2.0], ("mark-1", 2.0)) == (graces, host.args("hasten"))
 
 
+async def test_a_drain_that_begins_in_a_hurry_is_over_at_once(operations, host, told, zoo):
+    host.takes["drain"] = 15.0
+    run = a_run(zoo, "a")
+    operations.hurry(2.0, [run])
+    operations.drain(Drain("a", "mark-1", Cause.SHUTDOWN, ""), run, run.spec)
+    await asyncio.sleep(0.1)
+    assert [DrainEnded("mark-1")] == facts(told)
+
+
+# on a disk that hangs
+
+
+async def test_a_start_that_never_returns_is_stuck_once_its_time_to_end_is_over(operations, host, told, zoo):
+    host.takes["spawn"] = 100_000.0
+    run = a_run(zoo, "a")
+    operations.start("a", run)
+    await asyncio.sleep(1)
+    operations.stop(zoo.models["a"], run, Cause.SHUTDOWN, run.spec)
+    await asyncio.sleep(29)
+    assert [] == facts(told)
+    await asyncio.sleep(3)
+    [stuck] = facts(told)
+    assert (Stuck, "mark-1") == (type(stuck), stuck.run_id)
+    assert "its start has not come back" in stuck.survivors
+    assert "terminate" not in host.names()
+
+
+async def test_a_hurry_shortens_the_wait_for_a_start_that_hangs(operations, host, told, zoo):
+    host.takes["write"] = 100_000.0
+    run = a_run(zoo, "a")
+    operations.start("a", run)
+    await asyncio.sleep(0.1)
+    operations.stop(zoo.models["a"], run, Cause.SHUTDOWN, run.spec)
+    await asyncio.sleep(1)
+    operations.hurry(2.0, [run])
+    await asyncio.sleep(13)
+    assert [Stuck] == [type(fact) for fact in facts(told)]
+
+
+@pytest.mark.parametrize("what", ["tail", "amiss", "usage"])
+async def test_a_run_is_gone_though_nobody_can_say_more_of_it(operations, host, told, zoo, what):
+    host.takes[what] = 100_000.0
+    await stop(operations, zoo, a_run(zoo, "a"), Cause.CRASHED)
+    assert Gone in {type(fact) for fact in facts(told)}
+
+
+async def test_what_a_crash_has_left_gets_a_short_grace(operations, host, zoo):
+    run = without_command(replace(a_run(zoo, "a"), exit=FAILED))
+    await stop(operations, zoo, run, Cause.CRASHED)
+    assert 2.0 == host.args("terminate")[1].grace
+
+
 # draining and looking
 
 
@@ -373,7 +459,37 @@ async def test_a_model_is_looked_at_once_at_a_time(operations, host, told, zoo):
     await asyncio.sleep(5)
     operations.inspect(Inspect("a", 20000), zoo.spec.models["a"])
     await asyncio.sleep(5)
-    assert [Inspected(Preflight(100.0))] * 2 == facts(told)
+    assert [Inspected(Preflight(100.0), zoo.spec.models["a"])] * 2 == facts(told)
+
+
+async def test_a_changed_command_is_looked_at_at_once_and_the_older_answer_is_dropped(
+    operations, host, told, zoo
+):
+    before = zoo.spec.models["a"]
+    after = before.model_copy(update={"command": ("other",)})
+    host.takes["inspect"] = 10_000.0
+    operations.inspect(Inspect("a", None), before)
+    await asyncio.sleep(1)
+    host.takes["inspect"] = 3.0
+    operations.inspect(Inspect("a", None), after)
+    operations.inspect(Inspect("a", None), after)
+    await asyncio.sleep(5)
+    assert [Inspected(Preflight(100.0), after)] == facts(told)
+    assert [before, after] == [args[0] for name, args in host.asked if name == "inspect"]
+
+
+async def test_a_look_that_hangs_is_said_and_still_waited_for(operations, host, told, zoo):
+    host.takes["inspect"] = 100.0
+    spec = zoo.spec.models["a"]
+    for _ in range(60):
+        operations.inspect(Inspect("a", None), spec)
+        await asyncio.sleep(1)
+    [hangs] = facts(told)
+    assert (spec, Reason.FILE_MISSING) == (hangs.spec, hangs.preflight.reason)
+    assert "the program serve: no answer for 30 s" in hangs.preflight.message
+    await asyncio.sleep(60)
+    assert [hangs, Inspected(Preflight(100.0), spec)] == facts(told)
+    assert ["inspect"] == host.names()
 
 
 async def test_a_look_that_fails_for_a_fault_of_ours_can_be_taken_again(operations, host, told, zoo, caplog):
@@ -384,7 +500,7 @@ async def test_a_look_that_fails_for_a_fault_of_ours_can_be_taken_again(operatio
     host.answers["inspect"] = Preflight(100.0)
     operations.inspect(Inspect("a", None), zoo.spec.models["a"])
     await asyncio.sleep(1)
-    assert [Inspected(Preflight(100.0))] == facts(told)
+    assert [Inspected(Preflight(100.0), zoo.spec.models["a"])] == facts(told)
 
 
 async def test_a_slow_host_gets_no_second_question_about_memory(operations, host, told):

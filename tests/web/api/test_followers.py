@@ -1,6 +1,7 @@
 """Followers: what they see, and that none of them can hold up anybody."""
 
 import asyncio
+import contextlib
 import json
 import socket
 
@@ -124,7 +125,7 @@ class TestWithTightLimits:
 
     async def test_one_follower_too_many_is_503_until_another_goes(self, harness):
         first = await harness.tcp.get(f"{harness.url}/events", headers=SSE)
-        second = await harness.unix.get("http://zoosup/events", headers=SSE)
+        second = await harness.tcp.get(f"{harness.url}/events", headers=SSE)
         async with harness.tcp.get(f"{harness.url}/logs/a?follow=1") as third:
             assert 503 == third.status
             assert "30" == third.headers["Retry-After"]
@@ -135,6 +136,29 @@ class TestWithTightLimits:
             while await self.refused(harness):
                 await asyncio.sleep(0.01)
         second.close()
+
+    async def test_followers_over_tcp_take_no_place_from_the_control_socket(self, harness):
+        taken = [await harness.tcp.get(f"{harness.url}/events", headers=SSE) for _ in range(2)]
+        assert await self.refused(harness)
+        async with harness.unix.get("http://zoosup/events", headers=SSE) as answer:
+            assert 200 == answer.status
+        for each in taken:
+            each.close()
+
+    async def test_clients_that_ask_nothing_keep_nobody_from_asking(self, harness):
+        socks = [connected(harness) for _ in range(12)]
+        for sock in socks:
+            with contextlib.suppress(OSError):
+                sock.send(b"GET /livez HT")
+        follower = await harness.tcp.get(f"{harness.url}/events", headers=SSE)
+        for _ in range(12):
+            socks.append(connected(harness))
+            assert 200 == (await harness.get("/status"))[0]
+        async with asyncio.timeout(GUARD):
+            assert b": heartbeat\n" == await follower.content.readline()
+        follower.close()
+        for sock in socks:
+            sock.close()
 
     async def refused(self, harness) -> bool:
         async with harness.tcp.get(f"{harness.url}/events", headers=SSE) as answer:

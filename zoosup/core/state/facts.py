@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.runs import Exit, Leaving, Preflight, Run, Sleep
 from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.model import ModelSpec
 
 
 class Fact:
@@ -174,9 +175,10 @@ class Held(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Inspected(Fact):
-    """Its files and port were looked at."""
+    """Its files and port were looked at, as `spec` names them; of use only while the file says the same of it."""
 
     preflight: Preflight
+    spec: ModelSpec | None = None  # None: as the file says now
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from zoosup.host.config.inotify_hints import Hints
 from zoosup.host.ports import Content
+from zoosup.host.threads import DaemonThreads
 
 POLL = 1.0
 """Seconds between looks when nothing hints at a change."""
@@ -45,11 +46,15 @@ class ConfigWatch:
         self._wake = asyncio.Event()
         self._fruitless = 0
         self._first: Content | None = None
+        self._threads = DaemonThreads("zoosup-config", ready=1)
 
     async def read(self) -> Content:
         """The file as it is now; `changes` then starts from there."""
-        self._first = await asyncio.to_thread(read_content, self._path)
+        self._first = await self._content()
         return self._first
+
+    async def _content(self) -> Content:
+        return await self._threads.run(lambda: read_content(self._path))
 
     def look(self) -> None:
         """Look again at once (SIGHUP, `zoosup reload`)."""
@@ -101,11 +106,11 @@ class ConfigWatch:
     async def _settled(self, told: Content | None) -> Content:
         """The content once it has been the same for a while; what was told already needs no waiting."""
         loop = asyncio.get_running_loop()
-        content = await asyncio.to_thread(read_content, self._path)
+        content = await self._content()
         began = since = loop.time()
         while content != told and loop.time() - since < _patience(content) and loop.time() - began < LONGEST:
             await asyncio.sleep(SETTLE)
-            again = await asyncio.to_thread(read_content, self._path)
+            again = await self._content()
             if again != content:
                 content, since = again, loop.time()
         return content

@@ -4,7 +4,6 @@ Knows how execvp finds a program and which arguments name weights. Refuses to kn
 it can't be sure of it lets pass, and the spawn finds out.
 """
 
-import asyncio
 import errno
 import os
 import socket
@@ -12,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,10 +21,15 @@ from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.which import find_program, not_executable
+from zoosup.host.threads import DaemonThreads
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
 LOOPBACK = "127.0.0.1"
+
+LINGERS = (
+    "nobody listens there; a server's last connection lingers (TIME_WAIT, a minute), or somebody has bound it"
+)
 
 WEIGHT_OPTIONS = frozenset({"-m", "--model", "--model-path", "--mmproj"})
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
@@ -47,24 +52,33 @@ class WeightHeaders(Protocol):
 
 
 class HostInspector:
-    """Looks in a thread, because a directory may be on a disk that takes its time."""
+    """Looks in threads of its own, because a directory may be on a disk that takes its time, or never answers."""
 
     def __init__(self, weights: WeightHeaders, holder: PortHolder, fit_params: FitParams) -> None:
         self._weights = weights
         self._holder = holder
         self._fit_params = fit_params
+        self._threads = DaemonThreads("zoosup-looks")
+        self._at: dict[int, str] = {}  # by id: specs can't be hashed
 
     async def inspect(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
     ) -> Preflight:
         """The first thing amiss, or none, and what is known of the weights; `env` and `port` as in `amiss`."""
-        reason, message = await self.amiss(spec, env, port) or (None, "")
-        # Also where the file declares what it needs: an OOM is counted for these weights and no others.
-        return Preflight(now, reason, message, await self.weights(spec, env))
+        try:
+            reason, message = await self.amiss(spec, env, port) or (None, "")
+            # Also where the file declares what it needs: an OOM is counted for these weights and no others.
+            return Preflight(now, reason, message, await self.weights(spec, env))
+        finally:
+            self._at.pop(id(spec), None)
+
+    def looking_at(self, spec: ModelSpec) -> str:
+        """What the look under way for this model is at, for people."""
+        return self._at.get(id(spec), "its files")
 
     async def amiss(self, spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
         """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
-        return await asyncio.to_thread(self._first_amiss, spec, env, port)
+        return await self._threads.run(partial(self._first_amiss, spec, env, port))
 
     async def weights(self, spec: ModelSpec, env: Mapping[str, str]) -> WeightFacts:
         """What the headers of the model's weights say, and llama.cpp itself; each is asked where they have changed."""
@@ -72,7 +86,8 @@ class HostInspector:
         if server is None:
             return WeightFacts()
         cwd = _directory(spec, None)
-        found = await asyncio.to_thread(self._weights.look, server.files, cwd)
+        self._at[id(spec)] = f"its weights ({', '.join(server.files)})"
+        found = await self._threads.run(partial(self._weights.look, server.files, cwd))
         return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
 
     def free_port(self, taken: frozenset[int]) -> int:
@@ -90,20 +105,23 @@ class HostInspector:
         fixed = spec.port if spec.port != "auto" else port
         argv = [_filled(word, fixed) for word in spec.command]
         directory = _directory(spec, fixed)
+        self._at[id(spec)] = f"the working directory {directory}"
         if not os.path.isdir(directory):  # noqa: PTH112 - is_dir raises where we may not look
             return Reason.FILE_MISSING, f"the working directory {directory} is missing"
-        return (
-            _program_amiss(argv[0], directory, env)
-            or _weights_amiss(argv, directory)
-            or self._port_amiss(port)
-        )
+        self._at[id(spec)] = f"the program {argv[0]}"
+        if found := _program_amiss(argv[0], directory, env):
+            return found
+        self._at[id(spec)] = f"the weights that {argv[0]} names, or port {port}"
+        return _weights_amiss(argv, directory) or self._port_amiss(port)
 
     def _port_amiss(self, port: int | None) -> Amiss | None:
         # macOS lets a server have one address although another listens on all of them, hence the second question.
         hosts = [LOOPBACK] if sys.platform == "linux" else [LOOPBACK, "0.0.0.0"]  # noqa: S104
         if port is None or not any(_is_taken(host, port) for host in hosts):
             return None
-        return Reason.PORT, f"port {port} is held by {self._holder(LOOPBACK, port) or 'another process'}"
+        if holder := self._holder(LOOPBACK, port):
+            return Reason.PORT, f"port {port} is held by {holder}"
+        return Reason.PORT, f"port {port} is not free yet: {LINGERS}"
 
 
 def _directory(spec: ModelSpec, port: int | None) -> Path:

@@ -134,7 +134,7 @@ class FitParams:
         cwd: Path,
         facts: WeightFacts,
     ) -> FitAnswer | FitSilence:
-        found = await asyncio.to_thread(_program, asked.beside, cwd, env)
+        found = await in_own_thread(partial(_program, asked.beside, cwd, env))
         if isinstance(found, str):
             return FitSilence(asked, found)
         program, stamp = found

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +122,18 @@ class _Child:
     output: IO[bytes]
 
 
-async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float) -> ProbeResult:
+async def ask_exec(
+    argv: tuple[str, ...], env: Mapping[str, str], within: float, threads: Executor | None = None
+) -> ProbeResult:
     """Run a program; exit code 0 is ok. At its end, or after `within` seconds, its whole session is killed.
+
+    `threads` start and clear it, which may hang on a disk; None: the loop's own.
 
     A program that can't be started is our fault, not the model's: ok is None.
     """
     loop = asyncio.get_running_loop()
     name = Path(argv[0]).name
-    spawning = loop.run_in_executor(None, _spawn, argv, env)
+    spawning = loop.run_in_executor(threads, _spawn, argv, env)
     try:
         child = await asyncio.shield(spawning)
     except OSError as error:
@@ -140,7 +145,7 @@ async def ask_exec(argv: tuple[str, ...], env: Mapping[str, str], within: float)
         ended = await _ended_within(child.process.pid, within)
     finally:
         # In a thread, and to its end even when this probe is cancelled: what was started is cleared away.
-        finishing = loop.run_in_executor(None, _finish, child)
+        finishing = loop.run_in_executor(threads, _finish, child)
     code, output = await asyncio.shield(finishing)
     if not ended:
         return ProbeResult(False, f"{name}: no answer within {within:g} s")

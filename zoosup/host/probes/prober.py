@@ -6,6 +6,7 @@ Brings together the question (`checks`), its rhythm (`cadence`) and the proof th
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 import aiohttp
 
@@ -13,6 +14,7 @@ from zoosup.host.ports import Endpoint, ProbeResult
 from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
 from zoosup.host.probes.port_owner import ownership
+from zoosup.host.threads import DaemonThreads
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 RECHECK = 0.5
@@ -28,6 +30,7 @@ class HttpProber:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._threads = DaemonThreads("zoosup-probes")
 
     def readiness(
         self, endpoint: Endpoint, ready: ReadySpec, env: Mapping[str, str]
@@ -53,14 +56,15 @@ class HttpProber:
         """Close the HTTP client; iterators are closed by those who have them."""
         if self._session is not None:
             await self._session.close()
+        self._threads.shutdown()
 
     def _question(self, endpoint: Endpoint, probe: ReadySpec | LiveSpec, env: Mapping[str, str]) -> Ask:
         """What to ask, as a function of whether the last answer was good."""
-        owner = _Owner(endpoint)
+        owner = _Owner(endpoint, self._threads)
 
         async def ask(was_ok: bool) -> ProbeResult:
             if probe.exec is not None:
-                return await ask_exec(probe.exec, env, probe.timeout)
+                return await ask_exec(probe.exec, env, probe.timeout, self._threads)
             if probe.tcp:
                 verdict = await ask_tcp(endpoint, probe.timeout)
             else:
@@ -85,8 +89,9 @@ class HttpProber:
 class _Owner:
     """The proof that a good answer came from the model itself: its processes hold the listening socket."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, threads: DaemonThreads) -> None:
         self._endpoint = endpoint
+        self._threads = threads
         self._stranger: tuple[frozenset[int], float, ProbeResult] | None = None
 
     async def confirm(self, verdict: ProbeResult) -> ProbeResult:
@@ -98,7 +103,7 @@ class _Owner:
         now = asyncio.get_running_loop().time()
         if self._stranger and self._stranger[0] == members and now - self._stranger[1] < RECHECK:
             return self._stranger[2]
-        owned = await asyncio.to_thread(ownership, endpoint.host, endpoint.port, members)
+        owned = await self._threads.run(partial(ownership, endpoint.host, endpoint.port, members))
         if owned.ours is not False:
             # None, it can't be told, counts as ours: nobody else was seen on a port that we had found free, and
             # a model that runs as another user (sudo, setuid) would never be ready otherwise.

@@ -6,6 +6,7 @@
     proc_table       one look at all processes of the host; identity says who a pid is
     membership       who of them belongs to which run; scanner keeps that current for all runs at once
     termination      the way down: stop_command, signals, wait until nobody is left, SIGKILL, look twice
+    orphans          as pid 1 of a container: collects what nobody waits for
     adoption         which runs of an earlier zoosup live; log_writers finds those that hide
 
 Refuses to know why a run starts or ends, and to signal anybody whose identity it has not just verified.

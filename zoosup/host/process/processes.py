@@ -24,6 +24,7 @@ from zoosup.host.process.exit_watcher import Cancel, host_watcher
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.log_writers import write_below, writers
 from zoosup.host.process.membership import RunMembers
+from zoosup.host.process.orphans import EVERY as ORPHANS_EVERY, Orphans, needed as orphans_come_to_us
 from zoosup.host.process.proc_table import Table, host_table
 from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.spawn import let_children_hear_signals, start
@@ -66,7 +67,7 @@ class Processes:
     still live, and only `terminate` says when they don't. `logs` is the directory of all runs' output.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a host can have other than usual
         self,
         on_exit: OnExit,
         *,
@@ -74,10 +75,13 @@ class Processes:
         clock: Callable[[], float] = time.time,
         table: Table | None = None,
         give_up: float = GIVE_UP,
+        prepare: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`prepare` is called, in a thread, with the pid of each process that has just been started."""
         let_children_hear_signals()
         self._on_exit = on_exit
         self._logs = logs
+        self._prepare = prepare
         self._clock = clock
         self._table = host_table() if table is None else table
         self._scanner = ProcessScanner(self._table)
@@ -192,6 +196,16 @@ class Processes:
         leader = () if run.exit is not None else (run.tree.leader.pid,)
         return frozenset((*run.tree.members, *leader))
 
+    async def collect_orphans(self) -> None:
+        """As pid 1: collect, for ever, what others have left; the leaders of runs stay until their run is gone."""
+        orphans = Orphans(self._table)
+        while orphans_come_to_us():
+            await asyncio.sleep(ORPHANS_EVERY)
+            leaders = frozenset(run.tree.leader.pid for run in self._runs.values())
+            if not self._spawns:  # the pid of one that is being spawned is not known yet
+                with suppress(OSError):
+                    await in_own_thread(partial(orphans.reap, leaders))
+
     async def close(self) -> None:
         """Stop watching and collect the dead; whoever lives goes on."""
         self._closed = True
@@ -209,7 +223,7 @@ class Processes:
 
     async def _spawn(self, launch: Launch) -> int:
         try:
-            pid = await in_own_thread(partial(start, launch))
+            pid = await in_own_thread(partial(start, launch, self._prepare))
         except RuntimeError as error:  # can't start new thread
             raise SpawnError(ExitReason.ERROR, f"can't run {launch.argv[0]}: {error}") from error
         finally:
@@ -248,7 +262,7 @@ class Processes:
         command = None
         if ladder.command is not None:
             launch = replace(run.launch, argv=ladder.command)
-            command = partial(run_command, launch, self._watcher, self._table)
+            command = partial(run_command, launch, self._watcher, self._table, self._prepare)
         try:
             survivors = await termination.go(command)
         finally:

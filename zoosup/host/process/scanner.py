@@ -8,10 +8,10 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from zoosup.host.process.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.proc_table import Row, Table
+from zoosup.host.threads import DaemonThreads
 
 _CACHED_ENVIRONMENTS = 20_000
 
@@ -24,7 +24,7 @@ class ProcessScanner:
         self.mapped: Mapping[str, int] = {}
         """Bytes of files that each tree's members had in RAM when `memory` was last asked."""
         self._table = table
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="zoosup-scanner")
+        self._thread = DaemonThreads("zoosup-scanner", ready=1, most=1)
         self._begun = float("-inf")  # when the last complete look began
         self._looking: asyncio.Task[None] | None = None
         self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only

@@ -30,7 +30,7 @@ def send(table: Table, target: Identity, signum: signal.Signals) -> bool:
         if handle is None:
             os.kill(target.pid, signum)
         else:
-            signal.pidfd_send_signal(handle, signum)
+            _send_by(handle, target.pid, signum)
     except ProcessLookupError:
         return False
     except OSError as error:
@@ -40,6 +40,16 @@ def send(table: Table, target: Identity, signum: signal.Signals) -> bool:
         if handle is not None:
             os.close(handle)
     return True
+
+
+def _send_by(handle: int, pid: int, signum: signal.Signals) -> None:
+    try:
+        signal.pidfd_send_signal(handle, signum)
+    except ProcessLookupError:
+        raise
+    except OSError as error:  # refused by a seccomp profile that is older than the call
+        _log.debug("no signal by pidfd: %s", error)
+        os.kill(pid, signum)
 
 
 def send_group(table: Table, leader: Identity, signum: signal.Signals) -> bool:

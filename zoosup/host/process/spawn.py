@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports import Launch, SpawnError
+from zoosup.host.shortage import OUR_WANT
 
 OOM_SCORE_ADJ = 500
 """Half of the scale: the kernel takes a model before zoosup and the host's own services."""
@@ -68,8 +70,8 @@ def let_children_hear_signals() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-def start(launch: Launch) -> int:
-    """Fork and exec, and return the pid once the exec has succeeded; raises SpawnError.
+def start(launch: Launch, prepare: Callable[[int], None] = lambda _: None) -> int:
+    """Fork and exec, and return the pid once the exec has succeeded and it is prepared; raises SpawnError.
 
     Blocks for as long as the disk does. Nobody reaps the child by itself afterwards. No PR_SET_PDEATHSIG: it
     fires when the forking thread dies, and a model is to outlive zoosup.
@@ -92,6 +94,7 @@ def start(launch: Launch) -> int:
     finally:
         os.close(output)
     process.returncode = 0  # makes Popen believe it has been reaped, so that it won't do it behind our back
+    prepare(process.pid)
     _offer_to_oom_killer(process.pid)
     return process.pid
 
@@ -100,7 +103,8 @@ def _open_log(log: Path) -> int:
     try:
         return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError as error:
-        raise SpawnError(ExitReason.ERROR, f"can't open the log {log}: {error.strerror}") from error
+        message = f"can't open the log {log}: {error.strerror}"
+        raise SpawnError(ExitReason.ERROR, message, ours=error.errno in OUR_WANT) from error
 
 
 def _explain(error: Exception, launch: Launch) -> SpawnError:
@@ -115,7 +119,7 @@ def _explain(error: Exception, launch: Launch) -> SpawnError:
         detail = f"not found in PATH ({launch.env.get('PATH', os.defpath)})"
     elif error.errno == errno.ENOENT and Path(launch.cwd or ".", launch.argv[0]).exists():
         detail = "the interpreter or loader that it names does not exist"
-    return SpawnError(reason, f"can't run {launch.argv[0]}: {detail}")
+    return SpawnError(reason, f"can't run {launch.argv[0]}: {detail}", ours=error.errno in OUR_WANT)
 
 
 def _offer_to_oom_killer(pid: int) -> None:

@@ -6,6 +6,8 @@ Knows one command from its start to its end. Refuses to judge it: the ladder goe
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from zoosup.host.ports import Launch, SpawnError
@@ -20,13 +22,15 @@ from zoosup.host.threads import in_own_thread
 _log = logging.getLogger(__name__)
 
 
-async def run_command(launch: Launch, watcher: Watcher, table: Table) -> None:
+async def run_command(
+    launch: Launch, watcher: Watcher, table: Table, prepare: Callable[[int], None] = lambda _: None
+) -> None:
     """Run it to its end; cancelled, kill its process group. Never raises for what the command does.
 
     Its output goes to the run's log. It carries the run's id, so that what it leaves is found with the run.
     """
     command = _Command(launch.model, watcher, table)
-    spawning = asyncio.ensure_future(in_own_thread(partial(start, launch)))
+    spawning = asyncio.ensure_future(in_own_thread(partial(start, launch, prepare)))
     spawning.add_done_callback(command.begun)
     try:
         await asyncio.shield(spawning)
@@ -53,8 +57,9 @@ class _Command:
         if spawning.cancelled() or spawning.exception() is not None:
             return
         pid = spawning.result()
-        if (row := self._table.look(pid)) is not None:
-            self._leader = Identity(pid, row.start, boot_session())
+        with suppress(OSError):  # no identity, no signal: then the ladder ends it with the rest of its run
+            if (row := self._table.look(pid)) is not None:
+                self._leader = Identity(pid, row.start, boot_session())
         self._watcher.watch(pid, lambda _: self._collect(pid))
         if self._unwanted:
             self.put_down()

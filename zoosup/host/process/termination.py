@@ -24,6 +24,8 @@ from zoosup.host.process.signals import send, send_group
 LEAST_GRACE = 2.0
 """Seconds for the signal after a stop command that used up the grace; the kubelet's rule for preStop."""
 
+_LEADERS_SHARE = 0.25  # of the grace, in which the leader alone has been asked
+_LEADERS_TIME = 5.0  # seconds of it at most
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.2
 _LOOK_BOUND = 5.0  # a look takes milliseconds, unless the kernel hangs
@@ -59,6 +61,7 @@ class Termination:
         self._stirred = asyncio.Event()  # something has happened that makes a look worth its while
         self._kill_at = float("inf")
         self._latest = float("inf")  # what `hasten` allows
+        self._rest_at = float("inf")  # when those besides the leader are asked, while it lives
         self._killed_at: float | None = None
         self._asked: set[tuple[int, int]] = set()  # pid and start of whoever has had the signal
         self._watched: dict[tuple[int, int], Cancel] = {}
@@ -79,6 +82,9 @@ class Termination:
     def hasten(self, grace: float) -> None:
         """Let SIGKILL come at most `grace` seconds from now; also ends a stop command by then."""
         self._latest = min(self._latest, time.monotonic() + grace)
+        self._rest_at = (
+            min(self._rest_at, time.monotonic() + grace * _LEADERS_SHARE) if self._asked else self._rest_at
+        )
         if self._command_bound is not None:
             self._command_bound.reschedule(min(self._kill_at, self._latest))
         self._stirred.set()
@@ -132,17 +138,29 @@ class Termination:
         return self._tree.members.values()
 
     def _ask(self) -> None:
-        """Send the signal once to each, then SIGCONT: a stopped process must be able to obey.
+        """Send the signal once to each, and SIGCONT: a stopped process must be able to obey.
 
-        Whoever is forked later is left alone while the leader lives, since the leader may be using it to end
-        in good order; afterwards it is asked as well.
+        The leader comes first, alone: a server that ends its own workers must not see them die under its clients. The
+        others follow once it is gone, or after a share of the grace. Whoever is forked later is left alone while the
+        leader lives, since the leader may be using it to end in good order; afterwards it is asked as well.
         """
         strangers = [row for row in self._living() if (row.pid, row.start) not in self._asked]
-        first = not self._asked
-        if first or self._tree.leader.pid not in self._tree.members:
-            self._asked.update((row.pid, row.start) for row in strangers)
-            for signum in (self._signum, signal.SIGCONT):
-                self._send(strangers, signum, as_group=first)
+        now, leader = time.monotonic(), self._tree.members.get(self._tree.leader.pid)
+        if leader is None:
+            self._ask_each(strangers)
+        elif not self._asked:
+            left = min(self._kill_at, self._latest) - now
+            self._rest_at = now + min(left * _LEADERS_SHARE, _LEADERS_TIME)
+            self._ask_each([leader])
+            self._send(strangers, signal.SIGCONT, as_group=True)
+        elif now >= self._rest_at:
+            self._rest_at = float("inf")
+            self._ask_each(strangers)
+
+    def _ask_each(self, rows: list[Row]) -> None:
+        self._asked.update((row.pid, row.start) for row in rows)
+        for signum in (self._signum, signal.SIGCONT):
+            self._send(rows, signum, as_group=False)
 
     def _kill(self) -> bool:
         """Send SIGKILL to all, each time anew since they may have forked; True when it is time to give up."""

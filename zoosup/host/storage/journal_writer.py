@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -20,6 +19,7 @@ from typing import TypeAlias, TypeVar
 from zoosup.host.storage import journal_db
 from zoosup.host.storage.journal_backlog import Backlog
 from zoosup.host.storage.journal_db import Bounds, DamagedError, JournalDb, Row
+from zoosup.host.threads import DaemonThreads
 
 __all__ = ["Bounds", "JournalWriter", "Row", "Timing"]
 
@@ -65,7 +65,7 @@ class JournalWriter:
         self._last = 0
         # A daemon: a disk that never answers must not keep zoosup from ending.
         self._thread = threading.Thread(target=self._work, name="zoosup-journal", daemon=True)
-        self._readers = ThreadPoolExecutor(1, "zoosup-journal-reader")
+        self._readers = DaemonThreads("zoosup-journal-reader", ready=1, most=1)
         # From here on the thread's own.
         self._file: JournalDb | None = None
         self._fault = ""

@@ -1,5 +1,8 @@
 """The output of models in files: begun anew for each run, bounded, read from the end, followed.
 
+A server that prints must not fail because the disk is full: room for what it prints is taken beforehand (`log_space`),
+and a log that can't get more is cut to be written anew.
+
 Knows names of files and their ends. Refuses to touch what a model writes, or to stand between it and its
 file: a model writes by a descriptor of its own, so that it outlives us, and a file that has outgrown its
 bound can only be copied and cut, never renamed.
@@ -7,16 +10,18 @@ bound can only be copied and cut, never renamed.
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
+from zoosup.host.storage import log_space
 from zoosup.host.storage.tail import Tail
+from zoosup.host.threads import DaemonThreads
 
 BOUND = 20 << 20
 """Bytes a file may have before it is cut; one copy of as many is kept beside it."""
@@ -26,6 +31,8 @@ _FOLLOW_PAUSE = 0.15
 _CHUNK = 1 << 20
 _TAIL_BLOCK = 64 << 10
 _TAIL_BOUND = 1 << 20  # what a tail reads at most: a progress bar can be one line of megabytes
+_LAST_WORDS = 16 << 10  # bytes of a log that are kept where the disk has no room for more
+_ROOMY = 4  # times its size must be free for a log to be copied: the copy must not be what fills the disk
 _LONGEST_NAME = 200  # of 255 that file systems allow; suffixes come on top
 
 _log = logging.getLogger(__name__)
@@ -42,14 +49,17 @@ class ModelLogs:
     def __init__(self, directory: Path, *, bound: int = BOUND) -> None:
         self._directory = directory
         self._bound = bound
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoosup-logs")
+        self._threads = DaemonThreads("zoosup-logs", ready=_THREADS)
 
     def path(self, model: str, *, previous: bool = False) -> Path:
         """The file of a model's last run, or of the one before."""
         return self._directory / f"{file_name(model)}{'.previous' if previous else ''}.log"
 
     async def begin(self, model: str) -> Path:
-        """Set the last run's file aside and return a new empty one; OSError when the disk says no."""
+        """Set the last run's file aside and return a new empty one.
+
+        OSError when the disk says no: then a server must not be given the file, for whatever it prints would fail.
+        """
         return await self._do(lambda: self._begin(model))
 
     async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
@@ -87,13 +97,19 @@ class ModelLogs:
         log, previous = self.path(model), self.path(model, previous=True)
         _move(log, previous)
         _move(_copy_of(log), _copy_of(previous))
-        os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        with contextlib.suppress(FileNotFoundError), previous.open("r+b") as file:
+            log_space.release(file.fileno())
+        with open(log, "ab", opener=_private) as file:
+            if log_space.reserve(file.fileno()) < log_space.LEAST:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log))
         return log
 
     def _rotate(self) -> None:
         for log in self._directory.glob("*.log"):
+            if log.name.endswith(".previous.log"):
+                continue  # nobody writes there any more
             try:
-                if log.stat().st_size > self._bound:
+                if log.stat().st_size > self._bound or _is_about_to_fail(log):
                     _cut(log, self._bound)
             except OSError as error:
                 _log.warning("can't cut %s: %s", log, error)
@@ -135,12 +151,33 @@ def _cut(log: Path, bound: int) -> None:
     cut: a full disk would harm more than a log.
     """
     with log.open("r+b") as source:
-        source.seek(max(0, os.fstat(source.fileno()).st_size - bound))
-        try:
-            _copy(source, _copy_of(log), 2 * bound)
-        except OSError as error:
-            _log.warning("%s is cut without a copy: %s", log, error)
+        descriptor = source.fileno()
+        size, had = os.fstat(descriptor).st_size, log_space.taken(descriptor)
+        end = os.pread(descriptor, _LAST_WORDS, max(0, size - _LAST_WORDS))
+        source.seek(max(0, size - bound))
+        copied = log_space.free(descriptor) >= _ROOMY * size and _copied(source, log, bound)
         source.truncate(0)
+        log_space.reserve(descriptor, had)  # at once, before others take what has become free
+    if not copied:
+        _log.warning("%s is cut without a copy of more than its end", log)
+        with contextlib.suppress(OSError), open(_copy_of(log), "wb", opener=_private) as file:
+            file.write(end)
+
+
+def _copied(source: BinaryIO, log: Path, bound: int) -> bool:
+    try:
+        _copy(source, _copy_of(log), 2 * bound)
+    except OSError as error:
+        _log.warning("can't copy %s: %s", log, error)
+        return False
+    return True
+
+
+def _is_about_to_fail(log: Path) -> bool:
+    """Whether its writer would soon meet a full disk, and to cut it gives room."""
+    with log.open("r+b") as file:
+        ahead = log_space.reserve(file.fileno())
+        return ahead < min(log_space.AHEAD // 4, os.fstat(file.fileno()).st_size)
 
 
 def _copy(source: BinaryIO, target: Path, most: int) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import deque
 
-from zoosup.core.state.facts import Exited, FellAsleep, Gone, Recalled, Stuck
+from zoosup.core.state.facts import Exited, FellAsleep, Gone, Inspected, Recalled, Stuck
 from zoosup.core.state.phases import Phase
 from zoosup.errors import ZoosupError
 from zoosup.host.ports import Host
@@ -89,6 +89,8 @@ class Intake:
 
     def _learn(self, message: FactLearned) -> None:
         fact = message.fact
+        if isinstance(fact, Inspected) and self._is_outdated(message.model, fact):
+            return
         found = self._zoo.run_of(fact.run_id) if isinstance(fact, Gone | Stuck | FellAsleep) else None
         self._zoo.tell(message.model, fact)
         if found is None:
@@ -104,6 +106,10 @@ class Intake:
                 self._zoo.memory.await_sleep(model.name, asleep, self._executor.baseline(run.id))
         elif isinstance(fact, Stuck):
             self._zoo.journal.add("Stuck", model.name, "TerminationStuck", fact.survivors)
+
+    def _is_outdated(self, model: str, look: Inspected) -> bool:
+        """Whether it was another command that was looked at: then the answer says nothing of this one."""
+        return look.spec is not None and look.spec != self._zoo.spec.models.get(model)
 
     def _note_exit(self, message: LeaderExited) -> None:
         if (found := self._zoo.run_of(message.run_id)) is not None:

@@ -22,7 +22,6 @@ from zoosup.core.state.observed import Condition, Model, Observed, SwitchOutcome
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run, SleepStage
 from zoosup.host.ports import Host, Warmed
-from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
@@ -221,8 +220,8 @@ class Reconciler:
 
     def _publish(self, decided: Plan) -> None:
         troubles = self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
-        extra = disk_trouble.conditions(*troubles) + _gateway_condition(self._zoo.gateway)
-        extra += self._faults.conditions()
+        extra = disk_trouble.conditions(*troubles) + _listening(self._zoo)
+        extra += self._operations.outputs.conditions(self._zoo.live()) + self._faults.conditions()
         self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
         self._state_saver.save_if_changed(self._zoo)
         self._intake.answer()
@@ -263,10 +262,9 @@ class Reconciler:
         ]
 
 
-def _gateway_condition(listening: ListenStatus) -> tuple[Condition, ...]:
-    if not listening.trouble:
-        return ()
-    return (Condition(None, "GatewayListening", False, "Refused", listening.trouble),)
+def _listening(zoo: Zoo) -> tuple[Condition, ...]:
+    troubles = ("GatewayListening", zoo.gateway.trouble), ("StatusListening", zoo.status_trouble)
+    return tuple(Condition(None, what, False, "Refused", trouble) for what, trouble in troubles if trouble)
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:

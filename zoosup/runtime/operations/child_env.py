@@ -3,7 +3,7 @@
 Knows the words; who spawns with them stands in `runs`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from zoosup.core.estimation.need import VISIBLE
@@ -17,6 +17,38 @@ RUN_ID = "ZOOSUP_RUN_ID"
 
 CONTAINER_TOOLS = frozenset({"docker", "podman", "nerdctl", "apptainer", "machinectl", "lxc", "incus"})
 """Programs that start or stop a server outside our process tree."""
+
+
+_TELLING = 8
+"""Characters of a variable from which on a secret that contains it is taken to be made of it."""
+
+
+class WithoutSecrets(Mapping[str, str]):
+    """zoosup's environment as models may see it: without the variables that hold what clients present as keys.
+
+    Known by what they hold, at each look: zoo.yaml may name others, and take them by `${env.NAME}` or by hand.
+    """
+
+    def __init__(self, environ: Mapping[str, str], secrets: Callable[[], Iterable[str]]) -> None:
+        self._environ = environ
+        self._secrets = secrets
+
+    def __getitem__(self, name: str) -> str:
+        return self._shown()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shown())
+
+    def __len__(self) -> int:
+        return len(self._shown())
+
+    def _shown(self) -> dict[str, str]:
+        secrets = tuple(self._secrets())
+        return {name: value for name, value in self._environ.items() if not _is_secret(value, secrets)}
+
+
+def _is_secret(value: str, secrets: tuple[str, ...]) -> bool:
+    return any(value == secret or (len(value) >= _TELLING and value in secret) for secret in secrets)
 
 
 def environment(

@@ -3,7 +3,9 @@
 Asks the host and decides nothing: what an exit is called after a fault of ours stands in `core.lifecycle.exits`.
 """
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from zoosup.core.state.phases import Cause, ExitReason, Reason
@@ -12,6 +14,9 @@ from zoosup.host.ports import Host
 
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
+
+PATIENCE = 5.0
+"""Seconds that each question about a dead run may take: a disk that hangs must not keep its memory booked."""
 
 
 class ExitDiagnosis:
@@ -33,17 +38,29 @@ class ExitDiagnosis:
 
     async def explained(self, model: str, run: Run, cause: Cause, end: Exit) -> Exit:
         """The exit with the last words of the model, and with its port's holder where that is what killed it."""
-        end = replace(end, log=await self._host.logs.tail(model, LOG_LINES))
+        end = replace(end, log=await self._last_words(model))
         if cause is Cause.CRASHED and end.signal == "SIGKILL" and self._kernel_has_killed(run):
             return replace(
                 end, reason=ExitReason.OOM_KILLED, message="killed by the kernel for want of memory"
             )
         if cause is not Cause.CRASHED or run.ready_at is not None or end.reason is ExitReason.COMPLETED:
             return end
-        reason, message = await self._host.inspector.amiss(run.spec, self._environ, run.port) or (None, "")
+        reason, message = await self._amiss(run)
         if reason is not Reason.PORT:
             return end
         return replace(end, reason=ExitReason.PORT_IN_USE, message=message)
+
+    async def _last_words(self, model: str) -> tuple[str, ...]:
+        with suppress(OSError):  # a TimeoutError too: a log that can't be read keeps no run from being gone
+            async with asyncio.timeout(PATIENCE):
+                return await self._host.logs.tail(model, LOG_LINES)
+        return ()
+
+    async def _amiss(self, run: Run) -> tuple[Reason | None, str]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                return await self._host.inspector.amiss(run.spec, self._environ, run.port) or (None, "")
+        return None, ""
 
     def _kernel_has_killed(self, run: Run) -> bool:
         """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""

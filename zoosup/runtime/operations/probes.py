@@ -20,6 +20,9 @@ from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
 
+AGAIN = 1.0
+"""Seconds after which a probe that has ended by a fault of ours is begun again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -72,17 +75,21 @@ class ProbeTasks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, target: ProbeTarget, rule: ReadySpec | LiveSpec) -> None:
+        """Ask for as long as the task lives: one that ended would leave a model never ready, or never found sick."""
         filled = _filled(rule, target.run.port)
-        endpoint, env = self._where(target.run)
-        if isinstance(filled, ReadySpec):
-            answers = self._prober.readiness(endpoint, filled, env)
-        else:
-            answers = self._prober.liveness(endpoint, filled, env)
-        try:
-            await self._listen(target, filled, answers)
-        except Exception:  # noqa: BLE001 - see below
-            # A prober's own fault changes nothing about the model.
-            _log.exception("internal error: the probe of %s failed", target.model)
+        while True:
+            try:
+                await self._listen(target, filled, self._answers(target.run, filled))
+            except Exception:  # noqa: BLE001 - see below
+                # A prober's own fault changes nothing about the model.
+                _log.exception("internal error: the probe of %s failed", target.model)
+            await asyncio.sleep(AGAIN)
+
+    def _answers(self, run: Run, rule: ReadySpec | LiveSpec) -> AsyncIterator[ProbeResult]:
+        endpoint, env = self._where(run)
+        if isinstance(rule, ReadySpec):
+            return self._prober.readiness(endpoint, rule, env)
+        return self._prober.liveness(endpoint, rule, env)
 
     async def _listen(
         self, target: ProbeTarget, rule: ReadySpec | LiveSpec, answers: AsyncIterator[ProbeResult]

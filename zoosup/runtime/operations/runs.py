@@ -6,11 +6,9 @@ run it belongs to. Knows no policy: what to do, and when, was decided before.
 
 import asyncio
 import logging
-import os
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import (
@@ -20,7 +18,6 @@ from zoosup.core.state.facts import (
     FellAsleep,
     FoundSick,
     Gone,
-    Inspected,
     Spawned,
     Stuck,
     Woken,
@@ -31,8 +28,11 @@ from zoosup.core.state.runs import Exit, Run
 from zoosup.host.ports import Endpoint, Host, Ladder, SpawnError
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment, environment_of, launch_of
+from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
+from zoosup.runtime.operations.looks import Looks
+from zoosup.runtime.operations.output import Outputs
+from zoosup.runtime.operations.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
@@ -43,6 +43,17 @@ from zoosup.spec.syntax.templates import render
 
 COMMAND_AT_ONCE = 2.0
 """Seconds that a stop command gets where nothing else gets any."""
+
+REMAINS = 2.0
+"""Seconds of grace for what a leader that has ended by itself has left."""
+
+START_BOUND = 10.0
+"""Seconds beyond its grace for which the ending of a run waits for its start: as long as for the dead after SIGKILL."""
+
+START_HANGS = "its start has not come back: the disk of its program, its log or the state directory hangs"
+
+MEASURE_BOUND = 5.0
+"""Seconds that a look at what the models hold may take; it takes milliseconds, unless the kernel hangs."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +74,6 @@ class Operations:
 
     def __init__(self, tools: Tools, post: Callable[[Message], None]) -> None:
         self._host = tools.host
-        self._record_writer = tools.record_writer
         self._clock = tools.clock
         self._environ = tools.environ
         self._leases = tools.leases
@@ -72,11 +82,21 @@ class Operations:
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
-        self._inspecting: set[str] = set()
+        self._looks = Looks(tools.host.inspector, tools.clock, tools.environ, self._tasks, self._learned)
+        self.outputs = Outputs(tools.host.logs)
+        self._spawner = Spawner(
+            tools.host.processes,
+            tools.record_writer,
+            self.outputs,
+            tools.clock,
+            tools.environ,
+            self._learned,
+        )
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
         self._hurry: float | None = None
         self._at_once: set[str] = set()
+        self._leaving: set[str] = set()
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
@@ -84,6 +104,7 @@ class Operations:
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
+        self._leaving.add(run.id)
         for tasks in (self._drains, self._sleep_tasks):
             task = tasks.pop(run.id, None)
             if task is not None:
@@ -112,10 +133,8 @@ class Operations:
         self._sleep_tasks[run.id] = self._tasks.begin(self._wake, model, run, rules, within)
 
     def inspect(self, action: Inspect, spec: ModelSpec) -> None:
-        """Look at what a start needs, unless a look is under way."""
-        if action.model not in self._inspecting:
-            self._inspecting.add(action.model)
-            self._tasks.begin(self._inspect, action, spec)
+        """Look at what a start needs, unless such a look is under way."""
+        self._looks.begin(action, spec)
 
     def hurry(self, grace: float, runs: list[Run]) -> None:
         """No ending takes longer than `grace` seconds from now, nor one that begins later."""
@@ -144,7 +163,8 @@ class Operations:
 
     async def _start(self, model: str, run: Run) -> None:
         try:
-            pid = await self._spawn(model, run)
+            self._diagnosis.begin(run.id)
+            pid = await self._spawner.spawn(model, run, lambda: run.id in self._leaving)
         except (SpawnError, OSError) as error:
             reason = error.reason if isinstance(error, SpawnError) else ExitReason.ERROR
             self._gone(model, run, Exit(reason, self._clock.wall(), message=str(error)), run.spec.restart)
@@ -154,27 +174,16 @@ class Operations:
             self._learned(model, Exited(run.id, end, self._clock.now()))
             raise
         else:
-            self._learned(model, Spawned(run.id, pid))
+            if pid is not None:
+                self._learned(model, Spawned(run.id, pid))
         finally:
             self._starts.pop(run.id, None)
-
-    async def _spawn(self, model: str, run: Run) -> int:
-        self._diagnosis.begin(run.id)
-        await self._record_writer.write_intent(model, run)
-        launch = launch_of(model, run, self._environ, await self._begin_log(model))
-        return await self._host.processes.spawn(launch)
-
-    async def _begin_log(self, model: str) -> Path:
-        try:
-            return await self._host.logs.begin(model)
-        except OSError as error:
-            # A full disk must not keep a model down: it runs without a log.
-            _log.error("%s runs without a log: %s", model, error)
-            return Path(os.devnull)
 
     async def _drain(self, model: str, run: Run, policy: ModelSpec, within: float) -> None:
         before, until = policy.stop.before, self._clock.now() + within
         try:
+            if self._hurry is not None:
+                return  # like a drain that is under way when the hurry begins
             await self._leases.wait_idle(run.id, within)
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
@@ -221,9 +230,9 @@ class Operations:
             raise
 
     async def _stop(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
-        start = self._starts.get(run.id)
-        if start is not None:
-            await asyncio.wait({start})
+        if not await self._has_started(run, policy):
+            self._learned(model, Stuck(run.id, START_HANGS, self._clock.now()))
+            return
         if run.exit is None and run.id not in self._at_once:
             # What it holds now is what has to come back; the last look may be from the beginning of its load.
             await self._measure()
@@ -243,27 +252,34 @@ class Operations:
             end = await self._diagnosis.explained(model, run, cause, end)
         self._gone(model, run, end, policy.restart)
 
+    async def _has_started(self, run: Run, policy: ModelSpec) -> bool:
+        """Wait for the end of its start; False when that hangs, on a disk for one, longer than an ending may take."""
+        start, loop = self._starts.get(run.id), asyncio.get_running_loop()
+        since = loop.time()
+        while start is not None and not start.done():
+            # Asked each time: there may be a hurry now.
+            left = since + self._grace(run, policy) + START_BOUND - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.wait({start}, timeout=min(left, 1.0))
+        return True
+
     def _grace(self, run: Run, policy: ModelSpec) -> float:
         """Asked when the ladder begins: whoever was in a hurry before then found none to shorten."""
         if run.id in self._at_once:
             # Only its own command reaches a server that lives in a container.
             return 0.0 if policy.stop.command is None else COMMAND_AT_ONCE
-        return policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
+        grace = policy.stop.grace if self._hurry is None else min(policy.stop.grace, self._hurry)
+        # What a crash has left has no request to finish, and the next run waits for its end.
+        return grace if run.exit is None or policy.stop.command is not None else min(grace, REMAINS)
 
     def _gone(self, model: str, run: Run, end: Exit | None, policy: RestartSpec) -> None:
         self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
+        self._leaving.discard(run.id)
+        self.outputs.forget(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._learned(model, fact)
-
-    async def _inspect(self, action: Inspect, spec: ModelSpec) -> None:
-        try:
-            env = environment(self._environ, spec.env, action.port or 0)
-            look = await self._host.inspector.inspect(spec, env, action.port, self._clock.now())
-        finally:
-            self._inspecting.discard(action.model)
-        # Dated when it came, not when it began: a look over a slow network would be too old to count for ever.
-        self._learned(action.model, Inspected(replace(look, at=self._clock.now())))
 
     def measure(self) -> None:
         """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
@@ -272,7 +288,9 @@ class Operations:
 
     async def _measure(self) -> None:
         try:
-            self._post(UsageMeasured(await self._host.processes.usage()))
-        except OSError as error:
+            async with asyncio.timeout(MEASURE_BOUND):
+                usage = await self._host.processes.usage()
+            self._post(UsageMeasured(usage))
+        except OSError as error:  # a TimeoutError too
             # What was known stays as it was: unknown is never 0.
             _log.warning("what the models hold can't be measured: %s", error)

@@ -65,6 +65,7 @@ class Zoo:
     switch: Switch | None = None
     demand: Mapping[str, Demand] = field(default_factory=dict)
     gateway: ListenStatus = field(default_factory=ListenStatus)
+    status_trouble: str = ""  # why the status server does not listen where the file says
     shutdown: bool = False
     usage_history: UsageHistory = field(default_factory=UsageHistory)
     used_before: dict[str, float] = field(default_factory=dict)

@@ -6,6 +6,7 @@ Refuses to know what they are sent.
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class StreamLimits:
 
 
 class Followers:
-    """Those who are being streamed to, on all sites together."""
+    """Those who are being streamed to. Each face has as many places of its own: TCP takes none from the socket."""
 
     def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
@@ -57,7 +58,7 @@ class Followers:
     ) -> web.StreamResponse:
         """Send what `feed` yields until it ends, the client goes or stalls, or the server stops."""
         async with aclosing(feed):
-            self._admit()
+            self._admit(request)
             self._served[id(request)] = request
             try:
                 response = web.StreamResponse(headers=headers)
@@ -67,9 +68,10 @@ class Followers:
                 del self._served[id(request)]
         return response
 
-    def _admit(self) -> None:
-        if len(self._served) >= self._limits.followers or self._closing.is_set():
-            message = f"{len(self._served)} clients follow already, as many as may"
+    def _admit(self, request: web.Request) -> None:
+        there = sum(_is_local(each) == _is_local(request) for each in self._served.values())
+        if there >= self._limits.followers or self._closing.is_set():
+            message = f"{there} clients follow already, as many as may"
             raise RefusalError(503, "too_many_followers", message, {"Retry-After": "30"})
 
     async def _stream(
@@ -116,6 +118,12 @@ class Followers:
 
 async def _next(feed: AsyncGenerator[bytes, None]) -> bytes | None:
     return await anext(feed, None)
+
+
+def _is_local(request: web.Request) -> bool:
+    """Whether it came by the control socket."""
+    sock = request.get_extra_info("socket")
+    return sock is not None and sock.family == socket.AF_UNIX
 
 
 def _abort(request: web.Request) -> None:

@@ -9,11 +9,12 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import RuntimeApi
@@ -87,6 +88,8 @@ class _Site:
 
     def __init__(self, application: web.Application, limits: StreamLimits) -> None:
         self._limits = limits
+        self._busy: set[Any] = set()  # the connections on which a request is being answered
+        application.middlewares.insert(0, self._note_busy)
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -94,6 +97,14 @@ class _Site:
             keepalive_timeout=limits.idle,
             shutdown_timeout=limits.grace,
         )
+
+    @web.middleware
+    async def _note_busy(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._busy.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            self._busy.discard(request.protocol)
 
     async def setup(self) -> None:
         await self._runner.setup()
@@ -104,29 +115,38 @@ class _Site:
             raise RuntimeError("internal error: a site is served before it is set up")
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        return await create(lambda: _ConnectionLimit(server, limit), sock=sock, backlog=BACKLOG)
+        return await create(lambda: _ConnectionLimit(server, limit, self._busy), sock=sock, backlog=BACKLOG)
 
     async def stop(self) -> None:
         await self._runner.cleanup()
 
 
 class _ConnectionLimit(asyncio.Protocol):
-    """Hands a connection to aiohttp, or closes it where it is one too many: descriptors stay for those who work.
+    """Hands a connection to aiohttp. Where it is one too many, the oldest on which nothing is asked makes room for it.
 
-    Not decided when the protocol is made: a burst is accepted as a whole before the first of it is connected.
+    So neither descriptors nor places can be held by clients who send half a head, or nothing. Not decided when the
+    protocol is made: a burst is accepted as a whole before the first of it is connected.
     """
 
-    def __init__(self, server: web.Server, limit: int) -> None:
+    def __init__(self, server: web.Server, limit: int, busy: Collection[Any]) -> None:
         self._server = server
         self._limit = limit
+        self._busy = busy
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if len(self._server.connections) >= self._limit:
+        if len(self._server.connections) >= self._limit and not self._make_room():
             transport.close()
             return
         handler = self._server()
         transport.set_protocol(handler)
         handler.connection_made(transport)
+
+    def _make_room(self) -> bool:
+        for each in self._server.connections:
+            if each not in self._busy and each.transport is not None and not each.transport.is_closing():
+                each.force_close()
+                return True
+        return False
 
 
 def _unix_socket(path: Path) -> socket.socket:

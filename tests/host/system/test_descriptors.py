@@ -1,0 +1,32 @@
+"""Limits of open files: raised for zoosup, as they were for its children."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, subprocess, sys, time
+from pathlib import Path
+from zoosup.host.ports import Launch
+from zoosup.host.process.spawn import start
+from zoosup.host.system import descriptors
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
+descriptors.raise_limit()
+assert 300 == descriptors.allowed()
+argv = (sys.executable, "-c", "import time, resource; time.sleep(0.5); print(resource.getrlimit(7))")
+pid = start(Launch("r", "m", argv, {}, None, Path(sys.argv[1])), descriptors.limit_child)
+import os
+os.waitpid(pid, 0)
+print(Path(sys.argv[1]).read_text().strip())
+descriptors.restore_limit()
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit is set for another process on Linux only")
+def test_a_child_has_the_limit_that_we_were_given_and_so_has_what_we_become(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "log")], capture_output=True, text=True, check=True
+    )
+    assert ["(200, 300)", "(200, 300)"] == done.stdout.splitlines()

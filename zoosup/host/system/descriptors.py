@@ -1,0 +1,41 @@
+"""How many files may be open: as many as the system allows for zoosup, as many as zoosup was given for models.
+
+A model that inherited a raised limit would meet what it was never written for: select() breaks above 1024, and closing
+"all" descriptors takes long. Refuses to know who needs how many.
+"""
+
+import contextlib
+import resource
+import sys
+
+_given: list[tuple[int, int]] = []
+
+
+def raise_limit() -> None:
+    """As many as we may have: each process that is watched or ended costs one, and the usual 1024 is for desktops."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS refuses its own "infinity"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        _given[:] = [(soft, hard)]
+
+
+def restore_limit() -> None:
+    """Have again what we were given, before another program takes this process over."""
+    if _given:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, _given.pop())
+
+
+def limit_child(pid: int) -> None:
+    """Give a child that has just been started what we were given; a limit can be set for another on Linux only.
+
+    After its exec, for nothing may run between fork and exec in a process with threads: microseconds later.
+    """
+    if _given and sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or became another user's
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, _given[0])
+
+
+def allowed() -> int:
+    """How many zoosup itself may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
