@@ -87,6 +87,11 @@ def why(model: Mapping[str, Any]) -> str:
     )
 
 
+def is_refused(model: Mapping[str, Any]) -> bool:
+    """Whether waiting for it is of no use; an older supervisor only says which have failed."""
+    return bool(model.get("refused", model["phase"] == "failed"))
+
+
 def is_bad(condition: Mapping[str, Any]) -> bool:
     """Whether a condition is one to act on: most are good when they are so, a few when they are not."""
     return bool(condition["status"]) == (condition["type"] in {"TerminationStuck", "ExternalPressure"})
