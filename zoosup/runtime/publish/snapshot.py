@@ -79,7 +79,7 @@ def _switch(switch: Switch | None) -> dict[str, Any] | None:
     }
 
 
-def _is_refused(model: Model) -> bool:
+def is_refused(model: Model) -> bool:
     """Whether it can't be had as things are, whoever leaves and however long one waits."""
     return model.phase is Phase.FAILED or (model.phase is Phase.PENDING and model.reason in REFUSALS)
 
@@ -128,7 +128,7 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "phase": model.phase.value,
         "reason": str(model.reason),
         "message": model.message,
-        "refused": _is_refused(model),
+        "refused": is_refused(model),
         "active": model.name in zoo.spec.active,
         "on_demand": spec is not None and spec.on_demand,
         "task": spec.task.value if spec is not None and spec.task is not None else None,
