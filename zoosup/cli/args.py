@@ -110,6 +110,13 @@ def _add_files(add: Add) -> None:
         help="what SIGTERM does to the models: stop, or keep them for the next zoosup to adopt (default: stop)",
     )
 
+    run.add_argument(
+        "--wait-for-file",
+        action="store_const",
+        const=True,
+        help="with no good file yet, serve status with what is wrong and wait for one, instead of exit 78",
+    )
+
     check = add("check", "commands.check:check", "say everything that is wrong with a file, and where")
     check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     _json(check)

@@ -80,8 +80,8 @@ class CommandHandler:
         return need_report.estimate_data(model, need(spec, weights, learned))
 
     def heartbeat(self) -> float:
-        """See `Commands`."""
-        return self._reconciler.heartbeat()
+        """See `Commands`. Before a first file is in force nobody turns: that an answer comes is all the proof."""
+        return self._reconciler.heartbeat() if self._reconciler.zoo.applied.generation else 0.0
 
     def _require(self, model: str) -> None:
         known = self._reconciler.zoo.spec.models

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoosup.cli.client import Client
 from zoosup.cli.context import client, print_json
-from zoosup.cli.render.format import is_refused, why
+from zoosup.cli.render.format import is_refused, kept, why
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
 
 INTERVAL = 0.05
@@ -55,7 +55,7 @@ def reload(given: argparse.Namespace) -> int:
     if config["error"]:
         if given.json:
             return ExitCode.INVALID_FILE
-        raise InvalidFileError(f"{config['error']}\ngeneration {config['generation']} stays in force")
+        raise InvalidFileError(f"{config['error']}\n{kept(config)}")
     if not given.json:
         print(f"{config['path']} is in force, generation {config['generation']}")
     return ExitCode.DONE

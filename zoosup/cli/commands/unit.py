@@ -92,7 +92,7 @@ def systemd_unit(service: Service) -> str:
         "name": service.name,
         "user": service.user or "",
         "file": _specifiers(str(service.file)),
-        "start": _systemd_command(service, "run", str(service.file)),
+        "start": _systemd_command(service, "run", "--wait-for-file", str(service.file)),
         "reload": _systemd_command(service, "reload"),
         "directory": _unquoted(str(service.file.parent)),
         "path": _quoted(_specifiers(f"PATH={service.search_path}")),
@@ -109,7 +109,13 @@ def launchd_plist(service: Service) -> str:
     log = str(service.home / "Library" / "Logs" / f"{service.name}.log")
     job: dict[str, Any] = {
         "Label": service.name,
-        "ProgramArguments": [*service.command, "run", *_options(service), str(service.file)],
+        "ProgramArguments": [
+            *service.command,
+            "run",
+            *_options(service),
+            "--wait-for-file",
+            str(service.file),
+        ],
         "WorkingDirectory": str(service.file.parent),
         # A daemon is not told its user's HOME, and the state directory is below it.
         "EnvironmentVariables": {"PATH": service.search_path, "HOME": str(service.home)},

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoosup.cli.client import Client
 from zoosup.cli.context import client, require
-from zoosup.cli.render.format import is_refused, why
+from zoosup.cli.render.format import is_refused, kept, why
 from zoosup.errors import (
     ExitCode,
     InvalidFileError,
@@ -94,7 +94,7 @@ class _Look:
             return GoalCheck(met=False, missing=[str(error)], notes=[str(error)])
         config = snapshot["config"]
         if config["error"] and self._given.goal != "stopped":
-            raise InvalidFileError(f"{config['error']}\ngeneration {config['generation']} stays in force")
+            raise InvalidFileError(f"{config['error']}\n{kept(config)}")
         require(self._given.models, snapshot["models"], config["path"])
         return check_goal(snapshot, self._given.goal, self._given.models)
 

@@ -87,6 +87,12 @@ def why(model: Mapping[str, Any]) -> str:
     )
 
 
+def kept(config: Mapping[str, Any]) -> str:
+    """What is in force while the file on disk is refused."""
+    generation = config["generation"]
+    return f"generation {generation} stays in force" if generation else "nothing is in force until it is good"
+
+
 def is_refused(model: Mapping[str, Any]) -> bool:
     """Whether waiting for it is of no use; an older supervisor only says which have failed."""
     return bool(model.get("refused", model["phase"] == "failed"))

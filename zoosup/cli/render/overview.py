@@ -13,6 +13,7 @@ from zoosup.cli.render.format import (
     PHASE_STYLES,
     ago,
     is_bad,
+    kept,
     last_exit,
     pair,
     requests,
@@ -96,9 +97,7 @@ def _head(snapshot: Snapshot, width: int) -> list[Line]:
     ]
     lines = flowed(items, width)
     if config["error"]:
-        lines += wrapped(
-            f"zoo.yaml is refused; generation {config['generation']} stays in force:", width, 0, "bold red"
-        )
+        lines += wrapped(f"zoo.yaml is refused; {kept(config)}:", width, 0, "bold red")
         for problem in config["error"].splitlines():
             lines += wrapped(problem, width, 2, "red")
     return lines

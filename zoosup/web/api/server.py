@@ -50,7 +50,14 @@ class WebServer:
         self._guard.token = token
 
     async def start(self, listen: str | None, token: str | None = None) -> None:
-        """Open the control socket, then the status server; ZoosupError says which address can't be had."""
+        """Open the control socket, then the status server; ZoosupError says which address can't be had.
+
+        Where it is open already only the token and the status server's address are new.
+        """
+        if self._commands is not None:
+            self.set_token(token)
+            await self.rebind(listen)
+            return
         await self._control.setup()
         await self._tcp.setup()
         self.set_token(token)
