@@ -81,7 +81,7 @@ async def _follow_status_section(supervisor: Supervisor) -> None:
         if zoo.spec.status == known:
             continue
         known = zoo.spec.status
-        web.set_token(known.token_text)
+        web.configure(known)
         try:
             await web.rebind(supervisor.settings.listen(known.listen))
         except Exception as error:  # noqa: BLE001 - whatever it is, the models are not to suffer

@@ -19,6 +19,8 @@ from zoosup.spec.syntax.words import WordsError, split_words
 MODEL = "model"
 ORIGIN_PATTERN = r"^https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$"
 ORIGINS_EXPECTED = "a list of origins such as https://chat.example.org, or ['*'] for any"
+HOST_PATTERN = r"^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$"
+HOSTS_EXPECTED = "a list of host names such as gpu-box.example.org, without a port"
 SIGNALS = (
     *(
         "ABRT",
@@ -213,6 +215,14 @@ def origins(value: Any) -> tuple[str, ...]:
     ):
         raise expected(ORIGINS_EXPECTED)
     return found
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Read names of hosts, in lower case."""
+    found = each(value, HOSTS_EXPECTED)
+    if not all(isinstance(item, str) and re.fullmatch(HOST_PATTERN, item) for item in found):
+        raise expected(HOSTS_EXPECTED)
+    return tuple(item.lower() for item in found)
 
 
 def signal(value: Any) -> str:
