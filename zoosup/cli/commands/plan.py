@@ -14,7 +14,7 @@ from zoosup.cli.client import Client
 from zoosup.cli.context import print_json, read_file, settings
 from zoosup.cli.light_imports import lightly
 from zoosup.cli.render import pool_bar, terminal
-from zoosup.cli.render.format import PHASE_STYLES, is_bad, size
+from zoosup.cli.render.format import PHASE_STYLES, sign, size
 from zoosup.cli.render.layout import BarPart, Line, bar, line, wrapped
 from zoosup.errors import ExitCode, UnreachableError
 
@@ -168,6 +168,6 @@ def _conditions(found: Plan, width: int | None) -> list[Line]:
     lines: list[Line] = []
     for each in found["conditions"]:
         if each.get("model") is None:
-            lead = line(("✗ ", "yellow") if is_bad(each) else ("✓ ", "green"))
+            lead = line(sign(each))
             lines += wrapped(f"{each['type']}: {each['reason']}: {each['message']}", width, 0, "", lead)
     return lines

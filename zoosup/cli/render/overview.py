@@ -13,10 +13,13 @@ from zoosup.cli.render.format import (
     PHASE_STYLES,
     ago,
     is_bad,
+    is_moving,
     kept,
     last_exit,
     pair,
+    progress,
     requests,
+    sign,
     size,
     span,
     why,
@@ -85,7 +88,7 @@ def listing(snapshot: Snapshot) -> list[Line]:
 
 def _head(snapshot: Snapshot, width: int) -> list[Line]:
     config, now = snapshot["config"], snapshot["at"]
-    state = ("converged", "green") if snapshot["converged"] else ("at work", "yellow")
+    state = progress(snapshot)
     if snapshot["phase"] != "running":
         state = (snapshot["phase"], "bold yellow")
     items = [
@@ -108,10 +111,10 @@ def _zoo_conditions(snapshot: Snapshot, width: int) -> list[Line]:
     lines: list[Line] = []
     for each in snapshot["conditions"]:
         bad, age = is_bad(each), snapshot["at"] - each["since"]
-        if bad or age < _RECENT:
-            lead = line(("✗ " if bad else "✓ ", "yellow" if bad else "green"))
+        if bad or is_moving(each) or age < _RECENT:
+            lead = line(sign(each))
             text = f"{each['type']}: {each['reason']} {span(age)} ago: {each['message']}"
-            lines += wrapped(text, width, 0, "" if bad else "dim", lead)
+            lines += wrapped(text, width, 0, "" if bad or is_moving(each) else "dim", lead)
     return [*lines, ()] if lines else []
 
 
@@ -233,7 +236,7 @@ def _aligned(text: str, side: str, width: int) -> str:
 
 def _head_text(snapshot: Snapshot) -> str:
     config = snapshot["config"]
-    state = "converged" if snapshot["converged"] else "at work"
+    state, _ = progress(snapshot)
     return (
         f"zoosup {snapshot['version']} {snapshot['instance']} on {snapshot['node']}, pid {snapshot['pid']}: "
         f"{snapshot['phase']}, {state}, generation {config['generation']} of {config['path']}"
