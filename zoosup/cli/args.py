@@ -118,7 +118,12 @@ def _add_files(add: Add) -> None:
     )
 
     check = add("check", "commands.check:check", "say everything that is wrong with a file, and where")
-    check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
+    check.add_argument("files", nargs="*", metavar="FILE", help=f"{_FILE}; -: standard input")
+    check.add_argument(
+        "--allow-unset",
+        action="store_true",
+        help="let ${env.NAME} pass where the variable is not set, for CI",
+    )
     _json(check)
 
     plan = add(
