@@ -221,7 +221,10 @@ def _add_looking(add: Add) -> None:
 def _add_changing(add: Add) -> None:
     use = add("use", "commands.use:use", "rewrite `active` in the file, keeping every other byte")
     use.add_argument("models", nargs="+", metavar="MODEL", help="in order of priority")
-    use.add_argument("--file", metavar="FILE", help=_FILE)
+    use.add_argument(
+        "-f", "--file", metavar="FILE",
+        help=f"{_FILE}; with a supervisor running and none of this named, the one it follows",
+    )  # fmt: skip
     for verb, text in (
         ("start", "run a model, until `active` says something new about it"),
         ("stop", "stop a model, until `active` says something new about it"),

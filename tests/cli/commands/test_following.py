@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import GUARD
 from zoosup.cli.commands.events import parsed
+from zoosup.web.api.followers import StreamLimits
 
 
 async def test_logs_are_printed_byte_for_byte(shell, runtime, server):
@@ -97,3 +98,17 @@ def test_events_are_read_however_the_bytes_are_cut(size):
     stream = b': heartbeat\n\nid: 1\ndata: {"seq":1}\n\nid: 2\ndata: {"seq":2,"m":"\xc3\xbc"}\n\n'
     chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
     assert [{"seq": 1}, {"seq": 2, "m": "ü"}] == list(parsed(chunks))
+
+
+async def test_events_of_an_unknown_model_are_4_unless_something_happened_to_it_once(shell, runtime, server):
+    ended = await shell("events", "-m", "nosuch")
+    assert (4, "") == (ended.code, ended.out)
+    runtime.journal.add("Phase", "nosuch", "stopped", "it was taken out of the file")
+    assert 0 == (await shell("events", "-m", "nosuch")).code
+
+
+async def test_a_follower_for_whom_there_is_no_room_is_69(shell, runtime, server, monkeypatch):
+    monkeypatch.setattr(server._followers, "_limits", StreamLimits(followers=0))
+    ended = await shell("events", "-f")
+    assert 69 == ended.code
+    assert "clients follow already" in ended.err

@@ -260,6 +260,7 @@ def test_no_slot_is_left_open_and_every_line_fits_a_terminal(kind, service):
 
 
 async def test_the_command_prints_a_unit_for_the_program_the_file_and_the_path_it_was_called_with(shell):
+    (shell.home / "zoo.yaml").touch()
     shell.env = {"ZOOSUP_STATE_DIR": ""}
     ended = await shell("unit", "systemd", "--user", "zoo.yaml")
 
@@ -270,6 +271,7 @@ async def test_the_command_prints_a_unit_for_the_program_the_file_and_the_path_i
 
 
 async def test_a_state_directory_that_only_the_shell_knows_is_written_into_the_unit(shell):
+    (shell.home / "zoo.yaml").touch()
     shell.env = {"ZOOSUP_STATE_DIR": "", "XDG_STATE_HOME": "/srv/state"}
     ended = await shell("unit", "systemd", "--user", "zoo.yaml")
 
@@ -277,6 +279,7 @@ async def test_a_state_directory_that_only_the_shell_knows_is_written_into_the_u
 
 
 async def test_the_command_names_who_asks_unless_told_otherwise(shell):
+    (shell.home / "zoo.yaml").touch()
     mine = await shell("unit", "launchd", "zoo.yaml")
     roots = await shell("unit", "launchd", "zoo.yaml", "--as", "root")
 
@@ -291,6 +294,7 @@ async def test_the_command_names_who_asks_unless_told_otherwise(shell):
         (["systemd", "--as", "nobody-at-all"], "no user nobody-at-all on this host"),
         (["systemd", "--user", "--as", "root"], "not allowed with"),
         (["systemd"], "no zoo.yaml"),
+        (["systemd", "nope.yaml"], "nope.yaml is missing"),
     ],
 )
 async def test_what_makes_no_unit_is_wrong_usage(shell, given, complaint):

@@ -62,6 +62,8 @@ def unit(given: argparse.Namespace) -> int:
     """Print the unit; UsageError for what can't stand in one."""
     ours = settings(given)
     account = _account(given.user)
+    if not ours.zoo_file().is_file():
+        raise UsageError(f"{ours.zoo_file()} is missing; name the zoo.yaml that the service is for")
     service = Service(
         command=_ourselves(),
         file=ours.zoo_file().absolute(),

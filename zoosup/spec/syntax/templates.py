@@ -106,7 +106,8 @@ class Scope:
             return f"${{{name}}} is not set in the environment"
         if name in BUILT_IN:
             return f"${{{name}}} is known only inside a model"
-        near = get_close_matches(name, [*self._variables, *self._built_in], 1)
+        known = [*self._variables, *self._built_in, *(LATE if self._built_in else ())]
+        near = [each for each in known if each.lower() == name.lower()] or get_close_matches(name, known, 1)
         hint = f"; did you mean ${{{near[0]}}}?" if near else ""
         return f"${{{name}}} is not in vars{hint}"
 
