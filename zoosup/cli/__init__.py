@@ -5,6 +5,7 @@
     commands         one file a command
     context          what most commands begin with: settings, client, JSON for programs
     client           a blocking client of the control socket
+    disk             what the state directory tells where no supervisor runs
     render           what commands print for people
     light_imports    keeps `run` from loading what it never uses
 

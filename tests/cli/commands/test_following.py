@@ -112,3 +112,24 @@ async def test_a_follower_for_whom_there_is_no_room_is_69(shell, runtime, server
     ended = await shell("events", "-f")
     assert 69 == ended.code
     assert "clients follow already" in ended.err
+
+
+async def test_logs_and_events_are_read_from_the_disk_once_zoosup_is_down(shell):
+    (shell.home / "zoo.yaml").write_text(
+        "active: [a]\nmodels: {a: {command: [sh, -c, 'echo hello; exec sleep 99'], memory: {ram: 1MiB}}}\n"
+        "gateway: false\nstatus: {listen: null}\n"
+    )
+    assert 69 == (await shell("events")).code
+    assert 69 == (await shell("logs", "a")).code
+    process = await shell.start("run", "zoo.yaml")
+    async with asyncio.timeout(GUARD):
+        while "hello" not in (await shell("logs", "a")).out:
+            await asyncio.sleep(0.1)
+    process.terminate()
+    await process.communicate()
+    assert (0, "hello\n") == ((ended := await shell("logs", "a")).code, ended.out)
+    ended = await shell("events", "-m", "a")
+    assert (0, "zoosup: no supervisor runs; this is what was written down\n") == (ended.code, ended.err)
+    assert "starting" in ended.out
+    assert 1 == len((await shell("events", "-n", "1")).out.splitlines())
+    assert 69 == (await shell("logs", "nosuch")).code

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from zoosup.cli import disk
 from zoosup.cli.client import SUPERVISOR_STOPPED, Client
-from zoosup.cli.context import client, require
+from zoosup.cli.context import client, require, settings
 from zoosup.cli.render import terminal
 from zoosup.cli.render.layout import Line, clean, line
 from zoosup.errors import ExitCode, UnreachableError
+
+USUAL_LIMIT = 1000
+"""Events that are printed when nobody said how many."""
 
 EVERYTHING = 1_000_000
 """More events than any journal keeps."""
@@ -43,7 +47,17 @@ def events(given: argparse.Namespace) -> int:
 
 def _selected(given: argparse.Namespace, asked: Client) -> list[dict[str, Any]]:
     """Those asked for; NoSuchModelError for a model of which neither the journal nor the file knows."""
-    found: list[dict[str, Any]] = asked.get("events", model=given.model, **_past(given, None))["events"]
+    past = _past(given, None)
+    try:
+        found: list[dict[str, Any]] = asked.get("events", model=given.model, **past)["events"]
+    except UnreachableError:
+        if not (settings(given).state_directory / "journal.db").is_file():
+            raise
+        print("zoosup: no supervisor runs; this is what was written down", file=sys.stderr)
+        limit = USUAL_LIMIT if past["limit"] is None and not past["since"] else past["limit"]
+        return disk.events(
+            settings(given).state_directory, past["since"] or 0, given.model, limit or EVERYTHING
+        )
     if not found and given.model is not None:
         snapshot = asked.get("status")
         require([given.model], snapshot["models"], snapshot["config"]["path"])
