@@ -73,7 +73,10 @@ async def test_nothing_at_all_is_answered_with_the_help(shell):
     ("words", "says"),
     [
         (["statsu"], "no command 'statsu', did you mean status?"),
-        (["status", "--jsno"], "unrecognized arguments: --jsno"),
+        (["status", "--jsno"], "unrecognized arguments: --jsno, did you mean --json?"),
+        (["status", "--jso"], "did you mean --json?"),
+        (["models"], "no command 'models', did you mean status?"),
+        (["ps"], "did you mean status?"),
         (["logs"], "the following arguments are required: MODEL"),
         (["logs", "a", "-n", "ten"], "got 'ten', expected a whole number of 0 or more"),
         (["wait", "--timeout", "5"], "got '5', expected a duration with a unit"),
@@ -180,3 +183,25 @@ def test_nothing_is_sent_to_a_socket_in_a_strangers_directory(tmp_path, monkeypa
     (tmp_path / f"zoosup-{os.getuid()}").chmod(0o700)
     with pytest.raises(UnreachableError, match="no supervisor answers"):
         Client(tmp_path / f"zoosup-{os.getuid()}" / "x.sock").get("status")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("sta", {"start", "status"}),
+        ("status --js", {"--json"}),
+        ("unit la", {"launchd"}),
+        ("--vers", {"--version"}),
+    ],
+)
+async def test_bash_completes_what_may_be_typed(shell, typed, offered):
+    script = (await shell("--print-completion", "bash")).out
+    words = ["zoosup", *typed.split()]
+    ask = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _zoosup; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", f"{script}{ask}"], capture_output=True, text=True, check=True)
+    assert offered == set(done.stdout.split())
+
+
+async def test_zsh_is_given_the_same_by_its_emulation(shell):
+    ended = await shell("--print-completion", "zsh")
+    assert (0, True) == (ended.code, ended.out.startswith("autoload -U +X bashcompinit"))

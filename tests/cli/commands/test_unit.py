@@ -278,6 +278,11 @@ async def test_a_state_directory_that_only_the_shell_knows_is_written_into_the_u
     assert command(ended.out)[2:4] == ["--state-dir", "/srv/state/zoosup/default"]
 
 
+async def test_without_a_kind_it_is_that_of_this_host(shell):
+    (shell.home / "zoo.yaml").touch()
+    assert ("<plist" if sys.platform == "darwin" else "[Service]") in (await shell("unit")).out
+
+
 async def test_the_command_names_who_asks_unless_told_otherwise(shell):
     (shell.home / "zoo.yaml").touch()
     mine = await shell("unit", "launchd", "zoo.yaml")

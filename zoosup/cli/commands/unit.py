@@ -73,7 +73,8 @@ def unit(given: argparse.Namespace) -> int:
         state_dir=_state_dir(ours, own=given.own),
         search_path=os.environ.get("PATH", os.defpath),
     )
-    print(text(given.kind, service), end="")
+    kind = given.kind or ("launchd" if sys.platform == "darwin" else "systemd")
+    print(text(kind, service), end="")
     return ExitCode.DONE
 
 
