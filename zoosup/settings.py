@@ -31,6 +31,7 @@ EXPECTED: Mapping[str, str] = {
     "log_level": "debug, info, warning or error",
     "log_format": "text or json",
     "on_exit": "stop or keep",
+    "wait_for_file": "true or false",
 }
 
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     on_exit: Literal["stop", "keep"] = "stop"
+    wait_for_file: bool = False
 
     @property
     def state_directory(self) -> Path:

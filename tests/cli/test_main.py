@@ -1,13 +1,17 @@
 """What every command has in common: words, exit codes, and how it ends."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.fakes import model, snapshot
+from zoosup.cli.client import Client
+from zoosup.errors import UnreachableError
 
 
 async def test_the_version_is_told(shell):
@@ -69,7 +73,10 @@ async def test_nothing_at_all_is_answered_with_the_help(shell):
     ("words", "says"),
     [
         (["statsu"], "no command 'statsu', did you mean status?"),
-        (["status", "--jsno"], "unrecognized arguments: --jsno"),
+        (["status", "--jsno"], "unrecognized arguments: --jsno, did you mean --json?"),
+        (["status", "--jso"], "did you mean --json?"),
+        (["models"], "no command 'models', did you mean status?"),
+        (["ps"], "did you mean status?"),
         (["logs"], "the following arguments are required: MODEL"),
         (["logs", "a", "-n", "ten"], "got 'ten', expected a whole number of 0 or more"),
         (["wait", "--timeout", "5"], "got '5', expected a duration with a unit"),
@@ -142,7 +149,7 @@ async def test_a_reader_that_goes_is_no_error(shell, server, runtime):
 @pytest.mark.parametrize("words", [["wait", "b"], ["events", "-f"], ["status", "-w", "--json"]])
 async def test_ctrl_c_is_quiet(shell, server, runtime, words):
     runtime.journal.add("Tick", None, "", "something to read")
-    runtime.publisher.publish(snapshot({"b": model("failed")}))
+    runtime.publisher.publish(snapshot({"b": model("stopped", on_demand=True)}))
     process = await shell.start(*words)
     begun = process.stderr if words[0] == "wait" else process.stdout
     assert b"" != await begun.readline()
@@ -155,3 +162,46 @@ async def test_ctrl_c_is_quiet(shell, server, runtime, words):
 async def test_a_locale_without_unicode_is_no_error(shell, server):
     shell.env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     assert 0 == (await shell("status")).code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+async def test_a_full_output_is_told_in_one_line(shell, server):
+    with Path("/dev/full").open("wb") as full:
+        process = await shell.start("status", stdout=full)
+        _, err = await process.communicate()
+    assert (1, b"zoosup: the output can't be written: No space left on device\n") == (process.returncode, err)
+
+
+def test_nothing_is_sent_to_a_socket_in_a_strangers_directory(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoosup.cli.client.SHARED", tmp_path)
+    for name, mode in ((f"zoosup-{os.getuid()}", 0o777), (f"zoosup-{os.getuid() + 1}", 0o700)):
+        directory = tmp_path / name
+        directory.mkdir()
+        directory.chmod(mode)
+        with pytest.raises(UnreachableError, match="not the user's own directory"):
+            Client(directory / "x.sock").get("status")
+    (tmp_path / f"zoosup-{os.getuid()}").chmod(0o700)
+    with pytest.raises(UnreachableError, match="no supervisor answers"):
+        Client(tmp_path / f"zoosup-{os.getuid()}" / "x.sock").get("status")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("sta", {"start", "status"}),
+        ("status --js", {"--json"}),
+        ("unit la", {"launchd"}),
+        ("--vers", {"--version"}),
+    ],
+)
+async def test_bash_completes_what_may_be_typed(shell, typed, offered):
+    script = (await shell("--print-completion", "bash")).out
+    words = ["zoosup", *typed.split()]
+    ask = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _zoosup; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", f"{script}{ask}"], capture_output=True, text=True, check=True)
+    assert offered == set(done.stdout.split())
+
+
+async def test_zsh_is_given_the_same_by_its_emulation(shell):
+    ended = await shell("--print-completion", "zsh")
+    assert (0, True) == (ended.code, ended.out.startswith("autoload -U +X bashcompinit"))

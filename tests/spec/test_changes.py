@@ -105,6 +105,8 @@ ZOO_FLIPS = {
     "gateway.prewarm": ("loading:", "prewarm: false, loading:"),
     "status.listen": ("8081", "8082"),
     "status.token": ("token: old", "token: new"),
+    "status.hosts": ("token: old", "token: old, hosts: [box.example.org]"),
+    "status.open": ("token: old", "token: old, open: true"),
     "vars": ("v: old", "v: new"),
 }
 

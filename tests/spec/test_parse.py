@@ -129,7 +129,7 @@ def test_what_is_not_written_has_its_default():
     assert (RestartPolicy.ALWAYS, 2.0, 2.0, 300.0, 600.0, None) == tuple(dict(found.restart).values())
     spec = read("active: []\nmodels: {}\n")
     assert ("auto", "auto", "auto", 512 * 2**20) == tuple(dict(spec.budget).values())
-    assert ("127.0.0.1:8081", None) == tuple(dict(spec.status).values())
+    assert ("127.0.0.1:8081", None, (), False) == tuple(dict(spec.status).values())
 
 
 def test_a_substituted_value_stays_one_argument_and_literal():

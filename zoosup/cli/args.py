@@ -1,20 +1,17 @@
 """What can be typed: every command, its options and its help, and which function carries it out.
 
-Knows words only: imports no other part of zoosup but its errors, so that `--version` and `--help` cost nothing.
+Knows words only: imports no other part of zoosup but its parser, so that `--version` and `--help` cost nothing.
 """
 
 import argparse
 import contextlib
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
-from typing import NoReturn
 
 from zoosup import __version__
-from zoosup.errors import UsageError
+from zoosup.cli.parser import Parser, PrintCompletion
 
 _FILE = (
     "zoo.yaml; without it $ZOOSUP_FILE, ./zoo.yaml, $XDG_CONFIG_HOME/zoosup/zoo.yaml, /etc/zoosup/zoo.yaml"
@@ -30,21 +27,10 @@ exit codes:
     4  no such model
 
 environment:
-    ZOOSUP_FILE, ZOOSUP_INSTANCE, ZOOSUP_STATE_DIR, ZOOSUP_STATUS_LISTEN, ZOOSUP_LOG_LEVEL, ZOOSUP_LOG_FORMAT
-    stand for the options of the same names; an option goes before its variable. NO_COLOR is honoured.
+    ZOOSUP_FILE, ZOOSUP_INSTANCE, ZOOSUP_STATE_DIR, ZOOSUP_STATUS_LISTEN, ZOOSUP_GATEWAY_LISTEN,
+    ZOOSUP_LOG_LEVEL, ZOOSUP_LOG_FORMAT, ZOOSUP_ON_EXIT and ZOOSUP_WAIT_FOR_FILE stand for the options
+    of the same names; an option goes before its variable. NO_COLOR is honoured.
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Exit 64 as sysexits.h has it (argparse's 2 means changes here), in one line, with a guess."""
-        choice = re.search(r"invalid choice: '([^']*)'.*\(choose from (.*)\)", message)
-        if choice:
-            known = re.findall(r"[\w-]+", choice[2])
-            near = get_close_matches(choice[1], known, 1)
-            message = f"no command {choice[1]!r}" if len(known) > 4 else message  # noqa: PLR2004
-            message += f", did you mean {near[0]}?" if near else ""
-        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 Add = Callable[..., argparse.ArgumentParser]
@@ -53,7 +39,7 @@ Add = Callable[..., argparse.ArgumentParser]
 def parser() -> argparse.ArgumentParser:
     """Make the parser; the parsed arguments carry `handler`, a module and function of this package."""
     common = _common()
-    made = _Parser(
+    made = Parser(
         prog="zoosup",
         parents=[common],
         description="Makes this host's model servers be what zoo.yaml says, and keeps them so.",
@@ -61,9 +47,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    made.add_argument(
+        "--print-completion", action=PrintCompletion, choices=("bash", "zsh"), metavar="SHELL",
+        help='print what bash or zsh needs to complete command lines: eval "$(zoosup --print-completion bash)"',
+    )  # fmt: skip
     made.add_argument("--version", action="version", version=f"zoosup {__version__}")
     commands = made.add_subparsers(
-        title="commands", metavar="COMMAND", dest="command", required=True, parser_class=_Parser
+        title="commands", metavar="COMMAND", dest="command", required=True, parser_class=Parser
     )
 
     def add(name: str, handler: str, help_: str) -> argparse.ArgumentParser:
@@ -83,9 +73,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _common() -> _Parser:
+def _common() -> Parser:
     """Options that may stand before and behind the command; absent ones leave no trace, so that neither wins."""
-    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     group = common.add_argument_group("which supervisor")
     group.add_argument("--instance", metavar="NAME", help="one of several on this host (default: default)")
     group.add_argument("--state-dir", metavar="DIR", help="where it keeps its state and its control socket")
@@ -97,10 +87,14 @@ def _add_files(add: Add) -> None:
     run = add("run", "commands.run:run", "supervise until SIGTERM: make the host so and keep it so")
     run.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
     run.add_argument(
-        "--status-listen", metavar="ADDRESS", help="HOST:PORT of the status server, or none; over zoo.yaml's"
+        "--status-listen",
+        metavar="ADDRESS",
+        help="HOST:PORT of the status server, or none; goes before status.listen of zoo.yaml",
     )
     run.add_argument(
-        "--gateway-listen", metavar="ADDRESS", help="HOST:PORT of the gateway, or none; over zoo.yaml's"
+        "--gateway-listen",
+        metavar="ADDRESS",
+        help="HOST:PORT of the gateway, or none; goes before gateway.listen of zoo.yaml",
     )
     run.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (default: info)")
     run.add_argument("--log-format", metavar="FORMAT", help="text or json (default: text)")
@@ -110,8 +104,20 @@ def _add_files(add: Add) -> None:
         help="what SIGTERM does to the models: stop, or keep them for the next zoosup to adopt (default: stop)",
     )
 
+    run.add_argument(
+        "--wait-for-file",
+        action="store_const",
+        const=True,
+        help="with no good file yet, serve status with what is wrong and wait for one, instead of exit 78",
+    )
+
     check = add("check", "commands.check:check", "say everything that is wrong with a file, and where")
-    check.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
+    check.add_argument("files", nargs="*", metavar="FILE", help=f"{_FILE}; -: standard input")
+    check.add_argument(
+        "--allow-unset",
+        action="store_true",
+        help="let ${env.NAME} pass where the variable is not set, for CI",
+    )
     _json(check)
 
     plan = add(
@@ -133,8 +139,9 @@ def _add_files(add: Add) -> None:
 def _add_unit(unit: argparse.ArgumentParser) -> None:
     """Each kind is a parser of its own: of two positionals argparse takes none behind an option between them."""
     kinds = unit.add_subparsers(
-        title="kinds", metavar="KIND", dest="kind", required=True, parser_class=_Parser
+        title="kinds (default: this host's)", metavar="KIND", dest="kind", parser_class=Parser
     )
+    unit.set_defaults(file=None, own=False, user=None)
     for kind, text in (("systemd", "a .service file"), ("launchd", "a property list")):
         made = kinds.add_parser(kind, parents=[_common()], help=text, allow_abbrev=False)
         made.add_argument("file", nargs="?", metavar="FILE", help=_FILE)
@@ -154,18 +161,20 @@ def _add_looking(add: Add) -> None:
     _json(status)
 
     logs = add("logs", "commands.logs:logs", "print what a model wrote")
-    logs.add_argument("model", metavar="MODEL")
+    logs.add_argument("model", metavar="MODEL", help="whose output; its name in zoo.yaml")
     logs.add_argument(
-        "-f", "--follow", action="store_true", help="and what it goes on to write, across restarts"
+        "-f", "--follow", action="store_true", help="go on with what it writes from now on, across restarts"
     )
     logs.add_argument(
         "-n", "--lines", type=_count, default=100, metavar="N", help="the last N lines (default: 100)"
     )
-    logs.add_argument("-p", "--previous", action="store_true", help="of the run before")
+    logs.add_argument(
+        "-p", "--previous", action="store_true", help="print the output of the run before this one"
+    )
 
     events = add("events", "commands.events:events", "print what happened")
-    events.add_argument("-f", "--follow", action="store_true", help="and what goes on to happen")
-    events.add_argument("-m", "--model", metavar="MODEL", help="to one model")
+    events.add_argument("-f", "--follow", action="store_true", help="go on with what happens from now on")
+    events.add_argument("-m", "--model", metavar="MODEL", help="only what happened to this model")
     events.add_argument(
         "-n", "--limit", type=_count, metavar="N", help="the newest N (default: 1000; with -f 20)"
     )
@@ -209,7 +218,10 @@ def _add_looking(add: Add) -> None:
 def _add_changing(add: Add) -> None:
     use = add("use", "commands.use:use", "rewrite `active` in the file, keeping every other byte")
     use.add_argument("models", nargs="+", metavar="MODEL", help="in order of priority")
-    use.add_argument("--file", metavar="FILE", help=_FILE)
+    use.add_argument(
+        "-f", "--file", metavar="FILE",
+        help=f"{_FILE}; with a supervisor running and none of this named, the one it follows",
+    )  # fmt: skip
     for verb, text in (
         ("start", "run a model, until `active` says something new about it"),
         ("stop", "stop a model, until `active` says something new about it"),
@@ -217,7 +229,7 @@ def _add_changing(add: Add) -> None:
         ("auto", "give a model that was started or stopped by hand back to the file and to demand"),
     ):
         command = add(verb, "commands.control:command", text)
-        command.add_argument("model", metavar="MODEL")
+        command.add_argument("model", metavar="MODEL", help="its name in zoo.yaml")
         command.set_defaults(verb=verb)
         _json(command)
     _json(add("reload", "commands.control:reload", "look at zoo.yaml again at once"))

@@ -6,6 +6,7 @@ Knows HTTP over a Unix socket and how refusals come back as errors. Refuses to k
 import http.client
 import json
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +26,12 @@ _ERRORS: Mapping[str, type[ZoosupError]] = {
     "invalid_file": InvalidFileError,
     "bad_request": UsageError,
     "starting": UnreachableError,
+    "too_many_followers": UnreachableError,
 }
 _OK = 200
 _CHUNK = 1 << 16
 
+SHARED = Path("/tmp")  # noqa: S108 - where the substitute for a long path is; whose it is, is looked at
 SUPERVISOR_STOPPED = "the supervisor has stopped"
 """What is said where a stream of the supervisor's ends."""
 
@@ -94,9 +97,25 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        _check_directory(self._path.parent)
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+def _check_directory(directory: Path) -> None:
+    """Send nothing to a socket that a stranger may have put where zoosup's is looked for.
+
+    Only the substitute for a path that is too long lies where anybody may make a directory; its name says whose it is.
+    """
+    if directory.parent != SHARED or not directory.name.startswith("zoosup-"):
+        return
+    status = directory.lstat()
+    ours = stat.S_ISDIR(status.st_mode) and str(status.st_uid) == directory.name.removeprefix("zoosup-")
+    if not ours or status.st_mode & 0o022:
+        raise UnreachableError(
+            f"{directory} is not the user's own directory: nothing is sent to a socket in it"
+        )
 
 
 def _asked(

@@ -3,6 +3,7 @@
 Imports a command's module only when it is called: `zoosup --version` loads next to nothing.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from importlib import import_module
 from zoosup.cli.args import parser
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
 
+_OUTPUT_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGINT or SIGPIPE ended."""
@@ -28,10 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; what is left has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _OUTPUT_FULL:
+            raise
+        _complain(ZoosupError(f"the output can't be written: {error.strerror}"))
+        _forget_output()
+        return ExitCode.FAILED
     return code
+
+
+def _forget_output() -> None:
+    """Python flushes stdout once more at exit; what is left has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -12,11 +12,13 @@ from typing import Any
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.need import need
 from zoosup.core.state.facts import Inspected
+from zoosup.core.state.runs import Preflight
 from zoosup.errors import InvalidFileError, NoSuchModelError
 from zoosup.host.ports import Content, Host, Inspector
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
+from zoosup.runtime.publish.simulation import PASSES, Simulation
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import CommandGiven, Message, PlanAsked
 from zoosup.runtime.state.zoo import Zoo
@@ -68,8 +70,9 @@ class CommandHandler:
             text = None  # applied again it would do nothing: a switch that was rolled back is not tried anew
         spec = await self._spec(text, path)
         answer: asyncio.Future[Zoo] = asyncio.get_running_loop().create_future()
+        before = self._reconciler.zoo.spec
         self._reconciler.post(PlanAsked(spec, path, answer))
-        return await dry_run(await answer, self._host.inspector, self._environ)
+        return await dry_run(await answer, self._host.inspector, self._environ, before)
 
     async def estimate(self, model: str) -> Mapping[str, Any]:
         """See `Commands`."""
@@ -84,8 +87,8 @@ class CommandHandler:
         return need_report.estimate_data(model, need(spec, weights, learned))
 
     def heartbeat(self) -> float:
-        """See `Commands`."""
-        return self._reconciler.heartbeat()
+        """See `Commands`. Before a first file is in force nobody turns: that an answer comes is all the proof."""
+        return self._reconciler.heartbeat() if self._reconciler.zoo.applied.generation else 0.0
 
     def _require(self, model: str) -> None:
         known = self._reconciler.zoo.spec.models
@@ -115,16 +118,48 @@ class CommandHandler:
         return message.spec
 
 
-async def dry_run(ahead: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """What the next passes over a zoo of one's own would do, with the looks they would take at files and ports."""
+async def dry_run(
+    ahead: Zoo, inspector: Inspector, environ: Mapping[str, str], before: ZooSpec | None = None
+) -> Mapping[str, Any]:
+    """What the next pass over a zoo of one's own would do, and where all passes after it lead.
+
+    With the looks at files and ports that they would take. `before` is the file in force until now.
+    """
+    looks = _Looks(ahead, inspector, environ)
     for _ in range(LOOKS):
         found = plan_report.next_pass(ahead)
         unseen = [a for a in found["actions"] if a["action"] == "inspect"]
         if not unseen:
             break
         for action in unseen:
-            spec = ahead.spec.models[action["model"]]
-            env = dict(environ) | dict(spec.env)
-            look = await inspector.inspect(spec, env, action["port"], ahead.clock.now())
-            ahead.tell(action["model"], Inspected(look))
-    return found
+            await looks.take(action["model"], action["port"])
+    simulation = Simulation(ahead)
+    for _ in range(PASSES):
+        for look in simulation.step():
+            await looks.take(look.model, look.port)
+        if simulation.settled:
+            break
+        await asyncio.sleep(0)  # a pass takes milliseconds, and others wait
+    way = plan_report.whole_way(simulation, before)
+    return {**found, **way, "changes": found["changes"] or bool(way["steps"] or way["live"])}
+
+
+class _Looks:
+    """Looks at files and ports for a zoo that is only imagined: a few times each, for they are as they are."""
+
+    def __init__(self, zoo: Zoo, inspector: Inspector, environ: Mapping[str, str]) -> None:
+        self._zoo = zoo
+        self._inspector = inspector
+        self._environ = environ
+        self._ours = {run.port for _, run in zoo.live()}  # taken by runs that may have left by then
+        self._taken: dict[str, list[Preflight]] = {}
+
+    async def take(self, name: str, port: int | None) -> None:
+        """Look, and tell the zoo."""
+        taken, now = self._taken.setdefault(name, []), self._zoo.clock.now()
+        if len(taken) < LOOKS:
+            spec = self._zoo.spec.models[name]
+            env = dict(self._environ) | dict(spec.env)
+            asked = None if port in self._ours else port
+            taken.append(await self._inspector.inspect(spec, env, asked, now))
+        self._zoo.tell(name, Inspected(replace(taken[-1], at=now)))

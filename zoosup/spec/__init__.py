@@ -5,6 +5,7 @@
     defaults    `defaults` merged into each model
     parse       text to spec, or every mistake in it; wording says them
     changes     which edits replace a process
+    lint        what a valid file says that can't work, or probably won't
     edit        `active` rewritten, every other byte kept
     schema      the JSON schema, for editors
 

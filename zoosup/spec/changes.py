@@ -44,6 +44,8 @@ _RESTART_PATHS = tuple(
     path for path, field in leaf_fields(ModelSpec) if change_class(field) is ChangeClass.RESTART
 )
 
+_LIVE_PATHS = tuple(path for path, field in leaf_fields(ModelSpec) if change_class(field) is ChangeClass.LIVE)
+
 
 def restart_fields(model: ModelSpec) -> Mapping[str, Any]:
     """Give the fields whose change needs a new process, by dotted name, `${PORT}` still unfilled.
@@ -63,6 +65,11 @@ def changed(before: ModelSpec, after: ModelSpec) -> str:
     """Name the fields for which it has to be."""
     old, new = restart_fields(before), restart_fields(after)
     return ", ".join(name for name in new if old.get(name) != new[name])
+
+
+def live_changes(before: ModelSpec, after: ModelSpec) -> tuple[str, ...]:
+    """Name the fields, by dotted name, that differ and are applied without touching the process."""
+    return tuple(".".join(path) for path in _LIVE_PATHS if _value(before, path) != _value(after, path))
 
 
 def _value(part: Any, path: tuple[str, ...]) -> Any:

@@ -60,7 +60,7 @@ def explain_error(
             return at.key, (*at.path, str(steps[-1])), "is missing", _described(kind, str(steps[-1]))
         case "extra_forbidden":
             known = [*kind.model_fields, *kind.also]
-            return at.key, at.path, f"unknown key{did_you_mean(str(steps[-1]), known)}", _one_of(known)
+            return at.key, at.path, f"unknown key{_meant(str(steps[-1]), known)}", _one_of(known)
         case other:
             expected = "a mapping" if other in _NO_MAPPING else detail["msg"]
             return at.node.place, at.path, f"got {describe_node(at.node, at.path)}", expected
@@ -92,6 +92,38 @@ def describe_node(node: YamlNode, path: tuple[str, ...] = ()) -> str:
         return "a string" if isinstance(node.value, str) else "a number or a truth value"
     text = node.text if len(node.text) <= _LONGEST else node.text[:_LONGEST] + "…"
     return repr(text) if node.style or not text.isprintable() else text
+
+
+_OTHER_WORDS = {
+    "cmd": "command",
+    "args": "command",
+    "environment": "env",
+    "workdir": "cwd",
+    "working_dir": "cwd",
+    "ttl": "idle_timeout",
+    "ram": "memory",
+    "vram": "memory",
+    "gpu": "gpus",
+    "alias": "aliases",
+    "healthcheck": "ready",
+    "health": "ready",
+}
+"""What people write, and other programs call it, for words that are not near."""
+
+_LLAMA_SWAP = frozenset(
+    {
+        "cmdStop", "checkEndpoint", "useModelName", "concurrencyLimit", "healthCheckTimeout", "globalTTL",
+        "startPort", "logLevel", "macros", "groups", "hooks", "unlisted", "filters", "proxy", "sendLoadingState",
+    }
+)  # fmt: skip
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """What may be meant by a key that is unknown here."""
+    if name in _LLAMA_SWAP:
+        return "; it is a key of llama-swap, whose files zoosup import llama-swap translates"
+    other = _OTHER_WORDS.get(name.lower())
+    return f"; did you mean {other}?" if other is not None and other in known else did_you_mean(name, known)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

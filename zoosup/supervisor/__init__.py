@@ -3,6 +3,7 @@
     run          the process: log, descriptors, lock, event loop; executed anew where SIGUSR2 asks for it
     main_loop    one supervisor's life as a table of contents: start-up, the reconciler, shutdown
     startup      the file in force, the runs of the zoosup before, the listeners
+    file_wait    the time before a first good file, where zoosup was told to wait for one
     background   what goes on beside the reconciler: watches, housekeeping
     shutdown     the last answers, and the exit code
     signals      SIGTERM, SIGINT, SIGHUP, SIGUSR2 as messages

@@ -88,7 +88,7 @@ async def _follow_status_section(supervisor: Supervisor) -> None:
         if zoo.spec.status == known and not again:
             continue
         known, tried = zoo.spec.status, loop.time()
-        web.set_token(known.token_text)
+        web.configure(known)
         trouble = ""
         try:
             await web.rebind(supervisor.settings.listen(known.listen))

@@ -7,6 +7,7 @@ import asyncio
 import os
 from pathlib import Path
 
+from zoosup.errors import InvalidFileError
 from zoosup.host.config.file_watcher import ConfigWatch
 from zoosup.host.storage.journal_writer import JournalWriter
 from zoosup.host.storage.state_dir import StateDirectory
@@ -20,6 +21,7 @@ from zoosup.settings import Settings
 from zoosup.supervisor import adapters, shutdown, startup
 from zoosup.supervisor.assembly import Supervisor, assemble
 from zoosup.supervisor.background import BackgroundTasks
+from zoosup.supervisor.file_wait import wait_for_file
 
 
 async def supervise(settings: Settings, path: Path, store: StateDirectory) -> int | None:
@@ -32,12 +34,20 @@ async def supervise(settings: Settings, path: Path, store: StateDirectory) -> in
         environ, config = adapters.inherited_environment(), ConfigWatch(path)
         prefix, clock = startup.run_id_prefix(store), adapters.system_clock()
         zoo = Zoo(adapters.node_name(), settings.instance, prefix, clock, journal, Applied(str(path)))
-        edit = await startup.put_file_in_force(zoo, config, store, environ)
+        try:
+            edit = await startup.put_file_in_force(zoo, config, store, environ)
+        except InvalidFileError as error:
+            if not settings.wait_for_file:
+                raise
+            zoo.refuse(str(error))
         inbox = Inbox(clock.now)
         async with adapters.host(config, store, inbox.exited) as host:
             supervisor = assemble(settings, environ, zoo, inbox, host, store, init)
-            await startup.adopt_runs(supervisor, edit)
-            await _serve(supervisor)
+            if not zoo.applied.generation:
+                edit = await wait_for_file(supervisor, config)
+            if not zoo.shutdown:
+                await startup.adopt_runs(supervisor, edit)
+                await _serve(supervisor)
         return None if supervisor.reconciler.exec_anew else shutdown.exit_code(zoo)
     finally:
         init.close()

@@ -48,6 +48,7 @@ async def adopt_runs(supervisor: Supervisor, edit: FileRead | None) -> None:
 async def open_listeners(supervisor: Supervisor) -> None:
     """The control socket and the status server, then the gateway; ZoosupError for an address that can't be had."""
     web, status = supervisor.web, supervisor.zoo.spec.status
+    web.configure(status)
     await web.start(supervisor.settings.listen(status.listen), status.token_text)
     await supervisor.gateway_keeper.begin()
     _log.info(

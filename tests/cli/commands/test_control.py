@@ -1,9 +1,11 @@
 """`start`, `stop`, `restart` and `reload`, as the supervisor hears them."""
 
+import asyncio
 import json
 
 import pytest
 
+from tests.cli.conftest import GUARD
 from tests.cli.fakes import model, snapshot
 from zoosup.errors import ZoosupError
 
@@ -15,6 +17,26 @@ async def test_a_wish_is_handed_over_and_answered_with_what_the_model_does(shell
     ended = await shell(verb, "org/model:8b")
     assert (0, "org/model:8b is pending (WaitingForMemory: short of 1 GiB)\n") == (ended.code, ended.out)
     assert [(verb, "org/model:8b")] == runtime.commands.wishes
+
+
+@pytest.mark.parametrize("verb", ["start", "restart"])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+async def test_a_model_that_can_not_be_had_is_1_with_the_sum_once_it_is_known(
+    shell, runtime, server, verb, options
+):
+    runtime.publisher.publish(snapshot({"huge": model("pending", reason="Checking")}))
+    process = await shell.start(verb, "huge", *options)
+    while not runtime.commands.wishes:
+        await asyncio.sleep(0.01)
+    refused = model("pending", reason="ExceedsBudget", message="needs 90 GiB", refused=True)
+    runtime.publisher.publish(snapshot({"huge": refused}))
+    async with asyncio.timeout(GUARD):
+        out, err = await process.communicate()
+    assert 1 == process.returncode
+    if options:
+        assert "ExceedsBudget" == json.loads(out)["reason"]
+    else:
+        assert (b"", b"zoosup: huge is pending (ExceedsBudget: needs 90 GiB)\n") == (out, err)
 
 
 async def test_for_programs_it_is_the_models_part_of_the_snapshot(shell, runtime, server):

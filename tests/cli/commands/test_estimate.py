@@ -87,6 +87,8 @@ def test_people_read_one_term_a_line(here, capsys):
     [
         (["none"], 4, "no model 'none' in"),
         (["./gone.gguf"], 4, "./gone.gguf is missing"),
+        (["org/none"], 4, "no model 'org/none' in"),
+        (["org/none.gguf", "--file", "zoo.yaml"], 4, "no model 'org/none.gguf' in"),
         (["derived", "--", "-c", "1"], 64, "options go with a file of weights"),
         (["derived", "--file", "none.yaml"], 78, "none.yaml"),
     ],

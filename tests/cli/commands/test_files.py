@@ -1,5 +1,6 @@
 """`zoosup check` and `zoosup schema`."""
 
+import asyncio
 import json
 
 import jsonschema
@@ -50,6 +51,45 @@ async def test_for_programs_a_good_file_names_its_models(shell, file):
     answer = json.loads((await shell("check", "zoo.yaml", "--json")).out)
     expected = {"ok": True, "file": "zoo.yaml", "models": ["a", "b"], "active": ["a"], "problems": []}
     assert expected == answer
+
+
+async def test_several_files_are_told_one_by_one(shell, file):
+    (shell.home / "bad.yaml").write_text(BAD)
+    ended = await shell("check", "zoo.yaml", "bad.yaml")
+    assert (78, "zoo.yaml: ok: 2 models, active: a\n") == (ended.code, ended.out)
+    assert ended.err.startswith("bad.yaml:1:1: ")
+    assert [True, False] == [
+        each["ok"] for each in json.loads((await shell("check", "zoo.yaml", "bad.yaml", "--json")).out)
+    ]
+
+
+async def test_standard_input_is_a_file_too(shell):
+    process = await shell.start("check", "-", stdin=asyncio.subprocess.PIPE)
+    out, err = await process.communicate(BAD.encode())
+    assert (78, b"") == (process.returncode, out)
+    assert err.startswith(b"stdin:1:1: ")
+
+
+async def test_what_is_not_set_may_be_let_pass(shell, file):
+    file.write_text("active: []\nmodels: {}\ngateway: {api_keys: ['${env.NO_SUCH_KEY}']}\n")
+    assert 78 == (await shell("check")).code
+    assert 0 == (await shell("check", "--allow-unset")).code
+
+
+async def test_a_missing_key_file_is_an_error(shell, file):
+    file.write_text("active: []\nmodels: {}\ngateway: {api_key_file: /no/such/keys}\n")
+    ended = await shell("check")
+    assert 78 == ended.code
+    assert "gateway.api_key_file: /no/such/keys is missing" in ended.err
+
+
+async def test_what_probably_does_not_work_is_a_warning(shell, file):
+    file.write_text(GOOD.replace("sleep 1", "serve --port 1 ~/x"))
+    ended = await shell("check")
+    assert (0, "ok: 2 models, active: a\n") == (ended.code, ended.out)
+    assert "zoo.yaml:3:" in ended.err
+    assert "(warning)" in ended.err
+    assert 2 == len(json.loads((await shell("check", "--json")).out)["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import GUARD
 from zoosup.cli.commands.events import parsed
+from zoosup.web.api.followers import StreamLimits
 
 
 async def test_logs_are_printed_byte_for_byte(shell, runtime, server):
@@ -97,3 +98,38 @@ def test_events_are_read_however_the_bytes_are_cut(size):
     stream = b': heartbeat\n\nid: 1\ndata: {"seq":1}\n\nid: 2\ndata: {"seq":2,"m":"\xc3\xbc"}\n\n'
     chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
     assert [{"seq": 1}, {"seq": 2, "m": "ü"}] == list(parsed(chunks))
+
+
+async def test_events_of_an_unknown_model_are_4_unless_something_happened_to_it_once(shell, runtime, server):
+    ended = await shell("events", "-m", "nosuch")
+    assert (4, "") == (ended.code, ended.out)
+    runtime.journal.add("Phase", "nosuch", "stopped", "it was taken out of the file")
+    assert 0 == (await shell("events", "-m", "nosuch")).code
+
+
+async def test_a_follower_for_whom_there_is_no_room_is_69(shell, runtime, server, monkeypatch):
+    monkeypatch.setattr(server._followers, "_limits", StreamLimits(followers=0))
+    ended = await shell("events", "-f")
+    assert 69 == ended.code
+    assert "clients follow already" in ended.err
+
+
+async def test_logs_and_events_are_read_from_the_disk_once_zoosup_is_down(shell):
+    (shell.home / "zoo.yaml").write_text(
+        "active: [a]\nmodels: {a: {command: [sh, -c, 'echo hello; exec sleep 99'], memory: {ram: 1MiB}}}\n"
+        "gateway: false\nstatus: {listen: null}\n"
+    )
+    assert 69 == (await shell("events")).code
+    assert 69 == (await shell("logs", "a")).code
+    process = await shell.start("run", "zoo.yaml")
+    async with asyncio.timeout(GUARD):
+        while "hello" not in (await shell("logs", "a")).out:
+            await asyncio.sleep(0.1)
+    process.terminate()
+    await process.communicate()
+    assert (0, "hello\n") == ((ended := await shell("logs", "a")).code, ended.out)
+    ended = await shell("events", "-m", "a")
+    assert (0, "zoosup: no supervisor runs; this is what was written down\n") == (ended.code, ended.err)
+    assert "starting" in ended.out
+    assert 1 == len((await shell("events", "-n", "1")).out.splitlines())
+    assert 69 == (await shell("logs", "nosuch")).code

@@ -42,6 +42,48 @@ async def test_with_detailed_exitcode_changes_are_2(shell, runtime, server, chan
     assert 0 == (await shell("plan")).code
 
 
+WAY = {
+    "steps": [
+        {"action": "stop", "model": "a", "cause": "NotWanted", "message": "b takes its place"},
+        {"action": "start", "model": "b", "need": {"ram": 1 << 30}, "message": "ram: needs 1 GiB"},
+        {"action": "restart", "model": "c", "need": {}, "cause": "SpecChanged", "message": "command"},
+    ],
+    "live": {"": ["budget"], "d": ["stop.grace", "aliases"]},
+    "refused": [],
+    "settled": True,
+    "outcome": {},
+}
+REFUSED = {
+    "phase_now": "pending",
+    "verdict": "refused",
+    "reason": "ExceedsBudget",
+    "message": "ram is short of 80 GiB",
+    "sums": [sums()],
+}
+
+
+def test_the_whole_way_is_shown_in_order():
+    shown = words(render_plan(plan(**WAY), 80))
+    assert (
+        "- stop a NotWanted: b takes its place + start b with 1 GiB of ram ± restart c SpecChanged: command "
+        "~ zoo.yaml: applied live budget, without a restart "
+        "~ d: applied live stop.grace, aliases, without a restart"
+    ) in shown
+
+
+async def test_what_is_refused_is_1_and_has_one_sum(shell, runtime, server):
+    runtime.commands.answer = plan(**WAY | {"refused": ["huge"], "outcome": {"huge": REFUSED}})
+    for options in ((), ("--detailed-exitcode",), ("--json",)):
+        assert 1 == (await shell("plan", *options)).code
+    said = (await shell("plan")).out
+    assert "✗ huge: refused" in said
+    assert 1 == said.count("short of")
+
+
+def test_a_way_that_does_not_end_is_told_as_such():
+    assert "not foreseen" in words(render_plan(plan(**WAY | {"settled": False}), 80))
+
+
 async def test_an_invalid_file_is_78_with_every_problem(shell, server, file):
     file.write_text("activ: x\n")
     ended = await shell("plan", "zoo.yaml")
@@ -73,7 +115,6 @@ def test_what_waits_is_told_with_both_sums(width):
         "ram needs 10 GiB: short of 3.5 GiB",
         "budget 14 GiB - promised 2 GiB (a 2 GiB)",
         "free 9 GiB - reserve 2 GiB - still loading 512 MiB; others use 5.5 GiB",
-        "looked at again in 1.5 s at the latest",
     ):
         assert fact in shown
 

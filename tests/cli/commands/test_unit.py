@@ -107,7 +107,7 @@ def test_a_system_unit_runs_as_its_user_with_a_private_state_directory_that_syst
     unit = systemd_unit(SERVICE)
 
     expected = [
-        "/opt/zoosup/bin/zoosup", "run", "--state-dir", "/var/lib/zoosup", "/etc/zoosup/zoo.yaml",
+        "/opt/zoosup/bin/zoosup", "run", "--state-dir", "/var/lib/zoosup", "--wait-for-file", "/etc/zoosup/zoo.yaml",
     ]  # fmt: skip
     assert expected == command(unit)
     assert setting(unit, "User") == "alice"
@@ -120,7 +120,7 @@ def test_a_system_unit_runs_as_its_user_with_a_private_state_directory_that_syst
 def test_a_user_unit_keeps_its_state_where_the_command_line_looks_and_asks_for_nothing_that_needs_root():
     unit = systemd_unit(OWN)
 
-    assert ["/opt/zoosup/bin/zoosup", "run", "/home/alice/zoo.yaml"] == command(unit)
+    assert ["/opt/zoosup/bin/zoosup", "run", "--wait-for-file", "/home/alice/zoo.yaml"] == command(unit)
     assert setting(unit, "WantedBy", "Install") == "default.target"
     for key in ("User", "StateDirectory", "OOMScoreAdjust", "ProtectSystem"):
         assert setting(unit, key) is None
@@ -131,15 +131,8 @@ def test_a_user_unit_keeps_its_state_where_the_command_line_looks_and_asks_for_n
 def test_a_reload_goes_to_the_same_supervisor_and_waits_for_its_answer():
     unit = systemd_unit(replace(SERVICE, instance="gpu1"))
 
-    expected = [
-        "/opt/zoosup/bin/zoosup",
-        "reload",
-        "--instance",
-        "gpu1",
-        "--state-dir",
-        "/var/lib/zoosup-gpu1",
-    ]
-    assert expected == command(unit, "ExecReload")
+    state = ["--instance", "gpu1", "--state-dir", "/var/lib/zoosup-gpu1"]
+    assert ["/opt/zoosup/bin/zoosup", "reload", *state] == command(unit, "ExecReload")
 
 
 def test_instances_share_neither_state_nor_name():
@@ -251,7 +244,7 @@ def test_every_character_of_a_path_survives_launchds_reading():
 
     expected = [
         "/opt/zoosup/bin/zoosup", "run", "--instance", "a--b", "--state-dir", str(place / "state"),
-        str(place / "zoo.yaml"),
+        "--wait-for-file", str(place / "zoo.yaml"),
     ]  # fmt: skip
     assert expected == job["ProgramArguments"]
     assert job["WorkingDirectory"] == str(place)
@@ -267,23 +260,31 @@ def test_no_slot_is_left_open_and_every_line_fits_a_terminal(kind, service):
 
 
 async def test_the_command_prints_a_unit_for_the_program_the_file_and_the_path_it_was_called_with(shell):
+    (shell.home / "zoo.yaml").touch()
     shell.env = {"ZOOSUP_STATE_DIR": ""}
     ended = await shell("unit", "systemd", "--user", "zoo.yaml")
 
     assert (0, "") == (ended.code, ended.err)
     program = str(Path(sys.executable).parent / "zoosup")
-    assert [program, "run", str(shell.home / "zoo.yaml")] == command(ended.out)
+    assert [program, "run", "--wait-for-file", str(shell.home / "zoo.yaml")] == command(ended.out)
     assert setting(ended.out, "Environment") == f"PATH={os.environ['PATH']}"
 
 
 async def test_a_state_directory_that_only_the_shell_knows_is_written_into_the_unit(shell):
+    (shell.home / "zoo.yaml").touch()
     shell.env = {"ZOOSUP_STATE_DIR": "", "XDG_STATE_HOME": "/srv/state"}
     ended = await shell("unit", "systemd", "--user", "zoo.yaml")
 
     assert command(ended.out)[2:4] == ["--state-dir", "/srv/state/zoosup/default"]
 
 
+async def test_without_a_kind_it_is_that_of_this_host(shell):
+    (shell.home / "zoo.yaml").touch()
+    assert ("<plist" if sys.platform == "darwin" else "[Service]") in (await shell("unit")).out
+
+
 async def test_the_command_names_who_asks_unless_told_otherwise(shell):
+    (shell.home / "zoo.yaml").touch()
     mine = await shell("unit", "launchd", "zoo.yaml")
     roots = await shell("unit", "launchd", "zoo.yaml", "--as", "root")
 
@@ -298,6 +299,7 @@ async def test_the_command_names_who_asks_unless_told_otherwise(shell):
         (["systemd", "--as", "nobody-at-all"], "no user nobody-at-all on this host"),
         (["systemd", "--user", "--as", "root"], "not allowed with"),
         (["systemd"], "no zoo.yaml"),
+        (["systemd", "nope.yaml"], "nope.yaml is missing"),
     ],
 )
 async def test_what_makes_no_unit_is_wrong_usage(shell, given, complaint):

@@ -111,6 +111,16 @@ async def test_a_running_supervisor_is_told_at_once(shell, runtime, server, file
     assert [("reload",)] == runtime.commands.wishes
 
 
+async def test_without_a_file_it_is_the_one_that_is_followed(shell, runtime, server, file):
+    elsewhere = shell.home / "elsewhere.yaml"
+    elsewhere.write_text(TEXT)
+    follow(runtime, elsewhere)
+    assert f"{elsewhere}: active: b\n" == (await shell("use", "b")).out
+    assert TEXT == file.read_text()
+    shell.env = {"ZOOSUP_FILE": "zoo.yaml"}
+    assert "zoo.yaml: active: b\n" == (await shell("use", "b")).out
+
+
 async def test_models_that_were_stopped_by_hand_run_again(shell, runtime, server, file):
     follow(runtime, file, b=model("stopped", override="stop"), a=model("stopped", override="stop"))
     ended = await shell("use", "b")
@@ -120,7 +130,7 @@ async def test_models_that_were_stopped_by_hand_run_again(shell, runtime, server
 
 async def test_a_supervisor_of_another_file_is_left_alone_and_it_is_said(shell, runtime, server, file):
     follow(runtime, "/srv/zoo.yaml")
-    ended = await shell("use", "b")
+    ended = await shell("use", "b", "-f", "zoo.yaml")
     assert 0 == ended.code
     assert "the supervisor follows /srv/zoo.yaml, not zoo.yaml" in ended.err
     assert [] == runtime.commands.wishes

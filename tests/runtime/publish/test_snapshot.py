@@ -12,6 +12,7 @@ from zoosup.core.state.observed import Condition
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
+from zoosup.runtime.api import ListenStatus
 from zoosup.runtime.publish.plan_report import next_pass
 from zoosup.runtime.publish.snapshot import ConditionTimes, build, end_event
 from zoosup.spec.model.lifetime import RestartSpec
@@ -241,3 +242,26 @@ def test_a_need_is_told_with_its_terms():
     assert ("declared", 2 * GIB) == (declared["name"], declared["amount"])
     (guess,) = shown["b"]["memory"]["ram"]["terms"]
     assert guess["how"].startswith("a guess")
+
+
+def test_who_can_not_be_had_is_told_apart_from_who_waits(clock):
+    zoo = a_zoo(clock, FILE)
+    zoo.models["a"] = replace(zoo.models["a"], phase=Phase.PENDING, reason="WaitingForMemory")
+    zoo.models["b"] = replace(zoo.models["b"], phase=Phase.PENDING, reason="ExceedsBudget")
+    assert {"a": False, "b": True} == {name: m["refused"] for name, m in shot(zoo)["models"].items()}
+
+
+def test_a_switch_is_told_with_who_comes_and_who_goes(clock):
+    zoo = a_zoo(clock, text_of({"a": {}, "b": {}}, ["a"]))
+    make_ready(zoo, "a")
+    assert shot(zoo)["switch"] is None
+    zoo.take_over(spec_of(text_of({"a": {}, "b": {}}, ["b"])), "")
+    assert {"incoming": ["b"], "outgoing": ["a"], "outcome": "open"} == shot(zoo)["switch"]
+
+
+def test_a_host_whose_gateway_does_not_listen_is_not_as_the_file_says(clock):
+    zoo = a_zoo(clock, text_of({"a": {}}, ["a"]))
+    make_ready(zoo, "a")
+    assert shot(zoo)["converged"]
+    zoo.gateway = ListenStatus(None, "127.0.0.1:8080 is in use")
+    assert not shot(zoo)["converged"]

@@ -20,6 +20,10 @@ WORDS = {
     "a --x=b=c": ("a", "--x=b=c"),
     "a {json} k#1": ("a", "{json}", "k#1"),
     "": (),
+    "a \n  # a note; | with $(signs)\n  --b\n": ("a", "--b"),
+    "# a note\na --b": ("a", "--b"),
+    "a \\\n  # a note \\\n  --b": ("a", "--b"),
+    "a '\n# no note\n'": ("a", "\n# no note\n"),
 }
 SHELL = {
     "a | b": "|",

@@ -105,7 +105,7 @@ async def test_a_taken_port_is_an_error_that_names_the_address(runtime, tmp_path
 async def test_a_name_that_does_not_resolve_is_an_error_that_names_it(runtime, tmp_path):
     server = WebServer(runtime, control=tmp_path / "control.sock")
     with pytest.raises(ZoosupError, match=r"status\.listen no\.such\.invalid:1: "):
-        await server.start("no.such.invalid:1")
+        await server.start("no.such.invalid:1", "token")
     await server.stop()
 
 
@@ -124,6 +124,7 @@ async def test_the_server_moves_to_another_port_while_a_follower_stays(harness):
 @on_linux
 async def test_the_server_moves_to_all_interfaces_on_its_own_port_and_back(harness):
     port = harness.port
+    harness.server.set_token("t")
     await harness.server.rebind(f"127.0.0.1:{port}")
     await harness.server.rebind(f"0.0.0.0:{port}")
     assert f"0.0.0.0:{port}" == harness.server.address
@@ -145,6 +146,7 @@ async def test_an_address_that_cannot_be_had_leaves_the_server_where_it_is(harne
 @on_linux
 async def test_its_own_port_under_an_address_that_cannot_be_had_leaves_it_where_it_is(harness):
     port = harness.port
+    harness.server.set_token("t")
     await harness.server.rebind(f"127.0.0.1:{port}")
     taken = socket.create_server(("127.0.0.2", port))
     with closing(taken), pytest.raises(ZoosupError, match="Address already in use"):

@@ -1,9 +1,10 @@
-"""`zoosup check`: everything that is wrong with a file, and where."""
+"""`zoosup check`: everything that is wrong with files, and where."""
 
 import argparse
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoosup.cli.context import environment, print_json, read_file, settings
 from zoosup.errors import ExitCode, InvalidFileError
@@ -11,24 +12,85 @@ from zoosup.errors import ExitCode, InvalidFileError
 if TYPE_CHECKING:
     from zoosup.spec.model.zoo import ZooSpec
 
+STDIN = "-"
+
+
+@dataclass(slots=True)
+class _Checked:
+    """One file: what is in it, or what is wrong with it."""
+
+    path: str
+    spec: "ZooSpec | None" = None
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+    warned: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"ok": not self.error, "file": self.path}
+        if self.spec is not None and not self.error:
+            data |= {"models": list(self.spec.models), "active": list(self.spec.active)}
+        return data | {"problems": self.problems} | ({"warnings": self.warnings} if self.warnings else {})
+
 
 def check(given: argparse.Namespace) -> int:
-    """Read the file and say everything that is wrong with it."""
-    path = Path(given.file) if given.file else settings(given).zoo_file()
-    try:
-        spec = read(path)
-    except InvalidFileError as error:
-        if not given.json:
-            raise
-        print_json({"ok": False, "file": str(path), "problems": _problems(error, path)})
-        return error.exit_code
+    """Read the files and say everything that is wrong with them; warnings alone are no failure."""
+    paths = given.files or [str(settings(given).zoo_file())]
+    checked = [_checked(path, allow_unset=given.allow_unset) for path in paths]
     if given.json:
-        models, active = list(spec.models), list(spec.active)
-        print_json({"ok": True, "file": str(path), "models": models, "active": active, "problems": []})
+        data = [each.as_data() for each in checked]
+        print_json(data[0] if len(data) == 1 else data)
     else:
-        count = f"{len(spec.models)} model{'s' * (len(spec.models) != 1)}"
-        print(f"ok: {count}, active: {', '.join(spec.active) or 'none'}")
-    return ExitCode.DONE
+        for each in checked:
+            _tell(each, several=len(checked) > 1)
+    return ExitCode.INVALID_FILE if any(each.error for each in checked) else ExitCode.DONE
+
+
+def _tell(each: _Checked, *, several: bool) -> None:
+    for text in (each.warned, each.error):
+        if text:
+            print(text, file=sys.stderr)
+    if each.spec is not None and not each.error:
+        count = f"{len(each.spec.models)} model{'s' * (len(each.spec.models) != 1)}"
+        name = f"{each.path}: " if several else ""
+        print(f"{name}ok: {count}, active: {', '.join(each.spec.active) or 'none'}")
+
+
+def _checked(path: str, *, allow_unset: bool) -> _Checked:
+    from zoosup.spec.lint import lint  # noqa: PLC0415 - pydantic, which most commands do without
+    from zoosup.spec.parse import decode, parse  # noqa: PLC0415
+
+    name = "stdin" if path == STDIN else path
+    found = _Checked(name)
+    try:
+        text = decode(sys.stdin.buffer.read() if path == STDIN else read_file(Path(path)), path=name)
+        environ = _Anything(environment()) if allow_unset else environment()
+        found.spec = parse(text, path=name, environ=environ)
+    except InvalidFileError as error:
+        found.error, found.problems = str(error), _problems(error, name)
+        return found
+    linted = lint(text, found.spec, path=name)
+    missing = _missing_key_file(found.spec, name)
+    found.error = "\n".join([*map(str, linted.errors), *missing])
+    found.warned = "\n".join(f"{each} (warning)" for each in linted.warnings)
+    found.problems = [asdict(each) for each in linted.errors] + [_whole(each, name) for each in missing]
+    found.warnings = [asdict(each) for each in linted.warnings]
+    return found
+
+
+class _Anything(dict[str, str]):
+    """An environment in which every variable is set: what is not is a word of its own name."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a mapping has it, but never nothing."""
+        return super().get(name, f"unset-{name}" if default is None else default)
+
+
+def _missing_key_file(spec: "ZooSpec", name: str) -> list[str]:
+    file = spec.gateway.api_key_file if spec.gateway else None
+    if file is None or Path(file).is_file():
+        return []
+    return [f"{name}: gateway.api_key_file: {file} is missing, expected a file of keys, one a line"]
 
 
 def read(path: Path) -> "ZooSpec":
@@ -39,18 +101,14 @@ def read(path: Path) -> "ZooSpec":
     return parse(decode(read_file(path), path=name), path=name, environ=environment())
 
 
-def _problems(error: InvalidFileError, path: Path) -> list[dict[str, object]]:
+def _problems(error: InvalidFileError, name: str) -> list[dict[str, Any]]:
     from zoosup.spec.syntax.problems import SpecError  # noqa: PLC0415 - as above
 
     if isinstance(error, SpecError):
         return [asdict(problem) for problem in error.problems]
-    return [
-        {
-            "file": str(path),
-            "line": 1,
-            "column": 1,
-            "path": "",
-            "what": str(error),
-            "expected": "a readable file",
-        }
-    ]
+    return [_whole(str(error), name) | {"expected": "a readable file"}]
+
+
+def _whole(what: str, name: str) -> dict[str, Any]:
+    """A problem of the file as a whole."""
+    return {"file": name, "line": 1, "column": 1, "path": "", "what": what, "expected": ""}

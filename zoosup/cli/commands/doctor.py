@@ -21,7 +21,7 @@ from zoosup.cli.commands.check import read
 from zoosup.cli.context import print_json, settings
 from zoosup.cli.render import pool_bar, terminal
 from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
-from zoosup.cli.render.format import size
+from zoosup.cli.render.format import progress, size
 from zoosup.cli.render.layout import Line, line, wrapped
 from zoosup.cli.render.memory import Snapshot, memory, stalls
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
@@ -113,8 +113,8 @@ def _running(ours: "Settings") -> tuple[Finding, Snapshot | None]:
         snapshot: Snapshot = Client(ours.control_socket).get("status")
     except UnreachableError as error:
         return Finding("supervisor", WARN, str(error).partition(";")[0], "zoosup run starts one"), None
-    converged = "converged" if snapshot["converged"] else "at work"
-    text = f"pid {snapshot['pid']} follows {snapshot['config']['path']}, {converged}"
+    state, _ = progress(snapshot)
+    text = f"pid {snapshot['pid']} follows {snapshot['config']['path']}, {state}"
     return Finding("supervisor", OK, text), snapshot
 
 

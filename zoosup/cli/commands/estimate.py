@@ -35,7 +35,7 @@ def estimate(given: argparse.Namespace) -> int:
 
 def _from_supervisor(given: argparse.Namespace) -> Mapping[str, Any] | None:
     """What a supervisor says; None where it is not for one to say, or there is none that knows the model."""
-    if given.file or given.options or _is_a_path(given.model):
+    if given.file or given.options or _is_weights(given):
         return None
     try:
         answer: Mapping[str, Any] = client(given).post("models", given.model, "estimate")
@@ -51,8 +51,11 @@ def _offline(given: argparse.Namespace) -> Mapping[str, Any]:
     return estimate_data(given.model, estimates.need(spec, weights_offline(spec)))
 
 
-def _is_a_path(model: str) -> bool:
-    return model.endswith(_WEIGHTS) or "/" in model
+def _is_weights(given: argparse.Namespace) -> bool:
+    """Whether a file of weights is meant: a model's name may hold slashes, and even end like one."""
+    return not given.file and (
+        given.model.endswith(_WEIGHTS) or ("/" in given.model and Path(given.model).exists())
+    )
 
 
 def render_estimate(found: Mapping[str, Any], width: int | None) -> list[Line]:
@@ -78,7 +81,7 @@ def render_estimate(found: Mapping[str, Any], width: int | None) -> list[Line]:
 
 def _spec(given: argparse.Namespace) -> ModelSpec:
     """The model of the file that is named so, or a llama-server with these weights."""
-    if _is_a_path(given.model):
+    if _is_weights(given):
         if not Path(given.model).exists():
             raise NoSuchModelError(f"{given.model} is missing")
         return ModelSpec(command=("llama-server", "-m", given.model, *given.options))

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from zoosup.cli.client import SUPERVISOR_STOPPED
-from zoosup.cli.context import client
+from zoosup.cli import disk
+from zoosup.cli.client import SUPERVISOR_STOPPED, Client
+from zoosup.cli.context import client, require, settings
 from zoosup.cli.render import terminal
 from zoosup.cli.render.layout import Line, clean, line
 from zoosup.errors import ExitCode, UnreachableError
+
+USUAL_LIMIT = 1000
+"""Events that are printed when nobody said how many."""
 
 EVERYTHING = 1_000_000
 """More events than any journal keeps."""
@@ -31,7 +35,7 @@ def events(given: argparse.Namespace) -> int:
     """Print events, oldest first; with --json one document each a line."""
     asked = client(given)
     if not given.follow:
-        found = asked.get("events", model=given.model, **_past(given, None))["events"]
+        found = _selected(given, asked)
         _print(given, [event for event in found if event["at"] >= given.since.at])
         return ExitCode.DONE
     with asked.stream("events", model=given.model, **_past(given, FOLLOWED_LIMIT)) as chunks:
@@ -39,6 +43,25 @@ def events(given: argparse.Namespace) -> int:
             if event["at"] >= given.since.at:
                 _print(given, [event])
     raise UnreachableError(SUPERVISOR_STOPPED)
+
+
+def _selected(given: argparse.Namespace, asked: Client) -> list[dict[str, Any]]:
+    """Those asked for; NoSuchModelError for a model of which neither the journal nor the file knows."""
+    past = _past(given, None)
+    try:
+        found: list[dict[str, Any]] = asked.get("events", model=given.model, **past)["events"]
+    except UnreachableError:
+        if not (settings(given).state_directory / "journal.db").is_file():
+            raise
+        print("zoosup: no supervisor runs; this is what was written down", file=sys.stderr)
+        limit = USUAL_LIMIT if past["limit"] is None and not past["since"] else past["limit"]
+        return disk.events(
+            settings(given).state_directory, past["since"] or 0, given.model, limit or EVERYTHING
+        )
+    if not found and given.model is not None:
+        snapshot = asked.get("status")
+        require([given.model], snapshot["models"], snapshot["config"]["path"])
+    return found
 
 
 def _past(given: argparse.Namespace, usual: int | None) -> dict[str, int | None]:

@@ -14,7 +14,7 @@ from zoosup.cli.client import Client
 from zoosup.cli.context import print_json, read_file, settings
 from zoosup.cli.light_imports import lightly
 from zoosup.cli.render import pool_bar, terminal
-from zoosup.cli.render.format import PHASE_STYLES, is_bad, size
+from zoosup.cli.render.format import PHASE_STYLES, sign, size
 from zoosup.cli.render.layout import BarPart, Line, bar, line, wrapped
 from zoosup.errors import ExitCode, UnreachableError
 
@@ -22,6 +22,7 @@ Plan = Mapping[str, Any]
 
 _SIGNS = {
     "start": ("+", "green"),
+    "restart": ("±", "magenta"),
     "drain": ("-", "magenta"),
     "stop": ("-", "magenta"),
     "kill": ("!", "bold red"),
@@ -35,7 +36,7 @@ _VERDICTS = {"admitted": "green", "waits": "yellow", "refused": "bold red"}
 
 
 def plan(given: argparse.Namespace) -> int:
-    """Say what would happen; exit 2 with --detailed-exitcode where that is anything."""
+    """Say what would happen; 1 where something is refused, 2 with --detailed-exitcode where anything changes."""
     found, offline = _fetch(given)
     if given.json:
         print_json({**found, "offline": offline})
@@ -46,6 +47,8 @@ def plan(given: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
         terminal.show(given, lambda width: render_plan(found, width))
+    if found.get("refused"):
+        return ExitCode.FAILED
     return ExitCode.CHANGES if given.detailed_exitcode and found["changes"] else ExitCode.DONE
 
 
@@ -66,7 +69,7 @@ def _fetch(given: argparse.Namespace) -> tuple[Plan, bool]:
 
 
 def render_plan(found: Plan, width: int | None) -> list[Line]:
-    """The plan for people: the pools as they are, what would be done, and each model's sums."""
+    """The plan for people: the pools as they are, the whole way in order, and each model's sums at its end."""
     lines = [line((found["path"], "bold"), (f"  as generation {found['generation']}", "dim")), ()]
     if width is not None:
         colours = pool_bar.colours(found.get("pools", ()), list(found["models"]))
@@ -75,22 +78,25 @@ def render_plan(found: Plan, width: int | None) -> list[Line]:
     else:
         lines[1:] = [line(pool_bar.as_text(pool)) for pool in found.get("pools", ())]
     lines += _actions(found, width)
-    for name, verdict in found["models"].items():
+    for name, verdict in found.get("outcome", found["models"]).items():
         lines += _verdict(name, verdict, width)
     lines += _conditions(found, width)
-    if found["wake_in"] is not None:
-        lines.append(line((f"looked at again in {found['wake_in']:.1f} s at the latest", "dim")))
+    if not found.get("settled", True):
+        lines.append(line(("what comes after that is not foreseen", "dim")))
     return lines
 
 
 def _actions(found: Plan, width: int | None) -> list[Line]:
-    if not found["actions"]:
-        return [line(("Nothing to do.", "green")), ()]
     lines: list[Line] = []
-    for action in found["actions"]:
+    for action in found.get("steps", found["actions"]):  # an older supervisor knows the next pass alone
         sign, style = _SIGNS.get(action["action"], ("·", ""))
         lines += wrapped(_in_words(action), width, 0, "", line((f"{sign} {_name(action)}", style), " "))
-    return [*lines, ()]
+    for name, fields in found.get("live", {}).items():
+        what = f"{', '.join(fields)}, without a restart"
+        lines += wrapped(what, width, 0, "", line((f"~ {name or 'zoo.yaml'}: applied live", "cyan"), " "))
+    for name in found.get("refused", ()):
+        lines.append(line((f"✗ {name}: refused", "bold red")))
+    return [*(lines or [line(("Nothing to do.", "green"))]), ()]
 
 
 def _name(action: Mapping[str, Any]) -> str:
@@ -104,7 +110,7 @@ def _name(action: Mapping[str, Any]) -> str:
 
 def _in_words(action: Mapping[str, Any]) -> str:
     need = ", ".join(f"{size(amount)} of {pool}" for pool, amount in action.get("need", {}).items())
-    if need:  # whose message is the sum, which stands below
+    if need and action["action"] != "restart":  # whose message is the sum, which stands below
         return f"with {need}"
     parts = (action.get("cause", ""), action.get("message", ""))
     return ": ".join(part for part in parts if part)
@@ -118,7 +124,8 @@ def _verdict(name: str, verdict: Mapping[str, Any], width: int | None) -> list[L
     reason = ": ".join(part for part in (verdict["reason"], verdict["message"]) if part)
     if reason and verdict["verdict"] != "admitted":  # else the sums say it all
         lines += wrapped(reason, width, 2)
-    for each in verdict["sums"]:
+    # A refusal's message has its sum: what would be short though everybody left who may. Not another one beside it.
+    for each in verdict["sums"] if verdict["verdict"] != "refused" or not verdict["message"] else ():
         lines += _sum(each, width, verdict.get("need", {}).get("source", ""))
     return [*lines, ()] if width is not None else lines
 
@@ -161,6 +168,6 @@ def _conditions(found: Plan, width: int | None) -> list[Line]:
     lines: list[Line] = []
     for each in found["conditions"]:
         if each.get("model") is None:
-            lead = line(("✗ ", "yellow") if is_bad(each) else ("✓ ", "green"))
+            lead = line(sign(each))
             lines += wrapped(f"{each['type']}: {each['reason']}: {each['message']}", width, 0, "", lead)
     return lines

@@ -62,6 +62,8 @@ def unit(given: argparse.Namespace) -> int:
     """Print the unit; UsageError for what can't stand in one."""
     ours = settings(given)
     account = _account(given.user)
+    if not ours.zoo_file().is_file():
+        raise UsageError(f"{ours.zoo_file()} is missing; name the zoo.yaml that the service is for")
     service = Service(
         command=_ourselves(),
         file=ours.zoo_file().absolute(),
@@ -71,7 +73,8 @@ def unit(given: argparse.Namespace) -> int:
         state_dir=_state_dir(ours, own=given.own),
         search_path=os.environ.get("PATH", os.defpath),
     )
-    print(text(given.kind, service), end="")
+    kind = given.kind or ("launchd" if sys.platform == "darwin" else "systemd")
+    print(text(kind, service), end="")
     return ExitCode.DONE
 
 
@@ -92,7 +95,7 @@ def systemd_unit(service: Service) -> str:
         "name": service.name,
         "user": service.user or "",
         "file": _specifiers(str(service.file)),
-        "start": _systemd_command(service, "run", str(service.file)),
+        "start": _systemd_command(service, "run", "--wait-for-file", str(service.file)),
         "reload": _systemd_command(service, "reload"),
         "directory": _unquoted(str(service.file.parent)),
         "path": _quoted(_specifiers(f"PATH={service.search_path}")),
@@ -109,7 +112,13 @@ def launchd_plist(service: Service) -> str:
     log = str(service.home / "Library" / "Logs" / f"{service.name}.log")
     job: dict[str, Any] = {
         "Label": service.name,
-        "ProgramArguments": [*service.command, "run", *_options(service), str(service.file)],
+        "ProgramArguments": [
+            *service.command,
+            "run",
+            *_options(service),
+            "--wait-for-file",
+            str(service.file),
+        ],
         "WorkingDirectory": str(service.file.parent),
         # A daemon is not told its user's HOME, and the state directory is below it.
         "EnvironmentVariables": {"PATH": service.search_path, "HOME": str(service.home)},

@@ -69,7 +69,8 @@ WatchdogSec=30s
 
 Restart=always
 RestartSec=1s
-# Wrong usage and an invalid file do not heal by trying again. A file that goes bad later ends nothing.
+# Wrong usage does not heal by trying again. A file that is missing or wrong ends nothing: `zoosup status` says what is
+# the matter, and the first good file is taken up (--wait-for-file).
 RestartPreventExitStatus=64 78
 
 # The kernel's killing of one model must not stop zoosup and with it the rest; nor is the cgroup to be killed whole.
@@ -121,7 +122,7 @@ LAUNCHD_SYSTEM = """\
 """
 
 LAUNCHD_TRAPS = """\
-     KeepAlive: launchd starts zoosup again whenever it ends, at most every ten seconds, also for an invalid file.
+     KeepAlive: launchd starts zoosup again whenever it ends, at most every ten seconds.
      AbandonProcessGroup: else what is left in zoosup's process group is killed when zoosup ends; the next one takes
          the models over.
      ExitTimeOut: within these seconds zoosup ends its models, each with its grace; the default would be 20. Where a

@@ -19,7 +19,7 @@ def use(given: argparse.Namespace) -> int:
     from zoosup.spec.parse import decode, parse  # noqa: PLC0415
 
     names = list(dict.fromkeys(given.models))
-    path = Path(given.file) if given.file else settings(given).zoo_file()
+    path = Path(given.file) if given.file else _followed(given) or settings(given).zoo_file()
     before = decode(read_file(path), path=str(path))
     spec = parse(before, path=str(path), environ=environment())
     require(names, spec.models, str(path))
@@ -31,6 +31,16 @@ def use(given: argparse.Namespace) -> int:
     with suppress(UnreachableError):  # then whoever starts it next will read the file
         _tell(client(given), path, names)
     return ExitCode.DONE
+
+
+def _followed(given: argparse.Namespace) -> Path | None:
+    """The file that a running supervisor follows; None where none runs, or a file was named for this command line."""
+    if os.environ.get("ZOOSUP_FILE"):
+        return None
+    try:
+        return Path(client(given).get("status")["config"]["path"])
+    except UnreachableError:
+        return None
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -87,6 +87,40 @@ def why(model: Mapping[str, Any]) -> str:
     )
 
 
+def kept(config: Mapping[str, Any]) -> str:
+    """What is in force while the file on disk is refused."""
+    generation = config["generation"]
+    return f"generation {generation} stays in force" if generation else "nothing is in force until it is good"
+
+
+def is_refused(model: Mapping[str, Any]) -> bool:
+    """Whether waiting for it is of no use; an older supervisor only says which have failed."""
+    return bool(model.get("refused", model["phase"] == "failed"))
+
+
 def is_bad(condition: Mapping[str, Any]) -> bool:
     """Whether a condition is one to act on: most are good when they are so, a few when they are not."""
-    return bool(condition["status"]) == (condition["type"] in {"TerminationStuck", "ExternalPressure"})
+    so_is_bad = condition["type"] in {"TerminationStuck", "MemoryPressure"}
+    return not is_moving(condition) and bool(condition["status"]) == so_is_bad
+
+
+def is_moving(condition: Mapping[str, Any]) -> bool:
+    """Whether it is on its way: a switch that goes on is neither good nor bad yet."""
+    return bool(condition["reason"] == "InProgress")
+
+
+def sign(condition: Mapping[str, Any]) -> tuple[str, str]:
+    """A mark for a condition, and its colour."""
+    if is_moving(condition):
+        return "→ ", "cyan"
+    return ("✗ ", "yellow") if is_bad(condition) else ("✓ ", "green")
+
+
+def progress(snapshot: Mapping[str, Any]) -> tuple[str, str]:
+    """In two words whether all is as the file says, will be so by itself, or needs somebody; and its colour."""
+    if snapshot["converged"]:
+        return "converged", "green"
+    wanted = [m for m in snapshot["models"].values() if m["active"] or m["override"] == "start"]
+    broken = any(c["type"] in {"GatewayListening", "StateWritable"} for c in snapshot["conditions"])
+    hopeless = broken or snapshot["config"]["error"] or any(is_refused(model) for model in wanted)
+    return ("needs attention", "bold red") if hopeless else ("at work", "yellow")

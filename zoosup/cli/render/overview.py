@@ -13,9 +13,13 @@ from zoosup.cli.render.format import (
     PHASE_STYLES,
     ago,
     is_bad,
+    is_moving,
+    kept,
     last_exit,
     pair,
+    progress,
     requests,
+    sign,
     size,
     span,
     why,
@@ -84,7 +88,7 @@ def listing(snapshot: Snapshot) -> list[Line]:
 
 def _head(snapshot: Snapshot, width: int) -> list[Line]:
     config, now = snapshot["config"], snapshot["at"]
-    state = ("converged", "green") if snapshot["converged"] else ("at work", "yellow")
+    state = progress(snapshot)
     if snapshot["phase"] != "running":
         state = (snapshot["phase"], "bold yellow")
     items = [
@@ -96,9 +100,7 @@ def _head(snapshot: Snapshot, width: int) -> list[Line]:
     ]
     lines = flowed(items, width)
     if config["error"]:
-        lines += wrapped(
-            f"zoo.yaml is refused; generation {config['generation']} stays in force:", width, 0, "bold red"
-        )
+        lines += wrapped(f"zoo.yaml is refused; {kept(config)}:", width, 0, "bold red")
         for problem in config["error"].splitlines():
             lines += wrapped(problem, width, 2, "red")
     return lines
@@ -109,10 +111,10 @@ def _zoo_conditions(snapshot: Snapshot, width: int) -> list[Line]:
     lines: list[Line] = []
     for each in snapshot["conditions"]:
         bad, age = is_bad(each), snapshot["at"] - each["since"]
-        if bad or age < _RECENT:
-            lead = line(("✗ " if bad else "✓ ", "yellow" if bad else "green"))
+        if bad or is_moving(each) or age < _RECENT:
+            lead = line(sign(each))
             text = f"{each['type']}: {each['reason']} {span(age)} ago: {each['message']}"
-            lines += wrapped(text, width, 0, "" if bad else "dim", lead)
+            lines += wrapped(text, width, 0, "" if bad or is_moving(each) else "dim", lead)
     return [*lines, ()] if lines else []
 
 
@@ -234,7 +236,7 @@ def _aligned(text: str, side: str, width: int) -> str:
 
 def _head_text(snapshot: Snapshot) -> str:
     config = snapshot["config"]
-    state = "converged" if snapshot["converged"] else "at work"
+    state, _ = progress(snapshot)
     return (
         f"zoosup {snapshot['version']} {snapshot['instance']} on {snapshot['node']}, pid {snapshot['pid']}: "
         f"{snapshot['phase']}, {state}, generation {config['generation']} of {config['path']}"

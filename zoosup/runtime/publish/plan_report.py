@@ -1,6 +1,6 @@
-"""What the next pass would do, as JSON-ready data: the answer to `zoosup plan`.
+"""What the next pass would do, and the passes after it, as JSON-ready data: the answer to `zoosup plan`.
 
-Decides nothing: it asks `core.scheduler.plan`.
+Decides nothing: it asks `core.scheduler.plan`, and `simulation` for the rest of the way.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from typing import Any
 from zoosup.core.estimation import need as estimate
 from zoosup.core.memory.ledger import Sum
 from zoosup.core.scheduler.plan import Plan, plan
+from zoosup.core.scheduler.switch import effective
+from zoosup.core.scheduler.verdicts import REFUSALS
 from zoosup.core.state.actions import (
     Action,
     Drain,
@@ -21,10 +23,14 @@ from zoosup.core.state.actions import (
     Stop,
     Wake,
 )
-from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.observed import Condition, SwitchOutcome
+from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.runtime.publish.need_report import has_gpus, need_data
-from zoosup.runtime.publish.snapshot import condition_data, pool_data
+from zoosup.runtime.publish.simulation import Simulation
+from zoosup.runtime.publish.snapshot import condition_data, is_refused, pool_data
 from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.changes import live_changes
+from zoosup.spec.model.zoo import ZooSpec
 
 
 def next_pass(ahead: Zoo) -> dict[str, Any]:
@@ -42,6 +48,90 @@ def next_pass(ahead: Zoo) -> dict[str, Any]:
         "wake_in": None if decided.wake_at is None else max(0.0, decided.wake_at - now),
         "changes": any(not isinstance(a, Inspect) for a in decided.actions),
     }
+
+
+def whole_way(simulation: Simulation, before: ZooSpec | None) -> dict[str, Any]:
+    """What comes after the next pass too: the steps in order, what is applied live, and what is refused.
+
+    `before`: the file in force until now, None where none is.
+    """
+    zoo, decided = simulation.zoo, simulation.decided
+    wanted = [*effective(zoo.spec.active, zoo.switch)]
+    wanted += [n for n, m in zoo.models.items() if m.override is Override.START and n not in wanted]
+    kept = {c.model for c in decided.conditions if _is_a_refused_edit(c)} if decided is not None else set()
+    undone = zoo.spec.active if zoo.switch and zoo.switch.outcome is SwitchOutcome.ROLLED_BACK else ()
+    asked = dict.fromkeys((*undone, *wanted))
+    refused = [n for n in asked if n in zoo.models and (is_refused(zoo.models[n]) or n in kept)]
+    return {
+        "steps": _merged([_action(step) for step in simulation.steps]),
+        "live": _live(before, zoo.spec) if before is not None else {},
+        "refused": refused,
+        "settled": simulation.settled,
+        "outcome": _outcome(simulation),
+    }
+
+
+def _is_a_refused_edit(condition: Condition) -> bool:
+    return condition.type == "Current" and not condition.status and condition.reason in REFUSALS
+
+
+def _outcome(simulation: Simulation) -> dict[str, Any]:
+    """Each model's verdict at the end, or that of the pass which started it, where it runs."""
+    last = simulation.decided
+    verdicts = dict(last.verdicts) if last is not None else {}
+    shown = {name: _verdict(simulation.zoo, name, last) for name in verdicts if last is not None}
+    for name, decided in simulation.admitted.items():
+        if name not in shown and name in decided.verdicts:
+            shown[name] = _verdict(simulation.zoo, name, decided)
+    return shown
+
+
+def _merged(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One word for the ways of stopping, and "restart" where a model's start comes right after its stop."""
+    found: list[dict[str, Any]] = []
+    for step in steps:
+        shown = step | {"action": "stop"} if step["action"] == "drain" else step
+        last = found[-1] if found else None
+        if (
+            shown["action"] == "stop"
+            and last is not None
+            and (last["action"], last["model"])
+            == (
+                "stop",
+                shown["model"],
+            )
+        ):
+            continue  # drained first, then ended
+        if (
+            shown["action"] == "start"
+            and last is not None
+            and (last["action"], last["model"])
+            == (
+                "stop",
+                shown["model"],
+            )
+        ):
+            found[-1] = shown | {
+                "action": "restart",
+                "cause": last["cause"],
+                "message": last["message"],
+            }
+            continue
+        found.append(shown)
+    return found
+
+
+def _live(before: ZooSpec, after: ZooSpec) -> dict[str, list[str]]:
+    """What changes without touching a process: fields by model, and those of the zoo itself under ""."""
+    parts = [n for n in ZooSpec.model_fields if n not in _NOT_SETTINGS]
+    found = {"": [n for n in parts if getattr(before, n) != getattr(after, n)]}
+    for name in before.models.keys() & after.models.keys():
+        found[name] = list(live_changes(before.models[name], after.models[name]))
+    order = ["", *after.models]
+    return {name: fields for name in order if (fields := found.get(name))}
+
+
+_NOT_SETTINGS = frozenset({"models", "active", "vars", "defaults"})
 
 
 def _action(action: Action) -> dict[str, Any]:

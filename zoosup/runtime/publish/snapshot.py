@@ -13,7 +13,8 @@ from zoosup import __version__
 from zoosup.core.estimation import need as estimate
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.scheduler.plan import Plan
-from zoosup.core.state.observed import NO_DEMAND, Condition, Model
+from zoosup.core.scheduler.verdicts import REFUSALS
+from zoosup.core.state.observed import NO_DEMAND, Condition, Model, Switch
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.pools import Pool
 from zoosup.core.state.runs import Exit, Run
@@ -59,11 +60,28 @@ def build(
         "config": _config(zoo),
         "gateway": zoo.gateway.address,
         "phase": "stopping" if zoo.shutdown else "running",
-        "converged": converged(zoo),
+        "converged": converged(zoo) and not zoo.gateway.trouble,
+        "switch": _switch(zoo.switch),
         "conditions": conditions.get(None, []),
         "pools": [pool_data(zoo, pool) for pool in zoo.memory.pools()],
         "models": {name: _model(zoo, model, conditions.get(name, [])) for name, model in zoo.models.items()},
     }
+
+
+def _switch(switch: Switch | None) -> dict[str, Any] | None:
+    """The newest change of `active`: who comes, who goes, and how far it is."""
+    if switch is None:
+        return None
+    return {
+        "incoming": list(switch.incoming),
+        "outgoing": list(switch.outgoing),
+        "outcome": switch.outcome.value,
+    }
+
+
+def is_refused(model: Model) -> bool:
+    """Whether it can't be had as things are, whoever leaves and however long one waits."""
+    return model.phase is Phase.FAILED or (model.phase is Phase.PENDING and model.reason in REFUSALS)
 
 
 def _config(zoo: Zoo) -> dict[str, Any]:
@@ -110,6 +128,7 @@ def _model(zoo: Zoo, model: Model, conditions: list[dict[str, Any]]) -> dict[str
         "phase": model.phase.value,
         "reason": str(model.reason),
         "message": model.message,
+        "refused": is_refused(model),
         "active": model.name in zoo.spec.active,
         "on_demand": spec is not None and spec.on_demand,
         "task": spec.task.value if spec is not None and spec.task is not None else None,

@@ -128,6 +128,16 @@ GatewaySpecOrOff = Annotated[
 ]
 
 
+STATUS_GUARDED = "status.token, a loopback address such as 127.0.0.1:8081, or status.open: true"
+
+
+def exposure(listen: str) -> str:
+    """What is wrong with a status server there that asks for no token; nothing for an address of this host alone."""
+    if kinds.is_loopback(listen):
+        return ""
+    return f"the status server listens on {listen}, which other hosts reach, and asks for no token"
+
+
 class StatusSpec(SpecPart):
     """The HTTP status server."""
 
@@ -140,9 +150,31 @@ class StatusSpec(SpecPart):
     token: Annotated[
         kinds.Secret | None,
         at_once(
-            "What a client must present to change anything over HTTP. null: only the control socket can."
+            "What a client must present to change anything over HTTP, and to read where other hosts can connect. "
+            "null: only the control socket changes anything."
         ),
     ] = None
+    hosts: Annotated[
+        kinds.HostNames,
+        at_once(
+            "Further names by which clients may call it, such as gpu-box.example.org; its addresses, localhost and "
+            "this host's name are allowed anyhow."
+        ),
+    ] = ()
+    open: Annotated[
+        kinds.Flag,
+        at_once("true: other hosts may read everything without the token.", validate_default=True),
+    ] = False
+
+    @field_validator("open", mode="after")
+    @classmethod
+    def _guarded(cls, value: bool, info: ValidationInfo) -> bool:
+        listen = info.data.get("listen")
+        if listen is not None and "token" in info.data and info.data["token"] is None and not value:
+            refusal = exposure(listen)
+            if refusal:
+                raise clash(refusal, STATUS_GUARDED)
+        return value
 
     @property
     def token_text(self) -> str | None:

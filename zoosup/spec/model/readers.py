@@ -6,7 +6,7 @@ convert: text is never taken for a number, nor a number for text.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,8 @@ from zoosup.spec.syntax.words import WordsError, split_words
 MODEL = "model"
 ORIGIN_PATTERN = r"^https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$"
 ORIGINS_EXPECTED = "a list of origins such as https://chat.example.org, or ['*'] for any"
+HOST_PATTERN = r"^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$"
+HOSTS_EXPECTED = "a list of host names such as gpu-box.example.org, without a port"
 SIGNALS = (
     *(
         "ABRT",
@@ -124,17 +126,26 @@ def choice_or_none(kind: type[StrEnum]) -> Callable[[Any], StrEnum | None]:
     return lambda value: None if value is None else read(value)
 
 
-def split(value: Any) -> Any:
-    """Cut a program and its arguments into words, before they are filled in: a value with blanks stays one word."""
+def split(value: Any, info: ValidationInfo) -> Any:
+    """Cut a program and its arguments into words, before they are filled in.
+
+    A text of `vars` that is a whole word of a string is cut like the rest; quoted, within a word or in a list it stays
+    one, blanks and all.
+    """
+    scope: Scope | None = info.context
     if not isinstance(value, str | list | tuple):
         raise expected("a string or a list of strings")
     try:
-        found = split_words(value) if isinstance(value, str) else value
+        found = split_words(value, _expander(scope)) if isinstance(value, str) else value
     except WordsError as error:
         raise wrong(str(error), error.expected) from None
     if not found or found[0] == "":
         raise wrong("names no program", "a program and its arguments")
     return tuple(found)
+
+
+def _expander(scope: Scope | None) -> Callable[[str], Sequence[str] | None]:
+    return lambda word: None if scope is None else scope.words(word, split_words)
 
 
 def listed(value: Any) -> Any:
@@ -204,6 +215,14 @@ def origins(value: Any) -> tuple[str, ...]:
     ):
         raise expected(ORIGINS_EXPECTED)
     return found
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Read names of hosts, in lower case."""
+    found = each(value, HOSTS_EXPECTED)
+    if not all(isinstance(item, str) and re.fullmatch(HOST_PATTERN, item) for item in found):
+        raise expected(HOSTS_EXPECTED)
+    return tuple(item.lower() for item in found)
 
 
 def signal(value: Any) -> str:

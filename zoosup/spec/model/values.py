@@ -128,6 +128,11 @@ Origins = Annotated[
         items={"anyOf": [{"const": "*"}, {"type": "string", "pattern": readers.ORIGIN_PATTERN}]},
     ),
 ]
+HostNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(readers.hosts),
+    _schema(type="array", uniqueItems=True, items={"type": "string", "pattern": readers.HOST_PATTERN}),
+]
 ParamNames = Annotated[
     tuple[str, ...],
     BeforeValidator(readers.param_names),

@@ -4,6 +4,7 @@
     problems     what is wrong, where, and what was expected
     templates    `${...}` in strings
     units        sizes and durations
+    mistakes     a YAML parser's complaints in words for people
     words        a command line split as a shell would
 
 Refuses to know a single key of zoo.yaml.

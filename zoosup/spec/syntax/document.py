@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from zoosup.spec.syntax.mistakes import in_words
 from zoosup.spec.syntax.problems import Problems
 
 MAX_BYTES = 1024 * 1024
@@ -152,17 +153,11 @@ def compose(text: str, problems: Problems) -> YamlNode | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.add(place, "", f"not YAML: {error.problem or error.context}", _hint(text, place[0]))
+        what, expected = in_words(text, place, error.problem or error.context or "")
+        problems.add(place, "", what, expected)
     except _TooMuchError:
         pass
     return None
-
-
-def _hint(text: str, line: int) -> str:
-    """Say the one thing about YAML that templates make people stumble over; nothing for other lines."""
-    rows = text.split("\n")
-    inside = re.search(r"[\[{].*\$\{", rows[min(line, len(rows)) - 1])
-    return "quotes around text with ${…} inside { } or [ ]" if inside else ""
 
 
 def _note_unprintable(text: str, index: int, problems: Problems) -> None:

@@ -7,7 +7,7 @@ Refuses to know which strings are templates. `$VAR` without braces is text: zoos
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 LATE = frozenset({"PORT"})
@@ -71,6 +71,17 @@ class Scope:
             ]
         )
 
+    def words(self, text: str, split: Callable[[str], Sequence[str]]) -> Sequence[str] | None:
+        """What `split` makes of the text of `vars` that a whole word `${name}` stands for; None for any other word.
+
+        The words are templates, as `expand` takes them.
+        """
+        match = _TOKEN.fullmatch(text)
+        name = match["name"] if match is not None else None
+        if name is None or name not in self._variables or name in self._built_in:
+            return None
+        return [_as_template(word) for word in split(self._variables[name])]
+
     def _value(self, name: str) -> str:
         value = self._look_up(name) or ""
         self._left[0] -= len(value)
@@ -95,7 +106,8 @@ class Scope:
             return f"${{{name}}} is not set in the environment"
         if name in BUILT_IN:
             return f"${{{name}}} is known only inside a model"
-        near = get_close_matches(name, [*self._variables, *self._built_in], 1)
+        known = [*self._variables, *self._built_in, *(LATE if self._built_in else ())]
+        near = [each for each in known if each.lower() == name.lower()] or get_close_matches(name, known, 1)
         hint = f"; did you mean ${{{near[0]}}}?" if near else ""
         return f"${{{name}}} is not in vars{hint}"
 
@@ -152,6 +164,11 @@ def _written(parts: list[tuple[str | None, str | None]]) -> str:
     if len(text) > MAX_TEXT:
         raise TemplateError(f"the text is longer than {MAX_TEXT} characters once filled in")
     return text
+
+
+def _as_template(text: str) -> str:
+    """A template that stands for exactly this text."""
+    return _TRAILING_DOLLARS.sub(lambda m: "${$}" * len(m[0]), text.replace("${", "$${"))
 
 
 def _escaped(run: list[str]) -> str:

@@ -1,11 +1,12 @@
 """A command written as one string, split into words as a POSIX shell would.
 
-Knows quoting, and the words by which a person shows to expect a shell. Refuses to be one: nothing is
-expanded. `shlex` isn't used: it forgets which words were quoted, and a
+Knows quoting, lines that are comments, and the words by which a person shows to expect a shell. Refuses to be one: what
+a `${name}` stands for is the caller's word. `shlex` isn't used: it forgets which words were quoted, and a
  backslash before a line's end it takes literally.
 """
 
 import re
+from collections.abc import Callable, Sequence
 
 NO_SHELL = "zoosup runs no shell; write command: [sh, -c, …]"
 
@@ -23,6 +24,7 @@ _SHELL_WORD = re.compile(
     r"(?P<whole>\|\|?|&&?|;;?|[(){}!])\Z|(?P<start>#|\$\(|[0-9]*(?:>>?|<<?))|.*(?P<inside>`)|.*(?P<end>;)\Z",
     re.DOTALL,
 )
+_COMMENT = re.compile(r"#[^\n]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 
 
@@ -34,8 +36,11 @@ class WordsError(ValueError):
         self.expected = expected
 
 
-def split_words(text: str) -> tuple[str, ...]:
+def split_words(text: str, expand: Callable[[str], Sequence[str] | None] = lambda _: None) -> tuple[str, ...]:
     """Split a string into words; the quotes are gone afterwards.
+
+    A line of several that begins with # is a comment. `expand` gives the words that an unquoted one stands for, None
+    where it stands for itself.
 
     Raises WordsError for an open quote, and for an unquoted word that only a shell would understand.
     """
@@ -44,20 +49,35 @@ def split_words(text: str) -> tuple[str, ...]:
     bare: list[str] = []
     position = 0
     while position < len(text):
+        if word is None and (comment := _COMMENT.match(text, position)) and _begins_line(text, position):
+            position = comment.end()
+            continue
         part = _PART.match(text, position)
         if part is None:
             raise WordsError("has a quote or a backslash at its end that is not closed", "quotes in pairs")
         position = part.end()
         if part.lastgroup == "blank":
             if word is not None:
-                words.append(_checked(word, bare, first=not words))
+                words += _finished(word, bare, expand, first=not words)
             word, bare = None, []
         elif part.lastgroup != "continued":
             word = [*(word or []), _unquoted(part)]
             bare.append(part["plain"] or "''")
     if word is not None:
-        words.append(_checked(word, bare, first=not words))
+        words += _finished(word, bare, expand, first=not words)
     return tuple(words)
+
+
+def _begins_line(text: str, position: int) -> bool:
+    """Whether only blanks stand before it in its line, and the text has more than that line."""
+    return "\n" in text.strip() and not text[text.rfind("\n", 0, position) + 1 : position].strip()
+
+
+def _finished(
+    word: list[str], bare: list[str], expand: Callable[[str], Sequence[str] | None], *, first: bool
+) -> Sequence[str]:
+    more = expand(word[0]) if word == bare and len(word) == 1 else None
+    return [_checked(word, bare, first=first)] if more is None else more
 
 
 def _unquoted(part: re.Match[str]) -> str:

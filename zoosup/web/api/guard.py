@@ -1,7 +1,8 @@
 """Who may ask what: the checks before any handler of the TCP server.
 
-The Host must be one that no stranger can point here (`hosts`), and whatever changes something needs the token and the
-same Origin. The control socket has none of this: its mode is its guard.
+The Host must be one that no stranger can point here (`hosts`) or that the file names, whatever changes something needs
+the token and the same Origin, and where other hosts can connect so does reading, unless the file has it open. What
+health checkers ask is free. The control socket has none of this: its mode is its guard.
 """
 
 import hmac
@@ -12,17 +13,26 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from zoosup.web.api.errors import RefusalError
-from zoosup.web.hosts import host_allowed, same_origin
+from zoosup.web.hosts import host_allowed, host_name, same_origin
+
+FREE = frozenset({"/livez", "/readyz", "/healthz"})
+"""What may be read from anywhere: checkers present no token, and learn no more than that something is wrong."""
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
 @dataclass(slots=True)
 class Guard:
-    """What the TCP server asks of a caller; both change when zoo.yaml does. `token` None: nothing may be changed."""
+    """What the TCP server asks of a caller; all of it changes when zoo.yaml does.
+
+    `token` None: nothing may be changed. `exposed`: other hosts can connect; `open`: they may read.
+    """
 
     listen_host: str = ""
     token: str | None = None
+    hosts: frozenset[str] = frozenset()
+    open: bool = False
+    exposed: bool = False
 
 
 def guard(rules: Guard) -> Middleware:
@@ -31,11 +41,16 @@ def guard(rules: Guard) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.headers.get(hdrs.HOST, "")
-        if not host_allowed(host, rules.listen_host, socket.gethostname()):
-            message = f"Host {host[:80]!r} is not a name of this server; use its address, localhost or its host name"
+        if not (rules.open or _shows(request, rules.token) or _is_ours(host, rules)):
+            message = (
+                f"Host {host[:80]!r} is not a name of this server; use its address, localhost or its host name, "
+                "or list it under status.hosts"
+            )
             raise RefusalError(421, "wrong_host", message)
         if request.method not in SAFE_METHODS:
             _check_write(request, host, rules.token)
+        elif rules.exposed and not (rules.open or request.path in FREE or _shows(request, rules.token)):
+            raise _unauthorized("read it")
         return await handler(request)
 
     return guarded
@@ -48,8 +63,21 @@ def _check_write(request: web.Request, host: str, token: str | None) -> None:
     if token is None:
         message = "nothing can be changed here: use the command line on the host, or set status.token"
         raise RefusalError(403, "read_only", message)
+    if not _shows(request, token):
+        raise _unauthorized("change anything")
+
+
+def _is_ours(host: str, rules: Guard) -> bool:
+    return host_name(host) in rules.hosts or host_allowed(host, rules.listen_host, socket.gethostname())
+
+
+def _shows(request: web.Request, token: str | None) -> bool:
+    """Whether it presents the token; nothing counts as one where there is none."""
     scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    matches = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
-    if scheme.lower() != "bearer" or not matches:
-        challenge = {"WWW-Authenticate": 'Bearer realm="zoosup"'}
-        raise RefusalError(401, "unauthorized", "expected Authorization: Bearer with status.token", challenge)
+    matches = hmac.compare_digest(given.strip().encode("utf-8", "replace"), (token or "").encode())
+    return token is not None and scheme.lower() == "bearer" and matches
+
+
+def _unauthorized(what: str) -> RefusalError:
+    message = f"to {what}, present status.token: Authorization: Bearer …"
+    return RefusalError(401, "unauthorized", message, {hdrs.WWW_AUTHENTICATE: "Bearer"})

@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api import RuntimeApi
+from zoosup.spec.model.gateway import STATUS_GUARDED, StatusSpec, exposure
 from zoosup.spec.model.values import split_address
 from zoosup.web.api.control import MAX_BODY, ControlRoutes
 from zoosup.web.api.errors import errors_as_json
@@ -50,8 +51,21 @@ class WebServer:
         """From now on, what a client must present to change anything over TCP; None: nobody can."""
         self._guard.token = token
 
+    def configure(self, status: StatusSpec) -> None:
+        """Put the file's rules in force: who may read, who may change anything, and by which names."""
+        self.set_token(status.token_text)
+        self._guard.hosts = frozenset(status.hosts)
+        self._guard.open = status.open
+
     async def start(self, listen: str | None, token: str | None = None) -> None:
-        """Open the control socket, then the status server; ZoosupError says which address can't be had."""
+        """Open the control socket, then the status server; ZoosupError says which address can't be had.
+
+        Where it is open already only the token and the status server's address are new.
+        """
+        if self._commands is not None:
+            self.set_token(token)
+            await self.rebind(listen)
+            return
         await self._control.setup()
         await self._tcp.setup()
         self.set_token(token)
@@ -61,10 +75,15 @@ class WebServer:
     async def rebind(self, listen: str | None) -> None:
         """Move the status server to another address, None for nowhere; connections that exist live on.
 
-        ZoosupError when the address can't be had; the server then stays where it is.
+        ZoosupError when the address can't be had, or would show everything to other hosts; the server then stays
+        where it is.
         """
+        told = exposure(listen) if listen else ""
+        if told and not (self._guard.open or self._guard.token):
+            raise ZoosupError(f"{told}; expected {STATUS_GUARDED}")
         await self._listener.move(listen)
         self._guard.listen_host = split_address(listen)[0] if listen else ""
+        self._guard.exposed = bool(told)
 
     async def stop(self) -> None:
         """Send followers home, finish requests under way, close everything and remove the control socket."""

@@ -49,15 +49,15 @@ class StatusRoutes:
         return web.Response(text="ok\n")
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Ready or not, and what is missing, a line each."""
+        """Whether traffic may come, and what is missing, a line each."""
         found = self._readiness(request)
         return web.Response(status=200 if found.ready else 503, text=found.as_text())
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """As `readyz`, for programs."""
-        found = self._readiness(request)
-        body = health.summary(self._runtime.publisher.snapshot, found)
-        return _json(body, 200 if found.ready else 503)
+        """Whether all is as zoo.yaml says, and what is not, for programs."""
+        wrong = health.troubles(self._runtime.publisher.snapshot)
+        body = health.summary(self._runtime.publisher.snapshot, self._readiness(request), wrong)
+        return _json(body, 503 if wrong else 200)
 
     async def status(self, _request: web.Request) -> web.Response:
         """Answer with the whole snapshot."""

@@ -1,0 +1,77 @@
+"""`zoosup plan` shows the whole way: pass after pass on a copy of the zoo, until nothing changes any more."""
+
+import pytest
+
+pytestmark = pytest.mark.looptime
+
+ROOM_FOR_ONE = "budget: {ram: 6GiB}"
+
+
+async def foretold(zoo, text):
+    return await zoo.commands.plan(text, "zoo.yaml")
+
+
+def steps(told):
+    return [(step["action"], step["model"]) for step in told["steps"]]
+
+
+async def test_a_switch_in_place_shows_the_stop_and_the_start(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.save(file(models, "a", ROOM_FOR_ONE))
+    await zoo.until("a", "ready")
+    told = await foretold(zoo, file(models, "b", ROOM_FOR_ONE))
+    assert [("stop", "a"), ("start", "b")] == steps(told)
+    assert (True, True, []) == (told["settled"], told["changes"], told["refused"])
+    assert ["spawn", "ready"] == host.events("a")
+
+
+async def test_a_switch_side_by_side_shows_the_start_before_the_stop(host, zoo, file):
+    models = {"a": "1GiB", "b": "1GiB"}
+    host.save(file(models, "a"))
+    await zoo.until("a", "ready")
+    told = await foretold(zoo, file(models, "b"))
+    assert [("start", "b"), ("stop", "a")] == steps(told)
+
+
+async def test_an_edit_that_replaces_the_process_is_a_restart(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    told = await foretold(zoo, file({"a": "1GiB"}, "a").replace("serve", "serve --more"))
+    assert [("restart", "a")] == steps(told)
+    assert "SpecChanged" == told["steps"][0]["cause"]
+
+
+async def test_a_live_edit_is_told_and_touches_nobody(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    told = await foretold(zoo, file({"a": "2GiB"}, "a", "budget: {ram: 9GiB}"))
+    assert ([], True) == (steps(told), told["changes"])
+    assert {"": ["budget"], "a": ["memory.ram"]} == told["live"]
+
+
+async def test_what_the_file_wants_and_can_not_have_is_named_with_one_sum(host, zoo, file):
+    told = await foretold(zoo, file({"a": "1GiB", "huge": "900GiB"}, "[a, huge]"))
+    assert ([("start", "a")], ["huge"]) == (steps(told), told["refused"])
+    assert ("refused", "ExceedsBudget") == (
+        told["outcome"]["huge"]["verdict"],
+        told["outcome"]["huge"]["reason"],
+    )
+    host.save(file({"a": "1GiB", "huge": "900GiB"}, "[a, huge]"))
+    await zoo.until("a", "ready")
+    told = await foretold(zoo, None)
+    assert ([], ["huge"], False) == (steps(told), told["refused"], told["changes"])
+
+
+async def test_an_edit_that_a_serving_model_can_not_have_is_refused(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    told = await foretold(zoo, file({"a": "900GiB"}, "a").replace("serve", "serve --more"))
+    assert ([], ["a"]) == (steps(told), told["refused"])
+
+
+@pytest.mark.parametrize("count", [1, 30])
+async def test_the_way_ends_as_the_host_would_and_the_copy_is_thrown_away(host, zoo, file, count):
+    models = {f"m{n}": "100MiB" for n in range(count)}
+    told = await foretold(zoo, file(models, f"[{', '.join(models)}]"))
+    assert (True, [("start", name) for name in models]) == (told["settled"], steps(told))
+    assert {} == zoo.zoo.models
