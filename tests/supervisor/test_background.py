@@ -20,7 +20,7 @@ class Web:
     def __init__(self):
         self.taken, self.asked = True, []
 
-    def set_token(self, token):
+    def configure(self, status):
         pass
 
     async def rebind(self, listen):

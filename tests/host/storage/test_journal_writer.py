@@ -394,6 +394,7 @@ class TestADiskInTrouble:
         archive._waiting = Backlog(most=3)
         for seq in range(1, 6):
             archive.append(row(seq))
+        await until(lambda: shelf.reasons() == ["Degraded"])  # each look at `attempts` counts as one
         before = next(attempts)
         await until(lambda: next(attempts) > before + 10)
         assert ["Degraded"] == shelf.reasons()
