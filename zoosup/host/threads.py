@@ -20,6 +20,9 @@ THREADS = 16
 MOST = 64
 """Of a pool whose work may hang: so many disks that don't answer hold up nobody else."""
 
+SPARE = 30.0
+"""Seconds after which a thread beyond those made at the start ends for want of work."""
+
 _READY = 4
 
 _T = TypeVar("_T")
@@ -35,7 +38,7 @@ class DaemonThreads(ThreadPoolExecutor):
     def __init__(self, name: str, ready: int = _READY, most: int = MOST) -> None:
         super().__init__(most, name)  # makes no thread
         self._name = name
-        self._most = most
+        self._ready, self._most = ready, most
         self._changed = threading.Condition()
         self._work: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._made = 0
@@ -88,7 +91,10 @@ class DaemonThreads(ThreadPoolExecutor):
             while not self._work:
                 if self._closed:
                     return None
-                self._changed.wait()
+                if not self._changed.wait(SPARE) and not self._work and self._made > self._ready:
+                    self._made -= 1
+                    self._idle -= 1
+                    return None  # what a burst has needed is not kept
             self._idle -= 1
             return self._work.popleft()
 

@@ -58,7 +58,7 @@ class HostInspector:
         self._weights = weights
         self._holder = holder
         self._fit_params = fit_params
-        self._threads = DaemonThreads("zoosup-looks")
+        self._threads = DaemonThreads("zoosup-looks", ready=12)
         self._at: dict[int, str] = {}  # by id: specs can't be hashed
 
     async def inspect(

@@ -30,7 +30,7 @@ class HttpProber:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._threads = DaemonThreads("zoosup-probes")
+        self._threads = DaemonThreads("zoosup-probes", ready=8)
 
     def readiness(
         self, endpoint: Endpoint, ready: ReadySpec, env: Mapping[str, str]
