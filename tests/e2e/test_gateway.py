@@ -70,6 +70,7 @@ models:
   giant: {{command: "{server} {flags} -m {gguf_b}", memory: {{ram: 1GiB}}}}
   broken: {{command: "{server} {flags} -m {broken}"}}
   slow: {{command: [python, -m, zoosup.demo, --port, "${{PORT}}", --load-time, 1500ms]}}
+  late: {{command: [python, -m, zoosup.demo, --port, "${{PORT}}", --load-time, 3s]}}
 """
 
 
@@ -227,10 +228,10 @@ def test_a_client_that_gives_up_while_its_model_loads_finds_it_loaded(zoo):
 
 
 def test_a_streaming_client_is_told_what_it_waits_for(zoo):
-    body = json.dumps({"model": "slow", "messages": HELLO, "stream": True})
+    body = json.dumps({"model": "late", "messages": HELLO, "stream": True})
     answer = curl(f"{zoo.gateway()}/v1/chat/completions", "--json", body)
     assert (0, 200) == (answer.code, answer.status)
-    assert answer.body.startswith(b": loading slow: ")
+    assert answer.body.startswith(b": loading late: ")
     assert answer.body.endswith(b"data: [DONE]\n\n")
 
 

@@ -126,7 +126,7 @@ def test_two_run_at_once_and_a_third_waits_with_the_sum(zoo):
 def test_a_model_that_never_fits_costs_the_running_one_nothing(zoo):
     before = zoo.pid("small")
     active(zoo, "huge")
-    zoo.wait(lambda s: s["models"]["huge"]["phase"] == "pending", "huge to be refused")
+    zoo.wait(lambda s: s["models"]["huge"]["reason"] == "ExceedsBudget", "huge to be refused")
     admitted = conditions(zoo, "huge")["Admitted"]
     assert (False, "ExceedsBudget") == (admitted["status"], admitted["reason"])
     assert before == zoo.pid("small")
