@@ -139,6 +139,12 @@ def _text_end(body: bytes, at: int) -> int:
         raise _bad(body, at, 'expected "')
     at += 1
     while at < len(body):
+        quote = body.find(b'"', at, at + _WINDOW)
+        if body.find(b"\\", at, quote if quote >= 0 else at + _WINDOW) < 0:
+            if quote >= 0:
+                return quote + 1
+            at += _WINDOW
+            continue
         inside = _IN_TEXT.match(body, at, at + _WINDOW)
         end = inside.end() if inside is not None else at
         if body.startswith(b'"', end):
