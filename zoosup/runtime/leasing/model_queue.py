@@ -34,20 +34,18 @@ class QueueOwner(Protocol):
         """Seconds that the model's last load took."""
 
 
-class GrantedLease:
-    """One client's claim on a run, from when it is made; see `api.Lease`. `since`: when it began to wait, if it did."""
+class _RunLease:
+    """What leases of a run have in common: whose it is, and where it listens."""
 
-    __slots__ = ("_queue", "_run", "holder", "run_id", "since")
+    __slots__ = ("_queue", "_run", "holder", "run_id")
 
     host = HOST
 
-    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder, since: float | None = None) -> None:
+    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder) -> None:
         self._queue = queue
         self._run = run
         self.holder = holder
         self.run_id = run.id
-        self.since = since
-        queue.leases.add(self)
 
     @property
     def model(self) -> str:
@@ -58,6 +56,17 @@ class GrantedLease:
     def port(self) -> int:
         """Where the run listens."""
         return self._run.port
+
+
+class GrantedLease(_RunLease):
+    """One client's claim on a run, from when it is made; see `api.Lease`. `since`: when it began to wait, if it did."""
+
+    __slots__ = ("since",)
+
+    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder, since: float | None = None) -> None:
+        super().__init__(queue, run, holder)
+        self.since = since
+        queue.leases.add(self)
 
     def release(self) -> None:
         """Give it back, once; a second call does nothing."""
@@ -72,29 +81,14 @@ class GrantedLease:
         return self._queue.owner.lease_unreachable(self)
 
 
-class LookingLease:
+class LookingLease(_RunLease):
     """A look at a run: neither demand nor use; see `api.Leasing.look`."""
 
-    __slots__ = ("_queue", "_run", "holder", "run_id")
-
-    host = HOST
+    __slots__ = ()
 
     def __init__(self, queue: "ModelQueue", run: Run, holder: Holder) -> None:
-        self._queue = queue
-        self._run = run
-        self.holder = holder
-        self.run_id = run.id
+        super().__init__(queue, run, holder)
         queue.looks.add(self)
-
-    @property
-    def model(self) -> str:
-        """Whose run it is."""
-        return self._queue.model
-
-    @property
-    def port(self) -> int:
-        """Where the run listens."""
-        return self._run.port
 
     def release(self) -> None:
         """It is over."""
