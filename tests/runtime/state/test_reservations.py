@@ -6,8 +6,10 @@ from zoosup.core.state.facts import Booked
 from zoosup.core.state.runs import Run
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.publish.snapshot import ConditionTimes, build
-from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.runtime.publish.condition_status import ConditionTimes
+from zoosup.runtime.publish.snapshot import build
+from zoosup.runtime.state.applied import Applied
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 
 GIB = 2**30

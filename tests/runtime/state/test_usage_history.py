@@ -174,8 +174,8 @@ async def test_what_was_given_up_for_want_of_memory_stays_so_for_the_next_zoosup
 async def test_other_weights_get_a_chance_of_their_own(host, zoo, file):
     facts, inspect = FileFacts("gguf", 100, changed=1), host.inspect
 
-    async def look(*args):
-        return replace(await inspect(*args), weights=WeightFacts((("a", facts),)))
+    async def look(*args, **more):
+        return replace(await inspect(*args, **more), weights=WeightFacts((("a", facts),)))
 
     host.inspect = look
     host.save(file({"a": "4GiB"}, "a"))

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, make_ready, spec_of, text_of
-from zoosup.core.state.facts import Adopted, Exited, Gone, Held, Inspected, Overridden, ProbedReady, StopBegun
+from zoosup.core.state.facts import Exited, Gone, Held, Inspected, ProbedReady, StopBegun
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
 from zoosup.core.state.runs import Backoff, Exit, Preflight
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.publish.convergence import converged
+from zoosup.runtime.state.overrides import override
 from zoosup.spec.model.lifetime import RestartSpec
 
 AB = {"a": {}, "b": {}}
@@ -65,6 +66,25 @@ def test_the_file_restored_ends_the_error_and_is_no_new_generation():
     assert ["FileChanged", "FileRestored"] == [event.reason for event in told(zoo, "Applied")]
 
 
+def test_the_revision_is_that_of_the_file_in_force():
+    zoo = a_zoo(ManualClock())
+    zoo.take_over(spec_of(text_of(AB, "a")), text_of(AB, "a"), "one")
+    zoo.refuse("nonsense")
+    assert "one" == zoo.applied.revision
+    zoo.accept("two")
+    assert ("two", 1) == (zoo.applied.revision, zoo.applied.generation)
+
+
+def test_a_switch_says_how_long_it_took():
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, "a"))
+    make_ready(zoo, "a")
+    zoo.take_over(spec_of(text_of(AB, "b")), text_of(AB, "b"))
+    clock.pass_time(2.5)
+    zoo.end_switch(replace(zoo.switch, outcome=SwitchOutcome.DONE))
+    assert [{"seconds": 2.5}] == [event.data for event in told(zoo, "Switch")]
+
+
 def test_a_valid_file_ends_the_error_of_the_one_before():
     zoo = a_zoo(ManualClock(), text_of(AB, "a"))
     zoo.refuse("nonsense")
@@ -110,85 +130,6 @@ def test_a_model_that_left_the_file_goes_with_its_run():
     assert {} == zoo.models
 
 
-# wishes
-
-
-@pytest.mark.parametrize(
-    ("name", "wish", "expected"),
-    [
-        ("a", Override.START, None),
-        ("a", Override.STOP, Override.STOP),
-        ("b", Override.START, Override.START),
-        ("b", Override.STOP, None),
-    ],
-)
-def test_a_wish_that_the_file_shares_needs_no_override(name, wish, expected):
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    zoo.override(name, wish)
-    assert expected == zoo.models[name].override
-
-
-def test_a_wish_to_stop_is_taken_back_by_one_to_start():
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    zoo.override("a", Override.STOP)
-    zoo.override("a", Override.START)
-    assert zoo.models["a"].override is None
-
-
-def test_a_rolled_back_model_that_is_asked_for_is_wanted_by_hand_though_the_file_has_it():
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    zoo.switch = Switch(1, ("a",), ("b",), SwitchOutcome.ROLLED_BACK)
-    zoo.tell("a", Held(Phase.FAILED, Reason.ROLLED_BACK, "a: exited"))
-    zoo.override("a", Override.START)
-    assert (Override.START, Phase.STOPPED) == (zoo.models["a"].override, zoo.models["a"].phase)
-
-
-def test_a_model_that_a_roll_back_brought_back_can_be_stopped_by_hand_though_the_file_does_not_have_it():
-    zoo = a_zoo(ManualClock(), text_of(AB, "b"))
-    make_ready(zoo, "a")
-    zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.ROLLED_BACK)
-    zoo.override("a", Override.STOP)
-    assert Override.STOP is zoo.models["a"].override
-    zoo.override("a", Override.START)
-    assert zoo.models["a"].override is None
-
-
-@pytest.mark.parametrize("wish", list(Override))
-def test_a_wish_about_a_model_that_an_open_switch_takes_out_is_never_the_files_own(wish):
-    """It serves on until its successor does, and may be brought back: neither what `stop` nor what `start` means."""
-    zoo = a_zoo(ManualClock(), text_of(AB, "b"))
-    make_ready(zoo, "a")
-    zoo.switch = Switch(1, ("b",), ("a",), SwitchOutcome.OPEN)
-    zoo.override("a", wish)
-    assert wish is zoo.models["a"].override
-
-
-def test_a_wish_to_start_forgives_and_one_to_stop_does_not():
-    clock = ManualClock()
-    zoo = a_zoo(clock, text_of(AB, "a"))
-    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(3, clock.now + 60))
-    zoo.override("a", Override.STOP)
-    assert 3 == zoo.models["a"].backoff.count
-    zoo.override("a", Override.START)
-    assert 0 == zoo.models["a"].backoff.count
-
-
-@pytest.mark.parametrize(
-    ("active", "left"),
-    [
-        (["a"], [Override.STOP, Override.START]),
-        (["a", "b"], [Override.STOP, None]),
-        ([], [None, Override.START]),
-    ],
-)
-def test_an_override_ends_when_active_says_something_new_about_its_model(active, left):
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    zoo.override("a", Override.STOP)
-    zoo.override("b", Override.START)
-    apply_file(zoo, text_of(AB, active))
-    assert left == [zoo.models[n].override for n in "ab"]
-
-
 # facts and the journal
 
 
@@ -210,24 +151,13 @@ def test_a_fact_about_an_unknown_model_or_run_is_no_fact():
     assert before == zoo.models
 
 
-def test_only_one_run_of_a_model_is_adopted():
+def test_a_look_at_a_model_that_the_file_no_longer_has_teaches_nothing():
     zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    assert zoo.adopt("a", Adopted(a_run(zoo, "a", "mark-1", pid=7)))
-    assert not zoo.adopt("a", Adopted(a_run(zoo, "a", "mark-2", pid=8)))
-    assert "mark-1" == zoo.models["a"].run.id
-
-
-def test_a_run_that_lives_outweighs_what_was_kept_of_its_model():
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    zoo.tell("a", Held(Phase.FAILED, Reason.CRASH_LOOP, "crashed 3 times"))
-    assert zoo.adopt("a", Adopted(a_run(zoo, "a", pid=7)))
-    assert Phase.STARTING is zoo.models["a"].phase
-
-
-def test_a_run_of_a_model_that_the_file_does_not_have_is_adopted_too():
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    assert zoo.adopt("z", Adopted(a_run(zoo, "a", pid=7)))
-    assert ["z"] == [model.name for model, _ in zoo.live()]
+    make_ready(zoo, "b")
+    apply_file(zoo, text_of({"a": {}}, "a"))
+    learned = zoo.models["b"].learned
+    zoo.tell("b", Inspected(Preflight(1.0)))
+    assert (Preflight(1.0), learned) == (zoo.models["b"].preflight, zoo.models["b"].learned)
 
 
 # memory
@@ -266,23 +196,6 @@ def test_a_start_ends_every_cool_down_of_its_pools():
 # questions
 
 
-def test_what_is_done_to_a_copy_is_not_done_to_the_zoo():
-    zoo = a_zoo(ManualClock(), text_of(AB, "a"))
-    make_ready(zoo, "a")
-    before, events = dict(zoo.models), zoo.journal.last
-    ahead = zoo.copy_with(spec_of(text_of({"c": {}}, "c")), "other.yaml")
-    ahead.tell("a", Overridden(Override.STOP))
-    ahead.memory.cool_down("a", before["a"].run, {})
-    assert (before, {}, events, "zoo.yaml", 1) == (
-        zoo.models,
-        zoo.memory.cooldowns,
-        zoo.journal.last,
-        zoo.applied.path,
-        zoo.applied.generation,
-    )
-    assert ("other.yaml", 2) == (ahead.applied.path, ahead.applied.generation)
-
-
 @pytest.mark.parametrize(
     ("ready", "by_hand", "expected"),
     [
@@ -300,7 +213,7 @@ def test_converged_is_every_wanted_model_ready_and_nothing_else_alive(ready, by_
     for name in ready:
         make_ready(zoo, name, f"mark-{name}")
     for name, wish in by_hand.items():
-        zoo.override(name, wish)
+        override(zoo, name, wish)
     assert expected is converged(zoo)
 
 

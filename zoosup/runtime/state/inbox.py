@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.facts import Fact
+from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.runs import Exit
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
@@ -42,12 +43,14 @@ class UsageMeasured:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """One look at the file: a valid spec with its text, or why there is none."""
+    """One look at the file: a valid spec with its text, or why there is none. `look` as in `Content`."""
 
     spec: ZooSpec | None
     text: str
     error: str
     answer: Future[None] | None = None
+    look: int = 0
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,23 @@ class CommandGiven:
 
     verb: str
     model: str
+    answer: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldAsked:
+    """A person asks for room for what is no model. Answered after the turn that took it in."""
+
+    hold: RoomHold
+    answer: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldEnded:
+    """A person gives the room of a hold back, or no longer waits for it."""
+
+    hold: str
+    why: str
     answer: Future[None]
 
 
@@ -81,7 +101,17 @@ class ShutdownAsked:
     exec_anew: bool = False
 
 
-Message = FactLearned | LeaderExited | UsageMeasured | FileRead | CommandGiven | PlanAsked | ShutdownAsked
+Message = (
+    FactLearned
+    | LeaderExited
+    | UsageMeasured
+    | FileRead
+    | CommandGiven
+    | HoldAsked
+    | HoldEnded
+    | PlanAsked
+    | ShutdownAsked
+)
 
 
 class Inbox:
@@ -105,6 +135,11 @@ class Inbox:
     def exited(self, run_id: str, end: Exit) -> None:
         """Leave word that a run's leader has ended."""
         self.post(LeaderExited(run_id, end, self._now()))
+
+    @property
+    def empty(self) -> bool:
+        """Whether every message has been taken."""
+        return not self._messages
 
     def take(self) -> Message | None:
         """The next message; None when there is none."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from zoosup.core.memory import reclaim
 from zoosup.core.memory.budget import bounds
+from zoosup.core.memory.other_gpus import everywhere
+from zoosup.core.memory.unified import in_ram
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.verdicts import Shortage
-from zoosup.core.state.pools import Cooldown, Node, Pool, Pressure
+from zoosup.core.state.pools import VRAM, Cooldown, Node, Pool, Pressure
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
@@ -20,6 +22,9 @@ from zoosup.spec.syntax.units import describe_size
 
 NEAR = 4
 """The part of the reserve (one in four) above it within which a pool is watched as if it were short."""
+
+MOVED = 64
+"""The part of a pool (one in so many) by which free memory has to move to be news."""
 
 
 @dataclass(slots=True)
@@ -75,8 +80,11 @@ class Pools:
         self, model: str, run: Run, baseline: Mapping[str, int], pids: frozenset[int] = frozenset()
     ) -> None:
         """Begin to wait for the memory of a run that is gone and had `pids`; `baseline` is empty after a crash."""
-        for pool, reserved in run.reserved.items():
-            held = min(reserved, run.measured.get(pool, 0))
+        measured = self.counted(run.measured)
+        for pool, reserved in self.counted(everywhere(run)).items():
+            loaded = run.ready_at is not None and pool.startswith(VRAM)
+            # Of one that has loaded nobody may be able to say how much; then it is what it was booked with.
+            held = min(reserved, measured.get(pool, reserved if loaded else 0))
             self.cooldowns[pool, run.id] = Cooldown(
                 run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
             )
@@ -85,11 +93,16 @@ class Pools:
         """Begin to wait for the memory of a run that has gone to sleep; `baseline` was available before."""
         if run.sleep is None or run.leaving is not None:
             return
-        for pool, held in run.sleep.held.items():
-            back = min(held, run.sleep.awake.get(pool, 0)) - run.reserved.get(pool, 0)
+        awake, reserved = self.counted(run.sleep.awake), self.counted(run.reserved)
+        for pool, held in self.counted(run.sleep.held).items():
+            back = min(held, awake.get(pool, 0)) - reserved.get(pool, 0)
             if back > 0:
                 now = self.clock.now()
                 self.cooldowns[pool, run.id] = Cooldown(run.node, pool, model, now, back, baseline.get(pool))
+
+    def counted(self, amounts: Mapping[str, int]) -> Mapping[str, int]:
+        """Amounts as the pools are summed: what a GPU takes from RAM stands there, too."""
+        return in_ram(amounts, frozenset(pool.id for pool in self.pools() if pool.unified))
 
     def satisfy(self, pools: Iterable[str], successor: str) -> None:
         """A start was admitted on what is really free: nobody has to wait any longer for what came before it."""
@@ -100,9 +113,10 @@ class Pools:
 
     def end_cool_down(self, pool: str, model: str, outcome: str, message: str) -> None:
         """The wait is over; the journal hears how."""
+        data: dict[str, object] = {"pool": pool}
         for key in [k for k, c in self.cooldowns.items() if c.pool == pool and c.model == model]:
-            del self.cooldowns[key]
-        self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, {"pool": pool})
+            data["seconds"] = round(self.clock.now() - self.cooldowns.pop(key).since, 3)
+        self.journal.add("CoolDown", model, outcome.title().replace(" ", ""), message, data)
 
     def note_shortages(self, shortages: tuple[Shortage, ...]) -> None:
         """The journal hears of every act of the guard, and of each pool's way into pressure and out of it."""
@@ -144,6 +158,9 @@ class Pools:
             reserve=reserve,
             index=reading.index,
             unified=reading.unified,
+            make=reading.make,
+            pci=reading.pci,
+            render_node=reading.render_node,
         )
 
     def node(self) -> Node:
@@ -160,3 +177,17 @@ def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
         return False
     latest = watch.samples[-1][0] if watch.samples else watch.since
     return reading.at is None or reading.at > latest
+
+
+def have_moved(before: tuple[PoolReading, ...], now: tuple[PoolReading, ...]) -> bool:
+    """Whether what is free is so much other than it was that people should see it."""
+    known = {reading.id: reading for reading in before}
+    return known.keys() != {reading.id for reading in now} or any(
+        _differ(known[reading.id].available, reading.available, reading.total // MOVED) for reading in now
+    )
+
+
+def _differ(before: int | None, now: int | None, most: int) -> bool:
+    if before is None or now is None:
+        return (before is None) != (now is None)
+    return abs(now - before) > most

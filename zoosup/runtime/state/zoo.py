@@ -1,58 +1,62 @@
 """Everything the single writer knows: the spec in force, every model, the pools, what cools down.
 
-Changes only by the methods here, each of which keeps it consistent. Knows neither tasks nor adapters; what has to be
-told to people is returned or written to the journal.
+Changes only by the methods here, and by `overrides` and `recovery` on top of them, each of which keeps it consistent.
+Knows neither tasks nor adapters; what has to be told to people is returned or written to the journal.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.need import need
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.memory.gpu_layouts import rebooked
 from zoosup.core.scheduler import switch as switching
+from zoosup.core.scheduler.successors import Successors
 from zoosup.core.state.facts import (
-    Adopted,
     Fact,
     Forgiven,
     Gone,
-    Held,
     Inspected,
     Measured,
     Overridden,
     Rebooked,
 )
 from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
-from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.api import ListenStatus
+from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.state.applied import Applied
+from zoosup.runtime.state.external import ExternalServer, followed
+from zoosup.runtime.state.holds import Holds
+from zoosup.runtime.state.model_events import model_events
 from zoosup.runtime.state.pools import Pools
 from zoosup.runtime.state.usage_history import UsageHistory
 from zoosup.spec.changes import outdated
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import spec_hash
-from zoosup.spec.syntax.units import describe_size
+
+if TYPE_CHECKING:  # a host by itself imports nothing of a fleet
+    from zoosup.runtime.state.membership import Membership
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """The file in force: its text, where it is from and when it was taken over (wall time)."""
+class WarmWeights:
+    """A model's weights in the page cache, in bytes, as far as they were read or found there; `reading`: it goes on."""
 
-    path: str
-    text: str = ""
-    hash: str = ""
-    generation: int = 0
-    loaded_at: float | None = None
-    error: str | None = None
+    there: int
+    reading: bool
 
 
 @dataclass(slots=True)
 class Zoo:
-    """The state of one host. `error` of `applied` is why the newest look at the file changed nothing."""
+    """The state of one host. `error` of `applied` is why the newest look at the file changed nothing.
+
+    `declared` is what the file says, and `spec` what of it is in force here: in a fleet, the host's own share.
+    """
 
     node: str
     instance: str
@@ -61,25 +65,38 @@ class Zoo:
     journal: Journal
     applied: Applied
     spec: ZooSpec = field(default_factory=ZooSpec)
+    declared: ZooSpec = field(default_factory=ZooSpec)
+    fleet: "Membership | None" = None
     models: dict[str, Model] = field(default_factory=dict)
     switch: Switch | None = None
+    switch_since: float | None = None  # when it was seen to begin
     demand: Mapping[str, Demand] = field(default_factory=dict)
     gateway: ListenStatus = field(default_factory=ListenStatus)
     status_trouble: str = ""  # why the status server does not listen where the file says
     shutdown: bool = False
     usage_history: UsageHistory = field(default_factory=UsageHistory)
     used_before: dict[str, float] = field(default_factory=dict)
+    externals: dict[str, ExternalServer] = field(default_factory=dict)
+    successors: Successors = field(default_factory=Successors)
+    warm: Mapping[str, WarmWeights] = field(default_factory=dict)  # of those that were read ahead
     memory: Pools = field(init=False)
+    holds: Holds = field(init=False)
 
     def __post_init__(self) -> None:
         self.memory = Pools(self.node, self.clock, self.journal)
+        self.holds = Holds(self.clock, self.journal)
 
     # the file
 
-    def take_over(self, spec: ZooSpec, text: str) -> None:
-        """Put a valid file in force: a new generation, at once and as a whole."""
-        before, self.spec = self.spec, spec
+    def take_over(self, spec: ZooSpec, text: str, revision: str = "") -> None:
+        """Put a valid file in force: a new generation, at once and as a whole.
+
+        One that says the same in other words (a comment, another order) is no reason to try anew what was given up.
+        """
+        before, self.spec = self.spec, self._share(spec, spec_hash(text))
+        declared, self.declared, spec = self.declared, spec, self.spec
         self.memory.budget = spec.budget
+        self.externals = followed(self.externals, spec.externals)
         generation = self.applied.generation + 1
         self.applied = replace(
             self.applied,
@@ -88,17 +105,22 @@ class Zoo:
             generation=generation,
             loaded_at=self.clock.wall(),
             error=None,
+            revision=revision,
         )
         for name in spec.models:
             self.models.setdefault(name, Model(name))
-        self._forgive(before, spec)
+        if spec != before:
+            self._forgive(before, spec)
         self.refresh_learned()
         self._rebook()
         self._lift_overrides(set(before.active) ^ set(spec.active))
-        change = switching.ActiveChange(generation, before.active, spec.active)
-        self.switch = switching.begin(change, self.switch, self.models)
+        if self.declared != declared:
+            # In a fleet nobody has said yet where those are to run that come: it may be here.
+            coming = [n for n in self.declared.active if n not in {*declared.active, *spec.active}]
+            change = switching.ActiveChange(generation, before.active, (*spec.active, *coming))
+            self.begin_switch(change)
         self.forget_unknown_models()
-        active = ", ".join(spec.active) or "nothing"
+        active = ", ".join(self.declared.active) or "nothing"
         self.journal.add(
             "Applied",
             None,
@@ -106,14 +128,31 @@ class Zoo:
             f"generation {generation} of the file is in force: active {active}",
         )
 
+    def begin_switch(self, change: switching.ActiveChange) -> None:
+        """Begin what a new file makes of `active`, or go on with it."""
+        last, self.switch = self.switch, switching.begin(change, self.switch, self.models)
+        self._keep_switch()
+        if self.switch is not last:
+            self.switch_since = self.clock.now()
+
+    def end_switch(self, ended: Switch) -> None:
+        """It is done, or undone; the journal hears how, and how long it took where its beginning was seen."""
+        reason = "Completed" if ended.outcome is SwitchOutcome.DONE else "RolledBack"
+        took = (
+            {} if self.switch_since is None else {"seconds": round(self.clock.now() - self.switch_since, 3)}
+        )
+        self.switch_since = None
+        self.journal.add("Switch", None, reason, ended.message, took)
+
     def refuse(self, error: str) -> None:
         """Remember why the file can't be put in force; nothing else changes."""
         if error != self.applied.error:
             self.applied = replace(self.applied, error=error)
             self.journal.add("Refused", None, "InvalidFile", error)
 
-    def accept(self) -> None:
-        """The file says again what is in force: an error about it is over."""
+    def accept(self, revision: str = "") -> None:
+        """The file says what is in force: an error about it is over."""
+        self.applied = replace(self.applied, revision=revision)
         if self.applied.error is not None:
             self.applied = replace(self.applied, error=None)
             self.journal.add("Applied", None, "FileRestored", "the file is as it was applied")
@@ -149,19 +188,38 @@ class Zoo:
         for name in [n for n, m in self.models.items() if n not in self.spec.models and m.run is None]:
             del self.models[name]
 
-    def copy_with(self, spec: ZooSpec | None, path: str) -> "Zoo":
-        """A copy in which `spec` is in force: nothing done to it is done to the real one, or told to anybody."""
-        copy = replace(
-            self,
-            journal=Journal(self.clock.wall, limit=1),
-            models=dict(self.models),
-            usage_history=self.usage_history.copy(),
-            applied=replace(self.applied, path=path),
-        )
-        copy.memory = self.memory.copy(copy.journal)
-        if spec is not None:
-            copy.take_over(spec, "")
-        return copy
+    # the fleet
+
+    def follow_fleet(self) -> None:
+        """Put in force what the fleet has said since: whom it gives to this host, and whom it takes away."""
+        if self.fleet is None:
+            return
+        before, after = self.spec, self.fleet.in_force(self.declared)
+        if (before.active, before.models) != (after.active, after.models):
+            self.spec = after
+            self._lift_overrides(set(before.active) ^ set(after.active))
+            if before.active != after.active:
+                change = switching.ActiveChange(self.applied.generation, before.active, after.active)
+                self.begin_switch(change)
+                told = ", ".join(after.active) or "nothing"
+                self.journal.add("Fleet", None, "Assigned", f"the fleet has this host run {told}")
+        self._keep_switch()
+
+    def _share(self, spec: ZooSpec, digest: str) -> ZooSpec:
+        """What of a file is for this host: all of it, unless there are others."""
+        if spec.fleet is None:
+            self.fleet = None
+            return spec
+        if self.fleet is None:
+            from zoosup.runtime.state.membership import Membership  # noqa: PLC0415 - only of a fleet
+
+            self.fleet = Membership(self.clock, spec.fleet, self.node, joined_at=self.clock.now())
+        self.fleet.take_file(spec.fleet, digest)
+        return self.fleet.in_force(spec)
+
+    def _keep_switch(self) -> None:
+        if self.fleet is not None:
+            self.switch = self.fleet.kept_switch(self.switch, self.declared, self.spec)
 
     # models
 
@@ -172,24 +230,16 @@ class Zoo:
             return False
         after = apply(before, fact)
         self.models[name] = after
-        if after.phase is not before.phase:
-            self._journal_phase(before, after)
+        for entry in model_events(before, after, fact):
+            self.journal.add(*entry)
         self._learn(before, after, fact)
         return (after.phase, after.reason, after.run) != (before.phase, before.reason, before.run)
-
-    def _journal_phase(self, before: Model, after: Model) -> None:
-        data: dict[str, object] = {"from": before.phase, "to": after.phase}
-        run = after.run or before.run
-        if run is not None:
-            data |= {"run_id": run.id, "pid": run.pid, "port": run.port}
-        self.journal.add("Phase", after.name, after.phase, after.message, data)
 
     def _learn(self, before: Model, after: Model, fact: Fact) -> None:
         """Let the book hear of what a run has shown, and the model of what the book says."""
         now, run, new = self.clock.now(), after.run, False
         if isinstance(fact, Measured) and run is not None:
             new = run.leaving is None and self.usage_history.watch(run, now)
-            self._journal_growth(before, after)
         elif isinstance(fact, Gone) and before.run is not None and run is None:
             end = after.last_exit if after.last_exit is not before.last_exit else None
             new = self.usage_history.end(before.run, now, end)
@@ -213,70 +263,12 @@ class Zoo:
             if known != model.learned:
                 self.models[name] = replace(model, learned=known)
 
-    def _journal_growth(self, before: Model, after: Model) -> None:
-        old, new = before.run, after.run
-        if old is None or new is None:
-            return
-        for pool in new.outgrown.keys() - old.outgrown.keys():
-            held, booked = new.measured.get(pool, 0), new.outgrown[pool]
-            message = f"{pool}: holds {describe_size(held)}, booked were {describe_size(booked)}"
-            data = {"run_id": new.id, "pool": pool, "held": held, "booked": booked, "source": new.source}
-            self.journal.add("Outgrown", after.name, "Outgrown", message, data)
-
-    def adopt(self, name: str, fact: Adopted) -> bool:
-        """Give a run of an earlier supervisor to its model, known to the file or not; False if it has one already.
-
-        It counts as this node's, whatever the host was called when it began: a host can be renamed.
-        """
-        model = self.models.setdefault(name, Model(name))
-        if model.run is not None:
-            return False
-        if model.phase is not Phase.STOPPED:
-            # What was kept of it is older than its run.
-            self.tell(name, Held(Phase.STOPPED, Reason.NOT_WANTED, ""))
-        self.tell(name, replace(fact, run=replace(fact.run, node=self.node)))
-        return True
-
-    def note_last_use(self, name: str, at: float | None) -> None:
-        """When an earlier supervisor's clients last used a model; the leases begin with that."""
-        if at is not None:
-            self.used_before[name] = at
-
     def run_of(self, run_id: str) -> tuple[Model, Run] | None:
         """The model whose run it is, if it still is."""
         for model in self.models.values():
             if model.run is not None and model.run.id == run_id:
                 return model, model.run
         return None
-
-    def obey(self, name: str, verb: str) -> None:
-        """What a person's start, stop, restart or auto makes of who may say whether the model runs."""
-        spec, model = self.spec.models.get(name), self.models[name]
-        if verb == "auto":
-            self.tell(name, Overridden(None))
-        elif verb == "restart" and spec is not None and spec.on_demand:
-            # It pins nothing: whoever asks for it next gets a fresh run.
-            if model.override is Override.STOP:
-                self.tell(name, Overridden(None))
-            self.tell(name, Forgiven())
-        else:
-            self.override(name, Override.STOP if verb == "stop" else Override.START)
-
-    def override(self, name: str, override: Override) -> None:
-        """A person's word: where the file, or what a roll-back has made of it, says the same it needs no override."""
-        wanted = name in switching.effective(self.spec.active, self.switch)
-        # An open switch keeps it serving and may bring it back, so that nobody else has said yet that it is to end.
-        kept = (
-            self.switch is not None
-            and self.switch.outcome is SwitchOutcome.OPEN
-            and name in self.switch.outgoing
-        )
-        # One that a request may start is not off because nobody wants it at present.
-        on_demand = name in self.spec.models and self.spec.models[name].on_demand
-        agrees = wanted if override is Override.START else not (wanted or kept or on_demand)
-        self.tell(name, Overridden(None if agrees else override))
-        if override is Override.START:
-            self.tell(name, Forgiven())
 
     def sample(self, readings: tuple[PoolReading, ...], stalled: float | None = None) -> None:
         """Take in one reading of all pools; `stalled`: the share of the last second in which everything waited."""
@@ -287,9 +279,9 @@ class Zoo:
 
     def observed(self) -> Observed:
         """The whole of it, as one moment."""
-        models = dict(self.models)
+        models, holds = dict(self.models), tuple(self.holds.by_id.values())
         return Observed(
-            self.clock.now(), (self.memory.node(),), models, self.switch, self.shutdown, self.demand
+            self.clock.now(), (self.memory.node(),), models, self.switch, self.shutdown, self.demand, holds
         )
 
     def live(self) -> list[tuple[Model, Run]]:
