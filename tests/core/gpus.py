@@ -9,7 +9,7 @@ from zoosup.core.memory.budget import bounds
 from zoosup.core.state.actions import Start
 from zoosup.core.state.observed import Observed
 from zoosup.core.state.phases import Phase
-from zoosup.core.state.pools import Cooldown, Pool
+from zoosup.core.state.pools import Cooldown, Make, Pool
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 
@@ -38,23 +38,35 @@ def gpu_host(
     *,
     cooling: Sequence[Cooldown] = (),
     uuids: Sequence[str] = (),
+    makes: Sequence[Make] = (),
     **states: Any,
 ) -> Observed:
-    """A host with so many GPUs of 24 GiB; `states` as for `a_host`."""
+    """A host with so many GPUs of 24 GiB, NVIDIA's unless `makes` says otherwise; `states` as for `a_host`."""
     host = a_host(spec, **states)
     names = uuids or [f"GPU-{index}" for index in range(len(free))]
+    makes = makes or ["nvidia"] * len(free)
     pools = [
-        a_gpu(spec, uuid, str(i), amount) for i, (uuid, amount) in enumerate(zip(names, free, strict=True))
+        a_gpu(spec, uuid, _index(makes, at), amount, make=makes[at])
+        for at, (uuid, amount) in enumerate(zip(names, free, strict=True))
     ]
     node = replace(host.nodes[0], pools=(*host.nodes[0].pools, *pools), cooldowns=tuple(cooling))
     return replace(host, nodes=(node,))
 
 
-def a_gpu(spec: ZooSpec, uuid: str, index: str, free: Free, total: int = 24 * GIB) -> Pool:
+def _index(makes: Sequence[Make], at: int) -> str:
+    """NVIDIA's are 0, 1, ..., others amd0, amd1, ..."""
+    return ("" if makes[at] == "nvidia" else makes[at]) + str(list(makes[:at]).count(makes[at]))
+
+
+def a_gpu(
+    spec: ZooSpec, uuid: str, index: str, free: Free, total: int = 24 * GIB, make: Make = "nvidia"
+) -> Pool:
     """One GPU with the file's budget and reserve."""
     reserve, budget = bounds(spec.budget, f"vram:{uuid}", total, index)
     available = None if free is None else free * GIB
-    return Pool(NODE, f"vram:{uuid}", "vram", f"GPU {index}", total, available, budget, reserve, index)
+    return Pool(
+        NODE, f"vram:{uuid}", "vram", f"GPU {index}", total, available, budget, reserve, index, make=make
+    )
 
 
 def placed(

@@ -13,12 +13,15 @@ from zoosup.core.state.actions import (
     EndCooldown,
     FallAsleep,
     Hold,
+    HoldRoom,
     Inspect,
     Kill,
+    ReleaseRoom,
     Start,
     Stop,
     Wake,
 )
+from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Condition, Demand, Model, Observed, Switch
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase, Reason
 from zoosup.core.state.pools import Cooldown, Node, Pool
@@ -186,6 +189,7 @@ def a_host(
     shutdown: bool = False,
     now: float = NOW,
     demand: Mapping[str, Demand] = {},
+    holds: Sequence[RoomHold] = (),
     **states: State,
 ) -> Observed:
     """A host on which the named models have come so far and all others rest; free is what nobody holds."""
@@ -193,9 +197,24 @@ def a_host(
     models = {n: states.get(n, resting())(n, m) for n, m in declared.items()}
     models |= {n: s(n, a_model()) for n, s in states.items() if n not in declared}
     held = sum(m.run.measured.get("ram", 0) for m in models.values() if m.run is not None)
+    held += sum(hold.measured.get("ram", 0) for hold in holds)
     available = size(free) if free is not None else size(total) - held - size(foreign)
     pool = a_pool(spec, size(total), None if unknown else available)
-    return Observed(now, (Node(NODE, (pool,), tuple(cooling)),), models, switch, shutdown, demand)
+    node = Node(NODE, (pool,), tuple(cooling))
+    return Observed(now, (node,), models, switch, shutdown, demand, tuple(holds))
+
+
+def a_hold(ram: Size = "4GiB", *, waited: float = 1.0, **fields: Any) -> RoomHold:
+    """One that has been waited for so many seconds."""
+    return RoomHold(**{"id": "h", "ram": size(ram), "vram": 0, "since": NOW - waited} | fields)
+
+
+def a_booked_hold(ram: Size = "4GiB", used: Size | None = None, **fields: Any) -> RoomHold:
+    """One that is had; `used`: what its process holds of it, None where nobody has looked."""
+    measured = {} if used is None else {"ram": size(used)}
+    return a_hold(
+        ram, **{"booked": {"ram": size(ram)}, "held_since": NOW - 60, "measured": measured} | fields
+    )
 
 
 def a_pool(spec: ZooSpec, total: int, available: int | None, node: str = NODE) -> Pool:
@@ -240,9 +259,9 @@ def served(inflight: int = 1, used: float = 0.0) -> Demand:
     return Demand(inflight, 0, None, NOW - used)
 
 
-def idle(seconds: float) -> Demand:
-    """Nobody asks; the last lease was given back so long ago."""
-    return Demand(0, 0, None, NOW - seconds)
+def idle(seconds: float, stay: float | None = None) -> Demand:
+    """Nobody asks; the last lease was given back so long ago. `stay`: how long its run is to stay, by a client."""
+    return Demand(0, 0, None, NOW - seconds, stay=stay)
 
 
 def _names(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -278,8 +297,8 @@ def in_words(action: Action) -> str:
             return f"start {model}" + ("" if node == NODE else f" on {node}")
         case Drain(model, _, cause) | Stop(model, _, cause) | Kill(model, _, cause):
             return f"{_verb(action)} {model} {cause}"
-        case FallAsleep(model) | Wake(model):
-            return f"{_verb(action)} {model}"
+        case FallAsleep() | Wake() | HoldRoom() | ReleaseRoom():
+            return f"{_verb(action)} {action.model}"
         case Hold(model, phase, reason):
             return f"hold {model} {phase} {reason}"
         case Inspect(model, port):
@@ -302,4 +321,5 @@ def condition(spec: ZooSpec, host: Observed, model: str | None, kind: str) -> Co
 
 def _verb(action: Action) -> str:
     """As `zoosup plan` says it."""
-    return "park" if isinstance(action, FallAsleep) else type(action).__name__.lower()
+    known = {FallAsleep: "park", HoldRoom: "book", ReleaseRoom: "release"}
+    return known.get(type(action)) or type(action).__name__.lower()

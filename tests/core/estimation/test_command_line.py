@@ -3,8 +3,12 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.estimation.command_line import Server, understand
+from zoosup.core.estimation.command_line import server_among, understand
+from zoosup.core.estimation.need import need
+from zoosup.core.estimation.server import Server
+from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
 
 GIB = 2**30
 
@@ -120,7 +124,9 @@ def test_vllm_keeps_four_gibibytes_of_context_on_a_cpu_unless_told_otherwise():
     assert 9 * GIB == said("vllm serve m", VLLM_CPU_KVCACHE_SPACE="9").cpu_cache
 
 
-@pytest.mark.parametrize("command", ["docker run x llama-server -m m.gguf", "sleep 5", "vllm serve --port 1"])
+@pytest.mark.parametrize(
+    "command", ["docker exec x llama-server -m m.gguf", "docker run x", "sleep 5", "vllm serve --port 1"]
+)
 def test_a_command_that_names_no_weights_here_says_nothing(command):
     assert said(command) is None
 
@@ -139,3 +145,80 @@ def test_no_command_line_is_too_strange(words):
 
     heard = _understood(tuple(words), (("LLAMA_ARG_BATCH", words[0]),))
     assert heard is None or (heard.ubatch > 0 and heard.parallel != 0)
+
+
+def test_llama_serve_is_llama_server():
+    heard = said("nice /opt/bin/llama serve -m /m.gguf -c 4096 --port ${PORT}")
+    assert Server("llama-server", model="/m.gguf", context=4096) == heard
+    assert ("/opt/bin/llama", ["-m", "/m.gguf", "-c", "4096", "--port", "0"]) == server_among(
+        ("nice", "/opt/bin/llama", "serve", "-m", "/m.gguf", "-c", "4096", "--port", "${PORT}")
+    )[1:]
+    assert said("llama bench") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("-hf o/r", "hf://o/r"),
+        ("--hf-repo o/r:Q8_0", "hf://o/r:Q8_0"),
+        ("-hf o/r:Q8_0 -hff sub/f.gguf", "hf://o/r/sub/f.gguf"),
+        ("-hf o/r -m /m.gguf", "/m.gguf"),
+    ],
+)
+def test_weights_at_the_hub_have_a_name_of_their_own(options, named):
+    assert named == said(f"llama-server {options}").model
+
+
+def test_a_server_that_looks_for_its_weights_itself_is_a_guess_that_says_so():
+    found = need(ModelSpec.model_validate({"command": "llama-server -hf o/r"}), WeightFacts())
+    assert ("default", False) == (found.source, found.certain)
+    assert "weights hf://o/r are in no cache of this host" in found.terms[0].how
+
+
+def test_sglang_takes_a_share_of_a_gpu():
+    heard = said(
+        "python3 -m sglang.launch_server --model-path /m --mem-fraction-static 0.7 --lora-paths a=/l /k"
+    )
+    assert ("sglang", "/m", 0.7, ("/l", "/k")) == (heard.kind, heard.model, heard.utilization, heard.adapters)
+    assert "sglang" == said("sglang serve --model-path /m").kind
+
+
+def test_the_adapters_of_vllm_are_named():
+    heard = said('vllm serve /m --lora-modules sql=/l/sql x=/l/x \'{"name": "y"}\' --port 1')
+    assert ("/l/sql", "/l/x") == heard.adapters
+
+
+def test_an_image_model_of_several_files_is_all_of_them():
+    heard = said("sd-server --diffusion-model /d.gguf --vae /v --clip_l /c --listen-port 1")
+    assert ("/d.gguf", "/v", "/c") == heard.files
+
+
+FORMS = {
+    "llama": (
+        {"weights": "/m.gguf", "mmproj": "/p.gguf", "draft": "/d.gguf", "loras": [{"path": "/l.gguf"}]},
+        4,
+    ),
+    "vllm": ({"weights": "/m", "loras": [{"path": "/l"}]}, 2),
+    "sglang": ({"weights": "/m", "loras": [{"path": "/l"}]}, 2),
+    "mlx": ({"weights": "/m", "adapter": "/l"}, 2),
+    "mlx_image": ({"weights": "/m"}, 1),
+    "whisper": ({"weights": "/m.bin"}, 1),
+    "sd": ({"diffusion": "/d.gguf", "vae": "/v", "llm": "/l"}, 3),
+}
+
+
+@pytest.mark.parametrize("form", SHORT_FORMS)
+def test_the_words_of_every_short_form_name_its_weights(form):
+    fields, count = FORMS[form]
+    heard = understand(ModelSpec.model_validate({form: fields}))
+    assert count == len(heard.files)
+
+
+def test_what_a_llama_form_says_of_memory_is_heard():
+    form = {"weights": "/m", "context": 8192, "parallel": 2, "kv": "q8_0", "flash": "off", "batch": 1024,
+            "cache_ram": "1GiB", "gpu_layers": 10, "cpu_moe": 3}  # fmt: skip
+    heard = understand(ModelSpec.model_validate({"llama": form}))
+    assert heard == Server(
+        "llama-server", model="/m", context=8192, parallel=2, types=("q8_0", "q8_0"), flash=False, batch=1024,
+        prompt_cache=GIB, gpu_layers="10", scattered=True,
+    )  # fmt: skip

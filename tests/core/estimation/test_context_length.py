@@ -74,7 +74,8 @@ def test_llama_cpp_python_has_a_default_of_its_own():
         ("mlx-openai-server launch --model-path m --model-type lm --context-length 8192", 8192),
         ("mlx_lm.server --model m", None),
         ("python -m sglang.launch_server --model-path m --context-length 16384", 16384),
-        ("docker run llama-server -m /m.gguf -c 8192", None),
+        ("docker exec llama-server -m /m.gguf -c 8192", None),
+        ("docker run x llama-server -m /m.gguf -c 8192", 8192),
         ("sh -c serve.sh", None),
     ],
 )

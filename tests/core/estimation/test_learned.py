@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, strategies as st
 
 from tests.core.zoo import GIB, a_model, an_exit
@@ -89,6 +90,31 @@ def test_the_fullest_gpu_counts_and_one_that_can_not_be_read_is_no_empty_one():
     assert peaks_of(a_run(reserved=on_two, peak={"ram": 1, "vram:a": 5}), HEALTHY).card is None
     unbooked = peaks_of(a_run(peak={"ram": 1, "vram:a": 5, "vram:b": 0}), HEALTHY)
     assert (5, 1) == (unbooked.card, unbooked.cards)
+
+
+@pytest.mark.parametrize(
+    ("shown", "cards"),
+    [
+        ({"vram:a": 0, "vram:b": 100}, 1),  # on another than its own
+        ({"vram:a": 100, "vram:b": 10}, 1),  # a driver's context there
+        ({"vram:a": 100, "vram:b": 11}, 2),
+        ({"vram:a": 50, "vram:b": 50}, 2),
+    ],
+)
+def test_what_it_holds_on_a_gpu_that_it_was_not_given_is_no_need_of_as_much_again(shown, cards):
+    on_one = {"ram": 1, "vram:a": 100}
+    shown = {"ram": 1} | shown
+    lesson = peaks_of(a_run(reserved=on_one, peak=shown, measured=shown), HEALTHY)
+    assert (max(shown["vram:a"], shown["vram:b"]), cards) == (lesson.card, lesson.cards)
+
+
+def test_a_run_that_holds_nothing_of_its_gpu_shows_what_one_without_needs():
+    """A server without GPU support on a processor with graphics: its weights are mapped into RAM, and not measured."""
+    on_one = {"ram": 1, "vram:a": 1}
+    shown = {"ram": 1, "vram:a": 0}
+    assert 0 == peaks_of(a_run(reserved=on_one, peak=shown, measured=shown), HEALTHY).cards
+    blind = peaks_of(a_run(reserved=on_one, peak={"ram": 1, "vram:a": 0}, measured={"ram": 1}), HEALTHY)
+    assert (None, 1) == (blind.card, blind.cards)  # once it was there, nobody could say
 
 
 def test_only_so_many_runs_are_remembered_and_one_that_teaches_nothing_takes_no_place():

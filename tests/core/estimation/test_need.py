@@ -42,7 +42,10 @@ def test_of_weights_that_were_not_looked_at_it_is_a_guess():
     ("command", "why"),
     [
         ("sleep 5", "its command names no weights"),
-        ("llama-server -hf org/model", "its command names no weights"),
+        (
+            "llama-server -hf org/model",
+            "llama-server weights hf://org/model are in no cache of this host",
+        ),
         ("llama-server -m other.gguf", "llama-server weights other.gguf are not on this host"),
         ("mine --model other.gguf", "weights other.gguf are not on this host"),
     ],
@@ -58,6 +61,7 @@ def test_a_derived_need_is_certain_and_has_every_term():
     found = terms(of)
     assert ["weights", "kv cache", "compute", "program", "margin"] == list(found)
     assert (100 * MIB, 32 * MIB) == (found["weights"], found["kv cache"])
+    assert 20 * MIB + 32_000 * (128 + 4 * 16) == found["program"]
     assert 768 * MIB + sum(v for n, v in found.items() if n != "margin") * 15 // 100 == found["margin"]
 
 

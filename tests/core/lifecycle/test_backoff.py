@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted
+from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted, unsettled
 from zoosup.core.state.runs import Backoff
 from zoosup.spec.model.lifetime import RestartLimitSpec, RestartSpec
 
@@ -91,3 +91,23 @@ def test_without_a_reset_the_next_start_never_moves_nearer(crashes):
         assert later.until >= max(now, state.until)
         assert later.count == state.count + 1
         state = later
+
+
+@pytest.mark.parametrize(
+    ("count", "ready_for", "counts"),
+    [
+        (0, 0.0, 0),
+        (1, 0.0, 1),
+        (1, 59.9, 1),
+        (1, 60.0, 0),
+        (3, 60.0, 3),
+        (3, 599.9, 3),
+        (3, 600.0, 0),
+    ],
+)
+def test_one_crash_is_over_after_a_minute_and_a_loop_after_ten(count, ready_for, counts):
+    assert counts == unsettled(count, ready_for, POLICY)
+
+
+def test_nobody_is_unsettled_for_longer_than_the_file_remembers_crashes():
+    assert 0 == unsettled(1, 20.0, RestartSpec(reset_after=20.0))

@@ -55,6 +55,17 @@ def leaving_now(state):
     return left
 
 
+def test_what_no_single_gpu_can_ever_have_waits_for_two_and_is_not_refused():
+    spec = gpu_zoo({"a": on_gpu("40GiB")}, ["a"])
+    assert ["hold a pending WaitingForMemory"] == acts(spec, gpu_host(spec, [12, 12]))
+
+
+def test_a_gpu_that_strangers_hold_is_waited_for_not_one_that_an_earlier_model_keeps():
+    spec = gpu_zoo({"b": on_gpu("20GiB"), "a": on_gpu("20GiB")}, ["b", "a"])
+    host = gpu_host(spec, [4, 3], b=placed({"GPU-0": "20GiB"}))
+    assert ["hold a pending WaitingForMemory"] == acts(spec, host)
+
+
 def test_it_is_split_where_strangers_hold_the_single_gpu_it_would_fit_on():
     spec = gpu_zoo({"a": on_gpu("20GiB")}, ["a"])
     assert {"GPU-0": 10, "GPU-1": 10} == start_of(spec, gpu_host(spec, [12, 12]), "a")
@@ -111,7 +122,7 @@ def test_a_uuid_may_be_cut_short_as_long_as_it_means_one():
     ("gpus", "said"),
     [
         ([5], "5 is no GPU of this host; there are 0 (GPU-0), 1 (GPU-1)"),
-        (3, "the file gives it 3 GPUs, and this host has 2"),
+        (3, "it is to have 3 GPUs, and this host has 2"),
     ],
 )
 def test_gpus_that_are_not_there_are_waited_for_and_nothing_stops(gpus, said):
@@ -143,6 +154,46 @@ def test_what_people_wrote_before_there_was_gpus_is_understood():
     spec = gpu_zoo({"a": on_gpu("6GiB", env={"CUDA_VISIBLE_DEVICES": "1"})}, ["a"])
     host = gpu_host(spec, [8, 24])
     assert ({"GPU-1": 6}, ("GPU-1",)) == (start_of(spec, host, "a"), shown(spec, host, "a"))
+
+
+@pytest.mark.parametrize(
+    ("makes", "env", "expected"),
+    [
+        (["amd", "amd"], {"HIP_VISIBLE_DEVICES": "1"}, "GPU-1"),
+        (["amd", "amd"], {"ROCR_VISIBLE_DEVICES": "GPU-1"}, "GPU-1"),
+        (["amd", "amd"], {"CUDA_VISIBLE_DEVICES": "1"}, "GPU-1"),  # HIP reads it too
+        (["nvidia", "amd"], {"CUDA_VISIBLE_DEVICES": "0"}, "GPU-0"),
+        (["nvidia", "amd"], {"HIP_VISIBLE_DEVICES": "0"}, "GPU-1"),
+        (["intel", "intel"], {"ZE_AFFINITY_MASK": "1.0"}, "GPU-1"),
+        # What no card of the host listens to says nothing.
+        (["nvidia", "nvidia"], {"HIP_VISIBLE_DEVICES": "1"}, "GPU-0"),
+    ],
+)
+def test_and_so_is_what_they_write_for_other_makes(makes, env, expected):
+    spec = gpu_zoo({"a": on_gpu("6GiB", env=env)}, ["a"])
+    assert {expected: 6} == start_of(spec, gpu_host(spec, [24, 24], makes=makes), "a")
+
+
+# GPUs of several makes
+
+
+def test_a_model_is_split_over_gpus_of_one_make_only():
+    spec = gpu_zoo({"a": on_gpu("40GiB")}, ["a"])
+    host = gpu_host(spec, [24, 24, 24], makes=["nvidia", "amd", "amd"])
+    assert {"GPU-1": 20, "GPU-2": 20} == start_of(spec, host, "a")
+    assert ["hold a pending ExceedsBudget"] == acts(spec, gpu_host(spec, [24, 24], makes=["nvidia", "amd"]))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [
+        (2, "it is to have 2 GPUs, and this host has 1 of one make"),
+        ([0, "GPU-1"], "it is to have GPUs of nvidia and amd, and a model has those of one make"),
+    ],
+)
+def test_a_file_that_asks_for_more_of_one_make_than_there_are_is_told_so(gpus, expected):
+    spec = gpu_zoo({"a": on_gpu("4GiB", gpus=gpus)}, ["a"])
+    assert expected in why(spec, gpu_host(spec, [24, 24], makes=["nvidia", "amd"]), "a")
 
 
 def test_each_gpu_has_the_budget_that_the_file_gives_it():
@@ -188,15 +239,7 @@ def test_a_guess_of_ram_is_not_made_greater_where_there_are_no_gpus():
 
 def test_a_file_that_names_gpus_waits_for_them_where_there_are_none():
     spec = gpu_zoo({"a": on_gpu("6GiB", gpus=1)}, ["a"])
-    assert "the file gives it GPUs, and this host shows none" == why(spec, a_host(spec), "a")
-
-
-def test_on_unified_memory_the_named_gpu_is_ram():
-    spec = gpu_zoo({"a": on_gpu("6GiB", gpus=1)}, ["a"])
-    host = a_host(spec)
-    pool = replace(host.nodes[0].pools[0], unified=True)
-    host = replace(host, nodes=(replace(host.nodes[0], pools=(pool,)),))
-    assert {"ram": 7 * GIB} == decide(spec, host).actions[0].need
+    assert "it is to have GPUs, and this host shows none" == why(spec, a_host(spec), "a")
 
 
 # one start at a time for each GPU
@@ -296,3 +339,28 @@ def test_a_need_that_the_file_has_raised_counts_on_the_gpus_of_the_run():
     more = gpu_zoo({"a": on_gpu("30GiB"), "b": on_gpu("10GiB", gpus=[0])}, ["a", "b"])
     said = why(more, gpu_host(more, [22, 22], a=state), "b")
     assert "vram:GPU-0 is short of 1 GiB: needs 10 GiB, budget 24 GiB less a 15 GiB" == said
+
+
+# an edit of where it is
+
+
+def test_other_gpus_in_the_file_replace_the_process():
+    before = on_gpu({"GPU-0": "7GiB"})
+    spec = gpu_zoo({"a": on_gpu({"GPU-1": "7GiB"})}, ["a"])
+    host = gpu_host(spec, [17, 24], a=placed({"GPU-0": "7GiB"}, spec=before))
+    assert ["stop a SpecChanged"] == acts(spec, host)
+    assert {"GPU-1": 7} == start_of(spec, gpu_host(spec, [24, 24]), "a")
+
+
+def test_another_size_on_the_same_gpu_does_not():
+    before = on_gpu({"GPU-0": "7GiB"})
+    spec = gpu_zoo({"a": on_gpu({"GPU-0": "9GiB"})}, ["a"])
+    assert [] == acts(spec, gpu_host(spec, [17], a=placed({"GPU-0": "7GiB"}, spec=before)))
+
+
+def test_one_that_is_to_move_to_a_gpu_that_is_not_there_stays_and_says_so():
+    before = on_gpu({"GPU-0": "7GiB"})
+    spec = gpu_zoo({"a": on_gpu({"GPU-7": "7GiB"})}, ["a"])
+    host = gpu_host(spec, [17], a=placed({"GPU-0": "7GiB"}, spec=before))
+    assert [] == acts(spec, host)
+    assert "GpuMissing" == condition(spec, host, "a", "Current").reason

@@ -10,10 +10,11 @@ from zoosup.core.state.phases import Cause, Phase, Reason
 from zoosup.core.state.pools import Cooldown
 
 NAMES = "abcde"
+MAKES = ("nvidia", "amd")
 ROUNDING = 16  # bytes: a credit is rounded for each model
 
 sizes = st.integers(1, 30)
-wishes = st.sampled_from(["auto", "auto", "auto", 1, 2, 3, [0], [1], [0, 1]])
+wishes = st.sampled_from(["auto", "auto", "auto", 1, 2, 3, ["GPU-0"], ["GPU-1"], ["GPU-0", "GPU-1"]])
 
 
 @st.composite
@@ -35,7 +36,8 @@ def hosts(draw):
     if draw(st.integers(0, 3)) == 0:
         samples = tuple((NOW - 0.05 + i / 100, (free[0] or 0) * GIB) for i in range(draw(st.integers(0, 2))))
         cooling = [Cooldown(NODE, "vram:GPU-0", "x", NOW - 0.1, 40 * GIB, 0, samples)]
-    return spec, gpu_host(spec, free, cooling=cooling, **states)
+    makes = draw(st.sampled_from([["nvidia"] * cards, [draw(st.sampled_from(MAKES)) for _ in held]]))
+    return spec, gpu_host(spec, free, cooling=cooling, makes=makes, **states)
 
 
 @st.composite
@@ -106,9 +108,17 @@ def test_a_start_is_laid_out_as_the_file_says(case):
         assert whole <= sum(cards.values()) < whole + len(cards)
         assert 1 == len(set(cards.values())), "shares are equal"
         if isinstance(wanted, tuple):
-            assert {f"vram:GPU-{index}" for index in wanted} == set(cards)
+            assert {f"vram:{uuid}" for uuid in wanted} == set(cards)
         elif isinstance(wanted, int):
             assert wanted == len(cards)
+
+
+@given(hosts())
+def test_a_model_has_gpus_of_one_make(case):
+    spec, host = case
+    makes = {p.id: p.make for p in host.nodes[0].pools[1:]}
+    for action in starts(decide(spec, host)):
+        assert 1 == len({makes[pool] for pool in action.need if pool != "ram"})
 
 
 @given(hosts())
@@ -151,9 +161,11 @@ def ways(spec, host, name):
     found = []
     for mask in range(1, 1 << len(pools)):
         cards = [p for i, p in enumerate(pools) if mask >> i & 1]
-        named = isinstance(model.gpus, tuple) and {p.index for p in cards} != set(model.gpus)
+        named = isinstance(model.gpus, tuple) and {p.id.removeprefix("vram:") for p in cards} != set(
+            model.gpus
+        )
         counted = isinstance(model.gpus, int) and model.gpus != len(cards)
-        if not named and not counted:
+        if not named and not counted and 1 == len({p.make for p in cards}):
             found.append({p.id: -(-model.memory.vram // len(cards)) for p in cards})
     return found
 

@@ -1,6 +1,7 @@
 """DESIGN §6: what a request starts, what it may displace and when, and what comes back afterwards."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -306,6 +307,34 @@ def test_an_active_one_has_no_idle_timeout():
     assert [] == acts(spec, a_host(spec, a=ready(), demand={"a": idle(10**6)}))
 
 
+@pytest.mark.parametrize("declared", ["0s", "1s", "1h"])
+def test_a_client_may_say_how_long_it_stays_whatever_the_file_says(declared):
+    spec = zoo(a=on_demand(idle_timeout=declared))
+    assert [] == acts(spec, a_host(spec, a=ready(), demand={"a": idle(59, stay=60)}))
+    decided = decide(spec, a_host(spec, a=ready(), demand={"a": idle(60, stay=60)}))
+    assert ["nobody has asked for it for 1m (keep_alive)"] == [each.message for each in decided.actions]
+
+
+def test_a_client_may_have_it_stay_until_it_has_to_make_room():
+    spec = zoo(a=on_demand(idle_timeout="1s"), b=on_demand())
+    assert [] == acts(spec, a_host(spec, a=ready(), demand={"a": idle(10**6, stay=inf)}))
+    host = a_host(spec, a=ready(), demand={"a": idle(10**6, stay=inf), "b": waits()})
+    assert "stop a MadeRoom" in acts(spec, host)
+
+
+def test_one_that_a_client_gives_back_goes_once_nobody_uses_it():
+    spec = zoo(a=on_demand())
+    used = replace(served(), stay=0.0)
+    assert [] == acts(spec, a_host(spec, a=ready(), demand={"a": used}))
+    decided = decide(spec, a_host(spec, a=ready(), demand={"a": idle(0, stay=0)}))
+    assert ["a client has given it back (keep_alive)"] == [each.message for each in decided.actions]
+
+
+def test_one_that_is_pinned_stays_whatever_clients_say():
+    spec = zoo(["a"], a=PINNED)
+    assert [] == acts(spec, a_host(spec, a=ready(), demand={"a": idle(9, stay=0)}))
+
+
 def test_one_that_loads_for_a_client_who_is_gone_is_not_stopped_for_that():
     spec = zoo(a=on_demand(idle_timeout="1s"))
     assert [] == acts(spec, a_host(spec, a=starting()))
@@ -370,3 +399,12 @@ def test_the_old_active_model_drains_when_it_is_answering(replaced):
     spec = a_zoo({"a": "12GiB", "b": "12GiB"}, ["b"], strategy=replaced)
     host = a_host(spec, a=ready(), switch=switched("a", "b"), demand={"a": served()})
     assert ["drain a MadeRoom", "hold b pending WaitingForEviction"] == acts(spec, host)
+
+
+def test_one_that_is_unloaded_leaves_whoever_uses_it_and_rests_until_somebody_waits():
+    spec = zoo(["a"], a=on_demand())
+    going = by_hand(Override.UNLOAD, ready(recalled=True))
+    assert ["drain a Unloaded"] == acts(spec, a_host(spec, a=going, demand={"a": served()}))
+    gone = by_hand(Override.UNLOAD, resting())
+    assert ["hold a stopped Unloaded"] == acts(spec, a_host(spec, a=gone))
+    assert ["start a"] == acts(spec, a_host(spec, a=gone, demand={"a": waits()}))

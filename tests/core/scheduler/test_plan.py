@@ -149,6 +149,11 @@ def test_what_is_to_be_asked_first_is_asked_first():
     ).actions
 
 
+def test_what_has_sessions_to_save_is_asked_first():
+    spec = a_zoo({"a": a_model(command="llama-server -m /w", sessions={"keep": True})}, [])
+    assert ["drain a NotWanted"] == acts(spec, a_host(spec, a=ready()))
+
+
 def test_what_still_loads_is_not_asked_first():
     spec = a_zoo({"a": a_model(stop={"before": {"http": "POST /drain"}})}, [])
     assert ["stop a NotWanted"] == acts(spec, a_host(spec, a=starting()))
@@ -371,9 +376,10 @@ def test_wanted_stopped_wins_over_back_off():
     assert ["hold a stopped StoppedByHand"] == acts(spec, host)
 
 
-def test_a_restart_by_hand_ends_the_run_and_starts_afresh():
+@pytest.mark.parametrize("cause", [Cause.RESTARTED_BY_HAND, Cause.SPEC_CHANGED])
+def test_a_run_that_is_recalled_ends_for_that_cause_and_starts_afresh(cause):
     spec = a_zoo({"a": "4GiB"}, ["a"])
-    assert ["stop a RestartedByHand"] == acts(spec, a_host(spec, a=ready(recalled=True)))
+    assert [f"stop a {cause}"] == acts(spec, a_host(spec, a=ready(recalled=(cause, "why"))))
 
 
 # the end

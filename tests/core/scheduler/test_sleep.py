@@ -402,3 +402,25 @@ def test_what_it_held_awake_is_not_what_it_holds_asleep_where_nobody_can_measure
     model = apply(model, SleepBegun("a-1", sleep, {"ram": 12 * GIB}, "makes room for b"))
     model = apply(model, FellAsleep("a-1", NOW + 1))
     assert ({}, {"ram": booked * GIB}) == (model.run.measured, model.run.reserved)
+
+
+# a figure that the file takes back
+
+
+def test_one_whose_figure_the_file_takes_back_wakes_with_what_it_was_booked_with():
+    spec = zoo(b=sleepy("auto"))
+    declared = Sleep(SleepStage.ASLEEP, {"ram": 6 * GIB}, {"ram": GIB}, known=True, since=NOW - 60)
+    host = a_host(spec, b=parked(sleep=declared, source="declared"), demand={"b": waits()})
+    wake = next(a for a in decide(spec, host).actions if isinstance(a, Wake))
+    assert {"ram": 6 * GIB} == wake.need
+
+
+def test_what_it_was_booked_with_is_no_guess_for_which_others_would_have_to_wait():
+    spec = zoo(a=a_model("4GiB"), b=sleepy("auto"), active=["a"], budget="30GiB")
+    declared = Sleep(SleepStage.ASLEEP, {"ram": 6 * GIB}, {"ram": GIB}, known=True, since=NOW - 60)
+    asleep = parked(sleep=declared, source="declared")
+    assert ["wake b"] == acts(spec, a_host(spec, a=starting(), b=asleep, demand={"b": waits()}))
+    guessed = parked(sleep=declared, source="default")
+    assert ["hold b parked WaitingForTurn"] == acts(
+        spec, a_host(spec, a=starting(), b=guessed, demand={"b": waits()})
+    )

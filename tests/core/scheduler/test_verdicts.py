@@ -16,9 +16,10 @@ from zoosup.core.state.phases import Reason
 
 WAITS = {
     Reason.CHECKING, Reason.MEMORY, Reason.MEMORY_UNKNOWN, Reason.COOL_DOWN, Reason.EVICTION, Reason.PORT,
-    Reason.TURN, Reason.BACK_OFF, Reason.INTERNAL_ERROR,
+    Reason.TURN, Reason.BACK_OFF, Reason.INTERNAL_ERROR, Reason.ENGINE_UNREACHABLE, Reason.PULLING_IMAGE,
+    Reason.FETCHING_WEIGHTS,
 }  # fmt: skip
-NAMES_OF_REST = {Reason.NOT_WANTED, Reason.STOPPED_BY_HAND, Reason.SHUTDOWN}
+NAMES_OF_REST = {Reason.NOT_WANTED, Reason.STOPPED_BY_HAND, Reason.UNLOADED, Reason.SHUTDOWN}
 """Nobody wants it, so that nobody waits and nobody is refused."""
 
 

@@ -153,7 +153,9 @@ def _wake_is_lawful(sim: SimulatedHost, observed: Observed, decided: Plan, actio
     assert listed or asked or model.override is Override.START, "12: nobody wants it"
     assert sim.readable, "a wake-up on memory that can't be read"
     assert process_fields(model.run.spec) == process_fields(sim.spec.models[model.name]), "it is another's"
-    assert action.need["ram"] >= need_of(sim.spec.models[model.name]), f"{action} for less than it needs"
+    now, run = sim.spec.models[model.name].memory, model.run
+    booked = run.sleep.awake["ram"] if isinstance(now, str) else now.ram  # with auto it keeps its booking
+    assert action.need["ram"] >= max(booked, run.peak.get("ram", 0)), f"{action} for less than it needs"
 
 
 def assert_looked_at(sim: SimulatedHost, model: Model) -> None:
@@ -175,7 +177,7 @@ def _starts_fit_together(sim: SimulatedHost, observed: Observed, decided: Plan) 
     loading = {m.name for m in observed.models.values() if m.phase is Phase.STARTING} | {
         a.model for a in decided.actions if isinstance(a, Start | Wake)
     }
-    guesses = [n for n in loading if isinstance(sim.spec.models.get(n, a_model()).memory, str)]
+    guesses = [n for n in loading if _is_guess(sim.spec.models.get(n, a_model()), observed.models[n].run)]
     assert not guesses or len(loading) == 1, f"{guesses} are guesses and don't load alone: {loading}"
     asleep = {n: sim.models[n].run.reserved["ram"] for n in waking}
     new = sum(a.need["ram"] for a in starts) + sum(max(waking[n], asleep[n]) for n in waking)
@@ -195,6 +197,11 @@ def _starts_fit_together(sim: SimulatedHost, observed: Observed, decided: Plan) 
     there = sum(sim.process(sim.models[n].run.id).held(sim.now) for n in waking)
     spare = sim.free() + there - promised - pool.reserve
     assert new <= spare, f"{new} are started where {spare} are free"
+
+
+def _is_guess(spec: ModelSpec, run: Run | None) -> bool:
+    """Whether the file leaves its need open, and what it was booked with, if it is, was a guess."""
+    return isinstance(spec.memory, str) and (run is None or run.source == "default")
 
 
 def _still_to_come(sim: SimulatedHost, model: Model, run: Run) -> int:
@@ -369,6 +376,8 @@ def fits_without(
     earlier = decided.wanted[: decided.wanted.index(winner)]
     if observed.models[winner].run is not None:
         without = without | {winner}  # what it holds asleep is its own
+    back = _who_comes_back(observed, earlier, without)
+    without = (without - back) | {asleep(n) for n in back}
     promised_anew = sum(
         need_of(sim.spec.models[n]) for n in earlier if _is_promised(sim, observed, decided, n)
     )
@@ -382,7 +391,11 @@ def fits_without(
         for m in observed.models.values()
         if m.run is not None
     ]
-    sleepers = {m.name: sleep_of(m, decided) for m, _ in live if asleep(m.name) in without}
+    sleepers = {
+        m.name: need_of(sim.spec.models[m.name]) if m.name in back else sleep_of(m, decided)
+        for m, _ in live
+        if asleep(m.name) in without
+    }
     stay = [(m, e) for m, e in live if m.name not in without]
     credit = sum(0.95 * min(e, m.run.measured.get("ram", 0)) for m, e in live if m.name in without)
     credit += sum(
@@ -395,6 +408,11 @@ def fits_without(
     within = sum(e for _, e in stay) + promised_anew + need <= pool.budget
     free = pool.available + credit - promised - promised_anew - pool.reserve
     return within and need <= free + ROUNDING
+
+
+def _who_comes_back(observed: Observed, earlier: Sequence[str], without: set[str]) -> set[str]:
+    """Those that leave and are wanted before: of what they give back only what they won't need is for others."""
+    return {n for n in earlier if n in without and observed.models[n].run is not None}
 
 
 def asleep(name: str) -> str:

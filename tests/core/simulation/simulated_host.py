@@ -327,7 +327,7 @@ class SimulatedHost:
         spec = self.spec.models[action.model]
         run = Run(
             f"{action.model}-{next(self._order)}", action.node, spec, a_free_port(self, spec), dict(action.need),
-            self.now, self.now,
+            self.now, self.now, source=action.source,
         )  # fmt: skip
         profile = replace(self.profile(action.model))
         size = int(action.need["ram"] * profile.holds)

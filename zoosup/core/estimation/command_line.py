@@ -1,298 +1,139 @@
 """What the command line of a known model server says about memory.
 
-Knows the options of llama-server (common/arg.cpp of llama.cpp), llama_cpp.server, vLLM, mlx_lm.server and
-mlx-openai-server, and the LLAMA_ARG_* variables. Refuses to know what lies at a path, and passes over what it does not
-know: the options that are not about memory are many, and change often.
+Finds the server among the words, behind wrappers and in containers; what its own words say, `server_words` knows. Of
+one in a container it tells the paths as this host has them.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from zoosup.core.estimation.server_options import (
-    ADAPTERS,
-    BY_OPTION,
-    BY_OTHER_OPTION,
-    GGML_TYPES,
-    LLAMA_FLAGS,
+from zoosup.core.estimation.containers import TABBY, Made, Served, made_of, rendered, served_by, what_it_is
+from zoosup.core.estimation.located import on_disk
+from zoosup.core.estimation.server import (
+    LLAMA_CPP_PYTHON,
+    LLAMA_SERVER,
+    MLX,
+    OTHER,
+    SGLANG,
+    TEI,
+    VLLM,
+    Server,
 )
+from zoosup.core.estimation.server_words import llama, other
+from zoosup.core.state.weights import Found
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.syntax.templates import TemplateError, render
+from zoosup.spec.model.weight_names import read_name
 
 ELSEWHERE = frozenset({"apptainer", "docker", "kubectl", "nerdctl", "podman", "singularity", "ssh"})
 """Programs that run the model where paths and memory mean something else."""
-
-LLAMA_SERVER, LLAMA_CPP_PYTHON, VLLM, MLX, OTHER = "llama-server", "llama_cpp.server", "vllm", "mlx", "other"
 
 _PROGRAMS = {
     "llama-server": LLAMA_SERVER,
     "llama_cpp.server": LLAMA_CPP_PYTHON,
     "vllm": VLLM,
     "vllm.entrypoints.openai.api_server": VLLM,
+    "sglang.launch_server": SGLANG,
     "mlx_lm.server": MLX,
     "mlx_lm": MLX,
     "mlx-openai-server": MLX,
+    "text-embeddings-router": TEI,
+    TABBY: TABBY,
 }
+_SERVING = {"llama": LLAMA_SERVER, "sglang": SGLANG}
+"""Programs of several commands, of which `serve` is the server."""
+
 _LOOKED_AT = 12
 """Words at the front among which the server is looked for: wrappers such as numactl or nice come before it."""
 
-_WHOLE = re.compile(r"[+-]?\d{1,12}\Z")
-_SHARE = re.compile(r"(?:0?\.\d{1,6}|1(?:\.0{0,6})?)\Z")
-_TOKENS = re.compile(r"(?P<number>\d{1,10}(?:\.\d{1,6})?)(?P<unit>[kKmM]?)\Z")
-_UNITS = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
-_TRUE, _FALSE = frozenset({"on", "enabled", "true", "1"}), frozenset({"off", "disabled", "false", "0"})
-_GIB = 2**30
 
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One server as its command line describes it; paths are words of that line. Sizes are bytes.
-
-    `context` 0 means what the model was trained with, `parallel` -1 as many slots as llama-server thinks right (4).
-    `scattered`: some tensors are kept where no count of layers tells.
-    """
-
-    kind: str
-    model: str = ""
-    mmproj: str = ""
-    adapters: tuple[str, ...] = ()
-    draft: str = ""
-    draft_types: tuple[str, str] = ("f16", "f16")
-    context: int = 0
-    per_slot: int = 0
-    batch: int = 2048
-    ubatch: int = 512
-    parallel: int = -1
-    unified: bool | None = None
-    types: tuple[str, str] = ("f16", "f16")
-    swa_full: bool = False
-    flash: bool = True
-    mmap: bool = True
-    gpu_layers: str = "auto"
-    prompt_cache: int | None = 8 * _GIB  # None: bounded by the context alone
-    checkpoints: int = 32
-    cpu_cache: int = 0  # vLLM's KV cache where it computes on the CPU
-    devices: str = ""
-    kv_offload: bool = True
-    mmproj_offload: bool = True
-    scattered: bool = False
-    utilization: float = 0.9  # what vLLM takes of a GPU
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Every path that names weights, each once."""
-        named = (self.model, self.mmproj, *self.adapters, self.draft)
-        return tuple(dict.fromkeys(path for path in named if path))
-
-    @property
-    def understood(self) -> bool:
-        """Whether `gpu_layers` means something to it."""
-        return self.kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON}
-
-    @property
-    def offloads(self) -> bool:
-        """Whether it would use GPUs; of servers that aren't llama.cpp's nobody knows better."""
-        return not self.understood or (self.devices != "none" and self.layers_on_gpu(1) > 0)
-
-    def layers_on_gpu(self, layers: int) -> int:
-        """How many of so many layers and the output are offloaded, the last ones; auto: all."""
-        wanted = int(self.gpu_layers) if _WHOLE.match(self.gpu_layers) else -1
-        return layers + 1 if wanted < 0 else min(wanted, layers + 1)
-
-
-def understand(spec: ModelSpec) -> Server | None:
+def understand(spec: ModelSpec, found: Found = ()) -> Server | None:
     """What the command and the environment of a model say; None for a command that names no weights.
 
-    Values that can't be read (`-c many`) are passed over as if they were not there: the server itself will complain.
+    With the paths of what was `found` of weights that are named by their origin. Values that can't be read (`-c many`)
+    are passed over as if they were not there: the server itself will complain.
     """
-    return _understood(spec.command, tuple(spec.env.items()))
+    variables = tuple(spec.env.items())
+    made = what_it_is(spec)
+    server = _understood(spec.command, variables) if made is None else _contained(made, variables)
+    return on_disk(server, found) if server is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _contained(made: Made, variables: tuple[tuple[str, str], ...]) -> Server | None:
+    inside = made_of(made, variables)
+    return understand_container(inside) if inside is not None else None
 
 
 @lru_cache(maxsize=1024)  # the list of models asks it twice of each, and 20 us each would hold the loop
 def _understood(command: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> Server | None:
+    inside = served_by(command, dict(variables))
+    if inside is not None:
+        return understand_container(inside)
     found = server_among(command)
-    if found is None:
-        return None
+    return _server(found, {name: rendered(value) for name, value in variables}) if found is not None else None
+
+
+def understand_container(inside: Served) -> Server | None:
+    """The same of a container, by what it is made of; its paths are this host's, those that lead nowhere `hidden`."""
+    server = _server(_among(inside.words), inside.env)
+    return _on_host(server, inside) if server is not None else None
+
+
+def _server(found: tuple[str, str, Sequence[str]], env: Mapping[str, str]) -> Server | None:
     kind, _, rest = found
-    env = {name: _rendered(value) for name, value in variables}
-    return (_llama if kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON} else _other)(kind, rest, env)
+    return (llama if kind in {LLAMA_SERVER, LLAMA_CPP_PYTHON} else other)(kind, rest, env)
 
 
-def _rendered(text: str) -> str:
-    try:
-        return render(text, {"PORT": "0"})
-    except TemplateError:
-        return text
+def _on_host(server: Server, inside: Served) -> Server:
+    """The same server with its paths as this host has them; those that lead nowhere stay, and are hidden."""
+    hidden: dict[str, str] = {}
+
+    def mapped(path: str) -> str:
+        if read_name(path) is not None:
+            return path
+        there, why = inside.on_host(path) if path else ("", "")
+        if why:
+            hidden[path] = why
+        return there or path
+
+    return replace(
+        server,
+        model=mapped(server.model),
+        parts=tuple(map(mapped, server.parts)),
+        mmproj=mapped(server.mmproj),
+        adapters=tuple(map(mapped, server.adapters)),
+        draft=mapped(server.draft),
+        contained=True,
+        hidden=tuple(hidden.items()),
+    )
 
 
 def server_among(command: Sequence[str]) -> tuple[str, str, Sequence[str]] | None:
     """(kind, its program, its arguments); an unknown program is of kind `other`, one that runs elsewhere is None."""
-    argv = [_rendered(word) for word in command]
-    for index, word in enumerate(argv[:_LOOKED_AT]):
-        name = word.rpartition("/")[2]
-        if name in ELSEWHERE:
-            return None
-        if name in _PROGRAMS:
-            return _PROGRAMS[name], word, argv[index + 1 :]
-    return OTHER, argv[0], argv[1:]
-
-
-# llama.cpp
-
-
-@dataclass(slots=True)
-class _Options:
-    """What was said of each subject; the last word counts, and the command line's before the environment's."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    flags: dict[str, bool] = field(default_factory=dict)
-    adapters: list[str] = field(default_factory=list)
-
-    def whole(self, name: str, default: int) -> int:
-        text = self.values.get(name, "")
-        return int(text) if _WHOLE.match(text) else default
-
-    def at_least(self, name: str, least: int, default: int) -> int:
-        return max(least, self.whole(name, default))
-
-    def truth(self, name: str, default: bool) -> bool:
-        text = self.values.get(name, "").lower()
-        return True if text in _TRUE else False if text in _FALSE else default
-
-
-def _llama(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server:
-    options = _Options()
-    if kind == LLAMA_SERVER:
-        _read_environment(options, env)
-    _read_words(options, argv)
-    python = kind == LLAMA_CPP_PYTHON
-    batch = options.at_least("batch", 1, 512 if python else 2048)
-    return Server(
-        kind,
-        model=options.values.get("model", ""),
-        mmproj=options.values.get("mmproj", ""),
-        adapters=tuple(options.adapters),
-        draft=options.values.get("draft", ""),
-        draft_types=(_type(options, "draft-type-k"), _type(options, "draft-type-v")),
-        context=options.at_least("context", 0, 2048 if python else 0),
-        per_slot=options.at_least("per-slot", 0, 0),
-        batch=batch,
-        ubatch=min(batch, options.at_least("ubatch", 1, 512)),
-        parallel=1 if python else options.at_least("parallel", -1, -1) or 1,
-        unified=options.flags.get("unified"),
-        types=(_type(options, "type-k"), _type(options, "type-v")),
-        swa_full=options.flags.get("swa-full", False),
-        flash=options.truth("flash", not python),
-        mmap=_mapped(options),
-        gpu_layers=options.values.get("layers", "0" if python else "auto"),
-        prompt_cache=_python_cache(options) if python else _prompt_cache(options),
-        checkpoints=0 if python else options.at_least("checkpoints", 0, 32),
-        devices=options.values.get("devices", ""),
-        kv_offload=options.flags.get("kv-offload", options.truth("kv-offload", default=True)),
-        mmproj_offload=options.flags.get("mmproj-offload", True),
-        scattered=options.flags.get("scattered", False) or "scattered" in options.values,
-    )
-
-
-def _read_words(options: _Options, argv: Sequence[str]) -> None:
-    for index, word in enumerate(argv):
-        option, equals, value = split_option(word)
-        following = argv[index + 1] if index + 1 < len(argv) else ""
-        given = value if equals else following
-        if option in LLAMA_FLAGS:
-            name, truth = LLAMA_FLAGS[option]
-            options.flags[name] = truth
-        elif option in ADAPTERS:
-            options.adapters += _paths(given, scaled=ADAPTERS[option])
-        elif option in BY_OPTION:
-            options.values[BY_OPTION[option]] = given
-
-
-def split_option(word: str) -> tuple[str, str, str]:
-    """--flag=value in its three parts; llama.cpp takes --ctx_size for --ctx-size."""
-    if not word.startswith("-"):
-        return "", "", ""
-    option, equals, value = word.partition("=")
-    return (option.replace("_", "-") if option.startswith("--") else option), equals, value
-
-
-def _paths(text: str, *, scaled: bool) -> Iterator[str]:
-    for each in text.split(","):
-        path = each.rpartition(":")[0] if scaled and ":" in each else each
-        if path:
-            yield path
-
-
-def _read_environment(options: _Options, env: Mapping[str, str]) -> None:
-    for variable, value in env.items():
-        if variable in BY_OPTION:
-            options.values[BY_OPTION[variable]] = value
-        elif variable in LLAMA_FLAGS:
-            name, truth = LLAMA_FLAGS[variable]
-            options.flags[name] = truth if value.lower() in _TRUE else not truth
-
-
-def _type(options: _Options, name: str) -> str:
-    text = options.values.get(name, "f16").lower()
-    return GGML_TYPES.get(text, text)
-
-
-def _mapped(options: _Options) -> bool:
-    """Whether the weights are mapped rather than read; it moves bytes between RssFile and RssAnon, not their sum."""
-    mode = options.values.get("load-mode", "auto").lower()
-    asked = options.flags.get("mmap", options.truth("mmap", default=True))
-    return asked and mode not in {"none", "dio", "mlock"}
-
-
-def _prompt_cache(options: _Options) -> int | None:
-    if options.flags.get("embedding", False):
-        return 0  # only completions are cached
-    mebibytes = options.at_least("cache-ram", -1, 8192)
-    return None if mebibytes < 0 else mebibytes * 2**20
-
-
-def _python_cache(options: _Options) -> int:
-    return options.at_least("cache-size", 0, 2 * _GIB) if options.truth("cache", default=False) else 0
-
-
-# the others
-
-
-def _other(kind: str, argv: Sequence[str], env: Mapping[str, str]) -> Server | None:
-    options = _Options()
-    for index, word in enumerate(argv):
-        option, equals, value = split_option(word)
-        if option in BY_OTHER_OPTION:
-            options.values[BY_OTHER_OPTION[option]] = (
-                value if equals else "".join(argv[index + 1 : index + 2])
-            )
-    if kind == VLLM and "model" not in options.values:
-        options.values["model"] = _served(argv)
-    if not options.values.get("model"):
+    argv = [rendered(word) for word in command]
+    if any(word.rpartition("/")[2] in ELSEWHERE for word in argv[: _program_at(argv)]):
         return None
-    share = options.values.get("utilization", "")
-    space = env.get("VLLM_CPU_KVCACHE_SPACE", "")
-    return Server(
-        kind,
-        model=options.values["model"],
-        mmproj=options.values.get("mmproj", ""),
-        adapters=tuple(_paths(options.values.get("lora", ""), scaled=False)),
-        context=_tokens(options.values.get("context", "")),
-        prompt_cache=0,
-        checkpoints=0,
-        cpu_cache=(int(space) if _WHOLE.match(space) and int(space) > 0 else 4) * _GIB if kind == VLLM else 0,
-        utilization=float(share) if _SHARE.match(share) else 0.9,
-    )
+    return _among(argv)
 
 
-def _tokens(text: str) -> int:
-    """32768, 32k (thousands) or 32K (1024 each), as vLLM reads them; 0 for anything else."""
-    found = _TOKENS.match(text)
-    return int(float(found["number"]) * _UNITS[found["unit"]]) if found else 0
+def _program_at(argv: Sequence[str]) -> int:
+    """The index of the word that names a known server, else the first that is not looked at."""
+    return next((index for index in range(min(_LOOKED_AT, len(argv))) if _kind_at(argv, index)), _LOOKED_AT)
 
 
-def _served(argv: Sequence[str]) -> str:
-    """The model of `vllm serve MODEL`."""
-    follows = [argv[i + 1] for i, word in enumerate(argv[:-1]) if word == "serve"]
-    return follows[0] if follows and not follows[0].startswith("-") else ""
+def _kind_at(argv: Sequence[str], index: int) -> str:
+    """The kind of the server that a word begins, "" for none."""
+    name = argv[index].rpartition("/")[2]
+    if name in _SERVING and argv[index + 1 : index + 2] == ["serve"]:
+        return _SERVING[name]
+    return _PROGRAMS.get(name, "")
+
+
+def _among(argv: Sequence[str]) -> tuple[str, str, Sequence[str]]:
+    at = _program_at(argv)
+    if at < _LOOKED_AT:
+        word = argv[at]
+        own = 1 if word.rpartition("/")[2] in _PROGRAMS else 2  # with its `serve`
+        return _kind_at(argv, at), word, argv[at + own :]
+    return OTHER, argv[0], argv[1:]

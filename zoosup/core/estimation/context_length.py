@@ -6,8 +6,9 @@ was trained with where nothing is said (llama-server's --fit, vLLM's auto), and 
 
 import re
 
-from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, understand
+from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.kv_cache import slots
+from zoosup.core.estimation.server import LLAMA_SERVER, Server
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
@@ -23,7 +24,7 @@ def context_length(spec: ModelSpec, weights: WeightFacts | None) -> int | None:
     llama-server shares -c among its slots, unless their cache is unified, and gives none more than the model was
     trained with (server-context.cpp), unless an option stretches that.
     """
-    server = understand(spec)
+    server = understand(spec, weights.located if weights is not None else ())
     if server is None:
         return None
     facts = weights.of(server.model) if weights is not None else None
@@ -52,4 +53,5 @@ def _trained(facts: FileFacts) -> int | None:
 
 
 def _stretches(spec: ModelSpec) -> bool:
-    return any(_STRETCHING.match(word.replace("_", "-")) for word in spec.command)
+    words = spec.command if spec.container is None else spec.container.args
+    return any(_STRETCHING.match(word.replace("_", "-")) for word in words)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoosup.core.estimation import kv_cache
-from zoosup.core.estimation.command_line import LLAMA_SERVER, Server
 from zoosup.core.estimation.kv_cache import Metadata, UnusableError
+from zoosup.core.estimation.server import LLAMA_SERVER, Server
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.syntax.units import describe_size
 
@@ -109,6 +109,10 @@ def _extras(server: Server, facts: WeightFacts) -> list[Term]:
         weights = projector.tensors or projector.size
         how = f"{describe_size(weights)} of weights, and {describe_size(PROJECTOR)} to work in"
         terms.append(Term("mmproj", weights + PROJECTOR, how))
+    for path in server.parts:
+        part = facts.of(path)
+        if part is not None:
+            terms.append(Term("part", part.tensors or part.size, path.rpartition("/")[2]))
     for path in server.adapters:
         adapter = facts.of(path)
         if adapter is not None:

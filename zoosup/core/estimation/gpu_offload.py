@@ -8,13 +8,15 @@ GPUs and whole in RAM. Like `derive` it reckons with the headers and the command
 from dataclasses import replace
 
 from zoosup.core.estimation import kv_cache
-from zoosup.core.estimation.command_line import Server
 from zoosup.core.estimation.derived import MIB, Term, Workings, derive, margin, workings
 from zoosup.core.estimation.kv_cache import Layer, UnusableError
+from zoosup.core.estimation.server import Server
 from zoosup.core.state.weights import WeightFacts
 
 CONTEXT = 512 * MIB
-"""What a driver keeps on a GPU for each process that computes there."""
+"""What a driver keeps on a GPU for each process that computes there: CUDA's, and taken for every make's until runs
+have shown what it is.
+"""
 
 _HOST = frozenset({"prompt cache", "checkpoints"})
 """Terms that llama.cpp keeps in RAM whatever is offloaded."""

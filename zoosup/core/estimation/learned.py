@@ -41,6 +41,9 @@ ENOUGH = 3
 
 OOM_PERCENT = 115
 
+SITS = 10
+"""A run sits on a GPU where it holds more than one part in so many of what it holds on the fullest."""
+
 NEWS = 1.01
 """A peak of a run that goes on is written down anew when it has grown by this factor: not at each look. What it holds
 asleep, when that has grown by it or shrunk.
@@ -76,17 +79,26 @@ def peaks_of(run: Run, ready_for: float, end: Exit | None = None) -> RunPeaks | 
     if not run.fingerprint or not (run.peak or killed):
         return None
     booked = {pool for pool in run.reserved if pool.startswith(VRAM)}
-    seen = {pool: n for pool, n in run.peak.items() if pool.startswith(VRAM) and (n or pool in booked)}
+    # A peak of 0 is one of a run that was looked at to the end: before its process was there it held nothing, too.
+    known = booked & run.measured.keys()
+    seen = {pool: n for pool, n in run.peak.items() if pool.startswith(VRAM) and (n or pool in known)}
     ram = run.peak.get("ram", 0)
+    card = max(seen.values(), default=0) if booked <= seen.keys() else None
     return RunPeaks(
         run=run.id,
         ram=ram,
         mapped=run.mapped,
-        card=max(seen.values(), default=0) if booked <= seen.keys() else None,
-        cards=len(booked | seen.keys()),
+        card=card,
+        # A server without GPU support shows nothing of what one with it needs.
+        cards=0 if card == 0 else _cards(len(booked), list(seen.values()), card or 0),
         healthy=ready_for >= HEALTHY and "ram" in run.peak and not killed,
         floor=_percent(max(ram, run.reserved.get("ram", 0)), OOM_PERCENT) if killed else 0,
     )
+
+
+def _cards(booked: int, seen: Sequence[int], fullest: int) -> int:
+    """Over how many GPUs it is taken to be spread: one that sits on another than its own needs no second one."""
+    return max(booked, sum(1 for held in seen if held * SITS > fullest))
 
 
 def _ran_out(run: Run, ready_for: float, end: Exit | None) -> bool:

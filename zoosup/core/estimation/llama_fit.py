@@ -21,12 +21,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from zoosup.core.estimation import kv_cache
-from zoosup.core.estimation.command_line import LLAMA_SERVER, Server, server_among, split_option, understand
+from zoosup.core.estimation.command_line import server_among, understand
 from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
 from zoosup.core.estimation.gpu_offload import CONTEXT
+from zoosup.core.estimation.server import LLAMA_SERVER, Server
 from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.state.weights import FIT_PARAMS, DeviceNeed, FitAnswer, FitQuestion, FitSilence, WeightFacts
+from zoosup.core.estimation.server_words import split_option
+from zoosup.core.state.weights import (
+    FIT_PARAMS,
+    DeviceNeed,
+    FitAnswer,
+    FitQuestion,
+    FitSilence,
+    Found,
+    WeightFacts,
+)
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.weight_names import read_name
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})
 """A second context on the model's own weights, which it can't be told of."""
@@ -39,12 +50,18 @@ class GarbledError(ValueError):
     """What it printed is no answer; the text says why."""
 
 
-def question(spec: ModelSpec, *, on_gpu: bool) -> FitQuestion | None:
-    """What to ask; None where nothing can be: no llama-server with weights on this host, or one with MTP."""
-    found, server = server_among(spec.command), understand(spec)
-    if found is None or server is None or server.kind != LLAMA_SERVER or not server.model:
+def question(spec: ModelSpec, found: Found = (), *, on_gpu: bool) -> FitQuestion | None:
+    """What to ask; None where nothing can be: no llama-server with weights on this host, or one with MTP.
+
+    One in a container is of another build than any program here, and is not asked about.
+    """
+    server = understand(spec, found)
+    if server is None or server.kind != LLAMA_SERVER or not server.model or server.contained:
         return None
-    _, beside, rest = found
+    among = server_among(spec.command)
+    if among is None or read_name(server.model) is not None:
+        return None
+    _, beside, rest = among
     if any(split_option(word)[0] in _UNASKABLE for word in rest):
         return None
     return FitQuestion(beside, (*_common(server), *_carried(rest, on_gpu), *_placed(server, on_gpu)), on_gpu)
@@ -115,7 +132,7 @@ def fit_terms(
 ) -> tuple[tuple[Term, ...] | None, str]:
     """The terms by what it has said of this very command, else None and why not (empty where that needs no saying)."""
     answer = facts.fitted.gpu if on_gpu else facts.fitted.ram
-    if answer is None or answer.question != question(spec, on_gpu=on_gpu):
+    if answer is None or answer.question != question(spec, facts.located, on_gpu=on_gpu):
         return None, ""
     if isinstance(answer, FitSilence):
         return None, answer.why

@@ -10,15 +10,18 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from zoosup.core.estimation import learned, llama_fit
-from zoosup.core.estimation.command_line import OTHER, VLLM, Server, understand
+from zoosup.core.estimation.command_line import understand
+from zoosup.core.estimation.containers import Made, served, what_it_is
 from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
 from zoosup.core.estimation.llama_fit import fit_terms
+from zoosup.core.estimation.server import OTHER, SHARING, Server
 from zoosup.core.state.observed import Model
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
 from zoosup.core.state.weights import FIT_PARAMS, WeightFacts
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.weight_names import read_name
 
 UNKNOWN_RAM = 8 * 2**30
 """Bytes assumed for a model of which nothing is known: the default of the design zoosup came from."""
@@ -28,6 +31,11 @@ UNKNOWN_VRAM = 8 * 2**30
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The variable that shows a process some GPUs and hides the others; a UUID means the same whatever their order."""
+
+ROCR, HIP, ZE_MASK = "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"
+"""The same of AMD's (ROCR's, and HIP's of what that leaves) and of Intel's; all of it stands in `memory.gpu_env`."""
+
+_HIDES = {VISIBLE: {"", "-1"}, ROCR: {""}, HIP: {"-1"}}
 
 _NOTHING = WeightFacts()
 
@@ -65,7 +73,8 @@ def need(spec: ModelSpec, facts: WeightFacts | None = None, learned: Learned = N
     """
     if isinstance(spec.memory, MemorySpec):
         return _raised(_declared(spec.memory), learned.floor)
-    found = _estimated(_Subject(spec.command, tuple(spec.env.items()), spec.gpus, facts, spec))
+    env = tuple(spec.env.items())
+    found = _estimated(_Subject(spec.command, what_it_is(spec), env, spec.gpus, facts, spec))
     return _with_learned(found, learned) if learned.runs else found
 
 
@@ -79,6 +88,7 @@ class _Subject:
     """All that an estimate depends on, and the model that it is taken from."""
 
     command: tuple[str, ...]
+    container: Made | None
     env: tuple[tuple[str, str], ...]
     gpus: object
     facts: WeightFacts | None
@@ -156,7 +166,7 @@ def _final(ram: int, vram: int) -> Need:
 def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
     if not facts.files:
         return None
-    server = understand(spec)
+    server = understand(spec, facts.located)
     terms = derive(server, facts) if server is not None else None
     if server is None or terms is None:
         return None
@@ -170,8 +180,13 @@ def _derived(spec: ModelSpec, facts: WeightFacts) -> Need | None:
         terms=fitted or terms,
         on_gpus=on_gpus,
         mapped=_mapped(server, facts, fitted or terms),
-        note=note,
+        note=note or _out_of_sight(server),
     )
+
+
+def _out_of_sight(server: Server) -> str:
+    """What is not in the sum, because nothing on this host leads to it."""
+    return "; ".join(f"not reckoned: {why}" for _, why in server.hidden)
 
 
 def _mapped(server: Server, facts: WeightFacts, terms: Sequence[Term]) -> int | None:
@@ -195,7 +210,7 @@ def _on_gpus(spec: ModelSpec, server: Server, facts: WeightFacts, derived: tuple
         vram=_sum(terms, "vram"),
         terms=terms,
         each_gpu=llama_fit.each_gpu(fitted) if fitted else each_gpu(derived),
-        fraction=server.utilization if server.kind == VLLM else 0.0,
+        fraction=server.utilization if server.kind in SHARING else 0.0,
         yields=server.gpu_layers == "auto" and server.understood,
         mapped=_mapped(server, facts, terms),
         note=note,
@@ -208,7 +223,11 @@ def _sum(terms: Sequence[Term], pool: str) -> int:
 
 def offloads(spec: ModelSpec) -> bool:
     """Whether it would use GPUs where it is shown some."""
-    if spec.gpus == "none" or spec.env.get(VISIBLE) in {"", "-1"}:
+    inside = served(spec)
+    env = inside.env if inside is not None else spec.env
+    if spec.gpus == "none" or any(env.get(name) in hiding for name, hiding in _HIDES.items()):
+        return False
+    if inside is not None and not inside.sees_gpus and spec.gpus == "auto":
         return False
     server = understand(spec)
     return server is None or server.offloads
@@ -226,5 +245,9 @@ def _why_unknown(spec: ModelSpec, facts: WeightFacts | None) -> str:
     server = understand(spec)
     if server is None or not server.model:
         return "its command names no weights"
+    if why := dict(server.hidden).get(server.model):
+        return why
     asked = "" if server.kind == OTHER else f"{server.kind} "
+    if read_name(server.model) is not None:
+        return f"{asked}weights {server.model} are in no cache of this host"
     return f"{asked}weights {server.model} are not on this host"

@@ -5,6 +5,8 @@ Tables only; from common/arg.cpp of llama.cpp (--help), and the manuals of llama
 
 LLAMA_VALUES = {
     "model": ("-m", "--model", "LLAMA_ARG_MODEL"),
+    "repo": ("-hf", "-hfr", "--hf-repo", "LLAMA_ARG_HF_REPO"),
+    "repo-file": ("-hff", "--hf-file", "LLAMA_ARG_HF_FILE"),
     "context": ("-c", "--ctx-size", "--n-ctx", "LLAMA_ARG_CTX_SIZE"),
     "batch": ("-b", "--batch-size", "--n-batch", "LLAMA_ARG_BATCH"),
     "ubatch": ("-ub", "--ubatch-size", "--n-ubatch", "LLAMA_ARG_UBATCH"),
@@ -44,6 +46,8 @@ LLAMA_FLAGS = {
     "-nkvo": ("kv-offload", False), "--no-kv-offload": ("kv-offload", False),
     "LLAMA_ARG_NO_KV_OFFLOAD": ("kv-offload", False),
     "--no-mmproj-offload": ("mmproj-offload", False), "LLAMA_ARG_NO_MMPROJ_OFFLOAD": ("mmproj-offload", False),
+    "--mmproj-auto": ("mmproj-auto", True), "--no-mmproj": ("mmproj-auto", False),
+    "--no-mmproj-auto": ("mmproj-auto", False), "LLAMA_ARG_NO_MMPROJ": ("mmproj-auto", False),
     "-cmoe": ("scattered", True), "--cpu-moe": ("scattered", True), "LLAMA_ARG_CPU_MOE": ("scattered", True),
     "--embedding": ("embedding", True), "--embeddings": ("embedding", True),
     "LLAMA_ARG_EMBEDDINGS": ("embedding", True),
@@ -54,13 +58,23 @@ ADAPTERS = {"--lora": False, "--lora-scaled": True, "--lora-path": False}
 """Options that name LoRA adapters, and whether each name is followed by :SCALE."""
 
 OTHER_VALUES = {
-    "model": ("-m", "--model", "--model-path"),
-    "lora": ("--lora-paths",),
+    "model": ("-m", "--model", "--model-id", "--model-path", "--diffusion-model"),
+    "name": ("--model-name",),
+    "folder": ("--model-dir",),
+    "lora": ("--adapter-path",),
     "mmproj": ("--mmproj",),
-    "utilization": ("--gpu-memory-utilization",),
+    "utilization": ("--gpu-memory-utilization", "--mem-fraction-static"),
     "cpu-cache": ("VLLM_CPU_KVCACHE_SPACE",),
-    "context": ("--max-model-len", "--context-length", "--ctx-size"),
+    "context": ("--max-model-len", "--max-seq-len", "--context-length", "--ctx-size"),
 }
+
+NAMED_ADAPTERS = frozenset({"--lora-paths", "--lora-modules"})
+"""Options that name LoRA adapters in as many words as follow, each as a path or name=path."""
+
+PARTS = frozenset(
+    {"--vae", "--llm", "--llm-vision", "--clip-l", "--clip-g", "--clip-vision", "--t5xxl", "--control-net"}
+)
+"""Options of sd-server that name further files of the model, with - for _ in their names."""
 
 GGML_TYPES = {
     "0": "f32",

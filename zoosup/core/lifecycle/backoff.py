@@ -14,6 +14,10 @@ JITTER = 0.1
 """Delays are spread by this share either way, so that models which crash together don't start together."""
 
 
+SETTLED_AFTER_ONE = 60.0
+"""Seconds of unbroken readiness after which a single crash is no sign of a loop any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Crash:
     """One crash, now that its remains are gone. `jitter` is a random number in [-1, 1].
@@ -50,6 +54,15 @@ def delay(counted: int, jitter: float, policy: RestartSpec) -> float:
 def exhausted(state: Backoff, policy: RestartSpec) -> bool:
     """Whether `restart.limit` is reached: `count` crashes within `within` seconds."""
     return policy.limit is not None and len(state.crashes) >= policy.limit.count
+
+
+def unsettled(count: int, ready_for: float, policy: RestartSpec) -> int:
+    """How many of `count` crashes in a row still count against a run that has been ready for so long, in seconds.
+
+    One crash is behind it after a minute; of a loop nobody knows that it is over before `reset_after`.
+    """
+    enough = policy.reset_after if count > 1 else min(policy.reset_after, SETTLED_AFTER_ONE)
+    return 0 if ready_for >= enough else count
 
 
 def _recent(crash: Crash, before: Backoff, policy: RestartSpec) -> tuple[float, ...]:

@@ -22,8 +22,10 @@ from typing import Any
 
 from zoosup.core.estimation import learned
 from zoosup.core.lifecycle.exits import describe, gone
+from zoosup.core.lifecycle.load_progress import LoadSample, advanced, last_load
 from zoosup.core.lifecycle.sleep import adopted_asleep, booking, fell_asleep, sleep_begun, wake_begun, woken
 from zoosup.core.state import facts
+from zoosup.core.state.loads import LastLoad
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import LIVE_PHASES, Cause, Phase, Reason
 from zoosup.core.state.runs import Backoff, Leaving, Run, Sleep, SleepStage
@@ -112,10 +114,28 @@ def _probed_ready(model: Model, fact: facts.ProbedReady) -> Model:
     since = model.run.ready_since if model.run.ready_since is not None else fact.now
     took = fact.now - model.run.booked_at if model.run.ready_at is None else model.load_time
     ready = _with_run(model, ready_at=first, ready_since=since)
+    first_time = model.run.ready_at is None and model.run.sleep is None
+    seen = _last_load(model, model.run, fact.now) if first_time else model.last_load
     if model.run.sleep is not None:
         # While it woke it could still hold what it held asleep as well; and waking is no loading.
         took, ready = model.load_time, _with_run(ready, reserved=model.run.sleep.awake, sleep=None)
-    return replace(ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took)
+    return replace(
+        ready, phase=Phase.READY, reason="", message="", failed_start=None, load_time=took, last_load=seen
+    )
+
+
+def _last_load(model: Model, run: Run, now: float) -> LastLoad | None:
+    return last_load(run.progress, model.weights_size, now - run.booked_at, model.last_load)
+
+
+def _load_seen(model: Model, fact: facts.LoadSeen) -> Model:
+    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    run = model.run
+    if run.ready_at is not None or run.sleep is not None:
+        return model  # it came late
+    seen = LoadSample(fact.now - run.booked_at, fact.read, fact.said)
+    found = advanced(run.progress, seen, model.weights_size, model.last_load, model.load_time)
+    return _with_run(model, progress=found)
 
 
 def _probed_unready(model: Model, fact: facts.ProbedUnready) -> Model:
@@ -222,7 +242,7 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     facts.ProbedReady: _probed_ready,
     facts.ProbedUnready: _probed_unready,
     facts.FoundSick: lambda model, fact: _with_run(model, sick=fact.message),
-    facts.Recalled: lambda model, _: _with_run(model, recalled=True),
+    facts.Recalled: lambda model, fact: _with_run(model, recalled=(fact.cause, fact.message)),
     facts.Exited: _exited,
     facts.DrainBegun: _drain_begun,
     facts.DrainEnded: _drain_ended,
@@ -230,6 +250,7 @@ _HANDLERS: dict[type, Callable[[Model, Any], Model]] = {
     facts.Gone: gone,
     facts.Stuck: _stuck,
     facts.Measured: _measured,
+    facts.LoadSeen: _load_seen,
     facts.Rebooked: _rebooked,
     facts.SleepBegun: sleep_begun,
     facts.FellAsleep: fell_asleep,

@@ -6,18 +6,20 @@
     none       no GPU is shown to it
 
 A model that declares no GPU memory and names no GPU is left alone: it may use none, and nothing is set for it. Where a
-host has no GPU memory of its own (none at all, or unified with RAM), what a model needs of it is counted as RAM.
-Equal shares are what servers do that are told nothing else. Pools are never summed. Knows neither who holds what nor
-who may leave: which GPU is best is asked of `order`.
+host has no GPUs, what a model needs of them is counted as RAM. One that is unified with RAM stands behind those that
+have memory of their own: beside such it is for who names it.
+Equal shares are what servers do that are told nothing else. Pools are never summed. A model has GPUs of one make: no
+server computes on AMD's and NVIDIA's at once. Knows neither who holds what nor who may leave: which GPU is best is
+asked of `order`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoosup.core.estimation.need import VISIBLE, Need
+from zoosup.core.estimation.need import HIP, ROCR, VISIBLE, ZE_MASK, Need
 from zoosup.core.memory.budget import names_gpu
 from zoosup.core.memory.ledger import Ledger
-from zoosup.core.state.pools import VRAM
+from zoosup.core.state.pools import VRAM, Make
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.model import ModelSpec
 
@@ -41,6 +43,15 @@ class Layout:
 NOWHERE = Layout({})
 """Of a model that could not even be laid out."""
 
+_NAMING: tuple[tuple[str, Make], ...] = (
+    (VISIBLE, "nvidia"),
+    (ROCR, "amd"),
+    (HIP, "amd"),
+    (VISIBLE, "amd"),
+    (ZE_MASK, "intel"),
+)
+"""Variables that name a make's GPUs, the first that a model has counts. HIP reads CUDA's too."""
+
 
 class NoSuchGpuError(Exception):
     """The file gives the model GPUs that the host doesn't have at present; the text says which."""
@@ -52,17 +63,18 @@ def layouts(spec: ModelSpec, need: Need, ledgers: Sequence[Ledger], order: Order
     if spec.gpus == "none":
         yield Layout(need.amounts, ())
     elif not cards:
-        unified = any(ledger.pool.unified for ledger in ledgers)
-        yield _without_cards(spec, need, unified=unified)
+        yield _without_cards(spec, need)
     else:
         yield from _with_cards(spec, need, cards, order)
 
 
 def _with_cards(spec: ModelSpec, whole: Need, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]:
     need = whole.on_gpus or whole
-    if names := _named(spec, need):
+    if names := named_gpus(spec, need, _makes(cards)):
         yield _on(need, [_find(name, cards) for name in names])
-    elif spec.gpus == "auto":
+        return
+    cards = [ledger for ledger in cards if not ledger.pool.unified] or cards
+    if spec.gpus == "auto":
         fits = False
         for layout in _auto(need, cards, order):
             fits = fits or _could_fit(layout, cards)
@@ -72,7 +84,7 @@ def _with_cards(spec: ModelSpec, whole: Need, cards: Sequence[Ledger], order: Or
             yield Layout(whole.amounts, ())
     else:
         assert isinstance(spec.gpus, int)  # noqa: S101 - all else is handled above
-        yield _best(need, spec.gpus, cards, order)
+        yield from _so_many(need, spec.gpus, cards, order)
 
 
 def rebooked(need: Need, run: Run) -> Mapping[str, int]:
@@ -94,10 +106,9 @@ def still_booked(need: Need, run: Run) -> Mapping[str, int]:
     return {pool: max(amount, run.peak.get(pool, 0)) for pool, amount in rebooked(need, run).items()}
 
 
-def _without_cards(spec: ModelSpec, need: Need, *, unified: bool) -> Layout:
-    explicit = not isinstance(need.vram, int) or spec.gpus != "auto"
-    if explicit and not unified:
-        raise NoSuchGpuError("the file gives it GPUs, and this host shows none")
+def _without_cards(spec: ModelSpec, need: Need) -> Layout:
+    if not isinstance(need.vram, int) or spec.gpus != "auto":
+        raise NoSuchGpuError("it is to have GPUs, and this host shows none")
     return Layout(_as_ram(need))
 
 
@@ -107,16 +118,31 @@ def _as_ram(need: Need) -> Mapping[str, int]:
     return {pool: amount + more * (pool == "ram") for pool, amount in need.amounts.items()}
 
 
-def _named(spec: ModelSpec, need: Need) -> tuple[str, ...]:
-    """The GPUs that the file names, wherever it does; none when it leaves the choice open."""
+def named_gpus(spec: ModelSpec, need: Need, makes: Collection[Make]) -> tuple[str, ...]:
+    """The GPUs that the file names, wherever it does; none when it leaves the choice open.
+
+    `makes` are those of the host's GPUs.
+    """
     listed = spec.gpus if isinstance(spec.gpus, tuple) else ()
     if not isinstance(need.vram, int):
         return tuple(dict.fromkeys((*listed, *need.vram)))
     if not listed and spec.gpus == "auto" and need.vram:
-        # What people wrote before there was `gpus:`. Its indexes count as ours do, whatever order CUDA would take.
-        shown = spec.env.get(VISIBLE, "")
-        return tuple(word.strip() for word in shown.split(",") if word.strip())
+        # What people wrote before there was `gpus:`. Its indexes count as ours do.
+        shown = next(
+            (_words(spec, name, make) for name, make in _NAMING if make in makes and spec.env.get(name)), ()
+        )
+        return tuple(shown)
     return listed
+
+
+def _words(spec: ModelSpec, variable: str, make: Make) -> Iterator[str]:
+    for word in filter(None, map(str.strip, spec.env[variable].split(","))):
+        number = word.partition(".")[0]  # Intel's 0.1 is a part of 0
+        yield make + number if make != "nvidia" and number.isdecimal() else word
+
+
+def _makes(cards: Sequence[Ledger]) -> list[Make]:
+    return list(dict.fromkeys(ledger.pool.make for ledger in cards))
 
 
 def _find(name: str, cards: Sequence[Ledger]) -> Ledger:
@@ -131,6 +157,10 @@ def _find(name: str, cards: Sequence[Ledger]) -> Ledger:
 def _on(need: Need, chosen: Sequence[Ledger]) -> Layout:
     """Book on exactly these: by the file's map, or with equal shares; a guess takes no more than there is."""
     cards = list({ledger.pool.id: ledger for ledger in chosen}.values())
+    if len(makes := _makes(cards)) > 1:
+        raise NoSuchGpuError(
+            f"it is to have GPUs of {' and '.join(makes)}, and a model has those of one make"
+        )
     amounts = dict(need.amounts)
     for ledger in cards:
         pool = ledger.pool
@@ -140,6 +170,10 @@ def _on(need: Need, chosen: Sequence[Ledger]) -> Layout:
         else:
             sizes = [s for key, s in need.vram.items() if names_gpu(key, pool.id, pool.index)]
             amounts[pool.id] = sum(sizes)
+    if not need.certain:
+        # A guess of RAM is a guess of the whole model already, and what stands on these counts in RAM once more.
+        shared = sum(amounts[ledger.pool.id] for ledger in cards if ledger.pool.unified)
+        amounts["ram"] = max(0, amounts["ram"] - shared)
     return Layout(amounts, tuple(ledger.pool.id.removeprefix(VRAM) for ledger in cards))
 
 
@@ -151,12 +185,28 @@ def _auto(need: Need, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]
     # CUDA shows a process one MIG device at most; and a guess is not worth several GPUs.
     whole = [ledger for ledger in cards if not ledger.pool.id.startswith(f"{VRAM}MIG-")]
     for count in range(2, len(whole) + 1) if need.certain else ():
-        yield _best(need, count, whole, order)
+        for alike in _alike(whole, count):
+            yield _best(need, count, alike, order)
+
+
+def _alike(cards: Sequence[Ledger], count: int) -> Iterator[Sequence[Ledger]]:
+    """The cards of each make of which there are so many."""
+    for make in _makes(cards):
+        alike = [ledger for ledger in cards if ledger.pool.make == make]
+        if len(alike) >= count:
+            yield alike
+
+
+def _so_many(need: Need, count: int, cards: Sequence[Ledger], order: Order) -> Iterator[Layout]:
+    found = [_best(need, count, alike, order) for alike in _alike(cards, count)]
+    if not found:
+        of = " of one make" * (len(_makes(cards)) > 1)
+        most = max(sum(ledger.pool.make == make for ledger in cards) for make in _makes(cards))
+        raise NoSuchGpuError(f"it is to have {count} GPUs, and this host has {most}{of}")
+    yield from found
 
 
 def _best(need: Need, count: int, cards: Sequence[Ledger], order: Order) -> Layout:
-    if count > len(cards):
-        raise NoSuchGpuError(f"the file gives it {count} GPUs, and this host has {len(cards)}")
     # Pools are weighed one by one, so that the best so many are the best each; sorting keeps the order of indexes.
     ranked = sorted(range(len(cards)), key=lambda at: order(cards[at], _on_one(need, count, cards[at])))
     return _on(need, [cards[at] for at in sorted(ranked[:count])])

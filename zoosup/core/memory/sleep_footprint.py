@@ -62,7 +62,11 @@ def waking(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
 
 
 def awake(model: Model, run: Run, spec: ModelSpec) -> Mapping[str, int]:
-    """What it is booked with once it is awake: as it was, unless the file has since said better."""
+    """What it is booked with once it is awake: as it was, unless the file has since said better.
+
+    `auto` says nothing better: as one that runs keeps its booking under it, so does one that wakes. The process is the
+    same, and has held no more; an estimate is for those of whom less is known.
+    """
     assert run.sleep is not None  # noqa: S101 - it sleeps
     before = run.sleep.awake
     if spec.memory == "auto":

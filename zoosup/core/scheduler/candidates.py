@@ -57,9 +57,10 @@ def wake_placement(cycle: Cycle, model: Model, spec: ModelSpec, run: Run) -> Pla
 
 def _fits_whatever_it_holds(cycle: Cycle, name: str, run: Run, layout: Layout) -> bool:
     """Whether it may wake though it had given back all that it should: it was last measured as it fell asleep."""
-    at_least = run.sleep.at_least if run.sleep is not None else {}
-    for pool, amount in layout.amounts.items():
-        ledger, held = cycle.ledgers[run.node, pool], run.measured.get(pool, 0)
+    at_least = cycle.counted(run.sleep.at_least if run.sleep is not None else {}, run.node)
+    measured = cycle.counted(run.measured, run.node)
+    for pool, amount in cycle.counted(layout.amounts, run.node).items():
+        ledger, held = cycle.ledgers[run.node, pool], measured.get(pool, 0)
         given_back = max(0, held - at_least.get(pool, 0))
         if not ledger.fits(amount, {name}, available=(ledger.pool.available or 0) - given_back):
             return False

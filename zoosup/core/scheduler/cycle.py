@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.gpu_layouts import still_booked
 from zoosup.core.memory.ledger import Holding, Ledger, asleep
+from zoosup.core.memory.other_gpus import elsewhere
 from zoosup.core.memory.sleep_footprint import Sleeper
+from zoosup.core.memory.unified import in_ram
 from zoosup.core.scheduler.demand import Wanted
 from zoosup.core.scheduler.verdicts import Shortage, Verdict
+from zoosup.core.sessions.words import keeps
 from zoosup.core.state.actions import Action, Drain, Hold, Stop
+from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Condition, Model, Observed, Switch, SwitchOutcome
-from zoosup.core.state.phases import Cause, Phase, Reason
+from zoosup.core.state.phases import Cause, ConditionType, Phase, Reason
 from zoosup.core.state.pools import VRAM, Cooldown
 from zoosup.core.state.runs import Run
 from zoosup.spec.changes import outdated
@@ -42,6 +46,9 @@ class Cycle:
     cooling: tuple[Cooldown, ...] = ()
     shortages: tuple[Shortage, ...] = ()  # worst first
     ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)  # by node and pool
+    unified: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # by node: ids of pools that are part of RAM
     ports: dict[int, str] = field(default_factory=dict)  # those that live runs use, and whose each is
     # decided, or under way
     leaving: set[str] = field(default_factory=set)
@@ -57,6 +64,7 @@ class Cycle:
     actions: list[Action] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    holds: dict[str, Verdict] = field(default_factory=dict)  # of those that are waited for, by id
     faults: dict[str, Exception] = field(default_factory=dict)  # bugs of ours, by the model that met them
     wake_at: float | None = None
 
@@ -64,19 +72,23 @@ class Cycle:
         self.switch = self.observed.switch
         self.cooling = tuple(c for node in self.observed.nodes for c in node.cooldowns)
         self.ledgers = {(p.node, p.id): Ledger(p) for node in self.observed.nodes for p in node.pools}
+        self.unified = {node.name: node.unified for node in self.observed.nodes}
         blind = [ledger for model, run in self.observed.live() for ledger in self._enter(model, run)]
+        blind += [ledger for hold in self.observed.holds for ledger in self._enter_hold(hold)]
         for ledger in blind:
             ledger.distrust()
 
     def _enter(self, model: Model, run: Run) -> list[Ledger]:
         """Enter a live run; the ledgers of GPUs on which nobody can say what it holds."""
         blind, missing = [], []
-        for pool, amount in self.booked(model, run).items():
+        measured = self.counted(run.measured, run.node)
+        booked = {**self.booked(model, run), **elsewhere(run)}
+        for pool, amount in self.counted(booked, run.node).items():
             ledger = self.ledgers.get((run.node, pool))
             if ledger is None:
                 missing.append(f"{describe_size(amount)} in {pool}")
                 continue
-            held = run.measured.get(pool)
+            held = measured.get(pool)
             if held is None and pool.startswith(VRAM) and model.phase is not Phase.STARTING:
                 # It has loaded, so that what it holds is no longer free: promised once more it would count twice.
                 blind.append(ledger)
@@ -93,7 +105,24 @@ class Cycle:
         if missing:
             # A GPU can vanish under a run; what is in no sum is said.
             message = f"booked, and in no sum, as it is not there at present: {', '.join(missing)}"
-            self.conditions.append(Condition(model.name, "MemoryCounted", False, "PoolMissing", message))
+            self.conditions.append(
+                Condition(model.name, ConditionType.MEMORY_COUNTED, False, "PoolMissing", message)
+            )
+        return blind
+
+    def _enter_hold(self, hold: RoomHold) -> list[Ledger]:
+        """Enter room that is held; the ledgers of GPUs on which nobody can say how much of it is in use."""
+        blind, node = [], self.observed.nodes[0].name
+        booked = hold.booked or {}
+        held = self.counted({pool: hold.held(pool) for pool in booked}, node)
+        for pool, amount in self.counted(booked, node).items():
+            ledger = self.ledgers.get((node, pool))
+            if ledger is None:
+                continue  # a GPU that has vanished has no room
+            unseen = bool(hold.measured) and pool not in hold.measured
+            if unseen:
+                blind.append(ledger)
+            ledger.add(hold.name, Holding(amount, amount if unseen else held.get(pool, 0)))
         return blind
 
     # what is so
@@ -149,9 +178,13 @@ class Cycle:
 
     # what is promised
 
+    def counted(self, amounts: Mapping[str, int], node: str) -> Mapping[str, int]:
+        """Amounts as the pools of a node are summed: what a GPU takes from RAM stands there, too."""
+        return in_ram(amounts, self.unified.get(node, frozenset()))
+
     def promise(self, name: str, amounts: Mapping[str, int], node: str) -> None:
         """Keep room for a model that will run, so that no later one keeps it waiting."""
-        for pool, amount in amounts.items():
+        for pool, amount in self.counted(amounts, node).items():
             if (node, pool) in self.ledgers:
                 self._raise_to(name, self.ledgers[node, pool], amount)
 
@@ -159,16 +192,18 @@ class Cycle:
         """Keep room for what a run holds awake and asleep, and count on what it gives back."""
         name = sleeper.model
         self.falling_asleep.add(name)
-        for pool, amount in sleeper.asleep.items():
+        at_least = self.counted(sleeper.at_least, run.node)
+        for pool, amount in self.counted(sleeper.asleep, run.node).items():
             ledger = self.ledgers.get((run.node, pool))
             if ledger is not None:
                 held = ledger.needs({name}).get(name, 0)
                 self._raise_to(name, ledger, max(held, amount))
-                ledger.rest(name, sleeper.at_least[pool])
+                ledger.rest(name, at_least.get(pool, 0))
 
     def come_back(self, name: str, node: str, amounts: Mapping[str, int]) -> None:
         """Keep room for one that leaves and is wanted: of what it gives back others have what it won't need."""
         self.returning.add(name)
+        amounts = self.counted(amounts, node)
         for (where, pool), ledger in self.ledgers.items():
             if where == node:
                 ledger.rest(name, amounts.get(pool, 0))
@@ -188,8 +223,9 @@ class Cycle:
             return
         gentle = cause not in _FAULTS and model.phase in {Phase.READY, Phase.UNREADY}
         answering = self.observed.demand_for(model.name).inflight > 0
-        asks_first = gentle and (answering or self.spec_of(model).stop.before is not None)
-        step: type[Drain | Stop] = Drain if asks_first else Stop
+        spec = self.spec_of(model)
+        asks_first = answering or spec.stop.before is not None or keeps(run.spec, spec)
+        step: type[Drain | Stop] = Drain if gentle and asks_first else Stop
         self.leaving.add(model.name)
         self.actions.append(step(model.name, run.id, cause, message))
 
@@ -202,7 +238,9 @@ class Cycle:
     def note(self, model: Model, verdict: Verdict) -> None:
         """Say why it was not admitted, and leave its phase as it is."""
         self.verdicts[model.name] = verdict
-        self.conditions.append(Condition(model.name, "Admitted", False, verdict.reason, verdict.message))
+        self.conditions.append(
+            Condition(model.name, ConditionType.ADMITTED, False, verdict.reason, verdict.message)
+        )
 
     def attempt(self, model: Model, step: Callable[[], None]) -> None:
         """Take one model's step; a bug of ours in it undoes what the step has decided, and ends nobody else's pass.
@@ -234,7 +272,7 @@ class Cycle:
 
 def internal_error(name: str, error: Exception) -> Condition:
     """A bug of ours that keeps one model as it is."""
-    return Condition(name, "InternalError", True, type(error).__name__, _describe(error))
+    return Condition(name, ConditionType.INTERNAL_ERROR, True, type(error).__name__, _describe(error))
 
 
 def _describe(error: Exception) -> str:

@@ -41,7 +41,7 @@ class Candidate:
     ledgers: Mapping[str, Ledger] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.amounts = self.layout.amounts
+        self.amounts = self.cycle.counted(self.layout.amounts, self.node)
         self.ledgers = {pool: self.cycle.ledgers[self.node, pool] for pool in self.amounts}
 
     # the questions
@@ -115,9 +115,7 @@ class Candidate:
         if not others:
             return False
         starting = (self.cycle.observed.models[n] for n in others)
-        return not need_of(self.model, self.spec).certain or any(
-            not need_of(m, self.cycle.spec_of(m)).certain for m in starting
-        )
+        return _is_guess(self.model, self.spec) or any(_is_guess(m, self.cycle.spec_of(m)) for m in starting)
 
     def _is_busy(self, pool: str) -> bool:
         """One start at a time for each GPU: loading servers look at what is free there and take it."""
@@ -221,6 +219,14 @@ class Candidate:
 
     def _not_now(self, reason: Reason, message: str, look_at: float | None = None) -> Placement:
         return Placement(self.node, Verdict(reason, message, self._sums()), self.layout, look_at=look_at)
+
+
+def _is_guess(model: Model, spec: ModelSpec) -> bool:
+    """Whether nobody knows what it will hold. Under `auto` a run keeps its booking, and where that had its figure."""
+    run = model.run
+    if run is not None and spec.memory == "auto" and run.source not in {"", "default"}:
+        return False
+    return not need_of(model, spec).certain
 
 
 def _too_much(ledger: Ledger, amount: int, stay: Mapping[str, int]) -> str:

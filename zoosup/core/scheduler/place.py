@@ -4,18 +4,19 @@ A model that has no run is placed, one that sleeps is woken, one that runs is re
 of it. Knows no sum: where a model goes, and who has to leave for it, is asked of `candidates`.
 """
 
-from dataclasses import replace
 from functools import partial
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.sleep_footprint import awake, rules
 from zoosup.core.scheduler.candidates import best_placement, intended_layout, renewal, wake_placement
 from zoosup.core.scheduler.cycle import Cycle
-from zoosup.core.scheduler.demand import claim_of, gateway
+from zoosup.core.scheduler.demand import claim_of
+from zoosup.core.scheduler.hold_room import place_holds
+from zoosup.core.scheduler.make_room import PREFERENCE, make_room, unless_short
 from zoosup.core.scheduler.verdicts import GIVEN_UP, POLLED, Outcome, Placement, Verdict
-from zoosup.core.state.actions import FallAsleep, Inspect, Start, Wake
+from zoosup.core.state.actions import Inspect, Start, Wake
 from zoosup.core.state.observed import Condition, Model
-from zoosup.core.state.phases import Cause, Phase, Reason
+from zoosup.core.state.phases import Cause, ConditionType, ModelReason, Phase, Reason
 from zoosup.core.state.runs import Run
 from zoosup.spec.changes import changed, outdated
 from zoosup.spec.model.model import ModelSpec
@@ -31,17 +32,16 @@ OOM_LOOK = 30.0
 
 _CHECKING = Verdict(Reason.CHECKING, "its executable, its files and its port are being looked at")
 
-_PREFERENCE = tuple(Outcome)
-"""Of several nodes the first that admits; else the first where it may run one day."""
-
 
 def place_wanted(cycle: Cycle) -> None:
     """Take the next step with each that is wanted, the first in order of priority first."""
     for name in cycle.wanted.all:
+        place_holds(cycle, claim_of(name, cycle.wanted, cycle.observed).since)
         model, spec = cycle.observed.models[name], cycle.spec.models[name]
         cycle.attempt(model, partial(_place_one, cycle, model, spec))
         if name not in cycle.wanted.asked:
             cycle.earlier.add(name)
+    place_holds(cycle)
 
 
 def _place_one(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
@@ -118,7 +118,7 @@ def _amiss(cycle: Cycle, model: Model, verdict: Verdict) -> None:
 
 def _place(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
     found = [best_placement(cycle, model, spec, node.name) for node in cycle.observed.nodes]
-    best = _unless_short(cycle, min(found, key=lambda p: _PREFERENCE.index(p.verdict.outcome)))
+    best = unless_short(cycle, min(found, key=lambda p: PREFERENCE.index(p.verdict.outcome)))
     if (best.starts or best.preempts) and _is_stale(cycle, model):
         # Its files may be gone since they were looked at: nothing is begun, and nobody sent away, on an old word.
         _inspect(cycle, model, spec)
@@ -127,6 +127,20 @@ def _place(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
         _start(cycle, model, spec, best)
     else:
         _stand_by(cycle, model, best, Phase.PENDING)
+        _look_meanwhile(cycle, model, spec, best.verdict)
+
+
+def _look_meanwhile(cycle: Cycle, model: Model, spec: ModelSpec, verdict: Verdict) -> None:
+    """Its room comes before long: look again in time, so that nothing waits for that then."""
+    ends = (cycle.observed.models[name].phase is Phase.STOPPING for name in cycle.leaving)
+    if not (verdict.reason is Reason.COOL_DOWN or (verdict.reason is Reason.EVICTION and any(ends))):
+        return
+    # Well before the last look is too old: the room may come while the next one is under way.
+    due = cycle.observed.now if model.preflight is None else model.preflight.at + PREFLIGHT_FRESH / 2
+    if due <= cycle.observed.now:
+        _inspect(cycle, model, spec)
+    else:
+        cycle.look_again_at(due)
 
 
 def _start(cycle: Cycle, model: Model, spec: ModelSpec, found: Placement) -> None:
@@ -151,7 +165,7 @@ def _wake(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
     if rules(run, spec) is None:
         cycle.leave(model, Cause.SPEC_CHANGED, "the file no longer says how to wake it (park)")
         return
-    found = _unless_short(cycle, wake_placement(cycle, model, spec, run))
+    found = unless_short(cycle, wake_placement(cycle, model, spec, run))
     if found.starts:
         cycle.verdicts[model.name] = found.verdict
         cycle.promise(model.name, found.layout.amounts, run.node)
@@ -181,8 +195,8 @@ def _renew(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
         cycle.leave(model, Cause.SPEC_CHANGED, f"{changed(run.spec, spec)} changed in the file")
 
 
-def _stays_outdated(cycle: Cycle, model: Model, reason: str, message: str) -> None:
-    cycle.conditions.append(Condition(model.name, "Current", False, reason, message))
+def _stays_outdated(cycle: Cycle, model: Model, reason: ModelReason, message: str) -> None:
+    cycle.conditions.append(Condition(model.name, ConditionType.CURRENT, False, reason, message))
     if reason in POLLED:
         cycle.look_again_at(cycle.observed.now + MEMORY_POLL)
 
@@ -190,50 +204,13 @@ def _stays_outdated(cycle: Cycle, model: Model, reason: str, message: str) -> No
 # What they have in common
 
 
-def _unless_short(cycle: Cycle, found: Placement) -> Placement:
-    """Nothing is started on a host whose RAM is short, nor on a GPU that is, however little it needs."""
-    for shortage in cycle.shortages if found.starts else ():
-        pool = shortage.pool
-        if pool.node == found.node and (pool.kind == "ram" or pool.id in found.layout.amounts):
-            why = f"memory is short: {shortage.message}"
-            return replace(found, verdict=Verdict(Reason.MEMORY, why, found.verdict.sums))
-    return found
-
-
 def _stand_by(cycle: Cycle, model: Model, found: Placement, phase: Phase) -> None:
     """It does not start: it is refused, or waits for the room that is made for it."""
     if found.verdict.outcome is Outcome.REFUSED:
         cycle.hold(model, phase, found.verdict)
     else:
-        _make_room(cycle, model, found)
+        make_room(cycle, model, found)
         _wait(cycle, model, found.verdict, phase=phase, placement=found)
-
-
-def _make_room(cycle: Cycle, model: Model, found: Placement) -> None:
-    why = f"makes room for {model.name}"
-    for name in found.victims:
-        cycle.leave(cycle.observed.models[name], Cause.MADE_ROOM, why)
-    for sleep in found.sleepers:
-        run = cycle.observed.models[sleep.model].run
-        if run is not None:
-            cycle.fall_asleep(run, sleep)
-            cycle.actions.append(FallAsleep(sleep.model, run.id, sleep.asleep, sleep.known, why))
-    if found.look_at is not None:
-        cycle.look_again_at(found.look_at)
-    _take_turns(cycle, model.name, found)
-
-
-def _take_turns(cycle: Cycle, name: str, found: Placement) -> None:
-    """Clients of a busy model who come once patience is over queue behind the one whom it keeps waiting."""
-    claim = claim_of(name, cycle.wanted, cycle.observed)
-    over = claim.since + gateway(cycle.spec).patience
-    for other in found.awaited if name in cycle.wanted.asked else ():
-        if not cycle.observed.demand_for(other).busy or cycle.observed.models[other].run is None:
-            continue
-        if over <= cycle.observed.now:
-            cycle.closed[other] = min(claim.since, cycle.closed.get(other, claim.since))
-        else:
-            cycle.look_again_at(over)
 
 
 def _wait(

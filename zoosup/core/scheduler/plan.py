@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from zoosup.core.memory.other_gpus import describe, misplaced
 from zoosup.core.scheduler import demand, switch as switching
 from zoosup.core.scheduler.cycle import Cycle
+from zoosup.core.scheduler.hold_room import release_expired
 from zoosup.core.scheduler.place import place_wanted
 from zoosup.core.scheduler.stop import continue_stops, end_cooldowns, relieve_pressure, stop_unwanted
 from zoosup.core.scheduler.verdicts import GIVEN_UP, Shortage, Verdict
 from zoosup.core.state.actions import Action, Hold
-from zoosup.core.state.observed import Condition, Model, Observed, Switch, SwitchOutcome
-from zoosup.core.state.phases import Cause, Override, Phase, Reason
+from zoosup.core.state.observed import IN_PROGRESS, Condition, Model, Observed, Switch, SwitchOutcome
+from zoosup.core.state.phases import Cause, ConditionType, Override, Phase, Reason
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import describe_size
@@ -30,7 +32,7 @@ class Plan:
 
     `shortages` are of the pools that are short, worst first. `faults` are bugs of ours by the model that met them; the
     plan is made without a step for those. `closed`: busy models that others have waited for out of patience, and when
-    those came: clients who came later queue behind them.
+    those came: clients who came later queue behind them. `holds`: why those that are waited for are not had, by id.
     """
 
     actions: tuple[Action, ...]
@@ -42,6 +44,7 @@ class Plan:
     shortages: tuple[Shortage, ...] = ()
     faults: Mapping[str, Exception] = field(default_factory=dict, compare=False)
     closed: Mapping[str, float] = field(default_factory=dict)
+    holds: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 def plan(spec: ZooSpec, observed: Observed) -> Plan:
@@ -50,12 +53,14 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
     if not observed.shutdown:
         _judge_the_switch(cycle)  # done, rolled back, or still open? So: who is wanted
         end_cooldowns(cycle)  # memory that is back, or will not come
+    release_expired(cycle)  # room that was held for so long
     continue_stops(cycle)  # runs on their way out: the next step
     stop_unwanted(cycle)  # runs that nobody wants any longer, and those at fault
     relieve_pressure(cycle)  # pools that run short: who has to go before the kernel takes one
     place_wanted(cycle)  # in order of priority: start, wait (and why), or make room
     _name_the_rest(cycle)  # models that rest: what to call their rest
     _check_the_estimates(cycle)
+    _check_the_placements(cycle)
     _check_the_budget(cycle)
     _check_the_gpus(cycle)
     return Plan(
@@ -68,6 +73,7 @@ def plan(spec: ZooSpec, observed: Observed) -> Plan:
         cycle.shortages,
         cycle.faults,
         cycle.closed,
+        cycle.holds,
     )
 
 
@@ -100,7 +106,7 @@ def _may_roll_back(cycle: Cycle) -> bool:
 
 
 _SWITCHED = {
-    SwitchOutcome.OPEN: "InProgress",
+    SwitchOutcome.OPEN: IN_PROGRESS,
     SwitchOutcome.DONE: "Completed",
     SwitchOutcome.ROLLED_BACK: "RolledBack",
 }
@@ -109,7 +115,7 @@ _SWITCHED = {
 def _switched(switch: Switch) -> Condition:
     coming = f"{', '.join(switch.incoming)} is to take over from {', '.join(switch.outgoing)}"
     done = switch.outcome is SwitchOutcome.DONE
-    return Condition(None, "Switched", done, _SWITCHED[switch.outcome], switch.message or coming)
+    return Condition(None, ConditionType.SWITCHED, done, _SWITCHED[switch.outcome], switch.message or coming)
 
 
 # Models that rest
@@ -135,6 +141,8 @@ def _name(cycle: Cycle, model: Model) -> None:
         _rest(cycle, model, Reason.SHUTDOWN)
     elif model.override is Override.STOP:
         _rest(cycle, model, Reason.STOPPED_BY_HAND)
+    elif model.override is Override.UNLOAD:
+        _rest(cycle, model, Reason.UNLOADED)
     elif undone := _undone_by(cycle.switch, model):
         cycle.hold(model, Phase.FAILED, Verdict(Reason.ROLLED_BACK, undone.message))
     elif model.phase is Phase.FAILED and model.reason in GIVEN_UP and _is_on_demand(cycle, model):
@@ -167,7 +175,7 @@ def _check_the_estimates(cycle: Cycle) -> None:
     for model, run in cycle.observed.live():
         if run.leaving is None and run.outgrown:
             cycle.conditions.append(
-                Condition(model.name, "WithinEstimate", False, "Outgrown", _outgrown(run))
+                Condition(model.name, ConditionType.WITHIN_ESTIMATE, False, "Outgrown", _outgrown(run))
             )
 
 
@@ -179,15 +187,29 @@ def _outgrown(run: Run) -> str:
     )
 
 
+def _check_the_placements(cycle: Cycle) -> None:
+    """A model that sits on another GPU than it was given: its server has not understood which is its own."""
+    for model, run in cycle.observed.live():
+        held = misplaced(run) if run.leaving is None else {}
+        if held:
+            message = describe(run, held)
+            cycle.conditions.append(
+                Condition(model.name, ConditionType.ON_GIVEN_GPUS, False, "OtherGpu", message)
+            )
+
+
 def _check_the_budget(cycle: Cycle) -> None:
     """A budget lowered below what runs stops nothing; it is said, and nothing more is started."""
     live = {model.name for model, _ in cycle.observed.live()}
+    held_room = {hold.name for hold in cycle.observed.holds if hold.booked is not None}
     for ledger in cycle.ledgers.values():
-        held = sum(ledger.needs(live).values())
+        held = sum(ledger.needs(live | held_room).values())
         if held > ledger.pool.budget:
             bound = describe_size(ledger.pool.budget)
             message = f"{ledger.pool.id}: {describe_size(held)} are reserved, budget {bound}"
-            cycle.conditions.append(Condition(None, "WithinBudget", False, "OverBudget", message))
+            cycle.conditions.append(
+                Condition(None, ConditionType.WITHIN_BUDGET, False, "OverBudget", message)
+            )
 
 
 def _check_the_gpus(cycle: Cycle) -> None:
@@ -196,4 +218,4 @@ def _check_the_gpus(cycle: Cycle) -> None:
     lost = [pool.name for pool in gpus if pool.available is None]
     if lost:
         message = f"{', '.join(lost)} can't be read; nothing is started there"
-        cycle.conditions.append(Condition(None, "GpusReadable", False, "Unreadable", message))
+        cycle.conditions.append(Condition(None, ConditionType.GPUS_READABLE, False, "Unreadable", message))

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.cycle import Cycle
-from zoosup.core.scheduler.demand import claim_of, may_leave_at, yields
+from zoosup.core.scheduler.demand import PINNED, Claim, claim_of, may_leave_at, yields
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES, Phase
 from zoosup.spec.model.memory import Strategy
@@ -96,24 +96,30 @@ class Preemption:
         return idle, [n for n in ripe if n not in idle]
 
     def _lower(self) -> list[str]:
-        """Pinned ones that come after it, the last first; only another pinned one is above any."""
-        pinned = self.cycle.wanted.pinned
-        if self.model.name not in pinned:
+        """Pinned ones that come after it, the last first; only another pinned one, or a forced hold, is above any."""
+        if self._claim is not PINNED:
             return []
-        return [n for n in reversed(pinned) if n not in self.cycle.earlier and n != self.model.name]
+        return [
+            n
+            for n in reversed(self.cycle.wanted.pinned)
+            if n not in self.cycle.earlier and n != self.model.name
+        ]
+
+    @cached_property
+    def _claim(self) -> Claim:
+        return claim_of(self.model.name, self.cycle.wanted, self.cycle.observed)
 
     @cached_property
     def _unpinned(self) -> Mapping[str, float | None]:
         """On-demand models that run, each with the time from which it may make room for this one."""
         cycle = self.cycle
-        claim = claim_of(self.model.name, cycle.wanted, cycle.observed)
         found: dict[str, float | None] = {}
         for name, model in cycle.observed.models.items():
             spec = cycle.spec.models.get(name)
             if spec is None or model.run is None or name == self.model.name or name in cycle.earlier:
                 continue
             if yields(model, spec) and self._serves(name):
-                found[name] = may_leave_at(claim, model, cycle.spec, cycle.observed)
+                found[name] = may_leave_at(self._claim, model, cycle.spec, cycle.observed)
         return found
 
     def _serves(self, name: str) -> bool:

@@ -156,11 +156,14 @@ class _ShortPool:
 
     def _known(self) -> Iterator[_Holder]:
         for model, run in self._cycle.observed.live():
-            held = run.measured.get(self._pool.id, 0)
+            held = self._held(run)
             if held > 0 and run.node == self._pool.node:
                 # Its booking has grown with what it holds; what it was expected to need has not.
-                promised = self._cycle.booked(model, run).get(self._pool.id, 0)
-                yield _Holder(model, run, held, run.outgrown.get(self._pool.id, promised))
+                expected = {**self._cycle.booked(model, run), **run.outgrown}
+                yield _Holder(model, run, held, self._cycle.counted(expected, run.node).get(self._pool.id, 0))
+
+    def _held(self, run: Run) -> int:
+        return self._cycle.counted(run.measured, run.node).get(self._pool.id, 0)
 
     def _may_go(self, holder: _Holder) -> bool:
         if holder.model.name in self._cycle.leaving:
@@ -190,7 +193,7 @@ class _ShortPool:
     def _helps(self, run: Run) -> bool:
         """Whether what this run gives back has to be seen first: it was sent for that, or holds enough."""
         sent = run.leaving is not None and run.leaving.cause is Cause.PRESSURE
-        return sent or self._worth(run.measured.get(self._pool.id, 0))
+        return sent or self._worth(self._held(run))
 
     def _victim(self) -> _Holder | None:
         hastened = [h for h in self._eligible if h.model.name in self._cycle.leaving and self._worth(h.held)]

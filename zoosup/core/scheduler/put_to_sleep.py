@@ -38,12 +38,13 @@ def _sleep(cycle: Cycle, node: str, name: str) -> Sleeper | None:
     sleep = sleeper(model, spec)
     if sleep is None or outdated(model.run.spec, spec):
         return None
-    ledgers = {p: cycle.ledgers[node, p] for p in sleep.asleep if (node, p) in cycle.ledgers}
+    holds, at_least = cycle.counted(sleep.asleep, node), cycle.counted(sleep.at_least, node)
+    ledgers = {p: cycle.ledgers[node, p] for p in holds if (node, p) in cycle.ledgers}
     for pool, ledger in ledgers.items():
         # It may hold more RAM asleep than awake, and needs that before anybody has left.
-        more = sleep.asleep[pool] - ledger.needs({name}).get(name, 0)
+        more = holds[pool] - ledger.needs({name}).get(name, 0)
         if more > 0 and not ledger.fits(more):
             return None
     for pool, ledger in ledgers.items():
-        ledger.rest(name, sleep.at_least[pool])
+        ledger.rest(name, at_least.get(pool, 0))
     return sleep

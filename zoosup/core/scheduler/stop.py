@@ -15,18 +15,18 @@ from zoosup.core.scheduler import demand, pressure, switch as switching
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.verdicts import Level, Shortage
 from zoosup.core.state.actions import Action, Drain, EndCooldown, Kill, Stop
-from zoosup.core.state.observed import Condition, Model
-from zoosup.core.state.phases import HURRIED, STAYING_PHASES, Cause, Override, Phase
+from zoosup.core.state.observed import Condition, Demand, Model
+from zoosup.core.state.phases import HURRIED, STAYING_PHASES, Cause, ConditionType, Override, Phase
 from zoosup.core.state.pools import Cooldown
 from zoosup.core.state.runs import Leaving, Run
 from zoosup.spec.changes import changed, outdated
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import format_duration
 
-COOLDOWN_POLL = 0.005
+COOLDOWN_POLL = 0.003
 COOLDOWN_SHARE = 0.02
 COOLDOWN_SLOW = 0.1
-"""Seconds between samples while a stopped model's memory comes back: 5 ms at first, since two must agree before
+"""Seconds between samples while a stopped model's memory comes back: 3 ms at first, since two must agree before
 anything starts, then 2 % of the time waited, so that a long wait costs nothing and ends at most 2 % late.
 """
 
@@ -57,7 +57,9 @@ def continue_stops(cycle: Cycle) -> None:
 
 def _continue_stop(cycle: Cycle, model: Model, run: Run, leaving: Leaving) -> None:
     if run.stuck:
-        cycle.conditions.append(Condition(model.name, "TerminationStuck", True, "Survivors", run.stuck))
+        cycle.conditions.append(
+            Condition(model.name, ConditionType.TERMINATION_STUCK, True, "Survivors", run.stuck)
+        )
     if leaving.ladder:
         return
     due = _ladder_due(cycle, model, leaving)
@@ -109,8 +111,10 @@ def _fault(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:
 def _unwanted(cycle: Cycle, model: Model, run: Run, wanted: set[str]) -> tuple[Cause, str] | None:
     if cycle.observed.shutdown:
         return Cause.SHUTDOWN, "zoosup ends"
-    if run.recalled:
-        return Cause.RESTARTED_BY_HAND, "restarted by hand"
+    if run.recalled and model.override is Override.UNLOAD:
+        return Cause.UNLOADED, "unloaded by hand"
+    if run.recalled is not None:
+        return run.recalled
     return None if model.name in wanted else _left_over(cycle, model, run)
 
 
@@ -131,13 +135,21 @@ def _kept_long_enough(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> 
     """Nobody asks for it now: it stays for the next who does, unless that wouldn't be what the file says."""
     if outdated(run.spec, spec):
         return Cause.SPEC_CHANGED, f"{changed(run.spec, spec)} changed in the file"
-    until = demand.idle_until(model, spec, cycle.observed)
+    asked = cycle.observed.demand_for(model.name)
+    until = demand.idle_until(model, spec, asked)
     if until is None:
         return None
     if until > cycle.observed.now:
         cycle.look_again_at(until)
         return None
-    return Cause.IDLE, f"nobody has asked for it for {format_duration(spec.idle_timeout)} (idle_timeout)"
+    return Cause.IDLE, _how_long(spec, asked)
+
+
+def _how_long(spec: ModelSpec, asked: Demand) -> str:
+    if asked.stay == 0:
+        return "a client has given it back (keep_alive)"
+    stay, whose = (spec.idle_timeout, "idle_timeout") if asked.stay is None else (asked.stay, "keep_alive")
+    return f"nobody has asked for it for {format_duration(stay)} ({whose})"
 
 
 def relieve_pressure(cycle: Cycle) -> None:
@@ -149,7 +161,9 @@ def relieve_pressure(cycle: Cycle) -> None:
             _end_for(cycle, shortage, cycle.observed.models[shortage.victim])
     if cycle.shortages:
         said = "; ".join(shortage.message for shortage in cycle.shortages)
-        cycle.conditions.append(Condition(None, "MemoryPressure", True, cycle.shortages[0].reason, said))
+        cycle.conditions.append(
+            Condition(None, ConditionType.MEMORY_PRESSURE, True, cycle.shortages[0].reason, said)
+        )
 
 
 def _end_for(cycle: Cycle, shortage: Shortage, model: Model) -> None:

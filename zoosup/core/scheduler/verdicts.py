@@ -10,13 +10,19 @@ from enum import IntEnum, StrEnum
 from zoosup.core.memory.gpu_layouts import NOWHERE, Layout
 from zoosup.core.memory.ledger import Sum
 from zoosup.core.memory.sleep_footprint import Sleeper
-from zoosup.core.state.phases import Reason
+from zoosup.core.state.phases import ModelReason, Reason
 from zoosup.core.state.pools import Pool
 
 GIVEN_UP = frozenset({Reason.CRASH_LOOP, Reason.EXITED, Reason.ROLLED_BACK, Reason.OOM})
 """Reasons of `failed` that only an edit or a person ends, OOM other weights as well."""
 
-REFUSALS = GIVEN_UP | {Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING, Reason.NOT_EXECUTABLE, Reason.FILE_MISSING}
+REFUSALS = GIVEN_UP | {
+    Reason.EXCEEDS_BUDGET,
+    Reason.GPU_MISSING,
+    Reason.NOT_EXECUTABLE,
+    Reason.FILE_MISSING,
+    Reason.IMAGE_MISSING,
+}
 """Reasons for which it can't run as things are, whoever leaves. Every other reason is a wait."""
 
 AWAITING_ROOM = frozenset({Reason.EVICTION, Reason.COOL_DOWN})
@@ -41,7 +47,7 @@ class Outcome(StrEnum):
 class Verdict:
     """Why one candidate does not run, or no reason where it may; and the sums that it was weighed by."""
 
-    reason: str
+    reason: ModelReason
     message: str
     sums: tuple[Sum, ...] = ()
 

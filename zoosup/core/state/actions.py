@@ -6,7 +6,7 @@ There is no swap: B is not admitted yet, so A is drained and stopped; on a later
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.state.phases import Cause, Phase
+from zoosup.core.state.phases import Cause, ModelReason, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Hold:
 
     model: str
     phase: Phase
-    reason: str
+    reason: ModelReason
     message: str
 
 
@@ -103,4 +103,34 @@ class EndCooldown:
     message: str
 
 
-Action = Inspect | Start | Drain | Stop | Kill | FallAsleep | Wake | Hold | EndCooldown
+@dataclass(frozen=True, slots=True)
+class HoldRoom:
+    """Book room for what is no model: bytes by pool id; `gpus` are the UUIDs that it should see, None: any."""
+
+    hold: str
+    amounts: Mapping[str, int]
+    why: str
+    gpus: tuple[str, ...] | None = None
+
+    @property
+    def model(self) -> str:
+        """By what name it is told where every other action tells its model."""
+        return f"hold {self.hold}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRoom:
+    """Give the room of a hold back."""
+
+    hold: str
+    why: str
+
+    @property
+    def model(self) -> str:
+        """The same."""
+        return f"hold {self.hold}"
+
+
+Action = (
+    Inspect | Start | Drain | Stop | Kill | FallAsleep | Wake | Hold | EndCooldown | HoldRoom | ReleaseRoom
+)

@@ -6,7 +6,7 @@ Knows no rule: which fact may come when, and what it leaves true, stands in `lif
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.phases import Cause, ModelReason, Override, Phase
 from zoosup.core.state.runs import Exit, Leaving, Preflight, Run, Sleep
 from zoosup.spec.model.lifetime import RestartSpec
 from zoosup.spec.model.model import ModelSpec
@@ -70,7 +70,10 @@ class FoundSick(RunFact):
 
 @dataclass(frozen=True, slots=True)
 class Recalled(RunFact):
-    """A person wants it ended and started afresh."""
+    """It is to be ended and started afresh, for a `cause` and in words: by default a person wants it."""
+
+    cause: Cause = Cause.RESTARTED_BY_HAND
+    message: str = "restarted by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,15 @@ class Measured(RunFact):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadSeen(RunFact):
+    """How far its load is: bytes that its tree has `read`, None where nobody can tell; `said` by its server, of 1."""
+
+    now: float
+    read: int | None = None
+    said: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rebooked(RunFact):
     """The file now declares something else of what it needs: bytes by pool id."""
 
@@ -169,7 +181,7 @@ class Held(Fact):
     """A model without a run rests in another phase; or one that is parked goes on to sleep, for another reason."""
 
     phase: Phase
-    reason: str
+    reason: ModelReason
     message: str
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from zoosup.core.state.phases import Override, Phase, Reason
+from zoosup.core.state.holds import RoomHold
+from zoosup.core.state.loads import LastLoad
+from zoosup.core.state.phases import ConditionType, ModelReason, Override, Phase, Reason
 from zoosup.core.state.pools import Node
 from zoosup.core.state.runs import Backoff, Exit, Preflight, Run
 from zoosup.core.state.usage import NO_OOMS, NOTHING_LEARNED, HeldAsleep, Learned, Ooms
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import Found, WeightFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Model:
 
     name: str
     phase: Phase = Phase.STOPPED
-    reason: str = Reason.NOT_WANTED
+    reason: ModelReason = Reason.NOT_WANTED
     message: str = ""
     run: Run | None = None
     backoff: Backoff = field(default_factory=Backoff)
@@ -32,8 +34,28 @@ class Model:
     learned: Learned = NOTHING_LEARNED  # of what the file says of it now, with these weights on this host
     ooms: Ooms = NO_OOMS
     load_time: float | None = None  # seconds from the booking of its last run to its first readiness
+    last_load: LastLoad | None = None  # what that load has shown beside
     asleep: HeldAsleep | None = None  # what it was last measured to hold asleep
     override: Override | None = None
+
+    @property
+    def located(self) -> Found:
+        """Where its weights were at the last look, of those that are named by their origin."""
+        seen = self.preflight.weights if self.preflight is not None else None
+        return seen.located if seen is not None else ()
+
+    @property
+    def weights_size(self) -> int | None:
+        """Bytes of all its weights on disk; None when they have not been looked at, or are not of this host."""
+        facts = (self.preflight.weights if self.preflight is not None else None) or self.weights
+        return sum(each.size for _, each in facts.files) if facts is not None and facts.files else None
+
+
+_BAD_WHEN_SO = frozenset(
+    {"TerminationStuck", "MemoryPressure", "InternalError", "FleetPartitioned", "FleetFileOld"}
+)
+IN_PROGRESS = "InProgress"
+"""The reason of what is neither good nor bad yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +63,15 @@ class Condition:
     """One thing that is so or not so, and why: a refusal is data. `model` None means the zoo as a whole."""
 
     model: str | None
-    type: str
+    type: ConditionType
     status: bool
     reason: str
     message: str
+
+    @property
+    def problem(self) -> bool:
+        """Whether it is one to act on: most are good when they are so, a few when they are not."""
+        return self.reason != IN_PROGRESS and self.status == (self.type in _BAD_WHEN_SO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +88,9 @@ class Demand:
     client: str = ""  # the longest waiting of them
     last_client: str = ""  # whose that last lease was
     used_before: float | None = None  # when the last one of any other client was given back
+    stay: float | None = (
+        None  # seconds that its run stays unused, as a client has said; None: as the file has it
+    )
 
     @property
     def busy(self) -> bool:
@@ -108,6 +138,7 @@ class Observed:
     switch: Switch | None = None
     shutdown: bool = False
     demand: Mapping[str, Demand] = field(default_factory=dict)  # of models that clients have asked for
+    holds: tuple[RoomHold, ...] = ()  # in the order in which they were asked for
 
     def live(self) -> Iterator[tuple[Model, Run]]:
         """Every model that has a run."""

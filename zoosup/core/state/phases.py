@@ -4,6 +4,7 @@ Knows no rule: what may follow what stands in `lifecycle.transitions`, what shou
 """
 
 from enum import StrEnum
+from typing import Literal
 
 
 class Phase(StrEnum):
@@ -63,12 +64,17 @@ class Reason(StrEnum):
     BACK_OFF = "BackOff"
     NOT_EXECUTABLE = "NotExecutable"
     FILE_MISSING = "FileMissing"  # weights or the working directory are not there
+    ENGINE_UNREACHABLE = "EngineUnreachable"  # its container engine is away, or lets us not in
+    PULLING_IMAGE = "PullingImage"  # its container's image is being fetched
+    FETCHING_WEIGHTS = "FetchingWeights"  # its weights are being downloaded
+    IMAGE_MISSING = "ImageMissing"  # its container's image is not there, and may not be fetched
     CRASH_LOOP = "CrashLoop"  # restart.limit is reached
     EXITED = "Exited"  # it ended and restart.policy does not bring it back
     OOM = "OOM"  # killed twice for want of memory, with the same command and weights on the same host
     ROLLED_BACK = "RolledBack"  # could not become ready; the models before it were brought back
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
+    UNLOADED = "Unloaded"  # by hand; a request loads it again
     SHUTDOWN = "Shutdown"
     INTERNAL_ERROR = "InternalError"  # a bug of zoosup's met it in this pass; the other models go on
 
@@ -92,6 +98,7 @@ class Cause(StrEnum):
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
     RESTARTED_BY_HAND = "RestartedByHand"
+    UNLOADED = "Unloaded"  # by hand; the next request for it begins anew
     SPEC_CHANGED = "SpecChanged"
     MADE_ROOM = "MadeRoom"
     IDLE = "Idle"  # on-demand, and nobody has asked for it for idle_timeout
@@ -100,6 +107,35 @@ class Cause(StrEnum):
     CRASHED = "Crashed"
     STARTUP_DEADLINE = "StartupDeadline"
     LIVENESS_FAILED = "LivenessFailed"
+
+
+ModelReason = Reason | Cause | Literal[""]
+"""Why a model is in its phase: what keeps it from running, why its run leaves, or nothing that needs a word."""
+
+
+class ConditionType(StrEnum):
+    """What is told beside a phase, of one model or of the zoo as a whole."""
+
+    ADMITTED = "Admitted"
+    CURRENT = "Current"  # its run is of the file as it is now
+    MEMORY_COUNTED = "MemoryCounted"
+    WITHIN_ESTIMATE = "WithinEstimate"
+    ON_GIVEN_GPUS = "OnGivenGpus"
+    TERMINATION_STUCK = "TerminationStuck"
+    OUTPUT_KEPT = "OutputKept"
+    SESSIONS_KEPT = "SessionsKept"
+    INTERNAL_ERROR = "InternalError"
+    SWITCHED = "Switched"
+    WITHIN_BUDGET = "WithinBudget"
+    GPUS_READABLE = "GpusReadable"
+    MEMORY_PRESSURE = "MemoryPressure"
+    STATE_WRITABLE = "StateWritable"
+    FILE_IN_FORCE = "FileInForce"
+    GATEWAY_LISTENING = "GatewayListening"
+    STATUS_LISTENING = "StatusListening"
+    FLEET_CONNECTED = "FleetConnected"
+    FLEET_PARTITIONED = "FleetPartitioned"
+    FLEET_FILE_OLD = "FleetFileOld"
 
 
 HURRIED = frozenset({Cause.SHUTDOWN, Cause.PRESSURE})
@@ -111,3 +147,4 @@ class Override(StrEnum):
 
     START = "start"
     STOP = "stop"
+    UNLOAD = "unload"  # holds only until a client asks for it

@@ -4,16 +4,49 @@ Times are seconds of a monotonic clock; sizes are bytes, signed. Knows no rule: 
 """
 
 from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
 
 VRAM = "vram:"
 """How the ids of pools of GPU memory begin; the UUID follows."""
+
+Make: TypeAlias = Literal["nvidia", "amd", "intel", "apple"]
+"""Whose GPU it is, and so by which variables a process is told to use it."""
+
+
+class Card(Protocol):
+    """What tells one GPU from the others, as a `Pool` has it, and whoever has read one."""
+
+    @property
+    def id(self) -> str:
+        """Its pool's."""
+
+    @property
+    def index(self) -> str:
+        """As nvidia-smi counts; "amd0" of another make."""
+
+    @property
+    def make(self) -> Make:
+        """Whose it is."""
+
+    @property
+    def unified(self) -> bool:
+        """Whether it has no memory of its own."""
+
+    @property
+    def pci(self) -> str:
+        """Its address; "" where it isn't known."""
+
+    @property
+    def render_node(self) -> str:
+        """Its device file; "" where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """One pool of memory of one node, as one pass sees it. `available` None means unknown, which is never 0.
 
-    `unified` (of RAM alone): GPUs of this host have no memory of their own and take theirs from this pool.
+    `unified`: it is a GPU's that has no memory of its own. What stands in it stands in RAM too
+    (`core.memory.unified`); its total is the most that the GPU may take of RAM.
     """
 
     node: str
@@ -24,8 +57,11 @@ class Pool:
     available: int | None
     budget: int
     reserve: int
-    index: str = ""  # of a GPU as nvidia-smi counts; "0:1" is the second MIG device of the first GPU
+    index: str = ""  # of a GPU as nvidia-smi counts, 0:1 being a MIG device; of other makes amd0, intel1
     unified: bool = False
+    make: Make = "nvidia"  # of a GPU
+    pci: str = ""  # of a GPU: its address, "0000:03:00.0"; "" where it isn't known
+    render_node: str = ""  # of a GPU: "/dev/dri/renderD128"; "" where it has none, or isn't asked through one
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +106,8 @@ class Node:
     pools: tuple[Pool, ...]
     cooldowns: tuple[Cooldown, ...] = ()
     pressures: tuple[Pressure, ...] = ()
+
+    @property
+    def unified(self) -> frozenset[str]:
+        """Ids of pools that are a part of RAM."""
+        return frozenset(pool.id for pool in self.pools if pool.unified)

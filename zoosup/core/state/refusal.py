@@ -18,9 +18,13 @@ class Code(StrEnum):
     MODEL_BACKOFF = "model_backoff"  # crashed, and not started again yet
     MODEL_FAILED = "model_failed"  # given up until something changes
     MODEL_NOT_LOADED = "model_not_loaded"  # it does not run, and looking at it is no demand
+    MODEL_NOT_HERE = (
+        "model_not_here"  # of several hosts, none that has it can be reached, or the one asked has it not
+    )
     MODEL_EVICTED = "model_evicted"  # it had to make room before it had answered
     MODEL_STOPPED = "model_stopped"  # the file, or a person, has ended it before it had answered
     UPSTREAM_ERROR = "upstream_error"  # its server gave no answer, or none that can be read
+    REQUEST_TIMEOUT = "request_timeout"  # its answer took longer than the file allows
     SHUTTING_DOWN = "shutting_down"
 
 

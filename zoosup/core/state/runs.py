@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zoosup.core.state.loads import LoadProgress
 from zoosup.core.state.phases import Cause, ExitReason, Reason
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import Found, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -93,14 +94,18 @@ class Run:
     leaving: Leaving | None = None
     exit: Exit | None = None
     sick: str = ""  # what its liveness probe found; ends the run
-    recalled: bool = False  # a person has asked for a fresh run in its place
+    recalled: tuple[Cause, str] | None = None  # why a fresh run is to take its place, other than by the file
     stuck: str = ""  # what of it still lives 10 s after SIGKILL
     gpus: tuple[str, ...] | None = None
+    gpu_env: Mapping[str, str] = field(default_factory=dict)  # the variables by which they are shown them
+    gpu_devices: tuple[str, ...] = ()  # the device files of them that a container is handed
     source: str = ""  # where `reserved` is from: declared, learned, derived, default; "" in records of old
     fingerprint: str = ""  # what its peaks are learned for; "" in records of old: for nothing
     mapped: int | None = None  # bytes of files it had in memory, at most; None: nobody could tell
     outgrown: Mapping[str, int] = field(default_factory=dict)  # what was booked where it has held more since
     sleep: Sleep | None = None  # its sleep; None: it is awake
+    progress: LoadProgress | None = None  # of its load; None: nothing is known of it
+    located: Found = ()  # where its weights were when it was booked, of those that are named by their origin
 
     def ready_for(self, until: float | None) -> float:
         """Seconds of its longest unbroken readiness up to a time."""

@@ -1,4 +1,4 @@
-"""What is known of weight files, as data: what their headers say, and what llama.cpp itself says of the model; bytes.
+"""What is known of weight files, as data: where they are, what their headers say, and what llama.cpp says; bytes.
 
 Knows no file system and no format: `host.weights` reads headers and `host.preflight` asks llama-fit-params;
 `core.estimation` reckons with both. A file whose header could not be read still has its size, and the reason.
@@ -97,14 +97,32 @@ UNASKED = Fitted()
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """Where weights are that were named by their origin: a file, or a directory where the whole repository is meant.
+
+    `folders` hold all that the paths lead to, for a container that is to see them.
+    """
+
+    path: str
+    mmproj: str = ""  # the projector that belongs to it
+    folders: tuple[str, ...] = ()
+
+
+Found = tuple[tuple[str, Located], ...]
+"""By the words that name them."""
+
+
+@dataclass(frozen=True, slots=True)
 class WeightFacts:
     """What was found of the weights that one command line names, by the words it names them with.
 
-    `fitted` is what llama.cpp itself says of them, where it was asked.
+    `located` says where those are that it names by their origin; `files` has them by their paths. `fitted` is what
+    llama.cpp itself says of them, where it was asked.
     """
 
     files: tuple[tuple[str, FileFacts], ...] = ()
     fitted: Fitted = UNASKED
+    located: Found = ()
 
     def of(self, path: str) -> FileFacts | None:
         """The file named so; None where it was not looked at or is not there."""

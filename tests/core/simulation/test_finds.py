@@ -1,0 +1,23 @@
+"""Lives that the random ones have found and that broke a law once: each is lived through again, law by law."""
+
+import pytest
+
+from tests.core.simulation.test_simulation import Zoo
+
+
+@pytest.fixture
+def zoo():
+    """A life whose steps a test takes; it is brought to peace as every random one is."""
+    life = Zoo()
+    yield life
+    life.teardown()
+
+
+def test_somebody_leaves_for_one_whose_room_is_kept_for_an_earlier_one_that_comes_back(zoo):
+    """c drains and is asked for again, b after it: a leaves for b, though b would fit if c only went."""
+    crowd = {"park": None, "on_demand": True, "need": "9GiB"}
+    Zoo.crowd(zoo, **crowd, order="abcd", wanted=0, rivals=3, gap=0.0, hold=40.0, pause=12.004)
+    pinned = crowd | {"on_demand": False, "need": "6GiB"}
+    Zoo.crowd(zoo, **pinned, order="abcd", wanted=1, rivals=3, gap=8.0, hold=0.0, pause=0.0)
+    Zoo.crowd(zoo, **crowd, order="adbc", wanted=0, rivals=2, gap=0.0, hold=0.0, pause=3.0)
+    assert "a" in {name for _, name in zoo.sim.stops}
