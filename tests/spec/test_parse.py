@@ -369,6 +369,19 @@ def test_a_field_of_a_model_is_refused_by_its_path(field, refusal):
 
 
 @pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("cmd", "command"), ("args", "command"), ("environment", "env"), ("workdir", "cwd"), ("working_dir", "cwd"),
+        ("ttl", "idle_timeout"), ("ram", "memory"), ("vram", "memory"), ("gpu", "gpus"), ("healthcheck", "ready"),
+        ("Health", "ready"),
+    ],
+)  # fmt: skip
+def test_the_words_of_other_programs_lead_to_ours(word, meant):
+    (line,) = refused(f"active: []\nmodels:\n  m:\n    command: x\n    {word}: 1\n")
+    assert f"models.m.{word}: unknown key; did you mean {meant}?" in line
+
+
+@pytest.mark.parametrize(
     ("written", "message"),
     [
         ("", "got nothing, expected a string or a list of strings"),
@@ -459,6 +472,8 @@ SECRETS = [
     "models: {m: {command: x, ready: {http: 'v1?token=1234567'}}}",
     "models: {}\nstatus: {token: 1234567}",
     "models: {}\nvars: {secret: 1234567}",
+    "models: {}\ngateway: {api_keys: [*1234567]}",
+    "models: {}\ngateway: {api_keys: [!1234567]}",
 ]
 
 
@@ -584,3 +599,15 @@ def test_names_that_differ_in_case_alone_are_an_error():
 def test_an_alias_is_read_as_it_is_written():
     spec = parse("active: []\nmodels:\n  a: {command: x, aliases: [no, 1e3, 0777]}\n", path="z", environ={})
     assert spec.models["a"].aliases == ("no", "1e3", "0777")
+
+
+@pytest.mark.parametrize("option", ["-d", "--restart always"])
+def test_a_container_out_of_zoosups_hands_is_refused_where_it_stands(option):
+    text = f"active: []\nmodels:\n  a:\n    command: docker run {option} x\n"
+    (line,) = refused(text)
+    assert line.startswith("zoo.yaml:4:14: models.a.command: ")
+    assert "expected " in line
+
+
+def test_a_container_out_of_zoosups_hands_stays_readable_where_it_was_accepted_once():
+    assert ("docker", "run", "-d", "x") == ModelSpec(command=("docker", "run", "-d", "x")).command

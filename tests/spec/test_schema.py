@@ -1,6 +1,7 @@
 """The schema and the parser agree; where they can't, the schema is the milder one."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ GOOD = {
     "paths": "active: []\nvars: {r: /r}\nmodels: {m: {command: x, cwd: '${r}/x', ready: {http: '${r}'}}}",
     "signals": "active: []\nmodels: {m: {command: x, stop: {signal: SigUsr1, before: {http: GET /}, command: [a]}}}",
     "back-off": "active: []\nmodels: {m: {command: x, restart: {policy: never, factor: 1.5, limit: null}}}",
+    "included files": HEAD + "include: [models.d/*.yaml, /etc/more.yaml]",
+    "short forms": "active: []\ndefaults: {llama: {program: x, args: -a b}, vllm: {sleep: true}}\nmodels: {a: {llama: "
+    "{weights: /m, kv: [q8_0, f16], flash: on, cpu_moe: 3, gpu_layers: all, loras: [{path: /l, scale: 1}]}}, "
+    "b: {vllm: {weights: o/r, gpu_memory: 0.5}}, c: {command: x, llama: null}, d: {sd: {diffusion: /d}}}",
+    "a short form in defaults": "active: []\ndefaults: {llama: {weights: /m}}\nmodels: {m: {}}",
+    "a server elsewhere": "active: []\nmodels: {m: {external: {url: 'https://box2:8000/v1'}}}",
+    "a server elsewhere with a key in vars": "active: []\nvars: {u: 'http://[::1]:80'}\nmodels: {m: {external: {url: "
+    "'${u}', api_key: x, ca_file: /ca.pem, models: {a: org/a}}, upstream_headers: {X-Team: a}, variants: {v: {}}}}",
+    "models of a server elsewhere": "active: []\nmodels: {m: {external: {url: 'https://b', models: [a, b]}}}",
+    "command in defaults and a server elsewhere": "active: []\ndefaults: {command: x, port: 1}\n"
+    "models: {m: {external: {url: 'https://b'}}}",
+    "variants": "active: []\nmodels: {m: {command: x, variants: {f: {set_params: {k: {e: false}}, description: d}}, "
+    "default_params: {a: 1}, upstream_headers: {Authorization: Bearer x}}}",
+    "keys with names": "active: []\nmodels: {m: {command: x}}\ngateway: {api_keys: [k, {name: a, key: b, "
+    "models: [m]}]}",
+    "a default model": HEAD + "gateway: {default_model: active, request_timeout: 10m}",
+    "a fleet": HEAD
+    + "fleet: {head: '10.0.0.5:6379', node: gpu-1, address: 10.0.0.7, labels: {gpu: a100}, token_file: "
+    "/etc/token, ports: {node: 6380, objects: 6381, workers: 6400-6449}, lost_after: 5s, head_store: 'redis://r:6379'}",
+    "a fleet of one host": HEAD
+    + "vars: {n: a}\nfleet: {head: '127.0.0.2:6379', node: '${n}', labels: {a: '${n}'}}",
+    "hosts of models": "active: []\nmodels: {a: {command: x, hosts: gpu-1}, b: {command: x, hosts: [1, no, gpu-2], "
+    "replicas: 3}, c: {command: x, hosts: {gpu: a100}, replicas: all}, d: {command: x, hosts: []}}",
     "numbers": "active: []\nmodels: {m: {command: x, port: 80, live: {failures: 3}, ready: {interval: 50ms}}}",
 }
 BAD = {
@@ -51,6 +75,15 @@ BAD = {
     "unknown field in defaults": HEAD + "defaults: {prot: 1}",
     "no command": "active: []\nmodels: {m: {}}",
     "no command, other defaults": "active: []\ndefaults: {port: 1}\nmodels: {m: {}}",
+    "a key without a name": HEAD + "gateway: {api_keys: [{key: k}]}",
+    "a key for no model": HEAD + "gateway: {api_keys: [{name: a, key: k, models: []}]}",
+    "a key with an odd name": HEAD + "gateway: {api_keys: [{name: a b, key: k}]}",
+    "included files that are no list": HEAD + "include: models.d/*.yaml",
+    "an included file twice": HEAD + "include: [a, a]",
+    "no weights' size": "active: []\nmodels: {m: {llama: {weights: /m, cache_ram: 1}}}",
+    "an unknown cache type": "active: []\nmodels: {m: {llama: {weights: /m, kv: q3}}}",
+    "an odd key of a short form": "active: []\nmodels: {m: {llama: {weights: /m, ctx: 1}}}",
+    "an adapter that is a text": "active: []\nmodels: {m: {llama: {weights: /m, loras: [/l]}}}",
     "empty command": "active: []\nmodels: {m: {command: []}}",
     "blank command": "active: []\nmodels: {m: {command: ' '}}",
     "numbers in a command": "active: []\nmodels: {m: {command: [x, 1]}}",
@@ -81,6 +114,26 @@ BAD = {
     "a factor below one": "active: []\nmodels: {m: {command: x, restart: {factor: 0.5}}}",
     "an unknown strategy": HEAD + "switch: {strategy: swap}",
     "an address without host": HEAD + "status: {listen: ':80'}",
+    "a server elsewhere at the top": HEAD + "externals: {}",
+    "a server without an address": "active: []\nmodels: {m: {external: {}}}",
+    "an address without http": "active: []\nmodels: {m: {external: {url: 'box2:8000'}}}",
+    "an address with a query": "active: []\nmodels: {m: {external: {url: 'https://box2/v1?key=x'}}}",
+    "an address with a password": "active: []\nmodels: {m: {external: {url: 'https://a:b@box2/v1'}}}",
+    "a server elsewhere with a port": "active: []\nmodels: {m: {external: {url: 'https://b'}, port: 1}}",
+    "a header of the connection": "active: []\nmodels: {m: {command: x, upstream_headers: {Host: a}}}",
+    "an unknown field of a variant": "active: []\nmodels: {m: {command: x, variants: {f: {command: y}}}}",
+    "a model's name set by a variant": "active: []\nmodels: {m: {command: x, variants: {f: {set_params: {model: y}}}}}",
+    "a fleet without a head": HEAD + "fleet: {node: a}",
+    "a head without a port": HEAD + "fleet: {head: 127.0.0.2}",
+    "an odd key of a fleet": HEAD + "fleet: {head: '127.0.0.2:1', nodes: a}",
+    "an odd name of a host": HEAD + "fleet: {head: '127.0.0.2:1', node: -a}",
+    "a label that is a number": HEAD + "fleet: {head: '127.0.0.2:1', labels: {rack: 1}}",
+    "ports that are no range": HEAD + "fleet: {head: '127.0.0.2:1', ports: {workers: 6400}}",
+    "an unknown store": HEAD + "fleet: {head: '127.0.0.2:1', head_store: disk}",
+    "no replicas": "active: []\nmodels: {m: {command: x, replicas: 0}}",
+    "replicas by another word": "active: []\nmodels: {m: {command: x, replicas: each}}",
+    "hosts by an odd name": "active: []\nmodels: {m: {command: x, hosts: [a b]}}",
+    "hosts of a server elsewhere": "active: []\nmodels: {m: {external: {url: 'https://b'}, hosts: [a]}}",
     "the same name twice": "active: [m, m]\nmodels: {m: {command: x}}",
 }
 
@@ -122,13 +175,17 @@ def test_what_the_schema_refuses_the_parser_refuses(text):
         parse(text, path="z", environ={})
 
 
+VALUES = {"ADDRESS": "127.0.0.2", "NODE_PORT": "2", "WORKER_PORTS": "3-4"}
+"""Of variables that an example speaks of, where not any number will do."""
+
 EXAMPLES = sorted((HERE / "examples").glob("*/zoo.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.parent.name for path in EXAMPLES])
 def test_the_examples_are_valid_for_both(path):
     text = path.read_text(encoding="utf-8")
-    parse(text, path=str(path), environ={})
+    named = re.findall(r"\$\{env\.(\w+)\}", text)
+    parse(text, path=str(path), environ={name: VALUES.get(name, "1") for name in named})
     assert [] == [error.message for error in VALIDATOR.iter_errors(document(text))]
 
 

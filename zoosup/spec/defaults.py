@@ -1,13 +1,18 @@
 """How `defaults` become part of each model, with every value keeping its place in the file.
 
 Knows that mappings are merged key by key and that a model's own key wins. Refuses to know what the fields
-mean, but for one rule: a probe is http, tcp or exec, so that choosing one drops the inherited others.
+mean, but for one rule: where exactly one of several may stand (what a probe asks, what serves), choosing one drops the
+inherited others. A short form and a container go together, so that an inherited container stays.
 """
 
 from zoosup.spec.model.lifetime import PROBE_KINDS
+from zoosup.spec.model.short_forms.chosen import SERVERS, SHORT_FORMS
 from zoosup.spec.syntax.document import Entry, YamlMapping, YamlNode
 
-_PROBES = frozenset({("ready",), ("live",)})
+SERVED_BY = (*SERVERS, "external")
+"""What says who serves a model; exactly one of them does."""
+
+_KINDS = {(): SERVED_BY, ("ready",): PROBE_KINDS, ("live",): PROBE_KINDS}
 
 
 def with_defaults(defaults: YamlNode, own: YamlNode, path: tuple[str, ...] = ()) -> YamlNode:
@@ -15,7 +20,10 @@ def with_defaults(defaults: YamlNode, own: YamlNode, path: tuple[str, ...] = ())
     if not (isinstance(defaults, YamlMapping) and isinstance(own, YamlMapping)):
         return own
     result = YamlMapping(own.start, own.end, own.size, own.depth)
-    dropped = PROBE_KINDS if path in _PROBES and not own.entries.keys().isdisjoint(PROBE_KINDS) else ()
+    kinds = _KINDS.get(path, ())
+    dropped = set[str]() if own.entries.keys().isdisjoint(kinds) else set(kinds)
+    if not path and not own.entries.keys().isdisjoint(SHORT_FORMS):
+        dropped.discard("container")
     for name, entry in defaults.entries.items():
         if name not in dropped:
             result.entries[name] = Entry(entry.key, entry.value, inherited=True)

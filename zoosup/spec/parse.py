@@ -6,17 +6,23 @@ environment: both are handed in. It is all or nothing: a spec is never half a fi
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from zoosup.spec.defaults import with_defaults
+from zoosup.spec.fragments import KEYS, Fragment, file_of, split
+from zoosup.spec.gateway_names import check_gateway
 from zoosup.spec.model.base import SpecPart
+from zoosup.spec.model.external import ExternalModelSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.short_forms.base import HOST
 from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
 from zoosup.spec.model.zoo import ZooSpec
-from zoosup.spec.names import check_names
+from zoosup.spec.names import NamedModels, check_names
+from zoosup.spec.served_by import misplaced, served_by, without_process
 from zoosup.spec.syntax.document import (
     MAX_NODES,
     NOTHING,
@@ -32,9 +38,6 @@ from zoosup.spec.syntax.document import (
 from zoosup.spec.syntax.problems import Problems
 from zoosup.spec.syntax.templates import Scope, TemplateError, render
 from zoosup.spec.wording import Location, describe_node, did_you_mean, explain_error
-
-HOST = "127.0.0.1"
-"""Backends listen here and nowhere else: the gateway is the only door."""
 
 MODEL_NAME = re.compile(MODEL_NAME_PATTERN.removesuffix("$"))
 
@@ -65,15 +68,17 @@ def decode(data: bytes, *, path: str) -> str:
 def parse(text: str, *, path: str, environ: Mapping[str, str]) -> ZooSpec:
     """Read zoo.yaml; `path` is the name by which problems call it, `environ` gives `${env.NAME}`.
 
-    Raises SpecError with every problem, in the order of the file.
+    The text may have fragments behind it (`fragments.join`). Raises SpecError with every problem, file by file.
     """
     problems = Problems(path)
-    root = compose(text, problems)
+    main, fragments = split(text)
+    root = compose(main, problems)
     if root is None:
         problems.check()
     if not isinstance(root, YamlMapping):
         _refuse_root(root, problems)
-    spec = _Reader(problems, environ).spec(root)
+    parts = [_Part.of(each, path, environ, problems) for each in fragments]
+    spec = _Reader(problems, environ).spec(root, [part for part in parts if part is not None])
     problems.check()
     return spec
 
@@ -87,13 +92,43 @@ def _refuse_root(root: YamlNode | None, problems: Problems) -> NoReturn:
     raise AssertionError("internal error: a file without a mapping was accepted")
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A fragment: its root, and a reader whose problems stand in it."""
+
+    root: YamlMapping
+    reader: "_Reader"
+
+    @classmethod
+    def of(
+        cls, fragment: Fragment, path: str, environ: Mapping[str, str], problems: Problems
+    ) -> "_Part | None":
+        """Read it; None where nothing is in it, or it is no fragment, which is then among the problems."""
+        here = problems.of(file_of(path, fragment.name))
+        root = compose(fragment.text, here)
+        if isinstance(root, YamlMapping):
+            for key, entry in root.entries.items():
+                if key not in KEYS and not key.startswith("x-"):
+                    here.add(
+                        entry.key.place,
+                        key,
+                        "can't stand in a file that is included",
+                        f"one of {', '.join(KEYS)}",
+                    )
+            return cls(root, _Reader(here, environ))
+        if root is not None and not (isinstance(root, YamlScalar) and root.value is None):
+            here.add(root.place, "", f"got {describe_node(root)}", f"a mapping with {', '.join(KEYS)}")
+        return None
+
+
 class _Reader:
     def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
         self._problems = problems
         self._environ = environ
 
-    def spec(self, root: YamlMapping) -> ZooSpec:
+    def spec(self, root: YamlMapping, parts: Sequence[_Part]) -> ZooSpec:
         sections = {key: entry for key, entry in root.entries.items() if not key.startswith("x-")}
+        self._refuse_apart(sections)
         for key, empty in (("active", "[]"), ("models", "{}")):
             if key not in sections:
                 self._problems.add(
@@ -101,14 +136,34 @@ class _Reader:
                 )
         variables = self._variables(sections.get("vars"))
         scope = Scope(variables, self._environ)
-        self._check_active(sections.get("active"), sections.get("models"))
-        models = self._models(sections.pop("models", None), sections.pop("defaults", None), scope)
+        found = [each for part in parts if (each := part.reader.part(part.root)) is not None]
+        own = self._models(sections.get("models"), sections.pop("defaults", None), scope)
+        named = [own, *found] if own is not None else found
+        self._check_active(sections.get("active"), sections.pop("models", None), named)
+        check_names(named)
+        models = {name: model for each in named for name, model in each.read.items() if model is not None}
         top = YamlMapping(root.start, root.end, entries=sections)
         data = plain(top) | ({"active": names(sections["active"].value)} if "active" in sections else {})
         if isinstance(data.get("vars"), dict):
             data["vars"] |= variables
-        spec = self._validated(ZooSpec, data, Location(top, root.place, ()), scope)
-        return (spec or ZooSpec()).model_copy(update={"models": models})
+        read = self._validated(ZooSpec, data, Location(top, root.place, ()), scope) or ZooSpec()
+        ours = {name: model for name, model in models.items() if isinstance(model, ModelSpec)}
+        others = {name: model for name, model in models.items() if isinstance(model, ExternalModelSpec)}
+        spec = read.model_copy(update={"models": ours, "externals": others})
+        check_gateway(spec, Location(top, root.place, ()).step("gateway"), self._problems)
+        return spec
+
+    def _refuse_apart(self, sections: dict[str, Entry]) -> None:
+        """What the data has and the file has not."""
+        for key in ZooSpec.apart:
+            if key in sections:
+                place = sections.pop(key).key.place
+                self._problems.add(place, key, "unknown key", "models with `external` under models")
+
+    def part(self, root: YamlMapping) -> NamedModels | None:
+        """The models of a fragment; `vars` and `defaults` of its own hold for it alone."""
+        scope = Scope(self._variables(root.entries.get("vars")), self._environ)
+        return self._models(root.entries.get("models"), root.entries.get("defaults"), scope)
 
     def _variables(self, entry: Entry | None) -> dict[str, str]:
         """Fill in the texts of `vars`, each with those above it; one that fails is empty, to fail once."""
@@ -127,23 +182,22 @@ class _Reader:
                     )
         return variables
 
-    def _models(self, entry: Entry | None, defaults: Entry | None, scope: Scope) -> dict[str, ModelSpec]:
+    def _models(self, entry: Entry | None, defaults: Entry | None, scope: Scope) -> NamedModels | None:
         inherited = self._defaults(defaults, scope)
         if entry is None:
-            return {}
+            return None
         if not isinstance(entry.value, YamlMapping):
             what = f"got {describe_node(entry.value)}"
             self._problems.add(entry.value.place, "models", what, "a mapping of names to models; {} for none")
-            return {}
+            return None
         if entry.value.size + inherited.size * len(entry.value.entries) > MAX_NODES:
             what = f"more than {MAX_NODES} values once defaults are in every model"
             self._problems.add(entry.key.place, "models", what, "fewer")
-            return {}
+            return None
         models = {
             name: self._model(name, model, inherited, scope) for name, model in entry.value.entries.items()
         }
-        check_names(entry.value, inherited, models, self._problems)
-        return {name: model for name, model in models.items() if model is not None}
+        return NamedModels(entry.value, inherited, models, self._problems)
 
     def _defaults(self, entry: Entry | None, scope: Scope) -> YamlNode:
         """Check `defaults` by themselves too: there may be no model, or each may have its own value."""
@@ -153,24 +207,34 @@ class _Reader:
                     entry.value.place, "defaults", f"got {describe_node(entry.value)}", "a mapping"
                 )
             return NOTHING
-        data = {"command": ["true"]} | plain(entry.value)
+        data = plain(entry.value)
         at = Location(entry.value, entry.key.place, ("defaults",))
         self._validated(ModelSpec, data, at, scope.inside({"HOST": HOST, "MODEL_ID": ""}), partial=True)
         return entry.value
 
-    def _model(self, name: str, entry: Entry, inherited: YamlNode, scope: Scope) -> ModelSpec | None:
+    def _model(
+        self, name: str, entry: Entry, inherited: YamlNode, scope: Scope
+    ) -> ModelSpec | ExternalModelSpec | None:
         if not MODEL_NAME.fullmatch(name):
             self._problems.add(
                 entry.key.place, f"models.{name}", "is no name for a model", MODEL_NAME_EXPECTED
             )
+        kind: type[ModelSpec | ExternalModelSpec] = ModelSpec
+        if served_by(entry.value)[:1] == ["external"]:
+            kind, inherited = ExternalModelSpec, without_process(inherited)
         node = with_defaults(inherited, entry.value)
         at = Location(node, entry.key.place, ("models", name))
         data = plain(node)
-        if isinstance(node, YamlMapping) and "aliases" in node.entries:
-            data["aliases"] = names(node.entries["aliases"].value)
-        return self._validated(ModelSpec, data, at, scope.inside({"HOST": HOST, "MODEL_ID": name}))
+        if isinstance(node, YamlMapping):
+            for key in misplaced(node, at, self._problems):
+                del data[key]
+            for key in ("aliases", "hosts"):
+                if key in node.entries:
+                    data[key] = names(node.entries[key].value)
+        return self._validated(kind, data, at, scope.inside({"HOST": HOST, "MODEL_ID": name}))
 
-    def _check_active(self, active: Entry | None, models: Entry | None) -> None:
+    def _check_active(self, active: Entry | None, models: Entry | None, named: Sequence[NamedModels]) -> None:
+        known = {name: entry.value for each in named for name, entry in each.models.entries.items()}
         if active is None or models is None or not isinstance(models.value, YamlMapping):
             return
         several = isinstance(active.value, YamlSequence)
@@ -183,9 +247,12 @@ class _Reader:
             path = f"active.{at}" if several else "active"
             if item.text in seen:
                 self._problems.add(item.place, path, f"names {item.text} a second time", "each name once")
-            elif item.text not in models.value.entries:
-                what = f"{item.text} is no model of this file{did_you_mean(item.text, models.value.entries)}"
+            elif item.text not in known:
+                what = f"{item.text} is no model of this file{did_you_mean(item.text, sorted(known))}"
                 self._problems.add(item.place, path, what, "a name that stands under models")
+            elif served_by(known[item.text])[:1] == ["external"]:
+                what = f"{item.text} is a server elsewhere, which zoosup does not start"
+                self._problems.add(item.place, path, what, "a model of this host")
             seen.add(item.text)
 
     def _validated(

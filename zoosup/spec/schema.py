@@ -18,13 +18,21 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
 from zoosup.spec.changes import part_of
+from zoosup.spec.defaults import SERVED_BY
+from zoosup.spec.model.api_keys import ApiKeySpec
 from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, SpecPart
+from zoosup.spec.model.external import ExternalModelSpec, ExternalSpec, RemoteReadySpec
+from zoosup.spec.model.fleet import FleetSpec
 from zoosup.spec.model.lifetime import PROBE_KINDS, LiveSpec, ReadySpec
+from zoosup.spec.model.short_forms.chosen import SERVERS
 from zoosup.spec.model.zoo import ZooSpec
 
 _DEFAULTS = (
     "Any field of a model, for all models; mappings are merged key by key, and a model's own key wins."
 )
+_OUT_OF_REACH = frozenset({ApiKeySpec, ExternalModelSpec, ExternalSpec, FleetSpec})
+"""Parts to which `defaults` bring nothing that they need."""
+
 _FRAGMENT = "Yours: for anchors and notes. zoosup reads nothing here."
 
 
@@ -42,16 +50,18 @@ def schema() -> dict[str, Any]:
     for part in _parts(ZooSpec):
         described = found if part is ZooSpec else definitions[part.__name__]
         _complete(part, described["properties"])
-        described.pop("required", None)
-    for probe in (ReadySpec, LiveSpec):
+        if part not in _OUT_OF_REACH:
+            described.pop("required", None)
+    for probe in (ReadySpec, LiveSpec, RemoteReadySpec):
         definitions[probe.__name__]["not"] = {"anyOf": list(_two_kinds())}
+    del definitions["ModelSpec"]["properties"]["command"]["default"]
     root = _root(found) | {"$defs": definitions}
     _drop_titles(root)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "zoo.yaml of zoosup", **root}
 
 
 def _root(found: dict[str, Any]) -> dict[str, Any]:
-    """Add what the models don't have; a model needs a command unless `defaults` bring one."""
+    """Add what the models don't have; a model has one way to serve, unless `defaults` bring it."""
     properties = found["properties"]
     properties["defaults"] = {
         "$ref": "#/$defs/ModelSpec",
@@ -60,12 +70,21 @@ def _root(found: dict[str, Any]) -> dict[str, Any]:
     }
     for always in ("active", "models"):
         del properties[always]["default"]
-    has_command = {"required": ["command"]}
+    for name in ZooSpec.apart:
+        del properties[name]
+    serves = {"anyOf": [{"required": [name]} for name in SERVED_BY]}
+    here = {"anyOf": [{"required": [name]} for name in SERVERS]}
+    elsewhere = {"$ref": "#/$defs/ExternalModelSpec"}
+    properties["models"]["additionalProperties"] = {
+        "if": {"required": ["external"]},
+        "then": elsewhere,
+        "else": properties["models"]["additionalProperties"],
+    }
     return found | {
         "required": ["active", "models"],
         "patternProperties": {"^x-": {"description": _FRAGMENT, CHANGE_KEY: ChangeClass.NONE.value}},
-        "if": {"required": ["defaults"], "properties": {"defaults": has_command}},
-        "else": {"properties": {"models": {"additionalProperties": has_command}}},
+        "if": {"required": ["defaults"], "properties": {"defaults": here}},
+        "else": {"properties": {"models": {"additionalProperties": serves}}},
     }
 
 

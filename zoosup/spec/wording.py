@@ -15,7 +15,9 @@ from zoosup.spec.changes import part_of
 from zoosup.spec.model.base import SpecPart
 from zoosup.spec.syntax.document import Place, YamlMapping, YamlNode, YamlScalar, YamlSequence
 
-_PRIVATE = frozenset({"env", "vars", "command", "exec", "token", "api_keys"})
+_PRIVATE = frozenset(
+    {"env", "vars", "command", "args", "options", "exec", "token", "api_keys", "upstream_headers"}
+)
 _SECRET = re.compile(r"key|token|password|secret", re.IGNORECASE)
 _NO_MAPPING = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})
 _LONGEST = 40
@@ -59,7 +61,7 @@ def explain_error(
         case "missing":
             return at.key, (*at.path, str(steps[-1])), "is missing", _described(kind, str(steps[-1]))
         case "extra_forbidden":
-            known = [*kind.model_fields, *kind.also]
+            known = [*(name for name in kind.model_fields if name not in kind.apart), *kind.also]
             return at.key, at.path, f"unknown key{_meant(str(steps[-1]), known)}", _one_of(known)
         case other:
             expected = "a mapping" if other in _NO_MAPPING else detail["msg"]

@@ -5,7 +5,6 @@ from zoosup.spec.model.gateway import StatusSpec
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec, RestartSpec, StopSpec
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.values import split_address
 from zoosup.spec.model.zoo import ZooSpec
 
 
@@ -63,11 +62,3 @@ def test_a_dump_to_json_is_written_with_units_and_can_be_read_again():
     assert '"1.5GiB"' in text
     assert '"1m30s"' in text
     assert model == ModelSpec.model_validate_json(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [("127.0.0.1:8081", ("127.0.0.1", 8081)), ("[::1]:80", ("::1", 80)), ("localhost:0", ("localhost", 0))],
-)
-def test_an_address_is_cut_into_host_and_port(text, address):
-    assert address == split_address(text)

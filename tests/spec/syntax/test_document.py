@@ -112,11 +112,14 @@ def test_a_quoted_merge_key_is_a_key():
     [
         ("a: 1\nb: 2\na: 3\n", "z:3:1: a: the key stands in line 1 already"),
         ("m:\n  a: 1\n  'a': 3\n", "z:3:3: m.a: the key stands in line 2 already"),
-        ("a: !!python/object:os.system x\n", "z:1:4: a: has the tag"),
-        ("a: !foo {}\n", "z:1:4: a: has the tag !foo"),
-        ("a: !!int 3\n", "z:1:4: a: has the tag"),
+        (
+            "a: !!python/object:os.system x\n",
+            "z:1:4: a: has a tag tag:yaml.org,2002:python/object:os.system, expected no tag",
+        ),
+        ("a: !foo {}\n", "z:1:4: a: has a tag, expected no tag; a text that begins with ! needs quotes"),
+        ("a: !!int 3\n", "z:1:4: a: has a tag tag:yaml.org,2002:int"),
         ("? [a]\n: b\n", "z:1:3: a key is a list or a mapping"),
-        ("a: *x\n", "z:1:4: a: the alias *x has no anchor above it"),
+        ("a: *x\n", "z:1:4: a: an alias (*…) has no anchor above it"),
         ("a: &a [*a]\n", "z:1:8: a.0: the alias *a contains itself"),
         ("a: 1\n<<: 5\n", "z:2:5: <<: merges what is no mapping"),
         ("a:\n\t- b\n", "z:2:1: not YAML: "),

@@ -3,7 +3,7 @@ import shlex
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from zoosup.spec.syntax.words import WordsError, split_words
+from zoosup.spec.syntax.words import WordsError, split_words, values_of
 
 WORDS = {
     "llama-server -c 4096": ("llama-server", "-c", "4096"),
@@ -89,3 +89,15 @@ def test_splitting_agrees_with_shlex_where_no_line_is_continued(text):
         assume("shell" not in str(error))
         actual = None
     assert expected == actual
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("serve --port 80 -p=81 x", [(2, "--port", "80"), (3, "-p", "81")]),
+        ("serve --port= --port", [(1, "--port", "")]),
+        ("serve --ports 80 --port -p", [(4, "--port", "-p")]),
+    ],
+)
+def test_the_values_of_options_are_found_with_their_places(text, found):
+    assert found == list(values_of(text.split(), {"--port", "-p"}))

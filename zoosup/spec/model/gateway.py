@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from zoosup.spec.model import values as kinds
+from zoosup.spec.model.api_keys import ApiKeys
 from zoosup.spec.model.base import SpecPart, at_once
 from zoosup.spec.model.readers import choice, clash, expected
 
@@ -30,6 +31,29 @@ class LoadingStyle(StrEnum):
     OFF = "off"
 
 
+class AccessLogStyle(StrEnum):
+    """How a line of each answer is written to zoosup's log."""
+
+    OFF = "off"
+    TEXT = "text"
+    JSON = "json"
+
+
+class PrewarmStyle(StrEnum):
+    """Whose weights are read into the page cache before a start asks for them; each has what those above it have."""
+
+    OFF = "false"
+    DRAINING = "draining"
+    LIKELY = "likely"
+
+
+def _prewarm(value: Any) -> StrEnum:
+    """Read a word, or one of the booleans that were all there was before there were words."""
+    if isinstance(value, bool):
+        return PrewarmStyle.DRAINING if value else PrewarmStyle.OFF
+    return choice(PrewarmStyle)(value)
+
+
 class GatewaySpec(SpecPart):
     """The one OpenAI-compatible address by which clients reach all models; seconds and bytes."""
 
@@ -37,7 +61,10 @@ class GatewaySpec(SpecPart):
         kinds.Listen, at_once("Where clients connect, HOST:PORT or [IPv6]:PORT; port 0 is any free one.")
     ] = "127.0.0.1:8080"
     api_keys: Annotated[
-        kinds.Secrets, at_once("Keys, one of which a client must present; []: no key is asked for.")
+        ApiKeys,
+        at_once(
+            "Keys, one of which a client must present: texts, or {name, key, models}. []: no key is asked for."
+        ),
     ] = ()
     api_key_file: Annotated[
         kinds.Directory | None,
@@ -66,6 +93,19 @@ class GatewaySpec(SpecPart):
     queue_timeout: Annotated[
         kinds.PositiveDuration, at_once("How long a request waits for its model; then it is refused.")
     ] = 600.0
+    request_timeout: Annotated[
+        kinds.Duration,
+        at_once(
+            "How long an answer may take, from when its server is sent the request; then it ends with an error. 0s: as "
+            "long as it does."
+        ),
+    ] = 0.0
+    default_model: Annotated[
+        kinds.NameOrNone,
+        at_once(
+            "Who answers where a body names no model: a name, or active: the first of `active`. null: nobody."
+        ),
+    ] = None
     max_queue: Annotated[
         kinds.Count, at_once("So many requests may wait, for all models together; one more is refused.")
     ] = 256
@@ -92,12 +132,34 @@ class GatewaySpec(SpecPart):
             "what is being waited for, as reasoning text; off: nothing."
         ),
     ] = LoadingStyle.COMMENTS
-    prewarm: Annotated[
+    access_log: Annotated[
+        AccessLogStyle,
+        BeforeValidator(choice(AccessLogStyle)),
+        WithJsonSchema({"enum": [word.value for word in AccessLogStyle]}),
+        at_once(
+            "A line an answer in zoosup's log, without bodies. text: for people; json: an object; off: none."
+        ),
+    ] = AccessLogStyle.OFF
+    count_tokens: Annotated[
         kinds.Flag,
         at_once(
-            "Read the weights of the next model into the page cache while the one before it still drains."
+            "Read off each answer, on its way, how many tokens it says it took, for the metrics and the access log."
         ),
     ] = True
+    list_aliases: Annotated[
+        kinds.Flag,
+        at_once("true: GET /v1/models lists aliases too, each as an entry of its own."),
+    ] = False
+    prewarm: Annotated[
+        PrewarmStyle,
+        BeforeValidator(_prewarm),
+        WithJsonSchema({"enum": ["draining", "likely", False, True]}),
+        at_once(
+            "Whose weights are read into the page cache ahead. draining, or true: those of the next model, while the "
+            "one before it drains; likely: also those that are likely to be asked for next, while RAM is free; false: "
+            "none."
+        ),
+    ] = PrewarmStyle.DRAINING
 
     @field_validator("open", mode="after")
     @classmethod

@@ -18,6 +18,7 @@ from pydantic import (
 
 from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, at_once
+from zoosup.spec.model.calls import Calls, HttpCall
 from zoosup.spec.model.readers import choice, clash
 
 PROBE_KINDS = ("http", "tcp", "exec")
@@ -86,24 +87,6 @@ class LiveSpec(ProbeSpec):
     period: Annotated[kinds.PositiveDuration, at_once("The time between two attempts.")] = 15.0
     timeout: Annotated[kinds.PositiveDuration, at_once("How long one attempt may take.")] = 10.0
     failures: Annotated[kinds.Count, at_once("So many failures in a row, and the model is restarted.")] = 6
-
-
-class HttpCall(SpecPart):
-    """One HTTP request to the model."""
-
-    http: Annotated[
-        kinds.HttpRequest, at_once("The method and the path on the model's port, such as POST /drain.")
-    ]
-
-    @property
-    def method(self) -> str:
-        """The HTTP method, in capitals."""
-        return self.http.partition(" ")[0]
-
-    @property
-    def path(self) -> str:
-        """The path and query; a template until `templates.render`."""
-        return self.http.partition(" ")[2]
 
 
 class StopSpec(SpecPart):
@@ -189,9 +172,30 @@ class ParkSpec(SpecPart):
     """How a model gives memory back without ending, as vLLM's sleep mode does."""
 
     sleep: Annotated[
-        kinds.HttpRequest, at_once("The request that puts it to sleep, such as POST /sleep?level=1.")
+        Calls,
+        at_once(
+            "The request that puts it to sleep, such as POST /sleep?level=1; with a body {http: POST /free, body: "
+            "{free_memory: true}}; or a list of them."
+        ),
     ]
-    wake: Annotated[kinds.HttpRequest, at_once("The request that wakes it, such as POST /wake_up.")]
+    wake: Annotated[
+        Calls, at_once("The request that wakes it, such as POST /wake_up; or several, as for sleep.")
+    ]
     holds: Annotated[
         AsleepSpec | None, at_once("What it holds while it sleeps. null: what it was last seen to hold then.")
     ] = None
+
+
+class SessionsSpec(SpecPart):
+    """What a llama-server keeps of conversations over its end; bytes. Its next run begins with it."""
+
+    keep: Annotated[
+        kinds.Flag,
+        at_once(
+            "true: of a llama-server, what its slots hold is saved before it ends and restored in its next run, unless "
+            "that was seen to take longer than computing it again. It takes hold with the next start."
+        ),
+    ] = False
+    limit: Annotated[
+        kinds.Size, at_once("The most that the model's saved sessions may take on disk; the oldest go.")
+    ] = 20 * 2**30

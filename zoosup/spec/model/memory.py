@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from zoosup.spec.model import values as kinds
-from zoosup.spec.model.base import SpecPart, at_once
+from zoosup.spec.model.base import SpecPart, at_once, at_once_but_keys
 from zoosup.spec.model.readers import choice, expected
 
 Auto = Literal["auto"]
@@ -99,9 +99,10 @@ class MemorySpec(SpecPart):
     ram: Annotated[kinds.Size, at_once("The RAM the model needs at its peak.")]
     vram: Annotated[
         kinds.SizeByGpu,
-        at_once(
+        at_once_but_keys(
             "The GPU memory the model needs at its peak, all its GPUs together and shared equally between them; or a "
-            "mapping of indexes and UUIDs to sizes."
+            "mapping of indexes and UUIDs to sizes. Sizes are applied live; other GPUs in the mapping replace the "
+            "process."
         ),
     ] = 0
 

@@ -28,11 +28,11 @@ MAX_FACTOR = 100
 MAX_GPUS = 64
 
 
-GPU_PATTERN = r"^(?:[0-9]{1,3}(?::[0-9]{1,3})?|(?:GPU|MIG)-[A-Za-z0-9/-]+)$"
+GPU_PATTERN = r"^(?:[0-9]{1,3}(?::[0-9]{1,3})?|(?:amd|intel|apple)[0-9]{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$"
 
 
 GPU_EXPECTED = (
-    "an index such as 0 (0:1 for a MIG device) or a UUID such as GPU-8f6f…, as nvidia-smi -L tells them"
+    "an index (0; 0:1 of a MIG device; amd0; intel0) or a UUID such as GPU-8f6f…: see zoosup doctor"
 )
 
 

@@ -6,14 +6,14 @@ convert: text is never taken for a number, nor a number for text.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from pydantic import SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from zoosup.spec.syntax.templates import Scope, TemplateError, render
+from zoosup.spec.syntax.templates import Scope, TemplateError, environment_names, render
 from zoosup.spec.syntax.words import WordsError, split_words
 
 MODEL = "model"
@@ -74,7 +74,10 @@ def _expanded(value: Any, scope: Scope | None) -> str:
 def final(value: Any, scope: Scope | None) -> str:
     """Read a text of a place that knows no late names, and take its escapes away."""
     text = _expanded(value, scope)
-    return text if scope is None else render(text, {})
+    try:
+        return text if scope is None else render(text, {})
+    except TemplateError as error:
+        raise wrong(str(error)) from None
 
 
 def text(value: Any, info: ValidationInfo) -> str:
@@ -126,22 +129,38 @@ def choice_or_none(kind: type[StrEnum]) -> Callable[[Any], StrEnum | None]:
     return lambda value: None if value is None else read(value)
 
 
+def choice_of_words(*words: str) -> Callable[[Any], str]:
+    """Make the reader of a closed set of words that have no type of their own."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise expected("one of " + ", ".join(words))
+
+    return read
+
+
 def split(value: Any, info: ValidationInfo) -> Any:
     """Cut a program and its arguments into words, before they are filled in.
 
     A text of `vars` that is a whole word of a string is cut like the rest; quoted, within a word or in a list it stays
     one, blanks and all.
     """
+    found = split_or_none(value, info)
+    if not found or found[0] == "":
+        raise wrong("names no program", "a program and its arguments")
+    return found
+
+
+def split_or_none(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
+    """Cut words as `split` does; there may be none."""
     scope: Scope | None = info.context
     if not isinstance(value, str | list | tuple):
         raise expected("a string or a list of strings")
     try:
-        found = split_words(value, _expander(scope)) if isinstance(value, str) else value
+        return tuple(split_words(value, _expander(scope)) if isinstance(value, str) else value)
     except WordsError as error:
         raise wrong(str(error), error.expected) from None
-    if not found or found[0] == "":
-        raise wrong("names no program", "a program and its arguments")
-    return tuple(found)
 
 
 def _expander(scope: Scope | None) -> Callable[[str], Sequence[str] | None]:
@@ -184,9 +203,9 @@ def aliases(value: Any) -> tuple[Any, ...]:
 
 
 def secrets(value: Any) -> tuple[Any, ...]:
-    """Read a list of secrets, which are compared by nobody."""
+    """Read a list of keys, which are compared by nobody."""
     if not isinstance(value, list | tuple):
-        raise expected("a list of strings; [] for none")
+        raise expected("a list of strings, or of mappings with name and key; [] for none")
     return tuple(value)
 
 
@@ -205,6 +224,14 @@ def params(value: Any) -> Mapping[str, Any]:
     if MODEL in value or not all(isinstance(name, str) and name for name in value):
         raise expected(f"names of parameters other than {MODEL}, which upstream_model sets")
     return dict(value)
+
+
+def patterns(value: Any) -> tuple[str, ...]:
+    """Read paths of files, in which * and ? stand for anything; as they stand: nothing is filled in."""
+    found = each(value, "a list of files such as [models.d/*.yaml]; [] for none")
+    if not all(isinstance(item, str) and item.strip() for item in found):
+        raise expected("a list of files such as [models.d/*.yaml]; [] for none")
+    return found
 
 
 def origins(value: Any) -> tuple[str, ...]:
@@ -233,9 +260,21 @@ def signal(value: Any) -> str:
     return name
 
 
+class FilledSecret(SecretStr):
+    """A text that is never shown, and the `variables` of the environment that the file has made it of."""
+
+    def __init__(self, text: str, variables: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.variables = frozenset(variables)
+
+
 def secret(value: Any, info: ValidationInfo) -> SecretStr:
     """Read a text that is never shown."""
-    result = final(value.get_secret_value() if isinstance(value, SecretStr) else value, info.context)
-    if not result:
+    result = value if isinstance(value, SecretStr) else _filled_secret(value, info.context)
+    if not result.get_secret_value():
         raise expected("a string that is not empty")
-    return SecretStr(result)
+    return result
+
+
+def _filled_secret(value: Any, scope: Scope | None) -> FilledSecret:
+    return FilledSecret(final(value, scope), environment_names(value))

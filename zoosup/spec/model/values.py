@@ -19,6 +19,7 @@ from pydantic import (
 
 from zoosup.spec.model import quantities, readers
 from zoosup.spec.syntax import units
+from zoosup.spec.syntax.addresses import split_address
 
 MODEL_NAME_PATTERN = r"^(?!.*/\.{0,2}(?:/|$))[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 MODEL_NAME_EXPECTED = (
@@ -31,6 +32,7 @@ ENV_NAME_EXPECTED = (
 )
 VAR_NAME_PATTERN = r"^(?!(?:PORT|HOST|MODEL_ID)$)[A-Za-z_][A-Za-z0-9_-]*$"
 VAR_NAME_EXPECTED = "a name of letters, digits, _ and -, other than PORT, HOST and MODEL_ID"
+HTTP_REQUEST_EXPECTED = "a method and a path, such as POST /drain"
 HTTP_CALL_PATTERN = r"^(?:GET|POST|PUT|PATCH|DELETE) /[^\s#]*$"
 HTTP_PATH_PATTERN = r"^/[^\s#]*$"
 LISTEN_PATTERN = r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\]):[0-9]{1,5}$"
@@ -50,12 +52,6 @@ _BY_GPU = {
     "additionalProperties": _SIZE,
 }
 _NAME = {"type": ["string", "number", "boolean"]}
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Cut a checked `listen` into host (an IPv6 address without its brackets) and port (0: any free one)."""
-    host, _, number = text.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(number)
 
 
 def is_loopback(listen: str) -> bool:
@@ -114,11 +110,6 @@ _AS_SIZE = PlainSerializer(_size_text, when_used="json")
 Text = Annotated[str, PlainValidator(readers.text), _schema(type="string")]
 Prose = Annotated[str, PlainValidator(readers.prose), _schema(type="string")]
 Secret = Annotated[SecretStr, BeforeValidator(readers.secret), _schema(type="string", minLength=1)]
-Secrets = Annotated[
-    tuple[Secret, ...],
-    BeforeValidator(readers.secrets),
-    _schema(type="array", items={"type": "string", "minLength": 1}),
-]
 Origins = Annotated[
     tuple[str, ...],
     BeforeValidator(readers.origins),
@@ -157,6 +148,16 @@ Words = Annotated[
         ]
     ),
 ]
+Args = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(readers.split_or_none),
+    _schema(anyOf=[{"type": "string"}, {"type": "array", "items": {"type": "string"}}]),
+]
+Patterns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(readers.patterns),
+    _schema(type="array", uniqueItems=True, items={"type": "string", "pattern": r"\S"}),
+]
 Flag = Annotated[bool, PlainValidator(readers.flag), _schema(type="boolean")]
 Size = Annotated[int, PlainValidator(quantities.size), _AS_SIZE, _schema(**_SIZE)]
 SizeOrAuto = Annotated[
@@ -177,6 +178,8 @@ SizeByGpuOrAuto = Annotated[
 Gpus = Annotated[
     int | str | tuple[str, ...],
     PlainValidator(quantities.gpus),
+    # pydantic 2.14 warns of a tuple that a plain validator has let into a union.
+    PlainSerializer(lambda value: list(value) if isinstance(value, tuple) else value, when_used="json"),
     _schema(
         anyOf=[
             {"enum": ["auto", "none"]},
@@ -238,11 +241,9 @@ HttpPath = Annotated[
     PlainValidator(readers.matching(HTTP_PATH_PATTERN, "a path that begins with /, without blanks")),
     _filled_in(HTTP_PATH_PATTERN),
 ]
-HttpRequest = Annotated[
-    str,
-    PlainValidator(readers.matching(HTTP_CALL_PATTERN, "a method and a path, such as POST /drain")),
-    _filled_in(HTTP_CALL_PATTERN),
-]
+read_http_request = readers.matching(HTTP_CALL_PATTERN, HTTP_REQUEST_EXPECTED)
+HTTP_REQUEST_SCHEMA = _filled_in(HTTP_CALL_PATTERN)
+HttpRequest = Annotated[str, PlainValidator(read_http_request), HTTP_REQUEST_SCHEMA]
 Listen = Annotated[str, PlainValidator(_listen), _filled_in(LISTEN_PATTERN)]
 Names = Annotated[
     tuple[Annotated[str, PlainValidator(readers.name)], ...],

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, at_once, no_effect
+from zoosup.spec.model.external import ExternalModelSpec
+from zoosup.spec.model.fleet import FleetSpec
 from zoosup.spec.model.gateway import GatewaySpec, GatewaySpecOrOff, StatusSpec
 from zoosup.spec.model.memory import BudgetSpec, SwitchSpec
 from zoosup.spec.model.model import ModelSpec
@@ -19,6 +21,7 @@ class ZooSpec(SpecPart):
     """The whole of zoo.yaml: what exists, what should run, what it may hold."""
 
     also = ("defaults", "x-…")
+    apart = ("externals",)
 
     active: Annotated[
         kinds.Names,
@@ -32,6 +35,16 @@ class ZooSpec(SpecPart):
         GatewaySpecOrOff, at_once("The address by which clients reach all models; false: none.")
     ] = GatewaySpec()
     status: Annotated[StatusSpec, at_once("The HTTP status server.")] = StatusSpec()
+    fleet: Annotated[
+        FleetSpec | None, at_once("Several hosts that share this file. null: this host is by itself.")
+    ] = None
+    include: Annotated[
+        kinds.Patterns,
+        at_once(
+            "Files with more models, such as [models.d/*.yaml], by path from here: each has models, and vars and "
+            "defaults for them alone."
+        ),
+    ] = ()
     vars: Annotated[
         Mapping[kinds.VarName, kinds.Prose],
         no_effect(
@@ -41,4 +54,8 @@ class ZooSpec(SpecPart):
     models: Annotated[
         Mapping[kinds.ModelName, ModelSpec],
         at_once("The model servers by name. Taking one out stops it; {}: none."),
+    ] = {}
+    externals: Annotated[
+        Mapping[kinds.ModelName, ExternalModelSpec],
+        at_once("Those of `models` that are servers elsewhere; in the file they stand among the others."),
     ] = {}

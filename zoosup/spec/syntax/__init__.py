@@ -6,6 +6,7 @@
     units        sizes and durations
     mistakes     a YAML parser's complaints in words for people
     words        a command line split as a shell would
+    addresses    HOST:PORT, and IPv6 in brackets
 
 Refuses to know a single key of zoo.yaml.
 """

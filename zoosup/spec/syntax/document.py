@@ -211,8 +211,12 @@ class _Composer:
         node = self._anchors.get(event.anchor)
         if node is not None:
             return node
-        what = "contains itself" if event.anchor in self._anchors else "has no anchor above it"
-        self._note(event.start_mark, path, f"the alias *{event.anchor} {what}", f"&{event.anchor} before it")
+        if event.anchor in self._anchors:
+            self._note(event.start_mark, path, f"the alias *{event.anchor} contains itself", "another one")
+        else:
+            # Unnamed: a key that begins with * and lacks its quotes is no alias, but a secret.
+            expected = "its anchor before it; a text that begins with * needs quotes"
+            self._note(event.start_mark, path, "an alias (*…) has no anchor above it", expected)
         return YamlScalar(event.start_mark, event.end_mark)
 
     def _scalar(self, event: Any, path: tuple[str, ...]) -> YamlScalar:
@@ -277,4 +281,8 @@ class _Composer:
 
     def _check_tag(self, event: Any, path: tuple[str, ...], kind: str) -> None:
         if event.tag not in {None, "!", _TAGS[kind]}:
-            self._note(event.start_mark, path, f"has the tag {event.tag}", "no tag")
+            named = (
+                f" {event.tag}" if event.tag.startswith("tag:") else ""
+            )  # another may be a secret, as above
+            expected = "no tag; a text that begins with ! needs quotes"
+            self._note(event.start_mark, path, f"has a tag{named}", expected)

@@ -43,7 +43,28 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self._file = file
+        self._files = [file]
         self.found: dict[Problem, None] = {}
+
+    def of(self, file: str) -> "Problems":
+        """The same mistakes, where those that are added stand in another file."""
+        other = Problems(file)
+        if file not in self._files:
+            self._files.append(file)
+        other.found, other._files = self.found, self._files
+        return other
+
+    @property
+    def file(self) -> str:
+        """The file of those that are added."""
+        return self._file
+
+    @property
+    def ordered(self) -> tuple[Problem, ...]:
+        """File by file, in the order of each."""
+        return tuple(
+            sorted(self.found, key=lambda each: (self._files.index(each.file), each.line, each.column))
+        )
 
     def add(self, at: tuple[int, int], path: str, what: str, expected: str = "") -> None:
         """Note a mistake at (line, column), both counted from 1."""
@@ -52,4 +73,4 @@ class Problems:
     def check(self) -> None:
         """Raise SpecError if anything was found."""
         if self.found:
-            raise SpecError(tuple(sorted(self.found, key=lambda problem: (problem.line, problem.column))))
+            raise SpecError(self.ordered)

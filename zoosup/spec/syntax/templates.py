@@ -9,6 +9,7 @@ Refuses to know which strings are templates. `$VAR` without braces is text: zoos
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 LATE = frozenset({"PORT"})
 """Names known only at the spawn, because `port` may be auto."""
@@ -110,6 +111,20 @@ class Scope:
         near = [each for each in known if each.lower() == name.lower()] or get_close_matches(name, known, 1)
         hint = f"; did you mean ${{{near[0]}}}?" if near else ""
         return f"${{{name}}} is not in vars{hint}"
+
+
+class LenientEnvironment(dict[str, str]):
+    """An environment in which every variable is set: what is not has a word of its own name for a value."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a mapping has it, but never nothing."""
+        return super().get(name, f"unset-{name}" if default is None else default)
+
+
+def environment_names(text: str) -> frozenset[str]:
+    """The variables of the environment that a template names."""
+    names = (match["name"] or "" for match in _TOKEN.finditer(text))
+    return frozenset(name.removeprefix("env.") for name in names if name.startswith("env."))
 
 
 def render(text: str, values: Mapping[str, str]) -> str:

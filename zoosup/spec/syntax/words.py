@@ -1,4 +1,4 @@
-"""A command written as one string, split into words as a POSIX shell would.
+"""A command written as one string, split into words as a POSIX shell would; and the values of options among words.
 
 Knows quoting, lines that are comments, and the words by which a person shows to expect a shell. Refuses to be one: what
 a `${name}` stands for is the caller's word. `shlex` isn't used: it forgets which words were quoted, and a
@@ -6,7 +6,7 @@ a `${name}` stands for is the caller's word. `shlex` isn't used: it forgets whic
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 NO_SHELL = "zoosup runs no shell; write command: [sh, -c, …]"
 
@@ -97,3 +97,16 @@ def _checked(word: list[str], bare: list[str], *, first: bool) -> str:
             "begins with NAME=…, as in a shell", f"a program; put variables under env ({NO_SHELL})"
         )
     return "".join(word)
+
+
+def values_of(words: Sequence[str], options: Container[str]) -> Iterator[tuple[int, str, str]]:
+    """(at, option, value) wherever one of these options is given: `--name value` or `--name=value`.
+
+    `at` is the index of the word that holds the value.
+    """
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in options and equals:
+            yield at, option, value
+        elif option in options and at + 1 < len(words):
+            yield at + 1, option, words[at + 1]
