@@ -57,6 +57,10 @@ class NoSuchModelError(ZoosupError):
     exit_code = ExitCode.NO_SUCH_MODEL
 
 
+class NoSuchHoldError(ZoosupError):
+    """A hold was named that there is not, or no longer."""
+
+
 class WaitTimeoutError(ZoosupError):
     """A wait ended before what it waited for came true."""
 

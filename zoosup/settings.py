@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, PlainValidator, ValidationError
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zoosup.errors import UsageError
 from zoosup.host.storage.paths import control_socket, default_state_dir
-from zoosup.spec.model.values import LISTEN_PATTERN, MAX_PORT, split_address
+from zoosup.spec.model.values import LISTEN_PATTERN, MAX_PORT
+from zoosup.spec.syntax.addresses import split_address
 
 PREFIX = "ZOOSUP_"
 NO_LISTENER = "none"
@@ -32,6 +33,7 @@ EXPECTED: Mapping[str, str] = {
     "log_format": "text or json",
     "on_exit": "stop or keep",
     "wait_for_file": "true or false",
+    "revision": "at most 200 printable characters",
 }
 
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -41,6 +43,12 @@ _FOR_OTHERS = frozenset({"ZOOSUP_RUN_ID"})  # what zoosup tells the models that 
 
 def _instance(value: str) -> str:
     if not _INSTANCE.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
         raise ValueError
     return value
 
@@ -68,6 +76,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     on_exit: Literal["stop", "keep"] = "stop"
     wait_for_file: bool = False
+    revision: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = ""
 
     @property
     def state_directory(self) -> Path:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from zoosup.host.ports import Ladder, Launch
+from zoosup.host.launch import Launch
+from zoosup.host.ports import Ladder
 from zoosup.host.process.processes import Processes
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ asyncio.set_event_loop(None)
 
 GUARD = 90.0
 """Seconds after which a wait is given up: below pytest's own limit, and no measure of anything."""
+
+SUITE = uuid.uuid4().hex[:8]
+"""In every run id: two suites that run on one host at once must not take each other's processes for their own."""
+
+RUN = f"r1-{SUITE}"
 
 PROGRAMS = Path(__file__).with_name("misbehaving_programs.py")
 
@@ -69,7 +76,7 @@ class ProcessHarness:
         """Spawn any program."""
         return await self.processes.spawn(self.launch(run_id, *argv))
 
-    async def start(self, case: str, run_id: str = "r1") -> dict[str, int]:
+    async def start(self, case: str, run_id: str = RUN) -> dict[str, int]:
         """Spawn a case of misbehaving_programs.py and return its pids by role once it is ready."""
         place = self.place / run_id
         place.mkdir()
@@ -77,7 +84,7 @@ class ProcessHarness:
         await eventually((place / "leader").exists)
         return self.pids(run_id)
 
-    async def exited(self, run_id: str = "r1") -> None:
+    async def exited(self, run_id: str = RUN) -> None:
         """Wait until the leader's exit has been reported."""
         await eventually(lambda: run_id in dict(self.exits))
 
@@ -85,15 +92,15 @@ class ProcessHarness:
         """For tests that have no other way to this function."""
         await eventually(condition)
 
-    def log(self, run_id: str = "r1") -> str:
+    def log(self, run_id: str = RUN) -> str:
         """What the run has written."""
         return (self.place / f"{run_id}.log").read_text()
 
-    def pids(self, run_id: str = "r1") -> dict[str, int]:
+    def pids(self, run_id: str = RUN) -> dict[str, int]:
         """Every pid noted so far."""
         return {file.name: int(file.read_text()) for file in (self.place / run_id).glob("[a-z]*[a-z]")}
 
-    async def end(self, run_id: str = "r1", **ladder: object) -> str:
+    async def end(self, run_id: str = RUN, **ladder: object) -> str:
         """Take the ladder and return its survivors."""
         fields: dict[str, object] = {"signal": "TERM", "grace": 0.3}
         ended = await self.processes.terminate(run_id, Ladder(**(fields | ladder)))  # type: ignore[arg-type]

@@ -49,6 +49,21 @@ def test_more_work_than_threads_waits_its_turn():
         executor.submit(print)
 
 
+def test_what_waits_at_the_end_is_done_unless_it_is_to_be_cancelled():
+    for cancel in (False, True):
+        executor, begun, gate = DaemonThreads("test", ready=1, most=1), threading.Event(), threading.Event()
+        first = executor.submit(lambda b=begun, g=gate: b.set() or g.wait(10))
+        assert begun.wait(10)
+        second = executor.submit(lambda: "done")
+        executor.shutdown(cancel_futures=cancel)
+        gate.set()
+        assert first.result(10)
+        if cancel:
+            assert second.cancelled()
+        else:
+            assert "done" == second.result(10)
+
+
 def test_an_error_reaches_whoever_awaits():
     with DaemonThreads("test") as executor, pytest.raises(ZeroDivisionError):
         executor.submit(lambda: 1 // 0).result(10)
@@ -82,3 +97,16 @@ asyncio.run(main())
 """
     ended = subprocess.run([sys.executable, "-c", program], timeout=20, check=False, env=dict(os.environ))
     assert 0 == ended.returncode
+
+
+def test_what_is_under_way_is_waited_for_as_long_as_one_is_told():
+    executor, gate, done = DaemonThreads("test", ready=1, most=1), threading.Event(), []
+    executor.submit(gate.wait)
+    executor.submit(done.append, 1)
+    assert not executor.finish(0.05)
+    assert [] == done
+    gate.set()
+    assert executor.finish(10)
+    assert [1] == done
+    with pytest.raises(RuntimeError):
+        executor.submit(print)

@@ -4,27 +4,19 @@ Knows no adapter. The runtime is handed objects of these shapes by the compositi
 host of the same shapes. Sizes are bytes; durations seconds; times of `Exit` wall time.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from zoosup.core.state.phases import ExitReason, Reason
+from zoosup.core.state.pools import Make
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.core.state.weights import Found
+from zoosup.host.launch import Launch
+from zoosup.host.probes_port import Prober
+from zoosup.host.sessions_port import Sessions
 from zoosup.spec.model.model import ModelSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """One spawn, rendered to the last character. `env` is the child's whole environment, `ZOOSUP_RUN_ID` in it."""
-
-    run_id: str
-    model: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    cwd: str | None
-    log: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +81,20 @@ class Processes(Protocol):
     def mapped(self, run_id: str) -> int | None:
         """Bytes of files that the run's tree had mapped and in RAM when `usage` was last asked; None: not known."""
 
+    async def bytes_read(self, run_id: str) -> int | None:
+        """Bytes that the run's tree has read since it began, or mapped; None where nobody can tell."""
+
     def members(self, run_id: str) -> frozenset[int]:
         """The pids last seen to belong to the run."""
+
+    def watch(self, run_id: str, pid: int) -> str:
+        """Follow a process that is none of ours, as if it led a run: its exit is heard of, what its tree holds counts.
+
+        Who it is, as `identity` says; "" where there is no such process. No signal ever goes to it.
+        """
+
+    def unwatch(self, run_id: str) -> None:
+        """Follow it no longer; does nothing where it isn't followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +112,14 @@ class PoolReading:
     total: int
     available: int | None
     source: str
-    index: str = ""  # of a GPU, as nvidia-smi counts
+    index: str = ""  # of a GPU, as nvidia-smi counts; "amd0" of another make
     at: float | None = None
     processes: Mapping[int, int | None] | None = None
     device: str = ""  # of a GPU: its make and its driver, for which alone what was learned on it holds
-    unified: bool = False  # of RAM: GPUs without memory of their own take theirs from it
+    unified: bool = False  # of a GPU: it has no memory of its own, and takes at most `total` of RAM
+    make: Make = "nvidia"  # of a GPU; these three as in `core.state.pools.Pool`
+    pci: str = ""
+    render_node: str = ""
 
 
 class Gauge(Protocol):
@@ -131,48 +138,16 @@ class Gauge(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a run listens, and which pids may answer there. `members` is asked anew at each check of ownership."""
-
-    host: str
-    port: int
-    members: Callable[[], frozenset[int]]
-    contained: bool = False  # the listener lives in a container, so that its pid proves nothing
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """One probe's answer. `ok` None: the prober itself was at fault, which changes nothing."""
-
-    ok: bool | None
-    message: str
-
-
-class Prober(Protocol):
-    """Asks a run how it is. Each iterator runs until it is closed and yields changes only, the first answer too."""
-
-    def readiness(
-        self, endpoint: Endpoint, ready: ReadySpec, env: Mapping[str, str]
-    ) -> AsyncIterator[ProbeResult]:
-        """Poll fast until ready (10 ms, then 2-5 % of the time waited, at most 500 ms), slowly afterwards."""
-
-    def liveness(
-        self, endpoint: Endpoint, live: LiveSpec, env: Mapping[str, str]
-    ) -> AsyncIterator[ProbeResult]:
-        """Yield ok=False once `failures` probes in a row have failed, ok=True when one succeeds again."""
-
-    async def drain(self, endpoint: Endpoint, call: str, within: float) -> ProbeResult:
-        """Carry out `stop.before` ("POST /drain"), given up after `within` seconds."""
-
-
 class Inspector(Protocol):
     """Looks at what a start needs before anything is stopped for it."""
 
     async def inspect(
-        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float, *, bring: bool = False
     ) -> Preflight:
-        """The first thing amiss, and what is known of the weights, which may take a while."""
+        """The first thing amiss, and what is known of the weights, which may take a while.
+
+        `bring`: the start is wanted, so that an image or weights that it lacks are fetched, where the file says so.
+        """
 
     async def amiss(
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None
@@ -203,6 +178,10 @@ class Warming(Protocol):
     """Weights that are being read into the page cache."""
 
     @property
+    def there(self) -> int:
+        """Bytes that have been read or found in memory so far."""
+
+    @property
     def done(self) -> Warmed | None:
         """What it came to; None while it goes on."""
 
@@ -213,8 +192,8 @@ class Warming(Protocol):
 class Warmer(Protocol):
     """Reads weights into the page cache, so that the start which needs them finds them there."""
 
-    def warm(self, spec: ModelSpec, limit: int) -> Warming:
-        """Begin to read the model's weights, at most `limit` bytes from the disk; never blocks, never raises."""
+    def warm(self, spec: ModelSpec, limit: int, located: Found = ()) -> Warming:
+        """Begin to read the model's weights until `limit` bytes of them are in memory; never blocks, never raises."""
 
 
 class Logs(Protocol):
@@ -264,10 +243,15 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One look at zoo.yaml: its text, or why there is none."""
+    """One look at zoo.yaml: its text, or why there is none. Each `look` began after those below it had ended.
+
+    `revision` is what the text is called where it comes from, such as a commit; "" where nobody says.
+    """
 
     text: str | None
     error: str = ""
+    revision: str = ""
+    look: int = field(default=0, compare=False)
 
 
 class ConfigFile(Protocol):
@@ -296,3 +280,4 @@ class Host:
     store: Store
     records: Records
     config: ConfigFile
+    sessions: Sessions

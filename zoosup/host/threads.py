@@ -74,6 +74,12 @@ class DaemonThreads(ThreadPoolExecutor):
                 self._work.popleft()[0].cancel()
             self._changed.notify_all()
 
+    def finish(self, within: float) -> bool:
+        """Take no further work, and wait at most so many seconds for what was handed in; whether all of it is done."""
+        self.shutdown()
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._work and self._idle >= self._made, within)
+
     def _make_thread(self) -> None:
         threading.Thread(target=self._serve, name=f"{self._name}-{self._made}", daemon=True).start()
         self._made += 1
@@ -85,6 +91,8 @@ class DaemonThreads(ThreadPoolExecutor):
             del taken  # nothing of it is kept until the next comes
             with self._changed:
                 self._idle += 1
+                if self._closed:
+                    self._changed.notify_all()  # whoever waits in `finish`
 
     def _take(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         with self._changed:

@@ -615,3 +615,63 @@ def test_what_is_missing_is_watched_for_from_the_nearest_directory(tmp_path: Pat
 def test_the_root_is_not_watched(tmp_path: Path) -> None:
     assert {"/etc"} == {path for path, _, _ in places_on_the_way(Path("/etc/zoo.yaml"))}
     assert {"/"} == {path for path, _, _ in places_on_the_way(Path("/zoo.yaml"))}
+
+
+async def test_of_two_looks_at_a_time_the_one_that_ends_last_is_made_again(tmp_path, monkeypatch):
+    """A slow look may hold an older text than a quick one that was begun later: the order has to be certain."""
+    path = tmp_path / "zoo.yaml"
+    path.write_text("old\n")
+    config, real, held = ConfigWatch(path), file_watcher.read_content, threading.Event()
+    first = iter([True])
+
+    def slow_at_first(file: Path) -> Content:
+        content = real(file)
+        if next(first, False):
+            assert held.wait(20)
+        return content
+
+    monkeypatch.setattr(file_watcher, "read_content", slow_at_first)
+    slow = asyncio.create_task(config.read())
+    await asyncio.sleep(0.1)
+    path.write_text("new\n")
+    quick = await config.read()
+    held.set()
+    late = await slow
+    assert ("new\n", "new\n") == (quick.text, late.text)
+    assert quick.look < late.look
+
+
+class TestRevision:
+    async def test_it_is_read_beside_the_file_wherever_links_lead(self, tmp_path):
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "zoo.yaml").write_text("models: {}\n")
+            (tmp_path / name / ".revision").write_text(f" {name}-abc \nmore\n")
+        link = tmp_path / "zoo.yaml"
+        link.symlink_to(tmp_path / "one" / "zoo.yaml")
+        async with following(link) as file:
+            replacement = tmp_path / "new"
+            replacement.symlink_to(tmp_path / "two" / "zoo.yaml")
+            replacement.rename(link)
+            assert "two-abc" == (await file.next()).revision
+
+    async def test_a_new_one_of_the_same_text_is_news(self, tmp_path):
+        path = tmp_path / "zoo.yaml"
+        path.write_text("models: {}\n")
+        async with following(path) as file:
+            (tmp_path / ".revision").write_text("abc")
+            assert ("models: {}\n", "abc") == ((content := await file.next()).text, content.revision)
+
+    async def test_what_was_given_goes_before_it(self, tmp_path):
+        (tmp_path / "zoo.yaml").write_text("models: {}\n")
+        (tmp_path / ".revision").write_text("abc")
+        assert "given" == (await ConfigWatch(tmp_path / "zoo.yaml", revision="given").read()).revision
+
+    @pytest.mark.parametrize("said", [None, b"", b"a\x1b[31m", b"\n", "pipe"])
+    async def test_without_a_plain_one_there_is_none(self, tmp_path, said):
+        (tmp_path / "zoo.yaml").write_text("models: {}\n")
+        if said == "pipe":
+            os.mkfifo(tmp_path / ".revision")
+        elif said is not None:
+            (tmp_path / ".revision").write_bytes(said)
+        assert "" == (await ConfigWatch(tmp_path / "zoo.yaml").read()).revision

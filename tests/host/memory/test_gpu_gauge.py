@@ -4,16 +4,13 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 
 from tests.host.conftest import eventually
 from zoosup.host.memory import gpu_gauge
-from zoosup.host.memory.gauge import HostGauge
 from zoosup.host.memory.gpu_gauge import STALE, UNBELIEVED, GpuGauge
-from zoosup.host.memory.gpu_types import Gpu, GpuLook, NvmlUnavailableError
-from zoosup.host.memory.ram import RamGauge
+from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
 
 GIB = 2**30
 
@@ -69,7 +66,6 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.setattr(gpu_gauge.sys, "platform", "linux")
     monkeypatch.setattr(gpu_gauge, "AGAIN", 0.01)
     monkeypatch.setattr(gpu_gauge, "ABSENT", 0.01)
     monkeypatch.setattr(gpu_gauge, "PERIOD", 0.05)
@@ -159,7 +155,7 @@ async def test_a_gpu_that_is_lost_keeps_its_size(bench):
 async def test_a_driver_that_goes_away_takes_no_pool_with_it(bench):
     bench.gauge.start()
     assert bench.gauge.wait(20)
-    bench.source.answer = NvmlUnavailableError("Driver Not Loaded")
+    bench.source.answer = GpusUnavailableError("Driver Not Loaded")
     (reading,) = await bench.until(lambda readings: readings[0].available is None)
     assert "NVML: Driver Not Loaded" == reading.source
     bench.source.answer = GpuLook((card(),))
@@ -168,7 +164,7 @@ async def test_a_driver_that_goes_away_takes_no_pool_with_it(bench):
 
 async def test_a_host_without_nvml_has_no_pools_and_says_so_once(bench, caplog):
     caplog.set_level(logging.INFO, "zoosup.host.memory.gpu_gauge")
-    bench.source.answer = NvmlUnavailableError("NVML Shared Library Not Found")
+    bench.source.answer = GpusUnavailableError("NVML Shared Library Not Found")
     bench.gauge.start()
     assert bench.gauge.wait(20)
     assert () == await bench.newly()
@@ -177,7 +173,7 @@ async def test_a_host_without_nvml_has_no_pools_and_says_so_once(bench, caplog):
 
 
 async def test_a_driver_that_is_loaded_later_brings_its_pools(bench):
-    bench.source.answer = NvmlUnavailableError("Driver Not Loaded")
+    bench.source.answer = GpusUnavailableError("Driver Not Loaded")
     bench.gauge.start()
     assert bench.gauge.wait(20)
     bench.source.answer = GpuLook((card(),))
@@ -197,60 +193,38 @@ async def test_a_bug_of_ours_leaves_the_last_answer_to_grow_stale(bench):
     assert frozen == bench.gauge.read()[0].at
 
 
-def test_macos_has_no_nvml_and_no_thread_that_asks(bench, monkeypatch):
-    monkeypatch.setattr(gpu_gauge.sys, "platform", "darwin")
-    bench.gauge.start()
-    assert bench.gauge.wait(0)
-    assert ((), "there is no NVML on macOS", 0) == (
-        bench.gauge.read(),
-        bench.gauge.trouble,
-        bench.source.looks,
-    )
-
-
-# RAM and GPUs together
-
-
-class Cards:
-    unified: tuple[str, ...] = ()
-
-    def read(self):
-        return ()
-
-
-def test_the_gpus_come_after_ram(bench):
+async def test_a_gpu_that_is_in_trouble_and_can_be_read_is_said_to_be(bench, caplog):
+    caplog.set_level(logging.INFO, "zoosup.host.memory.gpu_gauge")
+    bench.source.answer = GpuLook((card(trouble="it hung"),), trouble="GPU 0 Fake: it hung")
     bench.gauge.start()
     assert bench.gauge.wait(20)
-    gauges = HostGauge(RamGauge(), bench.gauge)
-    assert ["ram", "vram:GPU-a"] == [reading.id for reading in gauges.read()]
-    assert RamGauge().oom_kills() == gauges.oom_kills()
-    assert gauges.stalled() is None  # not yet: one look says nothing
+    (reading,) = bench.gauge.read()
+    assert ("NVML: it hung", 20 * GIB) == (reading.source, reading.available)
+    assert ["GPUs in trouble: GPU 0 Fake: it hung"] == [r.getMessage() for r in caplog.records]
 
 
-@pytest.mark.parametrize(
-    ("platform", "machine", "names", "unified"),
-    [
-        ("linux", "x86_64", (), False),
-        ("linux", "aarch64", ("NVIDIA GB10",), True),
-        ("darwin", "arm64", (), True),
-        ("darwin", "x86_64", (), False),
-    ],
-)
-def test_one_memory_for_both_is_the_pool_ram(monkeypatch, platform, machine, names, unified):
-    ram = RamGauge()
-    monkeypatch.setattr("zoosup.host.memory.gauge.sys.platform", platform)
-    monkeypatch.setattr("zoosup.host.memory.gauge.platform.machine", lambda: machine)
-    cards = Cards()
-    cards.unified = names
-    gauges = HostGauge(ram, cards)
-    (reading,) = gauges.read()
-    assert ("ram", unified) == (reading.id, reading.unified)
+async def test_where_nobody_is_to_be_asked_and_that_is_in_order_nothing_is_said(bench, caplog):
+    caplog.set_level(logging.INFO, "zoosup.host.memory.gpu_gauge")
+    bench.source.answer = GpusUnavailableError("")
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    await bench.newly()
+    assert ("", []) == (bench.gauge.trouble, caplog.records)
 
 
-def test_closing_a_driver_ends_its_session_with_nvml():
-    closed = []
-    driver = gpu_gauge.Driver()
-    driver.close()  # nothing was begun
-    driver._nvml = SimpleNamespace(close=lambda: closed.append(1))
-    driver.close()
-    assert [1] == closed
+async def test_whose_gpu_it_is_and_where_it_sits_is_told(bench):
+    one = Gpu(
+        "GPU-a", "amd0", "GPU amd0 Fake", GIB, GIB, make="amd", pci="0000:03:00.0",
+        render_node="/dev/dri/renderD128", unified=True, source="amdgpu",
+    )  # fmt: skip
+    bench.source.answer = GpuLook((one,))
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    (reading,) = bench.gauge.read()
+    assert ("amd", "0000:03:00.0", "/dev/dri/renderD128", True, "amdgpu") == (
+        reading.make,
+        reading.pci,
+        reading.render_node,
+        reading.unified,
+        reading.source,
+    )

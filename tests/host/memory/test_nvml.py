@@ -9,8 +9,8 @@ import pynvml
 import pytest
 
 from tests.host.fake_gpus import GIB, Driver, build
-from zoosup.host.memory import gpu_gauge, nvml
-from zoosup.host.memory.gpu_types import NvmlUnavailableError
+from zoosup.host.memory import gpus, nvml
+from zoosup.host.memory.gpu_types import GpusUnavailableError
 from zoosup.host.memory.nvml import Nvml
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="NVML is Linux's and Windows's")
@@ -161,7 +161,10 @@ def test_a_gpu_without_memory_of_its_own_is_no_pool(driver, session):
         f"error nvmlDeviceGetMemoryInfo_v2 -1 {NOT_SUPPORTED}",
     )
     look = session.look()
-    assert ((), ("NVIDIA GB10",), "") == (look.cards, look.unified, look.trouble)
+    (one,) = look.cards
+    assert ("GPU 0 NVIDIA GB10", True, 0, {}, "") == (
+        one.name, one.unified, one.total, one.processes, look.trouble
+    )  # fmt: skip
 
 
 CALLS = ["nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetHandleByIndex"]
@@ -182,7 +185,7 @@ def test_a_lost_gpu_does_not_hide_the_others(driver, session, call, code):
 @pytest.mark.parametrize("code", [1, 9, 18, UNKNOWN])
 def test_a_library_that_refuses_altogether_says_why_and_is_asked_afresh(driver, session, call, code):
     driver.tell(f"error {call} -1 {code}")
-    with pytest.raises(NvmlUnavailableError):
+    with pytest.raises(GpusUnavailableError):
         session.look()
     driver.tell()
     assert "GPU-0" == only(session).uuid
@@ -192,10 +195,10 @@ def test_where_there_is_no_library_the_binding_is_not_loaded(monkeypatch):
     def none_there(name):
         raise OSError(name)
 
-    monkeypatch.setattr(gpu_gauge.ctypes, "CDLL", none_there)
+    monkeypatch.setattr(gpus.ctypes, "CDLL", none_there)
     monkeypatch.setitem(sys.modules, "zoosup.host.memory.nvml", None)  # to import it would raise ImportError
-    binding = gpu_gauge.Driver()
-    with pytest.raises(NvmlUnavailableError, match="Not Found"):
+    binding = gpus.NvmlIfThere()
+    with pytest.raises(GpusUnavailableError, match="Not Found"):
         binding.look()
     binding.close()
 
@@ -207,12 +210,12 @@ def test_no_library_is_told_and_not_raised(monkeypatch):
         raise OSError(name)
 
     monkeypatch.setattr(pynvml, "CDLL", none_there)
-    with pytest.raises(NvmlUnavailableError, match="Not Found"):
+    with pytest.raises(GpusUnavailableError, match="Not Found"):
         Nvml().look()
 
 
 def test_the_binding_finds_the_library_by_its_own_name(driver, library):
-    code = "from zoosup.host.memory.gpu_gauge import Driver; print(Driver().look().cards[0].name)"
+    code = "from zoosup.host.memory.gpus import NvmlIfThere; print(NvmlIfThere().look().cards[0].name)"
     env = os.environ | {"LD_LIBRARY_PATH": str(library.parent)}
     ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert "GPU 0 NVIDIA Fake\n" == ended.stdout

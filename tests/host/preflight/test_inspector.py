@@ -200,6 +200,52 @@ async def test_weights_inside_a_container_are_not_looked_for(path: Path, command
     assert FINE == await look(path, *command, "-m", "/models/x.gguf")
 
 
+async def test_weights_that_a_volume_hands_to_a_container_must_be_there(path: Path, tmp_path: Path) -> None:
+    program(path / "docker")
+    command = [
+        "docker",
+        "run",
+        "-v",
+        f"{tmp_path}/models:/models",
+        "x",
+        "llama-server",
+        "-m",
+        "/models/x.gguf",
+    ]
+    weights = tmp_path / "models/x.gguf"
+    expected = (Reason.FILE_MISSING, f"{weights}, which the container is to see, is missing")
+    assert expected == await look(path, *command)
+    program(weights, mode=0)
+    assert FINE == await look(path, *command)
+    weights.unlink()
+    weights.symlink_to("/only/in/the/container.gguf")
+    assert FINE == await look(path, *command)
+
+
+async def test_relative_volumes_begin_where_the_client_is_started(path: Path, tmp_path: Path) -> None:
+    program(path / "docker")
+    command = ["docker", "run", "-v", "./models:/models", "x", "llama-server", "-m", "/models/x.gguf"]
+    assert Reason.FILE_MISSING == (await look(path, *command, cwd=tmp_path))[0]
+    program(tmp_path / "models/x.gguf")
+    assert FINE == await look(path, *command, cwd=tmp_path)
+
+
+async def test_a_folder_that_only_the_container_can_follow_is_let_pass(path: Path, tmp_path: Path) -> None:
+    program(path / "docker")
+    (tmp_path / "models").symlink_to("/only/in/the/container")
+    command = ["docker", "run", "-v", f"{tmp_path}:/m", "x", "llama-server", "-m", "/m/models/x.gguf"]
+    assert FINE == await look(path, *command)
+
+
+async def test_weights_of_an_engine_elsewhere_are_not_looked_for(path: Path) -> None:
+    program(path / "docker")
+    command = ["docker", "run", "-v", "/no/such:/m", "x", "llama-server", "-m", "/m/x.gguf"]
+    env = {"PATH": str(path)}
+    for more, reason in ({}, Reason.FILE_MISSING), ({"DOCKER_HOST": "ssh://box"}, None):
+        found = await host_inspector().inspect(ModelSpec(command=command), env | more, None, 0.0)
+        assert reason == found.reason
+
+
 async def test_a_directory_of_weights_will_do(path: Path, tmp_path: Path) -> None:
     program(path / "server")
     assert FINE == await look(path, "server", "--model-path", str(tmp_path))

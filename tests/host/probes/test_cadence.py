@@ -1,20 +1,23 @@
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
 import pytest
 
-from zoosup.host.ports import ProbeResult
 from zoosup.host.probes.cadence import (
     RETELL,
+    SELDOM,
     SLOWEST,
     STEADY,
     WATCHFUL,
     liveness_changes,
     readiness_changes,
+    remote_changes,
     starting_pause,
 )
+from zoosup.host.probes_port import ProbeResult
 
 pytestmark = pytest.mark.looptime
 
@@ -81,11 +84,20 @@ async def test_a_model_that_loads_for_ten_minutes_is_asked_about_two_thousand_ti
     assert 1000 < len(model.asked) < 2000
 
 
-async def test_once_ready_it_is_asked_every_ten_seconds() -> None:
+async def test_the_longer_it_is_ready_the_more_seldom_it_is_asked_down_to_twice_a_minute() -> None:
     model = Model(itertools.repeat(OK))
-    found = await heard(readiness_changes(model, "adaptive"), 35)
+    found = await heard(readiness_changes(model, "adaptive"), 131)
     assert [(0.0, OK)] == found
-    assert [0.0, STEADY, 2 * STEADY, 3 * STEADY] == model.asked
+    assert [0.0, STEADY, 2 * STEADY, 4 * STEADY, 4 * STEADY + SELDOM] == model.asked[:5]
+    assert {SELDOM} == {after - before for before, after in itertools.pairwise(model.asked[3:])}
+
+
+async def test_one_that_was_not_ready_for_a_while_is_asked_as_often_as_at_first() -> None:
+    model = Model(itertools.chain([OK] * 6, [BAD], itertools.repeat(OK)))
+    await heard(readiness_changes(model, "adaptive"), 180)
+    failed = model.asked[6]
+    back = failed + WATCHFUL
+    assert [back, back + STEADY, back + 2 * STEADY] == model.asked[7:10]
 
 
 async def test_a_ready_model_that_fails_is_asked_every_second_until_it_is_back() -> None:
@@ -109,9 +121,9 @@ async def test_probes_of_a_slow_server_follow_each_other_and_never_overlap() -> 
 
 async def test_our_own_fault_is_told_and_changes_nothing() -> None:
     model = Model([OK, OWN_FAULT, OWN_FAULT, OK, OK])
-    found = await heard(readiness_changes(model, "adaptive"), 3 * STEADY + 1)
+    found = await heard(readiness_changes(model, "adaptive"), 4 * STEADY + 1)
     assert [OK, OWN_FAULT, OK] == [verdict for _, verdict in found]
-    assert [0.0, STEADY, 2 * STEADY, 3 * STEADY] == model.asked
+    assert [0.0, STEADY, 2 * STEADY, 4 * STEADY] == model.asked
     assert [False, True, True, True] == model.told_ok
 
 
@@ -164,3 +176,24 @@ async def test_an_answer_is_proven_only_after_a_failure() -> None:
     model = Model([OK, BAD, OK, OK])
     await heard(liveness_changes(model, 1, 6), 3.5)
     assert [True, True, False, True] == model.told_ok
+
+
+async def test_a_server_elsewhere_is_asked_seldom_and_more_seldom_the_longer_it_is_away():
+    loop, asked = asyncio.get_running_loop(), []
+    began = loop.time()
+
+    async def ask(_):
+        asked.append(loop.time() - began)
+        return ProbeResult(25 < asked[-1] < 60, "")
+
+    answers = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1000):
+            async for verdict in remote_changes(ask, "adaptive"):
+                answers += [(verdict.ok, round(loop.time() - began))]
+    assert [(False, 0), (True, 26), (False, 66)] == answers
+    gaps = [round(after - before, 2) for before, after in itertools.pairwise(asked)]
+    assert [1.0] * 25 == gaps[:25]
+    assert [10.0] * 4 == gaps[26:30]
+    assert 1.0 == gaps[30]
+    assert 10.0 == gaps[-1]

@@ -4,14 +4,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 
 import pytest
 
-from zoosup.host.ports import Endpoint, ProbeResult
 from zoosup.host.probes import prober as probe
 from zoosup.host.probes.port_owner import Ownership
 from zoosup.host.probes.prober import HttpProber
+from zoosup.host.probes_port import Endpoint, ProbeResult
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 SERVER = """
@@ -20,7 +20,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/health" else 404); self.end_headers()
     def do_POST(self):
-        self.send_response(202 if self.path == "/drain?now=1" else 500); self.end_headers()
+        said = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        kind = self.headers.get("Content-Type")
+        whole = (self.path, kind, said) == ("/free", "application/json", b'{"a": true}')
+        self.send_response(202 if self.path == "/drain?now=1" or whole else 500); self.end_headers()
     def log_message(self, *args): pass
 server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 print(server.server_port, flush=True)
@@ -29,7 +32,7 @@ server.serve_forever()
 
 
 class Server:
-    """A real process that answers GET /health with 200 and POST /drain?now=1 with 202."""
+    """A real process that answers GET /health with 200, POST /drain?now=1 and POST /free with a body with 202."""
 
     def __init__(self, port: int = 0) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.PIPE)
@@ -230,6 +233,11 @@ async def test_drain_is_any_2xx(prober: HttpProber, server: Server) -> None:
     )
 
 
+async def test_a_body_is_sent_as_json(prober: HttpProber, server: Server) -> None:
+    assert (await prober.drain(server.endpoint(), "POST /free", 5, {"a": True})).ok
+    assert not (await prober.drain(server.endpoint(), "POST /free", 5)).ok
+
+
 async def test_drain_of_a_server_that_is_gone_is_not_ok(prober: HttpProber, server: Server) -> None:
     server.end()
     assert ProbeResult(False, "connection refused") == await prober.drain(server.endpoint(), "POST /drain", 5)
@@ -239,3 +247,87 @@ async def test_a_drain_that_hangs_is_cut(prober: HttpProber, server: Server) -> 
     server.process.send_signal(19)
     verdict = await prober.drain(server.endpoint(), "POST /drain", 0.05)
     assert ProbeResult(False, "POST /drain: no answer within 0.05 s") == verdict
+
+
+# a server that listens elsewhere
+
+
+LISTENER = """
+import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
+print(listener.getsockname()[1], flush=True)
+time.sleep(300)
+"""
+
+
+@contextmanager
+def listening(host: str, port: int = 0) -> Iterator[tuple[int, int]]:
+    """A real process that listens there; its pid and port."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LISTENER, host, str(port)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    ("host", "same_port"),
+    [("127.0.0.1", False), ("0.0.0.0", False), ("::1", True), ("::1", False)],
+)
+@pytest.mark.parametrize("ready", [ReadySpec(http="/health"), ReadySpec(tcp=True)])
+async def test_a_server_that_listens_elsewhere_is_told_where(
+    prober: HttpProber, monkeypatch: pytest.MonkeyPatch, host: str, same_port: bool, ready: ReadySpec
+) -> None:
+    monkeypatch.setattr(probe, "ELSEWHERE", 0.1)
+    port = a_free_port()
+    with listening(host, port if same_port else 0) as (pid, other):
+        endpoint = Endpoint("127.0.0.1", port, lambda: frozenset({pid}))
+        async with aclosing(prober.readiness(endpoint, ready, {})) as verdicts:
+            assert ProbeResult(False, "connection refused") == await anext(verdicts)
+            told = await asyncio.wait_for(anext(verdicts), 20)
+    written = f"[{host}]:{other}" if ":" in host else f"{host}:{other}"
+    assert (
+        ProbeResult(False, f"nothing listens on 127.0.0.1:{port}; its processes listen on {written}") == told
+    )
+
+
+async def test_the_word_on_it_comes_before_the_deadline_and_the_server_may_still_come(
+    prober: HttpProber,
+) -> None:
+    """Once it listens where it is asked it is ready; what it listens on besides was no fault."""
+    port = a_free_port()
+    with listening("127.0.0.1") as (pid, _):
+        members = {pid}
+        endpoint = Endpoint("127.0.0.1", port, lambda: frozenset(members))
+        ready = ReadySpec(tcp=True, deadline=1.0)
+        async with aclosing(prober.readiness(endpoint, ready, {})) as verdicts:
+            began = asyncio.get_running_loop().time()
+            while "listen on" not in (await asyncio.wait_for(anext(verdicts), 20)).message:
+                pass
+            assert asyncio.get_running_loop().time() - began < 2.5
+            with listening("127.0.0.1", port) as (late, _):
+                members.add(late)
+                assert (await asyncio.wait_for(anext(verdicts), 20)).ok
+
+
+async def test_of_one_that_listens_nowhere_nothing_more_is_said(
+    prober: HttpProber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "ELSEWHERE", 0.0)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"]) as idle:
+        endpoint = Endpoint("127.0.0.1", a_free_port(), lambda: frozenset({idle.pid}))
+        async with aclosing(prober.readiness(endpoint, ReadySpec(tcp=True), {})) as verdicts:
+            assert ProbeResult(False, "connection refused") == await anext(verdicts)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(verdicts), 1.5)
+        idle.kill()

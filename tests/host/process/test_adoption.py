@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.host.conftest import GUARD, eventually, lives
+from tests.host.conftest import GUARD, SUITE, eventually, lives
 from zoosup.host.ports import RecordedRun
 from zoosup.host.process import identity
 from zoosup.host.process.adoption import environments, find, recorded, unrecorded
@@ -15,7 +15,7 @@ from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.proc_table import RUN_ID_VARIABLE, Row
 from zoosup.host.process.processes import Processes
 
-MARK = "0a1b2c3d-"
+MARK = f"{SUITE}-"
 RUN = MARK + "1111"
 OTHER = MARK + "2222"
 
@@ -248,8 +248,8 @@ async def test_a_run_that_has_ended_is_not_adopted(harness, successor):
 
 
 async def test_a_record_that_names_a_stranger_harms_nobody(harness, successor):
-    pid = await harness.spawn("stranger", "/bin/sleep", "600")
-    start = int(harness.processes.identity("stranger").split(":")[1])
+    pid = await harness.spawn(f"stranger-{SUITE}", "/bin/sleep", "600")
+    start = int(harness.processes.identity(f"stranger-{SUITE}").split(":")[1])
     stale = f"{pid}:{start - 1}:{boot_session()}"
     assert {} == await successor.take_over({RUN: trace(harness, RUN, stale)})
     assert "" == await harness.end(RUN)

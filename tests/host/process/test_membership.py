@@ -112,3 +112,30 @@ def test_zombies_do_not_count_unless_other_threads_run_on():
 def test_a_torn_table_with_a_circle_in_it_ends():
     rows = table((100, US, 100, 100, 10, "S"), (60, 61, 60, 60, 11, "S"), (61, 60, 61, 61, 11, "S"))
     assert {"a": {100}} == found([portrait("a", 100, 10)], rows)
+
+
+def test_who_lives_in_a_container_of_the_run_is_a_member_whoever_its_parent_is():
+    container = "c" * 64
+    shim, inside, child, other = (
+        Row(pid, ppid, pid, pid, 50, "S", 1, "x") for pid, ppid in ((30, 1), (31, 30), (32, 31), (33, 30))
+    )
+    rows = {row.pid: row for row in (shim, inside, child, other)}
+    tree = MembersSnapshot("r", Identity(999, 1, "boot"), {}, frozenset({container}))
+    of = {31: frozenset({container}), 33: frozenset({"d" * 64})}
+    found = assign([tree], rows, lambda _: None, 4, lambda row: of.get(row.pid, frozenset()))
+    assert {31, 32} == set(found["r"])
+
+
+def test_no_cgroup_is_read_where_no_run_has_a_container():
+    asked = []
+    tree = MembersSnapshot("r", Identity(999, 1, "boot"), {})
+    assign([tree], {30: Row(30, 1, 30, 30, 50, "S", 1, "x")}, lambda _: None, 4, asked.append)
+    assert [] == asked
+
+
+def test_who_descends_from_a_root_of_the_run_is_a_member():
+    rows = {pid: Row(pid, ppid, pid, pid, 50, "S", 1, "x") for pid, ppid in ((30, 1), (31, 30), (32, 31))}
+    tree = MembersSnapshot("r", Identity(999, 1, "boot"), {}, roots=frozenset({(31, 50)}))
+    assert {31, 32} == set(assign([tree], rows, lambda _: None, 4)["r"])
+    reused = MembersSnapshot("r", Identity(999, 1, "boot"), {}, roots=frozenset({(31, 49)}))
+    assert set() == set(assign([reused], rows, lambda _: None, 4)["r"])

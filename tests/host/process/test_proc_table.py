@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from zoosup.host.process.proc_table import ProcTable, PsutilTable, Row, host_table
+from zoosup.host.process.proc_table import Memory, ProcTable, PsutilTable, Reads, Row, host_table
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 TABLES = [pytest.param(ProcTable, marks=linux), PsutilTable]
@@ -37,10 +37,10 @@ def test_a_zombie_is_seen_but_does_not_live(kind):
     process = subprocess.Popen(["true"])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert ("Z", False) == (kind().look(process.pid).state, kind().look(process.pid).living)
-    assert 0 == kind().memory(process.pid)
+    assert Memory() == kind().memory(process.pid)
     process.wait()
     assert None is kind().look(process.pid)
-    assert 0 == kind().memory(process.pid)
+    assert Memory() == kind().memory(process.pid)
     assert None is kind().run_id(process.pid)
 
 
@@ -95,14 +95,29 @@ def test_files_that_are_mapped_and_read_are_told_apart_from_what_a_process_holds
     command = [sys.executable, "-c", MAPPER, str(weights)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        table = kind()
+        found = kind().memory(process.pid)
         if kind is ProcTable:
-            assert 64 << 20 <= table.mapped(process.pid) < 96 << 20
-            assert table.memory(process.pid) < 32 << 20
+            assert 64 << 20 <= found.mapped < 96 << 20
+            assert found.held < 32 << 20
         # To psutil a page that nobody else has mapped is the process's own, wherever it is from.
-        assert 64 << 20 <= table.mapped(process.pid) + table.memory(process.pid) < 128 << 20
+        assert 64 << 20 <= sum(found) < 128 << 20
         process.stdin.close()
-    assert 0 == kind().mapped(process.pid)
+    assert Memory() == kind().memory(process.pid)
+
+
+@linux
+def test_what_a_process_reads_is_counted_and_of_one_that_is_gone_nothing(tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"w" * (16 << 20))
+    reader = "import sys; open(sys.argv[1], 'rb').read(); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", reader, str(weights)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        found = ProcTable().reads(process.pid)
+        assert 16 << 20 <= found.asked < 24 << 20
+        process.stdin.close()
+    assert Reads() == ProcTable().reads(process.pid)
+    assert Reads() == PsutilTable().reads(os.getpid())
 
 
 def test_memory_without_permission_for_uss_is_the_resident_size(monkeypatch):
@@ -110,7 +125,9 @@ def test_memory_without_permission_for_uss_is_the_resident_size(monkeypatch):
         raise psutil.AccessDenied
 
     monkeypatch.setattr(psutil.Process, "memory_full_info", denied)
-    assert 1 << 20 < PsutilTable().memory(os.getpid())
+    found = PsutilTable().memory(os.getpid())
+    assert 1 << 20 < found.held
+    assert 0 == found.mapped
 
 
 def test_a_zombie_of_macos_has_no_group(monkeypatch, child):
@@ -134,7 +151,7 @@ def test_a_dead_process_does_not_live():
 
 
 @linux
-@pytest.mark.parametrize("ask", [ProcTable.look, ProcTable.run_id, ProcTable.memory, ProcTable.mapped])
+@pytest.mark.parametrize("ask", [ProcTable.look, ProcTable.run_id, ProcTable.memory, ProcTable.reads])
 def test_no_descriptor_left_is_an_error_not_an_absence(ask):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.host.conftest import RUN, SUITE, eventually
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
 from zoosup.host.ports import Ladder, SpawnError
@@ -33,11 +34,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 )
 async def test_codes_and_signals_are_told_apart(harness, script, expected):
     harness.processes._clock = lambda: 7.0
-    await harness.spawn("r1", "sh", "-c", script)
+    await harness.spawn(RUN, "sh", "-c", script)
     await harness.exited()
-    assert [("r1", expected)] == harness.exits
-    assert expected == (await harness.processes.terminate("r1", Ladder("TERM", 0.2))).exit
-    assert [("r1", expected)] == harness.exits
+    assert [(RUN, expected)] == harness.exits
+    assert expected == (await harness.processes.terminate(RUN, Ladder("TERM", 0.2))).exit
+    assert [(RUN, expected)] == harness.exits
 
 
 async def test_a_leader_that_has_exited_keeps_its_pid_until_its_run_is_gone(harness):
@@ -52,13 +53,13 @@ async def test_a_leader_that_has_exited_keeps_its_pid_until_its_run_is_gone(harn
 
 
 async def test_a_run_of_that_name_cannot_be_started_twice(harness):
-    await harness.spawn("r1", "/bin/sleep", "600")
+    await harness.spawn(RUN, "/bin/sleep", "600")
     with pytest.raises(ValueError, match="internal error"):
-        await harness.spawn("r1", "/bin/sleep", "600")
+        await harness.spawn(RUN, "/bin/sleep", "600")
 
 
 async def test_a_cancelled_spawn_leaves_a_run_that_can_be_ended(harness):
-    spawning = asyncio.create_task(harness.spawn("r1", "/bin/sleep", "600"))
+    spawning = asyncio.create_task(harness.spawn(RUN, "/bin/sleep", "600"))
     await asyncio.sleep(0)
     spawning.cancel()
     assert "" == await harness.end()
@@ -69,7 +70,7 @@ async def test_the_loop_turns_while_an_exec_hangs(harness, monkeypatch):
     disk = threading.Event()
     monkeypatch.setattr(spawning, "_open_log", lambda _: disk.wait() and os.open(os.devnull, os.O_WRONLY))
     harness.give_up_after(0.1)
-    start = asyncio.create_task(harness.spawn("r1", "/bin/sleep", "600"))
+    start = asyncio.create_task(harness.spawn(RUN, "/bin/sleep", "600"))
     await asyncio.sleep(0.05)
     assert "exec hangs" in await harness.end(grace=0.1)
     disk.set()
@@ -82,12 +83,15 @@ def descriptors():
 
 
 @linux
+@pytest.mark.timeout(
+    900
+)  # two hundred after each other: seconds, or minutes on a machine that has other work
 async def test_two_hundred_runs_leave_no_descriptor_and_no_zombie(harness):
-    await harness.spawn("warm", "true")
-    await harness.end("warm")
+    await harness.spawn(f"warm-{SUITE}", "true")
+    await harness.end(f"warm-{SUITE}")
     before = descriptors()
     for number in range(200):
-        run_id = f"run-{number}"
+        run_id = f"run-{SUITE}-{number}"
         await harness.spawn(run_id, *(("true",) if number % 2 else ("/bin/sleep", "600")))
         assert "" == await harness.end(run_id)
     assert before == descriptors()
@@ -110,9 +114,9 @@ child.stdout.readline()
 open({str(loaded)!r}, "w").close()
 time.sleep(600)
 """
-    await harness.spawn("r1", sys.executable, "-c", code)
+    await harness.spawn(RUN, sys.executable, "-c", code)
     await harness.eventually(loaded.exists)
-    assert 2 * held <= (await harness.processes.usage())["r1"] < 2 * held + (40 << 20)
+    assert 2 * held <= (await harness.processes.usage())[RUN] < 2 * held + (40 << 20)
     assert "" == await harness.end()
     assert {} == await harness.processes.usage()
 
@@ -120,13 +124,13 @@ time.sleep(600)
 async def test_members_are_found_as_they_come(harness):
     assert frozenset() == harness.processes.members("unknown")
     pids = await harness.start("session-child-cleared")
-    await harness.eventually(lambda: harness.processes.members("r1") == frozenset(pids.values()))
+    await harness.eventually(lambda: harness.processes.members(RUN) == frozenset(pids.values()))
 
 
 async def test_a_new_run_is_looked_at_though_nobody_asks(harness):
     """Else a daemon that clears its environment within its first second would be missed."""
     began = time.monotonic()
-    await harness.spawn("r1", "/bin/sleep", "600")
+    await harness.spawn(RUN, "/bin/sleep", "600")
     await harness.eventually(lambda: harness.processes._scanner._begun > began)
 
 
@@ -135,7 +139,7 @@ async def test_a_stranger_with_a_members_pid_is_never_signalled(harness):
     await harness.start("plain")
     stranger = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
     try:
-        family = harness.processes._scanner.trees["r1"]
+        family = harness.processes._scanner.trees[RUN]
         row = harness.processes._table.look(stranger.pid)
         family.members = {**family.members, stranger.pid: row._replace(start=row.start - 1)}
         assert "" == await harness.end()
@@ -158,9 +162,10 @@ async def test_a_process_that_happens_to_run_beside_is_left_alone(harness):
 
 async def test_closing_leaves_the_living_alone_and_collects_the_dead(harness):
     processes = Processes(lambda *_: None)
-    lives = await processes.spawn(harness.launch("lives", "/bin/sleep", "600"))
-    await processes.spawn(harness.launch("dead", "true"))
-    await harness.eventually(lambda: "dead" in processes._runs and processes._runs["dead"].exit is not None)
+    lives = await processes.spawn(harness.launch(f"lives-{SUITE}", "/bin/sleep", "600"))
+    await processes.spawn(harness.launch(f"dead-{SUITE}", "true"))
+    dead = f"dead-{SUITE}"
+    await harness.eventually(lambda: dead in processes._runs and processes._runs[dead].exit is not None)
     await processes.close()
     try:
         assert [lives] == [child.pid for child in psutil.Process().children()]
@@ -171,9 +176,9 @@ async def test_closing_leaves_the_living_alone_and_collects_the_dead(harness):
 
 async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(harness):
     processes = Processes(lambda *_: None)
-    pid = await processes.spawn(harness.launch("r9", "sh", "-c", "trap '' TERM; echo; sleep 600"))
-    await harness.eventually(lambda: harness.log("r9") != "")
-    ending = asyncio.create_task(processes.terminate("r9", Ladder("TERM", 600)))
+    pid = await processes.spawn(harness.launch(RUN, "sh", "-c", "trap '' TERM; echo; sleep 600"))
+    await harness.eventually(lambda: harness.log() != "")
+    ending = asyncio.create_task(processes.terminate(RUN, Ladder("TERM", 600)))
     await asyncio.sleep(0.05)
     await processes.close()
     try:
@@ -188,13 +193,13 @@ async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(harness):
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from zoosup.host.ports import Launch
+from zoosup.host.launch import Launch
 from zoosup.host.process.processes import Processes
 async def main():
     place = Path(sys.argv[1])
     processes = Processes(lambda *_: None)
     argv = (sys.executable, "-IS", sys.argv[2], "writer", str(place))
-    await processes.spawn(Launch("r1", "m", argv, {}, None, place / "log"))
+    await processes.spawn(Launch(sys.argv[3], "m", argv, {}, None, place / "log"))
     await asyncio.sleep(600)
 asyncio.run(main())
 """
@@ -203,7 +208,7 @@ asyncio.run(main())
 async def test_a_model_outlives_us_and_goes_on_writing(harness, tmp_path_factory):
     place = tmp_path_factory.mktemp("writer")
     children = Path(__file__).parents[1] / "misbehaving_programs.py"
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(place), str(children)])
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(place), str(children), RUN])
     log = place / "log"
     await harness.eventually(lambda: log.exists() and log.stat().st_size > 50)
     parent.kill()
@@ -218,13 +223,13 @@ async def test_a_model_outlives_us_and_goes_on_writing(harness, tmp_path_factory
 async def test_a_child_that_cannot_be_identified_is_not_left_running(harness, monkeypatch):
     monkeypatch.setattr(harness.processes._table, "look", lambda _: None)
     with pytest.raises(SpawnError, match="no look at the process table"):
-        await harness.spawn("r1", "/bin/sleep", "600")
+        await harness.spawn(RUN, "/bin/sleep", "600")
     await harness.eventually(lambda: psutil.Process().children() == [])
-    assert frozenset() == harness.processes.members("r1")
+    assert frozenset() == harness.processes.members(RUN)
 
 
 async def test_memory_that_cannot_be_measured_is_an_error_not_nothing(harness, monkeypatch):
-    await harness.spawn("r1", "/bin/sleep", "600")
+    await harness.spawn(RUN, "/bin/sleep", "600")
 
     def refuse():
         raise OSError(24, "Too many open files")
@@ -233,6 +238,39 @@ async def test_memory_that_cannot_be_measured_is_an_error_not_nothing(harness, m
         patch.setattr(harness.processes._table, "scan", refuse)
         with pytest.raises(OSError, match="Too many"):
             await harness.processes.usage()
-        harness.processes.members("r1")  # looks in the background, and says nothing of the failure
+        harness.processes.members(RUN)  # looks in the background, and says nothing of the failure
         await asyncio.sleep(0.05)
-    assert 0 < (await harness.processes.usage())["r1"]
+    assert 0 < (await harness.processes.usage())[RUN]
+
+
+@pytest.mark.parametrize("leads", [True, False])
+async def test_a_stranger_is_followed_until_it_ends_and_never_touched(harness, leads):
+    script = "sleep 600 & echo $!; exec sleep 601"
+    stranger = subprocess.Popen(["sh", "-c", script], start_new_session=leads, stdout=subprocess.PIPE)
+    child = int(stranger.stdout.readline())
+    try:
+        who = harness.processes.watch("hold", stranger.pid)
+        assert (str(stranger.pid), "") == (who.partition(":")[0], harness.processes.watch("other", 2**22))
+        await eventually(lambda: len(harness.processes.members("hold")) == 2)
+        assert "hold" in await harness.processes.usage()
+        stranger.kill()
+        await eventually(lambda: [run for run, _ in harness.exits] == ["hold"])
+        await harness.processes.usage()
+        assert {child} == harness.processes.members("hold"), "what it has started lives on"
+        harness.processes.unwatch("hold")
+        assert (frozenset(), None) == (harness.processes.members("hold"), harness.processes.identity("hold"))
+        assert -signal.SIGKILL == stranger.wait(), "it was collected by somebody else"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        stranger.stdout.close()
+
+
+async def test_a_stranger_that_is_no_longer_followed_is_not_told_of(harness):
+    stranger = subprocess.Popen(["sleep", "600"])
+    harness.processes.watch("hold", stranger.pid)
+    harness.processes.unwatch("hold")
+    harness.processes.unwatch("hold")
+    stranger.kill()
+    stranger.wait()
+    await asyncio.sleep(0.05)
+    assert [] == harness.exits

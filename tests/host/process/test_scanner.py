@@ -9,7 +9,7 @@ import pytest
 
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.membership import RunMembers
-from zoosup.host.process.proc_table import Row
+from zoosup.host.process.proc_table import Memory, Reads, Row
 from zoosup.host.process.scanner import ProcessScanner
 
 
@@ -17,24 +17,28 @@ class Table:
     """A process table that counts who reads it and can be held up."""
 
     def __init__(self):
-        self.scans, self.environments = 0, 0
+        self.scans, self.environments, self.refused = 0, 0, False
         self.gate = threading.Event()
         self.gate.set()
+        self.read = Reads()
         self.rows = {100: Row(100, os.getpid(), 100, 100, 10, "S", 1, "leader")}
 
     def scan(self):
+        refused = self.refused
         self.scans += 1
         self.gate.wait()
+        if refused:
+            raise OSError(24, "Too many open files")
         return self.rows
 
     def run_id(self, pid):
         self.environments += 1
 
     def memory(self, pid):
-        return 5
+        return Memory(5, 3)
 
-    def mapped(self, pid):
-        return 3
+    def reads(self, pid):
+        return self.read
 
 
 @pytest.fixture
@@ -93,6 +97,23 @@ async def test_a_caller_that_goes_away_takes_the_look_from_nobody(table, census)
     assert 1 == table.scans
 
 
+async def test_a_look_that_fails_is_an_error_for_those_who_asked_for_it_only(table, census):
+    table.refused = True
+    table.gate.clear()
+    first = asyncio.create_task(census.look())
+    while table.scans == 0:
+        await asyncio.sleep(0.001)
+    second = asyncio.create_task(census.look())
+    await asyncio.sleep(0)
+    table.refused = False
+    table.gate.set()
+    with pytest.raises(OSError, match="Too many"):
+        await first
+    await second
+    assert 2 == table.scans
+    assert {100} == set(census.trees["a"].members)
+
+
 async def test_a_family_forgotten_during_a_look_stays_forgotten(table, census):
     table.gate.clear()
     looking = asyncio.create_task(census.look())
@@ -119,3 +140,21 @@ async def test_memory_is_summed_over_the_members(table, census):
     assert {} == census.mapped
     assert {"a": 10} == await census.memory()
     assert {"a": 6} == census.mapped
+
+
+@pytest.mark.parametrize(
+    ("reads", "read"),
+    [(Reads(), 6), (Reads(50, 0), 100), (Reads(2, 40), 80)],
+    ids=["mapped", "asked", "fetched"],
+)
+async def test_what_is_read_is_summed_over_the_members_and_the_greatest_count_is_it(
+    table, census, reads, read
+):
+    table.rows[101] = Row(101, 100, 100, 100, 11, "S", 1, "child")
+    table.read = reads
+    await census.look()
+    assert read == await census.bytes_read("a")
+
+
+async def test_of_a_run_that_is_not_known_nobody_can_tell(census):
+    assert None is await census.bytes_read("b")

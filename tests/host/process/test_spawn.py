@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.host.conftest import RUN, SUITE
 from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports import SpawnError
 from zoosup.host.process.spawn import OOM_SCORE_ADJ
@@ -19,7 +20,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 async def refusal(harness, *argv, **changes):
     with pytest.raises(SpawnError) as caught:
-        await harness.processes.spawn(harness.launch("r1", *argv, **changes))
+        await harness.processes.spawn(harness.launch(RUN, *argv, **changes))
     assert {} == harness.processes._runs
     assert [] == psutil.Process().children()
     return caught.value
@@ -103,7 +104,7 @@ async def test_a_log_that_cannot_be_opened_is_named(harness):
 
 async def test_a_refused_spawn_may_be_tried_again(harness):
     await refusal(harness, "/nowhere/program")
-    assert 1 < await harness.spawn("r1", "/bin/sleep", "600")
+    assert 1 < await harness.spawn(RUN, "/bin/sleep", "600")
 
 
 LOOK = """
@@ -127,7 +128,7 @@ async def test_a_child_has_nothing_of_ours_but_what_it_was_given(harness):
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
     try:
         await harness.processes.spawn(
-            harness.launch("r1", sys.executable, "-IS", "-c", LOOK, env={"ONLY": "this"}, cwd="/")
+            harness.launch(RUN, sys.executable, "-IS", "-c", LOOK, env={"ONLY": "this"}, cwd="/")
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
@@ -159,15 +160,16 @@ import asyncio, signal, sys
 from pathlib import Path
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
     signal.signal(number, signal.SIG_IGN)
-from zoosup.host.ports import Ladder, Launch
+from zoosup.host.launch import Launch
+from zoosup.host.ports import Ladder
 from zoosup.host.process.processes import Processes
 async def main():
     ended = asyncio.Event()
     processes = Processes(lambda *_: ended.set())
-    pid = await processes.spawn(Launch("r1", "m", ("sleep", "600"), {{"PATH": "/bin:/usr/bin"}}, None,
+    pid = await processes.spawn(Launch({RUN!r}, "m", ("sleep", "600"), {{"PATH": "/bin:/usr/bin"}}, None,
                                        Path({str(tmp_path / "log")!r})))
     print([line for line in open(f"/proc/{{pid}}/status") if line.startswith("SigIgn")])
-    print(await processes.terminate("r1", Ladder("TERM", 60)))
+    print(await processes.terminate({RUN!r}, Ladder("TERM", 60)))
     signal.raise_signal(signal.SIGTERM)  # still has no effect on us
     await processes.close()
 asyncio.run(main())
@@ -181,18 +183,18 @@ asyncio.run(main())
 
 @linux
 async def test_the_kernel_is_told_to_take_models_first(harness):
-    pid = await harness.spawn("r1", "/bin/sleep", "600")
+    pid = await harness.spawn(RUN, "/bin/sleep", "600")
     assert OOM_SCORE_ADJ == int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
 async def test_the_log_is_appended_to_and_the_owners_alone(harness):
-    (harness.place / "r1.log").write_text("before\n")
-    (harness.place / "r1.log").chmod(0o600)
-    await harness.spawn("r1", "echo", "after")
+    (harness.place / f"{RUN}.log").write_text("before\n")
+    (harness.place / f"{RUN}.log").chmod(0o600)
+    await harness.spawn(RUN, "echo", "after")
     await harness.exited()
     assert "before\nafter\n" == harness.log()
-    await harness.spawn("r2", "true")
-    assert 0o600 == (harness.place / "r2.log").stat().st_mode & 0o777
+    await harness.spawn(f"r2-{SUITE}", "true")
+    assert 0o600 == (harness.place / f"r2-{SUITE}.log").stat().st_mode & 0o777
 
 
 def test_a_program_on_a_disk_that_hangs_stops_nobody_else():

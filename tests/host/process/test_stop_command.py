@@ -7,13 +7,14 @@ import threading
 
 import psutil
 
+from tests.host.conftest import RUN
 from zoosup.host.process import spawn
 from zoosup.host.process.stop_command import run_command
 
 
 def running(harness, *argv):
     instruments = harness.processes._instruments
-    launch = harness.launch("r1", *argv)
+    launch = harness.launch(RUN, *argv)
     return asyncio.create_task(run_command(launch, instruments.watcher, instruments.table))
 
 
@@ -26,7 +27,7 @@ async def test_one_that_works_is_collected_and_told(harness, caplog):
 
 async def test_one_that_is_given_up_is_killed_with_its_group(harness):
     task = running(harness, "sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait")
-    await harness.eventually(lambda: (harness.place / "r1.log").exists() and harness.log() != "")
+    await harness.eventually(lambda: (harness.place / f"{RUN}.log").exists() and harness.log() != "")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await harness.eventually(lambda: psutil.Process().children() == [])
@@ -53,7 +54,7 @@ async def test_one_whose_identity_can_not_be_read_is_waited_for_all_the_same(har
         raise OSError("no descriptor left")
 
     instruments = harness.processes._instruments
-    launch = harness.launch("r1", "true")
+    launch = harness.launch(RUN, "true")
     monkeypatch.setattr(type(instruments.table), "look", lambda *_: refuse(_))
     async with asyncio.timeout(20):
         await run_command(launch, instruments.watcher, instruments.table)

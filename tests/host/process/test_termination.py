@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from tests.host.conftest import GUARD
+from tests.host.conftest import GUARD, RUN, SUITE
 
 CASES = [
     "plain",
@@ -54,8 +54,8 @@ async def test_a_case_that_forks_on_term_did_fork(harness):
 
 async def test_a_daemon_with_a_cleared_environment_is_caught_if_it_was_seen_before(harness):
     starting = asyncio.create_task(harness.start("daemon-cleared-once-seen"))
-    await harness.eventually(lambda: harness.pids().get("child") in harness.processes.members("r1"))
-    (harness.place / "r1" / ".seen").touch()
+    await harness.eventually(lambda: harness.pids().get("child") in harness.processes.members(RUN))
+    (harness.place / RUN / ".seen").touch()
     pids = await starting
     assert "" == await harness.end()
     assert [] == [role for role, pid in pids.items() if lives(pid)]
@@ -64,7 +64,7 @@ async def test_a_daemon_with_a_cleared_environment_is_caught_if_it_was_seen_befo
 @pytest.mark.skipif(sys.platform != "linux", reason="threads of Linux")
 async def test_a_process_whose_first_thread_alone_has_ended_counts_as_living(harness):
     pids = await harness.start("headless")
-    usage = (await harness.processes.usage())["r1"]
+    usage = (await harness.processes.usage())[RUN]
     assert "" == await harness.end()
     assert not exists(pids["leader"])
     assert 0 < usage
@@ -78,6 +78,17 @@ async def test_a_stopped_process_is_woken_so_that_it_can_obey(harness):
     assert "" == await harness.end(grace=60)
     assert "SIGTERM" == harness.exits[0][1].signal
     assert not exists(pids["leader"])
+
+
+async def test_a_stopped_process_that_outlives_its_leader_is_woken_too(harness):
+    pids = await harness.start("crashed")
+    await harness.exited()
+    os.kill(pids["child"], signal.SIGSTOP)
+    await harness.eventually(lambda: psutil.STATUS_STOPPED == psutil.Process(pids["child"]).status())
+    began = time.monotonic()
+    assert "" == await harness.end(grace=60)
+    assert not lives(pids["child"])
+    assert time.monotonic() < began + 50, "it was killed in its sleep"
 
 
 async def test_a_member_outside_the_group_is_asked_before_it_is_killed(harness):
@@ -118,18 +129,18 @@ async def test_hastening_brings_sigkill_forward(harness):
     ending = asyncio.create_task(harness.end(grace=3600))
     await asyncio.sleep(0.05)
     assert lives(pids["leader"])
-    harness.processes.hasten("r1", 0.1)
+    harness.processes.hasten(RUN, 0.1)
     assert "" == await ending
     assert [] == [role for role, pid in pids.items() if lives(pid)]
 
 
 async def test_a_ladder_that_has_only_just_been_asked_for_can_be_hastened(harness):
     await harness.start("leader-deaf")
-    run = harness.processes._runs["r1"]
+    run = harness.processes._runs[RUN]
     ending = asyncio.create_task(harness.end(grace=3600))
     while run.ending is None:
         await asyncio.sleep(0)
-    harness.processes.hasten("r1", 0)
+    harness.processes.hasten(RUN, 0)
     async with asyncio.timeout(GUARD):
         assert "" == await ending
 
@@ -138,13 +149,13 @@ async def test_hastening_never_prolongs(harness):
     await harness.start("leader-deaf")
     ending = asyncio.create_task(harness.end(grace=0.2))
     await asyncio.sleep(0.05)
-    harness.processes.hasten("r1", 3600)
+    harness.processes.hasten(RUN, 3600)
     assert "" == await ending
 
 
 async def test_hastening_a_run_without_a_ladder_does_nothing(harness):
     pids = await harness.start("plain")
-    harness.processes.hasten("r1", 0)
+    harness.processes.hasten(RUN, 0)
     harness.processes.hasten("unknown", 0)
     await asyncio.sleep(0.05)
     assert lives(pids["leader"])
@@ -154,7 +165,7 @@ async def test_a_stop_command_runs_with_the_runs_environment_and_log_before_the_
     pids = await harness.start("leader-deaf")
     command = ("sh", "-c", f"echo $ZOOSUP_RUN_ID; kill -KILL {pids['leader']}")
     assert "" == await harness.end(command=command, grace=60)
-    assert "r1\n" == (harness.place / "r1.log").read_text()
+    assert f"{RUN}\n" == (harness.place / f"{RUN}.log").read_text()
     assert not exists(pids["leader"])
 
 
@@ -168,7 +179,7 @@ async def test_a_stop_command_that_fails_does_not_spare_the_run(harness, command
 
 async def test_a_stop_command_that_hangs_is_killed_with_all_it_started(harness):
     pids = await harness.start("plain")
-    note = harness.place / "r1" / "command"
+    note = harness.place / RUN / "command"
     script = f"trap '' TERM; sleep 600 & echo $! >{note}; wait"
     assert "" == await harness.end(command=("sh", "-c", script), grace=0.4)
     assert not exists(pids["leader"])
@@ -180,7 +191,7 @@ async def test_hastening_ends_a_stop_command(harness):
     await harness.start("plain")
     ending = asyncio.create_task(harness.end(command=("sleep", "600"), grace=3600))
     await asyncio.sleep(0.1)
-    harness.processes.hasten("r1", 0.05)
+    harness.processes.hasten(RUN, 0.05)
     assert "" == await ending
     assert [] == psutil.Process().children()
 
@@ -205,13 +216,14 @@ async def test_a_run_that_ended_before_or_never_was_has_nobody_left(harness):
     assert ["", "", ""] == [await harness.end(), await harness.end(), await harness.end("unknown")]
 
 
+@pytest.mark.timeout(900)
 async def test_a_hundred_runs_end_together(harness):
     for number in range(100):
-        await harness.spawn(f"run-{number}", "/bin/sleep", "600")
+        await harness.spawn(f"run-{SUITE}-{number}", "/bin/sleep", "600")
     pids = [run.tree.leader.pid for run in harness.processes._runs.values()]
     assert 100 == len(pids)
     assert {""} == set(
-        await asyncio.gather(*(harness.end(f"run-{number}", grace=30) for number in range(100)))
+        await asyncio.gather(*(harness.end(f"run-{SUITE}-{number}", grace=30) for number in range(100)))
     )
     assert [] == [pid for pid in pids if exists(pid)]
     assert 100 == len(harness.exits)
@@ -233,7 +245,7 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(harness, mo
 
 
 async def test_who_is_missed_by_one_look_is_found_by_the_second(harness, monkeypatch):
-    monkeypatch.setattr("zoosup.host.process.processes._EARLY_LOOKS", ())
+    monkeypatch.setattr("zoosup.host.process.background_looks._EARLY_LOOKS", ())
     pids = await harness.start("leader-deaf")
     table = harness.processes._table
     scan, blind = table.scan, [{}]
@@ -286,7 +298,7 @@ async def test_the_others_are_asked_after_a_share_of_the_grace(harness):
     assert lives(pids["child"])
     await harness.eventually(lambda: not lives(pids["child"]))
     assert 1.5 < time.monotonic() - began < 7
-    harness.processes.hasten("r1", 0)
+    harness.processes.hasten(RUN, 0)
     assert "" == await ending
 
 
@@ -295,5 +307,7 @@ async def test_looks_at_a_run_that_will_not_end_are_few(harness, monkeypatch):
     looks, scan = [], type(table).scan
     await harness.start("leader-deaf")
     monkeypatch.setattr(type(table), "scan", lambda self: looks.append(1) or scan(self))
+    spent = time.process_time()
     assert "" == await harness.end(grace=1.5)
     assert len(looks) < 60
+    assert time.process_time() - spent < 0.3, "it does not wait between them"

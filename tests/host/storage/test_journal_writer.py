@@ -179,13 +179,14 @@ class TestAcrossRestarts:
         assert (3, [row(seq, message=f"m{seq}") for seq in (1, 2, 3)]) == (shelf.last, shelf.rows)
         assert [] == shelf.news
 
-    async def test_only_the_newest_are_loaded(self, shelf: Shelf) -> None:
+    @pytest.mark.parametrize("newest", [0, 1, 4])
+    async def test_only_the_newest_are_loaded(self, shelf: Shelf, newest: int) -> None:
         first = await shelf.open()
         for seq in range(1, 11):
             first.append(row(seq))
         await first.close()
-        await shelf.open(newest=4)
-        assert (10, [7, 8, 9, 10]) == (shelf.last, numbers(shelf.rows))
+        await shelf.open(newest=newest)
+        assert (10, [7, 8, 9, 10][4 - newest :]) == (shelf.last, numbers(shelf.rows))
 
     async def test_text_of_every_kind_comes_back_as_far_as_utf_8_goes(self, shelf: Shelf) -> None:
         first = await shelf.open()

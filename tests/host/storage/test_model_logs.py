@@ -10,7 +10,8 @@ from urllib.parse import unquote
 import psutil
 import pytest
 
-from zoosup.host.storage.model_logs import ModelLogs, file_name
+from zoosup.host.storage import log_space
+from zoosup.host.storage.model_logs import ModelLogs, file_name, is_caseless
 
 
 async def eventually(condition):
@@ -44,6 +45,35 @@ def test_a_name_never_leaves_the_directory_and_can_be_read_back():
     assert [] == [name for name in names if "/" in file_name(name)]
     assert names == [unquote(file_name(name)) for name in names]
     assert "qwen2.5-7b" == file_name("qwen2.5-7b")
+
+
+def test_on_a_disk_without_case_no_two_names_share_a_file_either():
+    names = ["Qwen", "qwen", "qWEN", "%51wen", "Qwen.previous", "Org/Model", "org/model", "Ä", "ä"]
+    every = [*names, "A" * 128, "a" * 128]
+    files = [
+        f"{file_name(name, caseless=True)}{suffix}.log" for name in every for suffix in ("", ".previous")
+    ]
+    assert len(files) == len({file.casefold() for file in files})
+    assert names == [unquote(file_name(name, caseless=True)) for name in names]
+    assert "qwen2.5-7b" == file_name("qwen2.5-7b", caseless=True)
+
+
+async def test_there_one_that_leaves_keeps_its_log_beside_one_that_comes(tmp_path):
+    """A link makes both spellings of the directory one, as such a disk does."""
+    (tmp_path / "logs").mkdir()
+    assert not is_caseless(tmp_path / "logs")
+    (tmp_path / "LOGS").symlink_to(tmp_path / "logs")
+    assert is_caseless(tmp_path / "logs" / "1")
+    logs = ModelLogs(tmp_path / "logs")
+    old = await logs.begin("Qwen")
+    append(old, b"of the old one\n")
+    new = await logs.begin("qwen")
+    append(new, b"of the new one\n")
+    assert old.name.casefold() != new.name.casefold()
+    assert (("of the old one",), ("of the new one",)) == (
+        await logs.tail("Qwen", 9),
+        await logs.tail("qwen", 9),
+    )
 
 
 def test_no_two_names_share_a_file():
@@ -236,3 +266,22 @@ async def test_the_loop_turns_while_a_log_is_on_a_disk_that_hangs(logs):
     subprocess.run([sys.executable, "-c", f"open({str(log)!r}, 'w').close()"], check=True)
     with pytest.raises(OSError, match="seek"):
         await reading
+
+
+async def test_a_log_is_looked_into_only_when_it_has_grown(logs, monkeypatch):
+    log, looked, reserve = await logs.begin("m"), [], log_space.reserve
+
+    def note(descriptor, at_least=0):
+        looked.append(descriptor)
+        return reserve(descriptor, at_least)
+
+    monkeypatch.setattr(log_space, "reserve", note)
+    for _ in range(3):
+        await logs.rotate()
+    assert 1 == len(looked)
+    append(log, b"a line\n")
+    await logs.rotate()
+    assert 2 == len(looked)
+    append(log, b"x" * (65 << 10))
+    await logs.rotate()
+    assert 0 == log.stat().st_size

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -127,3 +129,27 @@ async def test_a_record_that_is_of_no_use_is_kept_under_another_name(records, ru
     assert f"kept as {runs / 'r1.unreadable'}" == records.set_aside("r1")
     assert {"format": 99} == json.loads((runs / "r1.unreadable").read_text())
     assert "nor set aside: No such file or directory" == records.set_aside("r1")
+
+
+HANGS = """
+import asyncio, os, sys
+from pathlib import Path
+from zoosup.host.storage.run_records import RecordDirectory
+async def main():
+    records = RecordDirectory(Path(sys.argv[1]))
+    await records.write("r1", {})
+    os.mkfifo(records._path("r1").with_suffix(".tmp"))
+    try:
+        await asyncio.wait_for(records.write("r1", {"turn": 2}), 0.1)
+    except TimeoutError:
+        records.close(within=0.1)
+        return
+    sys.exit("it did not hang")
+asyncio.run(main())
+"""
+
+
+def test_a_disk_that_hangs_keeps_no_program_from_ending(runs):
+    # To open a named pipe waits for a reader, as a dead server of NFS would have us wait.
+    ended = subprocess.run([sys.executable, "-c", HANGS, str(runs)], timeout=20, check=False)
+    assert 0 == ended.returncode

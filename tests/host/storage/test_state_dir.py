@@ -155,9 +155,11 @@ def test_a_lock_file_that_was_deleted_meanwhile_does_not_count(
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", flock_after_a_cleaner_passed)
-    state.lock()
+    anew = StateDirectory(state.path)
+    anew.lock()
     with pytest.raises(LockedError):
         StateDirectory(state.path).lock()
+    anew.close()
 
 
 def test_nothing_saved_is_an_empty_state(state: StateDirectory) -> None:

@@ -5,22 +5,19 @@ Refuses to know what the text means; a file that can't be read is reported like 
 """
 
 import asyncio
-import errno
-import os
-import stat
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from zoosup.host.config.fragments import watched, whole
 from zoosup.host.config.inotify_hints import Hints
+from zoosup.host.config.text_file import UnreadableError, read_text
 from zoosup.host.ports import Content
 from zoosup.host.threads import DaemonThreads
 
 POLL = 1.0
 """Seconds between looks when nothing hints at a change."""
-
-LIMIT = 1 << 20
-"""Bytes that zoo.yaml may have."""
 
 SETTLE = 0.010
 """Seconds for which content must stay the same before it is believed: an editor writes in several pieces."""
@@ -32,6 +29,10 @@ new one), empty, unreadable, or without a line end at its end."""
 LONGEST = 1.0
 """Seconds after which content that never rests is reported as it is."""
 
+REVISION = ".revision"
+"""A file beside zoo.yaml whose first line says which revision it is of."""
+
+_LONGEST_REVISION = 200
 _FRUITLESS = 5  # so many hints in a row may come for nothing (a busy directory) before they are answered late
 _LATE = 0.2  # seconds
 
@@ -39,13 +40,15 @@ _LATE = 0.2  # seconds
 class ConfigWatch:
     """Follows one file by its path, whatever that path leads to; used in one event loop."""
 
-    def __init__(self, path: Path, *, hints: bool = True) -> None:
-        """Without `hints` the poll alone notices changes."""
+    def __init__(self, path: Path, *, hints: bool = True, revision: str = "") -> None:
+        """Without `hints` the poll alone notices changes. `revision` goes before what the file beside it says."""
         self._path = path
+        self._revision = revision
         self._use_hints = hints
         self._wake = asyncio.Event()
         self._fruitless = 0
         self._first: Content | None = None
+        self._looks = 0  # that have ended
         self._threads = DaemonThreads("zoosup-config", ready=1)
 
     async def read(self) -> Content:
@@ -54,7 +57,17 @@ class ConfigWatch:
         return self._first
 
     async def _content(self) -> Content:
-        return await self._threads.run(lambda: read_content(self._path))
+        """One look. Of two at the same time nobody knows which saw the newer text: who ends last looks again."""
+        while True:
+            before = self._looks
+            content = await self._threads.run(self._read)
+            if self._looks == before:
+                self._looks += 1
+                return replace(content, look=self._looks)
+
+    def _read(self) -> Content:
+        content = read_content(self._path)
+        return replace(content, revision=self._revision or read_revision(self._path))
 
     def look(self) -> None:
         """Look again at once (SIGHUP, `zoosup reload`)."""
@@ -66,6 +79,7 @@ class ConfigWatch:
         loop = asyncio.get_running_loop()
         hints = Hints(self._path, lambda: _call(loop, self._hinted)) if self._use_hints else None
         if hints is not None:
+            hints.beside(self._included(told))
             hints.start()
             # Between our first look and the moment the watch is set, nobody hints.
             loop.call_later(0.1, self._wake.set)
@@ -76,6 +90,7 @@ class ConfigWatch:
                     told = content
                     self._fruitless = 0
                     if hints is not None:
+                        hints.beside(self._included(content))
                         hints.recheck()
                         loop.call_later(0.1, self._wake.set)
                     yield content
@@ -83,6 +98,9 @@ class ConfigWatch:
         finally:
             if hints is not None:
                 hints.close()
+
+    def _included(self, content: Content | None) -> tuple[Path, ...]:
+        return () if content is None or content.text is None else watched(self._path, content.text)
 
     def _hinted(self) -> None:
         self._fruitless += 1
@@ -110,9 +128,9 @@ class ConfigWatch:
         began = since = loop.time()
         while content != told and loop.time() - since < _patience(content) and loop.time() - began < LONGEST:
             await asyncio.sleep(SETTLE)
-            again = await self._content()
-            if again != content:
-                content, since = again, loop.time()
+            before, content = content, await self._content()
+            if content != before:
+                since = loop.time()
         return content
 
 
@@ -126,29 +144,19 @@ def _patience(content: Content) -> float:
 
 
 def read_content(path: Path) -> Content:
-    """One look at a file: its text, or in words why there is none; blocks, never raises."""
+    """One look at a file: its text and that of those it includes, or in words why there is none.
+
+    Blocks, never raises.
+    """
     try:
-        data = _read(path)
-        return Content(None, f"{path} is larger than 1 MiB") if len(data) > LIMIT else Content(data.decode())
-    except FileNotFoundError:
-        return Content(None, f"{path} is missing")
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        return Content(None, f"{path} is not UTF-8: byte 0x{byte:02x} at offset {error.start}")
-    except OSError as error:
-        return Content(None, f"{path} can't be read: {error.strerror}")
+        return Content(whole(path, read_text(path)))
+    except UnreadableError as error:
+        return Content(None, str(error))
 
 
-def _read(path: Path) -> bytes:
-    # Not blocking: a named pipe would hold us until somebody writes to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a directory, read() speaks for itself
-            raise OSError(errno.EINVAL, "not a regular file")
-        data = b""
-        while len(data) <= LIMIT and (chunk := os.read(descriptor, LIMIT + 1)):
-            data += chunk
-    finally:
-        os.close(descriptor)
-    return data
+def read_revision(path: Path) -> str:
+    """The first line of `.revision` beside the file, wherever links lead; "" where there is none. Blocks."""
+    with suppress(OSError, RuntimeError, UnreadableError):  # of links that lead in a circle
+        text = read_text(path.resolve().parent / REVISION).partition("\n")[0][:_LONGEST_REVISION].strip()
+        return text if text.isprintable() else ""
+    return ""

@@ -37,6 +37,11 @@ class Hints(threading.Thread):
         self._again = threading.Event()
         self._closed = threading.Event()
         self._complained = False
+        self._beside: tuple[Path, ...] = ()
+
+    def beside(self, paths: tuple[Path, ...]) -> None:
+        """Hint also at changes on the way to these; from the next look at the directories on."""
+        self._beside = tuple(path.absolute() for path in paths)
 
     def recheck(self) -> None:
         """Find out anew which directories lead to the file."""
@@ -53,11 +58,11 @@ class Hints(threading.Thread):
             self._again.clear()
             if self._closed.is_set():
                 return
-            places = places_on_the_way(self._path)
+            places = self._places()
             try:
                 self._watch(places)
             except (OSError, RuntimeError) as error:  # watchfiles raises both for what the kernel refuses
-                if places == places_on_the_way(self._path):
+                if places == self._places():
                     self._complain(error)
                     self._again.wait(RETRY)
 
@@ -78,8 +83,11 @@ class Hints(threading.Thread):
             if self._closed.is_set():
                 return
             self._hint()
-            if places_on_the_way(self._path) != places:
+            if self._places() != places:
                 return
+
+    def _places(self) -> frozenset[Place]:
+        return frozenset().union(*map(places_on_the_way, (self._path, *self._beside)))
 
     def _complain(self, error: Exception) -> None:
         if not self._complained:

@@ -1,21 +1,19 @@
-"""GPU memory as a gauge: one thread asks NVML, everybody else reads its last answer.
+"""GPU memory as a gauge: one thread asks a driver, everybody else reads its last answer.
 
-Knows how old an answer may be. NVML can hang for minutes (a GPU that fell off the bus, a driver that is being
+Knows how old an answer may be. A driver can hang for minutes (a GPU that fell off the bus, a driver that is being
 exchanged), so that nobody but the thread ever waits for it: what it said last is marked stale, and is no longer
-believed after a while. A GPU that was seen once and is gone stays a pool, one that can't be read. Refuses to know what
-is promised to whom.
+believed after a while. A GPU that was seen once and is gone stays a pool, one that can't be read. Refuses to know who
+is asked, and what is promised to whom.
 """
 
-import ctypes
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from zoosup.host.memory.gpu_types import Gpu, GpuLook, NvmlUnavailableError
+from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
 from zoosup.host.ports import PoolReading
 
 PERIOD = 1.0
@@ -36,8 +34,6 @@ STALE = 3.0
 UNBELIEVED = 10.0
 """Seconds after which nothing is built on it any longer."""
 
-_LIBRARY = "libnvidia-ml.so.1"
-
 _log = logging.getLogger(__name__)
 
 
@@ -45,38 +41,10 @@ class Source(Protocol):
     """Who is asked: a driver, or a test's own."""
 
     def look(self) -> GpuLook:
-        """All cards; NvmlUnavailableError when there is nothing to ask. May hang."""
+        """All cards; GpusUnavailableError when there is nothing to ask. May hang."""
 
     def close(self) -> None:
         """End the session."""
-
-
-class Driver:
-    """NVML where this host has it. Where not, its binding is not even loaded: that would be 1.6 MiB of constants."""
-
-    def __init__(self) -> None:
-        self._nvml: Source | None = None
-
-    def look(self) -> GpuLook:
-        """All cards; NvmlUnavailableError when there is nothing to ask. May hang."""
-        if self._nvml is None:
-            self._nvml = _nvml()
-        return self._nvml.look()
-
-    def close(self) -> None:
-        """End the session, if there is one."""
-        if self._nvml is not None:
-            self._nvml.close()
-
-
-def _nvml() -> Source:
-    try:
-        ctypes.CDLL(_LIBRARY)
-    except OSError:
-        raise NvmlUnavailableError("NVML Shared Library Not Found") from None
-    from zoosup.host.memory.nvml import Nvml  # noqa: PLC0415 - see `Driver`
-
-    return Nvml()
 
 
 @dataclass(slots=True)
@@ -91,15 +59,17 @@ class _Seen:
 
 
 class GpuGauge:
-    """The pools of this host's GPUs. `start` begins to ask; until the first answer there are no pools."""
+    """The pools of those GPUs that one source knows. `start` begins to ask; until the first answer there are none."""
 
     def __init__(
         self,
-        source: Source | None = None,
+        source: Source,
+        name: str = "NVML",
         clock: Callable[[], float] = time.monotonic,
         spacing: float = SPACING,
     ) -> None:
-        self._source = source or Driver()
+        self._source = source
+        self._name = name
         self._clock = clock
         self._spacing = spacing
         self._seen = _Seen()
@@ -107,15 +77,11 @@ class GpuGauge:
         self._asked = threading.Event()
         self._answered = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="zoosup-nvml", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"zoosup-{name.lower()}", daemon=True)
 
     def start(self) -> None:
         """Begin to ask. The thread is a daemon: one that hangs in the driver must not keep zoosup from ending."""
-        if sys.platform == "darwin":
-            self._note(_Seen(trouble="there is no NVML on macOS", absent=True))
-            self._answered.set()
-        else:
-            self._thread.start()
+        self._thread.start()
 
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the first answer; whether there is one. Not for the loop."""
@@ -128,13 +94,13 @@ class GpuGauge:
 
     @property
     def unified(self) -> tuple[str, ...]:
-        """Names of GPUs whose memory is the host's RAM."""
+        """Names of GPUs that are no pools, since their memory is the host's RAM and nothing more is known of them."""
         return self._seen.unified
 
     @property
     def trouble(self) -> str:
         """Why there are no pools, or not all; empty when all is well."""
-        return self._seen.trouble if self._answered.is_set() else "NVML has not answered yet"
+        return self._seen.trouble if self._answered.is_set() else f"{self._name} has not answered yet"
 
     def read(self) -> tuple[PoolReading, ...]:
         """The last answer, at once; one that is not quite fresh has the next one made. Never raises."""
@@ -158,7 +124,7 @@ class GpuGauge:
         begun, before = self._clock(), self._seen
         try:
             look = self._source.look()
-        except NvmlUnavailableError as error:
+        except GpusUnavailableError as error:
             cards = {uuid: _lost(card, str(error)) for uuid, card in before.cards.items()}
             self._note(_Seen(begun, cards, before.unified, str(error), absent=not cards))
             return AGAIN if cards else ABSENT
@@ -177,12 +143,11 @@ class GpuGauge:
         """Say once what has changed about what there is."""
         before, self._seen = self._seen, seen
         if seen.trouble and seen.trouble != before.trouble:
-            level = logging.WARNING if seen.cards else logging.INFO
-            _log.log(
-                level, "%s: %s", "GPUs can't be read" if seen.cards else "no pools for GPUs", seen.trouble
-            )
+            blind = any(card.available is None for card in seen.cards.values())
+            what = "GPUs can't be read" if blind else "GPUs in trouble" if seen.cards else "no pools for GPUs"
+            _log.log(logging.WARNING if seen.cards else logging.INFO, "%s: %s", what, seen.trouble)
         if before.trouble and not seen.trouble:
-            _log.info("NVML answers again")
+            _log.info("%s answers again", self._name)
         if seen.unified and not before.unified:
             _log.info("%s: its memory is the host's RAM", ", ".join(seen.unified))
 
@@ -202,12 +167,12 @@ def _vanished(cards: dict[str, Gpu]) -> str:
 
 
 def _lost(card: Gpu, why: str) -> Gpu:
-    return Gpu(card.uuid, card.index, card.name, card.total, None, None, why, card.device)
+    return replace(card, available=None, processes=None, trouble=why)
 
 
 def _reading(card: Gpu, at: float, age: float) -> PoolReading:
     available, processes = card.available, card.processes
-    source = "NVML" if card.available is not None else f"NVML: {card.trouble}"
+    source = f"{card.source}: {card.trouble}" if card.trouble else card.source
     if age > STALE:
         source += f", silent for {age:.0f} s"
     if age > UNBELIEVED:
@@ -223,4 +188,8 @@ def _reading(card: Gpu, at: float, age: float) -> PoolReading:
         at=at,
         processes=processes,
         device=card.device,
+        make=card.make,
+        pci=card.pci,
+        render_node=card.render_node,
+        unified=card.unified,
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pynvml
 
-from zoosup.host.memory.gpu_types import Gpu, GpuLook, NvmlUnavailableError
+from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
 
 _INITIAL_NAMESPACE = "pid:[4026531836]"
 """What /proc/self/ns/pid leads to outside every container: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
@@ -32,7 +32,7 @@ class Nvml:
         self._shared_pids = _pids_are_everybodys()
 
     def look(self) -> GpuLook:
-        """Everything once; NvmlUnavailableError when nothing can be asked at all."""
+        """Everything once; GpusUnavailableError when nothing can be asked at all."""
         try:
             if not self._begun:
                 pynvml.nvmlInit()
@@ -41,7 +41,7 @@ class Nvml:
             found = self._all()
         except pynvml.NVMLError as error:
             self.close()
-            raise NvmlUnavailableError(_said(error)) from None
+            raise GpusUnavailableError(_said(error)) from None
         return found
 
     def close(self) -> None:
@@ -53,31 +53,26 @@ class Nvml:
 
     def _all(self) -> GpuLook:
         cards: list[Gpu] = []
-        unified: list[str] = []
         troubles: list[str] = []
         for index in range(pynvml.nvmlDeviceGetCount()):
             try:
                 device = pynvml.nvmlDeviceGetHandleByIndex(index)
                 for handle, name in _devices(device, index):
-                    card = self._card(handle, name)
-                    if card is None:
-                        unified.append(_text(pynvml.nvmlDeviceGetName(handle)))
-                    else:
-                        cards.append(card)
-                        troubles += [f"GPU {name}: {card.trouble}"] * bool(card.trouble)
+                    cards.append(card := self._card(handle, name))
+                    troubles += [f"GPU {name}: {card.trouble}"] * bool(card.trouble)
             except pynvml.NVMLError as error:
                 # Which one it is can't even be asked; it is known by its absence.
                 troubles.append(f"GPU {index}: {_said(error)}")
-        return GpuLook(tuple(cards), tuple(unified), "; ".join(troubles))
+        return GpuLook(tuple(cards), trouble="; ".join(troubles))
 
-    def _card(self, handle: Any, index: str) -> Gpu | None:
-        """One device; None when its memory is the host's (GB10, Jetson: "not supported")."""
+    def _card(self, handle: Any, index: str) -> Gpu:
+        """One device; where its memory is not supported it is the host's (GB10, Jetson)."""
         uuid, model = _text(pynvml.nvmlDeviceGetUUID(handle)), _text(pynvml.nvmlDeviceGetName(handle))
         name, device = f"GPU {index} {model}", f"{model}, driver {self._driver or 'unknown'}"
         try:
             total, free = _memory(handle)
         except pynvml.NVMLError_NotSupported:
-            return None
+            return Gpu(uuid, index, name, 0, 0, self._processes(handle), device=device, unified=True)
         except pynvml.NVMLError as error:
             return Gpu(uuid, index, name, 0, None, trouble=_said(error), device=device)
         return Gpu(uuid, index, name, total, free, self._processes(handle), device=device)

@@ -10,20 +10,26 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
 from zoosup.core.estimation.command_line import ELSEWHERE, understand
+from zoosup.core.estimation.containers import served_by
+from zoosup.core.estimation.located import is_whole, placed
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
-from zoosup.core.state.weights import WeightFacts
+from zoosup.core.state.weights import Found, WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
+from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.threads import DaemonThreads
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.weight_names import HUB, read_name
 from zoosup.spec.syntax.templates import render
+from zoosup.spec.syntax.words import values_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -31,7 +37,7 @@ LINGERS = (
     "nobody listens there; a server's last connection lingers (TIME_WAIT, a minute), or somebody has bound it"
 )
 
-WEIGHT_OPTIONS = frozenset({"-m", "--model", "--model-path", "--mmproj"})
+WEIGHT_OPTIONS = frozenset({"-m", "--model", "--model-path", "--mmproj", "--diffusion-model"})
 WEIGHT_SUFFIXES = (".gguf", ".safetensors")
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
@@ -44,29 +50,56 @@ PortHolder = Callable[[str, int], str]
 """Who listens on a port of an address, for people; "" where that can't be told. Blocks."""
 
 
-class WeightHeaders(Protocol):
-    """What weight files say of themselves."""
+class ContainerLook(Protocol):
+    """What a start in a container needs besides."""
 
-    def look(self, paths: Iterable[str], cwd: Path) -> WeightFacts:
-        """What is to be found at the paths, relative ones below `cwd`. Blocks."""
+    async def amiss(self, spec: ModelSpec, env: Mapping[str, str], *, bring: bool) -> Amiss | None:
+        """The first thing amiss: its engine, its image; None also for a model without a container.
+
+        `bring`: an image that may be pulled is.
+        """
+
+
+class Fetches(Protocol):
+    """Brings weights to this host."""
+
+    def ask(self, name: str, env: Mapping[str, str], *, whole: bool) -> str:
+        """Have them fetched unless they are; how it stands, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Nowhere:
+    """Weights that are named by their origin and not on this host."""
+
+    name: str
+    why: str
 
 
 class HostInspector:
     """Looks in threads of its own, because a directory may be on a disk that takes its time, or never answers."""
 
-    def __init__(self, weights: WeightHeaders, holder: PortHolder, fit_params: FitParams) -> None:
+    def __init__(
+        self,
+        weights: WeightLook,
+        holder: PortHolder,
+        fit_params: FitParams,
+        containers: ContainerLook | None = None,
+        fetches: Fetches | None = None,
+    ) -> None:
         self._weights = weights
         self._holder = holder
         self._fit_params = fit_params
+        self._containers = containers
+        self._fetches = fetches
         self._threads = DaemonThreads("zoosup-looks", ready=12)
         self._at: dict[int, str] = {}  # by id: specs can't be hashed
 
     async def inspect(
-        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float, *, bring: bool = False
     ) -> Preflight:
-        """The first thing amiss, or none, and what is known of the weights; `env` and `port` as in `amiss`."""
+        """The first thing amiss, or none, and what is known of the weights; `env`, `port`, `bring` as in `amiss`."""
         try:
-            reason, message = await self.amiss(spec, env, port) or (None, "")
+            reason, message = await self.amiss(spec, env, port, bring=bring) or (None, "")
             # Also where the file declares what it needs: an OOM is counted for these weights and no others.
             return Preflight(now, reason, message, await self.weights(spec, env))
         finally:
@@ -76,18 +109,36 @@ class HostInspector:
         """What the look under way for this model is at, for people."""
         return self._at.get(id(spec), "its files")
 
-    async def amiss(self, spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
-        """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at."""
-        return await self._threads.run(partial(self._first_amiss, spec, env, port))
+    async def amiss(
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None, *, bring: bool = False
+    ) -> Amiss | None:
+        """The first thing amiss, or none; `env` is the child's whole environment, `port` None is not looked at.
+
+        `bring`: an image that may be pulled, and weights that may be fetched, are on their way from then on.
+        """
+        found = await self._threads.run(partial(self._first_amiss, spec, env, port))
+        if isinstance(found, _Nowhere):
+            return self._fetched(spec, env, found, bring=bring)
+        if found is not None or self._containers is None:
+            return found
+        self._at[id(spec)] = "its container engine"
+        return await self._containers.amiss(spec, env, bring=bring)
+
+    def _fetched(self, spec: ModelSpec, env: Mapping[str, str], of: _Nowhere, *, bring: bool) -> Amiss:
+        if not spec.fetch or self._fetches is None or not of.name.startswith(HUB):
+            return Reason.FILE_MISSING, of.why
+        if not bring:
+            return Reason.FETCHING_WEIGHTS, f"{of.name} is fetched before a start"
+        return Reason.FETCHING_WEIGHTS, self._fetches.ask(of.name, env, whole=is_whole(understand(spec)))
 
     async def weights(self, spec: ModelSpec, env: Mapping[str, str]) -> WeightFacts:
         """What the headers of the model's weights say, and llama.cpp itself; each is asked where they have changed."""
         server = understand(spec)
         if server is None:
             return WeightFacts()
-        cwd = _directory(spec, None)
         self._at[id(spec)] = f"its weights ({', '.join(server.files)})"
-        found = await self._threads.run(partial(self._weights.look, server.files, cwd))
+        cwd = _directory(spec, None)
+        found = await self._threads.run(partial(self._weights.facts, spec, env, cwd))
         return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
 
     def free_port(self, taken: frozenset[int]) -> int:
@@ -101,7 +152,16 @@ class HostInspector:
                     return port
         raise OSError(errno.EADDRINUSE, f"no free port on {LOOPBACK}")
 
-    def _first_amiss(self, spec: ModelSpec, env: Mapping[str, str], port: int | None) -> Amiss | None:
+    def _first_amiss(
+        self, spec: ModelSpec, env: Mapping[str, str], port: int | None
+    ) -> Amiss | _Nowhere | None:
+        if spec.container is not None:
+            self._at[id(spec)] = "its volumes"
+            located, missing = self._weights.placed(spec, env)
+            if missing:
+                return _Nowhere(*next(iter(missing.items())))
+            volumes = _volumes_amiss(spec.container.volumes) or _mounted_amiss(spec, located, Path("/"), env)
+            return volumes or self._port_amiss(port)
         fixed = spec.port if spec.port != "auto" else port
         argv = [_filled(word, fixed) for word in spec.command]
         directory = _directory(spec, fixed)
@@ -112,7 +172,13 @@ class HostInspector:
         if found := _program_amiss(argv[0], directory, env):
             return found
         self._at[id(spec)] = f"the weights that {argv[0]} names, or port {port}"
-        return _weights_amiss(argv, directory) or self._port_amiss(port)
+        located, missing = self._weights.placed(spec, env)
+        if missing:
+            return _Nowhere(*next(iter(missing.items())))
+        weights = _weights_amiss(placed(argv, located), directory) or _mounted_amiss(
+            spec, located, directory, env
+        )
+        return weights or self._port_amiss(port)
 
     def _port_amiss(self, port: int | None) -> Amiss | None:
         # macOS lets a server have one address although another listens on all of them, hence the second question.
@@ -160,6 +226,14 @@ def _interpreter_amiss(words: list[str], cwd: Path, env: Mapping[str, str]) -> s
     return find_program(words[1], cwd, env)[1]
 
 
+def _volumes_amiss(volumes: Iterable[str]) -> Amiss | None:
+    """An engine would make a folder that is missing, root's and empty, and the server would find no weights there."""
+    for host in (_filled(each, None).partition(":")[0] for each in volumes):
+        if host.startswith("/") and not os.path.exists(host):  # noqa: PTH110 - raises nothing
+            return Reason.FILE_MISSING, f"{host} (volumes) is missing"
+    return None
+
+
 def _weights_amiss(argv: Sequence[str], cwd: Path) -> Amiss | None:
     for option, value in _weights(argv):
         path = cwd / value
@@ -173,16 +247,34 @@ def _weights_amiss(argv: Sequence[str], cwd: Path) -> Amiss | None:
     return None
 
 
+def _mounted_amiss(spec: ModelSpec, located: Found, cwd: Path, env: Mapping[str, str]) -> Amiss | None:
+    """Weights that a container would miss on this host. Whether they can be read is its own affair: it may be root."""
+    server = understand(spec, located)
+    if server is None or not server.contained:
+        return None
+    if spec.container is None and served_by(spec.command, env) is None:
+        return None
+    for path in (cwd / each for each in server.files if read_name(each) is None):
+        if _is_missing(path):
+            return Reason.FILE_MISSING, f"{path}, which the container is to see, is missing"
+    return None
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether a path surely leads nowhere; a link may lead to what only the container has."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return not any(parent.is_symlink() for parent in path.parents)
+    except OSError:
+        pass
+    return False
+
+
 def _weights(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(option, path) of the arguments that name weights on this host; names at a hub ("org/model") are none."""
-    for index, word in enumerate(argv):
-        if Path(word).name in ELSEWHERE:
-            return
-        option, equals, value = word.partition("=")
-        if option in WEIGHT_OPTIONS and not equals and index + 1 < len(argv):
-            value = argv[index + 1]
-        if option in WEIGHT_OPTIONS and _is_a_path(value):
-            yield option, value
+    here = list(takewhile(lambda word: Path(word).name not in ELSEWHERE, argv))
+    return ((option, value) for _, option, value in values_of(here, WEIGHT_OPTIONS) if _is_a_path(value))
 
 
 def _is_a_path(value: str) -> bool:

@@ -18,9 +18,10 @@ from subprocess import SubprocessError
 
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
-from zoosup.core.estimation.need import VISIBLE, offloads
+from zoosup.core.estimation.need import offloads
 from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
 from zoosup.core.memory.budget import names_gpu
+from zoosup.core.memory.gpu_env import gpu_env
 from zoosup.core.state.pools import VRAM
 from zoosup.core.state.weights import (
     FIT_PARAMS,
@@ -56,7 +57,7 @@ AT_ONCE = 2
 _REMEMBERED = 512
 _FAREWELL = 2.0  # seconds
 _TELLING = 200  # characters
-_TELLING_VARIABLES = ("CUDA_", "GGML_", "HIP_", "LD_", "LLAMA_")
+_TELLING_VARIABLES = ("CUDA_", "GGML_", "HIP_", "LD_", "LLAMA_", "ONEAPI_", "ROCR_", "ZE_")
 
 _TROUBLE = (OSError, ValueError, SubprocessError, RuntimeError)
 """What starting it may raise; the last where no thread is to be had."""
@@ -106,12 +107,13 @@ class FitParams:
 
     async def ask(self, spec: ModelSpec, env: Mapping[str, str], cwd: Path, facts: WeightFacts) -> Fitted:
         """What it says of this command; `env` is the child's whole environment. Never raises for what it does."""
-        server, asked = understand(spec), question(spec, on_gpu=False)
+        located = facts.located
+        server, asked = understand(spec, located), question(spec, located, on_gpu=False)
         weights = facts.of(server.model) if server is not None else None
         if spec.memory != "auto" or asked is None or weights is None or weights.format != "gguf":
             return UNASKED
         near = partial(self._hear, env=env, cwd=cwd, facts=facts)
-        on_gpu = question(spec, on_gpu=True) if offloads(spec) else None
+        on_gpu = question(spec, located, on_gpu=True) if offloads(spec) else None
         card = _roomiest(spec, self._gauge()) if on_gpu is not None else None
         if on_gpu is None or card is None:
             return Fitted(await near(asked, None))
@@ -145,7 +147,8 @@ class FitParams:
         if (known := self._remembered(key)) is not None:
             return known
         shown = card.id if card is not None else ""
-        environment = _environment(asked, env, shown.removeprefix(VRAM))
+        given = [shown.removeprefix(VRAM)] if shown else []
+        environment = _environment(asked, env, gpu_env(given, tuple(self._gauge())))
         return await self._answered(_Call(asked, (str(program), *asked.words), environment, cwd, shown, key))
 
     def _remembered(self, key: _Key) -> FitAnswer | FitSilence | None:
@@ -242,7 +245,7 @@ def _program(beside: str, cwd: Path, env: Mapping[str, str]) -> tuple[Path, _Key
     return found, (str(found), seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
-def _environment(asked: FitQuestion, env: Mapping[str, str], shown: str) -> dict[str, str]:
+def _environment(asked: FitQuestion, env: Mapping[str, str], shown: dict[str, str]) -> dict[str, str]:
     kept = FIT_VARIABLES | (FIT_GPU_VARIABLES if asked.on_gpu else frozenset())
     own = {name: value for name, value in env.items() if not name.startswith("LLAMA_ARG_") or name in kept}
-    return own | {VISIBLE: shown, "LLAMA_ARG_OFFLINE": "1"}
+    return own | shown | {"LLAMA_ARG_OFFLINE": "1"}

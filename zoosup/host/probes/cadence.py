@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Literal
 
-from zoosup.host.ports import ProbeResult
+from zoosup.host.probes_port import ProbeResult
 
 Ask = Callable[[bool], Awaitable[ProbeResult]]
 
@@ -21,9 +21,7 @@ STEADY = 10.0
 """Seconds between looks at a model that is ready (the kubelet's periodSeconds)."""
 
 SELDOM = 30.0
-"""The same once it has been ready for SETTLED without a break: its end is seen without a look."""
-
-SETTLED = 60.0
+"""The same at most, once it has been ready for as long without a break: its end is seen without a look."""
 
 WATCHFUL = 1.0
 """Seconds between looks at a model that was ready and is not."""
@@ -35,6 +33,11 @@ RETELL = 1.0
 def starting_pause(waited: float) -> float:
     """Seconds until a model that has not been ready yet is asked again, after `waited` seconds."""
     return min(max(FASTEST, SHARE * waited), SLOWEST)
+
+
+def ready_pause(ready_for: float) -> float:
+    """Seconds until a model is asked again that has been ready for so many seconds."""
+    return min(max(STEADY, ready_for), SELDOM)
 
 
 async def readiness_changes(
@@ -56,9 +59,26 @@ async def readiness_changes(
         if interval != "adaptive":
             await asyncio.sleep(interval)
         elif ok:
-            await asyncio.sleep(SELDOM if loop.time() - ready_since >= SETTLED else STEADY)
+            await asyncio.sleep(ready_pause(loop.time() - ready_since))
         else:
             await asyncio.sleep(WATCHFUL if was_ready else starting_pause(loop.time() - began))
+
+
+async def remote_changes(
+    ask: Ask, interval: float | Literal["adaptive"]
+) -> AsyncGenerator[ProbeResult, None]:
+    """The same for a server elsewhere, which has others to serve: seldom, and more seldom the longer it is away."""
+    loop = asyncio.get_running_loop()
+    well_at, news, ok = loop.time(), _News(), False
+    while True:
+        verdict = await ask(ok)
+        ok = ok if verdict.ok is None else verdict.ok
+        well_at = loop.time() if ok else well_at
+        if news.is_in(verdict, loop.time()):
+            yield verdict
+        away = SHARE * (loop.time() - well_at)
+        adaptive = STEADY if ok else min(max(WATCHFUL, away), STEADY)
+        await asyncio.sleep(adaptive if interval == "adaptive" else interval)
 
 
 async def liveness_changes(ask: Ask, period: float, failures: int) -> AsyncGenerator[ProbeResult, None]:

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -16,15 +17,20 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import aiohttp
 
-from zoosup.host.ports import Endpoint, ProbeResult
+from zoosup.host.probes_port import Endpoint, ProbeResult
 from zoosup.host.programs.session import end_session, has_ended
+from zoosup.host.tls import in_words
+from zoosup.spec.syntax.addresses import join_address
 
 _OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN}
 """Out of descriptors, memory or local ports: says something about us, nothing about the model."""
+
+REFUSED = "connection refused"
+"""What is said where nothing listens."""
 
 _TELLING = 200  # characters of an answer that go into a message
 _BODY_LIMIT = 65536  # bytes of an answer that are read
@@ -32,31 +38,62 @@ _BODY_PATIENCE = 0.1  # seconds: the status has been read by then, the rest is p
 _HELD_UP = 1.0  # seconds beyond its timeout that make a late answer our own fault
 
 
-async def ask_http(
-    session: aiohttp.ClientSession, endpoint: Endpoint, method: str, path: str, within: float
+async def ask_http(  # noqa: PLR0913, PLR0917 - what a request is made of
+    session: aiohttp.ClientSession,
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    within: float,
+    body: Mapping[str, Any] | None = None,
 ) -> tuple[ProbeResult, int]:
     """One request; the verdict is ok when the status is 200, which is also returned (0: there was none).
 
-    Redirects are not followed: they lead to another server's health. `within`: seconds.
+    Redirects are not followed: they lead to another server's health. `within`: seconds; `body` is sent as JSON.
     """
     said = f"{method} {path}"
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     status = 0
 
     async def ask() -> ProbeResult:
         nonlocal status
-        url = f"http://{host}:{endpoint.port}{path}"
-        async with session.request(method, url, allow_redirects=False) as answer:
+        url = f"http://{join_address(endpoint.host, endpoint.port)}{path}"
+        async with session.request(method, url, allow_redirects=False, json=body) as answer:
             status = answer.status
-            target = answer.headers.get("Location", "nowhere")[:_TELLING]
-            body = await _beginning(answer)
-        if status == 200:  # noqa: PLR2004 - the number everybody knows
-            return ProbeResult(True, f"{said} answered 200")
-        if 300 <= status < 400:  # noqa: PLR2004
-            return ProbeResult(False, f"{said} answered {status}: redirected to {target}")
-        return ProbeResult(False, f"{said} answered {status}{body and ': '}{body}")
+            return await told(answer, said)
 
-    return await _bounded(ask, said, within), status
+    return await bounded(ask, said, within), status
+
+
+async def exchange(  # noqa: PLR0913, PLR0917 - a request
+    session: aiohttp.ClientSession,
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: bytes | None,
+    within: float,
+) -> tuple[int, bytes]:
+    """Status, and at most 64 KiB of the body; OSError where no answer came within so many seconds."""
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    url = f"http://{join_address(endpoint.host, endpoint.port)}{path}"
+    try:
+        async with (
+            asyncio.timeout(within),
+            session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            return answer.status, await answer.content.read(_BODY_LIMIT)
+    except aiohttp.ClientError as error:
+        raise OSError(str(error) or type(error).__name__) from None
+
+
+async def told(answer: aiohttp.ClientResponse, said: str) -> ProbeResult:
+    """What an answer means, in words; `said` is what was asked."""
+    status = answer.status
+    target = answer.headers.get("Location", "nowhere")[:_TELLING]
+    body = await _beginning(answer)
+    if status == 200:  # noqa: PLR2004 - the number everybody knows
+        return ProbeResult(True, f"{said} answered 200")
+    if 300 <= status < 400:  # noqa: PLR2004
+        return ProbeResult(False, f"{said} answered {status}: redirected to {target}")
+    return ProbeResult(False, f"{said} answered {status}{body and ': '}{body}")
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> str:
@@ -81,13 +118,14 @@ async def ask_tcp(endpoint: Endpoint, within: float) -> ProbeResult:
             await asyncio.get_running_loop().sock_connect(client, (endpoint.host, endpoint.port))
             if client.getsockname() == client.getpeername():
                 # The kernel gave us the very port we called: we would be talking to ourselves.
-                return ProbeResult(False, "connection refused")
+                return ProbeResult(False, REFUSED)
         return ProbeResult(True, f"port {endpoint.port} accepts connections")
 
-    return await _bounded(ask, f"port {endpoint.port}", within)
+    return await bounded(ask, f"port {endpoint.port}", within)
 
 
-async def _bounded(ask: Callable[[], Awaitable[ProbeResult]], said: str, within: float) -> ProbeResult:
+async def bounded(ask: Callable[[], Awaitable[ProbeResult]], said: str, within: float) -> ProbeResult:
+    """Ask within so many seconds; what fails becomes words."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
@@ -102,11 +140,13 @@ async def _bounded(ask: Callable[[], Awaitable[ProbeResult]], said: str, within:
 
 
 def _refused(error: Exception, said: str) -> ProbeResult:
-    cause = getattr(error, "os_error", error)
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
     if isinstance(cause, OSError) and cause.errno in _OWN_FAULTS:
         return ProbeResult(None, f"{said}: zoosup can't ask: {os.strerror(cause.errno)}")
     if isinstance(cause, ConnectionRefusedError):
-        return ProbeResult(False, "connection refused")
+        return ProbeResult(False, REFUSED)
+    if isinstance(cause, ssl.SSLError) or (isinstance(cause, OSError) and cause.filename is not None):
+        return ProbeResult(False, f"{said}: {in_words(cause)}")
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError) or isinstance(
         cause, ConnectionResetError | BrokenPipeError
     ):

@@ -16,7 +16,9 @@ import psutil
 
 PROC = Path("/proc")
 
-_LISTEN = "0A"  # include/net/tcp_states.h
+LISTEN = "0A"
+"""How the tables of sockets mark one that listens; include/net/tcp_states.h."""
+
 _DEEPEST = 64  # generations that a worker may be away from a member
 
 
@@ -55,7 +57,7 @@ def ownership(host: str, port: int, members: AbstractSet[int], proc: Path = PROC
         return Ownership(None)
     if not inodes:
         return Ownership(False, "no process of this host")
-    found, blind = _sockets_of_members(members, proc)
+    found, blind = sockets_of_members(members, proc)
     foreign = inodes - found
     return _judge(foreign, members, blind=blind, proc=proc) if foreign else Ownership(True)
 
@@ -99,9 +101,9 @@ def _listeners(port: int, table: Path) -> list[tuple[str, int]]:
         for row in rows:
             fields = row.split()
             address, _, number = fields[1].rpartition(":")
-            if fields[3] == _LISTEN and int(number, 16) == port:
+            if fields[3] == LISTEN and int(number, 16) == port:
                 found.append((address, int(fields[9])))
-            elif fields[3] != _LISTEN and found:
+            elif fields[3] != LISTEN and found:
                 break
     return found
 
@@ -124,7 +126,7 @@ def _hexadecimal(family: socket.AddressFamily, address: str) -> str:
     return "".join(f"{word:08X}" for (word,) in struct.iter_unpack("=I", packed))
 
 
-def _sockets_of_members(members: AbstractSet[int], proc: Path) -> tuple[frozenset[int], bool]:
+def sockets_of_members(members: AbstractSet[int], proc: Path) -> tuple[frozenset[int], bool]:
     """All sockets that the members hold, and whether one of them would not let us look."""
     found: set[int] = set()
     blind = False

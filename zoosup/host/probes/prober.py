@@ -1,24 +1,38 @@
 """Asks a model server whether it is ready, whether it lives, and tells it to drain.
 
-Brings together the question (`checks`), its rhythm (`cadence`) and the proof that it is the model that answers
-(`port_owner`). Refuses to know what a verdict leads to: it kills nothing and starts nothing.
+Brings together the question (`checks`), its rhythm (`cadence`), the proof that it is the model that answers
+(`port_owner`), and where it listens instead (`listen_addresses`). Refuses to know what a verdict leads to: it kills
+nothing and starts nothing.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from typing import Any
 
 import aiohttp
 
-from zoosup.host.ports import Endpoint, ProbeResult
-from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes
-from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
+from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes, remote_changes
+from zoosup.host.probes.checks import REFUSED, ask_exec, ask_http, ask_tcp, exchange
+from zoosup.host.probes.listen_addresses import described, listening_on
 from zoosup.host.probes.port_owner import ownership
+from zoosup.host.probes.remote import ask_remote_http, ask_remote_tcp
+from zoosup.host.probes_port import Endpoint, ProbeResult, RemoteEndpoint
 from zoosup.host.threads import DaemonThreads
+from zoosup.host.tls import Authorities
+from zoosup.spec.model.external import RemoteReadySpec
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.syntax.addresses import join_address
 
 RECHECK = 0.5
 """Seconds for which a stranger found on a port is believed to be still there: finding one walks all processes."""
+
+
+ELSEWHERE = 3.0
+"""Seconds for which nothing has listened before it is said where the model's processes listen instead."""
+
+ELSEWHERE_AGAIN = 5.0
+"""Seconds for which that is believed: it walks the descriptors of all of them."""
 
 
 class HttpProber:
@@ -30,6 +44,7 @@ class HttpProber:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._authorities = Authorities()
         self._threads = DaemonThreads("zoosup-probes", ready=8)
 
     def readiness(
@@ -44,13 +59,32 @@ class HttpProber:
         """Ask every period; yield ok=False once `failures` in a row have failed, ok=True when one succeeds."""
         return liveness_changes(self._question(endpoint, live, env), live.period, live.failures)
 
-    async def drain(self, endpoint: Endpoint, call: str, timeout: float) -> ProbeResult:  # noqa: ASYNC109 - ports.Prober
-        """Send "POST /drain"; any 2xx within `timeout` seconds is ok."""
+    def elsewhere(self, endpoint: RemoteEndpoint, ready: RemoteReadySpec) -> AsyncIterator[ProbeResult]:
+        """Ask a server elsewhere, with its own key; see `probes_port.Prober`."""
+
+        async def ask(_was_ok: bool) -> ProbeResult:
+            if ready.tcp:
+                return await ask_remote_tcp(endpoint, ready.timeout)
+            path = ready.http or "/v1/models"
+            return await ask_remote_http(self._client(), self._authorities, endpoint, path, ready.timeout)
+
+        return remote_changes(ask, ready.interval)
+
+    async def drain(
+        self, endpoint: Endpoint, call: str, within: float, body: Mapping[str, Any] | None = None
+    ) -> ProbeResult:
+        """Send "POST /drain", with a body as JSON where there is one; any 2xx within so many seconds is ok."""
         method, _, path = call.partition(" ")
-        verdict, status = await ask_http(self._client(), endpoint, method, path, timeout)
+        verdict, status = await ask_http(self._client(), endpoint, method, path, within, body)
         if 200 <= status < 300:  # noqa: PLR2004 - success, RFC 9110
             return ProbeResult(True, f"{call} answered {status}")
         return verdict
+
+    async def exchange(
+        self, endpoint: Endpoint, method: str, path: str, body: bytes | None, within: float
+    ) -> tuple[int, bytes]:
+        """Send a request, of JSON where it has a body; OSError, TimeoutError among it, where no answer came."""
+        return await exchange(self._client(), endpoint, method, path, body, within)
 
     async def close(self) -> None:
         """Close the HTTP client; iterators are closed by those who have them."""
@@ -60,7 +94,7 @@ class HttpProber:
 
     def _question(self, endpoint: Endpoint, probe: ReadySpec | LiveSpec, env: Mapping[str, str]) -> Ask:
         """What to ask, as a function of whether the last answer was good."""
-        owner = _Owner(endpoint, self._threads)
+        owner, elsewhere = _Owner(endpoint, self._threads), _Elsewhere(endpoint, self._threads, _soon(probe))
 
         async def ask(was_ok: bool) -> ProbeResult:
             if probe.exec is not None:
@@ -70,7 +104,9 @@ class HttpProber:
             else:
                 path = probe.http or "/health"
                 verdict, _ = await ask_http(self._client(), endpoint, "GET", path, probe.timeout)
-            return verdict if was_ok or not verdict.ok else await owner.confirm(verdict)
+            if not verdict.ok:
+                return await elsewhere.explain(verdict)
+            return verdict if was_ok else await owner.confirm(verdict)
 
         return ask
 
@@ -84,6 +120,44 @@ class HttpProber:
                 auto_decompress=False,
             )
         return self._session
+
+
+def _soon(probe: ReadySpec | LiveSpec) -> float:
+    """Seconds of refusals after which people want to know more: before the deadline in any case."""
+    return min(ELSEWHERE, probe.deadline / 2) if isinstance(probe, ReadySpec) else ELSEWHERE
+
+
+class _Elsewhere:
+    """Where the model's processes listen, while nothing listens where they are asked."""
+
+    def __init__(self, endpoint: Endpoint, threads: DaemonThreads, after: float) -> None:
+        self._endpoint = endpoint
+        self._threads = threads
+        self._after = after
+        self._refused_since: float | None = None
+        self._looked = float("-inf")
+        self._message = ""
+
+    async def explain(self, verdict: ProbeResult) -> ProbeResult:
+        """The verdict itself, or a refusal that names the addresses."""
+        if verdict.message != REFUSED or self._endpoint.contained:
+            self._refused_since = None
+            return verdict
+        now = asyncio.get_running_loop().time()
+        if self._refused_since is None:
+            self._refused_since, self._message = now, ""
+        if now - self._refused_since < self._after:
+            return verdict
+        if now - self._looked >= ELSEWHERE_AGAIN:
+            self._looked, self._message = now, await self._look()
+        return ProbeResult(False, self._message) if self._message else verdict
+
+    async def _look(self) -> str:
+        found = await self._threads.run(partial(listening_on, self._endpoint.members()))
+        if not found:
+            return ""
+        at = join_address(self._endpoint.host, self._endpoint.port)
+        return f"nothing listens on {at}; its processes listen on {described(found)}"
 
 
 class _Owner:

@@ -8,11 +8,20 @@ record proves nothing alone, for whatever a model starts inherits it (tmux, `ray
 a log of ours has to be there too. Refuses to guess: what none of them proves is a stranger.
 """
 
+import logging
+import os
 from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 
+from zoosup.host.launch import Launch
+from zoosup.host.ports import RecordedRun
 from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import Row, Rows
+from zoosup.host.process.log_writers import write_below, writers
+from zoosup.host.process.membership import inhabitants
+from zoosup.host.process.proc_table import Row, Rows, Table
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,40 @@ class Found:
     leader: Identity
     leader_lives: bool
     members: Mapping[int, Row]
+
+
+def look_for(
+    table: Table,
+    recorded_runs: Mapping[str, RecordedRun],
+    mark: str,
+    logs: Path | None,
+    containers: Mapping[str, frozenset[str]],
+) -> Mapping[str, Found]:
+    """One look for those recorded, for those that live in a run's `containers`, and for those that bear our mark."""
+    leaders = {run_id: recorded(trace.identity) for run_id, trace in recorded_runs.items()}
+    rows = table.scan()
+    heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in recorded_runs.items()})
+    living = (row for row in rows.values() if row.living)
+    inside = inhabitants(living, containers, lambda row: table.containers(row.pid))
+    run_ids = heirs | environments(rows, table.run_id) | inside
+    return find(leaders, rows, run_ids, proved(unrecorded(leaders, mark, run_ids), logs) | containers.keys())
+
+
+def proved(strays: Mapping[str, set[int]], logs: Path | None) -> set[str]:
+    """Those that are ours though there is no record of them; the others are left alone, and said."""
+    found = set()
+    for run_id, pids in strays.items():
+        if logs is not None and write_below(pids, logs):
+            found.add(run_id)
+        else:
+            who = ", ".join(map(str, sorted(pids)))
+            _log.warning("pid %s: bears the id of run %s, which nobody knows; left alone", who, run_id)
+    return found
+
+
+def unknown_launch(run_id: str) -> Launch:
+    """A run that nothing but its mark is known of: it can be ended, and that is all that will be done with it."""
+    return Launch(run_id, "", (), {}, None, Path(os.devnull))
 
 
 def recorded(text: str | None) -> Identity | None:

@@ -4,10 +4,15 @@ zoosup is that in a container without an init of its own. Knows its children by 
 collect one that is somebody's here: a child is left to whoever started it for a good while first.
 """
 
+import asyncio
 import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from zoosup.host.process.proc_table import Table
 from zoosup.host.process.wait_status import reap
+from zoosup.host.threads import in_own_thread
 
 EVERY = 10.0
 """Seconds between looks: a zombie that is seen twice has been left by whoever might have waited for it."""
@@ -38,3 +43,14 @@ class Orphans:
             reap(pid)
         self._seen = zombies - due
         return len(due)
+
+
+async def collect(table: Table, ours: Callable[[], frozenset[int] | None]) -> None:
+    """Collect them, for ever, where they come to us; `ours` stay, and None of them known means: not now."""
+    orphans = Orphans(table)
+    while needed():
+        await asyncio.sleep(EVERY)
+        stay = ours()
+        if stay is not None:
+            with suppress(OSError):
+                await in_own_thread(partial(orphans.reap, stay))

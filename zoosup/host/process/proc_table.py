@@ -6,6 +6,7 @@ such as no descriptor being left, is an OSError: whoever takes an unread table f
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,8 +20,9 @@ RUN_ID_VARIABLE = "ZOOSUP_RUN_ID"
 _KIB = 1024
 _STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
-_MEMORY_FIELDS = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
-_FILE_FIELDS = (b"RssFile:",)
+_MEMORY_FIELDS = (b"\nRssAnon:", b"\nRssShmem:", b"\nVmSwap:")
+_FILE_FIELD = b"\nRssFile:"
+_CONTAINER_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 class Row(NamedTuple):
@@ -48,6 +50,20 @@ class Row(NamedTuple):
 Rows = Mapping[int, Row]
 
 
+class Memory(NamedTuple):
+    """Bytes of RAM: `held` would come back at the process's end, `mapped` are files that it has mapped."""
+
+    held: int = 0
+    mapped: int = 0
+
+
+class Reads(NamedTuple):
+    """Bytes that a process has read since it began: as it `asked` for them, and as a disk has `fetched` them."""
+
+    asked: int = 0
+    fetched: int = 0
+
+
 class Table(Protocol):
     """What the rest asks of the process table."""
 
@@ -60,11 +76,14 @@ class Table(Protocol):
     def run_id(self, pid: int) -> str | None:
         """The run id in the process's environment; None when there is none or it may not be read."""
 
-    def memory(self, pid: int) -> int:
-        """Bytes of RAM the process holds that would come back at its end; 0 when it is gone."""
+    def containers(self, pid: int) -> frozenset[str]:
+        """The ids of the containers that the process is in, as its cgroup's path names them; none when it is gone."""
 
-    def mapped(self, pid: int) -> int:
-        """Bytes of files that the process has mapped and that are in RAM; 0 when it is gone."""
+    def memory(self, pid: int) -> Memory:
+        """Bytes of RAM that a process has; none when it is gone."""
+
+    def reads(self, pid: int) -> Reads:
+        """What a process has read; nothing when it is gone or may not be asked."""
 
 
 class ProcTable:
@@ -106,27 +125,36 @@ class ProcTable:
                     return entry[len(prefix) :].decode("utf-8", "replace")
         return None
 
-    def memory(self, pid: int) -> int:
-        """RssAnon + RssShmem + VmSwap of /proc/pid/status.
+    def containers(self, pid: int) -> frozenset[str]:
+        """Search /proc/pid/cgroup, of either version: every engine and driver writes the whole id into the path."""
+        with suppress(*_GONE):
+            return frozenset(
+                each.decode("ascii") for each in _CONTAINER_ID.findall(_read(f"/proc/{pid}/cgroup"))
+            )
+        return frozenset()
+
+    def memory(self, pid: int) -> Memory:
+        """Held: RssAnon + RssShmem + VmSwap of /proc/pid/status; mapped: RssFile, the program itself included.
 
         Not VmRSS, which counts mapped weights too, nor PSS, which costs 11 ms per GiB to read. Pages that
         several processes of a tree share (shared memory, or anonymous after a fork) are counted in each of
-        them.
+        them; so is of a shared library all that anybody has read.
         """
         with suppress(*_GONE):
-            if (held := _held(f"/proc/{pid}/status")) is not None:
-                return held
+            if (found := _memory(f"/proc/{pid}/status")) is not None:
+                return found
             for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
                 # the first thread has ended alone, and its files no longer show the memory of the others
-                if (held := _held(f"/proc/{pid}/task/{thread}/status")) is not None:
-                    return held
-        return 0
+                if (found := _memory(f"/proc/{pid}/task/{thread}/status")) is not None:
+                    return found
+        return Memory()
 
-    def mapped(self, pid: int) -> int:
-        """RssFile: weights that are mapped, and the program itself. Of a shared library, all that anybody has read."""
+    def reads(self, pid: int) -> Reads:
+        """Of /proc/pid/io: rchar and read_bytes; what is read by way of a mapping is in the second alone."""
         with suppress(*_GONE):
-            return _sum_of(_FILE_FIELDS, f"/proc/{pid}/status") or 0
-        return 0
+            text = _read(f"/proc/{pid}/io")
+            return Reads(_count(text, b"rchar:"), _count(text, b"\nread_bytes:"))
+        return Reads()
 
 
 class PsutilTable:
@@ -161,24 +189,28 @@ class PsutilTable:
             return psutil.Process(pid).environ().get(RUN_ID_VARIABLE)
         return None
 
-    def memory(self, pid: int) -> int:
-        """USS, the pages nobody else has; the resident size where USS may not be read."""
+    def containers(self, pid: int) -> frozenset[str]:  # noqa: ARG002
+        """None: on macOS containers live in a virtual machine, whose processes nobody sees from here."""
+        return frozenset()
+
+    def memory(self, pid: int) -> Memory:
+        """Held: USS, the pages nobody else has; mapped: the resident pages that others may have as well.
+
+        Where USS may not be read, all that is resident counts as held.
+        """
         try:
             process = psutil.Process(pid)
             try:
-                return int(process.memory_full_info().uss)
+                full = process.memory_full_info()
             except psutil.AccessDenied:
-                return int(process.memory_info().rss)
+                return Memory(int(process.memory_info().rss))
         except (psutil.Error, OSError):
-            return 0
+            return Memory()
+        return Memory(int(full.uss), max(0, int(full.rss - full.uss)))
 
-    def mapped(self, pid: int) -> int:
-        """The resident pages that others may have as well."""
-        try:
-            full = psutil.Process(pid).memory_full_info()
-        except (psutil.Error, OSError):
-            return 0
-        return max(0, int(full.rss - full.uss))
+    def reads(self, pid: int) -> Reads:  # noqa: ARG002
+        """Nothing: macOS tells only who may trace a process, and then of the disk alone."""
+        return Reads()
 
 
 def host_table() -> Table:
@@ -186,14 +218,22 @@ def host_table() -> Table:
     return ProcTable() if sys.platform == "linux" else PsutilTable()
 
 
-def _held(status: str) -> int | None:
-    return _sum_of(_MEMORY_FIELDS, status)
+def _memory(status: str) -> Memory | None:
+    """What a status file says; None for a thread that has given its memory back."""
+    text = _read(status)
+    held = [amount for each in _MEMORY_FIELDS if (amount := _amount(text, each)) is not None]
+    return Memory(sum(held), _amount(text, _FILE_FIELD) or 0) if held else None
 
 
-def _sum_of(fields: tuple[bytes, ...], status: str) -> int | None:
-    """Bytes; None for a thread that has given its memory back."""
-    lines = [line for line in _read(status).split(b"\n") if line.startswith(fields)]
-    return sum(int(line.split()[1]) for line in lines) * _KIB if lines else None
+def _count(text: bytes, field: bytes) -> int:
+    at = text.find(field)
+    return int(text[at + len(field) :].split(None, 1)[0]) if at >= 0 else 0
+
+
+def _amount(status: bytes, field: bytes) -> int | None:
+    """Bytes. Searched for, not split into lines: all processes of all models are asked at every look."""
+    at = status.find(field)
+    return int(status[at + len(field) : status.index(b"kB", at)]) * _KIB if at >= 0 else None
 
 
 def _read(path: str, bound: int = 8192) -> bytes:

@@ -6,25 +6,24 @@ ends.
 """
 
 import asyncio
-import logging
-import os
-import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.ports import Ended, Ladder, Launch, RecordedRun, SpawnError
-from zoosup.host.process.adoption import Found, environments, find, recorded, unrecorded
+from zoosup.host.launch import Launch
+from zoosup.host.ports import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.process.adoption import look_for, unknown_launch
+from zoosup.host.process.background_looks import BackgroundLooks
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
 from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.log_writers import write_below, writers
+from zoosup.host.process.leader import identify
 from zoosup.host.process.membership import RunMembers
-from zoosup.host.process.orphans import EVERY as ORPHANS_EVERY, Orphans, needed as orphans_come_to_us
+from zoosup.host.process.orphans import collect
 from zoosup.host.process.proc_table import Table, host_table
 from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.spawn import let_children_hear_signals, start
@@ -33,16 +32,8 @@ from zoosup.host.process.termination import Instruments, Termination
 from zoosup.host.process.wait_status import describe, peek, reap
 from zoosup.host.threads import in_own_thread
 
-_log = logging.getLogger(__name__)
-
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""
-
-_EARLY_LOOKS = (0.05, 0.25, 1.0)
-"""Seconds after a spawn: a child that leaves its session and clears its environment has to be seen while its
-parent lives."""
-
-_SAME_LOOK = 0.02  # runs spawned together share their early looks
 
 OnExit = Callable[[str, Exit], None]
 
@@ -89,8 +80,7 @@ class Processes:
         self._instruments = Instruments(self._table, self._scanner, self._watcher, give_up)
         self._spawns: dict[str, asyncio.Task[int]] = {}
         self._runs: dict[str, _Run] = {}
-        self._look: asyncio.Task[None] | None = None
-        self._closed = False
+        self._looks = BackgroundLooks(self._scanner)
 
     async def spawn(self, launch: Launch) -> int:
         """Start the process and return its pid; raises SpawnError.
@@ -103,44 +93,79 @@ class Processes:
         self._spawns[launch.run_id] = spawning
         return await asyncio.shield(spawning)
 
+    def follow(self, launch: Launch, pid: int, containers: frozenset[str]) -> bool:
+        """Take a process that somebody else has started for the run as its leader; False where it isn't there.
+
+        It is no child of ours: its exit is noticed, and how it ended is for others to say.
+        """
+        row = self._table.look(pid)
+        if row is None or not row.living:
+            return False
+        self._register(launch, Identity(pid, row.start, boot_session()))
+        self.contain(launch.run_id, containers)
+        return True
+
+    def watch(self, run_id: str, pid: int) -> str:
+        """Follow a process that is none of ours, by the same means; who it is, "" where it isn't there."""
+        if not self.follow(unknown_launch(run_id), pid, frozenset()):
+            return ""
+        self.contain(run_id, frozenset(), pid)  # it need not lead a group or a session of its own
+        return self.identity(run_id) or ""
+
+    def unwatch(self, run_id: str) -> None:
+        """Follow it no longer: nobody is signalled, and nothing of it is collected."""
+        if (run := self._runs.pop(run_id, None)) is not None:
+            run.unwatch()
+            del self._scanner.trees[run_id]
+
+    def contain(self, run_id: str, containers: frozenset[str], pid: int | None = None) -> None:
+        """From now on, whoever lives in these containers belongs to the run, and `pid` with all that descends from it.
+
+        An engine that may make no cgroups (rootless, cgroups v1) leaves no other trace of who is in a container.
+        """
+        if (run := self._runs.get(run_id)) is not None:
+            run.tree.containers = containers
+            if pid is not None and (row := self._table.look(pid)) is not None:
+                run.tree.roots |= {(pid, row.start)}
+            self._looks.soon(0.0)
+
+    def lives(self, pid: int) -> bool:
+        """Whether there is such a process, here and now."""
+        row = self._table.look(pid)
+        return row is not None and row.living
+
+    async def run_beside(self, launch: Launch, argv: tuple[str, ...]) -> None:
+        """Run a program to its end in a run's surroundings, known as part of it; cancelled, it is killed."""
+        await run_command(replace(launch, argv=argv), self._watcher, self._table, self._prepare)
+
     def identity(self, run_id: str) -> str | None:
         """Who the run's leader is, as `adopt` of a later zoosup reads it."""
         run = self._runs.get(run_id)
         return None if run is None else str(run.tree.leader)
 
-    async def adopt(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, int]:
+    async def adopt(
+        self,
+        recorded_runs: Mapping[str, RecordedRun],
+        mark: str,
+        containers: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    ) -> Mapping[str, int]:
         """Find runs of an earlier zoosup again; OSError when the process table can't be read.
 
-        Their leaders are children of init now, so that their exit is noticed, and their exit code is not known.
+        `containers` are the ids of those that a run is known to have. Leaders are children of init now, so that their
+        exit is noticed, and their exit code is not known.
         """
-        found = await in_own_thread(partial(self._search, dict(recorded_runs), mark))
+        search = partial(look_for, self._table, dict(recorded_runs), mark, self._logs, containers)
+        found = await in_own_thread(search)
         for run_id, run in found.items():
             trace = recorded_runs.get(run_id)
-            launch = trace.launch if trace is not None else _unknown_launch(run_id)
+            launch = trace.launch if trace is not None else unknown_launch(run_id)
             self._register(launch, run.leader)
-            self._runs[run_id].tree.members = run.members
+            tree = self._runs[run_id].tree
+            tree.members, tree.containers = run.members, containers.get(run_id, frozenset())
             if not run.leader_lives or not self._still(run.leader):
                 self._runs[run_id].unwatch()
                 asyncio.get_running_loop().call_soon(self._exited, run_id)
         return {run_id: run.leader.pid for run_id, run in found.items()}
-
-    def _search(self, recorded_runs: Mapping[str, RecordedRun], mark: str) -> Mapping[str, Found]:
-        leaders = {run_id: recorded(trace.identity) for run_id, trace in recorded_runs.items()}
-        rows = self._table.scan()
-        heirs = writers(rows, {trace.launch.log: run_id for run_id, trace in recorded_runs.items()})
-        run_ids = heirs | environments(rows, self._table.run_id)
-        return find(leaders, rows, run_ids, self._proved(unrecorded(leaders, mark, run_ids)))
-
-    def _proved(self, strays: Mapping[str, set[int]]) -> set[str]:
-        """Those that are ours though there is no record of them; the others are left alone, and said."""
-        proved = set()
-        for run_id, pids in strays.items():
-            if self._logs is not None and write_below(pids, self._logs):
-                proved.add(run_id)
-            else:
-                who = ", ".join(map(str, sorted(pids)))
-                _log.warning("pid %s: bears the id of run %s, which nobody knows; left alone", who, run_id)
-        return proved
 
     def _still(self, leader: Identity) -> bool:
         """Asked once it is watched: between the look and the watch its pid may have been given away."""
@@ -182,35 +207,37 @@ class Processes:
         """Bytes of files that the run's tree had mapped and in RAM when `usage` was last asked; None: not known."""
         return self._scanner.mapped.get(run_id)
 
+    async def bytes_read(self, run_id: str) -> int | None:
+        """Bytes that the run's tree has read since it began, or mapped; None where nobody can tell."""
+        return await self._scanner.bytes_read(run_id)
+
     def members(self, run_id: str) -> frozenset[int]:
         """The pids last seen to belong to the run; asking has them looked at again soon.
 
         At most every 2 % of the run's age (50 ms to 2 s): whoever asks often is waiting for a server to come
-        up.
+        up. Once its leader has exited, `terminate` looks for itself, and a look under way would only hold that up.
         """
         run = self._runs.get(run_id)
         if run is None:
             return frozenset()
+        if run.exit is not None:
+            return frozenset(run.tree.members)
         age = time.monotonic() - run.since
-        self._look_soon(min(max(age * 0.02, 0.05), 2.0))
-        leader = () if run.exit is not None else (run.tree.leader.pid,)
-        return frozenset((*run.tree.members, *leader))
+        self._looks.soon(min(max(age * 0.02, 0.05), 2.0))
+        return frozenset((*run.tree.members, run.tree.leader.pid))
 
     async def collect_orphans(self) -> None:
         """As pid 1: collect, for ever, what others have left; the leaders of runs stay until their run is gone."""
-        orphans = Orphans(self._table)
-        while orphans_come_to_us():
-            await asyncio.sleep(ORPHANS_EVERY)
-            leaders = frozenset(run.tree.leader.pid for run in self._runs.values())
-            if not self._spawns:  # the pid of one that is being spawned is not known yet
-                with suppress(OSError):
-                    await in_own_thread(partial(orphans.reap, leaders))
+        await collect(self._table, self._leaders)
+
+    def _leaders(self) -> frozenset[int] | None:
+        """None while one is being spawned, whose pid is not known yet."""
+        return None if self._spawns else frozenset(run.tree.leader.pid for run in self._runs.values())
 
     async def close(self) -> None:
         """Stop watching and collect the dead; whoever lives goes on."""
-        self._closed = True
         endings = [run.ending for run in self._runs.values() if run.ending is not None]
-        tasks = [*self._spawns.values(), *endings, *([self._look] if self._look else [])]
+        tasks = [*self._spawns.values(), *endings, *self._looks.close()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -228,23 +255,9 @@ class Processes:
             raise SpawnError(ExitReason.ERROR, f"can't run {launch.argv[0]}: {error}") from error
         finally:
             del self._spawns[launch.run_id]
-        self._register(launch, self._identify(pid))
-        for delay in _EARLY_LOOKS:
-            asyncio.get_running_loop().call_later(delay, self._look_soon, _SAME_LOOK)
+        self._register(launch, identify(pid, self._table, self._watcher))
+        self._looks.after_a_spawn()
         return pid
-
-    def _identify(self, pid: int) -> Identity:
-        """An exited child is there too; one that can't be seen could never be ended safely."""
-        try:
-            row, trouble = self._table.look(pid), "it is not there"
-        except OSError as error:
-            row, trouble = None, str(error)
-        if row is not None:
-            return Identity(pid, row.start, boot_session())
-        os.kill(pid, signal.SIGKILL)  # unreaped, so the pid is still our child's
-        self._watcher.watch(pid, partial(_collect, pid))
-        message = f"pid {pid} was started, and ended at once: no look at the process table ({trouble})"
-        raise SpawnError(ExitReason.ERROR, message)
 
     def _register(self, launch: Launch, leader: Identity) -> None:
         tree = RunMembers(launch.run_id, leader)
@@ -259,10 +272,7 @@ class Processes:
             self._on_exit(run_id, run.exit)
 
     async def _end(self, run: _Run, termination: Termination, ladder: Ladder) -> Ended:
-        command = None
-        if ladder.command is not None:
-            launch = replace(run.launch, argv=ladder.command)
-            command = partial(run_command, launch, self._watcher, self._table, self._prepare)
+        command = None if ladder.command is None else partial(self.run_beside, run.launch, ladder.command)
         try:
             survivors = await termination.go(command)
         finally:
@@ -278,21 +288,3 @@ class Processes:
         reap(run.tree.leader.pid)
         del self._runs[run.tree.run_id]
         del self._scanner.trees[run.tree.run_id]
-
-    def _look_soon(self, age: float) -> None:
-        """Look in the background, unless a look is under way or the last is no older than `age` seconds."""
-        if not self._closed and (self._look is None or self._look.done()):
-            self._look = asyncio.create_task(self._try_to_look(time.monotonic() - age))
-
-    async def _try_to_look(self, since: float) -> None:
-        with suppress(OSError):  # the next look will tell
-            await self._scanner.look(since)
-
-
-def _unknown_launch(run_id: str) -> Launch:
-    """A run that nothing but its mark is known of: it can be ended, and that is all that will be done with it."""
-    return Launch(run_id, "", (), {}, None, Path(os.devnull))
-
-
-def _collect(pid: int, _: int | None) -> None:
-    reap(pid)

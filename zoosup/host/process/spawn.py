@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoosup.core.state.phases import ExitReason
-from zoosup.host.ports import Launch, SpawnError
+from zoosup.host.launch import Launch
+from zoosup.host.ports import SpawnError
 from zoosup.host.shortage import OUR_WANT
 
 OOM_SCORE_ADJ = 500

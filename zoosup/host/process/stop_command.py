@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from zoosup.host.ports import Launch, SpawnError
+from zoosup.host.launch import Launch
+from zoosup.host.ports import SpawnError
 from zoosup.host.process.exit_watcher import Watcher
 from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.proc_table import Table

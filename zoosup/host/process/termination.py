@@ -8,21 +8,18 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from zoosup.host.ports import Ladder
 from zoosup.host.process.exit_watcher import Cancel, Watcher
+from zoosup.host.process.grace import Grace, StopCommand
 from zoosup.host.process.identity import Identity
 from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.proc_table import Row, Table
 from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.signals import send, send_group
-
-LEAST_GRACE = 2.0
-"""Seconds for the signal after a stop command that used up the grace; the kubelet's rule for preStop."""
 
 _LEADERS_SHARE = 0.25  # of the grace, in which the leader alone has been asked
 _LEADERS_TIME = 5.0  # seconds of it at most
@@ -32,9 +29,6 @@ _LOOK_BOUND = 5.0  # a look takes milliseconds, unless the kernel hangs
 _MOST_WATCHED = 8  # descriptors for one ladder; the looks notice the others
 
 _log = logging.getLogger(__name__)
-
-StopCommand = Callable[[], Coroutine[Any, Any, None]]
-"""Runs the ladder's command in the run's surroundings; cancelling it ends the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +46,21 @@ class Termination:
 
     def __init__(self, tree: RunMembers, ladder: Ladder, instruments: Instruments) -> None:
         self._tree = tree
-        self._grace = ladder.grace
+        self._grace = Grace(ladder.grace)
         self._signum = signal.Signals[f"SIG{ladder.signal}"]
         self._table = instruments.table
         self._scanner = instruments.scanner
         self._watcher = instruments.watcher
         self._give_up = instruments.give_up
         self._stirred = asyncio.Event()  # something has happened that makes a look worth its while
-        self._kill_at = float("inf")
-        self._latest = float("inf")  # what `hasten` allows
         self._rest_at = float("inf")  # when those besides the leader are asked, while it lives
         self._killed_at: float | None = None
         self._asked: set[tuple[int, int]] = set()  # pid and start of whoever has had the signal
         self._watched: dict[tuple[int, int], Cancel] = {}
-        self._command_bound: asyncio.Timeout | None = None
         self._trouble = ""  # why the last look told nothing
 
     async def go(self, command: StopCommand | None) -> str:
         """Descend, and return who survived SIGKILL, for people; "" when two looks in a row found nobody."""
-        self._kill_at = time.monotonic() + self._grace
         try:
             if command is not None:
                 await self._run(command)
@@ -81,24 +71,17 @@ class Termination:
 
     def hasten(self, grace: float) -> None:
         """Let SIGKILL come at most `grace` seconds from now; also ends a stop command by then."""
-        self._latest = min(self._latest, time.monotonic() + grace)
+        self._grace.hasten(grace)
         self._rest_at = (
             min(self._rest_at, time.monotonic() + grace * _LEADERS_SHARE) if self._asked else self._rest_at
         )
-        if self._command_bound is not None:
-            self._command_bound.reschedule(min(self._kill_at, self._latest))
         self._stirred.set()
 
     async def _run(self, command: StopCommand) -> None:
         """The command spends of the grace; a run that is gone already needs none."""
         await self._look(time.monotonic())  # who lives now is remembered, should the command orphan them
-        if not (self._tree.members or self._trouble):
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(self._kill_at, self._latest)) as self._command_bound:
-                await command()
-        self._command_bound = None
-        self._kill_at = max(self._kill_at, time.monotonic() + min(LEAST_GRACE, self._grace))
+        if self._tree.members or self._trouble:
+            await self._grace.spend(command)
 
     async def _until_empty(self) -> str:
         """Look, act and pause; a second look proves that nobody was forked in the course of the first."""
@@ -112,7 +95,7 @@ class Termination:
                 since, empty = time.monotonic(), True
                 continue
             empty = False
-            if time.monotonic() < min(self._kill_at, self._latest):
+            if self._grace.left > 0:
                 self._ask()
             elif self._kill():
                 return self._survivors()
@@ -149,8 +132,7 @@ class Termination:
         if leader is None:
             self._ask_each(strangers)
         elif not self._asked:
-            left = min(self._kill_at, self._latest) - now
-            self._rest_at = now + min(left * _LEADERS_SHARE, _LEADERS_TIME)
+            self._rest_at = now + min(self._grace.left * _LEADERS_SHARE, _LEADERS_TIME)
             self._ask_each([leader])
             self._send(strangers, signal.SIGCONT, as_group=True)
         elif now >= self._rest_at:
@@ -185,7 +167,7 @@ class Termination:
         ladders together don't read the table a hundred times as often.
         """
         self._watch()
-        due = min(self._kill_at, self._latest) if self._killed_at is None else float("inf")
+        due = self._grace.ends_at if self._killed_at is None else float("inf")
         with suppress(TimeoutError):
             async with asyncio.timeout(min(longest, max(0.0, due - time.monotonic()))):
                 await self._stirred.wait()

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import logging
 import os
+import re
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -35,6 +36,8 @@ _LAST_WORDS = 16 << 10  # bytes of a log that are kept where the disk has no roo
 _ROOMY = 4  # times its size must be free for a log to be copied: the copy must not be what fills the disk
 _LONGEST_NAME = 200  # of 255 that file systems allow; suffixes come on top
 
+_CAPITAL = re.compile(r"(%[0-9A-F]{2})|([A-Z])")
+
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -48,12 +51,17 @@ class ModelLogs:
 
     def __init__(self, directory: Path, *, bound: int = BOUND) -> None:
         self._directory = directory
+        self._caseless = is_caseless(directory)
         self._bound = bound
         self._threads = DaemonThreads("zoosup-logs", ready=_THREADS)
+        self._roomy: dict[
+            str, tuple[int, int, int]
+        ] = {}  # logs with room enough, as they were when it was seen
 
     def path(self, model: str, *, previous: bool = False) -> Path:
         """The file of a model's last run, or of the one before."""
-        return self._directory / f"{file_name(model)}{'.previous' if previous else ''}.log"
+        name = file_name(model, caseless=self._caseless)
+        return self._directory / f"{name}{'.previous' if previous else ''}.log"
 
     async def begin(self, model: str) -> Path:
         """Set the last run's file aside and return a new empty one.
@@ -105,22 +113,39 @@ class ModelLogs:
         return log
 
     def _rotate(self) -> None:
-        for log in self._directory.glob("*.log"):
-            if log.name.endswith(".previous.log"):
+        """One that has not grown since it had room enough is not opened: of a hundred logs most are silent."""
+        roomy, self._roomy = self._roomy, {}
+        with os.scandir(self._directory) as entries:
+            found = [each for each in entries if each.name.endswith(".log")]
+        for entry in found:
+            if entry.name.endswith(".previous.log"):
                 continue  # nobody writes there any more
             try:
-                if log.stat().st_size > self._bound or _is_about_to_fail(log):
-                    _cut(log, self._bound)
+                state = _state(entry.stat())
+                if roomy.get(entry.name) == state or self._has_room(Path(entry.path), state[1]):
+                    self._roomy[entry.name] = state
             except OSError as error:
-                _log.warning("can't cut %s: %s", log, error)
+                _log.warning("can't cut %s: %s", entry.path, error)
+
+    def _has_room(self, log: Path, size: int) -> bool:
+        """Whether a log needs no look until it grows; one that has outgrown its bound, or is about to fail, is cut."""
+        if size <= self._bound:
+            ahead = _room(log)
+            if ahead >= min(log_space.AHEAD // 4, size):
+                return ahead >= log_space.AHEAD // 2
+        _cut(log, self._bound)
+        return False
 
 
-def file_name(model: str) -> str:
+def file_name(model: str, *, caseless: bool = False) -> str:
     """Encode a model's name for a file's: percent-encoding, so that no two are alike and none leaves home.
 
-    A name of many such characters would grow too long for a file system; it ends in its hash instead.
+    A name of many such characters would grow too long for a file system; it ends in its hash instead. `caseless`: for a
+    disk that takes `Qwen` and `qwen` for one, which a model that leaves and one that comes may be called.
     """
     name = quote(model, safe="+@")
+    if caseless:
+        name = _CAPITAL.sub(lambda found: found[1] or f"%{ord(found[2]):02X}", name)
     if model.endswith(".previous"):
         name = (
             name.removesuffix(".previous") + "%2Eprevious"
@@ -129,6 +154,18 @@ def file_name(model: str) -> str:
         return name
     digest = hashlib.sha256(model.encode()).hexdigest()
     return f"{name[: _LONGEST_NAME - len(digest) - 2]}%~{digest}"  # "%~" is in no encoded name
+
+
+def is_caseless(directory: Path) -> bool:
+    """Whether the disk takes names for one that differ in case alone: macOS' usual one, and vfat.
+
+    Asked of the first of it and of those it lies in that is there and has a letter in its name.
+    """
+    for each in (directory, *directory.parents):
+        other = each.with_name(each.name.swapcase()) if each.name else each
+        if other != each and each.exists():
+            return other.exists() and other.samefile(each)
+    return False
 
 
 def _copy_of(log: Path) -> Path:
@@ -173,11 +210,15 @@ def _copied(source: BinaryIO, log: Path, bound: int) -> bool:
     return True
 
 
-def _is_about_to_fail(log: Path) -> bool:
-    """Whether its writer would soon meet a full disk, and to cut it gives room."""
+def _room(log: Path) -> int:
+    """Bytes that its writer can append though the disk be full, after as many as can be had were taken for it."""
     with log.open("r+b") as file:
-        ahead = log_space.reserve(file.fileno())
-        return ahead < min(log_space.AHEAD // 4, os.fstat(file.fileno()).st_size)
+        return log_space.reserve(file.fileno())
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int]:
+    """What changes when somebody writes to a file, cuts it, or puts another in its place."""
+    return status.st_ino, status.st_size, status.st_blocks
 
 
 def _copy(source: BinaryIO, target: Path, most: int) -> None:

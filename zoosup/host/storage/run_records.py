@@ -8,9 +8,11 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from zoosup.host.storage.state_dir import LAST_WRITES
+from zoosup.host.threads import DaemonThreads
 
 _SUFFIX = ".json"
 
@@ -20,11 +22,11 @@ class RecordDirectory:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._writer = ThreadPoolExecutor(1, "zoosup-records")
+        self._writer = DaemonThreads("zoosup-records", ready=1, most=1)
 
-    def close(self) -> None:
-        """Finish the writes under way."""
-        self._writer.shutdown()
+    def close(self, within: float = LAST_WRITES) -> None:
+        """Finish the writes under way, as far as the disk answers within so many seconds."""
+        self._writer.finish(within)
 
     def load(self) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
         """All records by run id, and a sentence for each that could not be read: that one is empty."""

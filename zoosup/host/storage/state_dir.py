@@ -9,18 +9,21 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from zoosup.errors import ZoosupError
 from zoosup.host.storage import lock_file
 from zoosup.host.storage.paths import control_socket, default_state_dir
+from zoosup.host.threads import DaemonThreads
 
 __all__ = ["FORMAT", "StateDirectory", "control_socket", "default_state_dir"]
 
 FORMAT = 1
 """The version of state.json's envelope; a file of another one is set aside, not guessed at."""
+
+LAST_WRITES = 2.0
+"""Seconds that the writes under way get at the end; more than that takes only a disk that hangs."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -34,7 +37,7 @@ class StateDirectory:
         self._lock: int | None = None
         # A thread of its own: writes stay in order even when who asked for them is cancelled, and a slow
         # reader elsewhere can't hold them up.
-        self._writer = ThreadPoolExecutor(1, "zoosup-store")
+        self._writer = DaemonThreads("zoosup-store", ready=1, most=1)
         self._newest = ""
         self._on_disk = ""
 
@@ -77,11 +80,11 @@ class StateDirectory:
             os.close(held)
 
     def close(self) -> None:
-        """Finish the writes under way and let the lock go."""
-        self._writer.shutdown()
+        """Finish the writes under way and let the lock go, as far as the disk answers; the kernel does the rest."""
         if self._lock is not None:
-            lock_file.release(self._lock)
+            self._writer.submit(lock_file.release, self._lock)
             self._lock = None
+        self._writer.finish(LAST_WRITES)
 
     def load(self) -> dict[str, Any]:
         """The saved state, {} when there is none; a file that can't be used is set aside and noted.

@@ -70,6 +70,14 @@ def parts(path: Path) -> tuple[Path, ...]:
         return ()
 
 
+def shards(directory: Path) -> frozenset[str]:
+    """The files that the index of a directory names; none where there is no index, or no sense in it."""
+    try:
+        return frozenset(_indexed(directory / INDEX))
+    except (OSError, WeightsError):
+        return frozenset()
+
+
 def _parts(path: Path) -> tuple[Sequence[Path], Reader | None, str]:
     """The files that belong together, how to read each, and what is amiss with the set; OSError if it is not there."""
     if stat.S_ISDIR(path.stat().st_mode):

@@ -1,0 +1,151 @@
+"""ClientEngine against real engines' own clients, and clients that don't answer as they should."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.containers.engines import RealEngine
+from tests.containers.images import TINY
+from tests.host.container.conftest import RUN
+from zoosup.host.container.api_engine import ApiEngine
+from zoosup.host.container.client_engine import ClientEngine
+from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError
+
+LABELS = ("--label", "zoosup.run=r1", "--network", "host")
+
+
+@pytest.fixture
+def client(engine: RealEngine) -> ClientEngine:
+    return ClientEngine(engine.client, engine.env)
+
+
+def ran(engine: RealEngine, name: str, *words: str) -> str:
+    return engine.cli("run", "--detach", "--name", name, *LABELS, TINY, *words).strip()
+
+
+async def test_what_a_command_started_is_found_signalled_and_removed(
+    engine: RealEngine, client: ClientEngine
+) -> None:
+    made = ran(engine, "zoo-a", "deaf", "sleep", "0")
+    (found,) = await client.find(RUN)
+    assert (found.id, found.name, found.run_id, found.running) == (made, "zoo-a", "r1", True)
+    assert found.pid is not None
+    assert psutil.Process(found.pid).cmdline() == ["/tiny", "deaf", "sleep", "0"]
+    await client.signal(made, "TERM")
+    assert await client.inspect(made) == found
+    await client.signal(made, "KILL")
+    ended = await client.inspect(made)
+    while ended is not None and ended.running:
+        ended = await client.inspect(made)
+    assert ended is not None
+    assert ended.exit_code == 137
+    await client.signal(made, "TERM")  # it doesn't run
+    await client.remove(made)
+    await client.remove(made)
+    assert await client.inspect(made) is None
+    assert await client.find(RUN) == ()
+    await client.signal(made, "TERM")
+
+
+async def test_one_that_runs_is_removed_at_once(engine: RealEngine, client: ClientEngine) -> None:
+    made = ran(engine, "zoo-a", "deaf", "sleep", "0")
+    async with asyncio.timeout(8):
+        await client.remove(made)
+    assert engine.cli("ps", "-aq") == ""
+
+
+async def test_client_and_api_say_the_same(engine: RealEngine, api: ApiEngine, client: ClientEngine) -> None:
+    for at in range(10):  # more than one inspect has
+        ran(engine, f"zoo-{at}", "exit", str(at)) if at % 2 else ran(engine, f"zoo-{at}", "sleep", "0")
+    for at in range(1, 10, 2):
+        engine.cli("wait", f"zoo-{at}")
+    by_client, by_api = await client.find(RUN), await api.find(RUN)
+    assert len(by_client) == 10
+    assert set(by_client) == set(by_api)
+
+
+async def test_a_daemon_that_is_away_or_hangs_is_unreachable(docker: RealEngine) -> None:
+    client = ClientEngine(docker.client, docker.env)
+    made = ran(docker, "zoo-a", "sleep", "0")
+    docker.kill()
+    for asked in (client.find(RUN), client.inspect(made), client.signal(made, "TERM"), client.remove(made)):
+        with pytest.raises(EngineUnreachableError, match="docker: Cannot connect to the Docker daemon"):
+            await asked
+    docker.start()
+    docker.signal(signal.SIGSTOP)
+    try:
+        hurried = ClientEngine(docker.client, docker.env, within=0.5)
+        with pytest.raises(EngineUnreachableError, match=r"docker: no answer within 0\.5 s"):
+            await hurried.find(RUN)
+    finally:
+        docker.signal(signal.SIGCONT)
+    (found,) = await client.find(RUN)
+    assert found.id == made
+
+
+def script(place: Path, text: str) -> ClientEngine:
+    place.write_text(f"#!/bin/sh\n{text}\n")
+    place.chmod(0o755)
+    return ClientEngine((str(place),), {"PATH": "/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo 'sudo: a password is required' >&2; exit 1",
+        "echo 'sudo: docker: command not found' >&2; exit 1",
+        "exit 3",
+        "kill -9 $$",
+    ],
+    ids=["sudo asks", "sudo finds none", "it says nothing", "it is killed"],
+)
+async def test_a_client_that_fails_knows_nothing(tmp_path: Path, text: str) -> None:
+    client = script(tmp_path / "docker", text)
+    for asked in (
+        client.find(RUN),
+        client.inspect("a" * 64),
+        client.signal("a" * 64, "TERM"),
+        client.remove("a" * 64),
+    ):
+        with pytest.raises(EngineUnreachableError):
+            await asked
+
+
+@pytest.mark.parametrize("printed", ["hello", "[{}]", '[{"Id": 1, "State": null}]', "{"])
+async def test_what_is_no_answer_is_unknown_not_gone(tmp_path: Path, printed: str) -> None:
+    client = script(tmp_path / "docker", f"cat <<'END'\n{printed}\nEND")
+    with pytest.raises(EngineUnreachableError):
+        await client.inspect("a" * 64)
+
+
+async def test_a_refusal_has_the_clients_own_words(tmp_path: Path) -> None:
+    running = [{"Id": "a" * 64, "State": {"Running": True, "Pid": 1}}]
+    denied = "echo 'permission denied by policy' >&2; exit 1"
+    client = script(
+        tmp_path / "docker", f"case $1 in container) echo '{json.dumps(running)}';; *) {denied};; esac"
+    )
+    for asked in (client.signal("a" * 64, "TERM"), client.remove("a" * 64)):
+        with pytest.raises(EngineRefusedError, match="permission denied by policy"):
+            await asked
+
+
+async def test_a_client_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnreachableError, match="No such file"):
+        await ClientEngine((str(tmp_path / "nerdctl"),), {}).find(RUN)
+
+
+async def test_who_gives_up_leaves_no_client(tmp_path: Path) -> None:
+    client = script(tmp_path / "docker", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    asking = asyncio.ensure_future(client.find(RUN))
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(10):
+        while psutil.pid_exists(int((tmp_path / "pid").read_text())):
+            await asyncio.sleep(0.02)

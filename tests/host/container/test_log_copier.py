@@ -1,0 +1,274 @@
+"""LogCopier on real engines: what a container prints is in the file once, whatever dies meanwhile."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containers.engines import RealEngine
+from tests.host.container.conftest import tiny
+from zoosup.host.container.api_engine import ApiEngine
+from zoosup.host.container.engine import ContainerState, EngineUnreachableError, LogPiece
+from zoosup.host.container.log_copier import LogCopier
+from zoosup.host.storage.model_logs import ModelLogs
+
+Started = Callable[..., Any]
+
+
+@asynccontextmanager
+async def copying(source: Any, container: str, path: Path) -> AsyncGenerator[asyncio.Task[None], None]:
+    task = asyncio.ensure_future(LogCopier(source, container, path).run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def has(path: Path, text: bytes) -> None:
+    async with asyncio.timeout(60):
+        while not path.exists() or text not in path.read_bytes():
+            await asyncio.sleep(0.02)
+
+
+def lines(count: int) -> bytes:
+    return b"".join(b"line %06d\n" % each for each in range(count))
+
+
+async def test_every_byte_is_copied_and_it_ends_with_the_container(
+    api: ApiEngine, started: Started, tmp_path: Path
+) -> None:
+    made = await started("print", "first", "bytes", "long", "40000", "count", "2000", "0", "exit", "3")
+    log = tmp_path / "a.log"
+    async with asyncio.timeout(30):
+        await LogCopier(api, made, log).run()
+    long = bytes(ord("a") + each % 26 for each in range(40000)) + b"\n"
+    assert log.read_bytes() == b"first\n" + bytes(range(256)) + long + lines(2000)
+    assert log.stat().st_mode & 0o777 == 0o600
+
+    async with asyncio.timeout(10):
+        await LogCopier(api, made, log).run()  # all is there
+    assert log.read_bytes().endswith(lines(2000))
+    assert log.read_bytes().count(b"first\n") == 1
+
+
+async def test_both_outputs_are_copied(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("print", "out", "sleep", "1", "err", "broken", "sleep", "1", "print", "again")
+    await LogCopier(api, made, tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == b"out\nbroken\nagain\n"
+
+
+async def test_a_terminals_output_is_copied(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("print", "first", "count", "3", "0", options={"tty": True})
+    await LogCopier(api, made, tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == b"first\r\n" + lines(3).replace(b"\n", b"\r\n")
+
+
+async def test_what_is_printed_is_there_soon(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("print", "first", "sleep", "0")
+    async with copying(api, made, tmp_path / "a.log"), asyncio.timeout(3):
+        await has(tmp_path / "a.log", b"first\n")
+
+
+async def test_it_goes_on_where_it_was_left(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("count", "2000", "2000", "print", "end", "sleep", "0")
+    log = tmp_path / "a.log"
+    for at in (100, 700, 1300):
+        async with copying(api, made, log):
+            await has(log, b"line %06d\n" % at)
+        await asyncio.sleep(0.2)
+    async with copying(api, made, log):
+        await has(log, b"end\n")
+    assert log.read_bytes() == lines(2000) + b"end\n"
+
+
+async def test_it_goes_on_after_kill_9(engine: RealEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("count", "4000", "1000", "print", "end", "sleep", "0")
+    log = tmp_path / "a.log"
+    program = f"""
+import asyncio, pathlib
+from tests.host.container.conftest import tiny
+from zoosup.host.container.api_engine import ApiEngine
+from zoosup.host.container.log_copier import LogCopier
+asyncio.run(LogCopier(ApiEngine({engine.address!r}), {made!r}, pathlib.Path({str(log)!r})).run())
+"""
+    for at in (50, 900, 1800, 2700):
+        with subprocess.Popen((sys.executable, "-c", program)) as copier:
+            await has(log, b"line %06d\n" % at)
+            copier.kill()
+    with subprocess.Popen((sys.executable, "-c", program)) as copier:
+        await has(log, b"end\n")
+        copier.kill()
+    assert log.read_bytes() == lines(4000) + b"end\n"
+
+
+async def test_what_was_written_but_not_noted_is_not_written_again(
+    api: ApiEngine, started: Started, tmp_path: Path
+) -> None:
+    made = await started("count", "100", "0", "sleep", "0")
+    log, note = tmp_path / "a.log", tmp_path / "a.log.position"
+    async with copying(api, made, log):
+        await has(log, lines(100))
+    whole = json.loads(note.read_text())
+    for size in (0, 5, 12 * 40):  # killed between the write and its note
+        note.write_text(
+            json.dumps({"container": made, "since": 0, "skip": size, "total": size, "size": size})
+        )
+        async with copying(api, made, log):
+            await asyncio.sleep(0.5)
+        assert log.read_bytes() == lines(100)
+    note.write_text(json.dumps(whole))
+
+
+async def test_a_copy_that_is_cut_in_place_goes_on(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    logs = ModelLogs(tmp_path, bound=20_000)
+    log = await logs.begin("a")
+    made = await started("count", "5000", "1000", "print", "end", "sleep", "0")
+    for at in (1700, 3400):
+        async with copying(api, made, log):
+            await has(log, b"line %06d\n" % at)
+            await logs.rotate()
+        seen, after = (tmp_path / "a.log.1").read_bytes(), log.read_bytes()
+        assert len(seen) == 20_000 > len(after)
+        assert seen + after in lines(5000)
+    async with copying(api, made, log):
+        await has(log, b"end\n")
+    whole = (tmp_path / "a.log.1").read_bytes() + log.read_bytes()
+    assert (lines(5000) + b"end\n").endswith(whole)
+    assert whole.count(b"\n") > 1700
+
+
+async def test_another_container_is_copied_from_its_beginning(
+    api: ApiEngine, started: Started, tmp_path: Path
+) -> None:
+    log = tmp_path / "a.log"
+    for name in ("zoo-a", "zoo-b"):
+        made = await started("print", name, name=name)
+        await LogCopier(api, made, log).run()
+    assert log.read_bytes() == b"zoo-a\nzoo-b\n"
+
+
+async def test_an_engine_that_dies_and_comes_back_is_waited_for(
+    engine: RealEngine, api: ApiEngine, started: Started, tmp_path: Path
+) -> None:
+    made = await started("count", "4000", "1500", "print", "end", "sleep", "0")
+    log = tmp_path / "a.log"
+    async with copying(api, made, log) as task:
+        await has(log, b"line 000500\n")
+        engine.kill()
+        await asyncio.sleep(1.5)
+        assert not task.done()
+        await asyncio.to_thread(engine.start)
+        await has(log, b"end\n")
+        assert log.read_bytes() == lines(4000) + b"end\n"
+        await api.remove(made)
+        async with asyncio.timeout(20):
+            await task
+
+
+async def test_a_container_that_is_gone_ends_it(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("sleep", "0")
+    await api.remove(made)
+    async with asyncio.timeout(10):
+        await LogCopier(api, made, tmp_path / "a.log").run()
+
+
+async def test_a_full_disk_loses_nothing(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("a small disk needs root")
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk), check=True)
+    try:
+        made = await started("count", "20000", "0", "print", "end", "sleep", "0")
+        log = disk / "a.log"
+        async with copying(api, made, log) as task:
+            await has(log, b"line 002000\n")
+            await asyncio.sleep(1.2)
+            assert not task.done()
+            assert log.stat().st_size < 64 << 10
+            subprocess.run(("mount", "-o", "remount,size=1m", disk), check=True)
+            await has(log, b"end\n")
+        assert log.read_bytes() == lines(20000) + b"end\n"
+    finally:
+        subprocess.run(("umount", "-l", disk), check=True)
+
+
+async def test_many_short_lines_cost_little(api: ApiEngine, started: Started, tmp_path: Path) -> None:
+    made = await started("count", "200000", "0", "print", "end", "sleep", "0")
+    log = tmp_path / "a.log"
+    begun = time.process_time()
+    async with copying(api, made, log), asyncio.timeout(90):
+        while not log.exists() or log.stat().st_size < 200_000 * 12 + 4:
+            await asyncio.sleep(0.2)
+    assert log.read_bytes() == lines(200_000) + b"end\n"
+    assert time.process_time() - begun < 200_000 * 50e-6, "so that 1 MB of usual lines a second takes no core"
+
+
+@pytest.mark.parametrize("kind", ["local", "json-file"])
+async def test_docker_turns_its_log_over_meanwhile(docker: RealEngine, tmp_path: Path, kind: str) -> None:
+    api = ApiEngine(docker.address)
+    options = {"log_driver": kind, "log_opts": {"max-size": "300k", "max-file": "5"}}
+    made = await api.create(tiny("count", "30000", "10", "print", "end", "sleep", "0", options=options))
+    await api.start(made)
+    async with copying(api, made, tmp_path / "a.log"):
+        await has(tmp_path / "a.log", b"end\n")
+    assert (tmp_path / "a.log").read_bytes() == lines(30000) + b"end\n"
+    await api.aclose()
+
+
+class Source:
+    """An engine whose answers are written down."""
+
+    def __init__(self, *answers: list[list[LogPiece]] | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[float] = []
+
+    async def log_batches(self, container_id: str, since: float) -> AsyncGenerator[list[LogPiece], None]:
+        self.asked.append(since)
+        answer = self.answers.pop(0) if self.answers else []
+        if isinstance(answer, Exception):
+            raise answer
+        for batch in answer:
+            yield batch
+
+    async def inspect(self, container_id: str) -> ContainerState | None:
+        return None
+
+
+async def test_the_last_words_that_an_engine_left_out_are_asked_for_again(tmp_path: Path) -> None:
+    first, last = LogPiece(100.5, b"first\n"), LogPiece(100.7, b"last\n")
+    source = Source([[first]], [[first, last]])
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == b"first\nlast\n"
+    assert source.asked == [0.0, 97.0, 97.0]
+
+
+async def test_it_complains_once_of_an_engine_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("zoosup.host.container.log_copier.AGAIN", 0.01)
+    away = EngineUnreachableError("the socket does not exist")
+    source = Source(away, away, away, [[LogPiece(1.0, b"x\n")]])
+    await LogCopier(source, "c" * 64, tmp_path / "a.log").run()
+    assert [each.getMessage() for each in caplog.records] == [
+        "container cccccccccccc: its engine is away: the socket does not exist"
+    ]
+    assert (tmp_path / "a.log").read_bytes() == b"x\n"
+
+
+async def test_a_note_that_is_no_note_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.log.position").write_text("{torn")
+    await LogCopier(
+        Source([[LogPiece(1.0, b"x\n")]], [[LogPiece(1.0, b"x\n")]]), "c", tmp_path / "a.log"
+    ).run()
+    assert (tmp_path / "a.log").read_bytes() == b"x\n"

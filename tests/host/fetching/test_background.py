@@ -1,0 +1,123 @@
+"""`fetch: true`: the look before a start has weights fetched by a process of its own, and says how far that is."""
+
+import asyncio
+import os
+import sys
+
+import psutil
+import pytest
+
+from tests.host.fetching.stand_in_hub import StandIn
+from tests.host.weight_files import gguf
+from zoosup.core.state.phases import Reason
+from zoosup.host.errands import ErrandError
+from zoosup.host.fetching.background import Fetches, fetched
+from zoosup.host.preflight.inspector import HostInspector
+from zoosup.host.preflight.llama_fit_params import FitParams
+from zoosup.host.preflight.weight_look import WeightLook
+from zoosup.host.probes import port_owner
+from zoosup.host.weights import caches
+from zoosup.host.weights.reader import WeightReader
+from zoosup.spec.model.model import ModelSpec
+
+NAME = "hf://o/r:Q8_0"
+MODEL = gguf(pad=300_000)
+GUARD = 60
+
+
+@pytest.fixture
+async def hub():
+    made = await StandIn({"m-Q8_0.gguf": MODEL}).start()
+    yield made
+    await made.stop()
+
+
+class Looking:
+    """The inspector as the composition root puts it together, at a model that says `fetch: true`."""
+
+    def __init__(self, hub, home, fetches):
+        self.env = dict(os.environ) | {"HOME": str(home), "HF_ENDPOINT": hub.url, "XDG_CACHE_HOME": ""}
+        look = WeightLook(WeightReader(), caches.locate)
+        self.inspector = HostInspector(look, port_owner.holder, FitParams(), None, fetches)
+        self.spec = ModelSpec.model_validate(
+            {"llama": {"weights": NAME, "program": ["sleep"]}, "fetch": True}
+        )
+
+    async def look(self, *, bring=True):
+        return await self.inspector.inspect(self.spec, self.env, None, 0.0, bring=bring)
+
+    async def until(self, so):
+        async with asyncio.timeout(GUARD):
+            while not so(found := await self.look()):
+                await asyncio.sleep(0.05)
+        return found
+
+
+@pytest.fixture
+async def looking(hub, tmp_path):
+    fetches = Fetches(unasked=1.0)
+    yield Looking(hub, tmp_path, fetches)
+    await fetches.close()
+
+
+def children():
+    return [each for each in psutil.Process().children() if NAME in " ".join(each.cmdline())]
+
+
+async def none_left():
+    async with asyncio.timeout(GUARD):
+        while children():
+            await asyncio.sleep(0.05)
+
+
+async def test_a_plan_begins_nothing(looking, hub):
+    found = await looking.look(bring=False)
+    assert (Reason.FETCHING_WEIGHTS, f"{NAME} is fetched before a start") == (found.reason, found.message)
+    assert [] == children()
+
+
+async def test_a_start_waits_with_the_bytes_that_have_come_until_they_are_all_there(looking, hub):
+    hub.pause, hub.piece = 0.3, 1 << 16
+    seen = []
+
+    def so(found):
+        seen.append(found.message)
+        return found.reason is None
+
+    found = await looking.until(so)
+    assert seen[0] == f"fetching {NAME}: beginning"
+    assert any(text.startswith(f"fetching {NAME}: ") and " KiB of " in text for text in seen)
+    [(_, there)] = found.weights.located
+    assert there.path.endswith("m-Q8_0.gguf")
+    await none_left()
+
+
+async def test_one_that_is_no_longer_wanted_ends_and_goes_on_where_it_was(looking, hub):
+    hub.pause, hub.piece = 0.3, 1 << 15
+    await looking.until(lambda found: " KiB of " in found.message)
+    await none_left()
+    hub.pause = 0.0
+    await looking.until(lambda found: found.reason is None)
+    assert int(hub.asked[-1][1][6:-1]) > 0
+
+
+async def test_what_can_not_be_had_is_told_and_tried_again_later(looking, hub):
+    hub.gated = "GatedRepo"
+    found = await looking.until(lambda found: "failed" in found.message)
+    assert Reason.FETCHING_WEIGHTS == found.reason
+    assert "o/r is gated: accept its terms at" in found.message
+
+
+async def test_without_it_weights_are_missing(looking, hub):
+    looking.spec = looking.spec.model_copy(update={"fetch": False})
+    assert Reason.FILE_MISSING == (await looking.look()).reason
+
+
+async def test_one_that_says_much_is_heard_to_its_last_words():
+    far = '{"done": 1, "total": 2}'
+    code = f"import sys; sys.stderr.write('a warning\\n' * 20_000); print('{far}'); sys.exit('zoosup: no')"
+    told = []
+    with pytest.raises(ErrandError, match=r"\Ano\Z"):
+        async with asyncio.timeout(GUARD):
+            await fetched([sys.executable, "-c", code], os.environ, told.append)
+    assert ["1 B of 2 B"] == told

@@ -1,0 +1,184 @@
+"""The way down for a container, by an engine that does what a test tells it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from zoosup.core.state.phases import ExitReason
+from zoosup.core.state.runs import Exit
+from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
+from zoosup.host.launch import Launch
+from zoosup.host.ports import Ladder
+from zoosup.host.runs.container_end import ContainerEnding, remove_remains
+from zoosup.host.runs.tie import Tie
+
+ID = "c" * 64
+KILLED = Exit(ExitReason.SIGNALED, 0.0, signal="SIGKILL")
+AWAY = EngineUnreachableError("no answer on /run/docker.sock")
+
+
+class ScriptedEngine:
+    """One container; `deaf` to these signals, `fails` with this at each call."""
+
+    def __init__(self, deaf=(), fails=None, code=0):
+        self.deaf, self.fails, self.code = deaf, fails, code
+        self.running, self.there = True, True
+        self.signals = []
+        self.looks = 0
+
+    def _state(self):
+        code = None if self.running else self.code
+        return ContainerState(ID, "zoo", "r1", 7 if self.running else None, self.running, code, False, "")
+
+    def _answer(self):
+        if self.fails is not None:
+            raise self.fails
+
+    async def find(self, labels):
+        self.looks += 1
+        self._answer()
+        return (self._state(),) if self.there else ()
+
+    async def inspect(self, container_id):
+        self._answer()
+        return self._state() if self.there else None
+
+    async def signal(self, container_id, signal):
+        self._answer()
+        self.signals.append(signal)
+        self.running = self.running and signal in self.deaf
+
+    async def remove(self, container_id):
+        self._answer()
+        self.there = self.running = False
+
+
+def tie_of(engine, **changes):
+    launch = Launch("r1", "m", (), {}, None, Path("/dev/null"))
+    return Tie(launch, engine, **({"led_by_client": False, "container_id": ID} | changes))
+
+
+def ending(engine, grace, **changes):
+    return ContainerEnding(tie_of(engine, **changes), Ladder("TERM", grace), lambda _: engine.running)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_who_obeys_is_asked_once_and_never_killed(apart):
+    engine = ScriptedEngine()
+    assert "" == await ending(engine, 30.0, apart=apart).go(None)
+    assert ["TERM"] == engine.signals
+
+
+@pytest.mark.looptime
+async def test_who_does_not_is_killed_after_its_grace():
+    engine = ScriptedEngine(deaf=("TERM",))
+    assert "" == await ending(engine, 0.3).go(None)
+    assert ["TERM", "KILL"] == engine.signals
+
+
+async def test_without_a_grace_nobody_is_asked():
+    engine = ScriptedEngine()
+    assert "" == await ending(engine, 0.0).go(None)
+    assert ["KILL"] == engine.signals
+
+
+async def test_a_grace_can_be_shortened_meanwhile():
+    engine = ScriptedEngine(deaf=("TERM",))
+    going = ending(engine, 600.0)
+    task = asyncio.create_task(going.go(None))
+    await asyncio.sleep(0.05)
+    going.hasten(0.0)
+    assert "" == await asyncio.wait_for(task, 10)
+    assert ["TERM", "KILL"] == engine.signals
+
+
+async def test_who_survives_is_named(monkeypatch):
+    monkeypatch.setattr("zoosup.host.runs.container_end.GIVE_UP", 0.1)
+    engine = ScriptedEngine(deaf=("TERM", "KILL"))
+    assert "container zoo (cccccccccccc) runs on after SIGKILL" == await ending(engine, 0.0).go(None)
+
+
+def client_without_container(grace, **changes):
+    engine = ScriptedEngine()
+    engine.there = engine.running = False
+    return engine, ending(engine, grace, led_by_client=True, container_id="", **changes)
+
+
+async def test_what_a_client_is_having_made_is_waited_for_and_the_client_left_alone():
+    engine, going = client_without_container(600.0)
+    task = asyncio.create_task(going.go(None))
+    await asyncio.sleep(0.1)
+    assert not task.done()
+    engine.there = engine.running = True
+    going._tie.container_id = ID
+    assert "" == await asyncio.wait_for(task, 20)
+    assert ["TERM"] == engine.signals
+
+
+@pytest.mark.parametrize(("grace", "making"), [(0.0, 600.0), (0.1, 600.0), (600.0, 0.1)])
+async def test_one_that_has_none_made_is_waited_for_within_its_grace_and_not_for_long(
+    grace, making, monkeypatch
+):
+    monkeypatch.setattr("zoosup.host.runs.container_end._MAKING", making)
+    assert "" == await asyncio.wait_for(client_without_container(grace)[1].go(None), 20)
+
+
+async def test_one_that_has_ended_is_not_waited_for():
+    assert "" == await asyncio.wait_for(client_without_container(600.0, exit=KILLED)[1].go(None), 20)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (AWAY, "no answer on /run/docker.sock"),
+        (EngineRefusedError(500, "broken"), "refuses to end its container: broken"),
+    ],
+)
+async def test_an_engine_in_trouble_is_told_in_its_own_words(trouble, words):
+    assert words in await ending(ScriptedEngine(fails=trouble), 30.0).go(None)
+
+
+async def test_the_command_of_the_file_goes_first_and_the_rest_of_the_grace_is_the_containers():
+    engine, done = ScriptedEngine(), []
+
+    async def command():
+        done.append(list(engine.signals))
+
+    assert "" == await ending(engine, 30.0).go(command)
+    assert ([[]], ["TERM"]) == (done, engine.signals)
+
+
+async def test_a_command_that_hangs_is_given_up_at_the_end_of_the_grace():
+    engine = ScriptedEngine()
+    assert "" == await asyncio.wait_for(ending(engine, 0.1).go(asyncio.Event().wait), 20)
+    assert not engine.running
+
+
+async def test_remains_are_removed_and_tell_how_they_ended():
+    engine = ScriptedEngine(code=3)
+    engine.running = False
+    tie = tie_of(engine)
+    assert "" == await remove_remains(tie, 7.0)
+    assert (False, 3, 7.0) == (engine.there, tie.exit.code, tie.exit.at)
+
+
+async def test_unknown_is_not_gone():
+    assert "can't be told" in await remove_remains(tie_of(ScriptedEngine(fails=AWAY)), 7.0)
+    cut_off = tie_of(ScriptedEngine(fails=AWAY), led_by_client=True, container_id="", exit=KILLED)
+    assert "can't be told" in await remove_remains(cut_off, 7.0)
+
+
+async def test_a_client_that_failed_by_itself_and_told_of_no_container_has_made_none():
+    failed = Exit(ExitReason.ERROR, 0.0, code=125)
+    tie = tie_of(ScriptedEngine(fails=AWAY), led_by_client=True, container_id="", exit=failed)
+    assert "" == await remove_remains(tie, 7.0)
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_what_an_engine_has_not_made_when_its_client_was_killed_may_come_late(there):
+    engine = ScriptedEngine()
+    engine.there = engine.running = there
+    tie = tie_of(engine, led_by_client=True, container_id="", exit=KILLED)
+    assert "" == await remove_remains(tie, 7.0)
+    assert (not there, False) == (tie.may_come_late, engine.there)
