@@ -9,7 +9,8 @@ from zoosup.core.state.runs import Run
 from zoosup.host.ports import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.runtime.state.applied import Applied
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import parse
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from tests.runtime.slot_files import SlotFiles
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Content, Ended, Host, PoolReading, ProbeResult, SpawnError, Warmed
+from zoosup.core.state.weights import FileFacts, WeightFacts
+from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Warmed
+from zoosup.host.probes_port import ProbeResult
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Journal
@@ -19,8 +22,9 @@ from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import apply_pending_edit, restore
+from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.inbox import Inbox, ShutdownAsked
-from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.runtime.state.zoo import Zoo
 
 GIB = 2**30
 WALL = 1_700_000_000.0
@@ -42,6 +46,9 @@ class Behaviour:
     wont_sleep: bool = False  # it refuses to sleep
     wont_wake: bool = False  # it refuses to wake
     mapped: int = 0
+    reads: int | None = None  # bytes by the end of its load; None: nobody can tell
+    says: str = ""  # the last line of its output
+    weights: int = 0  # bytes of its files; 0: they are not on this host
     ignores_term: bool = False
     immortal: bool = False
     unspawnable: str = ""
@@ -73,9 +80,15 @@ class Warming:
     cancelled: float | None = None
 
     @property
+    def there(self) -> int:
+        until = asyncio.get_running_loop().time() if self.cancelled is None else self.cancelled
+        return min(self.limit, int((until - self.began) * GIB))
+
+    @property
     def done(self) -> Warmed | None:
-        seconds = asyncio.get_running_loop().time() - self.began
-        return Warmed(self.limit, 0, seconds) if seconds * GIB >= self.limit else None
+        if self.there >= self.limit:
+            return Warmed(self.limit, 0, self.limit / GIB)
+        return None if self.cancelled is None else Warmed(self.there, 0, self.there / GIB, "cancelled")
 
     def cancel(self) -> None:
         self.cancelled = asyncio.get_running_loop().time()
@@ -99,10 +112,18 @@ class VirtualHost:
         self.unreadable: set[str] = set()  # runs whose record is not even JSON
         self.aside: dict[str, dict[str, object]] = {}
         self.killed_by_kernel = 0
+        self.strangers: dict[int, int] = {}  # what processes that are no models hold, by pid
+        self.watched: dict[str, int] = {}  # their pids by the hold that ends with them
         self.stalls: float | None = None
         self.readable = True
         self.broken: list[str] = []
+        self.remote: dict[str, tuple[bool, str]] = {}  # what servers elsewhere answer
+        self.remote_asked: list[tuple[object, object]] = []
+        self.remote_changed = asyncio.Event()
         self.warmings: list[Warming] = []
+        self.look_takes = 0.001  # seconds
+        self.looks: list[tuple[float, str]] = []  # when, and at whose files
+        self.sessions = SlotFiles()
         self._changed = asyncio.Event()
         self.wall_offset = 0.0  # how far the wall clock was set since
         self._pids = itertools.count(1000)
@@ -117,6 +138,12 @@ class VirtualHost:
     def save(self, text: str) -> None:
         self.text, self.file_error = text, ""
         self._changed.set()
+
+    def hear(self, authority: str, ok: bool, message: str = "") -> None:
+        """A server elsewhere answers something else now."""
+        self.remote[authority] = (ok, message)
+        self.remote_changed, changed = asyncio.Event(), self.remote_changed
+        changed.set()
 
     def kill(self, model: str, signal: str = "SIGKILL") -> None:
         process = next(p for p in self.living.values() if p.model == model)
@@ -136,7 +163,7 @@ class VirtualHost:
     @property
     def available(self) -> int:
         held = sum(p.holding for p in self.living.values())
-        return self.total - self.foreign - held - self.unreleased
+        return self.total - self.foreign - held - self.unreleased - sum(self.strangers.values())
 
     def read(self) -> tuple[PoolReading, ...]:
         free = self.available if self.readable else None
@@ -224,10 +251,32 @@ class VirtualHost:
         return {r: p.pid for r, p in self.living.items() if r in traces or r.startswith(mark)}
 
     async def usage(self) -> dict[str, int]:
-        return {run_id: p.holding for run_id, p in self.living.items()}
+        held = {run_id: p.holding for run_id, p in self.living.items()}
+        return held | {hold: self.strangers[pid] for hold, pid in self.watched.items()}
+
+    def watch(self, run_id: str, pid: int) -> str:
+        if pid not in self.strangers:
+            return ""
+        self.watched[run_id] = pid
+        return f"{pid}:1:virtual"
+
+    def unwatch(self, run_id: str) -> None:
+        self.watched.pop(run_id, None)
+
+    def end_stranger(self, pid: int) -> None:
+        del self.strangers[pid]
+        for hold in [hold for hold, its in self.watched.items() if its == pid]:
+            self.on_exit(hold, Exit(ExitReason.ERROR, WALL))
 
     def mapped(self, run_id: str) -> int | None:
         return self.living[run_id].behaviour.mapped if run_id in self.living else None
+
+    async def bytes_read(self, run_id: str) -> int | None:
+        process = self.living.get(run_id)
+        if process is None or process.behaviour.reads is None:
+            return None
+        loaded = (self._now() - process.born) / process.behaviour.load
+        return int(process.behaviour.reads * min(1.0, loaded))
 
     def members(self, run_id: str) -> frozenset[int]:
         return frozenset({self.living[run_id].pid}) if run_id in self.living else frozenset()
@@ -247,16 +296,24 @@ class VirtualHost:
             yield ProbeResult(True, "")
         await asyncio.Event().wait()
 
+    async def elsewhere(self, endpoint, ready):
+        self.remote_asked.append((endpoint, ready))
+        while True:
+            verdict, changed = self.remote.get(endpoint.url.authority, (None, None)), self.remote_changed
+            if verdict[0] is not None:
+                yield ProbeResult(*verdict)
+            await changed.wait()
+
     async def liveness(self, endpoint, live, env):
         await asyncio.Event().wait()
         yield ProbeResult(None, "")
 
-    async def drain(self, endpoint, call, within) -> ProbeResult:
+    async def drain(self, endpoint, call, within, body=None) -> ProbeResult:
         pids = endpoint.members()
         process = next(p for p in self.living.values() if p.pid in pids)
         if call in {"POST /sleep", "POST /wake_up"}:
             return await self._turn(process, call)
-        self._note(process.model, f"drain {call}")
+        self._note(process.model, f"drain {call}" + (f" {body}" if body is not None else ""))
         await asyncio.sleep(process.behaviour.drains)
         return ProbeResult(True, "")
 
@@ -281,11 +338,15 @@ class VirtualHost:
     def looking_at(self, spec) -> str:
         return "its files"
 
-    async def inspect(self, spec, env, port, now) -> Preflight:
-        return Preflight(now, *(await self.amiss(spec, env, port) or ()))
+    async def inspect(self, spec, env, port, now, *, bring=False) -> Preflight:
+        reason, message = await self.amiss(spec, env, port) or (None, "")
+        size = self.behaviours.get(spec.command[-1], Behaviour()).weights
+        weights = WeightFacts((("m.gguf", FileFacts("plain", size)),)) if size else None
+        return Preflight(now, reason, message, weights)
 
     async def amiss(self, spec, env, port):
-        await asyncio.sleep(0.001)
+        self.looks.append((self._now(), spec.command[-1]))
+        await asyncio.sleep(self.look_takes)
         missing = [word for word in spec.command if word in self.files_missing]
         return (Reason.FILE_MISSING, f"{missing[0]} is not there") if missing else None
 
@@ -294,7 +355,7 @@ class VirtualHost:
 
     # Warmer
 
-    def warm(self, spec, limit: int) -> "Warming":
+    def warm(self, spec, limit: int, located=()) -> "Warming":
         warming = Warming(spec.command[-1], limit, self._now())
         self.warmings.append(warming)
         return warming
@@ -327,7 +388,7 @@ class VirtualHost:
         return f"/logs/{model}.log"
 
     async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
-        return (f"the last line of {model}",)
+        return (self.behaviours.get(model, Behaviour()).says or f"the last line of {model}",)
 
     # ConfigFile
 
@@ -377,13 +438,15 @@ class _Store:
 class Supervised:
     """A running reconciler over a virtual host; `after_adoption` makes the successor of one that died."""
 
-    def __init__(self, host: VirtualHost, *, at_once: bool = True) -> None:
+    def __init__(self, host: VirtualHost, *, at_once: bool = True, node: str = "box") -> None:
         self.host = host
         loop = asyncio.get_running_loop()
         clock = Clock(loop.time, lambda: WALL + loop.time() + host.wall_offset, "one boot")
         self.journal = Journal(clock.wall)
-        self.zoo = Zoo("box", "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
-        self.ports = ports = Host(host, host, host, host, host, host, _Store(host), host, _Config(host))
+        self.zoo = Zoo(node, "test", "mark-", clock, self.journal, Applied("zoo.yaml"))
+        self.ports = ports = Host(
+            host, host, host, host, host, host, _Store(host), host, _Config(host), host.sessions
+        )
         self.publisher = Publisher()
         inbox = Inbox(clock.now)
         self.reconciler = Reconciler(ports, self.zoo, inbox, self.publisher, StateSaver(_Store(host)), {})
@@ -393,9 +456,9 @@ class Supervised:
             self.begin()
 
     @classmethod
-    async def after_adoption(cls, host: VirtualHost) -> "Supervised":
+    async def after_adoption(cls, host: VirtualHost, node: str = "box") -> "Supervised":
         """Begin as the supervisor does: the file, what was kept, adoption, and only then the loop."""
-        successor = cls(host, at_once=False)
+        successor = cls(host, at_once=False, node=node)
         edit = await restore(successor.zoo, await host.read_file(), host.saved, {})
         await adopt(successor.zoo, successor.ports, {})
         apply_pending_edit(successor.zoo, edit)

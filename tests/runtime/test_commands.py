@@ -1,11 +1,16 @@
 """People's wishes, by way of the command handler."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from tests.runtime.conftest import GIB
 from zoosup.errors import InvalidFileError, NoSuchModelError
+from zoosup.host.ports import Content
+from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import PlanAsked
+from zoosup.spec.parse import spec_hash
 
 pytestmark = pytest.mark.looptime
 
@@ -118,4 +123,48 @@ async def test_after_a_roll_back_a_plan_of_the_file_in_force_foretells_nothing_n
     await zoo.until("a", "ready")
     foretold = await zoo.commands.plan(text, "zoo.yaml")
     assert (["a"], False) == (foretold["wanted"], foretold["changes"])
-    assert ["b"] == (await zoo.commands.plan(text + "# again\n", "zoo.yaml"))["wanted"]
+    commented = await zoo.commands.plan(text + "# again\n", "zoo.yaml")
+    assert (["a"], False) == (commented["wanted"], commented["changes"])
+    edited = await zoo.commands.plan(text.replace("20GiB", "19GiB"), "zoo.yaml")
+    assert (["b"], True) == (edited["wanted"], edited["changes"])
+
+
+async def test_a_comment_after_a_roll_back_does_not_try_the_switch_again(host, zoo, file):
+    host.save(file({"a": "20GiB", "b": "20GiB"}, "a"))
+    await zoo.until("a", "ready")
+    host.behave("b", dies_after=0.5)
+    text = file({"a": "20GiB", "b": "20GiB"}, "b")
+    host.save(text)
+    await zoo.until("b", "failed")
+    await zoo.until("a", "ready")
+    tried = host.events("b")
+    host.save(text + "# b dies\n")
+    await asyncio.sleep(60)
+    assert ("ready", "failed", tried) == (zoo.phase("a"), zoo.phase("b"), host.events("b"))
+    assert zoo.publisher.snapshot["config"]["hash"] == spec_hash(text + "# b dies\n")
+
+
+async def test_another_figure_in_why_a_model_waits_is_no_change(host, zoo, file):
+    host.save(file({"a": "20GiB"}, "a"))
+    host.foreign = 40 * GIB
+    await zoo.until("a", "pending")
+    await asyncio.sleep(5)
+    host.foreign = 41 * GIB
+    told = await zoo.commands.plan(None, "zoo.yaml")
+    assert ["hold"] == [action["action"] for action in told["actions"]]
+    assert not told["changes"]
+
+
+async def test_an_older_look_at_the_file_that_was_parsed_for_longer_is_not_applied(running, file):
+    """`reload` and the watch parse in threads of their own; who is done last need not have read last."""
+    older, newer = file({"qwen": "1GiB"}, "qwen"), file({"qwen": "1GiB", "gemma": "2GiB"}, "gemma")
+    for look, text in ((7, newer), (6, older)):
+        message = await config_source.read(Content(text, look=look), "zoo.yaml", {})
+        answer = asyncio.get_running_loop().create_future()
+        running.reconciler.post(replace(message, answer=answer))
+        await answer
+    assert spec_hash(newer) == running.publisher.snapshot["config"]["hash"]
+    refused = await config_source.read(Content("nonsense: [", look=5), "zoo.yaml", {})
+    running.reconciler.post(refused)
+    await asyncio.sleep(5)
+    assert running.publisher.snapshot["config"]["error"] is None

@@ -2,6 +2,9 @@
 
 import pytest
 
+from tests.runtime.leasing.test_leases import put
+from tests.runtime.operations.test_sleep import sleepy, text, use
+
 pytestmark = pytest.mark.looptime
 
 ROOM_FOR_ONE = "budget: {ram: 6GiB}"
@@ -31,6 +34,17 @@ async def test_a_switch_side_by_side_shows_the_start_before_the_stop(host, zoo, 
     await zoo.until("a", "ready")
     told = await foretold(zoo, file(models, "b"))
     assert [("start", "b"), ("stop", "a")] == steps(told)
+
+
+async def test_one_that_falls_asleep_for_another_does_so_in_the_copy(host, zoo):
+    sleepy(host, "a")
+    models = {"a": "", "b": "park: null"}
+    await put(zoo, host, text(**models))
+    await use(zoo, "a")
+    told = await foretold(zoo, text(active="[b]", **models))
+    assert [("park", "a"), ("start", "b")] == steps(told)
+    assert told["settled"]
+    assert "admitted" == told["outcome"]["b"]["verdict"]
 
 
 async def test_an_edit_that_replaces_the_process_is_a_restart(host, zoo, file):
@@ -75,3 +89,20 @@ async def test_the_way_ends_as_the_host_would_and_the_copy_is_thrown_away(host, 
     told = await foretold(zoo, file(models, f"[{', '.join(models)}]"))
     assert (True, [("start", name) for name in models]) == (told["settled"], steps(told))
     assert {} == zoo.zoo.models
+
+
+async def test_a_switch_among_all_that_an_edit_can_be_is_told_whole_and_in_order(host, zoo, file):
+    models = {"a": "4GiB", "b": "4GiB", "live": "100MiB", "anew": "100MiB", "huge": "900GiB"}
+    host.save(file(models, "[a, live, anew]", ROOM_FOR_ONE))
+    for name in ("a", "live", "anew"):
+        await zoo.until(name, "ready")
+    after = file(models | {"live": "120MiB"}, "[b, live, anew, huge]", ROOM_FOR_ONE)
+    at = after.index("  anew:")
+    told = await foretold(zoo, after[:at] + after[at:].replace("serve", "serve --more", 1))
+    assert [("stop", "a"), ("stop", "anew"), ("start", "b"), ("start", "anew")] == steps(told)
+    assert {"live": ["memory.ram"]} == told["live"]
+    assert ["huge"] == told["refused"]
+    said = ["makes room for b", "restarted for an edit: command changed in the file"]
+    assert said == [step["words"] for step in told["steps"][:2]]
+    assert (True, True) == (told["settled"], told["changes"])
+    assert "admitted" == told["outcome"]["b"]["verdict"]

@@ -5,6 +5,7 @@
     commands        what people ask by hand: start, stop, restart, reload, plan, estimate
     startup         the file in force and the runs of the zoosup before, ahead of the first pass
     operations      carrying actions out: spawn, drain, stop, probe, look
+    fleet           several hosts: what this one says of itself, and what it is told
     leasing         who may send requests to which run, and who waits
     persistence     what a restart has to know: run records, saved state
     publish         what everybody may see: the snapshot, plans and needs as data, a line for the init system

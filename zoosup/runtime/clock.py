@@ -16,6 +16,10 @@ class Clock:
     wall: Callable[[], float]
     boot: str = ""
 
+    def wall_of(self, at: float) -> float:
+        """A time of `now` as wall time, by what both say at present."""
+        return self.wall() + at - self.now()
+
     def stamp(self) -> dict[str, Any]:
         """What the wall times of a document mean to this clock; to be written beside them for `recall`."""
         return {"boot": self.boot, "now": self.now(), "wall": self.wall()}

@@ -4,23 +4,26 @@ Knows how to ask and how to wait for the turn that took the wish in; decides not
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import Any
 
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.need import need
 from zoosup.core.state.facts import Inspected
+from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.runs import Preflight
-from zoosup.errors import InvalidFileError, NoSuchModelError
+from zoosup.errors import InvalidFileError, NoSuchHoldError, NoSuchModelError, ZoosupError
 from zoosup.host.ports import Content, Host, Inspector
+from zoosup.runtime.api.commands import HoldRequest
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler
 from zoosup.runtime.publish import need_report, plan_report
 from zoosup.runtime.publish.simulation import PASSES, Simulation
 from zoosup.runtime.startup import config_source
-from zoosup.runtime.state.inbox import CommandGiven, Message, PlanAsked
+from zoosup.runtime.state.inbox import CommandGiven, HoldAsked, HoldEnded, Message, PlanAsked
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import spec_hash
@@ -53,6 +56,17 @@ class CommandHandler:
         """See `Commands`."""
         return await self._ask("restart", model)
 
+    async def unload(self, model: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        self._require(model)
+        zoo = self._reconciler.zoo
+        if not zoo.spec.models[model].on_demand:
+            what = "active and not on_demand" if model in zoo.spec.active else "not on_demand"
+            raise ZoosupError(
+                f"{model} is {what}: no request would load it again; zoosup stop {model} ends it until it is started"
+            )
+        return await self._ask("unload", model)
+
     async def auto(self, model: str) -> Mapping[str, Any]:
         """See `Commands`."""
         return await self._ask("auto", model)
@@ -70,28 +84,56 @@ class CommandHandler:
             text = None  # applied again it would do nothing: a switch that was rolled back is not tried anew
         spec = await self._spec(text, path)
         answer: asyncio.Future[Zoo] = asyncio.get_running_loop().create_future()
-        before = self._reconciler.zoo.spec
+        before = self._reconciler.zoo.declared
         self._reconciler.post(PlanAsked(spec, path, answer))
-        return await dry_run(await answer, self._host.inspector, self._environ, before)
+        return await dry_run(await answer, self._host.inspector, self._reconciler.environ, before)
+
+    async def hold(self, asked: HoldRequest) -> Mapping[str, Any]:
+        """See `Commands`."""
+        hold_id = secrets.token_hex(4)
+        owner = "" if asked.pid is None else self._host.processes.watch(hold_id, asked.pid)
+        if asked.pid is not None and not owner:
+            raise ZoosupError(f"pid {asked.pid} is no process of this host: the hold would end with it")
+        hold = RoomHold(id=hold_id, since=self._reconciler.zoo.clock.now(), owner=owner, **asdict(asked))
+        await self._taken_in(lambda answer: HoldAsked(hold, answer))
+        found: Mapping[str, Any] = self._publisher.snapshot["holds"].get(hold_id, {})
+        if found.get("state") == "refused":
+            await self.release(hold_id)
+            raise ZoosupError(f"no room: {found['message']}")
+        return found
+
+    async def release(self, hold_id: str) -> Mapping[str, Any]:
+        """See `Commands`."""
+        known: Mapping[str, Mapping[str, Any]] = self._publisher.snapshot.get("holds", {})
+        if hold_id not in known:
+            raise NoSuchHoldError(f"no hold {hold_id!r}; there are {', '.join(known) or 'none'}")
+        await self._taken_in(lambda answer: HoldEnded(hold_id, "released by hand", answer))
+        return known[hold_id]
 
     async def estimate(self, model: str) -> Mapping[str, Any]:
         """See `Commands`."""
         self._require(model)
         zoo = self._reconciler.zoo
         spec = zoo.spec.models[model]
-        env = dict(self._environ) | dict(spec.env)
+        env = dict(self._reconciler.environ) | dict(spec.env)
         look = await self._host.inspector.inspect(spec, env, None, zoo.clock.now())
         known = zoo.models.get(model)
         weights = look.weights or (known.weights if known is not None else None)
         learned = zoo.usage_history.of(fingerprint(spec, weights, zoo.memory.devices))
-        return need_report.estimate_data(model, need(spec, weights, learned))
+        return need_report.estimate_data(model, need(spec, weights, learned), weights)
 
     def heartbeat(self) -> float:
         """See `Commands`. Before a first file is in force nobody turns: that an answer comes is all the proof."""
         return self._reconciler.heartbeat() if self._reconciler.zoo.applied.generation else 0.0
 
     def _require(self, model: str) -> None:
-        known = self._reconciler.zoo.spec.models
+        spec = self._reconciler.zoo.spec
+        known = spec.models
+        if model in spec.externals:
+            where = spec.externals[model].external.url
+            raise ZoosupError(
+                f"{model} is somebody else's server at {where}; zoosup neither starts nor stops it"
+            )
         if model not in known:
             near = get_close_matches(model, known, n=1)
             hint = f", did you mean {near[0]}?" if near else f"; there are {', '.join(known) or 'none'}"

@@ -119,6 +119,7 @@ class TestInMemory:
             "seq": 1,
             "at": 2.5,
             "type": "Gone",
+            "words": "ended",
             "model": None,
             "reason": "Crashed",
             "message": "no more",

@@ -120,3 +120,13 @@ def test_text_lines_have_the_time_the_level_and_the_message():
     date, _, rest = line.partition(" ")
     assert "2023-11-1" == date[:9]
     assert rest.endswith("WARNING the disk is full")
+
+
+def test_a_line_of_the_access_log_is_an_object_by_itself_for_whoever_reads_text():
+    record = a_record("GET /x 200", access={"path": "/x"})
+    assert {"time": round(record.created, 3), "path": "/x"} == json.loads(TextLines().format(record))
+
+
+def test_among_json_lines_it_stands_under_its_name():
+    line = json.loads(JsonLines().format(a_record("GET /x 200", access={"path": "/x"})))
+    assert ("GET /x 200", {"path": "/x"}) == (line["message"], line["access"])

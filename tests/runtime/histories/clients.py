@@ -167,7 +167,8 @@ class Clients:
     def _ask(self, client: Client) -> None:
         zoo, name = client.supervisor.zoo, client.model
         waiting = len(self.waiting())
-        must = self._open(zoo.models.get(name), zoo.spec) and not self.waiting(name)
+        served = self._open(zoo.models.get(name), zoo.spec) and not self.waiting(name)
+        must = served and not self._comes_behind(client, zoo.spec)
         self.there.append(client)
         try:
             found = client.supervisor.reconciler.leases.ask(name, client)
@@ -350,9 +351,17 @@ class Clients:
         zoo = supervisor.zoo
         for name in {c.model for c in self.waiting()}:
             free = self._open(zoo.models.get(name), zoo.spec)
-            self.check(not free, f"clients of {name} wait though it serves")
+            first = self.waiting(name)[0]
+            told = not free or self._comes_behind(first, zoo.spec)
+            self.check(told, f"clients of {name} wait though it serves")
             self.check(name in zoo.spec.models, f"clients of {name} wait, and nobody knows it")
             self.check(not zoo.shutdown, f"clients of {name} wait though zoosup ends")
+
+    def _comes_behind(self, client: Client, spec: ZooSpec) -> bool:
+        """Whether one of another model came before, and has waited for all of patience: busy models are closed then."""
+        ripe = self.host.now() - rules(spec).patience
+        earlier = (c for c in self.waiting() if c.model != client.model and c.since < client.since)
+        return any(c.since <= ripe + 1e-6 for c in earlier)
 
     def _open(self, model: Model | None, spec: ZooSpec) -> bool:
         declared = spec.models.get(model.name) if model is not None else None

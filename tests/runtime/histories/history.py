@@ -33,7 +33,7 @@ from tests.runtime.histories.random_events import (
 )
 from tests.runtime.histories.supervisor_harness import SupervisorHarness
 from tests.runtime.histories.unreliable_host import GIB, UnreliableHost, mended
-from zoosup.core.state.actions import Drain, EndCooldown, FallAsleep, Hold, Inspect, Start, Stop, Wake
+from zoosup.core.state import actions
 from zoosup.core.state.facts import (
     DrainEnded,
     Exited,
@@ -392,14 +392,15 @@ class History:
 
 
 VERBS = {
-    Start: "start",
-    Drain: "drain",
-    Stop: "stop",
-    Hold: "hold",
-    Inspect: "inspect",
-    EndCooldown: "end-cooldown",
-    FallAsleep: "park",
-    Wake: "wake",
+    actions.Start: "start",
+    actions.Drain: "drain",
+    actions.Stop: "stop",
+    actions.Kill: "kill",
+    actions.Hold: "hold",
+    actions.Inspect: "inspect",
+    actions.EndCooldown: "end-cooldown",
+    actions.FallAsleep: "park",
+    actions.Wake: "wake",
 }
 
 

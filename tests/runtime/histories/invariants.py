@@ -50,6 +50,7 @@ class Invariants:
     given_up_on: set[str] = field(default_factory=set)  # strays that a restarted zoosup couldn't end
     supervisor: SupervisorHarness | None = None
     _active: tuple[str, ...] = ()
+    _on_demand: set[str] = field(default_factory=set)
     _text: str = ""
     _reserved: int = 0
     _budgeted: tuple[SupervisorHarness | None, int] = (
@@ -201,7 +202,7 @@ class Invariants:
             self.crashes.pop(name, None)
 
     def _applied(self, supervisor: SupervisorHarness) -> None:
-        """An edit may forgive any crash, and what it says anew of `active` lifts a person's word.
+        """An edit may forgive any crash, and what it says anew of `active` or `on_demand: true` lifts a person's word.
 
         A new zoosup that begins with the same file has no such excuse.
         """
@@ -210,9 +211,10 @@ class Invariants:
         self._text = supervisor.zoo.applied.text
         self.crashes.clear()
         active = supervisor.zoo.spec.active
-        self.stopped_by_hand -= set(active) ^ set(self._active)
+        on_demand = {name for name, model in supervisor.zoo.spec.models.items() if model.on_demand}
+        self.stopped_by_hand -= (set(active) ^ set(self._active)) | (on_demand - self._on_demand)
         self.stopped_by_hand &= set(supervisor.zoo.spec.models)
-        self._active = active
+        self._active, self._on_demand = active, on_demand
 
     # between two lives
 

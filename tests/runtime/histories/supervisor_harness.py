@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.runtime.histories.unreliable_host import UnreliableHost
+from tests.runtime.slot_files import SlotFiles
 from zoosup.core.state.actions import Action
 from zoosup.host.ports import Content, Host
 from zoosup.runtime.clock import Clock
@@ -20,6 +21,7 @@ from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.startup.adoption import adopt
 from zoosup.runtime.startup.resume import apply_pending_edit, restore
+from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.inbox import (
     FactLearned,
     FileRead,
@@ -29,7 +31,7 @@ from zoosup.runtime.state.inbox import (
     ShutdownAsked,
     UsageMeasured,
 )
-from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.runtime.state.zoo import Zoo
 
 MARK = "mark-"
 PATH = "zoo.yaml"
@@ -70,10 +72,6 @@ class UnreliableInbox(Inbox):
         if self.doubled and isinstance(message, FactLearned | LeaderExited | UsageMeasured | FileRead):
             super().post(message)
 
-    @property
-    def empty(self) -> bool:
-        return not self._messages
-
 
 class SupervisorHarness:
     """One life of zoosup. `acts` is what it has carried out, `turns` where among them each turn ended."""
@@ -108,6 +106,7 @@ class SupervisorHarness:
                 adopt=h.adopt,
                 hasten=h.hasten,
                 mapped=h.mapped,
+                bytes_read=h.bytes_read,
                 members=h.members,
                 identity=h.identity,
             ),
@@ -121,6 +120,7 @@ class SupervisorHarness:
                 self, load=h.load_records, set_aside=h.set_aside, write=h.write, remove=h.remove
             ),
             config=h,
+            sessions=SlotFiles(),
         )
 
     def begin(self) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 from tests.runtime.conftest import Warming
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Content, Ended, Ladder, Launch, PoolReading, ProbeResult, SpawnError
+from zoosup.host.launch import Launch
+from zoosup.host.ports import Content, Ended, Ladder, PoolReading, SpawnError
+from zoosup.host.probes_port import ProbeResult
 
 GIB = 2**30
 LOOK = 0.002
@@ -254,6 +256,11 @@ class UnreliableHost:
     def mapped(self, run_id: str) -> int | None:
         return 0 if run_id in self.known else None
 
+    async def bytes_read(self, run_id: str) -> int | None:
+        process = self.known.get(run_id)
+        await asyncio.sleep(LOOK)
+        return None if process is None else self.held(process)
+
     def members(self, run_id: str) -> frozenset[int]:
         process = self.known.get(run_id)
         return frozenset({process.pid} if process is not None and process.gone is None else ())
@@ -293,6 +300,10 @@ class UnreliableHost:
                 await news.wait()
         await asyncio.Event().wait()
 
+    async def elsewhere(self, endpoint, ready):
+        await asyncio.Event().wait()
+        yield ProbeResult(None, "")
+
     async def liveness(self, endpoint, live, env):
         process = self._asked(endpoint)
         while process is not None:
@@ -302,7 +313,7 @@ class UnreliableHost:
                     yield ProbeResult(False, "hangs")
             await process.news.wait()
 
-    async def drain(self, endpoint, call, within) -> ProbeResult:
+    async def drain(self, endpoint, call, within, body=None) -> ProbeResult:
         process = self._asked(endpoint)
         if process is None or process.ended is not None:
             return ProbeResult(ok=False, message="connection refused")
@@ -325,7 +336,7 @@ class UnreliableHost:
 
     # Inspector
 
-    async def inspect(self, spec, env, port, now) -> Preflight:
+    async def inspect(self, spec, env, port, now, *, bring=False) -> Preflight:
         return Preflight(now, *(await self.amiss(spec, env, port) or ()))
 
     async def amiss(self, spec, env, port) -> tuple[Reason, str] | None:
@@ -345,7 +356,7 @@ class UnreliableHost:
 
     # Warmer
 
-    def warm(self, spec, limit: int) -> Warming:
+    def warm(self, spec, limit: int, located=()) -> Warming:
         return Warming(spec.command[1], limit, self.now())
 
     # Logs, Records, Store, ConfigFile

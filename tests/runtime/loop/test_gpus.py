@@ -32,9 +32,13 @@ class Cards:
 
     names: tuple[str, ...] = ("GPU-a", "GPU-b")
     holds: dict[str, int] = field(default_factory=dict)
+    heeds: dict[str, str] = field(default_factory=dict)  # the card that a model takes whatever it is shown
     release: float = 0.0  # after the exit; until then the pid stands in the driver's list
     age: float = 0.0  # a figure is made so often and no more
     tells_pids: bool = True
+    tells_bytes: bool = (
+        True  # of each pid; the kernel lets go of one that has ended at once, whatever it held
+    )
 
 
 class GpuHost(VirtualHost):
@@ -63,7 +67,8 @@ class GpuHost(VirtualHost):
         used = self.used(card)
         free = TOTAL - sum(used.values())
         assert free >= 0, f"{card} is out of memory"
-        told = used if self.cards.tells_pids else None
+        there = {c.pid: None for c in self.claims if card in c.cards and c.back is None}
+        told = (used if self.cards.tells_bytes else there) if self.cards.tells_pids else None
         return PoolReading(
             f"vram:{card}", "vram", f"GPU {index}", TOTAL, free, "virtual", str(index), self._now(), told
         )
@@ -72,6 +77,7 @@ class GpuHost(VirtualHost):
         self.shown[launch.model] = launch.env.get("CUDA_VISIBLE_DEVICES")
         pid = await super().spawn(launch)
         cards = tuple((self.shown[launch.model] or "").split(",")) if self.shown[launch.model] else ()
+        cards = (self.cards.heeds[launch.model],) if launch.model in self.cards.heeds else cards
         if cards:
             share = self.cards.holds.get(launch.model, 0) // len(cards)
             self.claims.append(Claim(pid, launch.model, cards, share))
@@ -152,6 +158,21 @@ async def test_a_successor_starts_only_when_the_driver_has_given_the_memory_back
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize("tells", [{"tells_pids": False}, {"tells_bytes": False}])
+async def test_where_nobody_can_say_what_it_held_what_it_was_booked_with_is_waited_for(host, zoo, tells):
+    """Else nothing at all would count as all that it held, and its successor would be found not to fit."""
+    host.cards = Cards(("GPU-a",), release=1.0, **tells)
+    await on(zoo, host, "a", a="20GiB", b="20GiB")
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    await on(zoo, host, "b", a="20GiB", b="20GiB")
+    await zoo.until("b", "ready", within=60)
+    waited = host.at("b", "spawn") - host.at("a", "exit")
+    assert 1.0 <= waited <= 2.0
+    assert 1 == host.events("a").count("spawn"), "it came back, because its successor did not fit"
+
+
+@pytest.mark.looptime
 async def test_after_a_crash_the_same_gpu_is_waited_for(host, zoo):
     host.cards.names = ("GPU-a",)
     host.cards.release = 3.0
@@ -190,6 +211,57 @@ async def test_an_adopted_model_keeps_its_gpus(host, zoo):
         await successor.close()
 
 
+def told(zoo, model):
+    conditions = zoo.publisher.snapshot["models"][model]["conditions"]
+    said = [each["message"] for each in conditions if each["type"] == "OnGivenGpus"]
+    events = [event.reason for event in zoo.journal.since() if event.type == "OtherGpu"]
+    return said, events
+
+
+@pytest.mark.looptime
+async def test_a_model_that_takes_another_gpu_than_its_own_is_told_of_and_counts_where_it_is(host, zoo):
+    host.cards.heeds = {"a": "GPU-b"}
+    await on(zoo, host, "a", a="10GiB")
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    said = "holds 10 GiB of vram:GPU-b, and was given vram:GPU-a"
+    assert ([said], ["OtherGpu"]) == told(zoo, "a")
+    assert {"ram": GIB, "vram:GPU-a": 0, "vram:GPU-b": 10 * GIB} == held(zoo, "a")
+    pools = {p["id"]: (p["reserved"], p["held"], p["foreign"]) for p in zoo.publisher.snapshot["pools"]}
+    assert (10 * GIB, 10 * GIB, 0) == pools["vram:GPU-b"]
+    # 14 GiB are left on each of two. The host asserts that no card is overdrawn.
+    await on(zoo, host, "[a, b]", a="10GiB", b="29GiB")
+    await asyncio.sleep(10)
+    assert "pending" == zoo.phase("b")
+
+
+@pytest.mark.looptime
+async def test_once_it_sits_right_again_nothing_is_told_any_longer(host, zoo):
+    host.cards.heeds = {"a": "GPU-b"}
+    await on(zoo, host, "a", a="10GiB")
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    host.claims[0].cards = ("GPU-a",)
+    await asyncio.sleep(15)
+    assert ([], ["OtherGpu", "Over"]) == told(zoo, "a")
+    assert {"ram": GIB, "vram:GPU-a": 10 * GIB, "vram:GPU-b": 0} == held(zoo, "a") | {"vram:GPU-b": 0}
+
+
+@pytest.mark.looptime
+async def test_a_successor_waits_for_the_memory_that_it_held_elsewhere(host, zoo):
+    host.cards.heeds = {"a": "GPU-b"}
+    host.cards.release = 4.0
+    await on(zoo, host, "a", a="20GiB")
+    await zoo.until("a", "ready")
+    await asyncio.sleep(10)
+    host.cards.holds["b"] = 20 * GIB
+    host.save(a_file("b", b="20GiB").replace("memory: {ram", "gpus: [GPU-b], memory: {ram"))
+    await zoo.until("b", "ready", within=60)
+    assert 4.0 <= host.at("b", "spawn") - host.at("a", "exit")
+    waited = {event.data["pool"] for event in zoo.journal.since() if event.type == "CoolDown"}
+    assert "vram:GPU-b" in waited
+
+
 def a_run(**fields):
     spec = ModelSpec(command=("serve",))
     return Run("r", "box", spec, 1, {"ram": GIB, "vram:GPU-a": GIB}, 0.0, 0.0, **fields)
@@ -216,6 +288,12 @@ def test_what_can_not_be_told_stays_as_it_was_known(told):
     assert {"ram": 5} == holdings(a_run(), 5, {1, 2}, [reading(told)])
     known = a_run(measured={"ram": 1, "vram:GPU-a": 12})
     assert {"ram": 5, "vram:GPU-a": 12} == holdings(known, 5, {1, 2}, [reading(told)])
+
+
+def test_that_it_held_nothing_before_it_was_there_says_nothing_once_it_is():
+    before = a_run(measured={"ram": 1, "vram:GPU-a": 0})
+    assert {"ram": 5} == holdings(before, 5, {1, 2}, [reading({1: None})])
+    assert {"ram": 5, "vram:GPU-a": 0} == holdings(before, 5, {1, 2}, [reading({9: None})])
 
 
 @pytest.mark.looptime

@@ -1,6 +1,7 @@
 """The single writer over a virtual host, in virtual time."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,9 @@ from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.errors import ZoosupError
 from zoosup.runtime.loop.executor import Executor
+from zoosup.runtime.loop.measure_pace import SETTLED
+from zoosup.runtime.loop.reconciler import HEARTBEAT, LOOKOUT
+from zoosup.runtime.state import overrides
 from zoosup.runtime.state.inbox import FactLearned, ShutdownAsked
 
 pytestmark = pytest.mark.looptime
@@ -55,6 +59,19 @@ async def test_a_model_that_can_never_fit_leaves_the_old_one_serving(host, zoo, 
     await asyncio.sleep(60)
     assert ("ready", "ExceedsBudget") == (zoo.phase("a"), zoo.reason("b"))
     assert ["spawn", "ready"] == host.events("a")
+
+
+async def test_an_address_that_is_not_listened_on_is_a_condition_of_zoosup_itself(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    zoo.zoo.gateway = replace(zoo.zoo.gateway, trouble="8080 is in use")
+    zoo.zoo.status_trouble = "8081 is in use"
+    await asyncio.sleep(2)
+    said = [(c["type"], c["status"], c["message"]) for c in zoo.publisher.snapshot["conditions"]]
+    assert [
+        ("GatewayListening", False, "8080 is in use"),
+        ("StatusListening", False, "8081 is in use"),
+    ] == said
 
 
 async def test_a_model_that_crashes_while_it_loads_is_rolled_back(host, zoo, file):
@@ -122,10 +139,13 @@ async def test_a_bad_file_changes_no_process_and_is_told(host, zoo, file):
     host.save("active: [a\n")
     await asyncio.sleep(5)
     assert "zoo.yaml:" in zoo.publisher.snapshot["config"]["error"]
+    (drift,) = zoo.publisher.snapshot["conditions"]
+    assert ("FileInForce", False, True) == (drift["type"], drift["status"], drift["problem"])
     assert ["spawn", "ready"] == host.events("a")
     host.save(file({"a": "1GiB"}, "a"))
     await asyncio.sleep(5)
     assert zoo.publisher.snapshot["config"]["error"] is None
+    assert [] == zoo.publisher.snapshot["conditions"]
     assert (1, ["spawn", "ready"]) == (zoo.zoo.applied.generation, host.events("a"))
 
 
@@ -501,7 +521,7 @@ async def test_a_bug_that_meets_one_model_ends_no_pass(
 async def test_an_edit_that_a_bug_met_is_answered(host, zoo, file, monkeypatch, caplog):
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")
-    monkeypatch.setattr(type(zoo.zoo), "override", lambda *_: 1 // 0)
+    monkeypatch.setattr(overrides, "override", lambda *_: 1 // 0)
     with pytest.raises(ZoosupError, match="internal error"):
         await zoo.commands.stop("a")
     assert ["internal error: CommandGiven was dropped"] == internal_errors(caplog)
@@ -531,3 +551,56 @@ async def test_what_was_seen_beyond_the_word_of_the_file_stays_booked_over_edits
     await asyncio.sleep(30)
     said = [c["type"] for c in second.publisher.snapshot["models"]["a"]["conditions"]]
     assert (7 * GIB, False) == (second.reserved(), "WithinEstimate" in said)
+
+
+async def at_rest(host, zoo, file):
+    """When each snapshot is taken from now on, when nothing happens any more."""
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(30)
+    times, publish = [], zoo.publisher.publish
+
+    def note(snapshot):
+        times.append(asyncio.get_running_loop().time())
+        publish(snapshot)
+
+    zoo.publisher.publish = note
+    return times
+
+
+async def test_at_rest_turns_follow_the_looks_at_what_models_hold_and_no_others_are_taken(host, zoo, file):
+    times = await at_rest(host, zoo, file)
+    await asyncio.sleep(60)
+    assert 60 / SETTLED == pytest.approx(len(times), abs=1)
+    assert zoo.reconciler.heartbeat() <= LOOKOUT
+
+
+async def test_free_memory_that_moves_is_seen_by_people_within_a_heartbeat(host, zoo, file):
+    times = await at_rest(host, zoo, file)
+    await asyncio.sleep(SETTLED)  # just after a turn, the next may be far
+    host.foreign += 2 * GIB
+    began, free = asyncio.get_running_loop().time(), host.available
+    while zoo.publisher.snapshot["pools"][0]["free"] != free:
+        await asyncio.sleep(0.01)
+    assert asyncio.get_running_loop().time() - began <= HEARTBEAT + LOOKOUT
+    assert times
+
+
+async def test_a_model_starts_though_no_message_wakes_the_loop(host, zoo, file, monkeypatch):
+    """Each is taken in within a heartbeat, while it is still believed: or a look would follow on a look for ever."""
+    await at_rest(host, zoo, file)
+    monkeypatch.setattr(zoo.reconciler._inbox, "wake", lambda: None)
+    host.save(file({"a": "1GiB", "b": "1GiB"}, "[a, b]"))
+    await zoo.until("b", "ready", within=6 * HEARTBEAT)
+
+
+async def test_a_turn_that_failed_is_taken_again_and_is_no_proof_that_the_loop_turns(
+    host, zoo, file, monkeypatch
+):
+    await at_rest(host, zoo, file)
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo.reconciler, "_plan_until_settled", lambda: 1 // 0)
+        await asyncio.sleep(20)
+        assert zoo.reconciler.heartbeat() > 10
+    await asyncio.sleep(2)
+    assert zoo.reconciler.heartbeat() <= LOOKOUT

@@ -11,6 +11,7 @@ ZOO = a_zoo({"a": "12GiB", "b": "12GiB", "c": "12GiB"}, ["b"])
 
 class Warming:
     done = None
+    there = 0
     cancelled = False
 
     def cancel(self):
@@ -21,7 +22,7 @@ class Warmer:
     def __init__(self):
         self.begun = []
 
-    def warm(self, spec, limit):
+    def warm(self, spec, limit, located=()):
         self.begun.append((spec, limit, Warming()))
         return self.begun[-1][2]
 

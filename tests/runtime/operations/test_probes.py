@@ -10,7 +10,7 @@ from tests.runtime.builders import ManualClock, a_run, a_zoo, make_ready, text_o
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
-from zoosup.host.ports import Endpoint, ProbeResult
+from zoosup.host.probes_port import Endpoint, ProbeResult
 from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.state.inbox import FactLearned
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
@@ -58,9 +58,21 @@ def told():
 
 
 @pytest.fixture
-async def watchers(prober, told):
+def restored():
+    return []
+
+
+@pytest.fixture
+async def watchers(prober, told, restored):
+    async def restore(model, run, spec):
+        restored.append((model, run.id, len(told)))
+
     watchers = ProbeTasks(
-        prober, ManualClock().as_clock(), told.append, lambda run: (Endpoint("127.0.0.1", run.port, set), {})
+        prober,
+        ManualClock().as_clock(),
+        told.append,
+        lambda run: (Endpoint("127.0.0.1", run.port, set), {}),
+        restore,
     )
     yield watchers
     await watchers.close()
@@ -184,3 +196,20 @@ def test_only_a_process_that_nobody_has_told_to_leave_is_worth_asking():
     assert not is_probed(replace(ready, run=replace(ready.run, pid=None)))
     assert not is_probed(replace(ready, run=replace(ready.run, leaving=Leaving("NotWanted", "", 0.0))))
     assert not is_probed(replace(ready, phase=Phase.STOPPING))
+
+
+async def test_sessions_are_restored_before_anybody_hears_that_it_is_ready_and_once(
+    watchers, prober, told, restored
+):
+    answers = (False, True, False, True)
+    prober.verdicts["ready"] = [ProbeResult(ok=ok, message="") for ok in answers]
+    await follow(watchers, a_target())
+    assert [("a", "mark-1", 1)] == restored
+    assert [ProbedUnready, ProbedReady, ProbedUnready, ProbedReady] == [type(m.fact) for m in told]
+
+
+async def test_nothing_is_restored_to_one_that_was_ready_before(watchers, prober, told, restored):
+    prober.verdicts["ready"] = [ProbeResult(ok=True, message="")]
+    await follow(watchers, a_target(ready_at=90.0))
+    assert [] == restored
+    assert [FactLearned("a", ProbedReady("mark-1", 100.0))] == told

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, text_of
+from tests.runtime.slot_files import SlotFiles
 from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, ProbedUnready, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Ended, Host, Ladder, ProbeResult, SpawnError
+from zoosup.host.ports import Ended, Host, Ladder, SpawnError
+from zoosup.host.probes_port import ProbeResult
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.child_env import RUN_ID, environment
 from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
+from zoosup.runtime.operations.sessions import SessionKeeper
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, UsageMeasured
 
@@ -93,11 +96,18 @@ def told():
 
 @pytest.fixture
 async def operations(host, told):
-    ports = Host(host, host, host, host, host, host, host, host, host)
+    ports = Host(host, host, host, host, host, host, host, host, host, SlotFiles())
     clock = ManualClock().as_clock()
     leases = Leases(a_zoo(ManualClock()), lambda: None)
     operations = Operations(
-        Tools(ports, RecordWriter(ports, clock), clock, {"PATH": "/bin", "HOME": "/root"}, leases),
+        Tools(
+            ports,
+            RecordWriter(ports, clock),
+            clock,
+            {"PATH": "/bin", "HOME": "/root"},
+            leases,
+            SessionKeeper(ports.sessions, clock, leases, lambda *_: None),
+        ),
         told.append,
     )
     yield operations

@@ -7,6 +7,7 @@ import pytest
 from tests.runtime.leasing.test_leases import Client, put
 from zoosup.core.state.phases import Phase
 from zoosup.runtime.publish import plan_report
+from zoosup.runtime.state.dry_run import copy_with
 
 pytestmark = pytest.mark.looptime
 
@@ -69,6 +70,19 @@ async def test_two_models_take_turns_asleep_and_neither_is_ever_stopped(host, zo
     assert client.at - asked < 2, "it woke, it was not loaded anew"
     assert ["spawn", "ready", "sleep", "wake", "ready"] == host.events("a")
     assert (pids, "parked", 5 * GIB) == (host.pids("a"), zoo.phase("b"), zoo.reserved())
+
+
+PREPARE = "{http: POST /prepare, body: {deep: true}}"
+
+
+async def test_the_steps_of_a_sleep_are_taken_one_after_the_other(host, zoo):
+    sleepy(host, "a", "b")
+    park = f"park: {{sleep: [{PREPARE}, POST /sleep], wake: [POST /wake_up], holds: {{ram: 1GiB}}}}"
+    await put(zoo, host, text(a=park, b=""))
+    await use(zoo, "a")
+    await use(zoo, "b")
+    assert ["spawn", "ready", "drain POST /prepare {'deep': True}", "sleep"] == host.events("a")
+    assert "parked" == zoo.phase("a")
 
 
 @pytest.mark.usefixtures("books")
@@ -240,7 +254,7 @@ async def test_a_snapshot_tells_what_it_holds_asleep(host, zoo):
 async def test_zoosup_plan_says_who_would_sleep_and_who_would_wake(host, zoo):
     def foretold():
         zoo.zoo.demand = zoo.reconciler.leases.demand()
-        actions = plan_report.next_pass(zoo.zoo.copy_with(None, "zoo.yaml"))["actions"]
+        actions = plan_report.next_pass(copy_with(zoo.zoo, None, "zoo.yaml"))["actions"]
         return [a for a in actions if a["action"] in {"park", "wake"}]
 
     sleepy(host, "a", "b")
@@ -249,7 +263,8 @@ async def test_zoosup_plan_says_who_would_sleep_and_who_would_wake(host, zoo):
     await use(zoo, "b")
     ahead = Client(zoo, "a")
     sleep = {"action": "park", "model": "b", "cause": "MadeRoom", "asleep": {"ram": GIB}}
-    assert [sleep | {"message": "makes room for a"}] == foretold()
+    said = "makes room for a"
+    assert [sleep | {"message": said, "words": said}] == foretold()
     ahead.ticket.cancel()
     host.kill("b")
     await zoo.until("b", "stopped")

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.state.phases import Cause
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
+from zoosup.core.state.weights import Located
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence.run_records import FORMAT, UnreadableRecordError, read, write
 from zoosup.spec.changes import restart_fields
@@ -66,6 +67,9 @@ runs = st.builds(
     pid=st.none() | st.integers(2, 2**22),
     ready_at=st.none() | st.floats(0, 1000),
     peak=sizes,
+    located=st.lists(
+        st.tuples(st.text(), st.builds(Located, st.text(), st.text())), unique_by=lambda i: i[0]
+    ).map(tuple),
     leaving=st.none() | st.builds(Leaving, st.sampled_from(Cause), st.text(), st.floats(0, 1000)),
 )
 
@@ -77,6 +81,7 @@ def test_a_record_is_read_back_as_it_was_written(model, original, identity):
     assert (model, identity) == (record.model, record.identity)
     expected = (original.id, original.node, original.spec, original.port, original.pid)
     assert expected == (again.id, again.node, again.spec, again.port, again.pid)
+    assert original.located == again.located
     assert (original.reserved, original.peak) == (again.reserved, again.peak)
     assert original.started_at == again.started_at
     assert (original.ready_at is None) == (again.ready_at is None)
@@ -101,8 +106,16 @@ def test_a_record_with_any_field_spoilt_is_read_or_refused_but_never_a_crash(val
 
 
 def test_the_gpus_of_a_run_are_read_back():
-    data = write("a", replace(run(), gpus=("GPU-a", "GPU-b")), CLOCK)
-    assert ("GPU-a", "GPU-b") == read(data, CLOCK).run.gpus
+    given = replace(run(), gpus=("GPU-a", "GPU-b"), gpu_env={"ROCR_VISIBLE_DEVICES": "GPU-a,GPU-b"})
+    again = read(write("a", given, CLOCK), CLOCK).run
+    assert (given.gpus, given.gpu_env) == (again.gpus, again.gpu_env)
+
+
+@pytest.mark.parametrize("gpus", ["auto", "none", 2, ("0", "GPU-a", "amd1")])
+def test_the_gpus_that_its_model_may_have_are_written_without_a_warning_and_read_back(gpus):
+    spec = ModelSpec.model_validate({"command": ["serve"], "gpus": gpus})
+    data = json.loads(json.dumps(write("a", replace(run(), spec=spec), CLOCK)))
+    assert gpus == read(data, CLOCK).run.spec.gpus
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -114,7 +127,16 @@ def test_the_sleep_of_a_run_is_read_back(stage, known):
     assert known is data["nap"]["certain"], "the words by which earlier versions know it"
 
 
-ADDED = {"source": "", "gpus": None, "fingerprint": "", "mapped": None, "outgrown": {}, "nap": None}
+ADDED = {
+    "source": "",
+    "gpus": None,
+    "gpu_env": {},
+    "fingerprint": "",
+    "mapped": None,
+    "outgrown": {},
+    "nap": None,
+    "located": (),
+}
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
 TIMES = {"last_used", "clock"}

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.runtime.builders import PATH, ManualClock, a_zoo, text_of
+from zoosup.core.scheduler.successors import Successors
 from zoosup.core.state.facts import Held, Overridden
+from zoosup.core.state.loads import LastLoad
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Backoff
 from zoosup.core.state.usage import HeldAsleep
-from zoosup.runtime.persistence.saved_state import StateSaver, last_good, recall, remember
+from zoosup.host.ports import Content
+from zoosup.runtime.persistence.saved_state import LAST_SAVE, StateSaver, last_good, recall, remember
 
 pytestmark = pytest.mark.looptime
 
@@ -41,10 +44,13 @@ def recalled(clock, state, text=FILE):
 def test_a_zoo_with_nothing_to_remember_keeps_only_its_file():
     clock = ManualClock()
     assert {
-        "file": {"path": PATH, "text": FILE},
+        "file": {"path": PATH, "text": FILE, "revision": ""},
         "models": {},
         "switch": None,
         "lessons": {},
+        "holds": [],
+        "fleet": None,
+        "successors": {},
         "clock": {"boot": clock.boot, "now": clock.now, "wall": clock.wall},
     } == a_state(a_zoo(clock, FILE))
 
@@ -199,14 +205,16 @@ def test_a_switch_that_can_not_be_read_is_left_out_and_said(switch, caplog):
 @pytest.mark.parametrize("state", [{}, {"models": []}, {"models": {"a": 7}}, {"models": None, "file": 1}])
 def test_a_state_of_another_shape_is_no_state(state):
     assert a_zoo(ManualClock(), FILE).models == recalled(ManualClock(), state).models
-    assert "" == last_good(state, PATH)
+    assert last_good(state, PATH).text is None
 
 
 def test_the_last_good_text_is_that_of_the_same_file_only():
     state = a_state(a_zoo(ManualClock(), FILE))
-    assert FILE == last_good(state, PATH)
-    assert "" == last_good(state, "other.yaml")
-    assert "" == last_good({"file": {"path": PATH, "text": None}}, PATH)
+    assert Content(FILE) == last_good(state, PATH)
+    assert last_good(state, "other.yaml").text is None
+    assert last_good({"file": {"path": PATH, "text": None}}, PATH).text is None
+    kept = {"file": {"path": PATH, "text": FILE, "revision": "abc"}}
+    assert Content(FILE, revision="abc") == last_good(kept, PATH)
 
 
 class Disk:
@@ -315,3 +323,50 @@ async def test_the_last_word_is_written_even_after_one_that_is_under_way():
     zoo.tell("a", Overridden(Override.STOP))
     await keeper.save_now(zoo)
     assert {"a": {"override": "stop"}} == disk.states[-1]["models"]
+
+
+async def test_a_disk_that_never_answers_holds_the_last_word_for_a_while_alone(caplog):
+    disk, zoo = Disk(), a_zoo(ManualClock(), FILE)
+    disk.slow, keeper = 1e9, StateSaver(disk)
+    loop = asyncio.get_running_loop()
+    keeper.save_if_changed(zoo)
+    await keeper.save_now(zoo)
+    assert LAST_SAVE == loop.time()
+    assert "what changed last was not saved" in caplog.text
+
+
+def test_who_was_asked_for_after_whom_comes_back_without_models_that_are_no_more():
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
+    zoo.successors = Successors().seen("a", "b").seen("", "a").seen("a", "gone")
+    after = recalled(clock, a_state(zoo)).successors
+    assert {"a": {"b": 0.9}, "": {"a": 1.0}} == after.after
+    assert ("a", "b") == after.likeliest("a")
+
+
+@pytest.mark.parametrize(
+    "kept", [None, 3, [], {"a": 3}, {"a": {"b": "x"}}, {"a": {"b": -1}}, {"a": {"b": 1e9}}]
+)
+def test_an_order_that_can_not_be_read_is_learned_anew(kept):
+    clock = ManualClock()
+    state = a_state(a_zoo(clock, FILE)) | {"successors": kept}
+    assert Successors() == recalled(clock, state).successors
+
+
+def test_what_the_last_load_has_shown_comes_back():
+    clock = ManualClock()
+    zoo = a_zoo(clock, FILE)
+    shown = LastLoad(8 * 2**30, 9 * 2**30, 2.5), LastLoad(None, None, None)
+    for name, last in zip("ab", shown, strict=True):
+        zoo.models[name] = replace(zoo.models[name], last_load=last)
+    after = recalled(clock, a_state(zoo)).models
+    assert shown == (after["a"].last_load, after["b"].last_load)
+
+
+@pytest.mark.parametrize(
+    "kept", [3, {}, {"size": -1, "read": 1, "rest": 1.0}, {"size": 1, "read": 1, "rest": "x"}]
+)
+def test_a_last_load_that_can_not_be_read_costs_nothing_else(kept):
+    state = {"models": {"a": {"last_load": kept, "load_time": 7.0}}}
+    after = recalled(ManualClock(), state).models["a"]
+    assert (None, 7.0) == (after.last_load, after.load_time)

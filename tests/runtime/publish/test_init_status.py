@@ -164,9 +164,9 @@ async def test_whoever_stops_neither_reloads_nor_says_that_it_is_ready_again():
         (snapshot(a=model(), b=model("stopped", "NotWanted", active=False)), "1 of 1 model ready"),
         (
             snapshot(a=model(), qwen=model("pending", "WaitingForMemory")),
-            "1 of 2 models ready; qwen: waiting for memory",
+            "1 of 2 models ready; qwen: waits for memory",
         ),
-        (snapshot(a=model("failed", "OOMKilled")), "0 of 1 model ready; a: oom killed"),
+        (snapshot(a=model("failed", "OOM")), "0 of 1 model ready; a: given up for want of memory"),
         (
             snapshot(error="zoo.yaml:3:1: …", a=model()),
             "1 of 1 model ready; the file is refused, generation 4 stays in force",

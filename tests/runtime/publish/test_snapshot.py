@@ -8,25 +8,26 @@ import pytest
 from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, make_ready, spec_of, text_of
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.facts import Booked, Exited, Gone, Inspected, Measured, StopBegun
-from zoosup.core.state.observed import Condition
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
 from zoosup.host.ports import PoolReading
-from zoosup.runtime.api import ListenStatus
+from zoosup.runtime.api.gateway import ListenStatus
+from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.plan_report import next_pass
-from zoosup.runtime.publish.snapshot import ConditionTimes, build, end_event
+from zoosup.runtime.publish.snapshot import build, end_event
+from zoosup.runtime.state.overrides import override
 from zoosup.spec.model.lifetime import RestartSpec
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
-CONFIG = {"path", "generation", "observed_generation", "hash", "loaded_at", "error"}
+CONFIG = {"path", "generation", "observed_generation", "hash", "revision", "loaded_at", "error"}
 POOL = {"id", "kind", "name", "total", "free", "budget", "reserved", "held", "foreign"}
 MODEL = {
     "phase", "reason", "message", "active", "pid", "port", "url", "run_id", "started_at", "ready_at", "restarts",
-    "backoff_until", "last_exit", "memory", "conditions",
+    "backoff_until", "last_exit", "memory", "conditions", "why",
 }  # fmt: skip
-MEMORY = {"need", "source", "reserved", "held", "peak"}
-EXIT = {"reason", "code", "signal", "at"}
-CONDITION = {"type", "status", "reason", "message", "since"}
+MEMORY = {"need", "source", "reserved", "held", "peak", "mapped"}
+EXIT = {"reason", "code", "signal", "at", "words"}
+CONDITION = {"type", "status", "reason", "message", "words", "problem", "since"}
 
 FILE = text_of({"a": {}, "b": {"memory": {"ram": "40GiB"}}}, ["a", "b"])
 
@@ -135,7 +136,7 @@ SECRETS = text_of(
 def test_secrets_are_in_no_snapshot_plan_or_event(clock):
     zoo = a_zoo(clock, SECRETS)
     make_ready(zoo, "a")
-    zoo.override("a", Override.STOP)
+    override(zoo, "a", Override.STOP)
     run = zoo.models["a"].run
     end = Exit(ExitReason.ERROR, clock.wall, code=1)
     zoo.tell("a", Exited(run.id, end, clock.now))
@@ -158,44 +159,6 @@ def test_an_edit_of_a_secret_argument_is_told_without_it(clock):
     ahead = next_pass(zoo)
     assert ["stop"] == [action["action"] for action in ahead["actions"]]
     assert "s3cret" not in json.dumps(ahead)
-
-
-# since
-
-
-def a_condition(status=False, reason="WaitingForMemory", message="1 GiB short", model="a"):
-    return Condition(model, "Admitted", status, reason, message)
-
-
-def test_a_condition_keeps_its_since_while_status_and_reason_stay():
-    wall = iter([1.0, 2.0, 3.0, 4.0])
-    times = ConditionTimes(lambda: next(wall))
-    times.stamp((a_condition(),))
-    assert 1.0 == times.stamp((a_condition(message="2 GiB short"),))["a"][0]["since"]
-
-
-@pytest.mark.parametrize("changed", [a_condition(reason="ExceedsBudget"), a_condition(status=True)])
-def test_a_condition_is_new_when_its_status_or_reason_changes(changed):
-    wall = iter([1.0, 2.0])
-    times = ConditionTimes(lambda: next(wall))
-    times.stamp((a_condition(),))
-    assert 2.0 == times.stamp((changed,))["a"][0]["since"]
-
-
-def test_a_condition_that_went_and_came_again_is_new():
-    wall = iter([1.0, 2.0])
-    times = ConditionTimes(lambda: next(wall))
-    times.stamp((a_condition(),))
-    times.stamp(())
-    assert 2.0 == times.stamp((a_condition(),))["a"][0]["since"]
-
-
-def test_conditions_of_two_models_have_each_their_own_since():
-    wall = iter([1.0, 2.0])
-    times = ConditionTimes(lambda: next(wall))
-    times.stamp((a_condition(),))
-    both = times.stamp((a_condition(), a_condition(model="b")))
-    assert [1.0, 2.0] == [both[name][0]["since"] for name in "ab"]
 
 
 # an exit as an event
@@ -265,3 +228,16 @@ def test_a_host_whose_gateway_does_not_listen_is_not_as_the_file_says(clock):
     assert shot(zoo)["converged"]
     zoo.gateway = ListenStatus(None, "127.0.0.1:8080 is in use")
     assert not shot(zoo)["converged"]
+
+
+def test_a_model_that_runs_between_two_crashes_says_so_until_it_is_stable(clock):
+    zoo = a_zoo(clock, FILE)
+    end = Exit(ExitReason.ERROR, clock.wall, code=3)
+    zoo.models["a"] = replace(zoo.models["a"], backoff=Backoff(count=3), last_exit=end)
+    assert 0 == shot(zoo)["models"]["a"]["crashes"]  # nobody runs it
+    make_ready(zoo, "a")
+    seen = shot(zoo)["models"]["a"]
+    assert (3, "ready") == (seen["crashes"], seen["phase"])
+    assert "crashed 3 times in a row, at last: ended with code 3; not yet stable" == seen["why"]
+    clock.pass_time(600.0)
+    assert (0, "") == (shot(zoo)["models"]["a"]["crashes"], shot(zoo)["models"]["a"]["why"])

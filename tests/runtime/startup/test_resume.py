@@ -37,6 +37,12 @@ async def test_the_first_time_the_file_is_all_there_is():
     assert (("a",), 1, None) == (zoo.spec.active, zoo.applied.generation, edit)
 
 
+async def test_what_was_read_before_the_file_it_begins_with_is_known_to_be_older():
+    zoo = a_zoo(ManualClock())
+    await restore(zoo, Content(OLD, look=3), {}, {})
+    assert 3 == zoo.applied.look
+
+
 async def test_the_same_file_is_no_edit():
     zoo, edit = await begun(OLD, kept())
     assert (("a",), 1, None) == (zoo.spec.active, zoo.applied.generation, edit)
@@ -64,6 +70,16 @@ async def test_a_broken_file_leaves_the_last_good_one_in_force_and_is_told():
     zoo, edit = await begun("active: [", kept())
     assert (("a",), None) == (zoo.spec.active, edit)
     assert zoo.applied.error.startswith(PATH)
+
+
+async def test_the_revision_in_force_is_that_of_the_text_in_force():
+    state = kept() | {"file": {"path": PATH, "text": OLD, "revision": "old"}}
+    for text, first, then in (("active: [", "old", "old"), (NEW, "old", "new"), (OLD, "new", "new")):
+        zoo = a_zoo(ManualClock())
+        edit = await restore(zoo, Content(text, revision="new"), state, {})
+        assert first == zoo.applied.revision
+        apply_pending_edit(zoo, edit)
+        assert then == zoo.applied.revision
 
 
 async def test_a_missing_file_leaves_the_last_good_one_in_force_and_is_told():

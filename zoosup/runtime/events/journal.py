@@ -11,6 +11,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from zoosup.runtime.events.tally import Tally
+from zoosup.runtime.events.words import EventType, in_words
+
 LIMIT = 5000
 """Events kept in memory: some days of an ordinary host, under 5 MB."""
 
@@ -65,6 +68,7 @@ class Event:
             "seq": self.seq,
             "at": self.at,
             "type": self.type,
+            "words": in_words(self.type),
             "model": self.model,
             "reason": self.reason,
             "message": self.message,
@@ -89,6 +93,8 @@ class Journal:
         self._last = 0
         self._trouble = ""
         self._arrived = asyncio.Event()
+        self.tally = Tally()
+        """What has happened since zoosup began; read only."""
 
     async def open(self) -> None:
         """Take up where the archive ends; to be called before the first event. Never raises for a disk's sake."""
@@ -106,12 +112,18 @@ class Journal:
             await self._archive.close()
 
     def add(
-        self, type_: str, model: str | None, reason: str, message: str, data: Mapping[str, Any] | None = None
+        self,
+        type_: EventType,
+        model: str | None,
+        reason: str,
+        message: str,
+        data: Mapping[str, Any] | None = None,
     ) -> Event:
         """Append one event and wake whoever follows."""
         self._last += 1
         event = Event(self._last, self._wall(), type_, model, reason, message, data or {})
         self._events.append(event)
+        self.tally.note(type_, model, reason, event.data)
         if self._archive is not None:
             self._archive.append(event.as_row())
         if self._sink is not None:

@@ -52,7 +52,10 @@ def _last_words(event: Event) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (seconds since the epoch), level, logger, message, and the event if it is one."""
+    """One JSON object a line: time (seconds since the epoch), level, logger, message, and the event if it is one.
+
+    A line of the access log that is an object stands under `access`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""
@@ -67,11 +70,24 @@ class JsonLines(logging.Formatter):
         event = getattr(record, "event", None)
         if event is not None:
             line["event"] = event
+        access = getattr(record, "access", None)
+        if access is not None:
+            line["access"] = access
         return json.dumps(line, default=str)
 
 
 class TextLines(logging.Formatter):
-    """Lines for people: time of day with the date in front, level, message."""
+    """Lines for people: time of day with the date in front, level, message.
+
+    A line of the access log that is an object is nothing else, for whoever reads it is a program.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record."""
+        access = getattr(record, "access", None)
+        if access is None:
+            return super().format(record)
+        return json.dumps({"time": round(record.created, 3), **access})

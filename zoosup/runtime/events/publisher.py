@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from zoosup.runtime.events.memory_history import MemoryHistory
+
 
 class Publisher:
     """Holds the newest snapshot and wakes those who wait for news."""
@@ -16,6 +18,8 @@ class Publisher:
         self._snapshot: Mapping[str, Any] = {}
         self._version = 0
         self._newer = asyncio.Event()
+        self.memory = MemoryHistory()
+        """What each pool held over the last hour."""
 
     @property
     def snapshot(self) -> Mapping[str, Any]:
@@ -31,6 +35,7 @@ class Publisher:
         """Replace the snapshot, and wake the waiters unless it says what the last one did, only later."""
         news = _undated(snapshot) != _undated(self._snapshot)
         self._snapshot = snapshot
+        self.memory.note(snapshot)
         if news:
             self._version += 1
             self._newer.set()

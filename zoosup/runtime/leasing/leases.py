@@ -5,37 +5,32 @@ Both run on the loop and neither waits, so that no grant meets a run that has be
 memory: what demand starts and displaces is decided by the plan, which reads it here.
 """
 
-import asyncio
-import logging
 from bisect import insort_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
-from zoosup.core.estimation.context_length import context_length
 from zoosup.core.scheduler.demand import gateway
-from zoosup.core.state.observed import NO_DEMAND, Demand, Model
-from zoosup.core.state.phases import Cause, Override, Phase
-from zoosup.core.state.refusal import Code, Refusal, RefusedError
+from zoosup.core.state.observed import Demand, Model
+from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.refusal import Refusal, RefusedError
 from zoosup.core.state.runs import Run
-from zoosup.runtime.api import Holder, ModelCard, Served
+from zoosup.runtime.api.leasing import Holder
+from zoosup.runtime.api.upstream import HERE, Upstream
 from zoosup.runtime.leasing import refusals
+from zoosup.runtime.leasing.catalogue import Catalogue
+from zoosup.runtime.leasing.drains import Drains
+from zoosup.runtime.leasing.external_lease import ExternalLease
 from zoosup.runtime.leasing.model_queue import GrantedLease, LookingLease, ModelQueue, QueuedTicket
+from zoosup.runtime.leasing.notify import notify
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.model.model import ModelSpec
-
-_What = TypeVar("_What")
 
 _READY, _STOP = Phase.READY, Override.STOP  # looking up an enum's member takes time
-_SERVES = frozenset({Phase.READY, Phase.UNREADY})
 
 SILENT = 0.5
 """Seconds for which a run is given to nobody whose port has refused: its end may be news that is under way."""
 
 ANSWERED = 64
 """Answered clients that may stand among those who wait before they are cleared away."""
-
-_log = logging.getLogger(__name__)
 
 
 class Leases:
@@ -50,48 +45,46 @@ class Leases:
         )  # of all models, the oldest first; those answered are left in it
         self._waiting = 0
         self._wanted: frozenset[str] | None = None  # by the last plan; None before there was one
-        self._idle: dict[str, asyncio.Event] = {}
-        self._spec: object = None
-        self._names: dict[str, Served] = {}
+        self._last_asked = ""
+        catalogue = Catalogue(zoo)
+        self.find, self.cards = catalogue.find, catalogue.cards
+        self._drains = Drains(zoo, self._queues)
+        self.uses, self.wait_idle, self.cut = self._drains.uses, self._drains.wait_idle, self._drains.cut
 
     # what the gateway asks
 
-    def find(self, name: str) -> Served | None:
-        """The model that a name or an alias means."""
-        spec = self._zoo.spec
-        if spec is not self._spec:
-            self._spec = spec
-            served = [Served.of(*each) for each in spec.models.items()]
-            self._names = {name: each for each in served for name in (each.model, *each.spec.aliases)}
-        return self._names.get(name)
-
-    def cards(self) -> tuple[ModelCard, ...]:
-        """All models, in the order of the file."""
-        return tuple(self._card(name, spec) for name, spec in self._zoo.spec.models.items())
-
-    def ask(self, model: str, holder: Holder) -> GrantedLease | QueuedTicket:
+    def ask(self, model: str, holder: Holder) -> GrantedLease | ExternalLease | QueuedTicket:
         """A lease at once, or a place in the queue; RefusedError where waiting is of no use."""
         queue = self._queues.get(model)
         if queue is None:
+            server = self._zoo.externals.get(model)
+            if server is not None and not self._zoo.shutdown:
+                return ExternalLease(server, holder, self._zoo.clock.now)
             queue = self._queues[model] = ModelQueue(self, model)
         if not queue.tickets and queue.closed is None:
             run = self._open(queue)
             if run is not None:
+                self._last_asked = model
                 return GrantedLease(queue, run, holder)
         if self._waiting >= gateway(self._zoo.spec).max_queue:
             raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
         ticket = self._ticket(queue, holder, self._zoo.clock.now())
+        self._note_order(queue)
         queue.tickets.append(ticket)
         self._arrivals.append(ticket)
         return ticket
 
-    def look(self, model: str, holder: Holder) -> LookingLease:
+    def look(self, model: str, holder: Holder) -> LookingLease | ExternalLease:
         """A lease that counts neither as demand nor as use; RefusedError where the model does not run."""
-        run = _serving(self._zoo.models.get(model)) if model in self._zoo.spec.models else None
+        server = self._zoo.externals.get(model)
+        if server is not None and not self._zoo.shutdown:
+            return ExternalLease(server, holder, None)
+        run = serving_run(self._zoo.models.get(model)) if model in self._zoo.spec.models else None
         if run is None or self._zoo.shutdown:
             known = self._zoo.models.get(model)
             raise RefusedError(refusals.not_loaded(known, model))
         queue = self._queues.setdefault(model, ModelQueue(self, model))
+        self._open(queue)  # so that it knows what the file says
         return LookingLease(queue, run, holder)
 
     def _ticket(self, queue: ModelQueue, holder: Holder, since: float) -> QueuedTicket:
@@ -102,6 +95,13 @@ class Leases:
         self._wake()
         return QueuedTicket(self, queue.model, holder, since)
 
+    def _note_order(self, queue: ModelQueue) -> None:
+        """Learn of a model that has to be loaded, from the first of its clients, after whom it was asked for."""
+        known = self._zoo.models.get(queue.model)
+        if known is not None and known.run is None and not queue.tickets:
+            self._zoo.successors = self._zoo.successors.seen(self._last_asked, queue.model)
+        self._last_asked = queue.model
+
     # what leases and tickets ask
 
     def lease_returned(self, queue: ModelQueue, lease: GrantedLease) -> None:
@@ -111,12 +111,9 @@ class Leases:
         if queue.tickets:
             self._serve(queue)
         # Whoever was served may have gone in the middle of it: then this has been done for them, which does no harm.
-        if (self._idle or self._waiting) and not queue.uses(run_id):
-            idle = self._idle.get(run_id)
-            if idle is not None:
-                idle.set()
-            if self._waiting:
-                self._wake()  # somebody may be waiting for this model to be idle
+        if (self._drains.waits or self._waiting or not queue.stay[1]) and not queue.uses(run_id):
+            self._drains.left(run_id)
+            self._wake()  # somebody may be waiting for this model to be idle, or have given it back
 
     def lease_unreachable(self, lease: GrantedLease) -> GrantedLease | QueuedTicket:
         """Its run is given to nobody for a moment: its process may be gone, and the news under way."""
@@ -138,6 +135,10 @@ class Leases:
             self._waiting -= 1
             self._wake()
 
+    def stay_settled(self) -> None:
+        """A client has said how long a run stays: it may be for no longer than now."""
+        self._wake()
+
     def load_time(self, model: str) -> float | None:
         """Seconds that the model's last load took."""
         known = self._zoo.models.get(model)
@@ -148,7 +149,16 @@ class Leases:
         known = self._zoo.models.get(model)
         return refusals.wait_in_words(known, model)
 
+    def waits(self, model: str) -> bool:
+        """Whether anybody waits here for a model."""
+        queue = self._queues.get(model)
+        return queue is not None and bool(queue.tickets)
+
     # what the single writer asks
+
+    def likeliest(self) -> tuple[str, ...]:
+        """Models that are likely to be asked for next, the likeliest first."""
+        return self._zoo.successors.likeliest(self._last_asked)
 
     def demand(self) -> Mapping[str, Demand]:
         """What is asked of each model that was ever asked for."""
@@ -196,28 +206,6 @@ class Leases:
             if queue.tickets and queue.silent_until > now
         )
 
-    async def wait_idle(self, run_id: str, within: float) -> bool:
-        """Wait until nobody uses the run any more, at most `within` seconds; whether it is so."""
-        if not any(queue.uses(run_id) for queue in self._queues.values()):
-            return True
-        event = self._idle.setdefault(run_id, asyncio.Event())
-        try:
-            async with asyncio.timeout(within):
-                await event.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._idle.pop(run_id, None)
-        return True
-
-    def cut(self, run_id: str, cause: Cause, message: str) -> None:
-        """The run is being ended: whoever still uses it is told, to tell its client."""
-        for queue in self._queues.values():
-            refusal = refusals.of_cause(cause, f"{queue.model}: {message}", self.load_time(queue.model))
-            held: list[GrantedLease | LookingLease] = [*queue.leases, *queue.looks]
-            for lease in [each for each in held if each.run_id == run_id]:
-                _notify(lease.holder.cut, refusal)
-
     # inside
 
     def _open(self, queue: ModelQueue) -> Run | None:
@@ -226,8 +214,9 @@ class Leases:
         if known is not queue.known or spec is not queue.spec:  # both are replaced as a whole, never changed
             found = spec.models.get(queue.model)
             queue.known, queue.spec = known, spec
-            queue.run = _serving(known) if found is not None else None
+            queue.run = serving_run(known) if found is not None else None
             queue.limit = found.max_inflight if found is not None else None
+            queue.upstream = Upstream.of(found) if found is not None else HERE
         run, limit = queue.run, queue.limit
         if run is None or self._zoo.shutdown or (limit and queue.inflight(run.id) >= limit):
             return None
@@ -243,7 +232,7 @@ class Leases:
             since = queue.tickets[0].since
             holder = self._next(queue)
             lease = GrantedLease(queue, run, holder, since)
-            if not _notify(holder.granted, lease):
+            if not notify(holder.granted, lease):
                 lease.release()
 
     def _next(self, queue: ModelQueue) -> Holder:
@@ -267,32 +256,11 @@ class Leases:
             self._refuse(ticket.close(), refusals.overdue(known, ticket.model, limit))
 
     def _refuse(self, holder: Holder, refusal: Refusal) -> None:
-        _notify(holder.refused, refusal)
+        notify(holder.refused, refusal)
         self._wake()
 
     def _refusal_of(self, name: str, since: float) -> Refusal | None:
-        """Why a client that came at `since` needn't wait; None where it may yet be served."""
-        spec, model = self._zoo.spec.models.get(name), self._zoo.models.get(name)
-        if spec is None or model is None:
-            return Refusal(Code.MODEL_NOT_FOUND, f"{name} is no longer in the file", final=True)
-        if self._zoo.shutdown:
-            return Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down", retry_after=refusals.RESTART)
-        if model.override is Override.STOP:
-            return Refusal(Code.MODEL_DISABLED, f"{name} was stopped by hand", final=True)
-        if self._wanted is not None and not (
-            spec.on_demand or name in self._wanted or model.phase in _SERVES
-        ):
-            return Refusal(
-                Code.MODEL_DISABLED, f"{name} is neither active nor on_demand in zoo.yaml", final=True
-            )
-        refusal = refusals.of_phase(model, since, self._zoo.clock.now())
-        if refusal is not None and refusal.code == Code.INSUFFICIENT_MEMORY and not self._was_asked(name):
-            return None  # weighed as one that rests, which others of `active` may keep out for ever: no client's sum
-        return refusal
-
-    def _was_asked(self, name: str) -> bool:
-        """Whether the last plan knew of a client."""
-        return self._zoo.demand.get(name, NO_DEMAND).busy
+        return refusals.why_not(self._zoo, name, since, self._wanted)
 
     def _demand(self, name: str, queue: ModelQueue) -> Demand:
         model = self._zoo.models.get(name)
@@ -307,14 +275,7 @@ class Leases:
             first.client if first is not None else "",
             queue.last_client,
             queue.used_before,
-        )
-
-    def _card(self, name: str, spec: ModelSpec) -> ModelCard:
-        model = self._zoo.models.get(name, Model(name))
-        created = self._zoo.applied.loaded_at or 0.0
-        length = context_length(spec, model.weights)
-        return ModelCard(
-            name, spec, model.phase, name in self._zoo.spec.active, created, model.load_time, length
+            queue.stay[1] if run is not None and queue.stay[0] == run.id else None,
         )
 
 
@@ -322,19 +283,9 @@ def _since(ticket: QueuedTicket) -> float:
     return ticket.since
 
 
-def _serving(model: Model | None) -> Run | None:
+def serving_run(model: Model | None) -> Run | None:
     """The run that clients may use, whatever else there is."""
     if model is None or model.phase is not _READY or model.override is _STOP:
         return None
     run = model.run
     return run if run is not None and run.leaving is None else None
-
-
-def _notify(tell: Callable[[_What], None], what: _What) -> bool:
-    """A holder's fault must not cost others their turn."""
-    try:
-        tell(what)
-    except Exception:  # noqa: BLE001 - whatever it is
-        _log.exception("internal error: a client of the gateway could not be told")
-        return False
-    return True

@@ -5,14 +5,16 @@ Knows their order and nothing of models: who may have a lease is `leases`' busin
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from zoosup.core.state.observed import Model
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.runs import Run
-from zoosup.runtime.api import Holder, Lease
+from zoosup.runtime.api.leasing import Holder, Lease
+from zoosup.runtime.api.upstream import HERE, Upstream
+from zoosup.spec.model.short_forms.base import HOST
 from zoosup.spec.model.zoo import ZooSpec
-from zoosup.spec.parse import HOST
 
 
 class QueueOwner(Protocol):
@@ -27,6 +29,9 @@ class QueueOwner(Protocol):
     def ticket_withdrawn(self, ticket: "QueuedTicket") -> None:
         """A client no longer waits."""
 
+    def stay_settled(self) -> None:
+        """A client has said how long a run stays when nobody uses it."""
+
     def why(self, model: str) -> str:
         """What the clients of a model wait for."""
 
@@ -37,7 +42,7 @@ class QueueOwner(Protocol):
 class _RunLease:
     """What leases of a run have in common: whose it is, and where it listens."""
 
-    __slots__ = ("_queue", "_run", "holder", "run_id")
+    __slots__ = ("_queue", "_run", "holder", "run_id", "upstream")
 
     host = HOST
 
@@ -46,6 +51,7 @@ class _RunLease:
         self._run = run
         self.holder = holder
         self.run_id = run.id
+        self.upstream = queue.upstream
 
     @property
     def model(self) -> str:
@@ -56,6 +62,11 @@ class _RunLease:
     def port(self) -> int:
         """Where the run listens."""
         return self._run.port
+
+    def stay(self, seconds: float) -> None:
+        """See `api.Lease`."""
+        self._queue.stay = self.run_id, seconds
+        self._queue.owner.stay_settled()
 
 
 class GrantedLease(_RunLease):
@@ -155,12 +166,14 @@ class ModelQueue:
     last_used: float | None = None
     last_client: str = ""  # who that was
     used_before: float | None = None  # when the last one before that of another client was
+    stay: tuple[str, float] = "", inf  # of which run a client has said how long it stays unused, and how long
     closed: float | None = (
         None  # who came later waits until a model that others wait for has made room for them
     )
     # The run that serves and how many may use it, as found in these two: looked up anew they cost a request 1 us.
     run: Run | None = None
     limit: int | None = None
+    upstream: Upstream = HERE
     known: Model | None = None
     spec: ZooSpec | None = None
 

@@ -1,13 +1,16 @@
 """Why clients that wait for a model needn't, and what they are told: refusals in words, with what is known of when.
 
-Pure, from the model's own state: the arithmetic of a refusal for want of memory is the model's message.
+From what is known of the model and of the zoo, which is only read: the arithmetic of a refusal for want of memory is
+the model's message.
 """
 
+from zoosup.core.lifecycle.load_progress import in_words
 from zoosup.core.scheduler.verdicts import GIVEN_UP
-from zoosup.core.state.observed import Model
-from zoosup.core.state.phases import Cause, Phase, Reason
+from zoosup.core.state.observed import NO_DEMAND, Model
+from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.core.state.runs import Exit
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.syntax.units import format_duration
 
 RESTART = 10.0
@@ -23,7 +26,7 @@ TOLD = 20
 """Lines of a failed start that are told."""
 
 STRANGERS = 10.0
-"""Seconds that a client waits for what only a stranger can end: its port, held by another program."""
+"""Seconds that a client waits for what only a stranger can end: its port is held, its engine is away."""
 
 _CODES = {
     Cause.SHUTDOWN: Code.SHUTTING_DOWN,
@@ -33,12 +36,42 @@ _CODES = {
     Cause.NOT_WANTED: Code.MODEL_STOPPED,
     Cause.STOPPED_BY_HAND: Code.MODEL_STOPPED,
     Cause.RESTARTED_BY_HAND: Code.MODEL_STOPPED,
+    Cause.UNLOADED: Code.MODEL_STOPPED,
     Cause.SPEC_CHANGED: Code.MODEL_STOPPED,
 }
 """Crashes, and what counts as one, are the server's own fault."""
 
 _NEVER = frozenset({Reason.EXCEEDS_BUDGET, Reason.GPU_MISSING})
+_SERVES = frozenset({Phase.READY, Phase.UNREADY})
+_STRANGERS_ACT = frozenset({Reason.PORT, Reason.ENGINE_UNREACHABLE})
 _MEMORY = frozenset({Reason.MEMORY, Reason.MEMORY_UNKNOWN})
+
+
+def why_not(zoo: Zoo, name: str, since: float, wanted: frozenset[str] | None) -> Refusal | None:
+    """Why a client that came at `since` needn't wait for a model; None where it may yet be served.
+
+    `wanted`: by the last plan; None before there was one.
+    """
+    spec, model = zoo.spec.models.get(name), zoo.models.get(name)
+    if zoo.shutdown:
+        return Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down", retry_after=RESTART)
+    if spec is None or model is None:
+        return Refusal(Code.MODEL_NOT_FOUND, f"{name} is no longer in the file", final=True)
+    if model.override is Override.STOP:
+        return Refusal(Code.MODEL_DISABLED, f"{name} was stopped by hand", final=True)
+    if wanted is not None and not (spec.on_demand or name in wanted or model.phase in _SERVES):
+        return Refusal(Code.MODEL_DISABLED, f"{name} is neither active nor on_demand in zoo.yaml", final=True)
+    refusal = of_phase(model, since, zoo.clock.now())
+    if refusal is not None and refusal.code == Code.INSUFFICIENT_MEMORY and not _was_asked(zoo, name):
+        return (
+            None  # weighed as one that rests, which others of `active` may keep out for ever: no client's sum
+        )
+    return refusal
+
+
+def _was_asked(zoo: Zoo, name: str) -> bool:
+    """Whether the last plan knew of a client."""
+    return zoo.demand.get(name, NO_DEMAND).busy
 
 
 def of_phase(model: Model, since: float, now: float) -> Refusal | None:
@@ -51,7 +84,7 @@ def of_phase(model: Model, since: float, now: float) -> Refusal | None:
     if model.phase is Phase.FAILED and (model.reason in GIVEN_UP or _looked_at(model, since)):
         message = f"{model.name} has failed ({model.reason}): {model.message}"
         return Refusal(Code.MODEL_FAILED, message, final=True, details=_last_words(model.last_exit))
-    if model.phase is Phase.PENDING and model.reason == Reason.PORT and now - since >= STRANGERS:
+    if model.phase is Phase.PENDING and model.reason in _STRANGERS_ACT and now - since >= STRANGERS:
         message = f"{model.name} can't be started: {model.message}"
         return Refusal(Code.MODEL_LOADING_TIMEOUT, message, retry_after=LOOK_AGAIN)
     if model.phase in {Phase.PENDING, Phase.ASLEEP} and model.reason in _NEVER:
@@ -97,7 +130,8 @@ def wait_in_words(model: Model | None, name: str) -> str:
         return f"{name} is about to be started"
     if model.phase is Phase.READY:
         return f"{name} is answering as many requests as it may"
-    what = f"{name} is {model.phase}"
+    progress = model.run.progress if model.run is not None and model.phase is Phase.STARTING else None
+    what = f"{name} is {model.phase}" + (f" ({in_words(progress)})" if progress is not None else "")
     return f"{what}: {model.message}" if model.message else what
 
 

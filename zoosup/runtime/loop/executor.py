@@ -8,14 +8,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
+from zoosup.core.memory.gpu_env import gpu_devices, gpu_env
 from zoosup.core.state.actions import (
     Action,
     Drain,
     EndCooldown,
     FallAsleep,
     Hold,
+    HoldRoom,
     Inspect,
     Kill,
+    ReleaseRoom,
     Start,
     Stop,
     Wake,
@@ -24,6 +27,7 @@ from zoosup.core.state.facts import Booked, DrainBegun, Held, SleepBegun, StopBe
 from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
 from zoosup.host.ports import Host
+from zoosup.runtime.operations.holds import end_hold
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.zoo import Zoo
 
@@ -68,7 +72,18 @@ class Executor:
                 return False
             case EndCooldown():
                 self._zoo.memory.end_cool_down(action.pool, action.model, action.outcome, action.message)
-                return True
+            case HoldRoom() | ReleaseRoom():
+                self._hold_or_release(action)
+        return True
+
+    def _hold_or_release(self, action: HoldRoom | ReleaseRoom) -> None:
+        if isinstance(action, ReleaseRoom):
+            end_hold(self._zoo, self._processes, action.hold, action.why)
+            return
+        self._zoo.memory.satisfy(action.amounts, action.model)
+        self._zoo.holds.book(action.hold, action.amounts, action.gpus)
+        if not self._zoo.holds.by_id[action.hold].owner:
+            self._processes.unwatch(action.hold)
 
     def _start(self, action: Start) -> bool:
         spec = self._zoo.spec.models[action.model]
@@ -79,6 +94,7 @@ class Executor:
         except OSError as error:
             self._zoo.tell(action.model, Held(Phase.PENDING, Reason.PORT, f"no port is free: {error}"))
             return False
+        pools = self._zoo.memory.pools()
         run = Run(
             id=self._zoo.mark + uuid.uuid4().hex[:16],
             node=action.node,
@@ -89,7 +105,10 @@ class Executor:
             booked_at=self._zoo.clock.now(),
             started_at=self._zoo.clock.wall(),
             gpus=action.gpus,
+            gpu_env={} if action.gpus is None else gpu_env(action.gpus, pools),
+            gpu_devices=gpu_devices(action.gpus or (), pools),
             fingerprint=self._zoo.models[action.model].learned.fingerprint,
+            located=self._zoo.models[action.model].located,
         )
         self._zoo.memory.satisfy(run.reserved, action.model)
         self._zoo.journal.add("Admitted", action.model, "Fits", action.why, {"need": dict(action.need)})

@@ -6,6 +6,7 @@ Takes a message in at once and waits for nothing. Knows neither when a turn is d
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
 
 from zoosup.core.state.facts import Exited, FellAsleep, Gone, Inspected, Recalled, Stuck
 from zoosup.core.state.phases import Phase
@@ -13,18 +14,23 @@ from zoosup.errors import ZoosupError
 from zoosup.host.ports import Host
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
+from zoosup.runtime.operations.holds import end_hold
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.publish import snapshot
+from zoosup.runtime.state.dry_run import copy_with
 from zoosup.runtime.state.inbox import (
     CommandGiven,
     FactLearned,
     FileRead,
+    HoldAsked,
+    HoldEnded,
     LeaderExited,
     Message,
     PlanAsked,
     ShutdownAsked,
     UsageMeasured,
 )
+from zoosup.runtime.state.overrides import obey
 from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.parse import spec_hash
@@ -70,6 +76,8 @@ class Intake:
                     self._apply_file(message)
                 case CommandGiven():
                     self._obey(message)
+                case HoldAsked() | HoldEnded():
+                    self._take_hold(message)
                 case PlanAsked():
                     self._answer_with_copy(message)
                 case ShutdownAsked():
@@ -112,34 +120,45 @@ class Intake:
         return look.spec is not None and look.spec != self._zoo.spec.models.get(model)
 
     def _note_exit(self, message: LeaderExited) -> None:
+        end_hold(self._zoo, self._host.processes, message.run_id, "its process has ended")
         if (found := self._zoo.run_of(message.run_id)) is not None:
             self._zoo.tell(found[0].name, Exited(message.run_id, message.exit, message.at))
 
     def _apply_file(self, message: FileRead) -> None:
+        if message.answer is not None:
+            self._answers.append(message.answer)
+        if message.look < self._zoo.applied.look:
+            return  # two are read and parsed at a time: this one is older than what has been taken in
+        self._zoo.applied = replace(self._zoo.applied, look=message.look)
         if message.spec is None:
             self._zoo.refuse(message.error)
         elif spec_hash(message.text) == self._zoo.applied.hash:
-            self._zoo.accept()
+            self._zoo.accept(message.revision)
         else:
-            self._zoo.take_over(message.spec, message.text)
-        if message.answer is not None:
-            self._answers.append(message.answer)
+            self._zoo.take_over(message.spec, message.text, message.revision)
 
     def _obey(self, message: CommandGiven) -> None:
         name = message.model
         if name in self._zoo.models:
             self._zoo.journal.add("Asked", name, message.verb.title(), f"{message.verb} by hand")
-            self._zoo.obey(name, message.verb)
+            obey(self._zoo, name, message.verb)
             run = self._zoo.models[name].run
-            if message.verb == "restart" and run is not None:
+            if message.verb in {"restart", "unload"} and run is not None:
                 self._zoo.tell(name, Recalled(run.id))
+        self._answers.append(message.answer)
+
+    def _take_hold(self, message: HoldAsked | HoldEnded) -> None:
+        if isinstance(message, HoldAsked):
+            self._zoo.holds.ask(message.hold)
+        else:
+            end_hold(self._zoo, self._host.processes, message.hold, message.why)
         self._answers.append(message.answer)
 
     def _answer_with_copy(self, message: PlanAsked) -> None:
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         self._zoo.demand = self._leases.demand()
         if not message.answer.done():
-            message.answer.set_result(self._zoo.copy_with(message.spec, message.path))
+            message.answer.set_result(copy_with(self._zoo, message.spec, message.path))
 
     def _shut_down(self, message: ShutdownAsked) -> None:
         if message.keep:

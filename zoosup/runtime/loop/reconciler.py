@@ -18,45 +18,46 @@ from collections.abc import Mapping
 from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action
-from zoosup.core.state.observed import Condition, Model, Observed, SwitchOutcome
-from zoosup.core.state.phases import Phase
-from zoosup.core.state.runs import Run, SleepStage
-from zoosup.host.ports import Host, Warmed
+from zoosup.core.state.observed import Observed, SwitchOutcome
+from zoosup.host.ports import Host, PoolReading
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.faults import Faults
 from zoosup.runtime.loop.intake import Intake
-from zoosup.runtime.operations.prewarm import Prewarmer, in_words
-from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
+from zoosup.runtime.loop.measure_pace import MeasurePace
+from zoosup.runtime.loop.side_work import SideWork
 from zoosup.runtime.operations.runs import Operations, Tools
+from zoosup.runtime.operations.sessions import SessionKeeper
 from zoosup.runtime.persistence import disk_trouble
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
+from zoosup.runtime.publish.condition_status import ConditionTimes
+from zoosup.runtime.publish.convergence import refused_parts
 from zoosup.runtime.state.inbox import Inbox, Message
+from zoosup.runtime.state.overrides import note_demand
+from zoosup.runtime.state.pools import have_moved
 from zoosup.runtime.state.zoo import Zoo
 
-MEASURE_LOADING = 1.0
-"""Seconds between looks at what each run holds while one of them is loading, or memory is short."""
-
-MEASURE_SETTLED = 5.0
-"""The same when none is: a look at a hundred trees costs some milliseconds."""
-
-WARMING = 5.0
-"""Seconds after its readiness in which a model still counts as loading: what it holds has not been seen yet."""
-
 HEARTBEAT = 2.0
-"""Seconds after which a turn is taken though nothing happened: the proof that the loop turns."""
+"""Seconds after which a turn is taken though nobody said so, if anything is other than the last turn saw it."""
 
 LOOKOUT = 1.0
 """Seconds between looks at memory while a model lives."""
+
+REST = 12.0
+"""Seconds after which a turn is taken though nothing moves. With models it follows on what they hold, which is looked
+at more often: `measure_pace.SETTLED`."""
 
 HELD_UP = 1.0
 """Seconds beyond a heartbeat without a turn after which we were held up: stopped, or on a paused machine."""
 
 CATCH_UP = 1.0
 """Seconds that others then get first: those who would have told us what happened were held up as well."""
+
+WRITTEN = 0.02
+"""Seconds between looks at whether a hold has been written down, which its process waits for."""
 
 SHORTEST_WAIT = 0.001
 """Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
@@ -87,17 +88,24 @@ class Reconciler:
         self._record_writer = RecordWriter(host, zoo.clock)
         self.leases = Leases(zoo, inbox.wake)
         """Where the gateway asks for models."""
-        tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases)
+        self.environ = environ
+        """What models' programs are given of zoosup's own environment."""
+        self._sessions = SessionKeeper(host.sessions, zoo.clock, self.leases, self._note_sessions)
+        tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases, self._sessions)
         self._operations = Operations(tools, inbox.post)
         self._executor = Executor(zoo, self._operations, host)
-        self._prewarmer = Prewarmer(host.warmer, self._note_prewarmed)
-        self._probes = ProbeTasks(host.prober, zoo.clock, inbox.post, self._operations.where)
-        self._condition_times = snapshot.ConditionTimes(zoo.clock.wall)
+        self._side_work = SideWork(host, zoo, inbox, self._operations.where, self._sessions.restore)
+        self._condition_times = ConditionTimes(zoo.clock.wall)
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._faults = Faults()
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
-        self._turned_at = zoo.clock.now()
-        self._measured_at = float("-inf")
+        self._turned_at = (
+            zoo.clock.now()
+        )  # or found that no turn is due, which proves as well that the loop turns
+        self._reconciled_at = zoo.clock.now()
+        self._seen: tuple[PoolReading, ...] = ()
+        self._told = self._troubles()
+        self._measure_pace = MeasurePace(zoo)
 
     # what others may do
 
@@ -106,13 +114,18 @@ class Reconciler:
         self._inbox.post(message)
 
     def heartbeat(self) -> float:
-        """Seconds since a turn was last completed."""
+        """Seconds since a turn was last completed, or found to be needless."""
         return self._zoo.clock.now() - self._turned_at
 
     @property
     def exec_anew(self) -> bool:
         """Whether zoosup is to be executed anew once `run` has returned."""
         return self._intake.exec_anew
+
+    @property
+    def models_kept(self) -> bool:
+        """Whether zoosup ends and the models go on, for the next one to adopt."""
+        return self._intake.models_kept
 
     @property
     def zoo(self) -> Zoo:
@@ -129,10 +142,12 @@ class Reconciler:
                 await self._let_others_catch_up()
                 if woken or not self._is_quiet():
                     await self._reconcile_safely()
+                else:
+                    self._turned_at = self._zoo.clock.now()
         finally:
-            self._prewarmer.close()
-            await self._probes.close()
+            await self._side_work.close()
             await self._operations.close()
+            await self._sessions.close()
             await self._record_writer.close()
             await self._state_saver.save_now(self._zoo)
 
@@ -150,12 +165,26 @@ class Reconciler:
     def _is_quiet(self) -> bool:
         """Whether a look at the memory is all that is due, and shows nothing: what costs is looking at every model."""
         now = self._zoo.clock.now()
-        if now - self._turned_at > HEARTBEAT - LOOKOUT / 2 or (
-            self._wake_at is not None and now >= self._wake_at
-        ):
+        since = now - self._reconciled_at
+        if since > REST - LOOKOUT / 2 or (self._wake_at is not None and now >= self._wake_at):
             return False
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
-        return not self._zoo.memory.nearly_short
+        self._measure_if_due(early=LOOKOUT / 2)
+        return not (self._zoo.memory.nearly_short or self._side_work.prewarming) and (
+            since < HEARTBEAT - LOOKOUT / 2 or not self._has_moved()
+        )
+
+    def _has_moved(self) -> bool:
+        """Whether anything is other than the last turn saw it, though nobody may have said so."""
+        demand = self.leases.demand()
+        return (
+            not self._inbox.empty
+            or demand != self._zoo.demand
+            or any(each.busy for each in demand.values())
+            or any(self._told)  # who is in trouble tries again with each turn
+            or self._troubles() != self._told
+            or have_moved(self._seen, self._zoo.memory.readings)
+        )
 
     def _longest_wait(self) -> float:
         if not self._zoo.live():
@@ -174,27 +203,34 @@ class Reconciler:
             # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
             # as long as none is completed /livez says so.
             _log.exception("internal error: a turn failed")
+            self._wake_at = self._zoo.clock.now()
             await asyncio.sleep(1)
 
     def _reconcile(self) -> None:
         """One pass, as the head of this file has it; nothing in it waits."""
         while (message := self._inbox.take()) is not None:
             self._intake.take(message)
+        self._zoo.follow_fleet()
         observed, decided = self._plan_until_settled()
         self._zoo.forget_unknown_models()
-        self._prewarmer.follow(self._zoo.spec, observed, decided)
+        self._side_work.prewarm(observed, decided, self.leases.likeliest())
         self.leases.settle(decided.wanted, decided.closed)
         self._wake_at = _earliest(self._wake_at, self.leases.next_timeout())
+        if self._zoo.fleet is not None:
+            self._wake_at = _earliest(self._wake_at, self._zoo.fleet.undecided_until)
         self._record_writer.follow(self._zoo)
-        self._probe_and_measure()
+        self._side_work.follow()
+        self._sessions.follow(self._zoo)
+        self._measure_if_due()
         self._publish(decided)
-        self._turned_at = self._zoo.clock.now()
+        self._seen = self._zoo.memory.readings
+        self._turned_at = self._reconciled_at = self._zoo.clock.now()
 
     def _plan_until_settled(self) -> tuple[Observed, Plan]:
         """Plan, book and act until a plan changes nothing more; the last plan, and what it was made on."""
         for _ in range(PLANS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
-            self._zoo.demand = self.leases.demand()
+            note_demand(self._zoo, self.leases.demand())
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
             self._faults.planned(decided.faults)
@@ -218,21 +254,31 @@ class Reconciler:
         self._faults.carried_out(action)
         return changed
 
+    def _measure_if_due(self, early: float = 0.0) -> None:
+        """Ask what the models hold; `early`: seconds before its time, where the next chance comes after it."""
+        if self._measure_pace.is_due(early):
+            self._measure_pace.restart()
+            self._operations.measure()
+
     def _publish(self, decided: Plan) -> None:
-        troubles = self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
-        extra = disk_trouble.conditions(*troubles) + _listening(self._zoo)
+        self._told = self._troubles()
+        extra = disk_trouble.conditions(*self._told) + refused_parts(self._zoo)
         extra += self._operations.outputs.conditions(self._zoo.live()) + self._faults.conditions()
+        extra += self._sessions.conditions(self._zoo.spec.models)
         self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
         self._state_saver.save_if_changed(self._zoo)
+        if self._zoo.holds.unkept:
+            self._wake_at = _earliest(self._wake_at, self._zoo.clock.now() + WRITTEN)
         self._intake.answer()
+
+    def _troubles(self) -> tuple[str, str, str]:
+        """Of the disk; "" of who has none."""
+        return self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
 
     # what the journal is told
 
-    def _note_prewarmed(self, model: str, done: Warmed) -> None:
-        if not (done.read or done.problem):
-            return  # it was all there already, or there is nothing that could be
-        data = {"read": done.read, "there": done.there, "seconds": round(done.seconds, 3)}
-        self._zoo.journal.add("Prewarmed", model, "ReadAhead", in_words(done), data)
+    def _note_sessions(self, model: str, reason: str, message: str, data: Mapping[str, object]) -> None:
+        self._zoo.journal.add("Sessions", model, reason, message, data)
 
     def _note_switch(self, decided: Plan) -> None:
         switch = decided.switch
@@ -240,40 +286,8 @@ class Reconciler:
             return
         self._zoo.switch = switch
         if switch is not None and switch.outcome is not SwitchOutcome.OPEN:
-            reason = "Completed" if switch.outcome is SwitchOutcome.DONE else "RolledBack"
-            self._zoo.journal.add("Switch", None, reason, switch.message)
-
-    # what goes on beside
-
-    def _probe_and_measure(self) -> None:
-        self._probes.follow(self._probe_targets())
-        now, live = self._zoo.clock.now(), self._zoo.live()
-        loading = self._zoo.memory.nearly_short or any(_is_loading(model, run, now) for model, run in live)
-        if live and now - self._measured_at >= (MEASURE_LOADING if loading else MEASURE_SETTLED):
-            self._measured_at = now
-            self._operations.measure()
-
-    def _probe_targets(self) -> list[ProbeTarget]:
-        models = self._zoo.spec.models
-        return [
-            ProbeTarget(m.name, run, models.get(m.name, run.spec))
-            for m, run in self._zoo.live()
-            if is_probed(m)
-        ]
-
-
-def _listening(zoo: Zoo) -> tuple[Condition, ...]:
-    troubles = ("GatewayListening", zoo.gateway.trouble), ("StatusListening", zoo.status_trouble)
-    return tuple(Condition(None, what, False, "Refused", trouble) for what, trouble in troubles if trouble)
+            self._zoo.end_switch(switch)
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:
     return min((at for at in (one, other) if at is not None), default=None)
-
-
-def _is_loading(model: Model, run: Run, now: float) -> bool:
-    if run.sleep is not None and (
-        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING
-    ):
-        return True
-    return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)

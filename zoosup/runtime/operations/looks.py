@@ -52,7 +52,7 @@ class Looks:
     async def _look(self, action: Inspect, spec: ModelSpec) -> None:
         env = environment(self._environ, spec.env, action.port or 0)
         asking = asyncio.ensure_future(
-            self._inspector.inspect(spec, env, action.port, self._clock.now()),
+            self._inspector.inspect(spec, env, action.port, self._clock.now(), bring=True),
         )
         try:
             done, _ = await asyncio.wait({asking}, timeout=LOOK_LIMIT)

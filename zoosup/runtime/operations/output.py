@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 
 from zoosup.core.state.observed import Condition, Model
+from zoosup.core.state.phases import ConditionType
 from zoosup.core.state.runs import Run
 from zoosup.host.ports import Logs
 from zoosup.host.shortage import OUR_WANT
 
-TYPE = "OutputKept"
+TYPE = ConditionType.OUTPUT_KEPT
 
 _log = logging.getLogger(__name__)
 

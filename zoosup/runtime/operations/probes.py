@@ -4,24 +4,22 @@ Level-triggered like the rest: `follow` is told after each turn which runs shoul
 Their answers are facts; what follows from them is not decided here.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from zoosup.core.state.facts import Fact, FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES
 from zoosup.core.state.runs import Run, SleepStage
-from zoosup.host.ports import Endpoint, Prober, ProbeResult
+from zoosup.host.probes_port import Endpoint, Prober, ProbeResult
 from zoosup.runtime.clock import Clock
+from zoosup.runtime.operations.tasks import Lasting, LastingTasks
 from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
-
-AGAIN = 1.0
-"""Seconds after which a probe that has ended by a fault of ours is begun again."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +34,10 @@ class ProbeTarget:
 
 
 class ProbeTasks:
-    """Keeps the right probes running. `where` gives a run's endpoint and the environment of its programs."""
+    """Keeps the right probes running. `where` gives a run's endpoint and the environment of its programs.
+
+    `restore` is waited for between a run's first good answer and its first client.
+    """
 
     def __init__(
         self,
@@ -44,46 +45,35 @@ class ProbeTasks:
         clock: Clock,
         post: Callable[[Message], None],
         where: Callable[[Run], tuple[Endpoint, Mapping[str, str]]],
+        restore: Callable[[str, Run, ModelSpec], Awaitable[None]],
     ) -> None:
         self._prober = prober
         self._clock = clock
         self._post = post
         self._where = where
-        self._tasks: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, asyncio.Task[None]]] = {}
+        self._restore = restore
+        self._tasks = LastingTasks[tuple[str, str], ReadySpec | LiveSpec]()
 
     def follow(self, targets: Iterable[ProbeTarget]) -> None:
         """Ask exactly these runs, by these rules; a changed rule begins anew, everything else goes on."""
-        due: dict[tuple[str, str], tuple[ReadySpec | LiveSpec, ProbeTarget]] = {}
+        due: dict[tuple[str, str], Lasting[ReadySpec | LiveSpec]] = {}
         for target in targets:
-            due[target.run.id, "ready"] = (target.spec.ready, target)
+            due[target.run.id, "ready"] = self._probe(target, target.spec.ready)
             if target.spec.live is not None and target.run.ready_at is not None:
-                due[target.run.id, "live"] = (target.spec.live, target)
-        for key, (rule, task) in list(self._tasks.items()):
-            if key not in due or due[key][0] != rule:
-                task.cancel()
-                del self._tasks[key]
-        for key, (rule, target) in due.items():
-            if key not in self._tasks:
-                self._tasks[key] = (rule, asyncio.create_task(self._ask(target, rule)))
+                due[target.run.id, "live"] = self._probe(target, target.spec.live)
+        self._tasks.follow(due)
 
     async def close(self) -> None:
         """End every probe."""
-        tasks = [task for _, task in self._tasks.values()]
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
+
+    def _probe(self, target: ProbeTarget, rule: ReadySpec | LiveSpec) -> Lasting[ReadySpec | LiveSpec]:
+        """Lasting: a probe that ended would leave a model never ready, or never found sick."""
+        return Lasting(rule, f"the probe of {target.model}", partial(self._ask, target, rule))
 
     async def _ask(self, target: ProbeTarget, rule: ReadySpec | LiveSpec) -> None:
-        """Ask for as long as the task lives: one that ended would leave a model never ready, or never found sick."""
         filled = _filled(rule, target.run.port)
-        while True:
-            try:
-                await self._listen(target, filled, self._answers(target.run, filled))
-            except Exception:  # noqa: BLE001 - see below
-                # A prober's own fault changes nothing about the model.
-                _log.exception("internal error: the probe of %s failed", target.model)
-            await asyncio.sleep(AGAIN)
+        await self._listen(target, filled, self._answers(target.run, filled))
 
     def _answers(self, run: Run, rule: ReadySpec | LiveSpec) -> AsyncIterator[ProbeResult]:
         endpoint, env = self._where(run)
@@ -94,7 +84,11 @@ class ProbeTasks:
     async def _listen(
         self, target: ProbeTarget, rule: ReadySpec | LiveSpec, answers: AsyncIterator[ProbeResult]
     ) -> None:
+        fresh = isinstance(rule, ReadySpec) and target.run.ready_at is None and target.run.sleep is None
         async for verdict in answers:
+            if verdict.ok and fresh:
+                fresh = False
+                await self._restore(target.model, target.run, target.spec)
             fact = self._fact(target.run.id, rule, verdict)
             if fact is not None:
                 self._post(FactLearned(target.model, fact))

@@ -7,7 +7,7 @@ run it belongs to. Knows no policy: what to do, and when, was decided before.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from zoosup.core.state.actions import Drain, Inspect
@@ -25,20 +25,24 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import HURRIED, Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Endpoint, Host, Ladder, SpawnError
+from zoosup.host.ports import Host, Ladder, SpawnError
+from zoosup.host.probes_port import Endpoint
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
+from zoosup.runtime.operations.calls import send_all
 from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
 from zoosup.runtime.operations.looks import Looks
 from zoosup.runtime.operations.output import Outputs
+from zoosup.runtime.operations.sessions import SessionKeeper
 from zoosup.runtime.operations.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
+from zoosup.spec.model.calls import CallSpec
 from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.parse import HOST
+from zoosup.spec.model.short_forms.base import HOST
 from zoosup.spec.syntax.templates import render
 
 COMMAND_AT_ONCE = 2.0
@@ -67,6 +71,7 @@ class Tools:
     clock: Clock
     environ: Mapping[str, str]
     leases: Leases
+    sessions: SessionKeeper
 
 
 class Operations:
@@ -77,6 +82,7 @@ class Operations:
         self._clock = tools.clock
         self._environ = tools.environ
         self._leases = tools.leases
+        self._sessions = tools.sessions
         self._post = post
         self._tasks = OperationTasks()
         self._starts: dict[str, asyncio.Task[None]] = {}
@@ -91,6 +97,7 @@ class Operations:
             tools.clock,
             tools.environ,
             self._learned,
+            tools.sessions.prepared,
         )
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
         self._measuring: asyncio.Task[None] | None = None
@@ -120,7 +127,7 @@ class Operations:
             self.stop(model, run, cause, policy)
 
     def drain(self, action: Drain, run: Run, policy: ModelSpec) -> None:
-        """Let the run finish what it answers, then carry `stop.before` out, both within `stop.drain`."""
+        """Let the run finish what it answers, save its sessions, carry `stop.before` out: all within `stop.drain`."""
         within = policy.stop.drain_time(hurried=action.cause in HURRIED)
         self._drains[run.id] = self._tasks.begin(self._drain, action.model, run, policy, within)
 
@@ -185,6 +192,7 @@ class Operations:
             if self._hurry is not None:
                 return  # like a drain that is under way when the hurry begins
             await self._leases.wait_idle(run.id, within)
+            await self._sessions.save(model, run, policy, until - self._clock.now())
             if before is not None:
                 call = render(before.http, {"PORT": str(run.port)})
                 left = min(policy.stop.grace, max(0.0, until - self._clock.now()))
@@ -210,16 +218,8 @@ class Operations:
         fact = FoundSick(run.id, trouble) if trouble else Woken(run.id, self._clock.now())
         self._learned(model, fact)
 
-    async def _request(self, run: Run, request: str, within: float) -> str:
-        """Send one request to the run; what was wrong with the answer, nothing when all is well."""
-        try:
-            call = render(request, {"PORT": str(run.port)})
-            verdict = await self._host.prober.drain(self._endpoint(run), call, within)
-        except Exception as error:  # noqa: BLE001
-            # Nobody else would take it up again, and a run may not hang between sleeping and waking.
-            _log.exception("internal error: %s could not be sent", request)
-            return f"internal error: {error}"
-        return "" if verdict.ok else f"{request}: {verdict.message}"
+    async def _request(self, run: Run, calls: Iterable[CallSpec], within: float) -> str:
+        return await send_all(self._host.prober, self._endpoint(run), calls, within, self._clock.now)
 
     async def _stop_or_report(self, model: str, run: Run, cause: Cause, policy: ModelSpec) -> None:
         try:

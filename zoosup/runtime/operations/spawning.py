@@ -1,4 +1,4 @@
-"""The spawn of a booked run: its record, its log, its process, in this order.
+"""The spawn of a booked run: its record and its log, then its process.
 
 What zoosup itself is short of is no crash of the model's: the run keeps its booking, and is tried again. Refuses to
 know what follows for the model.
@@ -6,7 +6,7 @@ know what follows for the model.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from zoosup.core.state.facts import Fact, ProbedUnready
 from zoosup.core.state.runs import Run
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Spawner:
-    """`learned` takes why a spawn has to wait."""
+    """`learned` takes why a spawn has to wait; `prepared` gives a run the words that only a start knows."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a spawn takes
         self,
@@ -34,6 +34,7 @@ class Spawner:
         clock: Clock,
         environ: Mapping[str, str],
         learned: Callable[[str, Fact], None],
+        prepared: Callable[[str, Run], Awaitable[Run]],
     ) -> None:
         self._processes = processes
         self._record_writer = record_writer
@@ -41,6 +42,7 @@ class Spawner:
         self._clock = clock
         self._environ = environ
         self._learned = learned
+        self._prepared = prepared
 
     async def spawn(self, model: str, run: Run, is_leaving: Callable[[], bool]) -> int | None:
         """The pid; None where the run was told to leave before it could be had. SpawnError, OSError."""
@@ -57,6 +59,10 @@ class Spawner:
         return None
 
     async def _spawn(self, model: str, run: Run) -> int:
-        await self._record_writer.write_intent(model, run)
-        launch = launch_of(model, run, self._environ, await self._outputs.begin(model, run.id))
-        return await self._processes.spawn(launch)
+        # All before the process, and none waits for another's disk.
+        _, log, prepared = await asyncio.gather(
+            self._record_writer.write_intent(model, run),
+            self._outputs.begin(model, run.id),
+            self._prepared(model, run),
+        )
+        return await self._processes.spawn(launch_of(model, prepared, self._environ, log))

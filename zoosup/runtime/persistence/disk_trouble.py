@@ -5,8 +5,9 @@ go on, and each writer tries again by itself.
 """
 
 from zoosup.core.state.observed import Condition
+from zoosup.core.state.phases import ConditionType
 
-TYPE = "StateWritable"
+TYPE = ConditionType.STATE_WRITABLE
 
 
 def conditions(*troubles: str) -> tuple[Condition, ...]:

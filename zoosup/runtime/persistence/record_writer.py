@@ -19,6 +19,9 @@ from zoosup.runtime.state.zoo import Zoo
 AGAIN = 1.0
 """Seconds after which a disk that refused is asked again."""
 
+LAST_WRITES = 3.0
+"""Seconds that a disk gets for what is being written when zoosup ends."""
+
 USE_STEP = 5.0
 """Seconds by which the last use of a model moves on in its record."""
 
@@ -59,8 +62,15 @@ class RecordWriter:
             self._soon(self._remove(run_id))
 
     async def close(self) -> None:
-        """Wait for what is being written."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for what is being written, as far as the disk answers in bounded time."""
+        if not self._tasks:
+            return
+        _, hanging = await asyncio.wait(self._tasks, timeout=LAST_WRITES)
+        if hanging:
+            _log.error("the state directory does not answer: %d records were not saved", len(hanging))
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
 
     def _last_used(self, demand: Demand) -> float | None:
         """Rounded up, so that not each request is a write, and no model ends early for it."""

@@ -6,13 +6,14 @@ processes live is the host's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from zoosup.core.state.phases import Cause
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
+from zoosup.core.state.weights import Located
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence.kept_spec import read_spec
 
@@ -55,6 +56,7 @@ def write(
         "identity": identity,
         "reserved": dict(run.reserved),
         "gpus": None if run.gpus is None else list(run.gpus),
+        "gpu_env": dict(run.gpu_env),
         "source": run.source,
         "peak": dict(run.peak),
         "fingerprint": run.fingerprint,
@@ -63,6 +65,7 @@ def write(
         "started_at": run.started_at,
         "ready_at": _wall(run.ready_at, clock),
         "last_used": _wall(last_used, clock),
+        "located": {name: asdict(there) for name, there in run.located},
         "clock": clock.stamp(),
         "nap": None if run.sleep is None else _sleep(run.sleep),
         "leaving": None if run.leaving is None else run.leaving.cause.value,
@@ -72,7 +75,7 @@ def write(
 
 
 def _wall(at: float | None, clock: Clock) -> float | None:
-    return None if at is None else clock.wall() + at - clock.now()
+    return None if at is None else clock.wall_of(at)
 
 
 def _past(data: Mapping[str, Any], key: str, clock: Clock) -> float | None:
@@ -130,17 +133,23 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
             peak={str(k): int(v) for k, v in data["peak"].items()},
             leaving=leaving,
             gpus=None if gpus is None else tuple(str(uuid) for uuid in gpus),
+            gpu_env={str(name): str(value) for name, value in data.get("gpu_env", {}).items()},
             source=str(data.get("source", "")),
             fingerprint=str(data.get("fingerprint", "")),
             mapped=None if data.get("mapped") is None else int(data["mapped"]),
             outgrown={str(k): int(v) for k, v in data.get("outgrown", {}).items()},
             sleep=None if data.get("nap") is None else _read_sleep(data["nap"], clock),
+            located=tuple((str(n), _located(each)) for n, each in data.get("located", {}).items()),
         )
         identity = data["identity"]
         identity = None if identity is None else str(identity)
         return Record(str(data["model"]), run, identity, _last_used(data, clock))
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         raise UnreadableRecordError(f"{type(error).__name__}: {error}") from None
+
+
+def _located(data: Mapping[str, Any]) -> Located:
+    return Located(str(data["path"]), str(data["mmproj"]), tuple(map(str, data["folders"])))
 
 
 def _cause(word: Any) -> Cause:

@@ -6,12 +6,12 @@ any weight: without an init system it says the same to nobody.
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from zoosup.host.system.sd_notify import InitSystem
 from zoosup.runtime.events.publisher import Publisher
+from zoosup.runtime.publish.words import REASONS
 
 EVERY = 10.0
 """Seconds between two words at most; a watchdog may ask for more."""
@@ -87,7 +87,7 @@ class InitStatus:
 
 
 def headline(snapshot: Mapping[str, Any]) -> str:
-    """The snapshot in one line: "3 of 4 models ready; qwen: waiting for memory"."""
+    """The snapshot in one line: "3 of 4 models ready; qwen: waits for memory"."""
     models: Mapping[str, Mapping[str, Any]] = snapshot["models"]
     if snapshot["phase"] == "stopping":
         left = sum(model["run_id"] is not None for model in models.values())
@@ -110,7 +110,5 @@ def _models(count: int) -> str:
 
 
 def _why(model: Mapping[str, Any]) -> str:
-    """WaitingForMemory -> waiting for memory; the phase of a model that has no reason."""
-    return re.sub(
-        r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", model["reason"] or model["phase"]
-    ).lower()
+    """The words for its reason; the phase of a model that has none."""
+    return REASONS.get(model["reason"], model["phase"])

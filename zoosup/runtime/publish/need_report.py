@@ -9,6 +9,7 @@ from typing import Any
 from zoosup.core.estimation import need as estimate
 from zoosup.core.estimation.derived import Term
 from zoosup.core.state.pools import VRAM
+from zoosup.core.state.weights import WeightFacts
 from zoosup.runtime.state.zoo import Zoo
 
 
@@ -31,9 +32,10 @@ def need_data(need: estimate.Need) -> dict[str, Any]:
     }
 
 
-def estimate_data(model: str, need: estimate.Need) -> dict[str, Any]:
+def estimate_data(model: str, need: estimate.Need, weights: WeightFacts | None) -> dict[str, Any]:
     """A need with the name it is known by, and beside it what is needed where there are GPUs, if that differs."""
-    found = {"model": model, **need_data(need)}
+    located = weights.located if weights is not None else ()
+    found = {"model": model, "weights": {name: there.path for name, there in located}, **need_data(need)}
     if need.on_gpus is not None:
         found["on_gpus"] = {"model": model, **need_data(need.on_gpus)}
     return found

@@ -17,17 +17,24 @@ from zoosup.core.state.actions import (
     EndCooldown,
     FallAsleep,
     Hold,
+    HoldRoom,
     Inspect,
     Kill,
+    ReleaseRoom,
     Start,
     Stop,
     Wake,
 )
 from zoosup.core.state.observed import Condition, SwitchOutcome
-from zoosup.core.state.phases import Cause, Override, Phase
+from zoosup.core.state.phases import Cause, ConditionType, Override, Phase
+from zoosup.runtime.publish import words
+from zoosup.runtime.publish.condition_status import condition_data
+from zoosup.runtime.publish.holds_report import holds_data
 from zoosup.runtime.publish.need_report import has_gpus, need_data
+from zoosup.runtime.publish.pool_status import pool_data
 from zoosup.runtime.publish.simulation import Simulation
-from zoosup.runtime.publish.snapshot import condition_data, is_refused, pool_data
+from zoosup.runtime.publish.snapshot import is_refused
+from zoosup.runtime.state.external import ExternalServer
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.changes import live_changes
 from zoosup.spec.model.zoo import ZooSpec
@@ -42,12 +49,27 @@ def next_pass(ahead: Zoo) -> dict[str, Any]:
         "path": ahead.applied.path,
         "actions": [_action(a) for a in decided.actions],
         "models": {name: _verdict(ahead, name, decided) for name in decided.verdicts},
+        "external": {name: _external(server) for name, server in ahead.externals.items()},
         "conditions": [condition_data(c) | {"model": c.model} for c in decided.conditions],
         "pools": [pool_data(ahead, pool) for pool in ahead.memory.pools()],
+        "holds": holds_data(ahead, decided),
         "wanted": list(decided.wanted),
         "wake_in": None if decided.wake_at is None else max(0.0, decided.wake_at - now),
-        "changes": any(not isinstance(a, Inspect) for a in decided.actions),
+        "changes": any(_changes(ahead, a) for a in decided.actions),
     }
+
+
+def _changes(zoo: Zoo, action: Action) -> bool:
+    """Whether anything is otherwise after it: neither a look nor another figure in why a model waits is a change."""
+    if isinstance(action, Hold):
+        model = zoo.models[action.model]
+        return (model.phase, model.reason) != (action.phase, action.reason)
+    return not isinstance(action, Inspect | EndCooldown)
+
+
+def _external(server: ExternalServer) -> dict[str, str]:
+    """A server elsewhere, with which nothing is done."""
+    return {"url": server.spec.external.url, "phase": server.phase.value, "message": server.message}
 
 
 def whole_way(simulation: Simulation, before: ZooSpec | None) -> dict[str, Any]:
@@ -64,7 +86,7 @@ def whole_way(simulation: Simulation, before: ZooSpec | None) -> dict[str, Any]:
     refused = [n for n in asked if n in zoo.models and (is_refused(zoo.models[n]) or n in kept)]
     return {
         "steps": _merged([_action(step) for step in simulation.steps]),
-        "live": _live(before, zoo.spec) if before is not None else {},
+        "live": _live(before, zoo.declared) if before is not None else {},
         "refused": refused,
         "settled": simulation.settled,
         "outcome": _outcome(simulation),
@@ -72,7 +94,7 @@ def whole_way(simulation: Simulation, before: ZooSpec | None) -> dict[str, Any]:
 
 
 def _is_a_refused_edit(condition: Condition) -> bool:
-    return condition.type == "Current" and not condition.status and condition.reason in REFUSALS
+    return condition.type is ConditionType.CURRENT and not condition.status and condition.reason in REFUSALS
 
 
 def _outcome(simulation: Simulation) -> dict[str, Any]:
@@ -115,6 +137,7 @@ def _merged(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "action": "restart",
                 "cause": last["cause"],
                 "message": last["message"],
+                "words": last["words"],
             }
             continue
         found.append(shown)
@@ -127,11 +150,14 @@ def _live(before: ZooSpec, after: ZooSpec) -> dict[str, list[str]]:
     found = {"": [n for n in parts if getattr(before, n) != getattr(after, n)]}
     for name in before.models.keys() & after.models.keys():
         found[name] = list(live_changes(before.models[name], after.models[name]))
-    order = ["", *after.models]
+    for name, spec in after.externals.items():
+        known = before.externals.get(name)
+        found[name] = ["external"] if known is None else list(live_changes(known, spec))
+    order = ["", *after.models, *after.externals]
     return {name: fields for name in order if (fields := found.get(name))}
 
 
-_NOT_SETTINGS = frozenset({"models", "active", "vars", "defaults"})
+_NOT_SETTINGS = frozenset({"models", "externals", "active", "vars", "defaults"})
 
 
 def _action(action: Action) -> dict[str, Any]:
@@ -154,9 +180,13 @@ def _action(action: Action) -> dict[str, Any]:
             shown |= {"phase": action.phase.value, "cause": str(action.reason), "message": action.message}
         case EndCooldown():
             shown |= {"cause": action.outcome, "message": action.message}
+        case HoldRoom():
+            shown |= {"need": dict(action.amounts), "message": action.why}
+        case ReleaseRoom():
+            shown |= {"message": action.why}
         case Inspect():
             shown |= {"port": action.port, "message": "look at its files and port"}
-    return shown
+    return shown | {"words": words.said(words.REASONS.get(shown.get("cause", ""), ""), shown["message"])}
 
 
 _VERBS: Mapping[type, str] = {
@@ -167,6 +197,8 @@ _VERBS: Mapping[type, str] = {
     FallAsleep: "park",
     Wake: "wake",
     Hold: "hold",
+    HoldRoom: "hold-room",
+    ReleaseRoom: "release-room",
     Inspect: "inspect",
     EndCooldown: "end-cooldown",
 }
@@ -180,6 +212,7 @@ def _verdict(zoo: Zoo, name: str, decided: Plan) -> dict[str, Any]:
         "verdict": verdict.outcome,
         "reason": str(verdict.reason),
         "message": verdict.message,
+        "words": words.REASONS.get(verdict.reason, ""),
         "sums": [_sum(s) for s in verdict.sums],
         "need": _need(zoo, name),
     }

@@ -18,8 +18,10 @@ from zoosup.core.state.actions import (
     EndCooldown,
     FallAsleep,
     Hold,
+    HoldRoom,
     Inspect,
     Kill,
+    ReleaseRoom,
     Start,
     Stop,
     Wake,
@@ -36,7 +38,7 @@ PASSES = 200
 PATIENCE = 60.0
 """Seconds of imagined time for waits that end by themselves."""
 
-Way = Start | Drain | Stop | Kill | FallAsleep | Wake
+Way = Start | Drain | Stop | Kill | FallAsleep | Wake | HoldRoom | ReleaseRoom
 
 
 @dataclass(slots=True)
@@ -55,7 +57,8 @@ class Simulation:
     def __post_init__(self) -> None:
         self._now = self.zoo.clock.now()
         self._end = self._now + PATIENCE
-        self.zoo.clock = self.zoo.memory.clock = Clock(now=lambda: self._now, wall=self.zoo.clock.wall)
+        imagined = Clock(now=lambda: self._now, wall=self.zoo.clock.wall)
+        self.zoo.clock = self.zoo.memory.clock = self.zoo.holds.clock = imagined
         self._give_back_what_cools()
         for model, run in self.zoo.live():
             self._finish(model, run)
@@ -89,6 +92,10 @@ class Simulation:
             case EndCooldown():
                 self.zoo.memory.end_cool_down(action.pool, action.model, action.outcome, action.message)
                 return True
+            case HoldRoom():
+                self.zoo.holds.book(action.hold, action.amounts, action.gpus)
+            case ReleaseRoom():
+                self.zoo.holds.end(action.hold, action.why)
             case Start():
                 self.admitted[action.model] = decided
                 self._start(action)
@@ -150,7 +157,7 @@ class Simulation:
             if model.phase is not Phase.STOPPING and run.leaving is not None:
                 self._tell(model.name, facts.StopBegun(run.id, run.leaving))
             self._tell(model.name, facts.Gone(run.id, run.exit, self._now, policy, jitter=0.0))
-            self._take({pool: -held for pool, held in _held(run).items()})
+            self._take({pool: -held for pool, held in self.zoo.memory.counted(_held(run)).items()})
         elif model.phase is Phase.FALLING_ASLEEP:
             self._tell(model.name, facts.FellAsleep(run.id, self._now))
             self._hold(model.name, run, run.sleep.asleep if run.sleep is not None else {})
@@ -163,7 +170,9 @@ class Simulation:
 
     def _hold(self, name: str, run: Run, amounts: Mapping[str, int]) -> None:
         """It holds so much from now on."""
-        self._take({pool: amount - run.measured.get(pool, 0) for pool, amount in amounts.items()})
+        before = self.zoo.memory.counted(run.measured)
+        now = self.zoo.memory.counted(amounts)
+        self._take({pool: amount - before.get(pool, 0) for pool, amount in now.items()})
         model = self.zoo.models[name]
         if model.run is not None:
             self.zoo.models[name] = replace(model, run=replace(model.run, measured=dict(amounts)))

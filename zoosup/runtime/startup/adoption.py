@@ -17,9 +17,12 @@ from pathlib import Path
 
 from zoosup.core.state.facts import Adopted
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host, Ladder, Launch, RecordedRun
+from zoosup.host.launch import Launch
+from zoosup.host.ports import Host, Ladder, RecordedRun
 from zoosup.runtime.operations.child_env import launch_of
+from zoosup.runtime.operations.holds import take_over_holds
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
+from zoosup.runtime.state import recovery
 from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
 
@@ -43,6 +46,7 @@ async def adopt(zoo: Zoo, host: Host, environ: Mapping[str, str]) -> None:
     for run_id in [r for r in known if r not in living]:
         await _forget(zoo, host, run_id, known[run_id])
     await asyncio.gather(*(_end_stray(zoo, host, run_id) for run_id in strays))
+    take_over_holds(zoo, host.processes)
     await _measure(zoo, host)
 
 
@@ -73,8 +77,8 @@ def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int])
     """Give each run to its model; the ids of those whose model has a better one already: they are one too many."""
     spare = []
     for run_id, record in sorted(known.items(), key=lambda item: _preference(item[1].run)):
-        if zoo.adopt(record.model, Adopted(record.with_pid(living[run_id]))):
-            zoo.note_last_use(record.model, record.last_used)
+        if recovery.adopt(zoo, record.model, Adopted(record.with_pid(living[run_id]))):
+            recovery.note_last_use(zoo, record.model, record.last_used)
             zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
         else:
             spare.append(run_id)

@@ -15,13 +15,13 @@ from zoosup.spec.parse import parse
 
 async def read(content: Content, path: str, environ: Mapping[str, str]) -> FileRead:
     """Judge one look at the file, off the loop: a file at its size limit takes tenths of a second."""
-    if content.text is None:
-        return FileRead(None, "", content.error)
-    try:
-        spec = await asyncio.to_thread(_parse, content.text, path, environ)
-    except InvalidFileError as error:
-        return FileRead(None, content.text, str(error))
-    return FileRead(spec, content.text, "")
+    spec, error = None, content.error
+    if content.text is not None:
+        try:
+            spec = await asyncio.to_thread(_parse, content.text, path, environ)
+        except InvalidFileError as refused:
+            error = str(refused)
+    return FileRead(spec, content.text or "", error, look=content.look, revision=content.revision)
 
 
 def _parse(text: str, path: str, environ: Mapping[str, str]) -> ZooSpec:

@@ -6,6 +6,7 @@ its own file, the runs are adopted, and only then is the new file taken over.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoosup.errors import InvalidFileError
@@ -24,12 +25,13 @@ async def restore(
     InvalidFileError when neither the file nor the last good one can be used: then there is nothing to supervise.
     """
     path = zoo.applied.path
+    zoo.applied = replace(zoo.applied, look=content.look)
     seen = await config_source.read(content, path, environ)
-    last = await config_source.read(Content(saved_state.last_good(state, path) or None), path, environ)
-    first = last if last.spec is not None else seen
+    last = await config_source.read(saved_state.last_good(state, path), path, environ)
+    first = last if last.spec is not None and last.text != seen.text else seen
     if first.spec is None:
         raise InvalidFileError(seen.error)
-    zoo.take_over(first.spec, first.text)
+    zoo.take_over(first.spec, first.text, first.revision)
     saved_state.recall(zoo, state)
     if seen.spec is None:
         zoo.refuse(seen.error)
@@ -40,4 +42,4 @@ async def restore(
 def apply_pending_edit(zoo: Zoo, edit: FileRead | None) -> None:
     """Take over what was edited while nobody watched; to be called once the runs are adopted."""
     if edit is not None and edit.spec is not None:
-        zoo.take_over(edit.spec, edit.text)
+        zoo.take_over(edit.spec, edit.text, edit.revision)

@@ -1,0 +1,63 @@
+"""Histories that the random ones have found and that broke a law once: each is lived through again, law by law."""
+
+from dataclasses import replace
+
+from tests.runtime.histories import virtual_time
+from tests.runtime.histories.demand_events import ON_DEMAND, Call, asked
+from tests.runtime.histories.random_events import (
+    FIRST,
+    Ask,
+    Become,
+    ByHand,
+    File,
+    Kill,
+    Messages,
+    Rewrite,
+    Surroundings,
+)
+from tests.runtime.histories.test_histories import live_through
+from tests.runtime.histories.unreliable_host import FaultProfile
+
+
+def test_who_comes_when_patience_is_over_waits_though_the_model_serves():
+    """b serves its first client in the moment in which d has waited for all of patience: b's next one queues behind."""
+    models = tuple((name, asked("9GiB")) for name in "bd")
+    rivals = File(models, (), "16GiB", rules=(("patience", "4s"),))
+    events = [
+        (Rewrite(rivals), 3.0),
+        (Become("b", FaultProfile(load=7.6)), 0.0),
+        (Messages(lost=True, doubled=False), 0.0),
+        (Call("b"), 4.0),
+        (Call("d"), 4.0),
+        (Call("b"), 1.0),
+    ]
+    virtual_time.run(live_through(events, ON_DEMAND))
+
+
+def test_a_plan_is_asked_for_while_the_host_runs_out_of_memory():
+    """Found by seed 7: the same turn kills a model, which is foretold too."""
+    short = Surroundings(foreign=33, countable=False, port_taken=True, missing="a")
+    virtual_time.run(live_through([(Kill(acts=3, away=0.5), 3.0), (short, 0.02), (Ask(), 0.02)]))
+
+
+def test_one_that_is_off_and_is_stopped_by_hand_starts_for_clients_once_the_file_says_so():
+    """Found by seed 31337: where the file says the same a person's stop is no override, and the edit comes after it."""
+    models = tuple((name, asked("4GiB") if name == "b" else entry) for name, entry in FIRST.models)
+    events = [
+        (ByHand("stop", "b"), 0.001),
+        (Rewrite(replace(FIRST, models=models)), 0.3),
+        (Call("b"), 3.0),
+    ]
+    virtual_time.run(live_through(events))
+
+
+def test_what_is_seen_of_a_models_files_is_taken_in_while_it_is_believed_though_its_message_wakes_nobody():
+    """Found by seed 2: nothing else moved, so that each look was twelve seconds old when it was heard of."""
+    dies = FaultProfile(spawn=0.002, load=0.2, start="dies")
+    events = [
+        (Become("a", dies), 0.0),
+        (ByHand("restart", "a"), 3.0),
+        (Kill(acts=0, away=0.5), 1.0),
+        (Messages(lost=True, doubled=False), 0.0),
+    ]
+    virtual_time.run(live_through(events))
