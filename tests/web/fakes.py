@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoosup.errors import NoSuchModelError
+from tests.web.gateway.fake_leasing import FakeLeasing
+from zoosup.core.state.observed import Condition
+from zoosup.core.state.phases import ConditionType, ExitReason
+from zoosup.core.state.runs import Exit
+from zoosup.errors import NoSuchHoldError, NoSuchModelError, ZoosupError
+from zoosup.runtime.api.commands import HoldRequest
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.events.publisher import Publisher
+from zoosup.runtime.publish import words
+from zoosup.runtime.publish.condition_status import condition_data
+from zoosup.runtime.publish.fleet_status import whole_fleet
+from zoosup.runtime.state.membership import Membership
 from zoosup.spec.parse import parse
+from zoosup.web.api import health
 from zoosup.web.gateway.metrics import Counters
 
 GIB = 1 << 30
@@ -33,20 +43,30 @@ def model(phase: str, **more: Any) -> dict[str, Any]:
         "started_at": NOW - 3700 if live else None,
         "ready_at": NOW - 3600 if phase == "ready" else None,
         "restarts": 0,
+        "crashes": 0,
         "backoff_until": None,
         "last_exit": None,
         "memory": {"ram": memory(2 * GIB, 2 * GIB if live else 0, 3 * GIB // 2 if live else 0)},
         "on_demand": False,
+        "external": False,
         "inflight": 0,
         "waiting": 0,
         "load_time": None,
+        "progress": None,
+        "warm": None,
         "aliases": [],
         "override": None,
         "description": "",
         "conditions": [],
     }
     assert set(more) <= set(known), more
-    return known | more
+    made = known | more
+    if made["last_exit"]:
+        end = made["last_exit"]
+        said = words.ending(Exit(ExitReason(end["reason"]), 0, end["code"], end["signal"]))
+        made["last_exit"] = end | {"words": said}
+    why = words.why(made["reason"], made["message"], active=made["active"])
+    return made | {"why": why or (words.crashed(made["crashes"], None) if made["crashes"] else "")}
 
 
 def memory(need: int, reserved: int = 0, held: int = 0) -> dict[str, Any]:
@@ -55,7 +75,9 @@ def memory(need: int, reserved: int = 0, held: int = 0) -> dict[str, Any]:
 
 
 def condition(type_: str, reason: str, message: str, *, status: bool = False) -> dict[str, Any]:
-    return {"type": type_, "status": status, "reason": reason, "message": message, "since": NOW - 12}
+    return condition_data(Condition(None, ConditionType(type_), status, reason, message)) | {
+        "since": NOW - 12
+    }
 
 
 def pool(**more: Any) -> dict[str, Any]:
@@ -74,6 +96,7 @@ def pool(**more: Any) -> dict[str, Any]:
         "held": 3 * GIB // 2,
         "foreign": 11 * GIB // 2,
         "models": {"a": {"reserved": 2 * GIB, "held": 3 * GIB // 2}},
+        "holds": {},
     }
     assert set(more) <= set(known), more
     return known | more
@@ -88,6 +111,7 @@ def snapshot(models: dict[str, Any] | None = None, **more: Any) -> dict[str, Any
         "generation": 3,
         "observed_generation": 3,
         "hash": "ab" * 32,
+        "revision": None,
         "loaded_at": NOW - 60,
         "error": None,
     }
@@ -103,8 +127,27 @@ def snapshot(models: dict[str, Any] | None = None, **more: Any) -> dict[str, Any
         "switch": None,
         "conditions": [],
         "pools": [pool()],
+        "fleet": None,
+        "holds": {},
         "models": models,
     }
+    assert set(more) <= set(known), more
+    return known | more
+
+
+def healthy(shown: dict[str, Any]) -> dict[str, Any]:
+    """The same snapshot as `GET /status?health=1` has it."""
+    return {**shown, "health": health.summary(shown, health.readiness(shown), health.troubles(shown))}
+
+
+def hold(state: str = "held", **more: Any) -> dict[str, Any]:
+    """8 GiB of RAM for a game, of which 2 are in use."""
+    known = {
+        "id": "h1", "state": state, "reason": "", "message": "", "command": "game --fast", "pid": 77,
+        "ram": 8 * GIB, "vram": 0, "gpu": None, "force": False, "gpus": None, "gpu_env": {},
+        "since": NOW - 60, "held_since": NOW - 50, "until": NOW + 3600,
+        "memory": {"ram": {"reserved": 8 * GIB, "held": 2 * GIB}},
+    }  # fmt: skip
     assert set(more) <= set(known), more
     return known | more
 
@@ -189,7 +232,7 @@ class Commands:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self.wishes: list[tuple[str, ...]] = []
+        self.wishes: list[tuple[Any, ...]] = []
         self.age = 0.01
         self.answer = plan()
         self.fault: Exception | None = None
@@ -202,6 +245,9 @@ class Commands:
 
     async def restart(self, model: str) -> dict[str, Any]:
         return self._wish("restart", model, None)
+
+    async def unload(self, model: str) -> dict[str, Any]:
+        return self._wish("unload", model, None)
 
     async def auto(self, model: str) -> dict[str, Any]:
         return self._wish("auto", model, None)
@@ -222,6 +268,18 @@ class Commands:
             parse(text, path=path, environ={})
         return self.answer
 
+    async def hold(self, asked: HoldRequest) -> dict[str, Any]:
+        if self.fault is not None:
+            raise self.fault
+        self.wishes.append(("hold", asked))
+        return self._publisher.snapshot["holds"]["h1"]
+
+    async def release(self, hold_id: str) -> dict[str, Any]:
+        self.wishes.append(("release", hold_id))
+        if hold_id not in self._publisher.snapshot["holds"]:
+            raise NoSuchHoldError(f"no hold {hold_id!r}")
+        return self._publisher.snapshot["holds"][hold_id]
+
     def heartbeat(self) -> float:
         return self.age
 
@@ -238,12 +296,32 @@ class Commands:
 
 
 @dataclass
+class Member:
+    """A place in a fleet whose controller says `refusal` to every wish."""
+
+    here: Membership
+    refusal: str = ""
+    drains: list[tuple[str, bool]] = field(default_factory=list)
+
+    def known(self) -> dict[str, Any]:
+        return whole_fleet(self.here)
+
+    async def drain(self, node: str, *, on: bool) -> dict[str, Any]:
+        if self.refusal:
+            raise ZoosupError(self.refusal)
+        self.drains.append((node, on))
+        return {}
+
+
+@dataclass
 class Runtime:
     """Everything that a web server is handed, faked."""
 
     publisher: Publisher = field(default_factory=Publisher)
     logs: Logs = field(default_factory=Logs)
     clients: Counters = field(default_factory=Counters)
+    leasing: FakeLeasing | None = None
+    member: Member | None = None
     journal: Journal = field(init=False)
     commands: Commands = field(init=False)
 
@@ -251,3 +329,6 @@ class Runtime:
         ticks = itertools.count()
         self.journal = Journal(wall=lambda: NOW + next(ticks))
         self.commands = Commands(self.publisher)
+
+    def fleet(self) -> "Member | None":
+        return self.member

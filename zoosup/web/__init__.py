@@ -2,6 +2,7 @@
 
     gateway    the address of all models: routes a request to a run that serves it
     api        status, events, logs, metrics, and commands on the control socket
+    dashboard  the page at `/` of the status server
     hosts      by which names a server may be called
     sockets    listening sockets, moved when zoo.yaml says so
     wire       queries and answers as data

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.model.values import split_address
+from zoosup.host.system.listen_fds import HandedSockets
+from zoosup.spec.syntax.addresses import join_address, split_address
 
 BACKLOG = 128
 _NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
@@ -21,7 +22,7 @@ _NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 class Listener:
     """One address that may move while connections live on. `serve` puts a bound socket to use.
 
-    `setting` is what the file calls the address.
+    `setting` is what the file calls the address. A socket of `handed` goes before one that is bound here.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Listener:
         setting: str,
         serve: Callable[[socket.socket], Awaitable[asyncio.Server]],
         backlog: int = BACKLOG,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._setting = setting
         self._serve = serve
         self._backlog = backlog
+        self._handed = handed
         self._servers: list[asyncio.Server] = []
         self._listen: str | None = None
 
@@ -41,8 +44,11 @@ class Listener:
         """Where it listens, with the port it was given for port 0; None when it does not."""
         if not self._servers:
             return None
-        host, port = self._servers[0].sockets[0].getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return join_address(*self._servers[0].sockets[0].getsockname()[:2])
+
+    def filenos(self) -> list[int]:
+        """The descriptors of the sockets that it listens on."""
+        return [each.fileno() for server in self._servers for each in server.sockets]
 
     async def move(self, listen: str | None) -> None:
         """Listen at another address, None for nowhere; ZoosupError when it can't be had: then it stays where it is."""
@@ -54,7 +60,7 @@ class Listener:
     async def _bound(self, listen: str) -> list[socket.socket]:
         host, port = split_address(listen)
         try:
-            return await bound(host, port, self._backlog)
+            return await bound(host, port, self._backlog, self._handed)
         except OSError as error:
             if not (error.errno == errno.EADDRINUSE and self._has_port(port)):
                 raise self._cannot_listen(listen, error) from None
@@ -62,7 +68,7 @@ class Listener:
         before = self._listen
         await self.move(None)
         try:
-            return await bound(host, port, self._backlog)
+            return await bound(host, port, self._backlog, self._handed)
         except OSError as error:
             await self.move(before)
             raise self._cannot_listen(listen, error) from None
@@ -81,7 +87,9 @@ class Listener:
         return ZoosupError(f"{self._setting} {listen}: {error.strerror or error}")
 
 
-async def bound(host: str, port: int, backlog: int = BACKLOG) -> list[socket.socket]:
+async def bound(
+    host: str, port: int, backlog: int = BACKLOG, handed: HandedSockets | None = None
+) -> list[socket.socket]:
     """Listen on every address of a host; OSError where that can't be had."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -91,7 +99,8 @@ async def bound(host: str, port: int, backlog: int = BACKLOG) -> list[socket.soc
     with contextlib.ExitStack() as undo:
         for family, address in addresses:
             try:
-                sockets.append(undo.enter_context(_bind(family, address, backlog)))
+                ready = handed.take(family, address) if handed is not None else None
+                sockets.append(undo.enter_context(ready or _bind(family, address, backlog)))
             except OSError as error:
                 if error.errno not in _NO_SUCH_FAMILY:
                     raise

@@ -71,6 +71,17 @@ def names_query(query: Mapping[str, str]) -> tuple[str, ...] | None:
     return tuple(name for name in query["models"].split(",") if name)
 
 
+def health_query(query: Mapping[str, str]) -> bool:
+    """Read `health`: whether a status is to come with what `/healthz` says of it. What else is asked is ignored."""
+    return _flag(query, "health")
+
+
+def since_query(query: Mapping[str, str]) -> int:
+    """Read `since`, in seconds since the epoch; 0 when it is not there."""
+    _refuse_unknown(query, {"since"})
+    return _integer(query, "since", 0)
+
+
 def as_json(value: Any) -> bytes:
     """One JSON document and a line end, the names in UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"

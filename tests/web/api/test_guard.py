@@ -77,7 +77,9 @@ async def test_other_hosts_are_let_in_only_with_a_token_or_when_it_is_said_so(ha
     assert before == harness.server.address
 
 
-@pytest.mark.parametrize("path", ["/status", "/status/a", "/events", "/logs/a", "/metrics", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/status", "/status/a", "/events", "/logs/a", "/memory", "/metrics", "/nothing"]
+)
 async def test_where_other_hosts_can_connect_reading_needs_the_token(harness, path):
     await exposed(harness, token="t")
     status, answer = await harness.json(path)

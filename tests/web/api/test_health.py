@@ -14,7 +14,7 @@ async def test_readyz_says_which_model_is_missing_and_why(harness):
     harness.runtime.publisher.publish(snapshot({"a": model("ready"), "b": waiting}))
     assert (
         503,
-        b"not ready\nb is pending (WaitingForMemory: ram is short of 3.1 GiB)\n",
+        b"not ready\nb is pending (waits for memory: ram is short of 3.1 GiB)\n",
     ) == await harness.get("/readyz")
 
 
@@ -99,7 +99,7 @@ async def test_readyz_asks_whether_traffic_may_come(harness, models, more, ready
 
 async def test_readyz_names_what_the_file_can_not_have(harness):
     harness.runtime.publisher.publish(snapshot({"a": model("ready"), "b": model("pending", **TOO_LARGE)}))
-    said = b"ready\nnot to be had: b is pending (ExceedsBudget: needs 90 GiB)\n"
+    said = b"ready\nnot to be had: b is pending (can never fit: needs 90 GiB)\n"
     assert (200, said) == await harness.get("/readyz")
     assert 503 == (await harness.get("/readyz?models=b"))[0]
 
@@ -115,18 +115,28 @@ async def test_readyz_asked_for_the_model_to_come_is_answered_by_the_one_that_se
     [
         ({"a": model("ready")}, {}, []),
         ({"a": model("ready")}, {"converged": False}, ["zoosup is still at work"]),
-        ({"a": model("failed", reason="OOM")}, {}, ["a is failed (OOM)"]),
+        (
+            {"a": model("ready", conditions=[condition("Current", "FetchingWeights", "1 of 2 GiB")])},
+            {"converged": False},
+            ["a runs as it was before the last edit: its weights are being downloaded: 1 of 2 GiB"],
+        ),
+        ({"a": model("failed", reason="OOM")}, {}, ["a is failed (given up for want of memory)"]),
         ({"a": model("failed", active=False, on_demand=True)}, {}, ["a is failed"]),
         ({"a": model("backoff")}, {"converged": False}, ["a is backoff"]),
         (
+            {"a": model("ready", crashes=3)},
+            {},
+            ["a is ready (crashed 3 times in a row; not yet stable)"],
+        ),
+        (
             {"a": model("pending", **TOO_LARGE)},
             {"converged": False},
-            ["a is pending (ExceedsBudget: needs 90 GiB)"],
+            ["a is pending (can never fit: needs 90 GiB)"],
         ),
         (
             {"a": model("ready")},
             {"conditions": [condition("StateWritable", "Refused", "the disk is full")]},
-            ["StateWritable: Refused: the disk is full"],
+            ["the disk does not take what zoosup writes: the disk is full"],
         ),
     ],
 )
@@ -143,6 +153,8 @@ async def test_healthz_counts_phases_and_names_who_is_missing(harness):
         503,
         {
             "healthy": False,
+            "tone": "move",
+            "verdict": "at work",
             "wrong": ["b is backoff"],
             "ready": False,
             "missing": ["b is backoff"],

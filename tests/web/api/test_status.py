@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from tests.web.fakes import NOW, Runtime, condition, model, snapshot
+from tests.web.fakes import GIB, NOW, Runtime, condition, model, snapshot
 
 
 async def test_livez_is_ok_while_the_loop_turns_whatever_the_models_do(harness):
@@ -68,10 +68,10 @@ async def test_an_unknown_model_is_404_with_those_there_are(harness):
 
 
 async def test_an_unknown_address_is_404_with_those_there_are(harness):
-    for path in ("/", "/stats"):
+    for path in ("/stats", "/index.html"):
         status, answer = await harness.json(path)
         assert 404 == status
-        assert "GET /livez, /readyz" in answer["error"]["message"]
+        assert "GET /, /livez, /readyz" in answer["error"]["message"]
 
 
 async def test_a_wrong_method_is_405_and_says_which_are_right(harness):
@@ -92,6 +92,7 @@ async def test_events_come_as_json_with_the_number_to_go_on_from(harness):
         "seq": 1,
         "at": NOW,
         "type": "ModelReady",
+        "words": "ModelReady",
         "model": "a",
         "reason": "Ready",
         "message": "a is ready",
@@ -165,3 +166,28 @@ async def test_nothing_may_be_cached_or_sniffed(harness):
         async with harness.tcp.get(harness.url + path) as answer:
             assert "no-store" == answer.headers["Cache-Control"]
             assert "nosniff" == answer.headers["X-Content-Type-Options"]
+
+
+async def test_a_status_comes_with_its_health_where_that_is_asked_for(harness, runtime):
+    assert "health" not in (await harness.json("/status"))[1]
+    runtime.publisher.publish(
+        snapshot({"b": model("failed", reason="CrashLoop", active=True)}, converged=False)
+    )
+    status, answer = await harness.json("/status?health=1")
+    assert 200 == status
+    assert answer.pop("health") == (await harness.json("/healthz"))[1]
+    assert answer == (await harness.json("/status"))[1]
+    assert 400 == (await harness.json("/status?health=perhaps"))[0]
+
+
+async def test_memory_is_what_pools_held_and_since_a_time_only_what_came_after(harness, runtime):
+    runtime.publisher.publish(snapshot(at=1_000_000.0))
+    runtime.publisher.publish(snapshot(at=1_000_020.0))
+    status, found = await harness.json("/memory")
+    assert (200, 10.0, ["ram"]) == (status, found["every"], list(found["pools"]))
+    # The harness has published a later one before, so that these began anew.
+    assert [[1_000_000.0, 3 * GIB // 2, GIB // 2, 11 * GIB // 2]] == found["pools"]["ram"][:1]
+    assert [1_000_020.0] == [
+        point[0] for point in (await harness.json("/memory?since=1000010"))[1]["pools"]["ram"]
+    ]
+    assert 400 == (await harness.get("/memory?since=yesterday"))[0]

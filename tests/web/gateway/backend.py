@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -34,10 +35,11 @@ class Backend:
     hung_up: int = 0
     port: int = 0
     read_bodies: bool = True
+    tls: ssl.SSLContext | None = None
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def start(self) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -12,12 +12,35 @@ from tests.web.gateway.backend import Backend, Script, saying
 from tests.web.gateway.fake_leasing import FakeLeasing
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
+from zoosup.web.gateway.http1 import request_head, server_connection
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.server import Gateway
+from zoosup.web.gateway.tracing.setup import Tracing
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 CHAT = b'{"model": "qwen", "messages": []}'
 STREAM = b'{"model": "qwen", "messages": [], "stream": true}'
+
+
+ID = b"x-request-id: the-same\r\n"
+
+
+def named(answer: bytes) -> bytes:
+    """An answer, or a head, as it is with the request's id."""
+    return answer.replace(b"\r\n\r\n", b"\r\n" + ID + b"\r\n", 1)
+
+
+@pytest.fixture(autouse=True)
+def _same_ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every new id is the same, so that whole answers can be compared; not where the ids are what it is about."""
+    if "real_ids" not in request.fixturenames:
+        for module in (request_head, server_connection):
+            monkeypatch.setattr(module, "new_line", lambda: ID)
+
+
+@pytest.fixture
+def real_ids() -> None:
+    """Have the gateway make its ids."""
 
 
 def post(body: bytes = CHAT, path: str = "/v1/chat/completions", *more: str) -> bytes:
@@ -121,13 +144,22 @@ def models() -> dict[str, ModelSpec]:
 
 
 @pytest.fixture
+def tracing() -> Tracing | None:
+    return None
+
+
+@pytest.fixture
 async def harness(
-    limits: Limits, settings: dict[str, Any], keys: tuple[str, ...], models: dict[str, ModelSpec]
+    limits: Limits,
+    settings: dict[str, Any],
+    keys: tuple[str, ...],
+    models: dict[str, ModelSpec],
+    tracing: Tracing | None,
 ) -> AsyncIterator[GatewayHarness]:
     backend = Backend(saying(OK))
     await backend.start()
     leasing = FakeLeasing(models, {"qwen": backend.port})
-    gateway = Gateway(leasing, limits=limits)
+    gateway = Gateway(leasing, limits=limits, tracing=tracing)
     await gateway.start()
     await gateway.configure(Settings(**{"listen": "127.0.0.1:0"} | settings), keys)
     made = GatewayHarness(gateway, leasing, backend)

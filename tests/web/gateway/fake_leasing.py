@@ -6,8 +6,10 @@ from typing import Any
 
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.api import ModelCard, Served
+from zoosup.runtime.api.listing import ModelCard, Running, Served
+from zoosup.runtime.api.upstream import HERE, Upstream
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.served import names_of_model
 
 
 @dataclass
@@ -18,11 +20,15 @@ class FakeLease:
     host: str
     port: int
     holder: Any
+    upstream: Upstream = HERE
     released: int = 0
 
     def release(self) -> None:
         self.released += 1
         self.leasing.out.remove(self)
+
+    def stay(self, seconds: float) -> None:
+        self.leasing.stays.append((self.model, seconds))
 
     def unreachable(self) -> Any:
         self.release()
@@ -61,17 +67,36 @@ class FakeLeasing:
     given: list[FakeLease] = field(default_factory=list)
     queue: list[FakeTicket] = field(default_factory=list)
     looks: int = 0
+    stays: list[tuple[str, float]] = field(default_factory=list)
+    running: dict[str, Running] = field(default_factory=dict)
+    contexts: dict[str, int] = field(default_factory=dict)
+    default: str = ""
+    upstreams: dict[str, Upstream] = field(default_factory=dict)
     reason: str = "its weights are being read"
+    queued: set[str] = field(default_factory=set)  # in a fleet: models that this host may start
 
     def find(self, name: str) -> Served | None:
         for model, spec in self.models.items():
-            if name in (model, *spec.aliases):
-                return Served.of(model, spec)
+            if (meaning := names_of_model(model, spec).get(name or self.default)) is not None:
+                return Served.of(meaning)
         return None
 
     def cards(self) -> tuple[ModelCard, ...]:
         return tuple(
-            ModelCard(name, spec, Phase.READY, active=True, created=1.0) for name, spec in self.models.items()
+            ModelCard(
+                name,
+                each.spec,
+                Phase.READY,
+                active=True,
+                created=1.0,
+                model="" if name == model else model,
+                description=each.description,
+                running=self.running.get(name),
+                context_length=self.contexts.get(model),
+            )
+            for model, spec in self.models.items()
+            for name, each in names_of_model(model, spec).items()
+            if each.listed
         )
 
     def ask(self, model: str, holder: Any) -> Any:
@@ -91,7 +116,8 @@ class FakeLeasing:
 
     def lease(self, model: str, holder: Any) -> FakeLease:
         port = self.ports[model]
-        lease = FakeLease(self, model, f"{model}-{port}", "127.0.0.1", port, holder)
+        upstream = self.upstreams.setdefault(model, Upstream.of(self.models[model]))
+        lease = FakeLease(self, model, f"{model}-{port}", "127.0.0.1", port, holder, upstream)
         self.out.append(lease)
         self.given.append(lease)
         return lease

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, post, until
+from tests.web.gateway.conftest import CHAT, ID, OK, STREAM, GatewayHarness, post, until
 from tests.web.gateway.fake_leasing import FakeLease, FakeTicket
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
@@ -32,6 +32,17 @@ async def test_a_client_that_hangs_up_cancels_the_model(harness: GatewayHarness)
     await until(lambda: harness.backend.hung_up == 1)
     assert harness.leasing.out == []
     assert harness.gateway.counters.cancelled == {"qwen": 1}
+
+
+async def test_a_client_that_has_just_connected_is_answered_before_the_gateway_ends(harness: GatewayHarness):
+    harness.script(OK)
+    wire = await harness.wire()
+    await until(lambda: harness.gateway.counters.connections == 1)
+    ending = asyncio.ensure_future(harness.gateway.stop(1))
+    await until(lambda: harness.gateway.address is None)
+    wire.send(post())
+    await wire.until(b"HTTP/1.1 200 OK\r\n")
+    await ending
 
 
 async def test_a_client_that_hangs_up_in_mid_stream_cancels_the_model(harness: GatewayHarness):
@@ -94,7 +105,7 @@ async def test_waiting_clients_are_answered_when_the_model_arrives(harness: Gate
     await asyncio.sleep(0.01)  # uvloop's clock moves in milliseconds
     harness.leasing.arrive("absent", harness.backend.port)
     assert (await wire.answer())[0] == 200
-    assert harness.gateway.counters.waited["absent"] > 0
+    assert harness.gateway.counters.waits["absent"].sum > 0
 
 
 async def test_a_model_granted_while_it_is_asked_for_is_used_once(harness: GatewayHarness):
@@ -322,7 +333,7 @@ async def test_a_model_that_dies_in_mid_stream_is_said_to_and_no_clean_end_follo
     harness.script(script)
     told = await harness.told(post(STREAM))
     head, _, body = told.partition(b"8\r\ndata: a\n\r\n")
-    assert head == SSE[:-2] + b"X-Accel-Buffering: no\r\n\r\n"
+    assert head == SSE[:-2] + b"X-Accel-Buffering: no\r\n" + ID + b"\r\n"
     size, _, event = body.partition(b"\r\n")
     assert len(event) == int(size, 16) + 2
     assert json.loads(event.strip().removeprefix(b"data: "))["error"]["code"] == "upstream_error"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.web.gateway.conftest import GatewayHarness, until
+from tests.web.gateway.conftest import GatewayHarness, named, until
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
 
@@ -171,7 +171,8 @@ class TestTunnels:
         harness.script(self._echo)
         wire = await harness.wire()
         wire.send(self.UPGRADE + b"early")
-        assert await wire.exactly(len(self.SWITCHED) + 10) == self.SWITCHED + b"helloEARLY"
+        told = named(self.SWITCHED) + b"helloEARLY"
+        assert await wire.exactly(len(told)) == told
         assert harness.backend.asked[0].headers["upgrade"] == "websocket"
         assert harness.backend.asked[0].line == b"GET /ws?x=1 HTTP/1.1"
         wire.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -189,7 +190,7 @@ class TestTunnels:
             writer.close()
 
         harness.script(script)
-        assert await harness.told(self.UPGRADE) == self.SWITCHED + b"bye"
+        assert await harness.told(self.UPGRADE) == named(self.SWITCHED) + b"bye"
         await until(lambda: not harness.leasing.out)
 
     async def test_a_cut_ends_it(self, harness: GatewayHarness):

@@ -12,7 +12,7 @@ import python_multipart
 from hypothesis import example, given, strategies as st
 
 from tests.web.gateway.forms import BOUNDARY, TYPE
-from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.requests import BodyChanges, merged
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.route import Kind
 from zoosup.web.gateway.routing.body_rewrite import rewrite
@@ -187,9 +187,10 @@ def test_the_name_is_the_one_that_json_loads_sees(body):
     if seen is REFUSED:
         return
     if found is REFUSED:
-        assert not isinstance(seen.get("model"), str) or not seen["model"] or not encodable(seen["model"])
+        assert seen.get("model") is not None
+        assert not isinstance(seen["model"], str) or not encodable(seen["model"])
     else:
-        assert (seen["model"], seen.get("stream") is True) == (found.model, found.stream)
+        assert (seen.get("model") or "", seen.get("stream") is True) == (found.model, found.stream)
 
 
 def encodable(text):
@@ -220,35 +221,54 @@ def pairs(body):
     return tops[-1]
 
 
+VALUES = st.dictionaries(
+    st.sampled_from(["a", "temperature", "é", "new"]),
+    st.sampled_from([None, 0, "x", [1], {"a": 1}, {"a": {"b": 2}, "é": 3}, {}]),
+    max_size=2,
+)
 RULES = st.builds(
-    lambda strip, put, name: ModelSpec(
-        command=("x",), strip_params=tuple(strip), set_params=put, upstream_model=name
-    ),
+    lambda strip, put, fill, name: BodyChanges(tuple(strip), fill, put, name),
     st.lists(st.sampled_from(["a", "b", "stream", "é", 'q"', ""]).filter(bool), unique=True, max_size=3),
-    st.dictionaries(
-        st.sampled_from(["a", "temperature", "é", "new"]),
-        st.sampled_from([None, 0, "x", [1], {"a": 1}]),
-        max_size=2,
-    ),
+    VALUES,
+    VALUES,
     st.none() | st.sampled_from(["up", "größe"]),
 )
+
+
+def laid(members, sets, defaults, stripped=()):
+    """What becomes of an object's members, by the words of the README."""
+    result = []
+    for name, value in members:
+        put = merged(defaults, sets)
+        given = sets.get(name, {}) if name in sets else {}
+        if name in stripped:
+            result += [(name, seen(put[name]))] if name in put else []
+        elif isinstance(given, dict) and isinstance(value, tuple):
+            below = defaults.get(name)
+            result.append((name, ("object", laid(value[1], given, below if isinstance(below, dict) else {}))))
+        else:
+            result.append((name, seen(sets[name]) if name in sets else value))
+    names = {name for name, _ in members}
+    return result + [
+        (name, seen(value)) for name, value in merged(defaults, sets).items() if name not in names
+    ]
+
+
+def seen(value):
+    return pairs(json.dumps({"x": value}).encode())[0][1]
 
 
 @given(bodies(), RULES)
 def test_rewriting_changes_what_the_rules_name_and_nothing_else(body, rules):
     if view(body) is REFUSED:
         return
-    fresh = json.dumps(dict(rules.set_params))
-    put = dict(pairs(fresh.encode()))
-    renamed = {} if rules.upstream_model is None else {"model": rules.upstream_model}
     before = pairs(body)
-    changed = [(name, (put | renamed).get(name, value)) for name, value in before]
-    kept = [(name, value) for name, value in changed if name not in set(rules.strip_params) - put.keys()]
-    names = {name for name, _ in before}
-    expected = kept + [(name, value) for name, value in put.items() if name not in names]
+    expected = laid(before, rules.set_params, rules.default_params, rules.strip_params)
+    if rules.upstream_model is not None:
+        expected = [(name, rules.upstream_model if name == "model" else value) for name, value in expected]
     after = rewrite(body, rules)
     assert expected == pairs(after)
-    if expected == before and not put and not renamed:
+    if expected == before and not rules.set_params and rules.upstream_model is None:
         assert after is body
 
 
@@ -325,7 +345,7 @@ def test_a_form_means_to_servers_what_it_means_here(body):
     if named is REFUSED:
         return
     seen = [(is_file, value) for name, is_file, value in fields_as_servers_see_them(body) if name == b"model"]
-    assert [(False, named.model.encode())] == seen
-    renamed = rewrite(body, ModelSpec(command=("x",), upstream_model="up"), TYPE)
+    assert [(False, named.model.encode())] == (seen or [(False, b"")])
+    renamed = rewrite(body, BodyChanges(upstream_model="up"), TYPE)
     before, after = fields_as_servers_see_them(body), fields_as_servers_see_them(renamed)
     assert [(n, f, b"up" if n == b"model" else v) for n, f, v in before] == after

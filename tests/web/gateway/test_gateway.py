@@ -89,7 +89,7 @@ async def test_what_it_counts(harness: GatewayHarness):
         wire.send(request)
         await wire.answer()
     counters = harness.gateway.counters
-    assert counters.requests == {("qwen", 2): 1, ("", 4): 1, ("", 2): 1}
+    assert counters.requests == {("qwen", "", 200): 1, ("", "", 404): 1, ("", "", 200): 1}
     assert (counters.connections, counters.connections_total) == (1, 1)
     assert counters.received > len(post())
     assert counters.sent == len(OK)

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, post
+from tests.web.gateway.conftest import CHAT, ID, OK, STREAM, GatewayHarness, named, post
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -16,7 +16,7 @@ async def test_an_answer_passes_byte_for_byte(harness: GatewayHarness):
     harness.script(answer)
     wire = await harness.wire()
     wire.send(post())
-    assert await wire.exactly(len(answer)) == answer
+    assert await wire.exactly(len(named(answer))) == named(answer)
 
 
 async def test_a_request_passes_but_for_its_host_and_what_belongs_to_the_connection(harness: GatewayHarness):
@@ -33,7 +33,9 @@ async def test_a_request_passes_but_for_its_host_and_what_belongs_to_the_connect
     assert harness.backend.asked[0].head == (
         b"POST /v1/chat/completions?x=%20y HTTP/1.1\r\nHost: 127.0.0.1:"
         + str(harness.backend.port).encode()
-        + b"\r\nContent-Type: application/json\r\nX-Odd: A b\r\nContent-Length: 33\r\n\r\n"
+        + b"\r\nContent-Type: application/json\r\nX-Odd: A b\r\nContent-Length: 33\r\n"
+        + ID
+        + b"\r\n"
     )
     assert harness.backend.asked[0].body == CHAT
 
@@ -54,7 +56,7 @@ async def test_chunks_and_trailers_pass_as_they_are(harness: GatewayHarness, pie
     wire = await harness.wire()
     for _ in range(2):
         wire.send(post())
-        assert await wire.exactly(len(answer)) == answer
+        assert await wire.exactly(len(named(answer))) == named(answer)
     assert harness.backend.connections == 1
 
 
@@ -76,7 +78,7 @@ async def test_compressed_bodies_pass_compressed(harness: GatewayHarness):
     harness.script(answer)
     wire = await harness.wire()
     wire.send(post(CHAT, "/v1/chat/completions", "Accept-Encoding: gzip"))
-    assert await wire.exactly(len(answer)) == answer
+    assert await wire.exactly(len(named(answer))) == named(answer)
     assert harness.backend.asked[0].headers["accept-encoding"] == "gzip"
 
 
@@ -85,7 +87,7 @@ async def test_an_answer_to_head_has_no_body_and_the_connection_lives_on(harness
     wire = await harness.wire()
     for _ in range(2):
         wire.send(b"HEAD /upstream/qwen/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert await wire.until(b"\r\n\r\n") == b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+        assert await wire.until(b"\r\n\r\n") == named(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     assert harness.backend.connections == 1
 
 
@@ -94,7 +96,7 @@ async def test_answers_without_a_body_end_with_their_head(harness: GatewayHarnes
         harness.script(head)
         wire = await harness.wire()
         wire.send(post() + post())
-        assert await wire.exactly(2 * len(head)) == 2 * head
+        assert await wire.exactly(2 * len(named(head))) == 2 * named(head)
 
 
 async def test_an_answer_that_ends_with_its_connection_ends_the_clients_too(harness: GatewayHarness):
@@ -103,14 +105,14 @@ async def test_an_answer_that_ends_with_its_connection_ends_the_clients_too(harn
         writer.close()
 
     harness.script(script)
-    assert await harness.told(post()) == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"
+    assert await harness.told(post()) == named(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc")
 
 
 async def test_words_before_the_answer_are_not_passed_on(harness: GatewayHarness):
     harness.script(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
     assert await harness.ask(post()) == (
         200,
-        {"content-type": "application/json", "content-length": "2"},
+        {"content-type": "application/json", "content-length": "2", "x-request-id": "the-same"},
         b"{}",
     )
 

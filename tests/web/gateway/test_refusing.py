@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.web.gateway.conftest import CHAT, GatewayHarness, post, until
+from tests.web.gateway.conftest import CHAT, ID, GatewayHarness, post, until
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.limits import Limits
 
@@ -284,7 +284,9 @@ async def test_what_the_gateway_knows_itself_is_answered_without_a_model(harness
     assert (await harness.ask(b"GET /models/x HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 404
     assert (await harness.ask(b"OPTIONS /v1/embeddings HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 204
     assert await harness.told(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") == (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n"
+        + ID
+        + b"\r\n"
     )
 
 

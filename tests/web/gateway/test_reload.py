@@ -135,3 +135,11 @@ async def test_a_setting_that_would_hand_every_model_to_other_hosts_keeps_zoosup
         await harness.keeper.begin()
     assert harness.gateway.address is None
     await harness.gateway.stop(0.0)
+
+
+async def test_the_keys_in_force_are_those_of_the_file_and_of_the_key_file(harness, tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("from-the-file\n")
+    harness.save(LOCAL | {"api_keys": ["by-hand"], "api_key_file": str(file)})
+    await harness.until(lambda: harness.keeper.secrets == ("by-hand", "from-the-file"))
+    assert "from-the-file" not in repr(harness.keeper._put)

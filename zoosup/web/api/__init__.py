@@ -4,6 +4,9 @@
     guard        who may ask over TCP: Host, Origin, token
     status       the routes that read
     control      the routes that change something
+    hold_body    what a request for room asks for
+    hosts        all hosts of the fleet: known, drained
+    fleet        what the link fetches for other hosts, and brings from them: on the control socket alone
     health       ready or not, and what is missing
     metrics      the snapshot as Prometheus metrics
     feeds        events and log lines as bytes, from the past on

@@ -9,18 +9,20 @@ from typing import Any
 
 from aiohttp import web
 
-from zoosup.runtime.api import Commands, RuntimeApi
+from zoosup.runtime.api.commands import Commands
+from zoosup.runtime.api.runtime_api import RuntimeApi
 from zoosup.spec.parse import decode
 from zoosup.web import wire
 from zoosup.web.api.errors import RefusalError
 from zoosup.web.api.followers import StreamLimits
+from zoosup.web.api.hold_body import hold_request
 
 MAX_BODY = 1024 * 1024 + 1
 """Bytes: zoo.yaml's limit and one more, so that a file that is too large is refused as such."""
 
 
 class ControlRoutes:
-    """The handlers of `POST`."""
+    """The handlers of `POST` and `DELETE`."""
 
     def __init__(self, runtime: RuntimeApi, limits: StreamLimits) -> None:
         self._runtime = runtime
@@ -28,22 +30,34 @@ class ControlRoutes:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register every route; a model's name may hold slashes and colons, encoded or not."""
-        router.add_post("/models/{model:.+}/{verb:start|stop|restart|auto|estimate}", self.command)
+        router.add_post("/models/{model:.+}/{verb:start|stop|restart|unload|auto|estimate}", self.command)
+        router.add_post("/holds", self.hold)
+        router.add_delete("/holds/{hold}", self.release)
         router.add_post("/reload", self.reload)
         router.add_post("/plan", self.plan)
 
     async def command(self, request: web.Request) -> web.Response:
-        """Start, stop or restart one model by hand, give it back to the file, or ask what it needs."""
+        """Start, stop, restart or unload one model by hand, give it back to the file, or ask what it needs."""
         model, verb = request.match_info["model"], request.match_info["verb"]
         commands: Commands = self._runtime.commands
         by_name = {
             "start": commands.start,
             "stop": commands.stop,
             "restart": commands.restart,
+            "unload": commands.unload,
             "auto": commands.auto,
             "estimate": commands.estimate,
         }
         return await _answer(by_name[verb](model))
+
+    async def hold(self, request: web.Request) -> web.Response:
+        """Ask for room for what is no model."""
+        asked = hold_request(await self._body(request))
+        return await _answer(self._runtime.commands.hold(asked))
+
+    async def release(self, request: web.Request) -> web.Response:
+        """Give it back."""
+        return await _answer(self._runtime.commands.release(request.match_info["hold"]))
 
     async def reload(self, _request: web.Request) -> web.Response:
         """Look at zoo.yaml again."""

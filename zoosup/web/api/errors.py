@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from zoosup.errors import InvalidFileError, NoSuchModelError, UsageError, ZoosupError
+from zoosup.errors import InvalidFileError, NoSuchHoldError, NoSuchModelError, UsageError, ZoosupError
 from zoosup.web.wire import error_body
 
 log = logging.getLogger(__name__)
 
 ROUTES = (
-    "GET /livez, /readyz, /healthz, /status, /status/{model}, /events, /logs/{model}, /metrics; "
-    "POST /models/{model}/start, /models/{model}/stop, /models/{model}/restart, /models/{model}/auto, /reload, /plan"
+    "GET /, /livez, /readyz, /healthz, /status, /status/{model}, /events, /logs/{model}, /memory, /holds, /fleet, "
+    "/metrics, /metrics/models; "
+    "POST /models/{model}/start, /models/{model}/stop, /models/{model}/restart, /models/{model}/unload, "
+    "/models/{model}/auto, /holds, /fleet/{node}/drain, /fleet/{node}/undrain, /reload, /plan; DELETE /holds/{id}"
 )
 
 
@@ -34,6 +36,7 @@ class RefusalError(Exception):
 
 _STATUS: tuple[tuple[type[ZoosupError], int, str], ...] = (
     (NoSuchModelError, 404, "model_not_found"),
+    (NoSuchHoldError, 404, "hold_not_found"),
     (InvalidFileError, 422, "invalid_file"),
     (UsageError, 400, "bad_request"),
     (ZoosupError, 409, "failed"),

@@ -2,7 +2,8 @@
 
 The Host must be one that no stranger can point here (`hosts`) or that the file names, whatever changes something needs
 the token and the same Origin, and where other hosts can connect so does reading, unless the file has it open. What
-health checkers ask is free. The control socket has none of this: its mode is its guard.
+health checkers ask is free, and so are the dashboard's files, which hold no data. The control socket has none of
+this: its mode is its guard.
 """
 
 import hmac
@@ -25,7 +26,8 @@ SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 class Guard:
     """What the TCP server asks of a caller; all of it changes when zoo.yaml does.
 
-    `token` None: nothing may be changed. `exposed`: other hosts can connect; `open`: they may read.
+    `token` None: nothing may be changed. `exposed`: other hosts can connect; `open`: they may read. `free`: the paths
+    that may be read from anywhere.
     """
 
     listen_host: str = ""
@@ -33,6 +35,7 @@ class Guard:
     hosts: frozenset[str] = frozenset()
     open: bool = False
     exposed: bool = False
+    free: frozenset[str] = FREE
 
 
 def guard(rules: Guard) -> Middleware:
@@ -49,7 +52,7 @@ def guard(rules: Guard) -> Middleware:
             raise RefusalError(421, "wrong_host", message)
         if request.method not in SAFE_METHODS:
             _check_write(request, host, rules.token)
-        elif rules.exposed and not (rules.open or request.path in FREE or _shows(request, rules.token)):
+        elif rules.exposed and not (rules.open or request.path in rules.free or _shows(request, rules.token)):
             raise _unauthorized("read it")
         return await handler(request)
 

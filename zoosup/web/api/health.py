@@ -12,6 +12,9 @@ from zoosup.errors import NoSuchModelError
 STALLED_AFTER = 5.0
 """Seconds without a turn of the loop after which it no longer counts as alive; a turn takes milliseconds."""
 
+_AMISS = frozenset({"StateWritable", "FleetConnected", "FleetPartitioned", "FleetFileOld"})
+"""Conditions of the zoo that are told beside what is not as the file says."""
+
 Snapshot = Mapping[str, Any]
 Model = Mapping[str, Any]
 
@@ -64,12 +67,37 @@ def troubles(snapshot: Snapshot) -> tuple[str, ...]:
     found = list(_general(snapshot))
     if snapshot["config"]["error"]:
         found.append(f"zoo.yaml is refused: {snapshot['config']['error']}")
-    found += [_condition(each) for each in snapshot["conditions"] if each["type"] == "StateWritable"]
+    found += [
+        _condition(each)
+        for each in snapshot["conditions"]
+        if each["type"] in _AMISS and each.get("problem", True)
+    ]
     amiss = [name for name, model in snapshot["models"].items() if _is_amiss(snapshot, name, model)]
     found += [_sentence(name, snapshot["models"][name]) for name in amiss]
     if not (snapshot["converged"] or found):
-        found.append("zoosup is still at work")
+        found = list(_outdated(snapshot)) or ["zoosup is still at work"]
     return tuple(found)
+
+
+def verdict(snapshot: Snapshot, wrong: tuple[str, ...]) -> tuple[str, str]:
+    """Whether all is as the file says, will be so by itself, or needs somebody: a tone (ok, move, warn, bad), words."""
+    if not wrong:
+        return "ok", "all is well"
+    if not snapshot or snapshot["phase"] != "running":
+        return "move", f"zoosup is {snapshot.get('phase', 'starting')}"
+    if _needs_somebody(snapshot):
+        return "bad", "needs attention"
+    return ("warn", "not all is well") if snapshot["converged"] else ("move", "at work")
+
+
+def _needs_somebody(snapshot: Snapshot) -> bool:
+    wanted = [m for m in snapshot["models"].values() if m["active"] or m["override"] == "start"]
+    broken = any(
+        each["type"] in {"GatewayListening", "StateWritable"} and not each["status"]
+        for each in snapshot["conditions"]
+    )
+    hopeless = any(model["refused"] or model["crashes"] > 1 for model in wanted)
+    return broken or hopeless or bool(snapshot["config"]["error"])
 
 
 def summary(snapshot: Snapshot, found: Readiness, wrong: tuple[str, ...]) -> dict[str, Any]:
@@ -79,8 +107,11 @@ def summary(snapshot: Snapshot, found: Readiness, wrong: tuple[str, ...]) -> dic
     for model in models.values():
         phases[model["phase"]] = phases.get(model["phase"], 0) + 1
     config = snapshot.get("config", {})
+    tone, words = verdict(snapshot, wrong)
     return {
         "healthy": not wrong,
+        "tone": tone,
+        "verdict": words,
         "wrong": list(wrong),
         "ready": found.ready,
         "missing": list(found.missing),
@@ -114,12 +145,12 @@ def _wanted(snapshot: Snapshot) -> list[str]:
 def _answers(snapshot: Snapshot, name: str, model: Model) -> bool:
     """Whether a request for it is answered: by it, or in a switch by the one that it takes over from.
 
-    One on demand that sleeps, or made room for what clients ask for, comes back with the next request.
+    One on demand that sleeps, was unloaded, or made room for what clients ask for, comes back with the next request.
     """
     if model["phase"] == "ready":
         return True
     if model["active"] and model.get("on_demand"):
-        return bool(model["reason"] == "WaitingForEviction" or model["phase"] == "parked")
+        return model["reason"] in {"WaitingForEviction", "Unloaded"} or model["phase"] == "parked"
     switch = snapshot.get("switch") or {}
     if switch.get("outcome") != "open" or name not in switch["incoming"]:
         return False
@@ -133,7 +164,7 @@ def _given_up(model: Model) -> bool:
 
 
 def _is_amiss(snapshot: Snapshot, name: str, model: Model) -> bool:
-    if model["refused"] or model["phase"] == "backoff":
+    if model["refused"] or model["phase"] == "backoff" or model["crashes"]:
         return True
     wanted = model["active"] and model["override"] != "stop"
     return wanted and model["phase"] != "ready" and not _answers(snapshot, name, model)
@@ -148,15 +179,25 @@ def _general(snapshot: Snapshot) -> Iterable[str]:
         yield f"generation {config['generation']} of zoo.yaml is being applied"
     if snapshot["phase"] != "running":
         yield f"zoosup is {snapshot['phase']}"
+    if (fleet := snapshot.get("fleet")) and not fleet["assigned"]:
+        yield "the fleet has not said yet what this host is to run"
     for each in snapshot["conditions"]:
         if each["type"] == "GatewayListening" and not each["status"]:
             yield f"the gateway does not listen: {each['message']}"
 
 
+def _outdated(snapshot: Snapshot) -> Iterable[str]:
+    """Models that serve on as they were, and what their next run waits for."""
+    for name, model in snapshot["models"].items():
+        for each in model["conditions"]:
+            if each["type"] == "Current" and not each["status"]:
+                yield f"{name} {_condition(each)}"
+
+
 def _condition(condition: Mapping[str, Any]) -> str:
-    return f"{condition['type']}: {condition['reason']}: {condition['message']}"
+    return f"{condition['words']}: {condition['message']}"
 
 
 def _sentence(name: str, model: Model) -> str:
-    why = ": ".join(part for part in (model["reason"], model["message"]) if part)
+    why = model["why"] or model["message"]
     return f"{name} is {model['phase']}" + (f" ({why})" if why else "")

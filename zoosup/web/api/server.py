@@ -1,6 +1,7 @@
 """The listening sockets: one for TCP that zoo.yaml may move, and the control socket of the state directory.
 
-Knows how a server begins, moves and ends; which routes there are stands in `status` and `control`.
+Knows how a server begins, moves and ends; which routes there are stands in `status`, `control` and the
+dashboard's `assets`.
 """
 
 import asyncio
@@ -17,35 +18,57 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.api import RuntimeApi
+from zoosup.host.system.listen_fds import HandedSockets
+from zoosup.runtime.api.runtime_api import RuntimeApi
 from zoosup.spec.model.gateway import STATUS_GUARDED, StatusSpec, exposure
-from zoosup.spec.model.values import split_address
+from zoosup.spec.syntax.addresses import split_address
 from zoosup.web.api.control import MAX_BODY, ControlRoutes
 from zoosup.web.api.errors import errors_as_json
+from zoosup.web.api.fleet import FleetRoutes
 from zoosup.web.api.followers import Followers, StreamLimits
-from zoosup.web.api.guard import Guard, guard
+from zoosup.web.api.guard import FREE, Guard, guard
+from zoosup.web.api.hosts import HostRoutes
 from zoosup.web.api.status import StatusRoutes
+from zoosup.web.dashboard.assets import DashboardRoutes
 from zoosup.web.sockets import BACKLOG, Listener
+
+REMOVAL = 2.0
+"""Seconds that the removal of the control socket may take: its directory may be on a disk that hangs."""
 
 
 class WebServer:
     """The status server and the control socket, with one set of followers between them."""
 
-    def __init__(self, runtime: RuntimeApi, *, control: Path, limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self,
+        runtime: RuntimeApi,
+        *,
+        control: Path,
+        limits: StreamLimits | None = None,
+        handed: HandedSockets | None = None,
+    ) -> None:
         self._limits = limits or StreamLimits()
         self._followers = Followers(self._limits)
-        self._routes = (StatusRoutes(runtime, self._followers), ControlRoutes(runtime, self._limits))
-        self._guard = Guard()
+        page = DashboardRoutes(lambda: runtime.publisher.snapshot.get("gateway"))
+        status = StatusRoutes(runtime, self._followers)
+        self._routes = (status, ControlRoutes(runtime, self._limits), HostRoutes(runtime), page)
+        self._guard = Guard(free=FREE | page.paths)
         self._control_path = control
-        self._control = _Site(self._application(()), self._limits)
+        link = self._application(())
+        FleetRoutes(runtime).add_to(link.router)  # for our own child alone
+        self._control = _Site(link, self._limits)
         self._tcp = _Site(self._application((guard(self._guard),)), self._limits)
-        self._listener = Listener("status.listen", self._tcp.serve)
+        self._listener = Listener("status.listen", self._tcp.serve, handed=handed)
         self._commands: asyncio.Server | None = None  # on the control socket
 
     @property
     def address(self) -> str | None:
         """Where the status server listens, with the port it was given for port 0; None when it does not."""
         return self._listener.address
+
+    def filenos(self) -> list[int]:
+        """The descriptors of the sockets that the status server listens on."""
+        return self._listener.filenos()
 
     def set_token(self, token: str | None) -> None:
         """From now on, what a client must present to change anything over TCP; None: nobody can."""
@@ -92,7 +115,11 @@ class WebServer:
         if self._commands is not None:
             self._commands.close()
         await asyncio.gather(self._tcp.stop(), self._control.stop())
-        _remove_socket(self._control_path)
+        with contextlib.suppress(
+            TimeoutError
+        ):  # the state directory hangs, and whoever comes next removes it
+            async with asyncio.timeout(REMOVAL):
+                await asyncio.to_thread(_remove_socket, self._control_path)
 
     def _application(self, middlewares: Sequence[Middleware]) -> web.Application:
         application = web.Application(middlewares=[errors_as_json, *middlewares], client_max_size=MAX_BODY)

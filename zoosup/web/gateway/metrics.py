@@ -3,17 +3,41 @@
 Refuses to know names of metrics and who reads them.
 """
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from zoosup.runtime.events.histogram import Histogram
+from zoosup.web.gateway.usage import Tokens
+
+Histograms: TypeAlias = defaultdict[str, Histogram]
+"""By model; each request looks one up, and makes it where it is the first."""
+
+
+def _histograms() -> Histograms:
+    return defaultdict(Histogram)
 
 
 @dataclass(slots=True)
 class Counters:
-    """Since the gateway began. `requests` by model ("" for its own answers) and the hundreds of the status."""
+    """Since the gateway began. By model ("" for its own answers), and by the name of the client's key ("": none).
 
-    requests: dict[tuple[str, int], int] = field(default_factory=dict)
-    cancelled: dict[str, int] = field(default_factory=dict)  # by model: the client hung up
-    broken: dict[str, int] = field(default_factory=dict)  # by model: an answer ended too early
-    waited: dict[str, float] = field(default_factory=dict)  # by model: seconds spent in the queue
+    Durations are seconds: `waits` in the queue, of those that had to; `first_bytes` and `answers` from when a model's
+    server was asked, to the head of its answer and to its end.
+    """
+
+    requests: dict[tuple[str, str, int], int] = field(default_factory=dict)  # by model, key and status
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)  # by model and code
+    cancelled: Counter[str] = field(default_factory=Counter)  # by model: the client hung up
+    broken: Counter[str] = field(default_factory=Counter)  # by model: an answer ended too early
+    forwarded: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # by model and the host that answered
+    waits: Histograms = field(default_factory=_histograms)
+    first_bytes: Histograms = field(default_factory=_histograms)
+    answers: Histograms = field(default_factory=_histograms)
+    prompt_tokens: Counter[tuple[str, str]] = field(default_factory=Counter)  # by model and key
+    completion_tokens: Counter[tuple[str, str]] = field(default_factory=Counter)
     in_flight: int = 0  # requests that hold a lease
     waiting: int = 0
     connections: int = 0
@@ -23,20 +47,20 @@ class Counters:
     received: int = 0  # bytes of clients
     sent: int = 0  # bytes of models' answers
 
-    def answered(self, model: str, status: int) -> None:
-        """Count one request by what it was told."""
-        key = (model, status // 100)
+    def answered(self, model: str, key_name: str, status: int) -> None:
+        """Count one request by what it was told; `key_name` is "" where its key has none."""
+        key = (model, key_name, status)
         self.requests[key] = self.requests.get(key, 0) + 1
 
     def waited_for(self, model: str, seconds: float) -> None:
         """Count the end of one wait."""
         self.waiting -= 1
-        self.waited[model] = self.waited.get(model, 0.0) + seconds
+        self.waits[model].observe(seconds)
 
-    def cancel(self, model: str) -> None:
-        """Count one client that hung up."""
-        self.cancelled[model] = self.cancelled.get(model, 0) + 1
-
-    def break_off(self, model: str) -> None:
-        """Count one answer that ended too early."""
-        self.broken[model] = self.broken.get(model, 0) + 1
+    def took(self, model: str, key_name: str, tokens: Tokens) -> None:
+        """Count the tokens of one complete answer."""
+        who = model, key_name
+        if tokens.prompt is not None:
+            self.prompt_tokens[who] += tokens.prompt
+        if tokens.completion is not None:
+            self.completion_tokens[who] += tokens.completion

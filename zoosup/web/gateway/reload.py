@@ -1,4 +1,4 @@
-"""Keeps the gateway as zoo.yaml says: its address, its rules, its keys, those of the key file too.
+"""Keeps the gateway as zoo.yaml says: its address, its rules, its keys, those of the key file too, the fleet's token.
 
 An address that can't be had and a file that can't be read are trouble that is told and tried again; no model suffers
 for it. Refuses to know what the gateway does with its rules.
@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoosup.errors import ZoosupError
-from zoosup.runtime.api import ListenStatus
+from zoosup.runtime.api.gateway import ListenStatus
+from zoosup.runtime.api.routing import Routing
 from zoosup.runtime.events.publisher import Publisher
+from zoosup.runtime.events.words import EventType
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.gateway import GatewaySpec as Rules
 from zoosup.spec.model.values import is_loopback
+from zoosup.web.gateway.hop import is_token
 from zoosup.web.gateway.routing.access import parse_keys
-from zoosup.web.gateway.server import Gateway
+from zoosup.web.gateway.server import Fleet, Gateway
 
 LOOK_EVERY = 2.0
 """Seconds between looks at the key file, and between attempts at an address that can't be had."""
@@ -29,16 +32,24 @@ class ExposedError(ZoosupError):
     """Other hosts could use every model, and nobody has said that they may."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Put:
     """What was last put in force."""
 
     rules: Rules | None
     keys: tuple[str, ...]
+    fleet: Fleet | None
+
+
+def _no_routing() -> None:
+    """Of a host that is by itself."""
 
 
 class GatewayKeeper:
-    """`listen` says where to, the file's address given: a setting of the daemon's own goes before it."""
+    """`listen` says where to, the file's address given: a setting of the daemon's own goes before it.
+
+    `routing`: who knows the other hosts, None while there are none.
+    """
 
     def __init__(
         self,
@@ -46,12 +57,22 @@ class GatewayKeeper:
         zoo: Zoo,
         listen: Callable[[str | None], str | None],
         changed: Callable[[], None],
+        routing: Callable[[], Routing | None] = _no_routing,
     ) -> None:
         self._gateway = gateway
         self._zoo = zoo
         self._listen = listen
         self._changed = changed
+        self._routing = routing
         self._put: _Put | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys in force, those of the key file among them, and the fleet's token."""
+        if self._put is None:
+            return ()
+        token = () if self._put.fleet is None or not self._put.fleet.token else (self._put.fleet.token,)
+        return (*self._put.keys, *token)
 
     async def begin(self) -> None:
         """Open it; ExposedError where that would hand every model to other hosts. Other trouble is told, not raised."""
@@ -71,7 +92,7 @@ class GatewayKeeper:
 
     async def _look(self, *, at_start: bool = False) -> None:
         try:
-            await self._put_in_force()
+            trouble = await self._put_in_force()
         except ExposedError as error:
             if at_start:
                 raise
@@ -81,21 +102,24 @@ class GatewayKeeper:
         except Exception as error:  # noqa: BLE001 - whatever it is, the models are not to suffer
             self._tell(f"internal error: {error!r}")
         else:
-            self._tell("")
+            self._tell(trouble)
 
-    async def _put_in_force(self) -> None:
+    async def _put_in_force(self) -> str:
+        """What of it can't be had without which the rest can; "" where all can."""
         rules = self._rules()
         keys = await self._keys(rules) if rules is not None else ()
-        wanted = _Put(rules, keys)
+        fleet, trouble = await self._fleet()
+        wanted = _Put(rules, keys, fleet)
         if wanted == self._put:
-            return
+            return trouble
         if rules is not None and not (keys or rules.open or is_loopback(rules.listen)):
             raise ExposedError(
                 f"gateway: {rules.listen} can be reached by other hosts and no key is asked for; "
                 "expected gateway.api_keys, a key file that has one, gateway.open: true, or a loopback address"
             )
-        await self._gateway.configure(rules, keys)
+        await self._gateway.configure(rules, keys, fleet)
         self._put = wanted
+        return trouble
 
     def _rules(self) -> Rules | None:
         declared = self._zoo.spec.gateway
@@ -105,10 +129,25 @@ class GatewayKeeper:
         return (declared or Rules()).model_copy(update={"listen": listen})
 
     async def _keys(self, rules: Rules) -> tuple[str, ...]:
-        keys = tuple(key.get_secret_value() for key in rules.api_keys)
+        keys = tuple(each.key.get_secret_value() for each in rules.api_keys)
         if rules.api_key_file is None:
             return keys
-        return (*keys, *await asyncio.to_thread(_read_keys, Path(rules.api_key_file)))
+        return (*keys, *await asyncio.to_thread(_read_keys, "gateway.api_key_file", Path(rules.api_key_file)))
+
+    async def _fleet(self) -> tuple[Fleet | None, str]:
+        """The other hosts; without the token that all share this one goes on by itself, and what is wrong is said."""
+        routing, spec = self._routing(), self._zoo.declared.fleet
+        if routing is None or spec is None:
+            return None, ""
+        if spec.token_file is None:
+            return Fleet(routing), ""
+        try:
+            tokens = await asyncio.to_thread(_read_keys, "fleet.token_file", Path(spec.token_file))
+        except ZoosupError as error:
+            return None, str(error)
+        if len(tokens) > 1 or not is_token(tokens[0]):
+            return None, f"fleet.token_file {spec.token_file}: expected one line of letters, digits and signs"
+        return Fleet(routing, tokens[0]), ""
 
     def _tell(self, trouble: str) -> None:
         now = ListenStatus(self._gateway.address, trouble)
@@ -117,10 +156,8 @@ class GatewayKeeper:
             return
         self._zoo.gateway = now
         if trouble != before.trouble:
-            word = (
-                ("Refused", "GatewayListen", trouble) if trouble else ("Applied", "GatewayListen", _fine(now))
-            )
-            self._zoo.journal.add(word[0], None, word[1], word[2])
+            kind: EventType = "Refused" if trouble else "Applied"
+            self._zoo.journal.add(kind, None, "GatewayListen", trouble or _fine(now))
         self._changed()
 
 
@@ -128,17 +165,17 @@ def _fine(door: ListenStatus) -> str:
     return f"the gateway listens on {door.address}" if door.address else "the gateway is off"
 
 
-def _read_keys(path: Path) -> tuple[str, ...]:
+def _read_keys(what: str, path: Path) -> tuple[str, ...]:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_KEYS + 1)
         if len(text) > MAX_KEYS:
-            raise ZoosupError(f"gateway.api_key_file {path}: more than {MAX_KEYS} bytes")
+            raise ZoosupError(f"{what} {path}: more than {MAX_KEYS} bytes")
         keys = parse_keys(text.decode())
     except OSError as error:
-        raise ZoosupError(f"gateway.api_key_file {path}: {error.strerror or error}") from None
+        raise ZoosupError(f"{what} {path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise ZoosupError(f"gateway.api_key_file {path}: not UTF-8 text") from None
+        raise ZoosupError(f"{what} {path}: not UTF-8 text") from None
     if not keys:
-        raise ZoosupError(f"gateway.api_key_file {path}: holds no key")
+        raise ZoosupError(f"{what} {path}: holds no key")
     return keys

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     MODEL = "model"  # answered here: one entry of it, `Route.name`
     HEALTH = "health"  # answered here
     OPTIONS = "options"  # answered here: `Route.allow`, or a preflight
+    OLLAMA = "ollama"  # Ollama's API: `Route.name` says which endpoint (`web.gateway.ollama`)
 
 
 class Where(StrEnum):
@@ -27,6 +28,7 @@ class Where(StrEnum):
     JSON = "json"
     FORM = "form"
     PATH = "path"
+    TASK = "task"  # anywhere, or nowhere: then the only model of the task is meant (`routing.task_model`)
     NOWHERE = "nowhere"
 
 
@@ -37,6 +39,7 @@ class Dialect(StrEnum):
     CHAT = "chat"  # OpenAI's, and a stream of chat.completion.chunk that may carry reasoning
     RESPONSES = "responses"
     ANTHROPIC = "anthropic"
+    OLLAMA = "ollama"  # streams are lines of JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,10 @@ class Route:
     """Where one request goes.
 
     `target` is what the model's server is sent as its request target (b"" for `UPSTREAM`: see `split_upstream`), `rest`
-    what follows /upstream/, both byte for byte; `name` the model in /models/{name}, decoded. `authority` is the host of
-    an absolute-form target, which counts in place of the Host header (RFC 9112, 3.2.2); "" for all others.
+    what follows /upstream/, both byte for byte; `name` the model in /models/{name}, decoded, or what follows /api/.
+    `authority` is the host of an absolute-form target, which counts in place of the Host header (RFC 9112, 3.2.2); ""
+    for all others. `looks`: it asks how the server is, and is no demand for the model. `template` is the address
+    without what differs from request to request, "" where it is nobody's: by it requests are gathered.
     """
 
     kind: Kind
@@ -59,3 +64,5 @@ class Route:
     name: str = ""
     allow: tuple[str, ...] = ()
     authority: str = ""
+    looks: bool = False
+    template: str = ""

@@ -5,44 +5,73 @@ Refuses to know what a request is.
 
 import asyncio
 import socket
+from dataclasses import dataclass
 
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.errors import ZoosupError
-from zoosup.runtime.api import Leasing
-from zoosup.spec.model.gateway import GatewaySpec
-from zoosup.spec.model.values import split_address
+from zoosup.host.system.listen_fds import HandedSockets
+from zoosup.runtime.api.leasing import Leasing
+from zoosup.runtime.api.routing import Routing
+from zoosup.spec.model.gateway import AccessLogStyle, GatewaySpec
+from zoosup.spec.syntax.addresses import split_address
+from zoosup.web.gateway.access_log.writer import AccessLog
+from zoosup.web.gateway.caller import Caller
 from zoosup.web.gateway.context import Context, Rules, State
+from zoosup.web.gateway.hop import own_lines
 from zoosup.web.gateway.http1.pool import ConnectionPools
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.limits import Limits
 from zoosup.web.gateway.metrics import Counters
 from zoosup.web.gateway.routing.access import Policy
 from zoosup.web.gateway.routing.router import Router
+from zoosup.web.gateway.tracing.setup import Tracing
 from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024
 _GLANCE = 0.02
+_FIRST_WORDS = 0.05  # seconds for who has connected a moment ago and is about to ask
 _ENDING = Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Fleet:
+    """The other hosts, as a gateway knows them. `token` is what gateways present to each other, "" for none."""
+
+    routing: Routing
+    token: str = ""
 
 
 class Gateway:
     """The address of all models. `configure` settles what is asked of clients, `rebind` where they connect."""
 
-    def __init__(self, leasing: Leasing, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        leasing: Leasing,
+        *,
+        limits: Limits | None = None,
+        handed: HandedSockets | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         limits = limits or Limits()
         self._spec = GatewaySpec()
         self._keys: tuple[str, ...] = ()
+        self._fleet: Fleet | None = None
         self._state = State(Rules.of(self._spec, limits, keys=False))
-        self._context = Context(leasing, limits, self._state)
+        self._context = Context(leasing, limits, self._state, tracing=tracing)
         self._pools = ConnectionPools(self._context)
         self._router = Router(self._context, self._pools)
-        self._listener = Listener("gateway.listen", self._serve, _BACKLOG)
+        self._access_log = AccessLog()
+        self._listener = Listener("gateway.listen", self._serve, _BACKLOG, handed)
         self._ticking: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> str | None:
         """Where it listens, with the port it was given for port 0; None when it does not."""
         return self._listener.address
+
+    def filenos(self) -> list[int]:
+        """The descriptors of the sockets that it listens on."""
+        return self._listener.filenos()
 
     @property
     def counters(self) -> Counters:
@@ -54,28 +83,44 @@ class Gateway:
         self._state.closing = False
         self._tick()
 
-    async def configure(self, spec: GatewaySpec | None, keys: tuple[str, ...]) -> None:
+    async def configure(
+        self, spec: GatewaySpec | None, keys: tuple[str, ...], fleet: Fleet | None = None
+    ) -> None:
         """Put a spec in force, None: no gateway. `keys` are all that count, those of the key file too.
 
-        ZoosupError when the address can't be had; everything is then as it was.
+        `fleet`: the other hosts. ZoosupError when the address can't be had; everything is then as it was.
         """
-        before = self._spec, self._keys
-        self._put_in_force(spec or GatewaySpec(), keys)  # first: a new address is never open without its keys
+        before = self._spec, self._keys, self._fleet
+        self._put_in_force(
+            spec or GatewaySpec(), keys, fleet
+        )  # first: a new address is never open without its keys
         try:
             await self.rebind(spec.listen if spec is not None else None)
         except ZoosupError:
             self._put_in_force(*before)
             raise
 
-    def _put_in_force(self, spec: GatewaySpec, keys: tuple[str, ...]) -> None:
-        self._spec, self._keys = spec, keys
+    def _put_in_force(self, spec: GatewaySpec, keys: tuple[str, ...], fleet: Fleet | None) -> None:
+        self._spec, self._keys, self._fleet = spec, keys, fleet
+        self._state.routing = None
+        if fleet is not None:
+            self._state.routing = fleet.routing
+            fleet.routing.present(own_lines(fleet.token))
         self._state.rules = Rules.of(spec, self._context.limits, keys=bool(keys))
+        self._access_log.style = spec.access_log
+        self._state.access_log = None if spec.access_log is AccessLogStyle.OFF else self._access_log
         policy = Policy(
             keys=tuple(key.encode() for key in keys),
+            callers={
+                each.key.get_secret_value().encode(): Caller(each.name, each.models)
+                for each in spec.api_keys
+                if each.name
+            },
             origins=spec.cors,
             listen_host=split_address(spec.listen)[0],
             hostname=socket.gethostname(),
             open=spec.open,
+            fleet_token=None if fleet is None else fleet.token.encode(),
         )
         self._router.enforce(policy)
 
@@ -91,6 +136,8 @@ class Gateway:
         await self._listener.move(None)
         self._state.closing = True
         clients = self._context.connections.clients
+        if clients:
+            await asyncio.sleep(_FIRST_WORDS)
         for client in tuple(clients):
             client.dismiss()
         loop = asyncio.get_running_loop()
@@ -98,6 +145,9 @@ class Gateway:
         while clients and loop.time() < deadline:  # noqa: ASYNC110 - rarely, and for seconds
             await asyncio.sleep(_GLANCE)
         await self._break_off()
+        await self._access_log.close()
+        if self._context.tracing is not None:
+            await self._context.tracing.close()
         if self._ticking is not None:
             self._ticking.cancel()
 

@@ -5,10 +5,10 @@ import contextlib
 
 import pytest
 
-from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, Wire, post, until
+from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, Wire, named, post, until
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
-from zoosup.web.gateway.http1.head_pattern import HeadPattern
+from zoosup.web.gateway.http1.head_pattern import HeadPattern, NamedPattern
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -210,7 +210,7 @@ async def test_its_answer_passes_as_that_to_a_first_one(
     harness.script(script)
     for _ in range(2):  # the first time it is news, and then perhaps no longer
         said = await _told(wire, post())
-        assert said == passed or (said.startswith(passed) and b" 502 " in passed)
+        assert said == named(passed) or (said.startswith(passed) and b" 502 " in passed)
 
 
 KEPT = START + b"Server: x\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5, max=99\r\nX-Id: 7\r\n"
@@ -244,13 +244,14 @@ async def test_the_numbers_of_a_familiar_answer_count(
         with pytest.raises(ConnectionResetError):
             await _told(wire, post())
     else:
-        assert (await _told(wire, post())).startswith(passed)
+        assert (await _told(wire, post())).startswith(named(passed))
 
 
 @pytest.mark.parametrize(
-    ("line", "kind"), [(b"HTTP/1.1 404 OK\r\n", 4), (b"HTTP/1.1 500 OK\r\n", 5), (b"HTTP/1.0 200 OK\r\n", 2)]
+    ("line", "status"),
+    [(b"HTTP/1.1 404 OK\r\n", 404), (b"HTTP/1.1 500 OK\r\n", 500), (b"HTTP/1.0 200 OK\r\n", 200)],
 )
-async def test_another_status_of_a_familiar_answer_counts(harness: GatewayHarness, line: bytes, kind: int):
+async def test_another_status_of_a_familiar_answer_counts(harness: GatewayHarness, line: bytes, status: int):
     wire = await harness.wire()
     answer = [START + OF_TWO]
 
@@ -265,7 +266,7 @@ async def test_another_status_of_a_familiar_answer_counts(harness: GatewayHarnes
     before = dict(harness.gateway.counters.requests)
     said = await _told(wire, post())
     assert said.startswith(line.replace(b"1.0", b"1.1"))
-    assert harness.gateway.counters.requests["qwen", kind] == before.get(("qwen", kind), 0) + 1
+    assert harness.gateway.counters.requests["qwen", "", status] == before.get(("qwen", "", status), 0) + 1
     opened = harness.gateway.counters.upstream_connections_total
     wire.send(post())
     await until(lambda: len(harness.backend.asked) == 4)
@@ -316,6 +317,21 @@ def test_a_head_is_known_by_every_byte_but_its_number():
     assert known.body_in(raw + b"101\r\nX: 1\r\n\r\n" + b"x" * 101) is None
 
 
+def test_one_that_bears_an_id_is_known_by_every_byte_but_its_number_and_the_id():
+    raw = HEAD + b"Content-Length: "
+    known = NamedPattern(raw, b"\r\nx-request-id: ", b"\r\nX: 1", 100)
+    good = raw + b"33\r\nx-request-id: a.b-1\r\nX: 1\r\n\r\n" + CHAT
+    assert CHAT == known.body_in(good)
+    assert b"x-request-id: a.b-1\r\n" == known.id_line
+    for at in range(len(good) - len(CHAT)):
+        assert known.body_in(good[:at] + b"?" + good[at + 1 :]) is None, at
+        assert known.body_in(good[:at]) is None, at
+    for wrong in (b"", b"a b", b"a\r\nX: 2", b"x" * 129, b"\xff"):
+        assert known.body_in(good.replace(b"a.b-1", wrong)) is None
+    assert known.body_in(good + b" ") is None
+    assert known.body_in(raw + b"101\r\nx-request-id: a\r\nX: 1\r\n\r\n" + b"x" * 101) is None
+
+
 @pytest.mark.parametrize("before", [0, 5, 99, 100_000])
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 98, 99, 100, 101, 999, 1000, 99_999, 100_000])
 def test_a_body_of_any_length_is_found(before: int, length: int):
@@ -326,3 +342,34 @@ def test_a_body_of_any_length_is_found(before: int, length: int):
         assert known.body_in(raw + b"%d\r\n\r\n" % each + body) == body
         assert known.body_in(raw + b"%d\r\n\r\n" % (each + 1) + body) is None
         assert known.body_in(raw + b"0%d\r\n\r\n" % each + body) is None
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pytest.param(["a", "b", "b", "c.1-2_3"], id="another each time"),
+        pytest.param(["a", "not plain", "b", ""], id="some that are none"),
+        pytest.param(["a\r\nx-request-id: b", "c\r\nx-request-id: b", "c"], id="two of them"),
+        pytest.param(["a\r\nX-Request-Id: b", "c\r\nX-Request-Id: b", "c"], id="two, spelled in two ways"),
+    ],
+)
+@pytest.mark.parametrize("behind", [True, False])
+async def test_an_id_of_the_clients_own_is_each_requests(harness: GatewayHarness, ids, behind):
+    """Whether a head like it was seen before makes no difference to what is told."""
+    wire = await harness.wire()
+
+    async def told(given: str) -> tuple[str | None, str | None]:
+        """Of one request: its id in the answer, and at the model."""
+        lines = [b"Content-Length: 33", b"x-request-id: " + given.encode()]
+        wire.send(HEAD + b"\r\n".join(lines if behind else lines[::-1]) + b"\r\n\r\n" + CHAT)
+        headers = (await wire.answer())[1]
+        return headers.get("x-request-id"), harness.backend.asked[-1].headers.get("x-request-id")
+
+    used = [await told(each) for each in ids]
+    fresh = []
+    for each in ids:
+        harness.gateway._router.enforce(harness.gateway._router._admission.policy)
+        fresh.append(await told(each))
+    assert fresh == used
+    plain = [each for each in ids if each in {"a", "b", "c", "c.1-2_3"}]
+    assert plain == [at_model for _, at_model in used if at_model != "the-same"]

@@ -7,7 +7,7 @@ import pytest
 
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.runtime.api import ModelCard
+from zoosup.runtime.api.listing import ModelCard
 from zoosup.spec.model.model import ModelSpec, Task
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.response import Response
@@ -38,6 +38,13 @@ def headers(answer):
         ),
         (Refusal(Code.QUEUE_FULL, "m"), 429, "rate_limit_error", None, {"retry-after": "1"}),
         (Refusal(Code.QUEUE_FULL, "m", 12.2), 429, "rate_limit_error", None, {"retry-after": "13"}),
+        (
+            Refusal(Code.REQUEST_TIMEOUT, "m", final=True),
+            504,
+            "server_error",
+            "model",
+            {"x-should-retry": "false"},
+        ),
         (Refusal(Code.INSUFFICIENT_MEMORY, "m"), 503, "server_error", "model", {}),
         (Refusal(Code.INSUFFICIENT_MEMORY, "m", 0.2), 503, "server_error", "model", {"retry-after": "1"}),
         (
@@ -207,6 +214,15 @@ def test_the_models_are_listed_once_each_with_what_clients_read():
     } == json.loads(rendering.models_document(CARDS))
 
 
+def test_aliases_are_entries_of_their_own_where_that_is_wanted():
+    plain = json.loads(rendering.models_document(CARDS))["data"]
+    listed = json.loads(rendering.models_document(CARDS, aliases=True))["data"]
+    names = [name for card in CARDS for name in (card.name, *card.spec.aliases)]
+    assert len(names) > len(CARDS)
+    assert names == [entry["id"] for entry in listed]
+    assert plain[0] | {"id": CARDS[0].spec.aliases[0]} == listed[1]
+
+
 def test_one_model_is_described_as_in_the_list():
     listed = json.loads(rendering.models_document(CARDS))["data"][0]
     answer = rendering.document_answer(rendering.model_document(CARDS[0]))
@@ -264,3 +280,13 @@ def test_a_stream_of_responses_ends_with_an_error_event():
 def test_half_a_surrogate_pair_breaks_no_message():
     body = rendering.refused(Refusal(Code.MODEL_NOT_FOUND, "no \ud83d"), local=False).body
     assert "no ?" == json.loads(body)["error"]["message"]
+
+
+def test_an_alias_is_listed_once_however_many_variants_its_model_has():
+    spec = ModelSpec(command=("x",), aliases=("b",), variants={"a-fast": {}})
+    cards = [
+        ModelCard("a", spec, Phase.READY, active=True, created=1.0),
+        ModelCard("a-fast", spec, Phase.READY, active=True, created=1.0, model="a"),
+    ]
+    listed = json.loads(rendering.models_document(cards, aliases=True))["data"]
+    assert ["a", "b", "a-fast"] == [each["id"] for each in listed]

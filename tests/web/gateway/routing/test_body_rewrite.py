@@ -3,13 +3,13 @@
 import pytest
 
 from tests.web.gateway.forms import TYPE, form
-from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.requests import BodyChanges
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.routing.body_rewrite import rewrite
 
 
 def spec(**fields):
-    return ModelSpec(command=("server",), **fields)
+    return BodyChanges(**fields)
 
 
 ODD = (
@@ -26,6 +26,7 @@ def test_without_rules_the_very_same_bytes_are_sent():
 
 def test_rules_that_change_nothing_give_the_very_same_bytes():
     assert ODD is rewrite(ODD, spec(strip_params=("absent", "t")))
+    assert ODD is rewrite(ODD, spec(default_params={"n": 2, "o": {"model": "x"}}, set_params={"o": {}}))
     assert (unnamed := b'{"x":1}') is rewrite(unnamed, spec(upstream_model="up"))
 
 
@@ -36,7 +37,18 @@ def test_rules_that_change_nothing_give_the_very_same_bytes():
         ({"upstream_model": 'ü"'}, b'"model" : "a"', '"model" : "ü\\""'.encode()),
         ({"set_params": {"n": 2}}, b'"n":1.0', b'"n":2'),
         ({"set_params": {"big": None}}, b"123456789012345678901234567890", b"null"),
-        ({"set_params": {"o": {"a": [1.5, True]}}}, b'{"model":"inner","t":[{},[]]}', b'{"a":[1.5,true]}'),
+        ({"set_params": {"o": {"a": [1.5, True]}}}, b'"t":[{},[]]}', b'"t":[{},[]],"a":[1.5,true]}'),
+        ({"set_params": {"o": {"t": 1}}}, b'"t":[{},[]]}', b'"t":1}'),
+        ({"set_params": {"o": 5}}, b'{"model":"inner","t":[{},[]]}', b"5"),
+        ({"set_params": {"l": {"a": 1}}}, b'[1, 2 ,{"t":"]"}]', b'{"a":1}'),
+        ({"default_params": {"n": 2, "o": {"t": 1, "u": 2}}}, b'"t":[{},[]]}', b'"t":[{},[]],"u":2}'),
+        ({"default_params": {"o": 2, "new": 1}}, b"}] }\n", b'}],"new":1 }\n'),
+        (
+            {"default_params": {"o": {"t": 1, "u": 2}}, "set_params": {"o": {"t": 3}}},
+            b'"t":[{},[]]}',
+            b'"t":3,"u":2}',
+        ),
+        ({"strip_params": ("n",), "default_params": {"n": 2}}, b'"n":1.0', b'"n":2'),
         ({"set_params": {"new": "x", "t": 0}}, b"}] }\n", b'}],"new":"x","t":0 }\n'),
         ({"strip_params": ("n",)}, b' ,\r\n "n":1.0', b""),
         ({"strip_params": ("e", "z")}, b'"e":1E+400, "z":-0.0,', b""),
@@ -104,7 +116,7 @@ def test_the_fields_of_a_form_are_changed_as_members_are():
     """X5: files stay, whatever they are called; what is not text is written as JSON."""
     file = ('name="file"; filename="a\r.wav"\r\nContent-Type: audio/wav', b"\x00--\r\n\xff")
     sent = form(file, ('name="model"', b"a"), ('name="n"', b"1"), ('name="prompt"', b"p"), ('name="n"', b"2"))
-    rules = spec(set_params={"n": 7, "language": "de", "stop": ["x"]}, strip_params=["prompt", "file"])
+    rules = spec(set_params={"n": 7, "language": "de", "stop": ["x"]}, strip_params=("prompt", "file"))
     expected = form(
         file,
         ('name="model"', b"a"),
@@ -113,7 +125,27 @@ def test_the_fields_of_a_form_are_changed_as_members_are():
         ('name="stop"', b'["x"]'),
     )
     assert expected == rewrite(sent, rules, TYPE)
-    assert sent is rewrite(sent, spec(strip_params=["absent"]), TYPE)
+    assert sent is rewrite(sent, spec(strip_params=("absent",)), TYPE)
+
+
+def test_a_form_is_filled_in_and_its_mappings_are_merged():
+    sent = form(('name="k"', b'{"a":1,"b":{"c":2}}'), ('name="t[]"', b"x"), ('name="t[]"', b"y"))
+    rules = spec(
+        set_params={"k": {"b": {"d": 3}}}, default_params={"k": {"a": 9, "z": 4}, "t[]": "w", "n": {"m": 1}}
+    )
+    expected = form(
+        ('name="k"', b'{"a":1,"b":{"c":2,"d":3},"z":4}'),
+        ('name="t[]"', b"x"),
+        ('name="t[]"', b"y"),
+        ('name="n"', b'{"m":1}'),
+    )
+    assert expected == rewrite(sent, rules, TYPE)
+    assert sent is rewrite(sent, spec(default_params={"t[]": "w"}), TYPE)
+
+
+def test_a_mapping_that_is_missing_is_put_in_merged():
+    rules = spec(set_params={"k": {"b": 2}}, default_params={"k": {"a": 1, "b": 1}, "j": "ü"})
+    assert '{"k":{"a":1,"b":2},"j":"ü"}'.encode() == rewrite(b"{}", rules)
 
 
 def test_a_form_without_a_model_gets_none_and_a_file_of_that_name_is_none():

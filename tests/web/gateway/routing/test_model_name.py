@@ -6,7 +6,7 @@ import pytest
 
 from tests.web.gateway.forms import BOUNDARY, TYPE, form
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.routing.model_name import Named, model_of
+from zoosup.web.gateway.routing.model_name import Named, model_of, unnamed
 
 LINE = f"--{BOUNDARY}".encode()
 SOUND = ('name="file"; filename="a.wav"\r\nContent-Type: audio/wav', b"RIFF\x00\xff\r\n--zoo\r\n\r\n")
@@ -67,15 +67,19 @@ def test_a_body_names_its_model_whatever_else_it_holds(body, model, stream):
         (b'{"model":' + b"9" * 5000 + b"}", "invalid_type"),
         (b'{"model":["a"]}', "invalid_type"),
         (b'{"model":"a","model":{}}', "invalid_type"),
-        (b"{}", "missing_required_parameter"),
-        (b'{"model":null}', "missing_required_parameter"),
-        (b'{"model":""}', "missing_required_parameter"),
-        (b'{"Model":"a"}', "missing_required_parameter"),
-        (b'{"messages":[{"model":"a"}]}', "missing_required_parameter"),
     ],
 )
-def test_a_body_that_names_no_model_is_refused(body, expected):
+def test_a_body_in_which_no_name_can_be_read_is_refused(body, expected):
     assert expected == code(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b'{"model":null}', b'{"model":""}', b'{"Model":"a"}', b'{"messages":[{"model":"a"}]}'],
+)
+def test_a_body_may_name_nobody(body):
+    assert Named() == model_of(body)
+    assert "missing_required_parameter" == unnamed().code
 
 
 def test_what_is_wrong_with_a_body_is_said():
@@ -183,9 +187,9 @@ def test_a_form_that_servers_read_differently_is_refused(body, content_type):
     assert "invalid_form" == code(body, content_type)
 
 
-def test_a_form_without_a_model_is_refused():
-    assert "missing_required_parameter" == code(form(SOUND), TYPE)
-    assert "missing_required_parameter" == code(form(('name="model"', b"")), TYPE)
+def test_a_form_may_name_nobody():
+    assert Named() == model_of(form(SOUND), TYPE)
+    assert Named() == model_of(form(('name="model"', b"")), TYPE)
     assert Named("a") == model_of(form(SOUND), TYPE, b"model=a")
 
 

@@ -49,6 +49,30 @@ def test_an_endpoint_keeps_the_clients_path_and_query(prefix, path, where, task,
     assert f"{prefix}{path}".encode() == route(b"POST", f"{prefix}{path}").target
 
 
+@pytest.mark.parametrize("path", ["txt2img", "img2img", "options", "sd-models", "a/b"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_all_that_a_server_of_pictures_offers_goes_to_it(method, path):
+    found = route(method, f"/sdapi/v1/{path}?x=1")
+    assert (Kind.ENDPOINT, Where.TASK, Task.IMAGE, False) == (
+        found.kind,
+        found.where,
+        found.task,
+        found.looks,
+    )
+    assert f"/sdapi/v1/{path}?x=1".encode() == found.target
+    assert route("GET", "/sdapi/v1/progress?x=1").looks
+    assert 405 == refused(route, "DELETE", f"/sdapi/v1/{path}").status
+    assert 404 == refused(route, method, "/sdapi/v1/").status
+
+
+@pytest.mark.parametrize("path", ["/audio/voices", "/v1/audio/voices"])
+def test_voices_are_asked_for_by_get(path):
+    found = route("GET", f"{path}?model=kokoro")
+    assert (Kind.ENDPOINT, Where.TASK, Task.AUDIO) == (found.kind, found.where, found.task)
+    assert f"{path}?model=kokoro".encode() == found.target
+    assert 405 == refused(route, "POST", path).status
+
+
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_gateway_answers_for_its_models_and_its_health(prefix, method):
@@ -94,7 +118,6 @@ def test_options_are_answered_here_but_for_upstream():
 @pytest.mark.parametrize(
     "target",
     [
-        "/",
         "/v1",
         "/v2/models",
         "/v1/chat/completions/",

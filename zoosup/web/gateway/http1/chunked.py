@@ -1,10 +1,12 @@
-"""The chunks of a request's body, taken apart: what a model's server is sent is framed anew.
+"""The chunks of a body, taken apart: what a model's server is sent, or a client that knows none, is framed anew.
 
-Pure and strict (RFC 9112, 7.1): a size is up to eight hexadecimal digits, lines end in CR LF, extensions and trailers
-are read over within bounds. Refuses to know how long a body may be.
+Of a request they are read here, of an answer by llhttp. Pure and strict (RFC 9112, 7.1): a size is up to eight
+hexadecimal digits, lines end in CR LF, extensions and trailers are read over within bounds. Refuses to know how long a
+body may be.
 """
 
 import re
+from typing import Protocol
 
 _LONGEST_LINE = 256
 _LONGEST_TRAILERS = 16 * 1024
@@ -72,3 +74,26 @@ class Chunks:
                 raise ChunkError("a chunk has no size")
             self._left = int(size[1], 16)
             self._in_trailers = not self._left
+
+
+class AnswerListener(Protocol):
+    """What llhttp calls while it reads an answer."""
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+
+    def on_headers_complete(self) -> None:
+        """Its head is complete."""
+
+    def on_message_complete(self) -> None:
+        """It has ended."""
+
+
+class Pieces:
+    """Listens for the pieces of an answer's body as well; llhttp copies each for that."""
+
+    def __init__(self, listener: AnswerListener, pieces: list[bytes]) -> None:
+        self.on_message_begin = listener.on_message_begin
+        self.on_headers_complete = listener.on_headers_complete
+        self.on_message_complete = listener.on_message_complete
+        self.on_body = pieces.append

@@ -5,11 +5,12 @@ whether to try again: it tells its handler what happened.
 """
 
 import asyncio
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import httptools
 
 from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.chunked import Pieces
 from zoosup.web.gateway.http1.handlers import BODY, Expect, ResponseHandler, Sink
 from zoosup.web.gateway.metrics import Counters
 
@@ -87,15 +88,15 @@ class ClientConnection(asyncio.Protocol):
         self.reusable = self.until_close = False
         self.mid_chunk = False
 
-    def ask(self, handler: ResponseHandler, opening: bytes, body: bytes) -> None:
-        """Send a whole request whose head ends with the body's length, as most do."""
+    def ask(self, handler: ResponseHandler, opening: bytes, body: bytes, more: bytes) -> None:
+        """Send a whole request whose head ends with the body's length, as most do, and with `more` lines."""
         self.handler = handler
         self._expect = BODY
         self.sent_whole = True
         if len(body) < _JOINED:
-            self.transport.write(b"%b%d\r\n\r\n%b" % (opening, len(body), body))
+            self.transport.write(b"%b%d\r\n%b\r\n%b" % (opening, len(body), more, body))
         else:
-            self.transport.writelines([b"%b%d\r\n\r\n" % (opening, len(body)), body])
+            self.transport.writelines([b"%b%d\r\n%b\r\n" % (opening, len(body), more), body])
 
     def start(
         self, handler: ResponseHandler, expect: Expect, head: bytes, parts: list[bytes], *, whole: bool
@@ -114,7 +115,7 @@ class ClientConnection(asyncio.Protocol):
     def decode(self) -> None:
         """Hand the body of the next answer on without its chunks."""
         self._decoded = []
-        self._parser = httptools.HttpResponseParser(_Decoding(self, self._decoded))
+        self._parser = httptools.HttpResponseParser(Pieces(self, self._decoded))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -291,13 +292,3 @@ class ClientConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Note the end of the final answer."""
         self._complete = self.status != 0
-
-
-class _Decoding:
-    """Listens for the pieces of a body as well; llhttp copies each for that."""
-
-    def __init__(self, connection: ClientConnection, pieces: list[bytes]) -> None:
-        self.on_message_begin = connection.on_message_begin
-        self.on_headers_complete = connection.on_headers_complete
-        self.on_message_complete = connection.on_message_complete
-        self.on_body: Any = pieces.append

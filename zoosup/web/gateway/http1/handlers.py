@@ -24,6 +24,9 @@ class BodySink(Protocol):
     def gone(self) -> None:
         """The client has hung up."""
 
+    def tick(self) -> None:
+        """Look at the time."""
+
     def cut(self, refusal: Refusal) -> None:
         """It is to end now; `refusal` says why."""
 

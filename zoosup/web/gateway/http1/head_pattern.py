@@ -3,6 +3,8 @@
 Clients say the same again and again but for the length of the body. Refuses to know what a head says.
 """
 
+from zoosup.web.gateway.http1 import request_id
+
 _MOST_DIGITS = 18
 _NAMES = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 
@@ -11,6 +13,8 @@ class HeadPattern:
     """A head cut around its length, which is at most `most`."""
 
     __slots__ = ("_after", "_around", "_before", "_least", "_longest", "_most", "_start")
+
+    id_line = b""  # of the id that the head bears which was seen last
 
     def __init__(self, before: bytes, after: bytes, most: int) -> None:
         self._most = most
@@ -36,6 +40,27 @@ class HeadPattern:
         self._least = self._start + (10 ** (digits - 1) if digits > 1 else 0)
         self._longest = self._start + 10**digits - 1
         return self._least <= together <= self._longest
+
+
+class NamedPattern(HeadPattern):
+    """One that bears an id besides, another each time: `before`, the length, `between`, the id, `after`."""
+
+    __slots__ = ("_between", "_end", "id_line")
+
+    def __init__(self, before: bytes, between: bytes, after: bytes, most: int) -> None:
+        super().__init__(before, between, most)
+        self._between, self._end = between, after + b"\r\n\r\n"
+
+    def body_in(self, data: bytes) -> bytes | None:
+        """See `HeadPattern`; `id_line` is then this one's."""
+        end = data.find(b"\r\n\r\n") + 4
+        body = data[end:]
+        opening = b"%b%d%b" % (self._before, len(body), self._between)
+        ends = end - len(self._end)
+        if len(body) > self._most or not (data.startswith(opening) and data.startswith(self._end, ends)):
+            return None
+        self.id_line = request_id.line_of(data[len(opening) : ends])
+        return body if self.id_line else None
 
 
 def cut_at_length(raw: bytes) -> tuple[bytes, bytes, bytes]:

@@ -1,17 +1,22 @@
 """Connections to the models' servers, kept and used again: those of a run, and all of them.
 
-A pool belongs to one run, so that no connection outlives the process it was made to. Refuses to know what is sent
-over a connection.
+A pool belongs to one run, so that no connection outlives the process it was made to, to one server elsewhere, to
+which connections may be encrypted, or to the gateway of another host. Refuses to know what is sent over a connection.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from zoosup.runtime.api import Lease
+from zoosup.host.tls import Authorities, in_words
+from zoosup.runtime.api.leasing import Lease
+from zoosup.runtime.api.upstream import Upstream
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.socket_options import GATEWAY, have_the_kernel_look
+from zoosup.web.gateway.http1.upstream_head import Addressee
 
 _REMEMBERED = 512
 
@@ -24,19 +29,26 @@ class ConnectionPool:
         self.model = lease.model
         self._over = False
         self.address = f"{lease.host}:{lease.port}"
-        self._host_line = b"Host: %b\r\n" % self.address.encode("latin-1")
         self._host, self._port = lease.host, lease.port
+        self.upstream = lease.upstream
+        self._addressee = Addressee.of(self.upstream, self.address)
+        self.tells_id = self._addressee.tells_id
         self._pools = pools
         self._idle: list[ClientConnection] = []
         self._all: set[ClientConnection] = set()
         self._opening = 0
         self._openings: dict[Head, bytes] = {}
 
+    def follow(self, upstream: Upstream) -> None:
+        """The file says something else of what the server is sent."""
+        self.upstream = upstream
+        self._addressee = Addressee.of(upstream, self.address)
+        self._openings.clear()
+        self.tells_id = self._addressee.tells_id
+
     def head_of(self, request: Request) -> bytes:
         """The head of a request to this run. Where its body isn't streamed, all of it must be here."""
-        return request.upstream_head(
-            self._host_line, credentials=self._pools.context.state.rules.passes_credentials
-        )
+        return self._addressee.whole(request, credentials=self._pools.context.state.rules.passes_credentials)
 
     def opening_of(self, request: Request) -> bytes:
         """The same of one with a familiar head, up to the number of its Content-Length."""
@@ -45,8 +57,8 @@ class ConnectionPool:
         if opening is None:
             if len(self._openings) >= _REMEMBERED:
                 self._openings.clear()
-            opening = request.opening(
-                self._host_line, credentials=self._pools.context.state.rules.passes_credentials
+            opening = self._addressee.opening(
+                request, credentials=self._pools.context.state.rules.passes_credentials
             )
             opening += b"Content-Length: "
             self._openings[head] = opening
@@ -70,20 +82,31 @@ class ConnectionPool:
         self, opened: Callable[[ClientConnection], None], failed: Callable[[str], None]
     ) -> None:
         loop = asyncio.get_running_loop()
-        pools = self._pools
+        pools, limits = self._pools, self._pools.context.limits
         try:
-            async with asyncio.timeout(pools.context.limits.connect):
+            async with asyncio.timeout(limits.hop if self.upstream.node else limits.connect):
                 _, connection = await loop.create_connection(
-                    lambda: ClientConnection(self, pools.context.counters), self._host, self._port
+                    lambda: ClientConnection(self, pools.context.counters),
+                    self._host,
+                    self._port,
+                    ssl=await self._tls(),
                 )
         except OSError as error:  # TimeoutError is one
             self._opening -= 1
             self.close_idle()
             self._pools.forget_if_empty(self)
-            failed(f"can't connect to {self.address}: {error.strerror or 'no answer in time'}")
+            failed(f"can't connect to {self.address}: {in_words(error)}")
             return
         self._opening -= 1
+        if self.upstream.node:
+            have_the_kernel_look(connection.transport, GATEWAY)
         opened(connection)
+
+    async def _tls(self) -> ssl.SSLContext | None:
+        url = self.upstream.url
+        if url is None or not url.tls:
+            return None
+        return await self._pools.authorities.context(self.upstream.ca_file)
 
     def joined(self, connection: ClientConnection) -> None:
         """A connection was made."""
@@ -144,6 +167,7 @@ class ConnectionPools:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.by_run: dict[str, ConnectionPool] = {}
+        self.authorities = Authorities()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def of(self, lease: Lease) -> ConnectionPool:

@@ -9,19 +9,29 @@ from copy import copy
 from functools import cached_property
 from typing import final
 
+from zoosup.web.gateway.access_log.record import Record
+from zoosup.web.gateway.caller import ANYBODY
 from zoosup.web.gateway.context import State
+from zoosup.web.gateway.hop import NAMES as HOP_HEADERS, Hop
+from zoosup.web.gateway.http1 import request_id
+from zoosup.web.gateway.http1.handlers import Sink
 from zoosup.web.gateway.http1.head_pattern import HeadPattern
+from zoosup.web.gateway.http1.request_id import new_line
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.route import Route
+from zoosup.web.gateway.usage import Meter
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
 """Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"})
-_DROPPED = _HOP_BY_HOP | {b"content-length", b"transfer-encoding", b"host", b"expect"}
+_DROPPED = (
+    _HOP_BY_HOP | HOP_HEADERS | {b"content-length", b"transfer-encoding", b"host", b"expect", request_id.NAME}
+)
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
-_READ = _DROPPED | _CREDENTIALS | _FORWARDED | {b"content-type", b"content-encoding", b"origin"}
+_TRACE = frozenset({b"traceparent", b"tracestate"})
+_READ = _DROPPED | _CREDENTIALS | _FORWARDED | _TRACE | {b"content-type", b"content-encoding", b"origin"}
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type"})
 _PLAIN_CONNECTION = frozenset({b"", b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
 _PLAIN_ENCODINGS = frozenset({b"", b"identity"})
@@ -40,10 +50,15 @@ class RejectedError(Exception):
 class Head:
     """What a request says before its body; nothing in it changes once it was admitted, for it serves again and again.
 
-    `route`, `streamed` and `told` are settled by who admits it. The other defaults are what most requests are.
+    `route`, `streamed`, `told`, `client`, `caller` and `hop` are settled by who admits it. The other defaults are what
+    most requests are.
     """
 
     route: Route
+    client = ""  # who asks, where that is known by more than an address
+    caller = ANYBODY  # whose key was presented
+    hop: Hop | None = None  # what another gateway of the fleet says of it that has passed it on
+    id_line = b""  # of the id that its client has given it
     streamed = False  # its body goes on as it comes
     told = b""  # lines that its answer gets besides those of the model's server
     chunked = False
@@ -104,6 +119,8 @@ class Head:
             if not (self.modern and found[b"transfer-encoding"].lower() == b"chunked"):
                 raise RejectedError(501, "Transfer-Encoding: only chunked, in HTTP/1.1")
             self.chunked = self.has_body = True
+        if request_id.NAME in found:
+            self.id_line = request_id.line_of(found[request_id.NAME])
         if b"connection" in found:
             self._obey(found[b"connection"].lower())
         self.expects_continue = self.modern and found.get(b"expect", b"").lower() == b"100-continue"
@@ -122,12 +139,28 @@ class Head:
         """Pass some headers on no more, in lower case; only before anybody has read `passed`."""
         self._kept = [line for line in self._kept if line.partition(b":")[0].lower() not in names]
 
+    def drop_trace(self) -> None:
+        """Pass on no more which trace it is of, likewise: each request says that anew (`Request.more_lines`)."""
+        self.drop(_TRACE)
+
+    def add(self, line: bytes) -> None:
+        """Pass on one line more, likewise."""
+        self._kept.append(line)
+
     def without(self, *names: bytes) -> "Head":
         """The same, but that some headers are not passed on; names in lower case."""
         other = copy(self)
         other.__dict__.pop("passed", None)
         other.pattern = None
         other.drop(names)
+        return other
+
+    def for_json(self) -> "Head":
+        """The same for another body: JSON, and an answer that is to be read."""
+        other = self.without(b"accept", b"accept-encoding", b"content-type")
+        other.add(b"Content-Type: application/json")
+        other.found = self.found | {b"content-type": b"application/json"}
+        other.__dict__.pop("content_type", None)
         return other
 
     @property
@@ -176,7 +209,7 @@ class Head:
 class Request:
     """A head, and the body as far as it has arrived. `length` is the body's, 0 where it is chunked.
 
-    `body`: all of it, where it has come with the head.
+    `body`: all of it, where it has come with the head. `id_line` goes to the model's server and into the answer.
     """
 
     __slots__ = (
@@ -186,14 +219,19 @@ class Request:
         "encouraged",
         "events",
         "head",
+        "id_line",
         "length",
+        "meter",
+        "more_lines",
         "parts",
+        "record",
         "size",
         "target",
     )
 
     def __init__(self, head: Head, length: int, body: bytes | None = None) -> None:
         self.head = head
+        self.id_line = head.id_line or new_line()
         self.length = length
         self.parts: list[bytes] = [] if body is None else [body]
         self.size = 0 if body is None else length  # of the body, as far as it has come
@@ -203,6 +241,15 @@ class Request:
         self.events = False  # the client waits for a stream of events, and may be told something meanwhile
         self.encouraged = False  # the client was told to go on
         self.denied: Response | None = None  # what is answered whatever its body says
+        self.record: Record | None = None  # what is noted of it, where a log is kept, or traces
+        self.more_lines = b""  # for who is asked: of the trace that it is to go on with, of who it is for
+        self.meter: Meter | None = (
+            None  # in the way of its answer, where that is looked at; its record, if it has one
+        )
+
+    def through(self, sink: Sink) -> Sink:
+        """Where its answer goes, so that what is looked at in it is seen."""
+        return sink if self.meter is None else self.meter.through(sink)
 
     def keep(self, piece: bytes, state: State) -> None:
         """Keep a piece of the body until all is here."""
@@ -221,28 +268,3 @@ class Request:
         if len(self.parts) != 1:
             self.parts = [b"".join(self.parts)]
         return self.parts[0]
-
-    def upstream_head(self, host_line: bytes, *, credentials: bool) -> bytes:
-        """The head for the model's server. Where its body isn't `streamed`, all of it must be here."""
-        head = self.head
-        if head.chunked and head.streamed:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif head.has_body:
-            framing = b"Content-Length: %d\r\n" % (self.length if head.streamed else len(self.body()))
-        elif head.upgrade:
-            framing = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.found[b"upgrade"]
-        else:
-            framing = b""
-        return self.opening(host_line, credentials=credentials) + framing + b"\r\n"
-
-    def opening(self, host_line: bytes, *, credentials: bool) -> bytes:
-        """The same, but for what it says of the body."""
-        head = self.head
-        return b"%b %b HTTP/1.%d\r\n%b%b%b" % (
-            head.method,
-            self.target,
-            head.modern,
-            host_line,
-            head.passed,
-            head.credentials if credentials else b"",
-        )

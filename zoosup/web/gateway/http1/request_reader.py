@@ -34,6 +34,7 @@ class RequestReader(asyncio.Protocol, ABC):
         "_context",
         "_data",
         "_ending",
+        "_held",
         "_incoming",
         "_known",
         "_last",
@@ -56,6 +57,7 @@ class RequestReader(asyncio.Protocol, ABC):
         self._incoming: Request | None = None  # its head has been read, its body has not
         self._chunks = Chunks()
         self._ending = False  # all is said; what still comes is of no interest
+        self._held = False  # the model takes no more of the body for now
         self._paused = self._busy = False
         self._since = 0.0  # when what is going on began, or last went on
 
@@ -181,6 +183,26 @@ class RequestReader(asyncio.Protocol, ABC):
             request.encouraged = True
             self.transport.write(response_head.CONTINUE)
 
+    def hold(self, held: bool) -> None:
+        """Read no more of the body until the model takes it; or go on."""
+        if held != self._held:
+            self._held = held
+            self._regulate()
+
+    def _regulate(self) -> None:
+        left = len(self._data) - self._at
+        unread = self.sink is not None and self._incoming is None and left > self._context.limits.head
+        if (unread or self._held) and not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+        elif not (unread or self._held):
+            self._resume()
+
+    def _resume(self) -> None:
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
     @abstractmethod
     def _request_of(self, head: bytes) -> Request:
         """A request by its head, admitted or denied; RejectedError or HttpParserError where it is none."""
@@ -196,7 +218,3 @@ class RequestReader(asyncio.Protocol, ABC):
     @abstractmethod
     def _refuse(self, status: int, message: str) -> None:
         """Read nothing any more: where the next request begins can't be said."""
-
-    @abstractmethod
-    def _regulate(self) -> None:
-        """Pause reading, or go on with it, as there is use for more."""

@@ -9,11 +9,12 @@ from http import HTTPStatus
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`headers` has neither Content-Length nor Connection, which `serialised` adds."""
+    """`headers` has neither Content-Length nor Connection, which `serialised` adds; `code`: it is a refusal."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    code: str = ""
 
     def serialised(self, more: bytes = b"", *, close: bool = False, head_only: bool = False) -> bytes:
         """Write it for HTTP/1.1; `more` are header lines, each with its line end.

@@ -10,7 +10,11 @@ from collections.abc import Callable
 
 import httptools
 
-_HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade):[^\r]*", re.IGNORECASE)
+from zoosup.web.gateway.http1 import request_id
+
+_OURS = re.compile(
+    rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade|x-request-id|x-zoosup-hop):[^\r]*", re.IGNORECASE
+)
 _CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
 _USUAL = [b" keep-alive"]
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
@@ -23,18 +27,22 @@ LOADING = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
     b"X-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n"
 )
+LINES = LOADING.replace(b"text/event-stream; charset=utf-8", b"application/x-ndjson")
+"""The same for a stream of JSON objects, one a line."""
+
 UNBUFFERED = b"X-Accel-Buffering: no\r\n"
 """For an nginx in front, which would else keep events until it has many."""
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def passed_on(head: bytes, told: bytes, connection: bytes, rest: bytes = b"") -> bytes:
-    """A model's head without its last line ends, as the client gets it, `connection` in place of its own.
+def passed_on(head: bytes, told: bytes, own: bytes, rest: bytes = b"") -> bytes:
+    """A model's head without its last line ends, as the client gets it, `own` in place of what it says of the same.
 
+    `own` are lines about the connection and the request's id.
     `told` are lines about who may read the answer, in place of the model's own; `rest` is what follows the head.
     """
-    kept = _HOP_BY_HOP.sub(b"", head)
+    kept = _OURS.sub(b"", head)
     if len(kept) != len(head):
         values = _CONNECTION.findall(head)
         if values and values != _USUAL:
@@ -45,7 +53,7 @@ def passed_on(head: bytes, told: bytes, connection: bytes, rest: bytes = b"") ->
         head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
     if told:
         head = _without(head, lambda name: name.startswith(b"access-control-"))
-    return b"".join((head, b"\r\n", told, connection, b"\r\n", rest))
+    return b"".join((head, b"\r\n", told, own, b"\r\n", rest))
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
@@ -59,9 +67,9 @@ def unframed(head: bytes) -> bytes:
     return _without(head, b"transfer-encoding".__eq__)
 
 
-def switched(head: bytes) -> bytes:
+def switched(head: bytes, id_line: bytes) -> bytes:
     """The head of a 101, whose hop-by-hop headers are its whole point."""
-    return head + b"\r\n\r\n"
+    return b"%b\r\n%b\r\n" % (_without(head, request_id.NAME.__eq__), id_line)
 
 
 def is_measured(head: bytes) -> bool:

@@ -4,23 +4,19 @@ Refuses to know models and what an answer says; how its requests are read stands
 """
 
 import asyncio
-import contextlib
 import ipaddress
-import socket
-import struct
 from typing import Protocol, cast
 
 from zoosup.core.state.refusal import Refusal
+from zoosup.web.gateway.access_log.record import Record
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.handlers import BodySink, Takeover
 from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.request_id import id_in, new_line
 from zoosup.web.gateway.http1.request_reader import RequestReader
 from zoosup.web.gateway.http1.response import Response
-
-_RESET = struct.pack("ii", 1, 0)
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
-"""Seconds of silence, and between questions, and how many go unanswered; macOS calls the first TCP_KEEPALIVE."""
+from zoosup.web.gateway.http1.socket_options import have_the_kernel_look, reset
 
 
 class RequestHandler(Protocol):
@@ -45,18 +41,17 @@ class RequestHandler(Protocol):
 class ServerConnection(RequestReader):
     """Its requests go to `handler`, one after the other."""
 
-    __slots__ = ("_handler", "_held", "_takeover", "peer")
+    __slots__ = ("_handler", "_takeover", "peer")
 
     def __init__(self, context: Context, handler: RequestHandler) -> None:
         super().__init__(context)
         self._handler = handler
         self.peer = ""  # the client's address
         self._takeover: Takeover | None = None
-        self._held = False
 
     def is_local(self, request: Request) -> bool:
         """Whether the client is on this host, and asks for itself."""
-        if request.head.forwarded or not self.peer:
+        if request.head.forwarded or request.head.hop is not None or not self.peer:
             return False
         return ipaddress.ip_address(self.peer.partition("%")[0]).is_loopback
 
@@ -79,7 +74,7 @@ class ServerConnection(RequestReader):
             self.transport.abort()
             return
         self._since = context.state.now
-        _have_the_kernel_look(self.transport)
+        have_the_kernel_look(self.transport)
         clients.add(self)
         context.counters.connections += 1
         context.counters.connections_total += 1
@@ -126,12 +121,13 @@ class ServerConnection(RequestReader):
     def data_received(self, data: bytes) -> None:
         """Take what has come: most often a whole request whose head is like that of the one before."""
         known, self._known = self._known, None
-        if known is not None:
-            body = known.pattern.body_in(data) if known.pattern is not None else None
-            if body is not None:
-                self._context.counters.received += len(data)
-                self._handler.on_request(self, Request(known, len(body), body))
-                return
+        pattern = None if known is None else known.pattern
+        if known is not None and pattern is not None and (body := pattern.body_in(data)) is not None:
+            self._context.counters.received += len(data)
+            request = Request(known, len(body), body)
+            request.id_line = pattern.id_line or request.id_line
+            self._handler.on_request(self, request)
+            return
         super().data_received(data)
 
     def forget(self) -> None:
@@ -144,6 +140,8 @@ class ServerConnection(RequestReader):
         if self._takeover is not None:
             self._takeover.tick(now)
             return
+        if self.sink is not None:
+            self.sink.tick()
         if self._ending:
             patience = limits.farewell if self.congested else limits.linger
         elif self.congested:
@@ -187,8 +185,14 @@ class ServerConnection(RequestReader):
         head, context = request.head, self._context
         request.let_go(context.state)
         keep = head.keep_alive and head.modern and request.complete and not context.state.closing
-        context.counters.answered(model, response.status)
-        self.transport.write(response.serialised(head.told, close=not keep, head_only=head.method == b"HEAD"))
+        context.counters.answered(model, head.caller.name, response.status)
+        if response.code:
+            context.counters.refusals[model, response.code] += 1
+        told = head.told + request.id_line
+        answer = response.serialised(told, close=not keep, head_only=head.method == b"HEAD")
+        self.transport.write(answer)
+        if request.record is not None:
+            request.record.answer(model, response.status, response.code, answer)
         self.over(keep=keep)
 
     def over(self, *, keep: bool) -> None:
@@ -209,7 +213,7 @@ class ServerConnection(RequestReader):
         self._ending = True
         self._since = self._context.state.now
         if last is None:
-            self._reset()
+            reset(self.transport)
         else:
             self.transport.write(last)
             self.transport.close()
@@ -230,12 +234,6 @@ class ServerConnection(RequestReader):
         """Tell a client to send the body, if it waits for that."""
         self._encourage(request)
 
-    def hold(self, held: bool) -> None:
-        """Read no more of the body until the model takes it; or go on."""
-        if held != self._held:
-            self._held = held
-            self._regulate()
-
     def dismiss(self) -> None:
         """The gateway closes: end it if nothing is under way."""
         if self.sink is None and self._incoming is None and not self._data and not self._ending:
@@ -253,27 +251,20 @@ class ServerConnection(RequestReader):
         else:
             self.transport.abort()
 
-    def _regulate(self) -> None:
-        left = len(self._data) - self._at
-        unread = self.sink is not None and self._incoming is None and left > self._context.limits.head
-        if (unread or self._held) and not self._paused and not self.transport.is_closing():
-            self._paused = True
-            self.transport.pause_reading()
-        elif not (unread or self._held):
-            self._resume()
-
-    def _resume(self) -> None:
-        if self._paused and not self.transport.is_closing():
-            self._paused = False
-            self.transport.resume_reading()
-
     def _refuse(self, status: int, message: str) -> None:
         """Read nothing any more: where the next request begins can't be said."""
         if self.sink is not None:
-            self._reset()
+            reset(self.transport)
             return
-        self._context.counters.answered("", status)
-        self.transport.write(self._handler.unreadable(status, message).serialised(close=True))
+        self._context.counters.answered("", "", status)
+        line = new_line() if self._incoming is None else self._incoming.id_line
+        response = self._handler.unreadable(status, message)
+        self._context.counters.refusals["", response.code] += 1
+        answer = response.serialised(line, close=True)
+        self.transport.write(answer)
+        log = self._context.state.access_log
+        if log is not None:
+            Record(log.add, id_in(line), "", self.peer).answer("", status, response.code, answer)
         self._end(unread=True)
 
     def _end(self, *, unread: bool = False) -> None:
@@ -287,22 +278,3 @@ class ServerConnection(RequestReader):
             self.transport.write_eof()
         else:
             self.transport.close()
-
-    def _reset(self) -> None:
-        """Close so that nobody takes it for the end of an answer."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
-
-
-def _have_the_kernel_look(transport: asyncio.Transport) -> None:
-    """A client that has vanished without a word would else keep its lease for ever."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in _KEEPALIVE.items():
-                if hasattr(socket, name):
-                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

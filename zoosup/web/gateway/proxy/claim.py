@@ -7,12 +7,16 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from zoosup.core.state.refusal import Refusal, RefusedError
-from zoosup.runtime.api import Lease
+from zoosup.runtime.api.leasing import Lease
+from zoosup.web.gateway.access_log.record import Ending
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
-from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments
+from zoosup.web.gateway.proxy import keepalive_comments
+from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments, Words
 from zoosup.web.gateway.proxy.wait import Wait
+
+_OK = 200
 
 
 class Claim(ABC):
@@ -43,8 +47,8 @@ class Claim(ABC):
 
     @property
     def client(self) -> str:
-        """The address it comes from, which many may share."""
-        return self._client.peer
+        """Whose key it has presented, where there are several; else the address it comes from, which many may share."""
+        return self._request.head.client or self._client.peer
 
     def begin(self, *, looks: bool = False) -> None:
         """Ask for the model; from here on, everything else is told to this claim. `looks`: it is no demand."""
@@ -75,7 +79,7 @@ class Claim(ABC):
             self._context.counters.in_flight += 1
             self._send(got)
         elif self._lease is None and not self._ended:
-            self._wait = Wait(self._context, self._client, self._request, self._model, got)
+            self._wait = Wait(self._context, self._client, self._request, self._model, got, self._words)
             self._wait.comments = self._comments
 
     def granted(self, lease: Lease) -> None:
@@ -93,6 +97,10 @@ class Claim(ABC):
         if not self._ended:
             self._wait_is_over()
             self._refuse(refusal)
+
+    def _words(self) -> Words | None:
+        """How the client is spoken to while it waits; None where it is told nothing."""
+        return keepalive_comments.words(self._context.state.rules.loading, self._request, self._model)
 
     def _wait_is_over(self) -> None:
         wait, self._wait = self._wait, None
@@ -119,6 +127,23 @@ class Claim(ABC):
         if lease is not None:
             self._context.counters.in_flight -= 1
             lease.release()
+
+    def _told(self, status: int, head: bytes) -> None:
+        """Note what the client is told, where that is asked for."""
+        record, meter = self._request.record, self._request.meter
+        if meter is not None:
+            meter.note(head)
+        if record is not None:
+            record.status, record.model = status, self._model
+
+    def _note(self, ended: Ending, code: str = "") -> None:
+        """Have it logged, where that is asked for."""
+        record = self._request.record
+        if record is not None:
+            record.model = self._model
+            if self._comments is not None:
+                record.status = _OK  # that was said with the first word
+            record.end(ended, code)
 
     @abstractmethod
     def cut(self, refusal: Refusal) -> None:

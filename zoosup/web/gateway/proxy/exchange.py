@@ -7,7 +7,8 @@ client; its lease goes back in each. Refuses to know how heads are read and who 
 import time
 
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.runtime.api import Lease
+from zoosup.runtime.api.leasing import Lease
+from zoosup.web.gateway.access_log.record import Ending
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.client_connection import ClientConnection
@@ -16,8 +17,9 @@ from zoosup.web.gateway.http1.pool import ConnectionPool, ConnectionPools
 from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
-from zoosup.web.gateway.proxy.claim import Claim
 from zoosup.web.gateway.proxy.tunnel import Tunnel
+from zoosup.web.gateway.proxy.upload import Upload
+from zoosup.web.gateway.usage import NOTHING_SAID
 
 _OK = 200
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT"})
@@ -26,10 +28,11 @@ AT_ONCE = 0.25
 """Seconds after which a server may have begun to do what it was asked; nothing but a look is asked of it twice."""
 
 
-class Exchange(Claim):
+class Exchange(Upload):
     """A Holder of at most one lease, a ResponseHandler of at most one connection, and its client's BodySink."""
 
-    __slots__ = ("_head", "_pool", "_pools", "_sent", "_started_at", "_torn", "_tries", "_upstream")
+    __slots__ = ("_head", "_pool", "_pools", "_started_at", "_torn", "_tries")
+    _own_lines = b""  # of the head that a server is sent, for this client alone
 
     def __init__(
         self, context: Context, pools: ConnectionPools, client: ServerConnection, request: Request, model: str
@@ -37,9 +40,8 @@ class Exchange(Claim):
         super().__init__(context, client, request, model)
         self._pools = pools
         self._pool: ConnectionPool
-        self._upstream: ClientConnection | None = None
+        self._upstream, self._sent = None, False
         self._head: bytes | None = None  # of the model's answer, once the client has it
-        self._sent = False  # the request's body began to go out and is not at hand any more
         self._started_at = 0.0
         self._torn = False  # the answer's last chunk never came to its end
         self._tries = 0
@@ -48,6 +50,8 @@ class Exchange(Claim):
 
     def _send(self, lease: Lease) -> None:
         self._pool = pool = self._pools.by_run.get(lease.run_id) or self._pools.of(lease)
+        if pool.upstream is not lease.upstream:
+            pool.follow(lease.upstream)
         self._tries += 1
         upstream = pool.take() if self._tries == 1 else None
         if upstream is None:
@@ -62,23 +66,25 @@ class Exchange(Claim):
             self._start(upstream)
 
     def _unreachable(self, message: str) -> None:
-        if self._ended:
-            return
-        if self._may_start_over():
+        if not self._ended and self._may_start_over():
             self._try_again()
-        else:
+        elif not self._ended:
             self._fail(message)
 
     def _start(self, upstream: ClientConnection) -> None:
         request, comments = self._request, self._comments
         self._upstream = upstream
         self._started_at = time.monotonic()
+        if request.record is not None:
+            request.more_lines = self._own_lines + request.record.asked(self._model)
         if comments is None:
-            upstream.sink = self._client.transport
+            upstream.sink = request.through(self._client.transport)
             if not request.head.modern:
                 upstream.decode()  # HTTP/1.0 knows no chunks
             if request.head.pattern is not None:
-                upstream.ask(self, self._pool.opening_of(request), request.body())
+                pool = self._pool
+                more = request.id_line if pool.tells_id else b""
+                upstream.ask(self, pool.opening_of(request), request.body(), more + request.more_lines)
                 return
         else:
             upstream.sink = comments
@@ -89,45 +95,7 @@ class Exchange(Claim):
     def _start_as_it_is(self, upstream: ClientConnection) -> None:
         request, head = self._request, self._pool.head_of(self._request)
         expect = SWITCH if request.head.upgrade else NO_BODY if request.head.method == b"HEAD" else BODY
-        if request.head.streamed:
-            self._client.invite(request)
-            self._client.hold(False)
-        parts = self._streamed_parts() if request.head.streamed else request.parts
-        upstream.start(self, expect, head, parts, whole=request.complete)
-
-    def _streamed_parts(self) -> list[bytes]:
-        request = self._request
-        parts = (
-            [response_head.chunk(part) for part in request.parts] if request.head.chunked else request.parts
-        )
-        request.parts = []
-        self._sent = self._sent or bool(parts)
-        if request.complete and request.head.chunked:
-            parts.append(response_head.LAST_CHUNK)
-            self._sent = True
-        return parts
-
-    def data(self, piece: bytes) -> None:
-        """A piece of the body of a request that is passed on as it comes."""
-        if self._upstream is None:
-            self._request.parts.append(piece)
-            self._client.hold(True)
-            return
-        self._sent = True
-        self._upstream.transport.write(response_head.chunk(piece) if self._request.head.chunked else piece)
-
-    def end(self) -> None:
-        """That body has ended."""
-        if self._upstream is None:
-            return
-        self._upstream.sent_whole = True
-        if self._request.head.chunked:
-            self._upstream.transport.write(response_head.LAST_CHUNK)
-
-    def on_backpressure(self, held: bool) -> None:
-        """The model takes the body more slowly than it comes, or no longer does."""
-        if self._request.head.streamed:
-            self._client.hold(held)
+        upstream.start(self, expect, head, self._parts(), whole=request.complete)
 
     # The answer
 
@@ -137,8 +105,13 @@ class Exchange(Claim):
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._head = head
         request.let_go(self._context.state)
-        self._context.counters.answered(self._model, upstream.status)
+        counters = self._context.counters
+        counters.answered(self._model, request.head.caller.name, upstream.status)
+        counters.first_bytes[self._model].observe(time.monotonic() - self._started_at)
+        if request.record is not None:
+            request.record.headed(upstream.status)
         if self._comments is not None:
+            self._told(_OK, b"")
             self._comments.answered(upstream.status)
             if rest:
                 self._comments.write(rest)
@@ -148,11 +121,16 @@ class Exchange(Claim):
             and request.complete
             and not (upstream.until_close or self._context.state.closing)
         )
-        connection = b""
+        own = request.id_line
         if not keep or request.head.pattern is None or request.events:
             head, connection = self._unusual(head)
-        told = request.head.told
-        self._client.transport.write(response_head.passed_on(head, told, connection, rest))
+            own = connection + own
+        answer = response_head.passed_on(head, request.head.told, own, rest)
+        self._client.transport.write(answer)
+        if request.record is not None:
+            self._told(upstream.status, answer)
+        elif request.meter is not None:
+            request.meter.note(answer)
 
     def _unusual(self, head: bytes) -> tuple[bytes, bytes]:
         """A head as it suits its client, and what is said of the connection."""
@@ -168,13 +146,17 @@ class Exchange(Claim):
         """The model speaks another protocol from here on: both directions pass raw, and the lease stays."""
         client, upstream = self._client, self._upstream
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
-        self._context.counters.answered(self._model, upstream.status)
+        self._context.counters.answered(self._model, self._request.head.caller.name, upstream.status)
+        self._told(upstream.status, b"")
+        if self._request.record is not None:
+            self._request.record.headed(upstream.status)
         upstream.leave()
         tunnel = Tunnel(client.transport, upstream.transport, self._context.limits, self._tunnel_over)
-        tunnel.open(response_head.switched(head) + early, client.switched(tunnel))
+        tunnel.open(response_head.switched(head, self._request.id_line) + early, client.switched(tunnel))
 
     def _tunnel_over(self) -> None:
         self._end()
+        self._note(Ending.ANSWERED)
         self._client.tunnel_over()
 
     def on_complete(self) -> None:
@@ -183,7 +165,17 @@ class Exchange(Claim):
         if self._comments is not None:
             self._comments.finish()
         self._end()
+        self._count()
+        if self._request.record is not None:
+            self._request.record.end(Ending.ANSWERED)
         self._client.over(keep=self._keep and self._request.complete)
+
+    def _count(self) -> None:
+        """Count a complete answer: how long it took, and how many tokens it says."""
+        model, meter, counters = self._model, self._request.meter, self._context.counters
+        counters.answers[model].observe(time.monotonic() - self._started_at)
+        if meter is not None and (tokens := meter.tokens()) is not NOTHING_SAID:
+            counters.took(model, self._request.head.caller.name, tokens)
 
     def on_lost(self, message: str) -> None:
         """The model's connection is gone before the answer was complete."""
@@ -191,14 +183,17 @@ class Exchange(Claim):
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._torn = upstream.mid_chunk
         stale = upstream.used > 0 and upstream.silent and self._tries == 1
-        harmless = self._is_harmless() or time.monotonic() - self._started_at <= AT_ONCE
-        if stale and harmless and not self._sent and self._lease is not None:
+        if stale and self._was_unread() and not self._sent and self._lease is not None:
             self._context.counters.retries += 1  # the server closed it unread: it was idle for too long
             self._send(self._lease)
         elif self._is_harmless() and self._may_start_over():
             self._try_again()
         else:
             self._fail(message)
+
+    def _was_unread(self) -> bool:
+        """Whether a server that has closed without a word can't have begun, or does no harm by beginning twice."""
+        return self._is_harmless() or time.monotonic() - self._started_at <= AT_ONCE
 
     def pause(self, paused: bool) -> None:
         """The client takes its answer more slowly than it comes, or no longer does."""
@@ -207,14 +202,22 @@ class Exchange(Claim):
 
     # The other ends
 
+    def tick(self) -> None:
+        """End what takes longer than the file allows."""
+        limit = self._context.state.rules.request_timeout
+        if limit and self._upstream is not None and time.monotonic() - self._started_at >= limit:
+            said = f"{self._model}: the answer took longer than gateway.request_timeout, {limit:g} s"
+            self._break(Refusal(Code.REQUEST_TIMEOUT, said, final=True))
+
     def _try_again(self) -> None:
         self._tries = 0
         self._start_over()
 
     def _may_start_over(self) -> bool:
-        """Whether nothing was sent yet, or what was sent does no harm when it is sent again; and nothing was said."""
+        """Whether nothing that was sent does harm when it is sent again, nothing was said, and the server is ours."""
         unsent = self._upstream is None and not self._sent
-        silent = self._lease is not None and self._head is None and not self._client.is_tunnel
+        here = self._lease is not None and self._lease.upstream.url is None
+        silent = here and self._head is None and not self._client.is_tunnel
         return silent and (unsent or self._is_harmless())
 
     def _is_harmless(self) -> bool:
@@ -239,8 +242,9 @@ class Exchange(Claim):
             return
         self._cancel_the_wait()
         self._drop_upstream()
-        self._context.counters.cancel(self._model)
+        self._context.counters.cancelled[self._model] += 1
         self._end()
+        self._note(Ending.CANCELLED)
 
     def _fail(self, message: str) -> None:
         self._break(Refusal(Code.UPSTREAM_ERROR, f"{self._model}: {message}"))
@@ -249,15 +253,17 @@ class Exchange(Claim):
         """End an answer that can't be completed: by a refusal where nothing was said, else so that it is seen."""
         self._drop_upstream()
         if self._client.is_tunnel:
+            self._note(Ending.CUT, why.code)
             self._client.abort()
             return
         if self._head is None:
             self._refuse(why)
             return
-        self._context.counters.break_off(self._model)
+        self._context.counters.broken[self._model] += 1
         self._end()
+        self._note(Ending.CUT, why.code)
         if self._comments is not None:
-            self._client.break_off(response_head.chunk(self._event(why)))
+            self._client.break_off(self._comments.event(self._event(why)))
         elif self._can_speak():
             self._client.break_off(response_head.chunk(b"\n\n" + self._event(why)))
         else:
@@ -277,11 +283,13 @@ class Exchange(Claim):
         self._end()
         if self._comments is not None:
             self._comments.refuse(self._event(why))
-            self._context.counters.answered(self._model, _OK)
+            self._context.counters.answered(self._model, self._request.head.caller.name, _OK)
+            self._context.counters.refusals[self._model, why.code] += 1
+            self._note(Ending.REFUSED, why.code)
             self._client.over(keep=self._keep)
         else:
-            dialect = self._request.head.route.dialect
-            answer = rendering.refused(why, dialect, local=self._client.is_local(self._request))
+            head, local = self._request.head, self._client.is_local(self._request)
+            answer = rendering.refused(why, head.route.dialect, local=local, passed_on=head.hop is not None)
             self._client.answer(answer, self._request, self._model)
 
     def _drop_upstream(self) -> None:

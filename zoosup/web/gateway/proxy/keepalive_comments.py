@@ -1,16 +1,17 @@
 """What a streaming client is sent while its model is not there yet, and the stream's own chunks from then on.
 
-Once something was said, the answer's head is said too: a refusal can only come as an event. Refuses to know what is
+Once something was said, the answer's head is said too: a refusal can only come as an event. A stream that is translated
+for its client goes this way from its first word, whether or not anything was said before. Refuses to know what is
 waited for.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from zoosup.spec.model.gateway import LoadingStyle
 from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.http1.handlers import Sink
 from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.route import Dialect
@@ -21,10 +22,14 @@ _LONGEST_ERROR = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`waiting` says why there is nothing yet; `failure` is the event for an error that the model answers."""
+    """`waiting` says why there is nothing yet; `failure` is the event for an error that the model answers.
+
+    `head` is that of the answer, without what depends on the request.
+    """
 
     waiting: Callable[[str], bytes]
     failure: Callable[[int, bytes], bytes]
+    head: bytes = response_head.LOADING
 
 
 def words(style: LoadingStyle, request: Request, model: str) -> Words | None:
@@ -52,23 +57,29 @@ def words(style: LoadingStyle, request: Request, model: str) -> Words | None:
 class KeepaliveComments:
     """A sink for the body of the model's answer, which is put into chunks of its own; `every` is seconds."""
 
-    def __init__(self, transport: asyncio.Transport, every: float, words: Words) -> None:
-        self._transport = transport
+    def __init__(self, sink: Sink, every: float, words: Words) -> None:
+        self._client = sink
         self._every = every
         self._words = words
+        self._framed: Callable[[bytes], bytes] = response_head.chunk
+        self._last_chunk = response_head.LAST_CHUNK
         self._last: float | None = None
         self._status = _OK
         self._error: list[bytes] = []
 
-    def open(self, connection: bytes) -> None:
-        """Send the head."""
-        self._transport.write(response_head.LOADING + connection + b"\r\n")
+    def open(self, request: Request, *, keep: bool) -> None:
+        """Send the head; `keep`: the connection lives on."""
+        line = response_head.connection_line(keep=keep, modern=request.head.modern)
+        head = self._words.head
+        if not request.head.modern:  # HTTP/1.0 knows no chunks
+            head, self._framed, self._last_chunk = response_head.unframed(head), bytes, b""
+        self._client.write(head + request.head.told + line + request.id_line + b"\r\n")
 
     def tick(self, now: float, why: str) -> None:
         """Say why there is nothing yet, when it is time to."""
         if self._last is None or now - self._last >= self._every:
             self._last = now
-            self._transport.write(response_head.chunk(self._words.waiting(why)))
+            self._client.write(self.event(self._words.waiting(why)))
 
     def answered(self, status: int) -> None:
         """The model answers."""
@@ -77,7 +88,7 @@ class KeepaliveComments:
     def write(self, data: bytes, /) -> None:
         """The next piece of the model's body."""
         if self._status == _OK:
-            self._transport.write(response_head.chunk(data))
+            self._client.write(self._framed(data))
         elif sum(map(len, self._error)) < _LONGEST_ERROR:
             self._error.append(data)
 
@@ -86,8 +97,12 @@ class KeepaliveComments:
         if self._status != _OK:
             self.refuse(self._words.failure(self._status, b"".join(self._error)))
         else:
-            self._transport.write(response_head.LAST_CHUNK)
+            self._client.write(self._last_chunk)
 
     def refuse(self, event: bytes) -> None:
         """The whole answer is an error: say it, and end the stream as it should end."""
-        self._transport.write(response_head.chunk(event) + response_head.LAST_CHUNK)
+        self._client.write(self.event(event) + self._last_chunk)
+
+    def event(self, event: bytes) -> bytes:
+        """The bytes of one more event of the stream."""
+        return self._framed(event)

@@ -1,7 +1,8 @@
 """What the gateway itself says: refusals, the list of models, and the events it adds to a stream.
 
-Knows OpenAI's shapes and Anthropic's, the status of every code, and when a client's library tries again (x-should-retry
-and Retry-After, as the openai and anthropic packages read them). Refuses to know who is asked and what was sent before.
+Knows OpenAI's shapes, Anthropic's and Ollama's, the status of every code, and when a client's library tries again
+(x-should-retry and Retry-After, as the openai and anthropic packages read them). Refuses to know who is asked and what
+was sent before.
 """
 
 import math
@@ -13,8 +14,10 @@ import msgspec
 
 from zoosup.core.estimation.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.runtime.api import ModelCard
+from zoosup.runtime.api.listing import ModelCard
+from zoosup.spec.model.model import ModelSpec
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.hop import ELSEWHERE
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.route import Dialect
 from zoosup.web.wire import as_json
@@ -31,12 +34,15 @@ _STATUS = {
     Code.MODEL_BACKOFF: 503,
     Code.MODEL_FAILED: 503,
     Code.MODEL_NOT_LOADED: 503,
+    Code.MODEL_NOT_HERE: 503,
     Code.MODEL_EVICTED: 503,
     Code.MODEL_STOPPED: 503,
     Code.UPSTREAM_ERROR: 502,
+    Code.REQUEST_TIMEOUT: 504,
     Code.SHUTTING_DOWN: 503,
 }
 _NAMES_A_MODEL = frozenset(Code) - {Code.QUEUE_FULL, Code.SHUTTING_DOWN}
+_OF_THIS_HOST = frozenset({Code.MODEL_DISABLED, Code.SHUTTING_DOWN})
 _BUSY = 429
 _SERVER_FAULT = 500
 _UNAVAILABLE = 503
@@ -50,12 +56,18 @@ _ANTHROPIC_TYPES = {
 }
 
 
-def refused(refusal: Refusal, dialect: Dialect = Dialect.OPENAI, *, local: bool) -> Response:
-    """Say why a model does not answer; `local`: the client is on this host and may read its last log lines."""
+def refused(
+    refusal: Refusal, dialect: Dialect = Dialect.OPENAI, *, local: bool, passed_on: bool = False
+) -> Response:
+    """Say why a model does not answer; `local`: the client is on this host and may read its last log lines.
+
+    `passed_on`: another host's gateway asks, and may ask the next one where only this host has not got the model.
+    """
     status = _status(refusal)
     param = "model" if refusal.code in _NAMES_A_MODEL else None
     body = _error(status, refusal.code, _message(refusal, local=local), param, dialect)
-    return Response(status, (("Content-Type", JSON), *_trying_again(refusal)), body)
+    elsewhere = ELSEWHERE.items() if passed_on and refusal.code in _OF_THIS_HOST else ()
+    return Response(status, (("Content-Type", JSON), *_trying_again(refusal), *elsewhere), body, refusal.code)
 
 
 def event(refusal: Refusal, dialect: Dialect = Dialect.OPENAI, *, local: bool) -> bytes:
@@ -76,7 +88,7 @@ def _status(refusal: Refusal) -> int:
 def denied_answer(denied: DeniedError, dialect: Dialect = Dialect.OPENAI) -> Response:
     """Say why a request was refused before any model was asked."""
     body = _error(denied.status, denied.code, denied.message, denied.param, dialect)
-    return Response(denied.status, (("Content-Type", JSON), *denied.headers.items()), body)
+    return Response(denied.status, (("Content-Type", JSON), *denied.headers.items()), body, denied.code)
 
 
 def encoded(encoding: str) -> DeniedError:
@@ -89,9 +101,15 @@ def encoded(encoding: str) -> DeniedError:
     )
 
 
-def models_document(cards: Iterable[ModelCard]) -> bytes:
-    """List the models as GET /v1/models does; an alias stands in its model's entry and has none of its own."""
-    return as_json({"object": "list", "data": [_entry(card) for card in cards]})
+def models_document(cards: Iterable[ModelCard], *, aliases: bool = False) -> bytes:
+    """List the models as GET /v1/models does; an alias has an entry of its own only with `aliases`."""
+    entries = [(card, _entry(card)) for card in cards]
+    data = [
+        each
+        for card, entry in entries
+        for each in (entry, *(entry | {"id": alias} for alias in entry["aliases"] if aliases))
+    ]
+    return as_json({"object": "list", "data": data})
 
 
 def model_document(card: ModelCard) -> bytes:
@@ -124,6 +142,8 @@ def loading_reasoning(model: str, why: str, created: int) -> bytes:
 
 def sse_error(message: str, code: str, dialect: Dialect = Dialect.OPENAI, status: int = 502) -> bytes:
     """End a stream visibly; comes after a whole event, or after two line ends where one was broken off."""
+    if dialect is Dialect.OLLAMA:
+        return _error(status, code, message, None, dialect)
     if dialect is Dialect.ANTHROPIC:
         return b"event: error\ndata: " + _error(status, code, message, None, dialect) + b"\n"
     if dialect is Dialect.RESPONSES:
@@ -146,25 +166,34 @@ def own_error(body: bytes, dialect: Dialect) -> bytes | None:
 
 def _entry(card: ModelCard) -> dict[str, Any]:
     """One model. `active`, `task`, `is_lora`, `multimodal` and `context_length` are what Eternal Zoo's clients read."""
-    server = understand(card.spec)
+    spec, variant = card.spec, bool(card.model)
+    ours = spec if isinstance(spec, ModelSpec) else None
+    server = understand(ours) if ours is not None else None
     entry = {
         "id": card.name,
         "object": "model",
         "created": int(card.created),
         "owned_by": OWNER,
-        "task": card.spec.task.value if card.spec.task else None,
+        "task": spec.task.value if spec.task else None,
         "state": card.phase.value,
-        "aliases": list(card.spec.aliases),
+        "aliases": [] if variant else list(spec.aliases),
         "active": card.active,
-        "on_demand": card.spec.on_demand,
+        "on_demand": ours is not None and ours.on_demand,
         "is_lora": bool(server and server.adapters),
         "multimodal": bool(server and server.mmproj),
     }
-    known = {"context_length": card.context_length, "description": card.spec.description or None}
+    known = {
+        "context_length": card.context_length,
+        "description": card.description or (None if variant else spec.description) or None,
+        "variant_of": card.model if variant and ours is not None else None,
+        "external": True if ours is None else None,
+    }
     return entry | {name: value for name, value in known.items() if value is not None}
 
 
 def _error(status: int, code: str, message: str, param: str | None, dialect: Dialect) -> bytes:
+    if dialect is Dialect.OLLAMA:
+        return as_json({"error": message})
     if dialect is Dialect.ANTHROPIC:
         fault = "api_error" if status >= _SERVER_FAULT else "invalid_request_error"
         kind = _ANTHROPIC_TYPES.get(status, fault)

@@ -4,14 +4,13 @@ Refuses to know what comes after it.
 """
 
 import asyncio
+from collections.abc import Callable
 
-from zoosup.runtime.api import Ticket
+from zoosup.runtime.api.leasing import Ticket
 from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
-from zoosup.web.gateway.proxy import keepalive_comments
-from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments
+from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments, Words
 
 _LONGER = 1.5
 """Times its last load: a model that has not come by then is late."""
@@ -23,16 +22,33 @@ class Wait:
     `keep` is what that head has said: the connection lives on.
     """
 
-    __slots__ = ("_client", "_context", "_model", "_request", "_since", "_ticket", "comments", "keep")
+    __slots__ = (
+        "_client",
+        "_context",
+        "_model",
+        "_request",
+        "_since",
+        "_ticket",
+        "_words",
+        "comments",
+        "keep",
+    )
 
-    def __init__(
-        self, context: Context, client: ServerConnection, request: Request, model: str, ticket: Ticket
+    def __init__(  # noqa: PLR0913, PLR0917 - who waits, for what, and what it is told
+        self,
+        context: Context,
+        client: ServerConnection,
+        request: Request,
+        model: str,
+        ticket: Ticket,
+        words: Callable[[], Words | None],
     ) -> None:
         self._context = context
         self._client = client
         self._request = request
         self._model = model
         self._ticket = ticket
+        self._words = words
         self.comments: KeepaliveComments | None = None
         self.keep = request.head.keep_alive
         self._since = _time()
@@ -53,13 +69,13 @@ class Wait:
         return max(limits.quiet, min(load, limits.quiet_at_most))
 
     def _begin_to_speak(self) -> None:
-        context, head = self._context, self._request.head
-        words = keepalive_comments.words(context.state.rules.loading, self._request, self._model)
+        words = self._words()
         if words is None:
             return
-        self.comments = KeepaliveComments(self._client.transport, context.limits.comment, words)
-        self.keep = head.keep_alive and not context.state.closing
-        self.comments.open(head.told + response_head.connection_line(keep=self.keep, modern=True))
+        sink = self._request.through(self._client.transport)
+        self.comments = KeepaliveComments(sink, self._context.limits.comment, words)
+        self.keep = self._request.head.keep_alive and not self._context.state.closing
+        self.comments.open(self._request, keep=self.keep)
 
     def cancel(self) -> None:
         """Give the place in the queue up."""
@@ -69,7 +85,10 @@ class Wait:
     def over(self) -> None:
         """It waits no longer."""
         self._context.connections.waiting.discard(self)
-        self._context.counters.waited_for(self._model, _time() - self._since)
+        seconds = _time() - self._since
+        self._context.counters.waited_for(self._model, seconds)
+        if self._request.record is not None:
+            self._request.record.wait_over(self._model, seconds)
 
 
 def _time() -> float:

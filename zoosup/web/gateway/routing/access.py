@@ -8,8 +8,9 @@ import base64
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from zoosup.web.gateway.caller import Caller
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.hosts import host_allowed, same_origin
 
@@ -22,13 +23,19 @@ _TOKENS = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Policy:
-    """What is asked of callers. `keys` (): none; `origins`: the pages allowed, "*" is any; `open`: any Host will do."""
+    """What is asked of callers. `keys` (): none; `origins`: the pages allowed, "*" is any; `open`: any Host will do.
+
+    `callers`: whose a key is, where the file says more of it than its text. `fleet_token`: what gateways of other hosts
+    present, b"" where all hosts are this one; None: there are no others.
+    """
 
     keys: tuple[bytes, ...] = ()
     origins: tuple[str, ...] = ()
     listen_host: str = ""
     hostname: str = ""
     open: bool = False
+    callers: Mapping[bytes, Caller] = field(default_factory=dict)
+    fleet_token: bytes | None = None
 
 
 def parse_keys(text: str) -> tuple[str, ...]:
@@ -60,19 +67,24 @@ def _authorized(value: str) -> str:
         return ""
 
 
-def key_accepted(presented: Iterable[str], keys: Iterable[bytes]) -> bool:
-    """Whether one of those presented is one of the keys; each pair is compared, in constant time for one length."""
-    known = tuple(keys)
-    accepted = False
+def key_of(presented: Iterable[str], keys: Iterable[bytes]) -> bytes:
+    """The first presented that is one of the keys, b"" where none is.
+
+    Each pair is compared, in constant time for one length.
+    """
+    known, found = tuple(keys), b""
     for key in presented:
         given = key.encode("latin-1", "replace")
         for expected in known:
-            accepted |= hmac.compare_digest(given, expected)
-    return accepted
+            same = hmac.compare_digest(given, expected)
+            found = found or expected * same
+    return found
 
 
-def check(policy: Policy, headers: Mapping[str, str], host: str) -> None:
-    """Refuse a stranger; DeniedError with 421 for the Host, 403 for the Origin, 401 for the key.
+def check(policy: Policy, headers: Mapping[str, str], host: str) -> bytes:
+    """Refuse a stranger, and say by which key anybody else comes, b"" where none is asked for.
+
+    DeniedError with 421 for the Host, 403 for the Origin, 401 for the key.
 
     `headers` as for `presented_keys`; `host` is the Host header, or the authority of an absolute target. A
     preflight has no key: answer it with `preflight_headers` in place of this. With keys the Host may be any name, such
@@ -99,13 +111,15 @@ def check(policy: Policy, headers: Mapping[str, str], host: str) -> None:
         raise DeniedError(
             403, "wrong_origin", f"pages of {origin[:80]!r} may not call; gateway.cors lists those that may"
         )
-    if policy.keys and not key_accepted(presented_keys(headers), policy.keys):
+    key = key_of(presented_keys(headers), policy.keys)
+    if policy.keys and not key:
         raise DeniedError(
             401,
             "invalid_api_key",
             "expected one of the gateway's keys in Authorization: Bearer, or in x-api-key",
             headers={"WWW-Authenticate": 'Bearer realm="zoosup"'},
         )
+    return key
 
 
 def _has_none(host: str, headers: Mapping[str, str]) -> bool:

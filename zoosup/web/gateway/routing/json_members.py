@@ -23,7 +23,9 @@ _COLON = re.compile(_BLANK + rb":" + _BLANK)
 _SCALAR = re.compile(rb'[^\s,{}\[\]"]++')
 _AFTER = re.compile(_BLANK + rb"(?:,()" + _BLANK + rb"|\})")
 _IN_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-_WHOLE_TEXTS = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+# No possessive group within a possessive one: CPython before 3.11.5 goes on from where the inner one has failed (its
+# issue 106052), which is inside of a text that the window cuts.
+_WHOLE_TEXTS = re.compile(rb'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"]*+)*', re.DOTALL)
 _MARK = re.compile(rb'[\[{]|([\]}])|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _COLLAPSING = 4

@@ -18,9 +18,9 @@ _TRUE = frozenset({"true", "1"})
 
 
 class Named(msgspec.Struct, gc=False):
-    """Whom a request is for, and whether its answer is to be a stream."""
+    """Whom a request is for ("": it names nobody), and whether its answer is to be a stream."""
 
-    model: str
+    model: str = ""
     stream: bool = False
 
 
@@ -33,7 +33,7 @@ _usual = msgspec.json.Decoder(Named)
 
 
 def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
-    """Read which model is meant; DeniedError with 400 where none is, or not clearly.
+    """Read which model is meant; DeniedError with 400 where that is not clear.
 
     `content_type` is the header; whatever is not multipart/form-data is read as JSON (curl -d says otherwise).
     """
@@ -49,9 +49,9 @@ def model_of(body: bytes, content_type: str = "", query: bytes = b"") -> Named:
     else:
         return Named(asked)
     if not asked or asked == found.model:
-        return _required(found)
+        return found
     if found.model:
-        raise _denied("ambiguous_model", "the body names one model and the address another; name one")
+        raise ambiguous()
     return Named(asked, found.stream)
 
 
@@ -61,10 +61,10 @@ def named_in_json(body: bytes) -> Named:
         try:
             named = _usual.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _required(_in_json(body))
+            return _in_json(body)
         if named.model and named.model.isascii():
             return named
-    return _required(_in_json(body))
+    return _in_json(body)
 
 
 def named_in_query(query: bytes) -> str:
@@ -81,13 +81,15 @@ def _in_json(body: bytes) -> Named:
     name, stream = b"", False
     for member in json_members.members(body):  # the last of two with the same name counts, as in json.loads
         if member.name == "model":
-            name = body[member.value : member.end][:_LONGEST_NAME]
+            name = body[member.value : member.end]
         elif member.name == "stream":
             stream = body[member.value : member.end] == b"true"
-    return Named(_text(name), stream)
+    return Named(text(name), stream)
 
 
-def _text(value: bytes) -> str:
+def text(value: bytes) -> str:
+    """Read a name as JSON; "" for null and for nothing, DeniedError with 400 for what is no text."""
+    value = value[:_LONGEST_NAME]
     if value in {b"", b"null"}:
         return ""
     try:
@@ -128,10 +130,9 @@ def _in_urlencoded(body: bytes) -> Named:
     return Named(named_in_query(body), fields.get("stream", "").lower() in _TRUE)
 
 
-def _required(found: Named) -> Named:
-    if not found.model:
-        raise _denied("missing_required_parameter", "no model is named; GET /v1/models lists those there are")
-    return found
+def unnamed() -> DeniedError:
+    """Refuse a request that names no model, where nobody answers for those."""
+    return _denied("missing_required_parameter", "no model is named; GET /v1/models lists those there are")
 
 
 def _is_text(name: str) -> bool:
@@ -140,6 +141,11 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def ambiguous() -> DeniedError:
+    """The body and the address name two models."""
+    return _denied("ambiguous_model", "the body names one model and the address another; name one")
 
 
 def _denied(code: str, message: str, *, param: str | None = "model") -> DeniedError:

@@ -1,55 +1,45 @@
 """What becomes of a request: refused, answered here, or handed to the model that it names.
 
-Puts the pure parts together: `admission`, `model_name`, `body_rewrite`, `proxy.rendering`. Refuses to know how bytes
+Puts the pure parts together: `admission`, `model_name`, `task_model`, `proxy.rendering`. Refuses to know how bytes
 come and go.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NoReturn, TypeVar
 
-from zoosup.core.state.refusal import Code, Refusal
-from zoosup.spec.model.model import ModelSpec
-from zoosup.web.gateway.context import Context
+from zoosup.runtime.api.listing import Served
+from zoosup.web.gateway.access_log.record import Record
+from zoosup.web.gateway.context import Context, Rules
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.request_id import id_in
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.exchange import Exchange
-from zoosup.web.gateway.route import Kind
+from zoosup.web.gateway.route import Kind, Where
 from zoosup.web.gateway.routing.access import Policy
 from zoosup.web.gateway.routing.admission import Admission, denied
-from zoosup.web.gateway.routing.body_rewrite import rewrite
+from zoosup.web.gateway.routing.allowed import cards_for
 from zoosup.web.gateway.routing.model_name import Named, model_of, named_in_json, named_in_query
+from zoosup.web.gateway.routing.ollama_requests import OllamaRequests
 from zoosup.web.gateway.routing.routes import check_task, is_look, split_upstream
+from zoosup.web.gateway.routing.task_model import TaskNamed, chosen, named_for_task
+from zoosup.web.gateway.routing.to_models import NotFoundError
+from zoosup.web.gateway.usage import Meter
 
-_T = TypeVar("_T")
-_log = logging.getLogger(__name__)
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
-_THREADS = 2
 _HEALTH = rendering.document_answer(b'{"status":"ok"}')
 
 
-class Router:
+class Router(OllamaRequests):
     """The RequestHandler of all connections of one gateway."""
 
     def __init__(self, context: Context, pools: ConnectionPools) -> None:
-        self._context = context
-        self._pools = pools
-        # Its own: long bodies must not keep others of the process's threads, nor one another for long.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoosup-bodies")
+        super().__init__(context, pools)
         self._admission = Admission(context)
         self.request = self._admission.request
         self.denied = denied
-
-    def close(self) -> None:
-        """No body is read any more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def enforce(self, policy: Policy) -> None:
         """Rules or policy have changed: whoever was admitted is looked at again."""
@@ -63,12 +53,17 @@ class Router:
 
     def on_request(self, client: ServerConnection, request: Request) -> None:
         """Answer it, or begin its exchange with a model."""
+        rules = self._state.rules
+        if self._state.access_log is not None or self._context.tracing is not None:
+            request.record = request.meter = self._record(client, request, rules)
+        elif rules.count_tokens:
+            request.meter = Meter(counts_tokens=True)
         if request.denied is not None:
             client.answer(request.denied, request)
             return
         head = request.head
         try:
-            if head.pattern is not None and request.size <= self._context.state.rules.in_line:
+            if head.pattern is not None and request.size <= rules.in_line:
                 self._named(client, request, named_in_json(request.body()))
             elif head.route.kind is _ENDPOINT:
                 self._endpoint(client, request)
@@ -76,139 +71,116 @@ class Router:
                 self._upstream(client, request)
             elif head.route.kind is Kind.LOOK:
                 self._look(client, request)
+            elif head.route.kind is Kind.OLLAMA:
+                self._ollama(client, request)
             else:
                 client.answer(self._own(request), request)
-        except (DeniedError, _NotFoundError) as error:
+        except (DeniedError, NotFoundError) as error:
             self._decline(client, request, error)
 
-    def _decline(
-        self, client: ServerConnection, request: Request, error: "DeniedError | _NotFoundError"
-    ) -> None:
-        if isinstance(error, DeniedError):
-            client.answer(denied(error, request), request)
-        else:
-            dialect = request.head.route.dialect
-            client.answer(rendering.refused(error.refusal, dialect, local=client.is_local(request)), request)
+    def _record(self, client: ServerConnection, request: Request, rules: Rules) -> Record:
+        head, log, tracing = request.head, self._state.access_log, self._context.tracing
+        who = id_in(request.id_line), head.caller.name, client.peer
+        given = (_unheard if log is None else log.add, *who, head.method, head.target)
+        is_check = head.route.kind is Kind.HEALTH and request.denied is None
+        if tracing is None or is_check:
+            return Record(*given, counts_tokens=rules.count_tokens)
+        return tracing.record(head.route.template, head.found, *given, counts_tokens=rules.count_tokens)
 
     def _upstream(self, client: ServerConnection, request: Request) -> None:
         find = self._context.leasing.find
-        name, request.target = split_upstream(request.head.route.rest, lambda name: find(name) is not None)
-        self._begin(client, request, self._known(name), looks=is_look(request.head.method, request.target))
+        head = request.head
+        name, target = split_upstream(head.route.rest, lambda name: find(name) is not None)
+        self._to_itself(client, request, name, target, looks=is_look(head.method, target))
 
     def _look(self, client: ServerConnection, request: Request) -> None:
         route = request.head.route
-        request.target = route.target
-        self._begin(client, request, self._known(named_in_query(route.query)), looks=True)
+        self._to_itself(client, request, named_in_query(route.query), route.target, looks=True)
+
+    def _to_itself(
+        self, client: ServerConnection, request: Request, name: str, target: bytes, *, looks: bool
+    ) -> None:
+        """Pass a request on to the model of a name as it stands; `target` is what its server is asked for."""
+        model = self._itself(request.head, name)
+
+        def here() -> None:
+            request.target = target
+            self._begin(client, Exchange(self._context, self._pools, client, request, model), looks=looks)
+
+        if not self._leaves(client, request, model, here, name=name, looks=looks):
+            here()
+
+    def _itself(self, head: Head, name: str) -> str:
+        """The model of a name, for what goes to its server as it stands: no variant's parameters are put in."""
+        served = self._context.leasing.find(name) or self._unknown(head, name)
+        return self._known(head, served.model).model
 
     def _own(self, request: Request) -> Response:
-        found, leasing = request.head.route, self._context.leasing
+        found, leasing = request.head.route, self._context.known
         if found.kind is Kind.HEALTH:
             return _HEALTH
         if found.kind is Kind.OPTIONS:
             return Response(204, (("Allow", ", ".join(found.allow)),), b"")
         if found.kind is Kind.MODELS:
-            return rendering.document_answer(rendering.models_document(leasing.cards()))
-        model = self._known(found.name)
-        card = next(card for card in leasing.cards() if card.name == model)
-        return rendering.document_answer(rendering.model_document(card))
-
-    def _known(self, name: str) -> str:
-        return (self._context.leasing.find(name) or self._unknown(name)).model
-
-    def _unknown(self, name: str) -> NoReturn:
-        raise _NotFoundError(name, [card.name for card in self._context.leasing.cards()])
+            aliases = self._context.state.rules.list_aliases
+            cards = cards_for(request.head.caller, leasing)
+            return rendering.document_answer(rendering.models_document(cards, aliases=aliases))
+        return rendering.document_answer(rendering.model_document(self._card(request.head, found.name)))
 
     # To a model
 
     def _endpoint(self, client: ServerConnection, request: Request) -> None:
-        if request.size > self._context.state.rules.in_line:
-            self._in_thread(client, request, partial(_name, request), partial(self._named, client, request))
-        else:
-            self._named(client, request, _name(request))
+        then = partial(self._chosen, client, request)
+        self._work(client, request, request.size, partial(_name, request), then)
+
+    def _chosen(self, client: ServerConnection, request: Request, named: Named) -> None:
+        if isinstance(named, TaskNamed):
+            leasing = self._context.leasing
+            shown = partial(cards_for, request.head.caller, leasing)
+            named = Named(chosen(named, request.head.route.task, leasing, shown))
+        self._named(client, request, named)
 
     def _named(self, client: ServerConnection, request: Request, named: Named) -> None:
-        route = request.head.route
-        served = self._context.leasing.find(named.model) or self._unknown(named.model)
+        if self._state.routing is None:
+            self._to_model(client, request, named, self._meaning(request.head, named.model))
+        else:
+            self._named_in_fleet(client, request, named)
+
+    def _named_in_fleet(self, client: ServerConnection, request: Request, named: Named) -> None:
+        head = request.head
+        name = self._name_by(head, named.model)
+        served = self._meaning(head, name)
+        here = partial(self._to_model, client, request, named, served)
+        if not self._leaves(client, request, served.model, here, name=name, looks=head.route.looks):
+            here()
+
+    def _meaning(self, head: Head, name: str) -> Served:
+        """The model that is meant, which is for what is asked."""
+        served = self._known(head, name)
         if served.task is not None:
-            check_task(route, served.model, served.task)
+            check_task(head.route, served.model, served.task)
+        return served
+
+    def _to_model(self, client: ServerConnection, request: Request, named: Named, served: Served) -> None:
+        """Hand a request to a model of this host, with zoo.yaml's changes of its body."""
+        route = request.head.route
         request.target = route.target
         request.events = named.stream and route.streams
-        if served.changes:
-            self._change(client, request, served.model, served.spec)
+        exchange = Exchange(self._context, self._pools, client, request, served.model)
+        if served.changes is not None and request.size:
+            self._change(client, request, served.changes, partial(self._begin, client, exchange))
         else:
-            self._begin(client, request, served.model)
+            self._begin(client, exchange, looks=route.looks)
 
-    def _change(self, client: ServerConnection, request: Request, model: str, spec: ModelSpec) -> None:
-        body, kind = request.body(), request.head.content_type
 
-        def begin(changed: bytes) -> None:
-            request.parts = [changed]
-            self._begin(client, request, model)
-
-        if len(body) > self._context.limits.in_line:
-            self._in_thread(client, request, lambda: rewrite(body, spec, kind), begin)
-        else:
-            begin(rewrite(body, spec, kind))
-
-    def _begin(self, client: ServerConnection, request: Request, model: str, *, looks: bool = False) -> None:
-        exchange = Exchange(self._context, self._pools, client, request, model)
-        client.attach(exchange)
-        exchange.begin(looks=looks)
-
-    def _in_thread(
-        self,
-        client: ServerConnection,
-        request: Request,
-        work: Callable[[], _T],
-        then: Callable[[_T], None],
-    ) -> None:
-        """Do what takes long in a thread; if the client is still there afterwards, go on."""
-        reading = _BodyReading()
-        client.attach(reading)
-
-        def done(future: "asyncio.Future[_T]") -> None:
-            if client.sink is not reading:
-                request.let_go(self._context.state)
-                return
-            try:
-                then(future.result())
-            except (DeniedError, _NotFoundError) as error:
-                self._decline(client, request, error)
-            except Exception:  # noqa: BLE001 - whatever it is, the client waits for an answer
-                _log.exception("internal error: a body could not be read")
-                self._decline(client, request, DeniedError(500, "internal_error", "internal error"))
-
-        asyncio.get_running_loop().run_in_executor(self._threads, work).add_done_callback(done)
+def _unheard(record: Record) -> None:
+    """No log is kept."""
 
 
 def _name(request: Request) -> Named:
     head = request.head
     if head.encoded and request.size:
         raise rendering.encoded(head.text(b"content-encoding"))
+    if head.route.where is Where.TASK:
+        return named_for_task(request.body(), head.route.query)
     return model_of(request.body(), head.content_type, head.route.query)
-
-
-class _BodyReading:
-    """Stands where an exchange will be, while a long body is read for its model's name."""
-
-    def data(self, piece: bytes) -> None:
-        """All of the body is here."""
-
-    def end(self) -> None:
-        """It is."""
-
-    def gone(self) -> None:
-        """The client has hung up: `done` sees it."""
-
-    def pause(self, paused: bool) -> None:
-        """Nothing is being answered yet."""
-
-    def cut(self, refusal: Refusal) -> None:
-        """Nor can anything be said yet."""
-
-
-class _NotFoundError(Exception):
-    def __init__(self, name: str, known: list[str]) -> None:
-        message = f"there is no model {name[:128]!r}; known are {', '.join(known) or 'none'}"
-        super().__init__(message)
-        self.refusal = Refusal(Code.MODEL_NOT_FOUND, message, final=True)

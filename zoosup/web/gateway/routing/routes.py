@@ -1,8 +1,8 @@
 """Which address is whose: a request line's method and target as data.
 
-Knows the addresses of the OpenAI, Anthropic, llama.cpp and Jina APIs that model servers offer. A target is passed on
-byte for byte or refused: whatever two readers could take for two different paths (`..`, `//` in front, encoded ones
-too) is nobody's. Refuses to know which models there are.
+Knows the addresses of the OpenAI, Anthropic, Ollama, llama.cpp, Jina and A1111 APIs. A target is passed on byte for
+byte or refused: whatever two readers could take for two different paths (`..`, `//` in front, encoded ones too) is
+nobody's. Refuses to know which models there are.
 """
 
 import re
@@ -20,6 +20,7 @@ _LONGEST_ENCODED = 3 * 128 + 1
 """Bytes that a model's name and a slash can take in a path: zoo.yaml allows 128 characters."""
 
 _POST, _GET = ("OPTIONS", "POST"), ("GET", "HEAD", "OPTIONS")
+_BOTH = ("GET", "HEAD", "OPTIONS", "POST")
 _ANY = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _JSON, _FORM = Where.JSON, Where.FORM
 _CHAT = Dialect.CHAT
@@ -44,6 +45,27 @@ _ENDPOINTS: dict[str, Route] = {
     "audio/transcriptions": Route(Kind.ENDPOINT, _FORM, Task.AUDIO, streams=True),
     "audio/translations": Route(Kind.ENDPOINT, _FORM, Task.AUDIO),
 }
+_LISTS = {"audio/voices": Route(Kind.ENDPOINT, Where.TASK, Task.AUDIO)}
+_SD_PREFIX = b"/sdapi/v1/"
+_SD_LOOKS = frozenset(_SD_PREFIX + name for name in (b"progress", b"memory"))
+"""What pages of stable-diffusion servers ask for again and again while a picture is made."""
+
+_OLLAMA = Route(Kind.OLLAMA, dialect=Dialect.OLLAMA)
+_OLLAMA_PREFIX = b"/api/"
+_TO_MODELS = {"chat": Task.CHAT, "generate": Task.CHAT, "embed": Task.EMBED, "embeddings": Task.EMBED}
+_BY_METHOD: dict[tuple[str, ...], tuple[str, ...]] = {
+    _GET: ("tags", "ps", "version"),
+    _POST: ("show", "pull", "push", "create", "copy", *_TO_MODELS),
+    ("DELETE", "OPTIONS"): ("delete",),
+}
+_OF_OLLAMA = {
+    (path := _OLLAMA_PREFIX + name.encode()): replace(
+        _OLLAMA, name=name, target=path, task=_TO_MODELS.get(name), allow=allow, template=path.decode()
+    )
+    for allow, names in _BY_METHOD.items()
+    for name in names
+}
+
 _LOOKS = ("health", "metrics", "props", "slots")
 _BROWSERS_OWN = ("apple-touch-icon.png", "apple-touch-icon-precomposed.png", "favicon.ico", "robots.txt")
 _LOOKED_AT = frozenset(
@@ -51,14 +73,17 @@ _LOOKED_AT = frozenset(
 )
 _OWN = {"models": Route(Kind.MODELS), "health": Route(Kind.HEALTH)}
 _BY_PATH: dict[bytes, Route] = {
-    path: replace(each, target=path, allow=allow)
-    for table, allow in ((_ENDPOINTS, _POST), (_OWN, _GET))
+    path: replace(each, target=path, allow=allow, template=path.decode())
+    for table, allow in ((_ENDPOINTS, _POST), (_LISTS, _GET), (_OWN, _GET))
     for name, each in table.items()
     for path in (f"/{name}".encode(), f"/v1/{name}".encode())
-}
+} | _OF_OLLAMA
 _FAST = {
     (method, path): route for path, route in _BY_PATH.items() for method in route.allow if method != "OPTIONS"
 }
+_FAST |= dict.fromkeys(
+    (("GET", b"/"), ("HEAD", b"/")), replace(_OLLAMA, target=b"/", template="/")
+)  # spelled so, and not otherwise
 _MODEL_PREFIXES = (b"/v1/models/", b"/models/")
 
 _ABSOLUTE = re.compile(rb"[hH][tT][tT][pP]://(?P<authority>[^/?#@]+)(?P<origin>[/?].*)?", re.DOTALL)
@@ -74,13 +99,18 @@ def route(method: str | bytes, target: bytes | str) -> Route:
     return _FAST.get((verb, raw)) or _found(verb, raw)
 
 
+def dialect_of(target: bytes) -> Dialect:
+    """How a client is told that its address or its method is wrong."""
+    return Dialect.OLLAMA if target.startswith(_OLLAMA_PREFIX) else Dialect.OPENAI
+
+
 def _look(path: bytes, query: bytes) -> Route | None:
     """`/metrics?model=qwen` and the like; without a model, /health is the gateway's own and the others are nobody's."""
     if path not in _LOOKED_AT or b"model=" not in query:
         return None
     rest = b"&".join(each for each in query.split(b"&") if not each.startswith(b"model="))
     target = path + b"?" + rest if rest else path
-    return Route(Kind.LOOK, target=target, query=query, allow=_GET)
+    return Route(Kind.LOOK, target=target, query=query, allow=_GET, template=path.decode())
 
 
 def _found(method: str, raw: bytes) -> Route:
@@ -91,9 +121,8 @@ def _found(method: str, raw: bytes) -> Route:
     _check_path(path)
     found = _look(path, query) or _at(path, raw)
     if found is None:
-        message = (
-            f"{shown(path)} is no address of this gateway; it serves /v1/…, /health and /upstream/{{model}}/…"
-        )
+        served = "/v1/…, /api/…, /sdapi/v1/…, /health and /upstream/{model}/…"
+        message = f"{shown(path)} is no address of this gateway; it serves {served}"
         raise DeniedError(404, "unknown_url", message)
     target = found.target + mark + query if found.target and found.kind is not Kind.LOOK else found.target
     found = replace(found, target=target, query=query, authority=authority)
@@ -111,10 +140,17 @@ def _at(path: bytes, raw: bytes) -> Route | None:
     if path.startswith(UPSTREAM_PREFIX):
         if path.startswith(UPSTREAM_PREFIX + b"/") or path == UPSTREAM_PREFIX:
             raise DeniedError(400, "invalid_url", "/upstream/ is followed by the name of a model")
-        return Route(Kind.UPSTREAM, Where.PATH, rest=raw[len(UPSTREAM_PREFIX) :], allow=_ANY)
+        rest, template = raw[len(UPSTREAM_PREFIX) :], "/upstream/{model}/{path}"
+        return Route(Kind.UPSTREAM, Where.PATH, rest=rest, allow=_ANY, template=template)
+    if path.startswith(_SD_PREFIX) and len(path) > len(_SD_PREFIX):
+        found = Route(Kind.ENDPOINT, Where.TASK, Task.IMAGE, target=path, allow=_BOTH)
+        return replace(found, looks=path in _SD_LOOKS, template="/sdapi/v1/{path}")
+    if path.startswith(_OLLAMA_PREFIX):
+        return replace(_OLLAMA, name=path[len(_OLLAMA_PREFIX) :].decode(), target=path, allow=_ANY)
     for prefix in _MODEL_PREFIXES:
         if path.startswith(prefix) and len(path) > len(prefix):
-            return Route(Kind.MODEL, Where.PATH, name=unquote(path[len(prefix) :]), target=path, allow=_GET)
+            name, template = unquote(path[len(prefix) :]), f"{prefix.decode()}{{model}}"
+            return Route(Kind.MODEL, Where.PATH, name=name, target=path, allow=_GET, template=template)
     return None
 
 
@@ -134,6 +170,13 @@ def split_upstream(rest: bytes, is_known: Callable[[str], bool]) -> tuple[str, b
     if left.startswith(b"//"):
         raise DeniedError(400, "invalid_url", f"after {shown(path[:end])} comes more than one slash")
     return name, left + mark + query
+
+
+def whole_target(found: Route) -> bytes:
+    """What a client has asked for, as a path and a query: the target of its request to another gateway."""
+    if found.kind is Kind.UPSTREAM:
+        return UPSTREAM_PREFIX + found.rest
+    return found.template.encode() + b"?" + found.query if found.kind is Kind.LOOK else found.target
 
 
 def is_look(method: bytes, target: bytes) -> bool:

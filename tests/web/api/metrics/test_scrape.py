@@ -36,19 +36,63 @@ async def test_pools_and_models_are_told_in_bytes(harness):
 
 async def test_what_clients_of_the_gateway_were_answered_is_counted(harness):
     clients = harness.runtime.clients
-    clients.answered("a", 200)
-    clients.answered("a", 201)
-    clients.answered("a", 503)
+    clients.answered("a", "alice", 200)
+    clients.answered("a", "alice", 201)
+    clients.answered("a", "", 503)
+    clients.refusals["a", "queue_full"] = 3
     clients.cancelled["a"] = 2
-    clients.waited["a"] = 1.5
+    clients.forwarded["a", "box2"] = 5
+    clients.prompt_tokens["a", "alice"] += 12
+    clients.completion_tokens["a", "alice"] += 34
     clients.connections, clients.sent = 7, 4096
     found = await scrape(harness)
-    assert 2 == found["zoosup_gateway_requests_total", "model=a", "status=2xx"]
-    assert 1 == found["zoosup_gateway_requests_total", "model=a", "status=5xx"]
+    assert 1 == found["zoosup_gateway_requests_total", "key=alice", "model=a", "status=200"]
+    assert 1 == found["zoosup_gateway_requests_total", "key=alice", "model=a", "status=201"]
+    assert 1 == found["zoosup_gateway_requests_total", "key=", "model=a", "status=503"]
+    assert 3 == found["zoosup_gateway_refusals_total", "code=queue_full", "model=a"]
+    assert 5 == found["zoosup_gateway_forwarded_total", "model=a", "node=box2"]
     assert 2 == found["zoosup_gateway_cancelled_requests_total", "model=a"]
-    assert 1.5 == found["zoosup_gateway_wait_seconds_total", "model=a"]
+    assert 12 == found["zoosup_gateway_prompt_tokens_total", "key=alice", "model=a"]
+    assert 34 == found["zoosup_gateway_completion_tokens_total", "key=alice", "model=a"]
     assert 7 == found["zoosup_gateway_connections",]
     assert 4096 == found["zoosup_gateway_sent_bytes_total",]
+
+
+async def test_a_duration_counts_under_every_bound_that_it_keeps(harness):
+    clients = harness.runtime.clients
+    for seconds in (0.004, 0.005, 0.3, 700):
+        clients.first_bytes["a"].observe(seconds)
+    clients.answers["a"].observe(2)
+    clients.waiting = 1
+    clients.waited_for("a", 31)
+    found = await scrape(harness)
+    name = "zoosup_gateway_first_byte_seconds"
+    expected = {"0.005": 2, "0.25": 2, "0.5": 3, "600.0": 3, "+Inf": 4}
+    assert expected == {bound: found[f"{name}_bucket", f"le={bound}", "model=a"] for bound in expected}
+    assert (4, 700.309) == (found[f"{name}_count", "model=a"], found[f"{name}_sum", "model=a"])
+    assert 2 == found["zoosup_gateway_answer_seconds_sum", "model=a"]
+    assert 1 == found["zoosup_gateway_wait_seconds_bucket", "le=60.0", "model=a"]
+
+
+async def test_what_has_happened_is_counted(harness):
+    journal = harness.runtime.journal
+    journal.add("Phase", "a", "ready", "", {"from": "starting", "to": "ready", "seconds": 4.5})
+    journal.add("Phase", "a", "unready", "", {"from": "ready", "to": "unready"})
+    journal.add("Phase", "b", "parking", "", {"from": "ready", "to": "parking"})
+    journal.add("Gone", "a", "MadeRoom", "")
+    journal.add("Gone", "a", "LivenessFailed", "")
+    journal.add("CoolDown", "a", "Recovered", "", {"pool": "ram", "seconds": 0.2})
+    journal.add("Switch", None, "Completed", "", {"seconds": 8})
+    journal.add("Switch", None, "Completed", "", {})
+    found = await scrape(harness)
+    assert 1 == found["zoosup_model_start_seconds_bucket", "le=5.0", "model=a"]
+    assert 1 == found["zoosup_model_probe_failures_total", "model=a", "probe=ready"]
+    assert 1 == found["zoosup_model_probe_failures_total", "model=a", "probe=live"]
+    assert 1 == found["zoosup_model_evictions_total", "model=a"]
+    assert 1 == found["zoosup_model_evictions_total", "model=b"]
+    assert 1 == found["zoosup_model_ends_total", "cause=MadeRoom", "model=a"]
+    assert 0.2 == found["zoosup_reclaim_seconds_sum", "outcome=Recovered", "pool=ram"]
+    assert 1 == found["zoosup_switch_seconds_count", "outcome=Completed"]
 
 
 async def test_what_is_unknown_is_left_out_and_never_0(harness):
@@ -69,6 +113,12 @@ async def test_a_refused_file_and_a_lagging_pass_are_seen(harness):
     assert 0 == found["zoosup_converged",]
 
 
+async def test_which_file_is_in_force_is_told(harness):
+    harness.runtime.publisher.publish(snapshot(config={"revision": "a1b2c3"}))
+    found = await scrape(harness)
+    assert 1 == found["zoosup_config_info", "hash=" + "ab" * 32, "path=/srv/zoo.yaml", "revision=a1b2c3"]
+
+
 async def test_crashes_are_counted_and_the_last_one_named(harness):
     exit_ = {
         "reason": "OOMKilled",
@@ -86,14 +136,27 @@ async def test_crashes_are_counted_and_the_last_one_named(harness):
     assert NOW + 30 == found["zoosup_model_backoff_until_timestamp_seconds", "model=a"]
 
 
-async def test_conditions_are_told_of_the_zoo_and_of_a_model(harness):
+async def test_conditions_have_one_polarity(harness):
     models = {"a": model("pending", conditions=[condition("Admitted", "ExceedsBudget", "too much")])}
-    harness.runtime.publisher.publish(
-        snapshot(models, conditions=[condition("Switched", "Done", "b took over", status=True)])
-    )
+    conditions = [
+        condition("Switched", "Completed", "b took over", status=True),
+        condition("MemoryPressure", "Soft", "short", status=True),
+    ]
+    harness.runtime.publisher.publish(snapshot(models, conditions=conditions))
     found = await scrape(harness)
-    assert 0 == found["zoosup_condition", "model=a", "type=Admitted"]
-    assert 1 == found["zoosup_condition", "model=", "type=Switched"]
+    problems = {key[1:]: value for key, value in found.items() if key[0] == "zoosup_problem"}
+    expected = {
+        ("model=a", "reason=ExceedsBudget", "type=Admitted"): 1,
+        ("model=", "reason=Soft", "type=MemoryPressure"): 1,
+    }
+    assert expected == problems
+
+
+async def test_a_model_that_can_not_be_had_says_why(harness):
+    harness.runtime.publisher.publish(snapshot({"a": model("failed", reason="OOM"), "b": model("ready")}))
+    found = await scrape(harness)
+    assert 1 == found["zoosup_model_refused", "model=a", "reason=OOM"]
+    assert 1 == len([key for key in found if key[0] == "zoosup_model_refused"])
 
 
 @pytest.mark.parametrize("runtime", [Runtime()])
