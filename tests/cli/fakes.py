@@ -5,6 +5,8 @@ from tests.web.fakes import (
     NOW,
     Runtime,
     condition,
+    healthy,
+    hold,
     memory,
     model,
     plan,
@@ -13,4 +15,17 @@ from tests.web.fakes import (
     sums,
 )
 
-__all__ = ["GIB", "NOW", "Runtime", "condition", "memory", "model", "plan", "pool", "snapshot", "sums"]
+__all__ = [
+    "GIB",
+    "NOW",
+    "Runtime",
+    "condition",
+    "healthy",
+    "hold",
+    "memory",
+    "model",
+    "plan",
+    "pool",
+    "snapshot",
+    "sums",
+]

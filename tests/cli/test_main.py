@@ -56,8 +56,8 @@ async def test_help_names_every_command_and_every_exit_code(shell):
     ended = await shell("--help")
     assert 0 == ended.code
     for word in (
-        *("run", "check", "plan", "schema", "status", "logs", "events", "wait", "doctor"),
-        *("use", "start", "stop", "restart", "auto", "reload"),
+        *("run", "init", "check", "plan", "schema", "status", "logs", "events", "wait", "doctor"),
+        *("use", "start", "stop", "restart", "unload", "auto", "reload"),
         *("0  done", "2  plan", "3  not ready", "4  no such model", "64", "69", "75", "78", "124"),
     ):
         assert word in ended.out
@@ -77,6 +77,7 @@ async def test_nothing_at_all_is_answered_with_the_help(shell):
         (["status", "--jso"], "did you mean --json?"),
         (["models"], "no command 'models', did you mean status?"),
         (["ps"], "did you mean status?"),
+        (["mode"], "no command 'mode' (see"),
         (["logs"], "the following arguments are required: MODEL"),
         (["logs", "a", "-n", "ten"], "got 'ten', expected a whole number of 0 or more"),
         (["wait", "--timeout", "5"], "got '5', expected a duration with a unit"),
@@ -183,25 +184,3 @@ def test_nothing_is_sent_to_a_socket_in_a_strangers_directory(tmp_path, monkeypa
     (tmp_path / f"zoosup-{os.getuid()}").chmod(0o700)
     with pytest.raises(UnreachableError, match="no supervisor answers"):
         Client(tmp_path / f"zoosup-{os.getuid()}" / "x.sock").get("status")
-
-
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        ("sta", {"start", "status"}),
-        ("status --js", {"--json"}),
-        ("unit la", {"launchd"}),
-        ("--vers", {"--version"}),
-    ],
-)
-async def test_bash_completes_what_may_be_typed(shell, typed, offered):
-    script = (await shell("--print-completion", "bash")).out
-    words = ["zoosup", *typed.split()]
-    ask = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _zoosup; echo ${{COMPREPLY[@]}}"
-    done = subprocess.run(["bash", "-c", f"{script}{ask}"], capture_output=True, text=True, check=True)
-    assert offered == set(done.stdout.split())
-
-
-async def test_zsh_is_given_the_same_by_its_emulation(shell):
-    ended = await shell("--print-completion", "zsh")
-    assert (0, True) == (ended.code, ended.out.startswith("autoload -U +X bashcompinit"))

@@ -101,3 +101,12 @@ def test_variables_that_mean_nothing_are_told_with_a_guess():
         "ZOOSUP_LOGLEVEL is no setting of zoosup; did you mean ZOOSUP_LOG_LEVEL?",
         "ZOOSUP_Q is no setting of zoosup",
     ] == unknown_variables(environ)
+
+
+@pytest.mark.parametrize("value", ["a" * 201, "a\nb"])
+def test_a_revision_is_a_short_line(monkeypatch, value):
+    monkeypatch.setenv("ZOOSUP_REVISION", "v1.2-3-gabc")
+    assert "v1.2-3-gabc" == load().revision
+    monkeypatch.setenv("ZOOSUP_REVISION", value)
+    with pytest.raises(UsageError, match=r"ZOOSUP_REVISION: got .*expected at most 200 printable characters"):
+        load()

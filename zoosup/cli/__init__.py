@@ -2,10 +2,17 @@
 
     main             finds the command, calls it, and turns how it ended into a line and an exit code
     args             every command with its options and help
-    parser           one line for what is wrong, with a guess; completion for shells
+    parser           one line for what is wrong, with a guess
+    values           counts and times as they are typed
+    completion       what a shell completes an argument with
+    manual           the manual page, out of the parser
     commands         one file a command
     context          what most commands begin with: settings, client, JSON for programs
     client           a blocking client of the control socket
+    top              the zoo on a screen with keys
+    units            the texts for systemd and launchd
+    weights          where weights are that the file names by their origin, where no supervisor is asked
+    watcher          looks at a supervisor again and again, for a screen
     disk             what the state directory tells where no supervisor runs
     render           what commands print for people
     light_imports    keeps `run` from loading what it never uses

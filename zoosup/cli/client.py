@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from zoosup.errors import InvalidFileError, NoSuchModelError, UnreachableError, UsageError, ZoosupError
+from zoosup.errors import (
+    InvalidFileError,
+    NoSuchHoldError,
+    NoSuchModelError,
+    UnreachableError,
+    UsageError,
+    ZoosupError,
+)
 
 ANSWER_WITHIN = 30.0
 """Seconds for a whole answer: looking at files before a plan may take some, models are never waited for."""
@@ -23,6 +30,7 @@ SILENCE = 60.0
 
 _ERRORS: Mapping[str, type[ZoosupError]] = {
     "model_not_found": NoSuchModelError,
+    "hold_not_found": NoSuchHoldError,
     "invalid_file": InvalidFileError,
     "bad_request": UsageError,
     "starting": UnreachableError,
@@ -53,6 +61,10 @@ class Client:
     def post(self, *steps: str, body: bytes = b"", **query: object) -> Any:
         """POST to an address; its JSON."""
         return json.loads(self._whole("POST", _target(steps, query), body))
+
+    def delete(self, *steps: str) -> Any:
+        """DELETE an address; its JSON."""
+        return json.loads(self._whole("DELETE", _target(steps, {}), None))
 
     @contextmanager
     def stream(

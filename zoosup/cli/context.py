@@ -45,6 +45,24 @@ def read_file(path: Path) -> bytes:
         raise InvalidFileError(f"{path}: {error.strerror or error}") from None
 
 
+def read_whole(path: Path) -> str:
+    """zoo.yaml as it is on disk, the files that it includes behind it; InvalidFileError says what can't be read."""
+    from zoosup.spec.parse import decode  # noqa: PLC0415 - pydantic, which most commands do without
+
+    return with_included(path, decode(read_file(path), path=str(path)))
+
+
+def with_included(path: Path, text: str) -> str:
+    """The text of a file with the files that it includes behind it."""
+    from zoosup.host.config.fragments import whole  # noqa: PLC0415 - as above
+    from zoosup.host.config.text_file import UnreadableError  # noqa: PLC0415
+
+    try:
+        return whole(path, text)
+    except UnreadableError as error:
+        raise InvalidFileError(str(error)) from None
+
+
 def environment() -> dict[str, str]:
     """What `${env.NAME}` in zoo.yaml stands for."""
     return dict(os.environ)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from zoosup.cli.args import parser
+from zoosup.cli.args.tree import parser
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
 
 _OUTPUT_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})

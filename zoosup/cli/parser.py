@@ -1,14 +1,12 @@
-"""How words are read: one line and a guess for what is wrong, and completion of what may be typed.
+"""How words are read: one line and a guess for what is wrong.
 
 Knows argparse. Refuses to know any command.
 """
 
 import argparse
 import re
-import shlex
-from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from zoosup.errors import UsageError
 
@@ -20,7 +18,7 @@ class Parser(argparse.ArgumentParser):
         """Exit 64 as sysexits.h has it (argparse's 2 means changes here), in one line, with a guess."""
         choice = re.search(r"invalid choice: '([^']*)'.*\(choose from (.*)\)", message)
         if choice:
-            known = re.findall(r"[\w-]+", choice[2])
+            known = [each for each in re.findall(r"[\w-]+", choice[2]) if not each.startswith("__")]
             near = (
                 [_SYNONYMS[choice[1]]] if choice[1] in _SYNONYMS else get_close_matches(choice[1], known, 1)
             )
@@ -47,7 +45,6 @@ _SYNONYMS = {
     "ps": "status",
     "list": "status",
     "ls": "status",
-    "top": "status",
     "validate": "check",
     "up": "run",
     "serve": "run",
@@ -55,56 +52,3 @@ _SYNONYMS = {
     "log": "logs",
 }
 """What other programs call it, for words that are not near."""
-
-
-class PrintCompletion(argparse.Action):
-    """Prints the completion of the parser for a shell, and ends."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        _namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        _option: str | None = None,
-    ) -> NoReturn:
-        """Print it."""
-        print(completion(parser, str(values)), end="")
-        parser.exit()
-
-
-def completion(parser: argparse.ArgumentParser, shell: str) -> str:
-    """A script for bash, or zsh by its emulation of bash's: commands, then options, else files."""
-    cases = [
-        f"        {shlex.quote(name)}) words={shlex.quote(' '.join(words))} ;;"
-        for name, words in _words(parser)
-    ]
-    emulation = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
-    return emulation + _SCRIPT.replace("CASES", "\n".join(cases))
-
-
-def _words(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[str]]]:
-    """What may come at the top (""), and within each command."""
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            own = [each for each in parser._option_string_actions if each.startswith("--")]  # noqa: SLF001
-            yield "", [*action.choices, *own]
-            for name, made in action.choices.items():
-                inner = list(_words(made))
-                options = [each for each in made._option_string_actions if each.startswith("--")]  # noqa: SLF001
-                yield name, inner[0][1] if inner else options
-
-
-_SCRIPT = """\
-_zoosup() {
-    local word command= words
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in -*) ;; *) command=$word; break ;; esac
-    done
-    case $command in
-CASES
-        *) words= ;;
-    esac
-    COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
-}
-complete -o default -F _zoosup zoosup
-"""

@@ -10,12 +10,12 @@ from tests.cli.fakes import model, snapshot
 from zoosup.errors import ZoosupError
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart", "auto"])
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "unload", "auto"])
 async def test_a_wish_is_handed_over_and_answered_with_what_the_model_does(shell, runtime, server, verb):
     waiting = model("pending", reason="WaitingForMemory", message="short of 1 GiB")
     runtime.publisher.publish(snapshot({"org/model:8b": waiting}))
     ended = await shell(verb, "org/model:8b")
-    assert (0, "org/model:8b is pending (WaitingForMemory: short of 1 GiB)\n") == (ended.code, ended.out)
+    assert (0, "org/model:8b is pending (waits for memory: short of 1 GiB)\n") == (ended.code, ended.out)
     assert [(verb, "org/model:8b")] == runtime.commands.wishes
 
 
@@ -36,7 +36,7 @@ async def test_a_model_that_can_not_be_had_is_1_with_the_sum_once_it_is_known(
     if options:
         assert "ExceedsBudget" == json.loads(out)["reason"]
     else:
-        assert (b"", b"zoosup: huge is pending (ExceedsBudget: needs 90 GiB)\n") == (out, err)
+        assert (b"", b"zoosup: huge is pending (can never fit: needs 90 GiB)\n") == (out, err)
 
 
 async def test_for_programs_it_is_the_models_part_of_the_snapshot(shell, runtime, server):

@@ -68,7 +68,7 @@ async def test_the_ports_of_a_running_supervisor_are_not_taken_for_a_fault(shell
         code, found = await findings(shell)
     assert 0 == code
     assert "ports" not in found
-    assert "pid 4242 follows /srv/zoo.yaml, converged" == found["supervisor"]["message"]
+    assert "pid 4242 follows /srv/zoo.yaml, all is well" == found["supervisor"]["message"]
 
 
 async def test_a_state_directory_that_is_a_file_fails(shell):
@@ -146,7 +146,7 @@ class Gpus:
 
 
 def gpu_findings(monkeypatch, **says):
-    monkeypatch.setattr("zoosup.host.memory.gpu_gauge.GpuGauge", type("Other", (Gpus,), says))
+    monkeypatch.setattr("zoosup.host.memory.gpus.Gpus", type("Other", (Gpus,), says))
     return {each.name: each for each in memory.memory(None) if each.name != "RAM"}
 
 
@@ -231,3 +231,18 @@ def test_stalls_for_want_of_memory_are_told(monkeypatch, share, state, words):
     found = memory.stalls()
     assert (state, state == "warn") == (found.state, bool(found.remedy))
     assert words in found.message
+
+
+async def test_caches_and_the_extra_are_told_and_what_the_file_names_that_is_nowhere(shell):
+    (shell.home / "zoo.yaml").write_text("active: []\nmodels:\n  a: {llama: {weights: 'hf://o/r:Q4'}}\n")
+    (shell.home / ".cache/huggingface/hub").mkdir(parents=True)
+    found = json.loads((await shell("doctor", "--json")).out)
+    of = {name: [each for each in found if each["name"] == name] for name in ("weights", "fetch")}
+    assert ("ok", f"{shell.home}/.cache/huggingface/hub") == (
+        of["weights"][0]["state"],
+        of["weights"][0]["message"],
+    )
+    assert "warn" == of["weights"][1]["state"]
+    assert of["weights"][1]["message"].startswith("a: hf://o/r:Q4 is in no cache of this host")
+    assert "zoosup fetch hf://o/r:Q4 downloads it" == of["weights"][1]["remedy"]
+    assert of["fetch"][0]["message"].startswith("huggingface_hub ")

@@ -6,6 +6,8 @@ import json
 import jsonschema
 import pytest
 
+from tests.host.weight_files import gguf
+
 GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: 9001}\n  b: {command: sleep 2}\n"
 BAD = "activ: a\nmodels:\n  a: {command: sleep 1, port: 99999}\n"
 
@@ -81,6 +83,7 @@ async def test_a_missing_key_file_is_an_error(shell, file):
     ended = await shell("check")
     assert 78 == ended.code
     assert "gateway.api_key_file: /no/such/keys is missing" in ended.err
+    assert 0 == (await shell("check", "--allow-unset")).code, "another machine has it"
 
 
 async def test_what_probably_does_not_work_is_a_warning(shell, file):
@@ -147,3 +150,40 @@ async def test_the_schema_is_one_that_accepts_a_good_file(shell):
     jsonschema.validate(document, json.loads(ended.out))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"activ": "a"}, json.loads(ended.out))
+
+
+NAMED = "active: []\nmodels:\n  a: {llama: {weights: 'hf://o/r/m.gguf'}}\n  b: {llama: {weights: 'hf://o/gone:Q4'}}\n"
+
+
+def in_lm_studio(home):
+    """The cache that is made in two lines."""
+    path = home / ".lmstudio/models/o/r/m.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gguf())
+    return path
+
+
+async def test_a_check_says_where_named_weights_are_and_which_are_nowhere(shell, file):
+    path = in_lm_studio(shell.home)
+    file.write_text(NAMED)
+    ended = await shell("check", "zoo.yaml")
+    assert (0, f"ok: 2 models, active: none\na: hf://o/r/m.gguf is {path}\n") == (ended.code, ended.out)
+    assert "b: hf://o/gone:Q4 is in no cache of this host" in ended.err
+    file.write_text(NAMED.replace("b: {", "b: {fetch: true, "))  # a start brings them
+    assert "" == (await shell("check", "zoo.yaml")).err
+    answer = json.loads((await shell("check", "zoo.yaml", "--json")).out)
+    assert {"a": {"hf://o/r/m.gguf": str(path)}, "b": {"hf://o/gone:Q4": None}} == answer["weights"]
+
+
+async def test_a_plan_of_commands_and_an_estimate_have_the_paths(shell, file):
+    path = in_lm_studio(shell.home)
+    file.write_text(NAMED)
+    ended = await shell("plan", "--commands", "zoo.yaml")
+    assert f"a: llama-server -m {path} --host" in ended.out
+    assert "b: llama-server -m hf://o/gone:Q4 --host" in ended.out
+    assert "zoosup fetch hf://o/gone:Q4 downloads it" in ended.err
+    found = await shell("estimate", "a", "--file", "zoo.yaml")
+    assert f"hf://o/r/m.gguf is {path}" in found.out
+    assert "derived" in found.out
+    guessed = await shell("estimate", "b", "--file", "zoo.yaml")
+    assert "weights hf://o/gone:Q4 are in no cache of this host" in " ".join(guessed.out.split())

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.cli.fakes import plan, pool, sums
+from tests.web.fakes import condition
 from zoosup.cli.commands.plan import render_plan
 from zoosup.cli.render.layout import length, plain
 
@@ -84,6 +85,13 @@ def test_a_way_that_does_not_end_is_told_as_such():
     assert "not foreseen" in words(render_plan(plan(**WAY | {"settled": False}), 80))
 
 
+def test_a_model_that_runs_as_it_was_is_told_with_what_it_waits_for():
+    current = condition("Current", "FetchingWeights", "1 of 2 GiB") | {"model": "a"}
+    shown = words(render_plan(plan(conditions=[current]), 80))
+    assert "a runs as it was before the last edit: its weights are being downloaded: 1 of 2 GiB" in shown
+    assert "Nothing to do" not in shown
+
+
 async def test_an_invalid_file_is_78_with_every_problem(shell, server, file):
     file.write_text("activ: x\n")
     ended = await shell("plan", "zoo.yaml")
@@ -161,3 +169,35 @@ def test_every_action_has_words():
         "= e: failed FileMissing: /w/x.gguf",
     ):
         assert fact in shown
+
+
+COMMANDS = """\
+active: []
+vars: {w: /my models}
+models:
+  a: {llama: {weights: "${w}/m.gguf", args: [--alias, ""]}}
+  b: {command: "serve --at http://x:${PORT}/ --literal '$${x}'"}
+  c: {command: "serve --port ${PORT}", port: 9000}
+  d: {vllm: {weights: o/r, sleep: true}}
+  e: {llama: {weights: /models/m}, container: {image: i/llama.cpp:server, port: 8080}}
+"""
+
+
+async def test_commands_are_printed_as_they_would_be_executed(shell, file):
+    file.write_text(COMMANDS)
+    ended = await shell("plan", "--commands", "zoo.yaml")
+    assert (0, "") == (ended.code, ended.err)
+    assert [
+        "a: llama-server -m '/my models/m.gguf' --host 127.0.0.1 --port ${PORT} --alias ''",
+        "b: serve --at http://x:${PORT}/ --literal '${x}'",
+        "c: serve --port 9000",
+        "d: VLLM_SERVER_DEV_MODE=1 vllm serve o/r --enable-sleep-mode --host 127.0.0.1 --port ${PORT}",
+        "e: container i/llama.cpp:server -m /models/m --host 0.0.0.0 --port 8080",
+    ] == ended.out.splitlines()
+    as_json = json.loads((await shell("plan", "--commands", "--json", "zoo.yaml")).out)
+    assert ["serve", "--port", "9000"] == as_json["c"]
+
+
+async def test_commands_of_a_bad_file_are_its_mistakes(shell, file):
+    file.write_text(COMMANDS.replace("command", "comand"))
+    assert 78 == (await shell("plan", "--commands", "zoo.yaml")).code

@@ -12,7 +12,7 @@ import termios
 import pytest
 
 from tests.cli.conftest import GUARD
-from tests.cli.fakes import model, snapshot
+from tests.cli.fakes import healthy, model, snapshot
 
 ENTER, LEAVE, SHOW_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 
@@ -66,7 +66,7 @@ async def test_in_a_pipe_it_is_plain_text(shell, server):
 
 
 async def test_for_programs_it_is_the_snapshot(shell, server):
-    assert snapshot() == json.loads((await shell("status", "--json")).out)
+    assert healthy(snapshot()) == json.loads((await shell("status", "--json")).out)
     assert snapshot()["models"]["b"] == json.loads((await shell("status", "b", "--json")).out)
 
 
@@ -117,7 +117,7 @@ async def test_a_watched_screen_follows_and_is_given_back(server, runtime, shell
     runtime.publisher.publish(
         snapshot({"b": model("pending", reason="WaitingForMemory", message="short of it")})
     )
-    await terminal.shows(b"WaitingForMemory: short of it")
+    await terminal.shows(b"waits for memory: short of it")
     process.send_signal(end)
     async with asyncio.timeout(GUARD):
         assert code == await process.wait()
@@ -139,7 +139,7 @@ async def test_a_watched_screen_outlives_the_supervisor_and_says_so(shell, serve
 async def test_a_small_screen_counts_what_it_cannot_show(shell, runtime, server, terminal):
     runtime.publisher.publish(snapshot({f"m{n}": model("ready") for n in range(60)}))
     process = await run_on(terminal, shell, "status", "--watch")
-    await terminal.shows(b"more lines; `zoosup status` shows them")
+    await terminal.shows(b"more models; `zoosup status` shows them")
     process.send_signal(signal.SIGINT)
     async with asyncio.timeout(GUARD):
         await process.wait()
@@ -150,11 +150,17 @@ async def test_watched_by_a_program_it_is_a_line_for_each_change_and_ends_with_t
 ):
     process = await shell.start("status", "-w", "--json")
     async with asyncio.timeout(GUARD):
-        assert snapshot() == json.loads(await process.stdout.readline())
+        assert healthy(snapshot()) == json.loads(await process.stdout.readline())
         changed = snapshot({"a": model("stopped")})
         runtime.publisher.publish(changed)
-        assert changed == json.loads(await process.stdout.readline())
+        assert healthy(changed) == json.loads(await process.stdout.readline())
         await server.stop()
         out, err = await process.communicate()
     assert (69, b"") == (process.returncode, out)
     assert b"no supervisor answers" in err
+
+
+async def test_a_model_that_is_not_there_is_not_watched_for_ever(server, shell):
+    ended = await shell("status", "--watch", "nobody")
+    assert (4, "") == (ended.code, ended.out)
+    assert "no model 'nobody'" in ended.err

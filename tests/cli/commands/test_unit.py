@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.cli.commands.unit import Service, launchd_plist, systemd_unit, text
+from zoosup.cli.commands.unit import text
+from zoosup.cli.units.launchd import launchd_plist
+from zoosup.cli.units.service import SYSTEM_PATH, Service, search_path
+from zoosup.cli.units.systemd import systemd_socket, systemd_unit
 from zoosup.errors import UsageError
 
 # looptime asks for the loop in tests that have none, and asyncio would make one that nobody closes
@@ -267,7 +270,62 @@ async def test_the_command_prints_a_unit_for_the_program_the_file_and_the_path_i
     assert (0, "") == (ended.code, ended.err)
     program = str(Path(sys.executable).parent / "zoosup")
     assert [program, "run", "--wait-for-file", str(shell.home / "zoo.yaml")] == command(ended.out)
-    assert setting(ended.out, "Environment") == f"PATH={os.environ['PATH']}"
+    assert str(Path(shutil.which("sh")).parent) in setting(ended.out, "Environment").split(":")
+
+
+def test_the_path_of_a_service_is_that_of_whoever_asks_less_what_is_theirs_alone(tmp_path):
+    alice, root, venv = tmp_path / "alice", tmp_path / "root", tmp_path / "venv/bin"
+    for each in (alice / ".local/bin", root / "bin", venv, tmp_path / "opt/llama"):
+        each.mkdir(parents=True)
+    asked = f"{venv}:{root}/bin:{tmp_path}/opt/llama:{tmp_path}/missing:.::{tmp_path}/opt/llama:/usr/bin"
+
+    expected = [f"{tmp_path}/opt/llama", "/usr/bin", f"{alice}/.local/bin"]
+    expected += [each for each in SYSTEM_PATH if each != "/usr/bin"]
+    assert expected == search_path(asked, home=alice, others=[root], left_out=[venv]).split(":")
+
+
+def test_the_home_of_whoever_asks_stays_on_the_path_of_their_own_service(tmp_path):
+    place = tmp_path / "bin"
+    place.mkdir()
+
+    assert str(place) == search_path(str(place), home=tmp_path, others=[tmp_path]).split(":")[0]
+
+
+def test_a_restart_leaves_the_models_alone():
+    assert setting(systemd_unit(SERVICE), "RestartKillSignal") == "SIGQUIT"
+    assert setting(systemd_unit(SERVICE), "KillSignal") is None
+
+
+def test_a_socket_unit_listens_on_each_address_of_a_name():
+    unit = systemd_socket(SERVICE, "::1", 8080)
+    assert ["[::1]:8080"] == settings(unit)["Socket", "ListenStream"]
+    assert setting(unit, "BindIPv6Only", "Socket") == "ipv6-only"
+    unit = systemd_socket(OWN, "localhost", 8080)
+    assert "127.0.0.1:8080" in settings(unit)["Socket", "ListenStream"]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "told"),
+    [
+        ("false", "has no gateway; expected gateway.listen"),
+        ('{listen: "127.0.0.1:0"}', "another port each time; expected one that stays"),
+        ('{listen: "no.such.host.invalid:8080", open: true}', "gateway.listen no.such.host.invalid:8080: "),
+    ],
+)
+async def test_a_socket_unit_needs_an_address_that_stays(shell, gateway, told):
+    (shell.home / "zoo.yaml").write_text(f"active: []\nmodels: {{}}\ngateway: {gateway}\n")
+    ended = await shell("unit", "systemd-socket", "zoo.yaml")
+
+    assert (64, "") == (ended.code, ended.out)
+    assert told in ended.err
+
+
+async def test_a_socket_unit_listens_where_the_file_has_the_gateway(shell):
+    (shell.home / "zoo.yaml").write_text('active: []\nmodels: {}\ngateway: {listen: "127.0.0.1:8123"}\n')
+    ended = await shell("unit", "systemd-socket", "zoo.yaml")
+
+    assert (0, "") == (ended.code, ended.err)
+    assert ["127.0.0.1:8123"] == settings(ended.out)["Socket", "ListenStream"]
 
 
 async def test_a_state_directory_that_only_the_shell_knows_is_written_into_the_unit(shell):

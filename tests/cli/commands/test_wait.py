@@ -59,7 +59,7 @@ async def test_a_time_out_is_124_with_what_is_missing_and_why(shell, runtime, se
     ended = await shell("wait", "--timeout", "50ms")
     assert 124 == ended.code
     assert (
-        "zoosup: not ready after 0.05 s\n  b is pending (WaitingForMemory: short of 3.1 GiB)\n" == ended.err
+        "zoosup: not ready after 0.05 s\n  b is pending (waits for memory: short of 3.1 GiB)\n" == ended.err
     )
 
 
@@ -78,7 +78,7 @@ STOPPED_BY_HAND = model("stopped", active=True, override="stop")
 @pytest.mark.parametrize(
     ("goal", "names", "models", "hopeless"),
     [
-        ("ready", [], {"a": READY, "b": TOO_LARGE}, ["b is pending (ExceedsBudget: needs 90 GiB)"]),
+        ("ready", [], {"a": READY, "b": TOO_LARGE}, ["b is pending (can never fit: needs 90 GiB)"]),
         ("ready", ["b"], {"b": FAILED}, ["b is failed"]),
         ("ready", ["b"], {"b": STOPPED_BY_HAND}, ["b was stopped by hand; zoosup start b runs it"]),
         (
@@ -90,7 +90,7 @@ STOPPED_BY_HAND = model("stopped", active=True, override="stop")
         ("ready", ["b"], {"b": model("stopped", waiting=1)}, []),
         ("ready", ["b"], {"b": model("stopped", override="start")}, []),
         ("ready", ["b"], {"b": model("backoff")}, []),
-        ("converged", [], {"b": TOO_LARGE}, ["b is pending (ExceedsBudget: needs 90 GiB)"]),
+        ("converged", [], {"b": TOO_LARGE}, ["b is pending (can never fit: needs 90 GiB)"]),
         ("converged", [], {"a": PENDING, "b": model("failed", active=False)}, []),
     ],
 )
@@ -114,7 +114,7 @@ async def test_a_model_that_can_not_be_had_ends_it_at_once_with_1_and_the_sum(sh
         ended = await shell("wait", *words, "-t", "50s")
         assert 1 == ended.code
         assert ended.err.startswith("zoosup: will not be ")
-        assert "\n  b is pending (ExceedsBudget: needs 90 GiB)\n" in ended.err
+        assert "\n  b is pending (can never fit: needs 90 GiB)\n" in ended.err
 
 
 async def test_a_refused_file_ends_it_at_once_with_78_and_the_place(shell, runtime, server):

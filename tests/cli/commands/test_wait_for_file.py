@@ -45,7 +45,7 @@ async def test_the_error_is_told_until_a_good_file_comes(shell, before, says):
             assert code == ended.code, ended
         assert "nothing is in force until it is good" in (await shell("wait")).err
         file.write_text(EMPTY)
-        assert 0 == (await until(shell, "converged", "status")).code
+        assert 0 == (await until(shell, "all is well", "status")).code
         assert 0 == (await shell("wait")).code
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(GUARD):
@@ -57,7 +57,7 @@ async def test_reload_takes_the_good_file_up(shell):
         await until(shell, "is missing", "status")
         (shell.home / "zoo.yaml").write_text(EMPTY)
         await shell("reload")
-        await until(shell, "converged", "status")
+        await until(shell, "all is well", "status")
 
 
 async def test_it_ends_at_once_when_told_to(shell):
@@ -93,13 +93,13 @@ async def test_models_of_the_zoosup_before_live_on(shell):
     file = shell.home / "zoo.yaml"
     file.write_text(LOADED)
     async with supervisor(shell, "--on-exit", "keep"):
-        pid = (await until(shell, "starting", "status", "a")).out
+        pid = (await until(shell, "process", "status", "a")).out
     file.unlink()
     (shell.home / "state" / "state.json").unlink()  # with the last good file in it
     async with supervisor(shell, "--wait-for-file"):
         await until(shell, "is missing", "status")
         file.write_text(LOADED)
-        after = (await until(shell, "starting", "status", "a")).out
+        after = (await until(shell, "process", "status", "a")).out
     assert _pid(pid) == _pid(after)
 
 

@@ -51,8 +51,8 @@ def test_no_line_is_wider_than_the_terminal(width, models):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_why_a_model_waits_is_told_in_full(width):
     shown = snapshot({"b": model("pending", reason="WaitingForMemory", message=LONG)})
-    assert f"WaitingForMemory: {LONG}" in words(page(shown, width))
-    assert f"WaitingForMemory: {LONG}" in plain(listing(shown))
+    assert f"waits for memory: {LONG}" in words(page(shown, width))
+    assert f"waits for memory: {LONG}" in plain(listing(shown))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -102,7 +102,7 @@ def test_one_stopped_by_hand_is_told_also_in_a_crowd():
     models = crowd(20) | {
         "a": model("stopped", active=True, reason="StoppedByHand", message="stopped by hand")
     }
-    assert "a stopped needs 2 GiB - - - - StoppedByHand: stopped by hand" in words(page(snapshot(models), 80))
+    assert "a stopped needs 2 GiB - - - - stopped by hand" in words(page(snapshot(models), 80))
 
 
 def test_a_back_off_tells_how_the_last_run_ended_and_when_it_is_tried_again():
@@ -115,9 +115,9 @@ def test_a_back_off_tells_how_the_last_run_ended_and_when_it_is_tried_again():
         last_exit=exit_(),
     )
     shown = words(page(snapshot({"a": crashed}), 80))
-    assert "BackOff: crashed 2 times" in shown
+    assert "crashed, and waits before the next try: crashed 2 times" in shown
     assert "tried again in 30s" in shown
-    assert "last exit 2m05s ago: Error 3 (exited with code 3)" in shown
+    assert "last exit 2m05s ago: ended with code 3 (exited with code 3)" in shown
 
 
 def test_a_crash_of_long_ago_is_not_told_of_a_model_that_runs():
@@ -133,15 +133,17 @@ def test_conditions_are_marked_by_whether_they_are_bad():
             snapshot({"a": stuck}, conditions=[condition("Switched", "RolledBack", "b could not start")]), 80
         )
     )
-    assert "✗ Switched: RolledBack 12s ago: b could not start" in shown
-    assert "TerminationStuck: pid 9 lives" in shown
+    assert (
+        "✗ switch: could not become ready, so those before it came back, 12s ago: b could not start" in shown
+    )
+    assert "does not end, even by SIGKILL, 12s ago: pid 9 lives" in shown
     good = snapshot(conditions=[condition("Switched", "Completed", "b took over", status=True)])
-    assert "✓ Switched: Completed 12s ago: b took over" in words(page(good, 80))
+    assert "✓ switch, 12s ago: b took over" in words(page(good, 80))
 
 
 def test_a_switch_that_went_well_is_forgotten_after_a_while():
     old = condition("Switched", "Completed", "b took over", status=True) | {"since": NOW - 3600}
-    assert "Switched" not in words(page(snapshot(conditions=[old]), 80))
+    assert "switch" not in words(page(snapshot(conditions=[old]), 80))
 
 
 def test_escape_sequences_in_messages_do_not_reach_the_terminal():
@@ -206,13 +208,20 @@ class TestThePool:
         assert "12 more models 9.8 GiB" in shown
 
 
+def test_a_refused_file_is_told_once_and_the_revision_in_force_beside_its_generation():
+    config = {"revision": "a1b2c3", "error": "zoo.yaml:1:9: no such model"}
+    drift = condition("FileInForce", "Refused", config["error"])
+    shown = snapshot(config=config, conditions=[drift])
+    for text in (plain(page(shown, 200)), plain(listing(shown))):
+        assert 1 == text.count(config["error"])
+        assert "generation 3 (a1b2c3)" in text
+
+
 def test_the_listing_has_a_model_on_each_line_and_is_never_wrapped():
     long = model("pending", reason="WaitingForMemory", message=LONG)
     busy = model("ready", inflight=3, waiting=2)
     lines = plain(listing(snapshot({"a": busy, "org/b:8b": long}))).splitlines()
-    assert (
-        "zoosup 0.1.0 default on box, pid 4242: running, converged, generation 3 of /srv/zoo.yaml" == lines[0]
-    )
+    assert "zoosup 0.1.0 default on box, pid 4242: all is well, generation 3 of /srv/zoo.yaml" == lines[0]
     assert lines[1].startswith(
         "pool ram: total 16 GiB, free 9 GiB, budget 14 GiB, reserve 2 GiB, reserved 2 GiB"
     )
@@ -246,7 +255,7 @@ def test_the_listing_has_a_model_on_each_line_and_is_never_wrapped():
         "3+2",
         "-",
     ] == lines[3].split()
-    assert lines[4].endswith(f"WaitingForMemory: {LONG}")
+    assert lines[4].endswith(f"waits for memory: {LONG}")
 
 
 def test_a_model_that_clients_ask_for_tells_how_many_they_are():
@@ -258,6 +267,26 @@ def test_a_model_that_clients_ask_for_tells_how_many_they_are():
     told = words(detail("a", asked, NOW, None))
     assert "on demand" in told
     assert "gpt-4o-mini" in told
+
+
+@pytest.mark.parametrize(
+    ("warm", "told"),
+    [
+        (None, ""),
+        ({"there": GIB, "size": 4 * GIB, "reading": True}, "weights 1 of 4 GiB in memory, being read ahead"),
+        ({"there": 4 * GIB, "size": None, "reading": False}, "weights 4 GiB in memory, read ahead"),
+    ],
+)
+def test_the_detail_tells_what_of_the_weights_is_in_memory(warm, told):
+    rests = words(detail("a", model("stopped") | {"warm": warm}, NOW, None))
+    assert told in rests
+    assert bool(told) == ("in memory" in rests)
+
+
+def test_the_detail_tells_how_far_a_load_is():
+    known = {"share": 0.5, "source": "bytes", "words": "50 %, 4 GiB of 8 GiB read"}
+    loading = model("starting") | {"started_at": NOW - 12.0, "progress": known}
+    assert "load loading for 12s: 50 %, 4 GiB of 8 GiB read" in words(detail("a", loading, NOW, None))
 
 
 def test_the_detail_has_everything_the_log_of_the_last_run_included():
@@ -278,13 +307,14 @@ def test_the_detail_has_everything_the_log_of_the_last_run_included():
         for fact in (
             "a backoff active",
             "description Chat, 32k",
-            "why BackOff: crashed 3 times",
+            "why crashed, and waits before the next try: crashed 3 times",
+            "code BackOff",
             "next try in 1m05s",
             "by hand start, until `active` says something new about it",
             "memory ram needs 2 GiB (declared)",
             "restarts 3",
-            "last exit Signaled SEGV, 2m05s ago: exited with code 3",
-            f"Admitted no WaitingForMemory, 12s ago: {LONG}",
+            "last exit killed by SEGV, 2m05s ago: exited with code 3",
+            f"Admitted no does not start: waits for memory, 12s ago: {LONG}",
             "its last 1 lines cannot open model.gguf",
         ):
             assert fact in text
@@ -297,7 +327,38 @@ def test_the_detail_of_a_running_model_tells_its_run():
     assert "needs 2 GiB (declared), promised 2 GiB, holds 1.5 GiB, at most 1.5 GiB" in text
 
 
+def test_the_detail_tells_what_it_holds_of_a_gpu_that_it_was_not_given():
+    elsewhere = {**memory(0), "reserved": 0, "held": 5 * GIB, "peak": 6 * GIB}
+    lines = detail(
+        "a", model("ready", memory={"ram": memory(GIB), "vram:GPU-8f6f0001": elsewhere}), NOW, None
+    )
+    told = next(line for line in map(str, [words([each]) for each in lines]) if "GPU-8f6f0001" in line)
+    assert told.endswith("memory vram:GPU-8f6f0001 holds 5 GiB, at most 6 GiB, and was given none of it")
+
+
 def test_the_detail_says_why_a_need_is_not_by_llama_cpps_own_word():
     told = {**memory(2 * GIB), "source": "derived", "note": "llama-fit-params: no answer within 30 s"}
     text = words(detail("a", model("stopped", memory={"ram": told}), NOW, None))
     assert "memory ram needs 2 GiB (derived; llama-fit-params: no answer within 30 s)" in text
+
+
+def test_a_server_elsewhere_is_shown_with_what_was_last_heard_of_it():
+    theirs = {"external": True, "models": {"big": "org/big", "same": "same"}, "variants": ["fast"]}
+    gone = {"pid": None, "port": None, "url": "https://box2/v1", "started_at": None, "memory": {}}
+    away = model("unready", active=False, message="connection refused") | theirs | gone
+    away["why"] = away["message"]
+    shown = snapshot({"box": away})
+    assert "◇ box" in words(page(shown, 100))
+    assert "connection refused" in words(page(shown, 100))
+    assert "box unready elsewhere" in words(listing(shown))
+    told = words(detail("box", shown["models"]["box"], NOW, None))
+    assert told.startswith("box unready elsewhere")
+    assert "server https://box2/v1" in told
+    assert "models big (org/big there), same" in told
+    assert "variants fast" in told
+    assert "process" not in told
+
+
+def test_one_that_was_unloaded_is_told_how_it_comes_back():
+    away = model("stopped", reason="Unloaded", override="unload", on_demand=True)
+    assert "by hand unload, until a request asks for it" in words(detail("a", away, NOW, None))

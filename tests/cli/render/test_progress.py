@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.fakes import condition, model, snapshot
+from tests.cli.fakes import condition, healthy, model, snapshot
 from zoosup.cli.render.layout import plain
 from zoosup.cli.render.overview import listing, page
 
@@ -12,17 +12,20 @@ TOO_LARGE = model("pending", reason="ExceedsBudget", refused=True)
 @pytest.mark.parametrize(
     ("more", "state"),
     [
-        ({"converged": True}, "converged"),
+        ({"converged": True}, "all is well"),
         ({"models": {"a": model("starting")}}, "at work"),
         ({"models": {"a": model("ready"), "b": TOO_LARGE}}, "needs attention"),
         ({"models": {"a": model("failed")}}, "needs attention"),
         ({"models": {"a": model("failed", active=False)}}, "at work"),
+        ({"models": {"a": model("ready", crashes=3)}, "converged": True}, "needs attention"),
+        ({"models": {"a": model("ready", crashes=1)}, "converged": True}, "not all is well"),
+        ({"phase": "stopping"}, "zoosup is stopping"),
         ({"config": {"error": "zoo.yaml:1:1: x"}}, "needs attention"),
         ({"conditions": [condition("StateWritable", "Refused", "full")]}, "needs attention"),
     ],
 )
 def test_what_needs_somebody_is_not_told_as_work_in_progress(more, state):
-    shown = snapshot(**{"converged": False} | more)
+    shown = healthy(snapshot(**{"converged": False} | more))
     assert state in " ".join(plain(page(shown, 100)).split())
     assert state in plain(listing(shown))
 
@@ -30,10 +33,10 @@ def test_what_needs_somebody_is_not_told_as_work_in_progress(more, state):
 def test_a_switch_that_goes_on_is_no_fault():
     on_its_way = condition("Switched", "InProgress", "b is to take over from a")
     shown = plain(page(snapshot(conditions=[on_its_way], converged=False), 100))
-    assert "→ Switched: InProgress" in shown
+    assert "→ switch, 12s ago: b is to take over" in shown
     assert "✗" not in shown
 
 
 def test_memory_that_is_short_is_a_fault():
     short = condition("MemoryPressure", "Soft", "ram is short", status=True)
-    assert "✗ MemoryPressure" in plain(page(snapshot(conditions=[short]), 100))
+    assert "✗ the host is short of memory" in plain(page(snapshot(conditions=[short]), 100))

@@ -2,20 +2,24 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoosup.cli.context import environment, print_json, read_file, settings
+from zoosup.cli import weights
+from zoosup.cli.context import environment, print_json, read_whole, settings, with_included
 from zoosup.errors import ExitCode, InvalidFileError
 
 if TYPE_CHECKING:
+    from zoosup.core.state.weights import Found
     from zoosup.spec.model.zoo import ZooSpec
 
 STDIN = "-"
 
 
-@dataclass(slots=True)
+@dataclass
 class _Checked:
     """One file: what is in it, or what is wrong with it."""
 
@@ -26,10 +30,18 @@ class _Checked:
     error: str = ""
     warned: str = ""
 
+    @cached_property
+    def weights(self) -> dict[str, tuple["Found", Mapping[str, str]]]:
+        """By model where its weights are that it names by their origin, and why others are nowhere."""
+        models = self.spec.models if self.spec is not None else {}
+        return {name: weights.located(model) for name, model in models.items()}
+
     def as_data(self) -> dict[str, Any]:
         data: dict[str, Any] = {"ok": not self.error, "file": self.path}
         if self.spec is not None and not self.error:
-            data |= {"models": list(self.spec.models), "active": list(self.spec.active)}
+            data |= {"models": [*self.spec.models, *self.spec.externals], "active": list(self.spec.active)}
+            if located := {name: _paths(*found) for name, found in self.weights.items() if any(found)}:
+                data["weights"] = located
         return data | {"problems": self.problems} | ({"warnings": self.warnings} if self.warnings else {})
 
 
@@ -51,39 +63,46 @@ def _tell(each: _Checked, *, several: bool) -> None:
         if text:
             print(text, file=sys.stderr)
     if each.spec is not None and not each.error:
-        count = f"{len(each.spec.models)} model{'s' * (len(each.spec.models) != 1)}"
+        number = len(each.spec.models) + len(each.spec.externals)
+        count = f"{number} model{'s' * (number != 1)}"
         name = f"{each.path}: " if several else ""
         print(f"{name}ok: {count}, active: {', '.join(each.spec.active) or 'none'}")
+        for model, (found, missing) in each.weights.items():
+            for word, there in found:
+                print(f"{model}: {word} is {there.path}")
+            for why in () if each.spec.models[model].fetch else missing.values():
+                print(f"{model}: {why}", file=sys.stderr)
+
+
+def _paths(found: "Found", missing: Mapping[str, str]) -> dict[str, str | None]:
+    return {word: there.path for word, there in found} | dict.fromkeys(missing)
 
 
 def _checked(path: str, *, allow_unset: bool) -> _Checked:
-    from zoosup.spec.lint import lint  # noqa: PLC0415 - pydantic, which most commands do without
+    from zoosup.core.sessions.words import unfit  # noqa: PLC0415 - pydantic, which most commands do without
+    from zoosup.spec.lint import lint  # noqa: PLC0415
     from zoosup.spec.parse import decode, parse  # noqa: PLC0415
+    from zoosup.spec.syntax.templates import LenientEnvironment  # noqa: PLC0415
 
     name = "stdin" if path == STDIN else path
     found = _Checked(name)
     try:
-        text = decode(sys.stdin.buffer.read() if path == STDIN else read_file(Path(path)), path=name)
-        environ = _Anything(environment()) if allow_unset else environment()
+        if path == STDIN:
+            text = with_included(Path(name), decode(sys.stdin.buffer.read(), path=name))
+        else:
+            text = read_whole(Path(path))
+        environ = LenientEnvironment(environment()) if allow_unset else environment()
         found.spec = parse(text, path=name, environ=environ)
     except InvalidFileError as error:
         found.error, found.problems = str(error), _problems(error, name)
         return found
-    linted = lint(text, found.spec, path=name)
-    missing = _missing_key_file(found.spec, name)
+    linted = lint(text, found.spec, path=name, unfit=unfit)
+    missing = [] if allow_unset else _missing_key_file(found.spec, name)
     found.error = "\n".join([*map(str, linted.errors), *missing])
     found.warned = "\n".join(f"{each} (warning)" for each in linted.warnings)
     found.problems = [asdict(each) for each in linted.errors] + [_whole(each, name) for each in missing]
     found.warnings = [asdict(each) for each in linted.warnings]
     return found
-
-
-class _Anything(dict[str, str]):
-    """An environment in which every variable is set: what is not is a word of its own name."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """As a mapping has it, but never nothing."""
-        return super().get(name, f"unset-{name}" if default is None else default)
 
 
 def _missing_key_file(spec: "ZooSpec", name: str) -> list[str]:
@@ -95,10 +114,9 @@ def _missing_key_file(spec: "ZooSpec", name: str) -> list[str]:
 
 def read(path: Path) -> "ZooSpec":
     """Read a zoo.yaml; InvalidFileError holds every problem."""
-    from zoosup.spec.parse import decode, parse  # noqa: PLC0415 - pydantic, which most commands do without
+    from zoosup.spec.parse import parse  # noqa: PLC0415 - pydantic, which most commands do without
 
-    name = str(path)
-    return parse(decode(read_file(path), path=name), path=name, environ=environment())
+    return parse(read_whole(path), path=str(path), environ=environment())
 
 
 def _problems(error: InvalidFileError, name: str) -> list[dict[str, Any]]:

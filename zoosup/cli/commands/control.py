@@ -1,4 +1,4 @@
-"""The commands that ask the supervisor to do something: `start`, `stop`, `restart`, `reload`."""
+"""The commands that ask the supervisor to do something: `start`, `stop`, `restart`, `unload`, `auto`, `reload`."""
 
 import argparse
 import time
@@ -18,15 +18,16 @@ VERDICT_WITHIN = 20.0
 
 
 def command(given: argparse.Namespace) -> int:
-    """Start, stop or restart a model by hand, and say what became of it: 1 where it can't be had, with the sum.
+    """Start, stop, restart or unload a model by hand, and say what became of it: 1 where it can't be had, with the sum.
 
     Only the verdict is waited for, not the load: `zoosup wait` does that.
     """
     asked = client(given)
     model = asked.post("models", given.model, given.verb)
-    if given.verb != "stop":
+    ends = given.verb in {"stop", "unload"}
+    if not ends:
         model = _verdict(asked, given.model, model)
-    refused = given.verb != "stop" and is_refused(model)
+    refused = not ends and is_refused(model)
     reason = why(model)
     said = f"{given.model} is {model['phase']}" + f" ({reason})" * bool(reason)
     if given.json:

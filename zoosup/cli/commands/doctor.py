@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING
 
 from zoosup import __version__
 from zoosup.cli.client import Client
+from zoosup.cli.commands import report
 from zoosup.cli.commands.check import read
 from zoosup.cli.context import print_json, settings
 from zoosup.cli.render import pool_bar, terminal
+from zoosup.cli.render.caches import caches
+from zoosup.cli.render.engines import engines
 from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
 from zoosup.cli.render.format import progress, size
-from zoosup.cli.render.layout import Line, line, wrapped
+from zoosup.cli.render.layout import Line, line, plain, wrapped
 from zoosup.cli.render.memory import Snapshot, memory, stalls
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
+from zoosup.spec.syntax.addresses import split_address
 
 if TYPE_CHECKING:
     from zoosup.settings import Settings
@@ -50,19 +54,23 @@ def doctor(given: argparse.Namespace) -> int:
     spec, about_file = _file(ours)
     running, snapshot = _running(ours)
     findings = [_versions(), about_file, running, *_settings(), _state_dir(ours)]
-    findings += [*memory(spec, snapshot), stalls(), _open_files(), *_inotify(), *_tools()]
+    findings += [*memory(spec, snapshot), stalls(), _open_files(), *_inotify(), *_tools(), *engines(spec)]
+    findings += caches(spec)
     if running.state != OK:
         findings += _ports(ours, spec)
-    if given.json:
+    if given.report is not None:
+        report.write(given.report, plain(_as_lines(findings, None, {})), report.Seen(ours, spec, snapshot))
+    elif given.json:
         print_json([asdict(each) for each in findings])
     else:
         models = list(snapshot["models"]) if snapshot is not None else []
         colours = pool_bar.colours([each.pool for each in findings if each.pool is not None], models)
-        terminal.show(
-            given,
-            lambda width: [each for found in findings for each in _finding_lines(found, width, colours)],
-        )
+        terminal.show(given, lambda width: _as_lines(findings, width, colours))
     return ExitCode.FAILED if any(each.state == FAIL for each in findings) else ExitCode.DONE
+
+
+def _as_lines(findings: list[Finding], width: int | None, colours: Mapping[str, str]) -> list[Line]:
+    return [each for found in findings for each in _finding_lines(found, width, colours)]
 
 
 def _finding_lines(found: Finding, width: int | None, colours: Mapping[str, str]) -> list[Line]:
@@ -99,7 +107,9 @@ def _file(ours: "Settings") -> tuple["ZooSpec | None", Finding]:
         path = ours.zoo_file()
         spec = read(path)
     except UsageError as error:
-        return None, Finding("zoo.yaml", WARN, str(error), "write one, or name it: zoosup doctor FILE")
+        return None, Finding(
+            "zoo.yaml", WARN, str(error), "zoosup init writes one; or name it: zoosup doctor FILE"
+        )
     except InvalidFileError as error:
         problems = str(error).splitlines()
         more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
@@ -110,7 +120,7 @@ def _file(ours: "Settings") -> tuple["ZooSpec | None", Finding]:
 
 def _running(ours: "Settings") -> tuple[Finding, Snapshot | None]:
     try:
-        snapshot: Snapshot = Client(ours.control_socket).get("status")
+        snapshot: Snapshot = Client(ours.control_socket).get("status", health=1)
     except UnreachableError as error:
         return Finding("supervisor", WARN, str(error).partition(";")[0], "zoosup run starts one"), None
     state, _ = progress(snapshot)
@@ -189,12 +199,12 @@ def _ports(ours: "Settings", spec: "ZooSpec | None") -> Iterator[Finding]:
 
 
 def _is_taken(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host.strip("[]"), int(port)))
+            probe.bind((host, port))
         except OSError:
             return True
     return False

@@ -48,7 +48,8 @@ def _offline(given: argparse.Namespace) -> Mapping[str, Any]:
     from zoosup.supervisor.offline import weights_offline  # noqa: PLC0415 - all of zoosup
 
     spec = _spec(given)
-    return estimate_data(given.model, estimates.need(spec, weights_offline(spec)))
+    weights = weights_offline(spec)
+    return estimate_data(given.model, estimates.need(spec, weights), weights)
 
 
 def _is_weights(given: argparse.Namespace) -> bool:
@@ -62,6 +63,8 @@ def render_estimate(found: Mapping[str, Any], width: int | None) -> list[Line]:
     """The sum for people."""
     guess = ("", "") if found["certain"] else (", a guess: it would start alone", "yellow")
     lines = [line((found["model"], "bold"), f"  {found['source']}", guess)]
+    for name, path in found.get("weights", {}).items():  # an older supervisor says none
+        lines += wrapped(f"{name} is {path}", width, 2, "dim", line("  "))
     for pool, amount in found["amounts"].items():
         for term in (each for each in found["terms"] if each["pool"] == pool):
             lead = line(f"  {size(term['amount']):>9}  ", (f"{term['name']:<13} ", "bold"))

@@ -4,14 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from zoosup.cli import disk
 from zoosup.cli.client import SUPERVISOR_STOPPED, Client
 from zoosup.cli.context import client, require, settings
 from zoosup.cli.render import terminal
-from zoosup.cli.render.layout import Line, clean, line
+from zoosup.cli.render.events import event_line
 from zoosup.errors import ExitCode, UnreachableError
 
 USUAL_LIMIT = 1000
@@ -23,12 +22,6 @@ EVERYTHING = 1_000_000
 
 FOLLOWED_LIMIT = 20
 """Events shown before the new ones when nobody said how many."""
-
-
-_STYLES = {"Refused": "red", "Stuck": "red", "Gone": "yellow", "Applied": "cyan", "Switch": "cyan"}
-
-
-_PHASE_STYLES = {"ready": "green", "failed": "red", "backoff": "red", "pending": "yellow"}
 
 
 def events(given: argparse.Namespace) -> int:
@@ -91,19 +84,3 @@ def _print(given: argparse.Namespace, found: Iterable[Mapping[str, Any]]) -> Non
     else:
         terminal.show(given, lambda _width: [event_line(event) for event in found])
         sys.stdout.flush()
-
-
-def event_line(event: Mapping[str, Any]) -> Line:
-    """One event as a line: when, which model, what, and the sentence."""
-    when = datetime.fromtimestamp(event["at"]).astimezone().isoformat(sep=" ", timespec="seconds")
-    style = _STYLES.get(event["type"]) or _PHASE_STYLES.get(event["reason"], "")
-    what = event["reason"] if event["type"] == "Phase" else f"{event['type']}/{event['reason']}"
-    return line(
-        (when[:19], "dim"),
-        "  ",
-        (event["model"] or "zoo", "bold"),
-        "  ",
-        (what, style),
-        "  ",
-        clean(event["message"]),
-    )

@@ -3,29 +3,31 @@
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from zoosup.cli.client import Client
+from zoosup.cli.commands.fleet import show as show_fleet
 from zoosup.cli.context import client, print_json, require
 from zoosup.cli.render import terminal
 from zoosup.cli.render.detail import detail
 from zoosup.cli.render.layout import Line, line, plain, wrapped
 from zoosup.cli.render.overview import listing, page
-from zoosup.errors import ExitCode, UnreachableError
-
-INTERVAL = 0.5
-"""Seconds between two looks at a zoo that somebody watches."""
+from zoosup.cli.render.screen import Seen, screen
+from zoosup.cli.watcher import INTERVAL, Watcher
+from zoosup.errors import ExitCode
 
 
 def status(given: argparse.Namespace) -> int:
-    """Show the zoo, or one model of it."""
+    """Show the zoo, one model of it, or all hosts."""
+    if given.fleet:
+        return show_fleet(given)
     asked = client(given)
-    if given.watch:
-        return _watch(given, asked)
-    snapshot = asked.get("status")
+    snapshot = _look(asked)
     if given.model is not None:
         require([given.model], snapshot["models"], snapshot["config"]["path"])
+    if given.watch:
+        return _watch(given, asked)
     if given.json:
         print_json(snapshot if given.model is None else snapshot["models"][given.model])
     else:
@@ -33,7 +35,13 @@ def status(given: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _lines(snapshot: dict[str, Any], model: str | None, width: int | None) -> list[Line]:
+def _look(asked: Client) -> dict[str, Any]:
+    """The snapshot, with what `/healthz` says of it."""
+    found: dict[str, Any] = asked.get("status", health=1)
+    return found
+
+
+def _lines(snapshot: Mapping[str, Any], model: str | None, width: int | None) -> list[Line]:
     if model is not None and model in snapshot["models"]:
         return detail(model, snapshot["models"][model], snapshot["at"], width)
     if model is not None:
@@ -45,46 +53,33 @@ def _watch(given: argparse.Namespace, asked: Client) -> int:
     if given.json or not terminal.is_terminal():
         return _report_changes(given, asked)
     with terminal.live(given) as redraw:
-        for snapshot, trouble in _snapshots(asked):
-            redraw(lambda width, height: _fitted(snapshot, given.model, trouble, width, height))  # noqa: B023
+        for seen in Watcher(asked).looks():
+            redraw(lambda width, height: _fitted(seen, given.model, width, height))  # noqa: B023
     return ExitCode.DONE
 
 
 def _report_changes(given: argparse.Namespace, asked: Client) -> int:
     """A line of JSON, or a listing, for each change; ends when the supervisor does."""
     before = None
-    for snapshot, trouble in _snapshots(asked):
-        if trouble:
-            raise UnreachableError(trouble)
+    while True:
+        snapshot = _look(asked)
         shown = snapshot if given.model is None else snapshot["models"].get(given.model)
         now = {key: value for key, value in shown.items() if key != "at"} if shown else None
         if now != before:
             text = json.dumps(shown, ensure_ascii=False) + "\n" if given.json else None
             print(text or plain([*_lines(snapshot, given.model, None), ()]), end="", flush=True)
         before = now
+        time.sleep(INTERVAL)
     return ExitCode.DONE
 
 
-def _snapshots(asked: Client) -> Iterator[tuple[dict[str, Any], str]]:
-    """Look again and again, for ever: the newest snapshot, and what keeps a newer one from coming."""
-    snapshot = asked.get("status")
-    yield snapshot, ""
-    while True:
-        time.sleep(INTERVAL)
-        try:
-            snapshot = asked.get("status")
-        except UnreachableError as error:
-            yield snapshot, str(error)
-        else:
-            yield snapshot, ""
-
-
-def _fitted(
-    snapshot: dict[str, Any], model: str | None, trouble: str, width: int, height: int | None
-) -> list[Line]:
-    """The page for a screen: what does not fit below is counted, and trouble stands above."""
-    above = [*wrapped(f"{trouble}. This is what it said last:", width, 0, "bold red"), ()] if trouble else []
-    lines = [*above, *_lines(snapshot, model, width)]
+def _fitted(seen: Seen, model: str | None, width: int, height: int | None) -> list[Line]:
+    """The zoo, or one model of it, for a screen; what does not fit is counted, and trouble stands above."""
+    if model is None and height is not None:
+        return screen(seen, width, height)
+    text = f"{seen.trouble}. This is what it said last:"
+    above = [*wrapped(text, width, 0, "bold red"), ()] if seen.trouble else []
+    lines = [*above, *_lines(seen.snapshot, model, width)]
     if height is None or len(lines) <= height:
         return lines
     left = len(lines) - height + 1

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoosup.cli.client import Client
-from zoosup.cli.context import client, environment, read_file, require, settings
+from zoosup.cli.context import client, environment, read_file, require, settings, with_included
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, ZoosupError
 
 
@@ -21,10 +21,13 @@ def use(given: argparse.Namespace) -> int:
     names = list(dict.fromkeys(given.models))
     path = Path(given.file) if given.file else _followed(given) or settings(given).zoo_file()
     before = decode(read_file(path), path=str(path))
-    spec = parse(before, path=str(path), environ=environment())
+    spec = parse(with_included(path, before), path=str(path), environ=environment())
+    elsewhere = [name for name in names if name in spec.externals]
+    if elsewhere:
+        raise ZoosupError(f"{elsewhere[0]} is a server elsewhere, which zoosup does not start")
     require(names, spec.models, str(path))
     after = set_active(before, names)
-    parse(after, path=str(path), environ=environment())
+    parse(with_included(path, after), path=str(path), environ=environment())
     if after != before:
         replace(path, after.encode())
     print(f"{path}: active: {', '.join(names)}" + " (as before)" * (after == before))

@@ -105,7 +105,8 @@ def check_goal(snapshot: Snapshot, goal: str, names: Sequence[str]) -> GoalCheck
         return _converged(snapshot)
     if goal == "stopped":
         models = snapshot["models"]
-        wrong = [name for name in names or models if models[name]["phase"] not in _GONE]
+        chosen = names or [name for name, model in models.items() if not model.get("external")]
+        wrong = [name for name in chosen if models[name]["phase"] not in _GONE]
         return GoalCheck(not wrong, [_sentence(name, models[name]) for name in wrong])
     return _ready(snapshot, names)
 
@@ -115,7 +116,9 @@ def _converged(snapshot: Snapshot) -> GoalCheck:
     if snapshot["converged"]:
         return GoalCheck(met=True, missing=())
     unsettled = [
-        name for name, model in models.items() if model["phase"] not in {"ready", "parked", "stopped"}
+        name
+        for name, model in models.items()
+        if model["phase"] not in {"ready", "parked", "stopped"} and not model.get("external")
     ]
     missing = [*_gateway(snapshot), *(_sentence(name, models[name]) for name in unsettled)]
     refused = [name for name, model in models.items() if is_refused(model) and _is_wanted(model)]
@@ -159,7 +162,7 @@ def _is_wanted(model: Model) -> bool:
 def _made_room(model: Model) -> bool:
     """One on demand that has made room for what clients ask for, or sleeps: it comes back by itself."""
     return bool(model.get("on_demand")) and (
-        model["reason"] == "WaitingForEviction" or model["phase"] == "parked"
+        model["reason"] in {"WaitingForEviction", "Unloaded"} or model["phase"] == "parked"
     )
 
 

@@ -6,7 +6,20 @@ Pure: a model's part of the snapshot in, lines out; the same for terminals and p
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoosup.cli.render.format import PHASE_STYLES, ago, is_bad, last_exit, requests, role, size, span, why
+from zoosup.cli.render.format import (
+    PHASE_STYLES,
+    ago,
+    condition,
+    is_bad,
+    last_exit,
+    load,
+    requests,
+    role,
+    size,
+    span,
+    warm,
+    why,
+)
 from zoosup.cli.render.layout import Line, clean, line, wrapped
 
 Model = Mapping[str, Any]
@@ -19,7 +32,7 @@ def detail(name: str, model: Model, now: float, width: int | None) -> list[Line]
     phase = (model["phase"], PHASE_STYLES.get(model["phase"], ""))
     lines = [line((name, "bold"), "  ", phase, (f"  {role(model)}", "dim"))]
     for label, text, style in _facts(model, now):
-        lead = line((label.ljust(_LABEL), "dim"))
+        lead = line((label.ljust(_LABEL - 1) + " ", "dim"))
         lines += wrapped(text, width, 2, style, lead)
     end = model["last_exit"]
     if end and end["log"]:
@@ -33,18 +46,28 @@ def _facts(model: Model, now: float) -> Iterator[tuple[str, str, str]]:
         yield "description", model["description"], ""
     if reason := why(model):
         yield "why", reason, "yellow"
+        yield from [("code", model["reason"], "dim")] if model["reason"] else []
     yield from _clients(model)
     if model["backoff_until"]:
         yield "next try", f"in {span(model['backoff_until'] - now)}", ""
     if model["override"]:
-        yield "by hand", f"{model['override']}, until `active` says something new about it", ""
+        until = (
+            "a request asks for it"
+            if model["override"] == "unload"
+            else "`active` says something new about it"
+        )
+        yield "by hand", f"{model['override']}, until {until}", ""
     yield from _run(model, now)
+    yield from _weights(model, now)
     for pool, memory in model["memory"].items():
         held, reserved = size(memory["held"]), size(memory["reserved"])
         why_so = f"; {memory['note']}" if memory.get("note") else ""
         needs = f"needs {size(memory['need'])} ({memory['source']}{why_so})"
-        live = f", promised {reserved}, holds {held}, at most {size(memory['peak'])}"
-        yield f"memory {pool}", needs + live * bool(memory["reserved"]), ""
+        holds = f"holds {held}, at most {size(memory['peak'])}"
+        if memory["held"] and not memory["reserved"]:
+            yield f"memory {pool}", f"{holds}, and was given none of it", "yellow"
+        else:
+            yield f"memory {pool}", needs + f", promised {reserved}, {holds}" * bool(memory["reserved"]), ""
     if model["restarts"]:
         yield "restarts", str(model["restarts"]), ""
     if end := model["last_exit"]:
@@ -55,13 +78,31 @@ def _facts(model: Model, now: float) -> Iterator[tuple[str, str, str]]:
         )
     for each in model["conditions"]:
         so = "yes" if each["status"] else "no"
-        text = f"{each['reason']}, {ago(each['since'], now)}: {each['message']}"
-        yield f"{each['type']} {so}", f" {text}", "yellow" if is_bad(each) else ""
+        text = condition(each, now)
+        yield f"{each['type']} {so}", text, "yellow" if is_bad(each) else ""
+
+
+def _weights(model: Model, now: float) -> Iterator[tuple[str, str, str]]:
+    for name, path in model.get("weights", {}).items():  # an older supervisor says none
+        yield "weights", f"{name} is {path}", ""
+    if loading := load(model, now)[1]:
+        yield "load", loading, "cyan"
+    if waiting := warm(model):
+        yield "weights", waiting, ""
 
 
 def _clients(model: Model) -> Iterator[tuple[str, str, str]]:
     if model.get("aliases"):
         yield "aliases", ", ".join(model["aliases"]), ""
+    if model.get("variants"):
+        yield "variants", ", ".join(model["variants"]), ""
+    if model.get("external"):
+        yield "server", model["url"], ""
+        there = (
+            f"{name} ({other} there)" * (name != other) or name for name, other in model["models"].items()
+        )
+        if names := ", ".join(there):
+            yield "models", names, ""
     if asked := requests(model):
         yield "requests", asked.removeprefix("requests: "), "cyan"
 

@@ -4,6 +4,7 @@ Pure. Times are wall seconds since the epoch, and `now` is that of the snapshot,
 may differ.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,6 @@ PHASE_STYLES: Mapping[str, str] = {
 }
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-_TRIVIAL = frozenset({"", "NotWanted"})
 
 
 def requests(model: Mapping[str, Any]) -> str:
@@ -39,6 +39,8 @@ def requests(model: Mapping[str, Any]) -> str:
 
 def role(model: Mapping[str, Any]) -> str:
     """What the file says of when it runs."""
+    if model.get("external"):
+        return "elsewhere"
     words = ["active"] * bool(model["active"]) + ["on demand"] * bool(model.get("on_demand"))
     return ", ".join(words) or "not active"
 
@@ -71,20 +73,19 @@ def ago(at: float, now: float) -> str:
 
 
 def last_exit(model: Mapping[str, Any]) -> str:
-    """How the last run ended, in two words: `Error 3`, `Signaled SEGV`; "" when none has."""
+    """How the last run ended, in a few words; "" when none has."""
     end = model["last_exit"]
-    if end is None:
-        return ""
-    detail = end["signal"] or end["code"] or ""
-    return f"{end['reason']} {str(detail).removeprefix('SIG')}".rstrip()
+    return str(end.get("words") or end["reason"]) if end else ""
 
 
 def why(model: Mapping[str, Any]) -> str:
-    """The reason and message of a model that is not simply off or ready; "" when there is nothing to say."""
-    reason = "" if model["reason"] in _TRIVIAL else model["reason"]
-    return clean(
-        ": ".join(part for part in (reason, model["message"]) if part and (reason or model["active"]))
-    )
+    """Why a model is not simply off or ready, in the status' words; an older supervisor has the message alone."""
+    return clean(model.get("why", model["message"]))
+
+
+def condition(each: Mapping[str, Any], now: float) -> str:
+    """What a condition is about, for how long, and its message."""
+    return f"{each.get('words') or each['reason']}, {ago(each['since'], now)}: {each['message']}"
 
 
 def kept(config: Mapping[str, Any]) -> str:
@@ -93,15 +94,38 @@ def kept(config: Mapping[str, Any]) -> str:
     return f"generation {generation} stays in force" if generation else "nothing is in force until it is good"
 
 
+def load(model: Mapping[str, Any], now: float) -> tuple[float | None, str]:
+    """How far a load is, as a share (None: nothing is known of it), and in words; "" of one that does not load.
+
+    An older supervisor says only how long the last one took: a scale, not a promise, so that it never says it is done.
+    """
+    if model["phase"] != "starting" or not model["started_at"]:
+        return None, ""
+    taken, before = max(0.0, now - model["started_at"]), model.get("load_time")
+    if known := model.get("progress"):
+        return known["share"], f"loading for {span(taken)}: {known['words']}"
+    if not before:
+        return None, f"loading for {span(taken)}; no earlier load to compare with"
+    return min(0.97, taken / before), f"loading for {span(taken)} of about {span(math.ceil(before))}"
+
+
+def warm(model: Mapping[str, Any]) -> str:
+    """What of its weights waits in memory for its start; "" where nobody has read them ahead."""
+    known = model.get("warm")
+    if not known:
+        return ""
+    amount = size(known["there"]) if known["size"] is None else pair(known["there"], known["size"])
+    return f"{amount} in memory, " + ("being read ahead" if known["reading"] else "read ahead")
+
+
 def is_refused(model: Mapping[str, Any]) -> bool:
     """Whether waiting for it is of no use; an older supervisor only says which have failed."""
     return bool(model.get("refused", model["phase"] == "failed"))
 
 
 def is_bad(condition: Mapping[str, Any]) -> bool:
-    """Whether a condition is one to act on: most are good when they are so, a few when they are not."""
-    so_is_bad = condition["type"] in {"TerminationStuck", "MemoryPressure"}
-    return not is_moving(condition) and bool(condition["status"]) == so_is_bad
+    """Whether a condition is one to act on; an older supervisor leaves that to the reader."""
+    return bool(condition.get("problem", not condition["status"])) and not is_moving(condition)
 
 
 def is_moving(condition: Mapping[str, Any]) -> bool:
@@ -116,11 +140,13 @@ def sign(condition: Mapping[str, Any]) -> tuple[str, str]:
     return ("✗ ", "yellow") if is_bad(condition) else ("✓ ", "green")
 
 
+TONES: Mapping[str, str] = {"ok": "green", "move": "yellow", "warn": "bold yellow", "bad": "bold red"}
+"""The colour of a verdict by its tone."""
+
+
 def progress(snapshot: Mapping[str, Any]) -> tuple[str, str]:
-    """In two words whether all is as the file says, will be so by itself, or needs somebody; and its colour."""
-    if snapshot["converged"]:
-        return "converged", "green"
-    wanted = [m for m in snapshot["models"].values() if m["active"] or m["override"] == "start"]
-    broken = any(c["type"] in {"GatewayListening", "StateWritable"} for c in snapshot["conditions"])
-    hopeless = broken or snapshot["config"]["error"] or any(is_refused(model) for model in wanted)
-    return ("needs attention", "bold red") if hopeless else ("at work", "yellow")
+    """In a few words whether all is as the file says, will be so by itself, or needs somebody; and its colour."""
+    health = snapshot.get("health", {})
+    if "verdict" in health:
+        return health["verdict"], TONES.get(health["tone"], "")
+    return ("all is well", "green") if snapshot["converged"] else ("at work", "yellow")  # an older supervisor

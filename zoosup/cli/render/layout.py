@@ -67,6 +67,20 @@ def flowed(items: Sequence[Line], width: int | None, indent: int = 0, gap: str =
     return [tuple(each) for each in lines]
 
 
+def exactly(of: Line, width: int) -> Line:
+    """The line in just so many cells: filled up with blanks, or cut with an ellipsis."""
+    if length(of) <= width:
+        return (*of, (" " * (width - length(of)), ""))
+    kept: list[Span] = []
+    room = width - 1
+    for text, style in of:
+        kept.append((text[:room], style))
+        room -= len(text)
+        if room <= 0:
+            break
+    return (*kept, ("…", "dim"))
+
+
 def bar(parts: Sequence[BarPart], width: int) -> Line:
     """A bar of exactly `width` cells: to each part its share, to the smallest that is not nothing one cell."""
     present = [part for part in parts if part.amount > 0]

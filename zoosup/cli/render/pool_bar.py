@@ -17,6 +17,9 @@ _RESERVE = ("╱", "bright_black")  # noqa: RUF001 - hatching, not a slash
 _ROOM = ("·", "bright_black")
 _UNKNOWN = ("?", "red")
 
+_NARROW = 0.6
+"""Below this part of its pool the budget is what a single line draws: in the pool's it would show little."""
+
 _NAMED = 8
 """Models in a bar's legend; those beyond, the smallest, are counted. The table below has them all."""
 
@@ -34,8 +37,9 @@ class Shares:
 
 def shares(pool: Mapping[str, Any]) -> Shares:
     """Divide a pool of the snapshot; nothing is counted twice, and what is overbooked is cut at what is free."""
-    held = {name: max(0, each["held"]) for name, each in pool["models"].items()}
-    promised = {name: max(0, each["reserved"] - each["held"]) for name, each in pool["models"].items()}
+    holders = _holders(pool)
+    held = {name: max(0, each["held"]) for name, each in holders.items()}
+    promised = {name: max(0, each["reserved"] - each["held"]) for name, each in holders.items()}
     within_budget = pool["budget"] - pool["reserved"]
     if pool["free"] is None:
         return Shares(held, promised, 0, 0, None)
@@ -46,12 +50,29 @@ def shares(pool: Mapping[str, Any]) -> Shares:
     )
 
 
+def _holders(pool: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    """Models, and holds by the name that sums call them."""
+    return {**pool["models"], **{f"hold {name}": each for name, each in pool.get("holds", {}).items()}}
+
+
 def as_bar(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
     """The pool for people on a terminal of `width` cells: title, bars, legend.
 
     A second bar where the budget is what binds: of 1 GiB in a pool of 64 the first one shows next to nothing.
     """
     return [*flowed(_title(pool, shares(pool)), width), *picture(pool, width, colours), ()]
+
+
+def as_row(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> Line:
+    """The pool in one line, where there is no room for more: name, bar, what a new model could have."""
+    found = shares(pool)
+    narrow = found.room is not None and pool["budget"] < _NARROW * pool["total"]
+    whole = f"the budget, {size(pool['budget'])}" if narrow else size(pool["total"])
+    room = "can't be read" if found.room is None else f"room for {size(found.room)} of {whole}"
+    lead, tail = f"{pool['name']} "[:20], f" {room}"
+    parts = (_budget_parts if narrow else _parts)(pool, found, colours)
+    drawn = bar(parts, max(8, width - len(lead) - len(tail)))
+    return line((lead, "bold"), *drawn, (tail, "" if found.room else "yellow"))
 
 
 def picture(pool: Mapping[str, Any], width: int, colours: Mapping[str, str]) -> list[Line]:
@@ -80,8 +101,9 @@ def _share_text(name: str, found: Shares) -> str:
 
 
 def colours(pools: Sequence[Mapping[str, Any]], models: Sequence[str]) -> dict[str, str]:
-    """One colour for each model that holds memory, the same in every pool."""
+    """One colour for each model or hold that holds memory, the same in every pool."""
     holding = [name for name in models if any(name in pool["models"] for pool in pools)]
+    holding += dict.fromkeys(name for pool in pools for name in _holders(pool) if name not in holding)
     return {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(holding)}
 
 

@@ -57,6 +57,31 @@ def live(given: argparse.Namespace) -> Iterator[Callable[[Draw], None]]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def bars(given: argparse.Namespace) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Progress of several things: a bar is added by its name and its bytes in all, and takes those that are there."""
+    from rich.progress import (  # noqa: PLC0415 - only for a terminal
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(binary_units=True),
+        TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=_console(given)) as progress:
+
+        def add(name: str, total: int) -> Callable[[int], None]:
+            task = progress.add_task(name, total=total or None)
+            return lambda there: progress.update(task, completed=there)
+
+        yield add
+
+
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     # An exception, so that the terminal is given back on the way out.
     raise SystemExit(128 + signal.SIGTERM)

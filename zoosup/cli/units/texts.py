@@ -10,7 +10,7 @@ HEAD = """\
 #     systemctl daemon-reload && systemctl enable --now <<name>>
 #     <<look>>    # as <<who>>
 #
-# It stops every model on `systemctl stop` and `restart`, and none when zoosup crashes or is killed: the next zoosup
+# `systemctl stop` stops every model. `systemctl restart`, an upgrade and a crash of zoosup stop none: the next zoosup
 # finds them again, the same processes. systemd then says "left-over process": no fault.
 
 [Unit]
@@ -30,8 +30,8 @@ HEAD_OWN = """\
 #     loginctl enable-linger    # else everything of yours, models too, ends when you log out
 #     <<look>>
 #
-# It stops every model on `systemctl --user stop` and `restart`, and none when zoosup crashes or is killed: the next
-# zoosup finds them again, the same processes. systemd then says "left-over process": no fault.
+# `systemctl --user stop` stops every model. `systemctl --user restart`, an upgrade and a crash of zoosup stop none: the
+# next zoosup finds them again, the same processes. systemd then says "left-over process": no fault.
 
 [Unit]
 Description=zoosup runs what <<file>> says
@@ -52,7 +52,8 @@ ExecReload=<<reload>>
 # Relative paths in zoo.yaml mean here what they mean beside it ("-": also when the directory is missing today,
 # because zoosup then goes on with the last good file).
 WorkingDirectory=-<<directory>>
-# The PATH of whoever made this unit: systemd's own has no ~/.local/bin and no virtual environments.
+# Where programs of zoo.yaml are found: the folders on the PATH of whoever made this unit that are not theirs alone, and
+# ~/.local/bin, which systemd's own has not.
 Environment=<<path>>
 # Secrets for ${env.NAME} and settings (ZOOSUP_...), NAME=value a line; need not exist. A unit can be read by anyone.
 EnvironmentFile=-%E/zoosup/environment
@@ -60,6 +61,8 @@ EnvironmentFile=-%E/zoosup/environment
 # SIGTERM goes to zoosup alone, which ends its models one by one, each with its own grace. The default,
 # control-group, would kill all models whenever zoosup ends, and cut their grace short.
 KillMode=process
+# `systemctl restart`, which is how a package manager upgrades, ends zoosup alone: its models go on (systemd 244).
+RestartKillSignal=SIGQUIT
 # zoosup asks for more time for as long as it is busy ending models, or, at the start, leftovers that the file no
 # longer wants. These two only bound a zoosup that no longer says so; killed, it leaves its models to the next one.
 TimeoutStartSec=2min
@@ -104,6 +107,28 @@ ProtectSystem=full
 FOOT = """
 [Install]
 WantedBy=<<target>>
+"""
+
+SOCKET = """\
+# Made by zoosup <<version>>: `zoosup unit systemd-socket<<option>>`. To be <<place>>/<<name>>.socket; then:
+#
+#     <<manager>> stop <<name>>.service && <<manager>> daemon-reload
+#     <<manager>> enable --now <<name>>.socket <<name>>.service
+#
+# systemd listens in zoosup's place: while zoosup restarts, or is upgraded, clients wait and none is refused. Whoever
+# stops zoosup for good stops both units, else the next client starts it again.
+
+[Unit]
+Description=the gateway of <<file>>
+
+[Socket]
+# What gateway.listen says. Where that changes, make this unit anew.
+<<listen>>
+BindIPv6Only=ipv6-only
+Backlog=1024
+
+[Install]
+WantedBy=sockets.target
 """
 
 LAUNCHD_OWN = """\
