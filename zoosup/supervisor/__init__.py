@@ -5,8 +5,9 @@
     startup      the file in force, the runs of the zoosup before, the listeners
     file_wait    the time before a first good file, where zoosup was told to wait for one
     background   what goes on beside the reconciler: watches, housekeeping
+    fleet_tasks  what goes on beside of a fleet; fleet_children are its two processes
     shutdown     the last answers, and the exit code
-    signals      SIGTERM, SIGINT, SIGHUP, SIGUSR2 as messages
+    signals      SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2 as messages
     assembly     the parts, each handed what it needs, none of them begun
     adapters     the host's: memory, processes, files; opened and closed together
     offline      what `zoosup plan` and `estimate` ask where no supervisor runs

@@ -66,6 +66,7 @@ def _works(supervisor: Supervisor) -> list[Coroutine[Any, Any, None]]:
         _check_lock(supervisor.store, post),
         _rotate_logs(host.logs),
         _trim_heap(),
+        _keep_fleet(supervisor),
     ]
 
 
@@ -99,6 +100,16 @@ async def _follow_status_section(supervisor: Supervisor) -> None:
             if trouble:
                 zoo.journal.add("Refused", None, "StatusListen", trouble)
             supervisor.inbox.wake()
+
+
+async def _keep_fleet(supervisor: Supervisor) -> None:
+    """From when zoo.yaml first has a fleet, or a zoosup before has left its processes; imports nothing before."""
+    zoo, publisher, version = supervisor.zoo, supervisor.publisher, supervisor.publisher.version
+    while zoo.fleet is None and not (supervisor.store.path / "fleet" / "logs").exists():
+        version = await publisher.newer(version)
+    from zoosup.supervisor.fleet_tasks import fleet_tasks  # noqa: PLC0415
+
+    await fleet_tasks(supervisor)
 
 
 async def _reload_when_asked(asked: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:

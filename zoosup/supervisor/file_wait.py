@@ -12,7 +12,9 @@ from zoosup.core.scheduler.plan import plan
 from zoosup.errors import InvalidFileError, ZoosupError
 from zoosup.host.config.file_watcher import ConfigWatch
 from zoosup.runtime.publish import snapshot
+from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.startup import config_source
+from zoosup.runtime.state.dry_run import copy_with
 from zoosup.runtime.state.inbox import CommandGiven, FileRead, Message, PlanAsked, ShutdownAsked
 from zoosup.spec.model.gateway import StatusSpec
 from zoosup.supervisor import signals, startup
@@ -36,7 +38,7 @@ async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead
     follow = asyncio.create_task(
         config_source.follow(config, zoo.applied.path, supervisor.environ, inbox.post)
     )
-    times = snapshot.ConditionTimes(zoo.clock.wall)
+    times = ConditionTimes(zoo.clock.wall)
     try:
         while not zoo.shutdown:
             supervisor.publisher.publish(snapshot.build(zoo, plan(zoo.spec, zoo.observed()), times))
@@ -80,7 +82,7 @@ def _is_good(supervisor: Supervisor, message: Message) -> bool:
             return message.spec is not None
         case PlanAsked():
             if not message.answer.done():
-                message.answer.set_result(zoo.copy_with(message.spec, message.path))
+                message.answer.set_result(copy_with(zoo, message.spec, message.path))
         case CommandGiven():
             if not message.answer.done():
                 message.answer.set_exception(ZoosupError("no zoo.yaml has been applied yet"))

@@ -11,12 +11,14 @@ from zoosup.errors import InvalidFileError
 from zoosup.host.config.file_watcher import ConfigWatch
 from zoosup.host.storage.journal_writer import JournalWriter
 from zoosup.host.storage.state_dir import StateDirectory
+from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.host.system.sd_notify import InitSystem
 from zoosup.host.threads import ready_made
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.events.log_sink import log_event
+from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.inbox import Inbox
-from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.runtime.state.zoo import Zoo
 from zoosup.settings import Settings
 from zoosup.supervisor import adapters, shutdown, startup
 from zoosup.supervisor.assembly import Supervisor, assemble
@@ -24,14 +26,17 @@ from zoosup.supervisor.background import BackgroundTasks
 from zoosup.supervisor.file_wait import wait_for_file
 
 
-async def supervise(settings: Settings, path: Path, store: StateDirectory) -> int | None:
+async def supervise(
+    settings: Settings, path: Path, store: StateDirectory, handed: HandedSockets
+) -> int | None:
     """The exit code; None when zoosup is to be executed anew. ZoosupError for whatever keeps it from starting."""
     asyncio.get_running_loop().set_default_executor(ready_made())
     journal = Journal(sink=log_event, archive=JournalWriter(store.path / "journal.db"))
     await journal.open()
     init = InitSystem(os.environ)
     try:
-        environ, config = adapters.inherited_environment(), ConfigWatch(path)
+        environ = adapters.inherited_environment()
+        config = ConfigWatch(path, revision=settings.revision)
         prefix, clock = startup.run_id_prefix(store), adapters.system_clock()
         zoo = Zoo(adapters.node_name(), settings.instance, prefix, clock, journal, Applied(str(path)))
         try:
@@ -42,7 +47,7 @@ async def supervise(settings: Settings, path: Path, store: StateDirectory) -> in
             zoo.refuse(str(error))
         inbox = Inbox(clock.now)
         async with adapters.host(config, store, inbox.exited) as host:
-            supervisor = assemble(settings, environ, zoo, inbox, host, store, init)
+            supervisor = assemble(settings, environ, zoo, inbox, host, store, init, handed)
             if not zoo.applied.generation:
                 edit = await wait_for_file(supervisor, config)
             if not zoo.shutdown:

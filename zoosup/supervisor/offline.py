@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from zoosup.core.memory.budget import bounds
 from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import InvalidFileError
 from zoosup.host.ports import Content
@@ -14,7 +15,9 @@ from zoosup.host.preflight.llama_fit_params import WITHIN
 from zoosup.runtime.commands import dry_run
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.startup import config_source
-from zoosup.runtime.state.zoo import Applied, Zoo
+from zoosup.runtime.state.applied import Applied
+from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.model.memory import BudgetSpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.supervisor import adapters
 
@@ -30,6 +33,25 @@ def plan_offline(text: str, path: str) -> Mapping[str, Any]:
 def weights_offline(spec: ModelSpec) -> WeightFacts:
     """What a supervisor would come to know of a model's weights on this host, however long llama.cpp's answer takes."""
     return asyncio.run(_weights(spec))
+
+
+def budgets_offline() -> tuple[int | None, int | None]:
+    """Bytes that all models may hold together by default: of RAM, and on the largest GPU; None: it can't be told."""
+    return asyncio.run(_budgets())
+
+
+async def _budgets() -> tuple[int | None, int | None]:
+    async with adapters.gauge() as gauge:
+        readings = gauge.read()
+    found = {
+        kind: [
+            bounds(BudgetSpec(), each.id, each.total)[1]
+            for each in readings
+            if each.kind == kind and not each.unified
+        ]
+        for kind in ("ram", "vram")
+    }
+    return max(found["ram"], default=None), max(found["vram"], default=None)
 
 
 async def _plan(text: str, path: str) -> Mapping[str, Any]:

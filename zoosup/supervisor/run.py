@@ -14,7 +14,9 @@ import uvloop
 
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import descriptors, malloc
+from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
+from zoosup.runtime.events.own_thread_lines import OwnThreadLines
 from zoosup.settings import Settings, unknown_variables
 from zoosup.supervisor.main_loop import supervise
 
@@ -28,26 +30,40 @@ def run(settings: Settings) -> int:
     for warning in unknown_variables(os.environ):
         _log.warning("%s", warning)
     _prepare_process()
+    handed = HandedSockets(os.environ)
     store = StateDirectory(settings.state_directory)
     store.lock()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(supervise(settings, path, store))
+            code = runner.run(supervise(settings, path, store, handed))
     finally:
         store.close()
     if code is None:
         # The models stay our children, so that not even their exit codes are lost in an upgrade.
         descriptors.restore_limit()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started as
+        argv = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(argv[0], argv, {**os.environ, **handed.hand_on()})  # noqa: S606 - what we were started as
     return code
 
 
 def _log_to_stderr(settings: Settings) -> None:
+    lines = JsonLines() if settings.log_format == "json" else TextLines()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    handler.setFormatter(lines)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    _log_access(lines)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
+
+
+def _log_access(lines: logging.Formatter) -> None:
+    """To the same place, but by a way of its own: so many lines must not hold up the loop's."""
+    access = logging.getLogger("zoosup.access")
+    access.handlers, access.propagate = [], False
+    access.setLevel(logging.INFO)  # whoever asks for it in zoo.yaml wants it
+    if sys.__stderr__ is not None:  # it was not closed: its number would be another file's
+        access.addHandler(OwnThreadLines(sys.__stderr__.fileno()))
+        access.handlers[0].setFormatter(lines)
 
 
 def _prepare_process() -> None:

@@ -16,7 +16,12 @@ _log = logging.getLogger("zoosup")
 
 
 async def close_listeners(supervisor: Supervisor) -> None:
-    """Nobody is accepted any more; the gateway first, whose clients may read the status meanwhile."""
+    """Nobody is accepted any more; the gateway first, whose clients may read the status meanwhile.
+
+    Where zoosup is executed anew, whoever connects meanwhile waits for the next one.
+    """
+    if supervisor.reconciler.exec_anew:
+        supervisor.handed.keep((*supervisor.gateway.filenos(), *supervisor.web.filenos()))
     await supervisor.gateway.stop(LAST_ANSWERS)
     await supervisor.web.stop()
 

@@ -12,7 +12,10 @@ HURRY = 2.0
 
 
 def obey(post: Callable[[Message], None], reload: Callable[[], None], settings: Settings) -> None:
-    """SIGTERM and SIGINT end zoosup, a second one in a hurry; SIGUSR2 executes it anew; SIGHUP looks at the file."""
+    """SIGTERM and SIGINT end zoosup, a second one in a hurry; SIGHUP looks at the file.
+
+    SIGQUIT ends zoosup alone, and SIGUSR2 executes it anew; the models go on.
+    """
     loop = asyncio.get_running_loop()
     graces = iter((None,))
     keep = settings.on_exit == "keep"
@@ -22,5 +25,6 @@ def obey(post: Callable[[Message], None], reload: Callable[[], None], settings: 
 
     loop.add_signal_handler(signal.SIGTERM, leave)
     loop.add_signal_handler(signal.SIGINT, leave)
+    loop.add_signal_handler(signal.SIGQUIT, lambda: post(ShutdownAsked(None, keep=True)))
     loop.add_signal_handler(signal.SIGUSR2, lambda: post(ShutdownAsked(None, keep=True, exec_anew=True)))
     loop.add_signal_handler(signal.SIGHUP, reload)

@@ -51,6 +51,8 @@ async def open_listeners(supervisor: Supervisor) -> None:
     web.configure(status)
     await web.start(supervisor.settings.listen(status.listen), status.token_text)
     await supervisor.gateway_keeper.begin()
+    for address in supervisor.handed.settle():
+        _log.warning("the init system listens on %s, where zoo.yaml has nobody answer", address)
     _log.info(
         "zoosup supervises %s; gateway on %s, status on %s",
         supervisor.zoo.applied.path,

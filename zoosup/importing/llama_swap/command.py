@@ -1,0 +1,93 @@
+"""`cmd` and `proxy` of a model: the words that start it here, at which its port stands as ${PORT}.
+
+Refuses to know any other key.
+"""
+
+from urllib.parse import urlsplit
+
+from zoosup.importing.containers import turned_inward
+from zoosup.importing.llama_swap.entry import ModelEntry, RefusedError
+from zoosup.importing.words import (
+    UnsplittableError,
+    is_compose,
+    is_dummy,
+    is_relative,
+    is_windows,
+    literal_ports,
+    opens_everywhere,
+    split,
+    with_host,
+    with_port,
+)
+from zoosup.spec.engine.client import find_client
+from zoosup.spec.engine.run import parse_run
+from zoosup.spec.syntax.addresses import join_address
+
+_LOCAL = frozenset({"127.0.0.1", "localhost", "0.0.0.0", "::1", "::", ""})  # noqa: S104 - compared, not bound
+
+
+def read_command(entry: ModelEntry) -> str | None:
+    """Read the command; the address of the server where it is elsewhere."""
+    text = entry.text("cmd")
+    if is_windows(text):
+        raise RefusedError("its command is for Windows, where zoosup does not run")
+    try:
+        words = split(text)
+    except UnsplittableError as error:
+        raise RefusedError(f"its command can't be read: {error}") from None
+    if is_compose(words):
+        raise RefusedError(
+            "compose starts it: publish its port on 127.0.0.1 and give `docker run …` as the command"
+        )
+    host, port, path = _proxy(entry)
+    if path:
+        entry.note(f"proxy has the path {path}, which clients have to use themselves here")
+    bare = find_client(words) is None
+    if is_dummy(words) or (bare and host not in _LOCAL):
+        return f"http://{join_address(host or '127.0.0.1', port)}"
+    words = _bare(entry, words, port) if bare else _contained(entry, words, host, port)
+    if is_relative(words):
+        entry.model.fields["cwd"] = entry.of.directory
+        entry.model.comments["cwd"] = "its paths are relative: is this where llama-swap was started?"
+    entry.model.words = words
+    return None
+
+
+def _proxy(entry: ModelEntry) -> tuple[str, int | None, str]:
+    text = entry.text("proxy")
+    try:
+        found = urlsplit(text.replace("${PORT}", "0"))
+        return found.hostname or "", found.port or None, found.path.rstrip("/")
+    except ValueError:
+        entry.say(f"proxy {text!r} is no address")
+        return "", None, ""
+
+
+def _bare(entry: ModelEntry, words: list[str], port: int | None) -> list[str]:
+    words, was = with_host(words)
+    if was and not opens_everywhere(was):
+        entry.say(f"it listened on {was}; here it listens on this host's own address, behind the gateway")
+    numbers = [port] if port else []
+    words, named = with_port(words, [*numbers, *literal_ports(words)])
+    if not named and port:
+        entry.model.fields["port"] = port
+        entry.note(f"its command does not say its port, {port}: put ${{PORT}} there, and take port out")
+    elif not named:
+        entry.note("its command does not name ${PORT}: it has to listen there")
+    return words
+
+
+def _contained(entry: ModelEntry, words: list[str], host: str, port: int | None) -> list[str]:
+    run = parse_run(words)
+    if run is None:
+        entry.note(
+            "a container that something else has made: its port has to be published on 127.0.0.1:${PORT}"
+        )
+        return with_port(words, [port] if port else [])[0]
+    elsewhere = port if host not in _LOCAL else None
+    turned = turned_inward(run, elsewhere)
+    if turned is None:
+        raise RefusedError("nothing says at which port its container listens: publish it with -p")
+    for each in turned.said:
+        entry.note(each)
+    return turned.words
