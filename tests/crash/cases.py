@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.crash.containers import Containers
 from tests.crash.daemon import Daemon
 from tests.crash.oracle import Oracle
 
@@ -50,7 +51,7 @@ class Outcome:
     """One case: `point` is where it died, empty when the history was over before; `wrong` is what was violated."""
 
     history: str
-    deadly: int
+    deadly: int | str
     edited: bool
     point: str
     points: int
@@ -59,15 +60,21 @@ class Outcome:
 
 
 def run_case(
-    oracle: Oracle, home: Path, history: str, deadly: int, *, edited: bool, after: float = math.inf
+    oracle: Oracle,
+    home: Path,
+    history: str,
+    deadly: int | str,
+    *,
+    edited: bool,
+    after: float = math.inf,
+    containers: Containers | None = None,
 ) -> Outcome:
-    """Live through one history up to its deadly instant (0: to its end), take over, and judge.
+    """Live through one history up to its deadly instant (0: to its end; by name: the first), take over, and judge.
 
     `after` has it killed from outside so many seconds after it began, wherever it may be.
     """
     told, begun = HISTORIES[history], time.monotonic()
-    budget = "{ram: 24MiB}" if told.tight else "{}"
-    daemon = Daemon(home, oracle, budget=budget)
+    daemon = Daemon(home, oracle, containers=containers, tight=told.tight)
     if told.tight:
         daemon.seen.apart = ("a", "b")
     point, wrong = "", ""
@@ -83,7 +90,7 @@ def run_case(
     return Outcome(history, deadly, edited, point, points, wrong, time.monotonic() - begun)
 
 
-def _live(daemon: Daemon, told: History, deadly: int, after: float) -> str:
+def _live(daemon: Daemon, told: History, deadly: int | str, after: float) -> str:
     """The first zoosup, to its death; the instant of it, empty when it lived to the end of its history."""
     if told.first is None:
         daemon.armed.touch()
@@ -100,11 +107,12 @@ def _live(daemon: Daemon, told: History, deadly: int, after: float) -> str:
         if told.leave:
             daemon.send(signal.SIGTERM)
     end, due = "" if told.leave else told.then, time.monotonic() + after
+    by_name = isinstance(deadly, str)  # such an instant comes, however late; numbers may be too high
     daemon.until(
         lambda: (
             daemon.ended() is not None
             or time.monotonic() >= due
-            or (daemon.is_as(*end) and _is_quiet(daemon))
+            or (not by_name and daemon.is_as(*end) and _is_quiet(daemon))
         ),
         "the end",
     )
@@ -125,7 +133,10 @@ def _has_settled(daemon: Daemon, models: str) -> bool:
 
 
 def _is_quiet(daemon: Daemon) -> bool:
-    return daemon.points.exists() and time.time() - daemon.points.stat().st_mtime > QUIET
+    if not daemon.points.exists() or time.time() - daemon.points.stat().st_mtime <= QUIET:
+        return False
+    passed = [line.split()[0] for line in daemon.points.read_text().splitlines()]
+    return passed.count("before") <= passed.count("after")  # else something is being done still
 
 
 def _take_over(daemon: Daemon, told: History, *, edited: bool) -> None:
@@ -138,11 +149,12 @@ def _take_over(daemon: Daemon, told: History, *, edited: bool) -> None:
     daemon.until(lambda: daemon.is_as(*wanted), f"{wanted or 'nobody'} alone to live")
     daemon.until(lambda: _has_settled(daemon, wanted), "a record of each run, and of no other")
     assert daemon.is_as(*wanted), f"as wanted, and then not; {daemon.testimony()}"
+    daemon.until(lambda: daemon.engine_has(*wanted), f"the engine to have {wanted or 'nothing'} alone")
     if before:
         assert before == daemon.pids(told.keeps), f"16: {before} was not kept; {daemon.testimony()}"
     daemon.send(signal.SIGTERM)
     assert daemon.wait() == 0, f"SIGTERM did not end it well; {daemon.testimony()}"
     assert daemon.living() == frozenset(), f"4: left behind; {daemon.testimony()}"
+    assert daemon.engine_has(), f"4: left in the engine; {daemon.testimony()}"
     assert daemon.records() == [], f"records of nobody; {daemon.testimony()}"
-    harmed = [bystander.args for bystander in daemon.bystanders if bystander.poll() is not None]
-    assert not harmed, f"5: harmed {harmed}"
+    assert not daemon.harmed(), f"5: harmed {daemon.harmed()}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.crash.containers import Containers
 from tests.crash.oracle import Oracle, Process
 from zoosup.host.storage.paths import control_socket
 
@@ -23,16 +24,29 @@ BIN = Path(sys.executable).parent
 
 
 class Daemon:
-    """One zoo of models that are up at once, on a host that is watched by an oracle."""
+    """One zoo of models that are up at once, on a host that is watched by an oracle.
 
-    def __init__(self, home: Path, oracle: Oracle, models: str = "ab", budget: str = "{}") -> None:
+    They are processes, or all are `containers`. `tight`: there is room for one at a time.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        oracle: Oracle,
+        models: str = "ab",
+        containers: Containers | None = None,
+        *,
+        tight: bool = False,
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self.token = uuid.uuid4().hex[:12]
         self.seen = oracle.watch(self.token)
         self.oracle = oracle
         self.models = models
-        self.budget = budget
+        self.containers = containers
+        self.need = 16 if containers is None else 64  # MiB: a client is larger than what it starts
+        self.budget = f"{{ram: {self.need * 3 // 2}MiB}}" if tight else "{}"
         self.options: dict[str, str] = {}
         self.before: list[str] = []  # words before each command
         self.state = home / "state"
@@ -53,11 +67,16 @@ class Daemon:
     def _text(self, active: Iterable[str]) -> str:
         lines = [f"active: [{', '.join(active)}]", f"budget: {self.budget}", "models:"]
         for name in self.models:
-            argv = [*self.before, sys.executable, "-IS", str(HERE / "model.py"), self.token, name, "${PORT}"]
-            argv += self.options.get(f"{name}.argv", "").split()
-            lines += [f"  {name}:", f"    command: {json.dumps(argv)}", "    memory: {ram: 16MiB}"]
+            lines += [f"  {name}:", *self._served(name), f"    memory: {{ram: {self.need}MiB}}"]
             lines += ["    ready: {http: /}", f"    stop: {self.options.get(f'{name}.stop', '{grace: 20s}')}"]
         return "\n".join(lines) + "\n"
+
+    def _served(self, name: str) -> list[str]:
+        if self.containers is not None:
+            return self.containers.served(self.token, name)
+        argv = [*self.before, sys.executable, "-IS", str(HERE / "model.py"), self.token, name, "${PORT}"]
+        argv += self.options.get(f"{name}.argv", "").split()
+        return [f"    command: {json.dumps(argv)}"]
 
     def start(self, deadly: int | str | None = None) -> None:
         """The installed zoosup, or the one that dies at an instant, by its number or its name."""
@@ -129,6 +148,17 @@ class Daemon:
             answers(p.port) for p in living if p.port
         )
 
+    def engine_has(self, *active: str) -> bool:
+        """Whether the engine has one running container of each of these, and no other; True without an engine."""
+        return self.containers is None or self.containers.of(self.token) == [(each, True) for each in active]
+
+    def harmed(self) -> list[str]:
+        """Who was none of zoosup's business, and has ended."""
+        found = [str(bystander.args) for bystander in self.bystanders if bystander.poll() is not None]
+        if self.containers is not None and not self.containers.stranger_lives():
+            found.append("a container of another zoosup")
+        return found
+
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until it holds; a zoosup that ends meanwhile is not waited for any longer."""
         end = time.monotonic() + DEADLINE
@@ -141,7 +171,8 @@ class Daemon:
         """Everything that helps to understand a failure."""
         log = self.log.read_text(errors="replace")[-6000:] if self.log.exists() else ""
         points = self.points.read_text() if self.points.exists() else ""
-        return f"living: {sorted(self.seen.living, key=lambda p: p.pid)}\n{points}\n{log}"
+        kept = "" if self.containers is None else f"\nengine: {self.containers.of(self.token)}"
+        return f"living: {sorted(self.seen.living, key=lambda p: p.pid)}{kept}\n{points}\n{log}"
 
     def is_up(self) -> bool:
         """Whether it has come as far as listening on its control socket, which it does after adoption."""
@@ -163,6 +194,8 @@ class Daemon:
         for process in self.living():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        if self.containers is not None:
+            self.containers.sweep(self.token)
         for bystander in self.bystanders:
             bystander.kill()
             bystander.wait()

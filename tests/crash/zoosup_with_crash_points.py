@@ -2,11 +2,13 @@
 
     python zoosup_with_crash_points.py N POINTS ARMED ARGUMENT…
 
-An instant lies before and after each persist, fork, spawn, signal and reap. Instants are counted once the file ARMED
+An instant lies before and after each persist, fork, spawn, signal and reap, and whatever an engine is asked to do to a
+container. Instants are counted once the file ARMED
 exists; the name of each goes to POINTS as a line of its own, the deadly one included. N 0 never kills, and the name of
 an instant kills at the first of that name. Everything else is the installed zoosup.
 """
 
+import inspect
 import os
 import signal
 import subprocess
@@ -16,7 +18,10 @@ from collections.abc import Callable
 from typing import Any
 
 from zoosup.cli.main import main
+from zoosup.host.container.api_engine import ApiEngine
+from zoosup.host.container.client_engine import ClientEngine
 from zoosup.host.process import processes, termination
+from zoosup.host.runs.tie import TieFiles
 from zoosup.host.storage import run_records, state_dir
 
 DEADLY, POINTS, ARMED = sys.argv[1:4]
@@ -30,6 +35,14 @@ SEAMS: tuple[tuple[str, Any, str], ...] = (
     ("signal group", termination, "send_group"),
     ("signal", termination, "send"),
     ("reap", processes, "reap"),
+    ("keep tie", TieFiles, "keep"),
+    ("forget tie", TieFiles, "forget"),
+    ("create container", ApiEngine, "create"),
+    ("start container", ApiEngine, "start"),
+    ("signal container", ApiEngine, "signal"),
+    ("signal container", ClientEngine, "signal"),
+    ("remove container", ApiEngine, "remove"),
+    ("remove container", ClientEngine, "remove"),
 )
 
 _lock = threading.Lock()
@@ -59,7 +72,14 @@ def around(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             point(f"after {name}")
 
-    return instants
+    async def awaited_instants(*arguments: Any, **keywords: Any) -> Any:
+        point(f"before {name}")
+        try:
+            return await call(*arguments, **keywords)
+        finally:
+            point(f"after {name}")
+
+    return awaited_instants if inspect.iscoroutinefunction(call) else instants
 
 
 if __name__ == "__main__":

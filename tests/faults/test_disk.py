@@ -22,6 +22,9 @@ SIZE = 512 << 10
 """Bytes of the small disk, enough for a zoosup that has just begun."""
 
 
+ENDS_WITHIN = 30.0
+"""Seconds that a zoosup without work takes at most to end beside a disk that hangs: the bounds of all that waits."""
+
 LARGER = 8 << 20
 """Bytes of one on which a model's log is kept."""
 
@@ -103,6 +106,32 @@ def test_a_full_disk_stops_no_model_and_is_a_condition(zoo):
     is_on_record(zoo)
     if LONG:  # the journal tries again every ten seconds
         wait_condition(zoo, there=False)
+
+
+@fault(
+    "state directory hangs, as one on NFS does",
+    "goes on in memory; on SIGTERM all models end, and zoosup says what was not saved and exits 0",
+    4,
+    9,
+)
+def test_a_disk_that_never_answers_keeps_no_zoosup_from_ending(tmp_path):
+    # To open a named pipe waits for a reader, as a dead server of NFS would have us wait.
+    zoo = FaultyZoo(tmp_path, {})
+    zoo.zoosup.state.mkdir(mode=0o700)
+    os.mkfifo(zoo.zoosup.state / "state.json.tmp")
+    try:
+        zoo.begin()
+        [record] = (zoo.zoosup.state / "runs").glob("*.json")
+        os.mkfifo(record.with_suffix(".tmp"))  # its next writing says that the run is told to leave
+        began = time.monotonic()
+        assert 0 == zoo.zoosup.terminate()
+        assert time.monotonic() - began < ENDS_WITHIN
+        assert [] == zoo.living("steady")
+        log = zoo.zoosup.log.read_text()
+        assert "records were not saved" in log
+        assert "what changed last was not saved" in log
+    finally:
+        zoo.close()
 
 
 @fault(

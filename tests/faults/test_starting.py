@@ -18,14 +18,27 @@ def program(folder):
     return {"command": [str(folder / "program"), "none", "${PORT}"]}
 
 
+def elsewhere(other, wanted):
+    """A server that takes no heed of ${PORT}."""
+    command = faulty("none")["command"]
+    ready = {"http": "/health", "deadline": "6s"}
+    return {
+        "command": [*command[:-1], str(other)],
+        "port": wanted,
+        "ready": ready,
+        "restart": {"policy": "never"},
+    }
+
+
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("starting")
-    [port] = free_ports(1)
+    port, other, wanted = free_ports(3)
     models = {
         "absent": program(folder / "models" / "absent"),
         "forbidden": program(folder / "models" / "forbidden"),
         "taken": faulty("none", port=port),
+        "elsewhere": elsewhere(other, wanted),
         "exit-stopping": faulty("exit-stopping"),
         **{phase: faulty(phase, restart={"limit": {"count": 3, "within": "1m"}}) for phase in PHASES},
     }
@@ -109,3 +122,18 @@ def test_a_fixed_port_that_a_stranger_holds_is_waited_for(zoo):
         assert [] == zoo.living("taken")
     zoo.zoosup.wait_phase("taken", "ready")
     zoo.stop("taken")
+
+
+@fault(
+    "it listens on another port than ${PORT}", "says where it listens, while it loads and as the reason", 9
+)
+def test_a_server_that_listens_elsewhere_is_told_where(zoo):
+    model = zoo.models["elsewhere"]
+    said = f"nothing listens on 127.0.0.1:{model['port']}; its processes listen on 127.0.0.1:{model['command'][-1]}"
+    zoo.start("elsewhere", "starting")
+    zoo.zoosup.wait(lambda s: s["models"]["elsewhere"]["message"] == said, "the word on where it listens")
+    zoo.zoosup.wait_phase("elsewhere", "failed")
+    end = zoo.zoosup.model("elsewhere")["last_exit"]
+    assert "StartupDeadline" == end["reason"]
+    assert said in end["message"]
+    assert [] == zoo.living("elsewhere")

@@ -1,5 +1,7 @@
 """The table tells the truth: a fault that broke something, or was never tried, does not look like one that held."""
 
+import importlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -53,3 +55,13 @@ def test_the_markdown_names_the_invariants():
 def test_an_invariant_that_the_design_lacks_is_refused():
     with pytest.raises(ValueError, match="99"):
         fault("a fault", "does something", 99)
+
+
+def test_the_readme_has_every_fault_and_no_other():
+    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    modules = [importlib.import_module(f"tests.faults.{each.stem}") for each in here.glob("test_*.py")]
+    marks = (getattr(each, "fault", None) for module in modules for each in vars(module).values())
+    expected = {row[:3] for row in table.rows((mark, "") for mark in marks if isinstance(mark, Fault))}
+    _, _, section = (root / "README.md").read_text().partition("\n## Faults it was tried with\n")
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    assert expected == {tuple(line[2:].split(" | ")[:3]) for line in lines[2:]}

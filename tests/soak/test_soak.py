@@ -83,4 +83,4 @@ def test_some_cycles_of_a_real_zoosup_leave_nothing(tmp_path):
     assert 3 <= len(samples)
     assert 30 <= samples[-1].cycles
     assert set() == {finding.figure for finding in judge(samples, models) if finding.bad}
-    assert samples[0].descriptors == samples[-1].descriptors
+    assert samples[0].descriptors >= samples[-1].descriptors
