@@ -34,10 +34,21 @@ def leave(*_: object) -> None:
     os._exit(0)
 
 
+def receive(client: socket.socket) -> None:
+    """Take the whole of a request: closed with some of it unread, a connection is reset, and the answer lost."""
+    head, end, body = b"", b"", b""
+    while not end and (more := client.recv(65536)):
+        head, end, body = (head + more).partition(b"\r\n\r\n")
+    named = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    missing = sum(int(line.partition(b":")[2]) for line in named) - len(body)
+    while missing > 0 and (more := client.recv(65536)):
+        missing -= len(more)
+
+
 def answer(client: socket.socket, status: bytes) -> None:
     try:
         client.settimeout(1)
-        client.recv(65536)
+        receive(client)
         client.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     except OSError:
         pass  # the prober went away

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
-from tests.bench import gateway, prewarm, pure, zoo
+from tests.bench import containers, fleet_assign, gateway, hop, prewarm, prewarm_likely, pure, turns, zoo
 from tests.bench.figures import Figure, table
 
 BENCHES = {
@@ -27,7 +27,12 @@ BENCHES = {
     "crash": zoo.crash,
     "idle": zoo.idle,
     "prewarm": prewarm.prewarm,
+    "likely": prewarm_likely.likely,
+    "turns": turns.turns,
+    "containers": containers.containers,
     "gateway": gateway.figures,
+    "hop": hop.hop,
+    "fleet": fleet_assign.fleet_assign,
 }
 
 

@@ -5,6 +5,7 @@ Knows no supervisor by name and trusts none: it is asked to do something, and be
 
 import os
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tests.bench import child_log
+from tests.containers.engines import RealEngine
+from tests.containers.images import TINY
 from tests.peers import oracle
 from tests.peers.supervisor import Program, Supervisor
 
@@ -155,6 +158,70 @@ def _respawn(diary: Path) -> float:
     start = child_log.wait_note(diary, "start", before)
     child_log.wait_note(diary, "ready", before)
     return child_log.ms(before, start.at)
+
+
+def container_that_ignores_term(make: Make, engine: RealEngine) -> Rows:
+    """A program that is `docker run` is stopped, and what is in it ignores SIGTERM."""
+    with _in_container(make, engine, "deaf", "sleep", "0") as (supervisor, program):
+        supervisor.stop(program.name)
+        time.sleep(SETTLE)
+        left = len(_containers(engine))
+    yield "left after “stopped”: a container that ignores TERM", "nothing" if not left else "orphans"
+
+
+def container_without_client(make: Make, engine: RealEngine) -> Rows:
+    """SIGKILL for the client of a container with a name of its own."""
+    with _in_container(make, engine, "sleep", "0", options=("--name", "own")) as (_, program):
+        before = _containers(engine)
+        for client in oracle.living(program.cwd):
+            client.kill()
+        time.sleep(RESTARTED)
+        kept, led = before == _containers(engine), _lasting(program.cwd)
+    outcome = f"{'the old one' if kept else 'a new one'} {'with' if led else 'without'} a client"
+    yield "client of a container killed: what runs then", outcome
+
+
+def container_across_death(make: Make, engine: RealEngine) -> Rows:
+    """The supervisor of a `docker run` is killed and started again."""
+    with _in_container(make, engine, "sleep", "0") as (supervisor, _):
+        before = _containers(engine)
+        supervisor.kill()
+        time.sleep(SETTLE)
+        supervisor.start()
+        time.sleep(RESTARTED)
+        now = _containers(engine)
+    same = " (the same)" if now == before else ""
+    yield "and restarted: containers of one program", f"{len(now)}{same}"
+
+
+@contextmanager
+def _in_container(
+    make: Make, engine: RealEngine, *words: str, options: Sequence[str] = ()
+) -> Iterator[tuple[Supervisor, Program]]:
+    client = [shutil.which("docker") or "docker", "-H", engine.address]
+    command = [*client, "run", "--rm", "--network", "host", *options, TINY, *words]
+    with _folder() as folder:
+        program = Program("boxed", command, _place(folder, "boxed"))
+        try:
+            with _running(make, folder, [program]) as supervisor:
+                oracle.wait(lambda: _containers(engine), "the container")
+                time.sleep(SETTLE)
+                yield supervisor, program
+        finally:
+            oracle.sweep(folder)
+            engine.empty()
+
+
+def _containers(engine: RealEngine) -> list[str]:
+    """Those that run, by the engine's word."""
+    return sorted(engine.cli("ps", "-q", "--no-trunc").split())
+
+
+def _lasting(place: Path) -> bool:
+    """Whether somebody lives there who is no mere attempt."""
+    before = {each.pid for each in oracle.living(place)}
+    time.sleep(0.5)
+    return not before.isdisjoint(each.pid for each in oracle.living(place))
 
 
 @contextmanager

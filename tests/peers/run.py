@@ -11,12 +11,15 @@ be run, or when zoosup itself left a process or made a second copy.
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
+from tests.containers.engines import NoEngineError, RealEngine, running
+from tests.containers.images import TINY, NoImageError, tiny_root
 from tests.peers import cases, table
 from tests.peers.other_peers import Circus, Pm2, Supervisord
 from tests.peers.supervisor import CannotRunError, Supervisor
@@ -56,7 +59,26 @@ def _cases(rounds: int, crashes: int) -> Mapping[str, Callable[[cases.Make], cas
         "slip": cases.slip,
         "live-edit": cases.live_edit,
         "latency": partial(cases.latency, count=crashes),
+        "containers": _containers,
     }
+
+
+def _containers(make: cases.Make) -> cases.Rows:
+    """In a Docker of their own; none where it can't be had."""
+    try:
+        with _docker() as engine:
+            yield from cases.container_that_ignores_term(make, engine)
+            yield from cases.container_without_client(make, engine)
+            yield from cases.container_across_death(make, engine)
+    except (NoEngineError, NoImageError) as error:
+        print(f"containers are left out: {error}", file=sys.stderr)
+
+
+@contextmanager
+def _docker() -> Iterator[RealEngine]:
+    with running("docker") as engine:
+        engine.import_image(tiny_root(engine.home), TINY, 'ENTRYPOINT ["/tiny"]')
+        yield engine
 
 
 def _collect(
@@ -77,7 +99,12 @@ def _collect(
 
 def _broken(results: dict[str, dict[str, str]]) -> list[str]:
     """The rows in which zoosup did what it promises never to do."""
-    promised = {"left after": "nothing", "and restarted": "1 (the same)", "a broken file": "untouched"}
+    promised = {
+        "left after": "nothing",
+        "and restarted": "1 (the same)",
+        "a broken file": "untouched",
+        "client of a container killed": "a new one with a client",
+    }
     return [
         case
         for case, row in results.items()

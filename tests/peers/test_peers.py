@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.containers.engines import RealEngine
+from tests.containers.fixtures import docker, docker_session  # noqa: F401 - fixtures
 from tests.peers import cases, oracle, run, table
 from tests.peers.other_peers import Circus, Pm2, Supervisord
 from tests.peers.supervisor import Program, Supervisor
@@ -65,6 +67,15 @@ class Careless(Supervisor):
             process.wait(oracle.DEADLINE)
 
 
+class Ruthless(Careless):
+    """It does not even ask."""
+
+    def stop(self, name):
+        for process in self._began:
+            process.kill()
+            process.wait(oracle.DEADLINE)
+
+
 def programs(tmp_path):
     return [Program("some", ["/bin/sleep", "600"], tmp_path, grace=3, restarts=False)]
 
@@ -95,6 +106,20 @@ def test_zoosup_killed_and_restarted_has_the_same_processes():
 
 def test_zoosup_leaves_processes_alone_when_the_file_is_broken():
     assert ["untouched"] == [outcome for _, outcome in cases.slip(ZoosupPeer)]
+
+
+def test_what_is_left_of_containers_is_counted(docker: RealEngine):  # noqa: F811
+    assert ["orphans"] == [outcome for _, outcome in cases.container_that_ignores_term(Ruthless, docker)]
+    assert ["2"] == [outcome for _, outcome in cases.container_across_death(Careless, docker)]
+
+
+def test_zoosup_leaves_no_container_nor_a_second_copy_of_one(docker: RealEngine):  # noqa: F811
+    rows = [
+        *cases.container_that_ignores_term(ZoosupPeer, docker),
+        *cases.container_without_client(ZoosupPeer, docker),
+        *cases.container_across_death(ZoosupPeer, docker),
+    ]
+    assert ["nothing", "a new one with a client", "1 (the same)"] == [outcome for _, outcome in rows]
 
 
 def test_a_process_is_seen_that_has_left_all_but_its_folder(tmp_path):
@@ -149,6 +174,7 @@ def test_a_supervisor_that_lacks_a_case_has_a_dash_in_its_column():
         ("left after “stopped”: plain", "orphans, 1 of 3 times", True),
         ("left after “stopped”: plain", "nothing", False),
         ("and restarted: processes of one program", "2", True),
+        ("client of a container killed: what runs then", "the old one without a client", True),
         ("a broken file: running programs", "restarted", True),
         ("first crash: until the next start, ms", "9000", False),
     ],

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 import uvloop
 
 from zoosup.core.state.phases import Phase
-from zoosup.runtime.api import Holder, ModelCard, Served
+from zoosup.runtime.api.leasing import Holder
+from zoosup.runtime.api.listing import ModelCard, Served
+from zoosup.runtime.api.upstream import HERE, Upstream
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.served import names_of_model
 from zoosup.web.gateway.server import Gateway
 
 SPEC = ModelSpec(command=("server",))
@@ -28,6 +31,7 @@ class Lease:
     port: int
     host: str = "127.0.0.1"
     run_id: str = "run"
+    upstream: Upstream = HERE
     held: bool = True
 
     def release(self) -> None:
@@ -42,7 +46,7 @@ class Fixed:
     since: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        self.served = {name: Served.of(name, SPEC) for name in self.ports}
+        self.served = {name: Served.of(names_of_model(name, SPEC)[name]) for name in self.ports}
 
     def find(self, name: str) -> Served | None:
         return self.served.get(name)

@@ -1,0 +1,112 @@
+"""What keeping likely weights in memory saves of a switch: the first answer of a model, by the client's clock.
+
+    python tests/bench/run.py likely
+
+Two models that fit one at a time and read a file of their own as they load. B's weights are dropped from the page cache
+while A serves; then zoosup has the time that it needs to read them, and B is asked for. Beside `prewarm: false` with a
+cold cache and with a warm one. zoosup's own word is heard only for when to begin. Linux alone; a disk of a virtual
+machine may be in its host's memory, so that cold means no colder than that.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from tests.bench.figures import Figure
+from tests.bench.prewarm import MIB, SHORT_SIZE, SIZE, _forget, _read, _write
+from tests.e2e.driver import Zoosup, free_ports
+
+SERVER = """
+import http.server, os, sys
+path, port = sys.argv[sys.argv.index("-m") + 1], int(sys.argv[sys.argv.index("--port") + 1])
+buffer, file = bytearray(1 << 20), os.open(path, os.O_RDONLY)
+while os.readv(file, [buffer]):
+    pass
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+ZOO = """\
+active: []
+budget: {{ram: 256MiB, ram_reserve: 64MiB}}
+gateway: {{listen: "127.0.0.1:{gateway}", prewarm: {prewarm}}}
+status: {{listen: "127.0.0.1:{status}"}}
+defaults: {{on_demand: true, memory: {{ram: 160MiB}}, stop: {{grace: 2s}}}}
+models:
+  a: {{command: [{python}, {server}, -m, {folder}/a.gguf, --port, "${{PORT}}"]}}
+  b: {{command: [{python}, {server}, -m, {folder}/b.gguf, --port, "${{PORT}}"]}}
+"""
+
+
+def likely(short: bool, folder: Path) -> Iterator[Figure]:
+    """The first answer after a switch: read ahead, beside cold and beside warm with nothing done."""
+    if sys.platform != "linux":
+        return
+    size, rounds = (SHORT_SIZE, 1) if short else (SIZE, 5)
+    (folder / "server.py").write_text(SERVER)
+    for name in "ab":
+        _write(folder / f"{name}.gguf", size)
+    ahead = list(_switches(folder, "likely", rounds, cold=True))
+    cold = list(_switches(folder, "false", rounds, cold=True))
+    warm = list(_switches(folder, "false", rounds, cold=False))
+    yield Figure(
+        f"first answer of a model of {size // MIB} MiB that was likely", "ms", ahead, sorted(cold)[rounds // 2],
+        {"prewarm: false, cold": cold, "prewarm: false, warm": warm},
+    )  # fmt: skip
+
+
+def _switches(folder: Path, prewarm: str, rounds: int, *, cold: bool) -> Iterator[float]:
+    with _zoo(folder, prewarm) as zoo:
+        for name in "aba":  # so that it is known who comes after a
+            _ask(zoo, name)
+        for _ in range(rounds):
+            (_forget if cold else _read)(folder / "b.gguf")
+            if prewarm == "likely":
+                _edit_back_and_forth(zoo)
+            yield _ask(zoo, "b")
+            _ask(zoo, "a")
+
+
+def _edit_back_and_forth(zoo: Zoosup) -> None:
+    """Have it forget what it has read: it looks again by itself only every ten minutes."""
+    zoo.edit(("prewarm: likely", "prewarm: false"))
+    zoo.wait(lambda s: s["models"]["b"]["warm"] is None, "b to be forgotten")
+    zoo.edit(("prewarm: false", "prewarm: likely"))
+    zoo.wait(lambda s: (w := s["models"]["b"]["warm"]) and not w["reading"], "b to be read ahead")
+
+
+def _ask(zoo: Zoosup, model: str) -> float:
+    """Milliseconds until it has answered."""
+    body = f'{{"model": "{model}", "messages": []}}'.encode()
+    request = Request(f"{zoo.gateway()}/v1/chat/completions", body, {"Content-Type": "application/json"})
+    began = time.perf_counter()
+    with urlopen(request, timeout=60) as answer:
+        answer.read()
+    return (time.perf_counter() - began) * 1000
+
+
+@contextmanager
+def _zoo(folder: Path, prewarm: str) -> Iterator[Zoosup]:
+    home = folder / f"zoo-{prewarm}-{time.monotonic_ns()}"
+    home.mkdir()
+    gateway, status = free_ports(2)
+    places = {"python": sys.executable, "server": folder / "server.py", "folder": folder}
+    zoo = Zoosup(home, ZOO.format(gateway=gateway, status=status, prewarm=prewarm, **places), status)
+    zoo.start()
+    try:
+        yield zoo
+        zoo.terminate()
+    finally:
+        zoo.clean_up()
