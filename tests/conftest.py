@@ -16,11 +16,18 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-# Other examples each night, and enough of them to meet what is rare; a failure prints how to make it again.
+# Other examples each time, and enough of them to meet what is rare; a failure prints how to make it again. Nothing is
+# kept from one run to the next: a seed alone says what is tried.
 settings.register_profile(
-    "nightly", settings.get_profile("default"), max_examples=1000, derandomize=False, print_blob=True
+    "nightly",
+    settings.get_profile("default"),
+    max_examples=1000,
+    derandomize=False,
+    print_blob=True,
+    database=None,
 )
 settings.register_profile("thorough", settings.get_profile("nightly"), max_examples=5000)
+settings.register_profile("brief", settings.get_profile("nightly"), max_examples=20)
 # For planted bugs: that one is found is enough, and the shortest way to it costs minutes.
 settings.register_profile(
     "unshrunk", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate]
@@ -29,7 +36,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 HERE = Path(__file__).parent
 
-WHOLE_MACHINE = ("crash", "e2e", "faults", "host/process", "peers", "soak")
+WHOLE_MACHINE = ("crash", "e2e", "faults", "host/container", "host/process", "host/runs", "peers", "soak")
 """Folders whose tests look at processes, limits, memory or clocks that all share: one worker has them, in turn."""
 
 LONGEST = ("core/simulation", "runtime/histories", "mutations", "host/config", "cli")
@@ -45,9 +52,16 @@ def pytest_sessionstart() -> None:
             signal.signal(each, signal.default_int_handler if each is signal.SIGINT else signal.SIG_DFL)
 
 
+REAL_ENGINES = frozenset({"docker_session", "engine", "podman_session"})
+"""Fixtures that start a container engine; who has them is marked e2e."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a worker of many the order is that in which work is given out; elsewhere it is that of the files."""
     for item in items:
+        if not REAL_ENGINES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.e2e)
         if item.get_closest_marker("looptime") is not None:
             # It would turn the loop 42 times before each step of its clock, for others than asyncio's own tasks.
             item.add_marker(pytest.mark.looptime(noop_cycles=0))

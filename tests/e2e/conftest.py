@@ -6,11 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import node
+from tests.e2e.chromium import CHROMIUM
 from tests.e2e.driver import Zoosup
 from tests.e2e.llama import CannotBuildError, llama_fit_params, llama_server
 
 CLIENTS_IMPORTED_BY = frozenset(
-    {"test_clients.py", "test_fit_params.py", "test_gateway.py", "test_llama_cpp.py", "test_quickstart.py"}
+    {
+        "test_clients.py",
+        "test_dashboard.py",
+        "test_external.py",
+        "test_fit_params.py",
+        "test_gateway.py",
+        "test_litellm_proxy.py",
+        "test_llama_cpp.py",
+        "test_quickstart.py",
+        "test_weights.py",
+    }
 )
 """Files all of whose tests are marked e2e, and which import what takes seconds."""
 
@@ -37,6 +49,16 @@ def zoosup(tmp_path: Path) -> Iterator[Callable[..., Zoosup]]:
         each.clean_up()
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the dependency group e2e")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def llama() -> Path:
     """The path of a real llama-server."""
@@ -45,6 +67,15 @@ def llama() -> Path:
     except CannotBuildError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def node_packages() -> Path:
+    """A folder with the packages of JavaScript's clients; skipped where there is no node."""
+    try:
+        return node.node_packages()
+    except node.CannotInstallError as error:
         pytest.skip(str(error))
 
 

@@ -251,6 +251,58 @@ def test_litellm_is_answered_streams_and_understands_a_refusal(zoo):
     assert "there is no model 'nobody'" in unknown
 
 
+def test_javascripts_packages_are_answered_stream_and_understand_refusals(zoo, node_packages):
+    script = Path(__file__).with_name("javascript_clients.cjs")
+    done = subprocess.run(
+        ["node", script, node_packages, zoo.gateway()], capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stderr
+    openai, ollama = json.loads(done.stdout).values()
+    assert {"demo", "recorder", "llama", "embedder"} == set(openai["ids"]) == set(ollama["models"])
+    assert (5, [64, 64]) == (openai["limit"], openai["sizes"])
+    assert openai["words"].endswith("heard: hello")
+    assert openai["usage"]["completion_tokens"] == len(openai["words"].split())
+    assert openai["response"].endswith("heard: hi")
+    assert (404, "model_not_found") == (openai["unknown"]["status"], openai["unknown"]["code"])
+    assert ("length", 5, True) == tuple(
+        ollama["last"][each] for each in ("done_reason", "eval_count", "done")
+    )
+    assert ("This is zoosup's", [64, 64], ["embedding"]) == tuple(
+        ollama[each] for each in ("answer", "sizes", "capabilities")
+    )
+    assert "llama" in ollama["running"]
+    assert (404, "unload") == (ollama["unknown"]["status"], ollama["unloaded"])
+
+
+LLM_MODELS = """\
+- {{model_id: zoo, model_name: llama, api_base: "{url}/v1"}}
+- {{model_id: zoo-demo, model_name: gpt-4o-mini, api_base: "{url}/v1"}}
+"""
+
+
+@pytest.mark.skipif(find_spec("llm") is None, reason="needs the dependency group e2e")
+def test_llm_of_the_command_line_is_answered(zoo, tmp_path):
+    (tmp_path / "extra-openai-models.yaml").write_text(LLM_MODELS.format(url=zoo.gateway()))
+    env = os.environ | {"LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "none"}
+
+    def llm(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "llm", *words], env=env, capture_output=True, text=True, check=False
+        )
+
+    for streams in ((), ("--no-stream",)):
+        done = llm("-m", "zoo-demo", *streams, "how are you?")
+        assert (0, True) == (done.returncode, done.stdout.strip().endswith("heard: how are you?")), (
+            done.stderr
+        )
+    limited = llm("-m", "zoo-demo", "-o", "max_tokens", "3", "hello")
+    assert (0, "This is zoosup's") == (limited.returncode, limited.stdout.strip()), limited.stderr
+    noise = llm(
+        "-m", "zoo", "-o", "max_tokens", "4", "hello"
+    )  # a real model, whose words may be none that print
+    assert 0 == noise.returncode, noise.stderr
+
+
 def test_curl_sees_a_models_own_status_headers_and_body(zoo):
     body = json.dumps({"model": "recorder", "drink": "teapot"})
     answer = curl(f"{zoo.gateway()}/chat/completions", "--json", body)

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import urlopen
 
 import pytest
 
-from tests.e2e.driver import alive, free_ports, poll
+from tests.e2e.driver import DEADLINE, alive, free_ports, listens, poll
 
 pytestmark = pytest.mark.e2e
 
@@ -69,6 +72,48 @@ def test_one_executed_anew_keeps_its_own_pid_its_models_and_their_exit_codes(zoo
     poll(lambda: zoo.model("a")["last_exit"], "the end of the model to be known")
     assert "SIGSEGV" == zoo.model("a")["last_exit"]["signal"]
     zoo.wait_phase("a", "ready")
+
+
+def test_sigquit_ends_zoosup_alone(zoo):
+    pid = zoo.pid("a")
+    zoo.process.send_signal(signal.SIGQUIT)
+    assert 0 == zoo.process.wait(timeout=DEADLINE)
+    assert alive(pid)
+    zoo.start()
+    ready_again(zoo, pid)
+
+
+def test_nobody_is_refused_while_it_is_executed_anew(zoosup):
+    port, status, gateway = free_ports(3)
+    text = ZOO.format(port=port, status=status).replace(
+        "gateway: false", f'gateway: {{listen: "127.0.0.1:{gateway}"}}'
+    )
+    zoo = zoosup(text, status)
+    zoo.start()
+    zoo.wait_phase("a", "ready")
+    pid, began = zoo.pid("a"), time.time()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask_until, f"http://127.0.0.1:{gateway}/v1/models", done := threading.Event())
+        zoo.process.send_signal(signal.SIGUSR2)
+        zoo.wait(lambda s: (s["config"]["loaded_at"] or 0) > began, "zoosup to be executed anew")
+        ready_again(zoo, pid)
+        done.set()
+        assert asked.result(timeout=DEADLINE) > 1
+    zoo.edit((f"127.0.0.1:{gateway}", f"127.0.0.1:{(other := free_ports(1)[0])}"))
+    poll(
+        lambda: listens(other) and not listens(gateway),
+        "the gateway to move away from where it was handed on",
+    )
+
+
+def ask_until(url: str, done: threading.Event) -> int:
+    """Ask on one new connection after the other; how many were answered, or what went wrong."""
+    answered = 0
+    while not done.is_set():
+        with urlopen(url, timeout=DEADLINE) as answer:
+            assert answer.status == 200
+        answered += 1
+    return answered
 
 
 def test_a_second_zoosup_on_the_same_state_is_turned_away(zoo):

@@ -33,6 +33,24 @@ def write(path: Path, seed: int) -> Path:
     return path
 
 
+def write_lora(path: Path, seed: int) -> Path:
+    """Write a LoRA adapter for it, of rank 4 on one matrix a layer: strong enough for its words to be others."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_string("general.type", "adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    random = np.random.default_rng(seed)
+    for block in (f"blk.{i}" for i in range(LAYERS)):
+        for part, shape in (("lora_a", (4, WIDTH)), ("lora_b", (WIDTH, 4))):
+            values = random.standard_normal(shape).astype(np.float32)
+            writer.add_tensor(f"{block}.attn_output.weight.{part}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def _describe(writer: gguf.GGUFWriter) -> None:
     writer.add_name("random")
     writer.add_context_length(CONTEXT)

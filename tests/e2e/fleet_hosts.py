@@ -1,0 +1,234 @@
+"""Several hosts on this one: network namespaces on a bridge, each with an address, a zoosup and a Ray of its own.
+
+Judges by the operating system: which processes live in which namespace. Needs root; refuses to import zoosup.
+ZOOSUP_TEST_RAY names an interpreter with Ray to take instead of one of our own.
+"""
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+RAY = "ray==2.60.0"
+ROOT = Path(__file__).parents[2]
+NET = "10.213.47"
+
+
+class CannotIsolateError(Exception):
+    """This host lets nobody make networks of its own; the text is what `ip` said."""
+
+
+class CannotInstallError(Exception):
+    """pip could not get Ray; the text is pip's last line."""
+
+
+def python_with_ray() -> Path:
+    """An interpreter with Ray and all that zoosup needs, made once: 300 MB. CannotInstallError if it can't be."""
+    if given := os.environ.get("ZOOSUP_TEST_RAY"):
+        return Path(given)
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zoosup-tests"
+    name = hashlib.sha256(json.dumps([*needs, RAY, sys.version]).encode()).hexdigest()[:12]
+    kept = cache / f"ray-{name}"
+    if not (kept / "complete").exists():
+        venv.create(kept, with_pip=True, clear=True)
+        pip = [kept / "bin" / "python", "-m", "pip", "install", "--quiet", RAY, *needs]
+        done = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CannotInstallError(done.stderr.strip().rpartition("\n")[2])
+        (kept / "complete").touch()
+    return kept / "bin" / "python"
+
+
+def ip(*arguments: str) -> str:
+    """Run one `ip` command."""
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+class FleetHost:
+    """One of them."""
+
+    def __init__(self, place: int, fleet: str, home: Path, python: Path) -> None:
+        self.node = f"host-{place}"
+        self.space = f"{fleet}-{place}"
+        self.address = f"{NET}.{place}"
+        self.state = home / f"s{place}"
+        self._file = home / "zoo.yaml"
+        self._python = str(python)
+        self._log = home / f"{place}.log"
+        self.zoosup: subprocess.Popen[bytes] | None = None
+        self._first: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin zoosup."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("ZOOSUP_", "RAY_"))}
+        env |= {
+            "NODE": self.node,
+            "PY": self._python,
+            "ZOOSUP_STATE_DIR": str(self.state),
+            "PYTHONPATH": str(ROOT),
+        }
+        inside = ["nsenter", "--target", str(self._holder()), "--pid", "--mount", "--net", "--"]
+        command = [*inside, self._python, "-m", "zoosup", "run", str(self._file)]
+        with self._log.open("ab") as log:
+            self.zoosup = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+
+    def kill_zoosup(self) -> None:
+        """SIGKILL: its models go on."""
+        self.signal_zoosup(signal.SIGKILL)
+
+    def signal_zoosup(self, number: signal.Signals) -> None:
+        """Send it a signal, and wait for its end."""
+        assert self.zoosup is not None
+        for pid in self.processes("zoosup run"):
+            if "nsenter" not in _command(pid):
+                os.kill(pid, number)
+        self.zoosup.wait(60)
+
+    def _holder(self) -> int:
+        """The first process of its pid namespace: Ray refuses a head beside any other host's Ray that it can see."""
+        if self._first is None:
+            command = [
+                "ip",
+                "netns",
+                "exec",
+                self.space,
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+            ]
+            self._first = subprocess.Popen([*command, "sh", "-c", "while :; do sleep 9 & wait; done"])
+        children = Path(f"/proc/{self._first.pid}/task/{self._first.pid}/children")
+        while not children.read_text().split():
+            time.sleep(0.02)
+        return int(children.read_text().split()[0])
+
+    def end(self) -> None:
+        """All of it, and what holds it."""
+        self.lose_power()
+        if self._first is not None:
+            self._first.wait(10)
+        if self.zoosup is not None:
+            self.zoosup.wait(10)
+
+    def lose_power(self) -> None:
+        """SIGKILL to all that there is."""
+        while found := self._all():
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+            for each in (self.zoosup, self._first):
+                if each is not None:
+                    each.poll()
+
+    def processes(self, word: str) -> list[int]:
+        """Those whose command line has this word."""
+        return [pid for pid in self._all() if word in _command(pid)]
+
+    def models(self) -> dict[str, int]:
+        """The models that live here, by their process."""
+        found = {pid: _command(pid).split() for pid in self.processes("zoosup.demo")}
+        return {words[words.index("--model-id") + 1]: pid for pid, words in found.items()}
+
+    def status(self) -> dict[str, Any]:
+        """What zoosup says; {} while it says nothing."""
+        connection = http.client.HTTPConnection("zoosup", timeout=10)
+        try:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(str(self.state / "control.sock"))
+            connection.request("GET", "/status")
+            found: dict[str, Any] = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return {}
+        finally:
+            connection.close()
+        return found
+
+    def ready(self) -> set[str]:
+        """The models that answer here, as zoosup has seen it."""
+        return {name for name, model in self.status().get("models", {}).items() if model["phase"] == "ready"}
+
+    def log(self) -> str:
+        """What zoosup and its two children have printed."""
+        files = [self._log, *sorted((self.state / "fleet" / "logs").glob("*"))]
+        return "\n".join(
+            f"== {each}\n{each.read_text(errors='replace')[-3000:]}" for each in files if each.exists()
+        )
+
+    def _all(self) -> list[int]:
+        pids = map(int, ip("netns", "pids", self.space).split())
+        return [pid for pid in pids if _command(pid)]
+
+
+def _command(pid: int) -> str:
+    """Its command line; "" of one that is gone, or only waits to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+@contextmanager
+def fleet_hosts(count: int, text: str, python: Path) -> Iterator[list[FleetHost]]:
+    """So many hosts that can reach each other, none of them begun, with a file that they share.
+
+    CannotIsolateError where no networks can be made.
+    """
+    name = f"zf{os.getpid()}"
+    home = Path(tempfile.mkdtemp(prefix="zf-", dir="/tmp"))  # short: sockets lie in it
+    hosts = [FleetHost(place, name, home, python) for place in range(1, count + 1)]
+    token = home / "token"
+    token.write_text("of-the-tests-0123456789abcdef0123456789\n")
+    token.chmod(0o600)
+    (home / "zoo.yaml").write_text(text.format(head=f"{NET}.1:6379", token=token))
+    try:
+        try:
+            ip("netns", "add", name)
+            ip("-n", name, "link", "add", "bridge0", "type", "bridge")
+        except subprocess.CalledProcessError as error:
+            raise CannotIsolateError(error.stderr.strip()) from None
+        ip("-n", name, "link", "set", "bridge0", "up")
+        for place, host in enumerate(hosts):
+            ip("netns", "add", host.space)
+            ip(
+                "link",
+                "add",
+                "eth0",
+                "netns",
+                host.space,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                f"p{place}",
+                "netns",
+                name,
+            )
+            ip("-n", name, "link", "set", f"p{place}", "master", "bridge0", "up")
+            ip("-n", host.space, "addr", "add", f"{host.address}/24", "dev", "eth0")
+            for device in ("eth0", "lo"):
+                ip("-n", host.space, "link", "set", device, "up")
+        yield hosts
+    finally:
+        for host in hosts:
+            with suppress(subprocess.SubprocessError):
+                host.end()
+        for space in (*(host.space for host in hosts), name):
+            subprocess.run(["ip", "netns", "del", space], check=False, capture_output=True)
+        shutil.rmtree(home, ignore_errors=True)

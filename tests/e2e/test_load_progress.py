@@ -1,0 +1,100 @@
+"""How far a load is, of real processes: by what they read, by what they map, and in what a waiting client is told."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.e2e.driver import BIN, free_ports
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform != "linux", reason="macOS counts no reads")]
+
+MIB = 1 << 20
+SIZE, PIECE = 96, 2
+"""MiB of weights, and of them at a time; a piece each 0.1 s: 4.8 s for all."""
+
+SERVER = """
+import http.server, mmap, sys, time
+how, path, port = sys.argv[1], sys.argv[3], int(sys.argv[5])
+file = open(path, "rb", buffering=0)
+mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if how == "map" else None
+for at in range(0, WHOLE, PIECE):
+    if mapped is None:
+        file.read(PIECE)
+    else:
+        sum(mapped[at : at + PIECE : mmap.PAGESIZE])
+    time.sleep(0.1)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "14")
+        self.end_headers()
+        self.wfile.write(b"data: [DONE]\\n\\n")
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+""".replace("WHOLE", str(SIZE * MIB)).replace("PIECE", str(PIECE * MIB))
+
+ZOO = """\
+active: []
+budget: {{ram: 256MiB, ram_reserve: 64MiB}}
+gateway: {{listen: "127.0.0.1:0"}}
+status: {{listen: "127.0.0.1:{status}"}}
+models:
+  a:
+    command: [python, {server}, {how}, -m, {weights}, --port, "${{PORT}}"]
+    memory: {{ram: 200MiB}}
+    on_demand: true
+"""
+
+
+@pytest.mark.parametrize("how", ["read", "map"])
+def test_a_load_is_followed_by_bytes_and_a_client_that_waits_is_told(zoosup, tmp_path, how):
+    (tmp_path / "server.py").write_text(SERVER)
+    (tmp_path / "weights.bin").write_bytes(bytes(SIZE * MIB))
+    [status] = free_ports(1)
+    places = {"server": tmp_path / "server.py", "weights": tmp_path / "weights.bin", "how": how}
+    zoo = zoosup(ZOO.format(status=status, **places), status)
+    zoo.start()
+    body = json.dumps({"model": "a", "messages": [], "stream": True})
+    ask = ["curl", "--silent", "--no-buffer", "--json", body, f"{zoo.gateway()}/v1/chat/completions"]
+    with subprocess.Popen(ask, stdout=subprocess.PIPE, text=True) as client:
+        seen = list(followed(zoo))
+        told, _ = client.communicate(timeout=60)
+    shares = [each["share"] for each in seen]
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert {"bytes"} == {each["source"] for each in seen}
+    assert {SIZE * MIB} == {each["total"] for each in seen}
+    assert shares[-1] < 1
+    assert all(abs(min(0.99, each["read"] / each["total"]) - each["share"]) < 0.01 for each in seen)
+    assert re.search(r": loading a: a is starting \(\d+ %, [\d.]+ MiB of 96 MiB read", told)
+    assert told.endswith("data: [DONE]\n\n")
+    assert None is zoo.model("a")["progress"]
+
+
+def followed(zoo):
+    """What the status says while a loads, each once; the command says it too."""
+    last, said = None, ""
+    while (model := zoo.model("a"))["phase"] != "ready":
+        assert model["phase"] != "backoff"
+        found = model["progress"]
+        if found is not None and found != last:
+            last = found
+            yield found
+            said = said or shown(zoo)
+        time.sleep(0.1)
+    assert re.search(r"load +loading for \d+s: \d+ %, [\d.]+ (B|KiB|MiB) of 96 MiB read", said), said
+
+
+def shown(zoo):
+    done = subprocess.run(
+        [str(BIN / "zoosup"), "status", "a"], env=zoo.env, capture_output=True, text=True, check=True
+    )
+    return done.stdout

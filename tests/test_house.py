@@ -1,0 +1,20 @@
+"""Every room of the house tells in its `__init__` what stands in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[1] / "zoosup"
+ROOMS = [
+    each.parent
+    for each in sorted(HOUSE.rglob("__init__.py"))
+    if len(list(each.parent.glob("*.py"))) > 1 and each.parent not in {HOUSE, HOUSE / "demo"}
+]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(HOUSE)))
+def test_a_room_names_all_that_stands_in_it(room):
+    story = (room / "__init__.py").read_text()
+    files = {each.stem for each in room.glob("*.py")} - {"__init__", "__main__"}
+    assert set() == {each for each in files if not re.search(rf"\b{each}\b", story)}
