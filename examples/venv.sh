@@ -1,7 +1,7 @@
 # Makes the checkout's own virtual environment, .venv; sourced by examples/quickstart/run and tests/run.
-# Needs $root, the checkout. POSIX sh; the stamps make a second run quick.
+# Needs $root, the checkout. POSIX sh; the stamps make a second run quick. VENV names another place for it.
 
-venv=$root/.venv
+venv=${VENV:-$root/.venv}
 python=$venv/bin/python
 mark=$venv/.zoosup-root
 
@@ -15,7 +15,7 @@ is_new_enough() {
 # The interpreter to make the environment from: $PYTHON, or the newest that is found. A name on PATH
 # may be a shim without an interpreter behind it, so each candidate is run, not looked up.
 find_python() {
-    candidates=${PYTHON:-python3.13 python3.12 python3.11 python3 python}
+    candidates=${PYTHON:-python3.14 python3.13 python3.12 python3.11 python3 python}
     for candidate in $candidates; do
         if is_new_enough "$candidate"; then
             printf '%s\n' "$candidate"
