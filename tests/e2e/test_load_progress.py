@@ -127,7 +127,10 @@ def test_the_load_of_a_real_llama_server_is_followed_by_what_it_has_read(zoosup,
     with halted_in_its_load(zoo, total):
         [server] = servers(zoo)
         read = server.io_counters().read_chars
-        poll(lambda: (zoo.model("a")["progress"] or {}).get("read", 0) > read * 0.99, f"{read} bytes to be seen")
+        poll(
+            lambda: (zoo.model("a")["progress"] or {}).get("read", 0) > read * 0.99,
+            f"{read} bytes to be seen",
+        )
         seen = zoo.model("a")["progress"]
         assert ("bytes", total) == (seen["source"], seen["total"])
         assert seen["read"] <= read
