@@ -1,11 +1,7 @@
 """The command line: `zoosup run`, and the commands that ask a running supervisor over its control socket.
 
     main             finds the command, calls it, and turns how it ended into a line and an exit code
-    args             every command with its options and help
-    parser           one line for what is wrong, with a guess
-    values           counts and times as they are typed
-    completion       what a shell completes an argument with
-    manual           the manual page, out of the parser
+    args             every command with its options and help; the completion of words, the manual page
     commands         one file a command
     context          what most commands begin with: settings, client, JSON for programs
     client           a blocking client of the control socket

@@ -2,10 +2,10 @@
 
 import argparse
 
+from zoosup.cli.args.completion import add_file, add_model
+from zoosup.cli.args.parser import Parser
 from zoosup.cli.args.shared import FILE, Add, add_json, common_options
-from zoosup.cli.completion import add_file, add_model
-from zoosup.cli.parser import Parser
-from zoosup.cli.values import duration, size, time_span
+from zoosup.cli.args.values import duration, size, time_span
 
 
 def add_changing(add: Add) -> None:

@@ -2,9 +2,9 @@
 
 import argparse
 
+from zoosup.cli.args.completion import add_file
+from zoosup.cli.args.parser import Parser
 from zoosup.cli.args.shared import FILE, Add, add_json, common_options
-from zoosup.cli.completion import add_file
-from zoosup.cli.parser import Parser
 
 
 def add_files(add: Add) -> None:

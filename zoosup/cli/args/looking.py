@@ -1,8 +1,8 @@
 """Looking at what there is, and waiting for it."""
 
+from zoosup.cli.args.completion import add_file, add_model
 from zoosup.cli.args.shared import FILE, Add, add_json
-from zoosup.cli.completion import add_file, add_model
-from zoosup.cli.values import Since, count, duration, since
+from zoosup.cli.args.values import Since, count, duration, since
 
 
 def add_looking(add: Add) -> None:

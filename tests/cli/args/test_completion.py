@@ -12,7 +12,7 @@ import shtab
 
 from tests.cli.conftest import BIN
 from tests.cli.fakes import model, snapshot
-from zoosup.cli import completion
+from zoosup.cli.args import completion
 from zoosup.cli.args.tree import parser
 
 GUARD = 30

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from zoosup.cli.args.manual import manual
 from zoosup.cli.args.tree import parser
-from zoosup.cli.manual import manual
 
 
 @pytest.fixture
