@@ -2,7 +2,7 @@
 
     main             finds the command, calls it, and turns how it ended into a line and an exit code
     args             every command with its options and help; the completion of words, the manual page
-    commands         one file a command
+    commands         one file a command, grouped as args groups them
     context          what most commands begin with: settings, client, JSON for programs
     client           a blocking client of the control socket
     top              the zoo on a screen with keys

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.host.weights.homes import furnish
-from zoosup.cli.commands.importing import save
+from zoosup.cli.commands.files.importing import save
 from zoosup.errors import ZoosupError
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.cli.fakes import GIB, pool, snapshot
-from zoosup.cli.commands import doctor
+from zoosup.cli.commands.looking import doctor
 from zoosup.cli.render import memory
 from zoosup.cli.render.layout import plain
 from zoosup.host.ports import PoolReading

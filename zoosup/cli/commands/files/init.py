@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoosup.cli.commands.importing import save
+from zoosup.cli.commands.files.importing import save
 from zoosup.cli.light_imports import lightly
 from zoosup.errors import ExitCode
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cli.conftest import GUARD
-from zoosup.cli.commands.events import parsed
+from zoosup.cli.commands.looking.events import parsed
 from zoosup.web.api.followers import StreamLimits
 
 

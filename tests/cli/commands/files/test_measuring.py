@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.cli.commands import measuring
+from zoosup.cli.commands.files import measuring
 from zoosup.errors import UnreachableError, ZoosupError
 from zoosup.importing.draft import Model
 from zoosup.importing.measured import Held

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from tests.cli.fakes import model, snapshot
-from zoosup.cli.commands.use import replace
+from zoosup.cli.commands.changing.use import replace
 from zoosup.errors import ZoosupError
 
 TEXT = """\

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoosup.cli import weights
-from zoosup.cli.commands.check import read
+from zoosup.cli.commands.files.check import read
 from zoosup.cli.context import require, settings
 from zoosup.cli.render.fetch_progress import fetch_progress
 from zoosup.errors import ExitCode, UsageError, ZoosupError

@@ -36,7 +36,7 @@ def import_files(given: argparse.Namespace) -> int:
     draft = _draft(given, report)
     text = written(draft, report)
     if given.measure:
-        from zoosup.cli.commands.measuring import measure  # noqa: PLC0415 - as above
+        from zoosup.cli.commands.files.measuring import measure  # noqa: PLC0415 - as above
 
         measure(draft, report)
         text = written(draft, report)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.fakes import model, snapshot
-from zoosup.cli.commands.report import _gpus
+from zoosup.cli.commands.looking.report import _gpus
 from zoosup.cli.render.redacted import HIDDEN, redacted, without
 
 FILE = """\

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from zoosup import __version__
 from zoosup.cli.client import Client
-from zoosup.cli.commands import report
-from zoosup.cli.commands.check import read
+from zoosup.cli.commands.files.check import read
+from zoosup.cli.commands.looking import report
 from zoosup.cli.context import print_json, settings
 from zoosup.cli.render import pool_bar, terminal
 from zoosup.cli.render.caches import caches

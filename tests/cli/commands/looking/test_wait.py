@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.conftest import GUARD
 from tests.cli.fakes import condition, model, snapshot
-from zoosup.cli.commands.wait import check_goal
+from zoosup.cli.commands.looking.wait import check_goal
 from zoosup.web.api.server import WebServer
 
 READY, PENDING, FAILED, STOPPED = (model(phase) for phase in ("ready", "pending", "failed", "stopped"))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoosup.cli.commands import check
+from zoosup.cli.commands.files import check
 from zoosup.cli.context import client, print_json, require, settings
 from zoosup.cli.render import terminal
 from zoosup.cli.render.format import size

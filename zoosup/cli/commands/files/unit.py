@@ -12,7 +12,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoosup.cli.commands.check import read
+from zoosup.cli.commands.files.check import read
 from zoosup.cli.context import settings
 from zoosup.cli.units.launchd import launchd_plist
 from zoosup.cli.units.service import Service, search_path

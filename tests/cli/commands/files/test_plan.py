@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.fakes import plan, pool, sums
 from tests.web.fakes import condition
-from zoosup.cli.commands.plan import render_plan
+from zoosup.cli.commands.files.plan import render_plan
 from zoosup.cli.render.layout import length, plain
 
 TEXT = "active: [a]\nmodels:\n  a: {command: sleep 1, memory: {ram: 1MiB}}\n  b: {command: sleep 1}\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.cli.commands.unit import text
+from zoosup.cli.commands.files.unit import text
 from zoosup.cli.units.launchd import launchd_plist
 from zoosup.cli.units.service import SYSTEM_PATH, Service, search_path
 from zoosup.cli.units.systemd import systemd_socket, systemd_unit

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoosup.cli import weights
 from zoosup.cli.client import Client
-from zoosup.cli.commands import check
+from zoosup.cli.commands.files import check
 from zoosup.cli.context import print_json, read_whole, settings
 from zoosup.cli.light_imports import lightly
 from zoosup.cli.render import terminal

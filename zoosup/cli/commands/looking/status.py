@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoosup.cli.client import Client
-from zoosup.cli.commands.fleet import show as show_fleet
+from zoosup.cli.commands.changing.fleet import show as show_fleet
 from zoosup.cli.context import client, print_json, require
 from zoosup.cli.render import terminal
 from zoosup.cli.render.detail import detail
