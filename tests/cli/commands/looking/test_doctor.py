@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.fakes import GIB, pool, snapshot
 from zoosup.cli.commands.looking import doctor
-from zoosup.cli.render import memory
+from zoosup.cli.render.findings import memory
 from zoosup.cli.render.layout import plain
 from zoosup.host.ports import PoolReading
 

@@ -10,7 +10,7 @@ from typing import Any
 from zoosup.cli.client import Client
 from zoosup.cli.context import client, print_json
 from zoosup.cli.render import terminal
-from zoosup.cli.render.fleet import Fleet, page
+from zoosup.cli.render.status.fleet import Fleet, page
 from zoosup.errors import ExitCode, WaitTimeoutError, ZoosupError
 
 INTERVAL = 0.5

@@ -21,12 +21,12 @@ from zoosup.cli.commands.files.check import read
 from zoosup.cli.commands.looking import report
 from zoosup.cli.context import print_json, settings
 from zoosup.cli.render import pool_bar, terminal
-from zoosup.cli.render.caches import caches
-from zoosup.cli.render.engines import engines
-from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
+from zoosup.cli.render.findings.caches import caches
+from zoosup.cli.render.findings.engines import engines
+from zoosup.cli.render.findings.finding import FAIL, OK, WARN, Finding
+from zoosup.cli.render.findings.memory import Snapshot, memory, stalls
 from zoosup.cli.render.format import progress, size
 from zoosup.cli.render.layout import Line, line, plain, wrapped
-from zoosup.cli.render.memory import Snapshot, memory, stalls
 from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageError
 from zoosup.spec.syntax.addresses import split_address
 

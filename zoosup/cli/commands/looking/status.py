@@ -10,10 +10,10 @@ from zoosup.cli.client import Client
 from zoosup.cli.commands.changing.fleet import show as show_fleet
 from zoosup.cli.context import client, print_json, require
 from zoosup.cli.render import terminal
-from zoosup.cli.render.detail import detail
 from zoosup.cli.render.layout import Line, line, plain, wrapped
-from zoosup.cli.render.overview import listing, page
 from zoosup.cli.render.screen import Seen, screen
+from zoosup.cli.render.status.detail import detail
+from zoosup.cli.render.status.overview import listing, page
 from zoosup.cli.watcher import INTERVAL, Watcher
 from zoosup.errors import ExitCode
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoosup.cli.render.finding import FAIL, OK, WARN, Finding
+from zoosup.cli.render.findings.finding import FAIL, OK, WARN, Finding
 from zoosup.cli.render.format import size
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.cli.render.engines import engines
+from zoosup.cli.render.findings.engines import engines
 from zoosup.spec.parse import parse
 
 ZOO = "active: []\nmodels:\n  a: {container: {image: x, engine: %s}}\n"

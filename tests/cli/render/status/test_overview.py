@@ -4,9 +4,9 @@ import pytest
 
 from tests.cli.fakes import GIB, NOW, condition, memory, model, pool, snapshot
 from zoosup.cli.render import pool_bar
-from zoosup.cli.render.detail import detail
 from zoosup.cli.render.layout import length, plain
-from zoosup.cli.render.overview import listing, page
+from zoosup.cli.render.status.detail import detail
+from zoosup.cli.render.status.overview import listing, page
 
 WIDTHS = [60, 80, 100, 110, 200]
 LONG = "ram is short of 3.1 GiB: needs 18 GiB, free 14.9 GiB, held by a 0 B, others 9.1 GiB, reserve 2 GiB"

@@ -25,7 +25,7 @@ from zoosup.cli.render.format import (
 )
 from zoosup.cli.render.holds import holds_of, in_words
 from zoosup.cli.render.layout import Line, clean, flowed, line, wrapped
-from zoosup.cli.render.model_table import RECENT, Model, cells_of, table
+from zoosup.cli.render.status.model_table import RECENT, Model, cells_of, table
 
 Snapshot = Mapping[str, Any]
 

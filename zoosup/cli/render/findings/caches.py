@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from zoosup.cli import weights
-from zoosup.cli.render.finding import OK, WARN, Finding
+from zoosup.cli.render.findings.finding import OK, WARN, Finding
 from zoosup.spec.model.zoo import ZooSpec
 
 _EXTRA = "pip install 'zoosup[fetch]'"

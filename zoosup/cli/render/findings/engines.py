@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from zoosup.cli.render.finding import OK, WARN, Finding
+from zoosup.cli.render.findings.finding import OK, WARN, Finding
 
 if TYPE_CHECKING:
     from zoosup.spec.model.zoo import ZooSpec
