@@ -16,7 +16,7 @@ from zoosup.host.fetching.background import Fetches
 from zoosup.host.memory.gauge import HostGauge
 from zoosup.host.memory.gpus import Gpus
 from zoosup.host.memory.ram import RamGauge
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, FitParams
 from zoosup.host.preflight.weight_look import WeightLook

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import descriptors
 from zoosup.host.system.listen_fds import HandedSockets

@@ -13,7 +13,7 @@ from zoosup.host.storage.journal_writer import JournalWriter
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.host.system.sd_notify import InitSystem
-from zoosup.host.threads import ready_made
+from zoosup.host.system.threads import ready_made
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.events.log_sink import log_event
 from zoosup.runtime.state.applied import Applied

@@ -8,10 +8,10 @@ from contextlib import aclosing, contextmanager
 
 import pytest
 
+from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.host.probes import prober as probe
 from zoosup.host.probes.port_owner import Ownership
 from zoosup.host.probes.prober import HttpProber
-from zoosup.host.probes_port import Endpoint, ProbeResult
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 
 SERVER = """

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.host.conftest import GUARD, SUITE, eventually, lives
-from zoosup.host.ports import RecordedRun
+from zoosup.host.ports.host import RecordedRun
 from zoosup.host.process import identity
 from zoosup.host.process.adoption import environments, find, recorded, unrecorded
 from zoosup.host.process.identity import Identity, boot_session

@@ -10,7 +10,7 @@ from tests.runtime.builders import ManualClock, a_run, a_zoo, make_ready, text_o
 from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
-from zoosup.host.probes_port import Endpoint, ProbeResult
+from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.state.inbox import FactLearned
 from zoosup.spec.model.lifetime import LiveSpec, ReadySpec

@@ -25,7 +25,7 @@ from zoosup.core.state.weights import Found, WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.preflight.which import find_program, not_executable
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.weight_names import HUB, read_name
 from zoosup.spec.syntax.templates import render

@@ -32,10 +32,10 @@ from zoosup.core.state.weights import (
     Fitted,
     WeightFacts,
 )
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.host.preflight.which import find_program, not_executable
-from zoosup.host.programs.bounded_run import Printed, run
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.programs.bounded_run import Printed, run
+from zoosup.host.system.threads import in_own_thread
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
 

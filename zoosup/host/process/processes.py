@@ -15,8 +15,8 @@ from types import MappingProxyType
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.host import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.adoption import look_for, unknown_launch
 from zoosup.host.process.background_looks import BackgroundLooks
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
@@ -30,7 +30,7 @@ from zoosup.host.process.spawn import let_children_hear_signals, start
 from zoosup.host.process.stop_command import run_command
 from zoosup.host.process.termination import Instruments, Termination
 from zoosup.host.process.wait_status import describe, peek, reap
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zoosup.host.process.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.proc_table import Row, Table
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 
 _CACHED_ENVIRONMENTS = 20_000
 _ASKED_FOR_A_CONTAINER = 5

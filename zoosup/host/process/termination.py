@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from zoosup.host.ports import Ladder
+from zoosup.host.ports.host import Ladder
 from zoosup.host.process.exit_watcher import Cancel, Watcher
 from zoosup.host.process.grace import Grace, StopCommand
 from zoosup.host.process.identity import Identity

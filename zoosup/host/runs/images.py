@@ -10,7 +10,7 @@ from functools import partial
 from zoosup.core.state.phases import Reason
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError
-from zoosup.host.errands import ErrandError, Errands, Tell
+from zoosup.host.fetching.errands import ErrandError, Errands, Tell
 from zoosup.spec.model.container import PullPolicy
 from zoosup.spec.syntax.units import describe_size
 

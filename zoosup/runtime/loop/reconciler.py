@@ -19,7 +19,7 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action
 from zoosup.core.state.observed import Observed, SwitchOutcome
-from zoosup.host.ports import Host, PoolReading
+from zoosup.host.ports.host import Host, PoolReading
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.observed import Observed
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host, Warmed
-from zoosup.host.probes_port import Endpoint
+from zoosup.host.ports.host import Host, Warmed
+from zoosup.host.ports.probes import Endpoint
 from zoosup.runtime.operations.external_probes import ExternalProbes
 from zoosup.runtime.operations.load_watch import LoadWatch
 from zoosup.runtime.operations.lora_scales import LoraScales

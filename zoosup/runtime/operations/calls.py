@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from zoosup.host.probes_port import Endpoint, Prober
+from zoosup.host.ports.probes import Endpoint, Prober
 from zoosup.spec.model.calls import CallSpec
 from zoosup.spec.syntax.templates import render
 

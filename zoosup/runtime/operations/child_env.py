@@ -11,7 +11,7 @@ from zoosup.core.estimation.located import placed
 from zoosup.core.memory.gpu_env import without_contradicting
 from zoosup.core.state.runs import Run
 from zoosup.core.state.weights import Found
-from zoosup.host.launch import ContainerLaunch, Launch
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.spec.engine.run import parse_run
 from zoosup.spec.model.container import ContainerSpec
 from zoosup.spec.model.model import ModelSpec

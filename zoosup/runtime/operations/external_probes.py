@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from zoosup.core.state.phases import Phase
-from zoosup.host.probes_port import Prober, ProbeResult, RemoteEndpoint
+from zoosup.host.ports.probes import Prober, ProbeResult, RemoteEndpoint
 from zoosup.runtime.operations.tasks import Lasting, LastingTasks
 from zoosup.runtime.state.external import ExternalServer, asks_alike
 from zoosup.runtime.state.zoo import Zoo

@@ -13,7 +13,7 @@ from zoosup.core.state.facts import LoadSeen
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Logs, Processes
+from zoosup.host.ports.host import Logs, Processes
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.operations.tasks import Lasting, LastingTasks
 from zoosup.runtime.state.inbox import FactLearned, Message

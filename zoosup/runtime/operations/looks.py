@@ -12,7 +12,7 @@ from zoosup.core.state.actions import Inspect
 from zoosup.core.state.facts import Fact, Inspected
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
-from zoosup.host.ports import Inspector
+from zoosup.host.ports.host import Inspector
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.operations.child_env import environment
 from zoosup.runtime.operations.tasks import OperationTasks

@@ -10,8 +10,8 @@ from pathlib import Path
 from zoosup.core.state.observed import Condition, Model
 from zoosup.core.state.phases import ConditionType
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Logs
-from zoosup.host.shortage import OUR_WANT
+from zoosup.host.ports.host import Logs
+from zoosup.host.system.shortage import OUR_WANT
 
 TYPE = ConditionType.OUTPUT_KEPT
 

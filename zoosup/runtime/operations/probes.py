@@ -13,7 +13,7 @@ from zoosup.core.state.facts import Fact, FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES
 from zoosup.core.state.runs import Run, SleepStage
-from zoosup.host.probes_port import Endpoint, Prober, ProbeResult
+from zoosup.host.ports.probes import Endpoint, Prober, ProbeResult
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.operations.tasks import Lasting, LastingTasks
 from zoosup.runtime.state.inbox import FactLearned, Message

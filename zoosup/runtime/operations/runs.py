@@ -25,8 +25,8 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import HURRIED, Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Host, Ladder, SpawnError
-from zoosup.host.probes_port import Endpoint
+from zoosup.host.ports.host import Host, Ladder, SpawnError
+from zoosup.host.ports.probes import Endpoint
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.calls import send_all

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from zoosup.core.state.facts import Fact, ProbedUnready
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Processes, SpawnError
-from zoosup.host.shortage import OUR_WANT
+from zoosup.host.ports.host import Processes, SpawnError
+from zoosup.host.system.shortage import OUR_WANT
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.operations.child_env import launch_of
 from zoosup.runtime.operations.output import Outputs

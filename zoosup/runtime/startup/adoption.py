@@ -17,8 +17,8 @@ from pathlib import Path
 
 from zoosup.core.state.facts import Adopted
 from zoosup.core.state.runs import Run
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Host, Ladder, RecordedRun
+from zoosup.host.ports.host import Host, Ladder, RecordedRun
+from zoosup.host.ports.launch import Launch
 from zoosup.runtime.operations.child_env import launch_of
 from zoosup.runtime.operations.holds import take_over_holds
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read

@@ -14,7 +14,7 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.verdicts import Shortage
 from zoosup.core.state.pools import VRAM, Cooldown, Node, Pool, Pressure
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.spec.model.memory import BudgetSpec

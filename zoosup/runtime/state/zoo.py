@@ -25,7 +25,7 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal

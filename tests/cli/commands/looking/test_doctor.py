@@ -10,7 +10,7 @@ from tests.cli.fakes import GIB, pool, snapshot
 from zoosup.cli.commands.looking import doctor
 from zoosup.cli.render.findings import memory
 from zoosup.cli.render.layout import plain
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 GOOD = "active: a\nmodels:\n  a: {command: sleep 1, port: %d}\nstatus: {listen: null}\ngateway: false\n"
 

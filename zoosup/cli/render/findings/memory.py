@@ -13,7 +13,7 @@ from zoosup.cli.render.format import size
 if TYPE_CHECKING:
     from zoosup.core.state.pools import Make
     from zoosup.host.memory.gpus import Gpus
-    from zoosup.host.ports import PoolReading
+    from zoosup.host.ports.host import PoolReading
     from zoosup.spec.model.zoo import ZooSpec
 
 Snapshot = Mapping[str, Any]

@@ -6,7 +6,7 @@ They go to a logger of their own, below which nothing else logs. Refuses to know
 import asyncio
 import logging
 
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 from zoosup.spec.model.gateway import AccessLogStyle
 from zoosup.web.gateway.access_log.record import Record
 

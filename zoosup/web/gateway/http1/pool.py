@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from zoosup.host.tls import Authorities, in_words
+from zoosup.host.system.tls import Authorities, in_words
 from zoosup.runtime.api.leasing import Lease
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.web.gateway.context import Context

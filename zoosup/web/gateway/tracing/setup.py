@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zoosup import __version__
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 from zoosup.runtime.events.journal import Journal
 from zoosup.web.gateway.access_log.record import Record
 

@@ -13,9 +13,9 @@ from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.pools import Make
 from zoosup.core.state.runs import Exit, Preflight
 from zoosup.core.state.weights import Found
-from zoosup.host.launch import Launch
-from zoosup.host.probes_port import Prober
-from zoosup.host.sessions_port import Sessions
+from zoosup.host.ports.launch import Launch
+from zoosup.host.ports.probes import Prober
+from zoosup.host.ports.sessions import Sessions
 from zoosup.spec.model.model import ModelSpec
 
 

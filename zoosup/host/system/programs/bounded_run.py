@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoosup.host.programs.session import end_session, has_ended
+from zoosup.host.system.programs.session import end_session, has_ended
 
 LIMIT = 256 * 1024
 """Bytes of either stream after which nothing more is read and the program is ended."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from zoosup.host.errands import FIRST_PAUSE, ErrandError, Errands
+from zoosup.host.fetching.errands import FIRST_PAUSE, ErrandError, Errands
 
 pytestmark = pytest.mark.looptime
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from zoosup.host.threads import DaemonThreads, ready_made
+from zoosup.host.system.threads import DaemonThreads, ready_made
 
 
 def test_all_threads_are_there_before_the_first_task(monkeypatch):
@@ -87,7 +87,7 @@ async def test_cancelled_work_is_not_begun():
 def test_a_thread_that_hangs_keeps_no_program_from_ending():
     program = """
 import asyncio, threading
-from zoosup.host.threads import ready_made
+from zoosup.host.system.threads import ready_made
 async def main():
     asyncio.get_running_loop().set_default_executor(ready_made(2))
     hanging = asyncio.create_task(asyncio.to_thread(threading.Event().wait))

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.host.conftest import lives
-from zoosup.host.programs.bounded_run import LIMIT, run
+from zoosup.host.system.programs.bounded_run import LIMIT, run
 
 SHORT, LONG = 0.3, 30.0
 

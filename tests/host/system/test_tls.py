@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from tests import certificates
-from zoosup.host.tls import Authorities, in_words
+from zoosup.host.system.tls import Authorities, in_words
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ async def test_authorities_are_read_again_after_a_while(made, monkeypatch):
     authorities = Authorities()
     first = await authorities.context(str(made.ca))
     assert first is await authorities.context(str(made.ca))
-    monkeypatch.setattr("zoosup.host.tls.FRESH", -1.0)
+    monkeypatch.setattr("zoosup.host.system.tls.FRESH", -1.0)
     assert first is not await authorities.context(str(made.ca))
 
 
