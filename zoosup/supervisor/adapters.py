@@ -22,8 +22,8 @@ from zoosup.host.preflight.llama_fit_params import PATIENCE, FitParams
 from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.probes import port_owner
 from zoosup.host.probes.prober import HttpProber
-from zoosup.host.process.identity import boot_session
 from zoosup.host.process.processes import Processes
+from zoosup.host.process.table.identity import boot_session
 from zoosup.host.runs.engines import Engines
 from zoosup.host.runs.preflight import ContainerPreflight
 from zoosup.host.runs.runs import Runs

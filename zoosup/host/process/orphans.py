@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from zoosup.host.process.proc_table import Table
+from zoosup.host.process.table.proc_table import Table
 from zoosup.host.process.wait_status import reap
 from zoosup.host.system.threads import in_own_thread
 

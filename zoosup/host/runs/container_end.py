@@ -16,7 +16,7 @@ from zoosup.host.container.engine import (
     EngineUnreachableError,
 )
 from zoosup.host.ports.host import Ladder
-from zoosup.host.process.grace import Grace, StopCommand
+from zoosup.host.process.stop.grace import Grace, StopCommand
 from zoosup.host.runs.exits import exit_of_container
 from zoosup.host.runs.tie import Tie
 

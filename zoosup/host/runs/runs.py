@@ -18,8 +18,8 @@ from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
 from zoosup.host.ports.host import Ended, Ladder, RecordedRun, SpawnError
 from zoosup.host.ports.launch import ContainerLaunch, Launch
-from zoosup.host.process.grace import LEAST_GRACE
 from zoosup.host.process.processes import OnExit, Processes
+from zoosup.host.process.stop.grace import LEAST_GRACE
 from zoosup.host.runs.container_end import GIVE_UP, ContainerEnding, as_it_ended, remove_remains
 from zoosup.host.runs.container_start import config_of, labels_of, start_container
 from zoosup.host.runs.engines import Engines, client_run, leading

@@ -1,8 +1,8 @@
 """Who belongs to which run, from made-up process tables."""
 
-from zoosup.host.process.identity import Identity
-from zoosup.host.process.membership import MembersSnapshot, RunMembers, assign
-from zoosup.host.process.proc_table import Row
+from zoosup.host.process.table.identity import Identity
+from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
+from zoosup.host.process.table.proc_table import Row
 
 US = 50
 

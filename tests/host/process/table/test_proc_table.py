@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from zoosup.host.process.proc_table import Memory, ProcTable, PsutilTable, Reads, Row, host_table
+from zoosup.host.process.table.proc_table import Memory, ProcTable, PsutilTable, Reads, Row, host_table
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 TABLES = [pytest.param(ProcTable, marks=linux), PsutilTable]

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from zoosup.host.ports.host import Ladder
 from zoosup.host.process.exit_watcher import Cancel, Watcher
-from zoosup.host.process.grace import Grace, StopCommand
-from zoosup.host.process.identity import Identity
-from zoosup.host.process.membership import RunMembers
-from zoosup.host.process.proc_table import Row, Table
-from zoosup.host.process.scanner import ProcessScanner
-from zoosup.host.process.signals import send, send_group
+from zoosup.host.process.stop.grace import Grace, StopCommand
+from zoosup.host.process.stop.signals import send, send_group
+from zoosup.host.process.table.identity import Identity
+from zoosup.host.process.table.membership import RunMembers
+from zoosup.host.process.table.proc_table import Row, Table
+from zoosup.host.process.table.scanner import ProcessScanner
 
 _LEADERS_SHARE = 0.25  # of the grace, in which the leader alone has been asked
 _LEADERS_TIME = 5.0  # seconds of it at most

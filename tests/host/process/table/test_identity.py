@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from zoosup.host.process import identity
-from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.process.table import identity
+from zoosup.host.process.table.identity import Identity, boot_session
 
 
 @pytest.fixture(autouse=True)

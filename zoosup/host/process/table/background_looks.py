@@ -7,7 +7,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-from zoosup.host.process.scanner import ProcessScanner
+from zoosup.host.process.table.scanner import ProcessScanner
 
 _EARLY_LOOKS = (0.05, 0.25, 1.0)
 """Seconds after a spawn: a child that leaves its session and clears its environment has to be seen while its

@@ -234,8 +234,8 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(harness, mo
     pids = await harness.start("deaf-with-deaf-session-child")
     harness.give_up_after(0.2)
     with monkeypatch.context() as patch:
-        patch.setattr("zoosup.host.process.termination.send_group", lambda *_: True)
-        patch.setattr("zoosup.host.process.termination.send", lambda *_: True)
+        patch.setattr("zoosup.host.process.stop.termination.send_group", lambda *_: True)
+        patch.setattr("zoosup.host.process.stop.termination.send", lambda *_: True)
         survivors = await harness.end(grace=0.1)
     expected = {f"pid {pids['leader']} (python", f"pid {pids['child']} (sleep), state S"}
     assert all(part in survivors for part in expected), survivors
@@ -245,7 +245,7 @@ async def test_who_does_not_die_is_named_and_another_try_may_succeed(harness, mo
 
 
 async def test_who_is_missed_by_one_look_is_found_by_the_second(harness, monkeypatch):
-    monkeypatch.setattr("zoosup.host.process.background_looks._EARLY_LOOKS", ())
+    monkeypatch.setattr("zoosup.host.process.table.background_looks._EARLY_LOOKS", ())
     pids = await harness.start("leader-deaf")
     table = harness.processes._table
     scan, blind = table.scan, [{}]

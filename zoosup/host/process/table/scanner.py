@@ -9,8 +9,8 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoosup.host.process.membership import MembersSnapshot, RunMembers, assign
-from zoosup.host.process.proc_table import Row, Table
+from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
+from zoosup.host.process.table.proc_table import Row, Table
 from zoosup.host.system.threads import DaemonThreads
 
 _CACHED_ENVIRONMENTS = 20_000

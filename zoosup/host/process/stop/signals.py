@@ -10,8 +10,8 @@ import signal
 import sys
 from contextlib import suppress
 
-from zoosup.host.process.identity import Identity
-from zoosup.host.process.proc_table import Table
+from zoosup.host.process.table.identity import Identity
+from zoosup.host.process.table.proc_table import Table
 
 _log = logging.getLogger(__name__)
 

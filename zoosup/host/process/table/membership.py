@@ -11,8 +11,8 @@ parent before any look at the table fell into that parent's life.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from zoosup.host.process.identity import Identity
-from zoosup.host.process.proc_table import Row, Rows
+from zoosup.host.process.table.identity import Identity
+from zoosup.host.process.table.proc_table import Row, Rows
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from zoosup.host.process import signals
-from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import host_table
-from zoosup.host.process.signals import send, send_group
+from zoosup.host.process.stop import signals
+from zoosup.host.process.stop.signals import send, send_group
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.proc_table import host_table
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import psutil
 
 from tests.host.conftest import RUN
 from zoosup.host.process import spawn
-from zoosup.host.process.stop_command import run_command
+from zoosup.host.process.stop.stop_command import run_command
 
 
 def running(harness, *argv):

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.membership import RunMembers
-from zoosup.host.process.proc_table import Memory, Reads, Row
-from zoosup.host.process.scanner import ProcessScanner
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.membership import RunMembers
+from zoosup.host.process.table.proc_table import Memory, Reads, Row
+from zoosup.host.process.table.scanner import ProcessScanner
 
 
 class Table:

@@ -13,10 +13,10 @@ from functools import partial
 from zoosup.host.ports.host import SpawnError
 from zoosup.host.ports.launch import Launch
 from zoosup.host.process.exit_watcher import Watcher
-from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import Table
-from zoosup.host.process.signals import send_group
 from zoosup.host.process.spawn import start
+from zoosup.host.process.stop.signals import send_group
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.proc_table import Table
 from zoosup.host.process.wait_status import describe, reap
 from zoosup.host.system.threads import in_own_thread
 
