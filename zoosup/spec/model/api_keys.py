@@ -1,6 +1,6 @@
 """The keys that clients of the gateway present: a text by itself, or with a name and with the models it is for.
 
-Frozen data. Whether those models exist is seen once all are read (`spec.gateway_names`).
+Frozen data. Whether those models exist is seen once all are read (`spec.checks.gateway_names`).
 """
 
 from collections.abc import Mapping

@@ -80,7 +80,7 @@ def _paths(found: "Found", missing: Mapping[str, str]) -> dict[str, str | None]:
 
 def _checked(path: str, *, allow_unset: bool) -> _Checked:
     from zoosup.core.sessions.words import unfit  # noqa: PLC0415 - pydantic, which most commands do without
-    from zoosup.spec.lint import lint  # noqa: PLC0415
+    from zoosup.spec.lint.lint import lint  # noqa: PLC0415
     from zoosup.spec.parse import decode, parse  # noqa: PLC0415
     from zoosup.spec.syntax.templates import LenientEnvironment  # noqa: PLC0415
 

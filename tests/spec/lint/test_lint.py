@@ -3,7 +3,7 @@
 import pytest
 
 from zoosup.core.sessions.words import unfit
-from zoosup.spec.lint import lint
+from zoosup.spec.lint.lint import lint
 from zoosup.spec.parse import parse
 
 NONE = "gateway: false\nstatus: {listen: null}\n"

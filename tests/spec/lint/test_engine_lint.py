@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.spec.engine_lint import lint_containers
-from zoosup.spec.lint import lint
+from zoosup.spec.lint.engine_lint import lint_containers
+from zoosup.spec.lint.lint import lint
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import parse

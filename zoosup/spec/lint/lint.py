@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from zoosup.spec.command_lint import look_at_command, look_at_paths, place_of_word
 from zoosup.spec.defaults import with_defaults
 from zoosup.spec.engine.client import find_client
-from zoosup.spec.engine_lint import lint_containers
-from zoosup.spec.fleet_lint import Finding, fleet_findings
 from zoosup.spec.fragments import file_of, split
+from zoosup.spec.lint.command_lint import look_at_command, look_at_paths, place_of_word
+from zoosup.spec.lint.engine_lint import lint_containers
+from zoosup.spec.lint.fleet_lint import Finding, fleet_findings
 from zoosup.spec.model.external import BaseUrl
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.memory import MemorySpec
