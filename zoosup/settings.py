@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zoosup.errors import UsageError
 from zoosup.host.storage.paths import control_socket, default_state_dir
-from zoosup.spec.model.values import LISTEN_PATTERN, MAX_PORT
+from zoosup.spec.model.values.kinds import LISTEN_PATTERN, MAX_PORT
 from zoosup.spec.syntax.addresses import split_address
 
 PREFIX = "ZOOSUP_"

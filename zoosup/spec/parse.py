@@ -20,8 +20,8 @@ from zoosup.spec.fragments import KEYS, Fragment, file_of, split
 from zoosup.spec.model.base import SpecPart
 from zoosup.spec.model.external import ExternalModelSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
-from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
+from zoosup.spec.model.process.short_forms.base import HOST
+from zoosup.spec.model.values.kinds import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.document import (
     MAX_NODES,

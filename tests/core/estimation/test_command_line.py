@@ -8,7 +8,7 @@ from zoosup.core.estimation.need import need
 from zoosup.core.estimation.server import Server
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
 
 GIB = 2**30
 

@@ -12,7 +12,7 @@ from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.host.probes import prober as probe
 from zoosup.host.probes.port_owner import Ownership
 from zoosup.host.probes.prober import HttpProber
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 
 SERVER = """
 import http.server, sys

@@ -13,7 +13,7 @@ from zoosup.core.state.runs import Leaving
 from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.state.inbox import FactLearned
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 
 pytestmark = pytest.mark.looptime
 

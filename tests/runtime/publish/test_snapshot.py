@@ -16,7 +16,7 @@ from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.plan_report import next_pass
 from zoosup.runtime.publish.snapshot import build, end_event
 from zoosup.runtime.state.overrides import override
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
 CONFIG = {"path", "generation", "observed_generation", "hash", "revision", "loaded_at", "error"}

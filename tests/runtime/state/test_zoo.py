@@ -12,7 +12,7 @@ from zoosup.core.state.runs import Backoff, Exit, Preflight
 from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.publish.convergence import converged
 from zoosup.runtime.state.overrides import override
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 AB = {"a": {}, "b": {}}
 

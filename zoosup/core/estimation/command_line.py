@@ -23,7 +23,7 @@ from zoosup.core.estimation.server import (
 from zoosup.core.estimation.server_words import llama, other
 from zoosup.core.state.weights import Found
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import read_name
+from zoosup.spec.model.values.weight_names import read_name
 
 ELSEWHERE = frozenset({"apptainer", "docker", "kubectl", "nerdctl", "podman", "singularity", "ssh"})
 """Programs that run the model where paths and memory mean something else."""

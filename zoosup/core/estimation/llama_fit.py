@@ -37,7 +37,7 @@ from zoosup.core.state.weights import (
     WeightFacts,
 )
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import read_name
+from zoosup.spec.model.values.weight_names import read_name
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})
 """A second context on the model's own weights, which it can't be told of."""

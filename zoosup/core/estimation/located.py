@@ -11,7 +11,7 @@ from dataclasses import replace
 from zoosup.core.estimation.server import LLAMA_SERVER, MLX, SGLANG, TEI, VLLM, Server
 from zoosup.core.state.weights import Found, Located
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import HUB, REPO, named_among, read_name
+from zoosup.spec.model.values.weight_names import HUB, REPO, named_among, read_name
 
 _OF_HUB = frozenset({VLLM, SGLANG, MLX, TEI})
 """Servers that take owner/repo for a repository at the hub."""

@@ -21,7 +21,7 @@ from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
 from zoosup.core.state.weights import FIT_PARAMS, WeightFacts
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import read_name
+from zoosup.spec.model.values.weight_names import read_name
 
 UNKNOWN_RAM = 8 * 2**30
 """Bytes assumed for a model of which nothing is known: the default of the design zoosup came from."""

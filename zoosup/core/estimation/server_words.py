@@ -28,7 +28,7 @@ from zoosup.core.estimation.server_options import (
     NAMED_ADAPTERS,
     PARTS,
 )
-from zoosup.spec.model.weight_names import gguf_at_hub
+from zoosup.spec.model.values.weight_names import gguf_at_hub
 
 _SHARE = re.compile(r"(?:0?\.\d{1,6}|1(?:\.0{0,6})?)\Z")
 _TOKENS = re.compile(r"(?P<number>\d{1,10}(?:\.\d{1,6})?)(?P<unit>[kKmM]?)\Z")

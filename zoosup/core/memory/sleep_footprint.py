@@ -17,8 +17,8 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.lifetime import AsleepSpec, ParkSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import AsleepSpec, ParkSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from zoosup.spec.model.external import BaseUrl, RemoteReadySpec
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 
 
 @dataclass(frozen=True, slots=True)

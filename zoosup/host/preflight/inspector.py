@@ -27,7 +27,7 @@ from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.preflight.which import find_program, not_executable
 from zoosup.host.system.threads import DaemonThreads
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import HUB, read_name
+from zoosup.spec.model.values.weight_names import HUB, read_name
 from zoosup.spec.syntax.templates import render
 from zoosup.spec.syntax.words import values_of
 

@@ -21,7 +21,7 @@ from zoosup.host.probes.remote import ask_remote_http, ask_remote_tcp
 from zoosup.host.system.threads import DaemonThreads
 from zoosup.host.system.tls import Authorities
 from zoosup.spec.model.external import RemoteReadySpec
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.syntax.addresses import join_address
 
 RECHECK = 0.5

@@ -24,7 +24,7 @@ from zoosup.host.sessions import folder as folders, slot_server
 from zoosup.host.sessions.folder import Folder
 from zoosup.host.sessions.slot_server import SlotError
 from zoosup.host.system.threads import DaemonThreads
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.short_forms.base import HOST
 
 LOOK = 5.0
 """Seconds for a look at what slots are doing; a server answers between two batches."""

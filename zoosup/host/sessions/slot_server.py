@@ -10,7 +10,7 @@ import aiohttp
 
 from zoosup.core.sessions.slots import Slot, prompts_of, slots_of
 from zoosup.host.ports.sessions import SlotServer
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.syntax.addresses import join_address
 
 _OK, _UNSUPPORTED = 200, 501

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from zoosup.host.ports.probes import Endpoint, Prober
-from zoosup.spec.model.calls import CallSpec
+from zoosup.spec.model.process.calls import CallSpec
 from zoosup.spec.syntax.templates import render
 
 _log = logging.getLogger(__name__)

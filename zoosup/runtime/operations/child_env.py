@@ -13,9 +13,9 @@ from zoosup.core.state.runs import Run
 from zoosup.core.state.weights import Found
 from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.spec.engine.run import parse_run
-from zoosup.spec.model.container import ContainerSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.container import ContainerSpec
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.syntax.templates import render
 
 RUN_ID = "ZOOSUP_RUN_ID"

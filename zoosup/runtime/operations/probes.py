@@ -17,8 +17,8 @@ from zoosup.host.ports.probes import Endpoint, Prober, ProbeResult
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.operations.tasks import Lasting, LastingTasks
 from zoosup.runtime.state.inbox import FactLearned, Message
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.syntax.templates import render
 
 _log = logging.getLogger(__name__)

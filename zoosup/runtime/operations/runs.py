@@ -39,10 +39,10 @@ from zoosup.runtime.operations.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
-from zoosup.spec.model.calls import CallSpec
-from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.calls import CallSpec
+from zoosup.spec.model.process.lifetime import ParkSpec, RestartSpec
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.syntax.templates import render
 
 COMMAND_AT_ONCE = 2.0

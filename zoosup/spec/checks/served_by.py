@@ -6,7 +6,7 @@ Knows what can't stand beside that. Refuses to know what the values of these key
 from zoosup.spec.defaults import SERVED_BY
 from zoosup.spec.model.external import ExternalModelSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
 from zoosup.spec.syntax.document import YamlMapping, YamlNode, YamlScalar
 from zoosup.spec.syntax.problems import Problems
 from zoosup.spec.wording import Location

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zoosup.spec.model.fleet import FleetSpec, is_local
 from zoosup.spec.model.gateway import GatewaySpec
-from zoosup.spec.model.values import is_loopback
+from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.addresses import split_address
 

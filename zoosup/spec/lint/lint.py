@@ -18,8 +18,8 @@ from zoosup.spec.model.external import BaseUrl
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
-from zoosup.spec.model.values import is_loopback
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
+from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.addresses import split_address
 from zoosup.spec.syntax.document import NOTHING, YamlMapping, YamlNode, compose

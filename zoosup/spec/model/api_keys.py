@@ -16,8 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from zoosup.spec.model import readers, values as kinds
 from zoosup.spec.model.base import SpecPart, at_once
+from zoosup.spec.model.values import kinds, readers
 
 KEY_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$"
 KEY_NAME_EXPECTED = "a name of letters, digits and . _ @ + -, at most 64, beginning with a letter or a digit"

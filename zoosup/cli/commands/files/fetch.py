@@ -50,7 +50,7 @@ def fetch(given: argparse.Namespace) -> int:
 
 
 def _wanted(given: argparse.Namespace) -> Iterator[_Wanted]:
-    from zoosup.spec.model.weight_names import read_name  # noqa: PLC0415 - pydantic is near
+    from zoosup.spec.model.values.weight_names import read_name  # noqa: PLC0415 - pydantic is near
 
     names = [each for each in given.models if "://" in each]  # no model's name has that
     if slip := next((each for each in names if read_name(each) is None), None):
@@ -81,7 +81,7 @@ def _fetch(given: argparse.Namespace, wanted: _Wanted) -> None:
     from zoosup.host.fetching.hub import FetchError, Hub  # noqa: PLC0415 - only where something is fetched
     from zoosup.host.fetching.order import order  # noqa: PLC0415
     from zoosup.host.weights import hub_cache  # noqa: PLC0415
-    from zoosup.spec.model.weight_names import HubName, read_name  # noqa: PLC0415
+    from zoosup.spec.model.values.weight_names import HubName, read_name  # noqa: PLC0415
 
     try:
         there = _located(wanted)

@@ -6,10 +6,10 @@ By mlx_lm/SERVER.md and `--help`, and mlx-openai-server's README.
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-from zoosup.spec.model import values
 from zoosup.spec.model.base import on_restart
-from zoosup.spec.model.short_forms import kinds
-from zoosup.spec.model.short_forms.base import HOST, PORT, ShortForm, option
+from zoosup.spec.model.process.short_forms import kinds
+from zoosup.spec.model.process.short_forms.base import HOST, PORT, ShortForm, option
+from zoosup.spec.model.values import kinds as values
 
 _SHORTEST = '{"messages": [{"role": "user", "content": "."}], "max_tokens": 1}'
 

@@ -6,10 +6,10 @@ By tools/server/README.md of ggml-org/llama.cpp: options; /health answers 503 wh
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-from zoosup.spec.model import values
 from zoosup.spec.model.base import at_once_but_keys, on_restart
-from zoosup.spec.model.short_forms import kinds
-from zoosup.spec.model.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.process.short_forms import kinds
+from zoosup.spec.model.process.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.values import kinds as values
 
 MIB = 2**20
 

@@ -11,12 +11,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import field_validator
 
-from zoosup.spec.model import values
 from zoosup.spec.model.base import on_restart
-from zoosup.spec.model.readers import wrong
-from zoosup.spec.model.short_forms import kinds
-from zoosup.spec.model.short_forms.base import ShortForm, flag, option
-from zoosup.spec.model.weight_names import HubName, read_name
+from zoosup.spec.model.process.short_forms import kinds
+from zoosup.spec.model.process.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.values import kinds as values
+from zoosup.spec.model.values.readers import wrong
+from zoosup.spec.model.values.weight_names import HubName, read_name
 
 _ENGINE: Mapping[str, Any] = {"http": "/health", "deadline": "20m"}
 """They compile, capture graphs and measure memory before they answer."""

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 
-from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, at_once, on_restart
-from zoosup.spec.model.readers import choice, each, expected, final, text, wrong
+from zoosup.spec.model.values import kinds
+from zoosup.spec.model.values.readers import choice, each, expected, final, text, wrong
 from zoosup.spec.syntax import units
 
 _ENGINE_PATTERN = r"^(?:auto|docker|podman|unix:///\S+)$"

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from zoosup.spec.model.base import CHANGE_KEY, ChangeClass
-from zoosup.spec.model.quantities import MAX_COUNT, count
-from zoosup.spec.model.readers import choice_of_words, expected, text, wrong
-from zoosup.spec.model.weight_names import HubName, read_name
+from zoosup.spec.model.values.quantities import MAX_COUNT, count
+from zoosup.spec.model.values.readers import choice_of_words, expected, text, wrong
+from zoosup.spec.model.values.weight_names import HubName, read_name
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 """Of llama-server's KV cache."""

@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ValidationInfo, field_validator
 
-from zoosup.spec.model import values
 from zoosup.spec.model.base import on_restart
-from zoosup.spec.model.readers import clash
-from zoosup.spec.model.short_forms import kinds
-from zoosup.spec.model.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.process.short_forms import kinds
+from zoosup.spec.model.process.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.values import kinds as values
+from zoosup.spec.model.values.readers import clash
 
 
 class SdSpec(ShortForm):

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, on_restart
+from zoosup.spec.model.values import kinds
 
 HOST = "127.0.0.1"
 """Backends listen here and nowhere else: the gateway is the only door."""

@@ -17,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from zoosup.spec.model import quantities, readers
+from zoosup.spec.model.values import quantities, readers
 from zoosup.spec.syntax import units
 from zoosup.spec.syntax.addresses import split_address
 

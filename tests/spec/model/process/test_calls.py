@@ -3,8 +3,8 @@
 import pytest
 
 from zoosup.errors import InvalidFileError
-from zoosup.spec.model.calls import CallSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.calls import CallSpec
 from zoosup.spec.parse import parse
 
 FREE = {"unload_models": True, "free_memory": True}

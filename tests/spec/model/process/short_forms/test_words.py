@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
 from zoosup.spec.parse import parse
 
 AT = "--host 127.0.0.1 --port ${PORT}"

@@ -18,8 +18,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from zoosup.spec.model import readers, values as kinds
 from zoosup.spec.model.base import SpecPart, at_once
+from zoosup.spec.model.values import kinds, readers
 
 
 class HttpCall(SpecPart):

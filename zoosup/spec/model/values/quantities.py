@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationInfo
 
-from zoosup.spec.model.readers import expected, wrong
+from zoosup.spec.model.values.readers import expected, wrong
 from zoosup.spec.syntax import units
 
 MAX_SIZE = 2**63 - 1

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-from zoosup.spec.model import values
 from zoosup.spec.model.base import on_restart
-from zoosup.spec.model.short_forms import kinds
-from zoosup.spec.model.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.process.short_forms import kinds
+from zoosup.spec.model.process.short_forms.base import ShortForm, flag, option
+from zoosup.spec.model.values import kinds as values
 
 _PATH = "/v1/audio/transcriptions"
 

@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, at_once
-from zoosup.spec.model.calls import Calls, HttpCall
-from zoosup.spec.model.readers import choice, clash
+from zoosup.spec.model.process.calls import Calls, HttpCall
+from zoosup.spec.model.values import kinds
+from zoosup.spec.model.values.readers import choice, clash
 
 PROBE_KINDS = ("http", "tcp", "exec")
 """A probe is exactly one of these; a model's own choice replaces the one in `defaults`."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationInfo
 
-from zoosup.spec.model.quantities import MAX_PORT
-from zoosup.spec.model.readers import each, expected, final, wrong
+from zoosup.spec.model.values.quantities import MAX_PORT
+from zoosup.spec.model.values.readers import each, expected, final, wrong
 
 HEADER_PATTERN = (
     r"^(?!(?:[Cc]onnection|[Cc]ontent-[Ll]ength|[Ee]xpect|[Hh]ost|[Kk]eep-[Aa]live|[Tt][Ee]|"

@@ -6,14 +6,14 @@ Exactly one of `SERVERS` is said. Another way to serve gets its name here and a 
 from collections.abc import Mapping
 from typing import Any
 
-from zoosup.spec.model.lifetime import PROBE_KINDS
-from zoosup.spec.model.readers import clash
-from zoosup.spec.model.short_forms.audio import WhisperSpec
-from zoosup.spec.model.short_forms.base import ShortForm
-from zoosup.spec.model.short_forms.images import SdSpec
-from zoosup.spec.model.short_forms.llama import LlamaSpec
-from zoosup.spec.model.short_forms.mlx import MlxImageSpec, MlxSpec
-from zoosup.spec.model.short_forms.vllm import SglangSpec, VllmSpec
+from zoosup.spec.model.process.lifetime import PROBE_KINDS
+from zoosup.spec.model.process.short_forms.audio import WhisperSpec
+from zoosup.spec.model.process.short_forms.base import ShortForm
+from zoosup.spec.model.process.short_forms.images import SdSpec
+from zoosup.spec.model.process.short_forms.llama import LlamaSpec
+from zoosup.spec.model.process.short_forms.mlx import MlxImageSpec, MlxSpec
+from zoosup.spec.model.process.short_forms.vllm import SglangSpec, VllmSpec
+from zoosup.spec.model.values.readers import clash
 
 SHORT_FORMS: Mapping[str, type[ShortForm]] = {
     "llama": LlamaSpec,
