@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.core.estimation.learned import RUNS
-from zoosup.core.scheduler.place import OOM_LOOK
+from zoosup.core.scheduler.placement.place import OOM_LOOK
 from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts

@@ -27,7 +27,7 @@ from tests.core.zoo import (
     unseen,
     why,
 )
-from zoosup.core.scheduler.place import MEMORY_POLL
+from zoosup.core.scheduler.placement.place import MEMORY_POLL
 from zoosup.core.scheduler.stop import COOLDOWN_POLL
 from zoosup.core.state.actions import EndCooldown, Hold, Stop
 from zoosup.core.state.phases import Cause, Phase, Reason

@@ -14,7 +14,7 @@ from zoosup.core.memory.ledger import asleep
 from zoosup.core.memory.sleep_footprint import Sleeper, sleeper
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.demand import yields
-from zoosup.core.scheduler.min_cost import Fits
+from zoosup.core.scheduler.preemption.min_cost import Fits
 from zoosup.spec.changes import outdated
 
 

@@ -7,10 +7,10 @@ comes before them all. Nobody ever makes room by ending a hold, and one that can
 
 from functools import partial
 
-from zoosup.core.scheduler.candidates import best_placement
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.demand import claim_of
-from zoosup.core.scheduler.make_room import PREFERENCE, make_room, unless_short
+from zoosup.core.scheduler.placement.candidates import best_placement
+from zoosup.core.scheduler.preemption.make_room import PREFERENCE, make_room, unless_short
 from zoosup.core.scheduler.verdicts import POLLED, Outcome, Verdict
 from zoosup.core.state.actions import HoldRoom, ReleaseRoom
 from zoosup.core.state.holds import RoomHold

@@ -4,7 +4,13 @@ from itertools import combinations
 
 from hypothesis import given, strategies as st
 
-from zoosup.core.scheduler.min_cost import FREED_IN_VAIN, Victim, cheapest, first_that_suffice, reprieve
+from zoosup.core.scheduler.preemption.min_cost import (
+    FREED_IN_VAIN,
+    Victim,
+    cheapest,
+    first_that_suffice,
+    reprieve,
+)
 
 GIB = 2**30
 

@@ -8,11 +8,16 @@ from functools import partial
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.sleep_footprint import awake, rules
-from zoosup.core.scheduler.candidates import best_placement, intended_layout, renewal, wake_placement
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.demand import claim_of
-from zoosup.core.scheduler.hold_room import place_holds
-from zoosup.core.scheduler.make_room import PREFERENCE, make_room, unless_short
+from zoosup.core.scheduler.placement.candidates import (
+    best_placement,
+    intended_layout,
+    renewal,
+    wake_placement,
+)
+from zoosup.core.scheduler.placement.hold_room import place_holds
+from zoosup.core.scheduler.preemption.make_room import PREFERENCE, make_room, unless_short
 from zoosup.core.scheduler.verdicts import GIVEN_UP, POLLED, Outcome, Placement, Verdict
 from zoosup.core.state.actions import Inspect, Start, Wake
 from zoosup.core.state.observed import Condition, Model

@@ -25,7 +25,7 @@ from tests.core.zoo import (
     waits,
     why,
 )
-from zoosup.core.scheduler.hold_room import is_refused
+from zoosup.core.scheduler.placement.hold_room import is_refused
 from zoosup.core.state.actions import HoldRoom
 from zoosup.core.state.observed import Demand
 

@@ -16,8 +16,8 @@ from zoosup.core.memory.gpu_layouts import NOWHERE, Layout
 from zoosup.core.memory.ledger import Ledger, Sum, explain, holders
 from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.scheduler.cycle import Cycle
-from zoosup.core.scheduler.preempt import Preemption, is_down
-from zoosup.core.scheduler.put_to_sleep import sleepers
+from zoosup.core.scheduler.preemption.preempt import Preemption, is_down
+from zoosup.core.scheduler.preemption.put_to_sleep import sleepers
 from zoosup.core.scheduler.verdicts import Placement, Verdict
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Reason

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
-from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.demand import PINNED, Claim, claim_of, may_leave_at, yields
+from zoosup.core.scheduler.preemption import min_cost
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES, Phase
 from zoosup.spec.model.memory import Strategy

@@ -18,8 +18,8 @@ from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
 from zoosup.core.memory.sleep_footprint import waking
 from zoosup.core.scheduler.cycle import Cycle
-from zoosup.core.scheduler.fit import Candidate
-from zoosup.core.scheduler.preempt import Preemption
+from zoosup.core.scheduler.placement.fit import Candidate
+from zoosup.core.scheduler.preemption.preempt import Preemption
 from zoosup.core.scheduler.verdicts import SHORT_WAITS, Outcome, Placement, Verdict
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Reason
