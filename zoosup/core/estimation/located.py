@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from zoosup.core.estimation.server import LLAMA_SERVER, MLX, SGLANG, TEI, VLLM, Server
+from zoosup.core.estimation.servers.server import LLAMA_SERVER, MLX, SGLANG, TEI, VLLM, Server
 from zoosup.core.state.weights import Found, Located
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values.weight_names import HUB, REPO, named_among, read_name

@@ -5,7 +5,7 @@
 
 Where neither is known nothing is counted on before it is measured: the most that it may hold is booked, which is all
 that it holds awake, and its GPUs' part once more in RAM, where vLLM's first level keeps the weights. Knows no sum:
-whether that is enough for anybody is asked in `scheduler.put_to_sleep`.
+whether that is enough for anybody is asked in `preemption.put_to_sleep`.
 """
 
 from collections.abc import Mapping

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from subprocess import SubprocessError
 
-from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import offloads
-from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
 from zoosup.core.memory.budget import names_gpu
 from zoosup.core.memory.gpu_env import gpu_env
 from zoosup.core.state.pools import VRAM

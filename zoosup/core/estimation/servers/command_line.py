@@ -8,9 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from zoosup.core.estimation.containers import TABBY, Made, Served, made_of, rendered, served_by, what_it_is
 from zoosup.core.estimation.located import on_disk
-from zoosup.core.estimation.server import (
+from zoosup.core.estimation.servers.containers import (
+    TABBY,
+    Made,
+    Served,
+    made_of,
+    rendered,
+    served_by,
+    what_it_is,
+)
+from zoosup.core.estimation.servers.server import (
     LLAMA_CPP_PYTHON,
     LLAMA_SERVER,
     MLX,
@@ -20,7 +28,7 @@ from zoosup.core.estimation.server import (
     VLLM,
     Server,
 )
-from zoosup.core.estimation.server_words import llama, other
+from zoosup.core.estimation.servers.server_words import llama, other
 from zoosup.core.state.weights import Found
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values.weight_names import read_name

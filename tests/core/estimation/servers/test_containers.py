@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.estimation.command_line import understand, understand_container
-from zoosup.core.estimation.containers import Served, served, served_by
 from zoosup.core.estimation.learned import fingerprint
 from zoosup.core.estimation.llama_fit import question
 from zoosup.core.estimation.need import need, offloads
-from zoosup.core.estimation.server import Server
+from zoosup.core.estimation.servers.command_line import understand, understand_container
+from zoosup.core.estimation.servers.containers import Served, served, served_by
+from zoosup.core.estimation.servers.server import Server
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.engine.values import Volume
 from zoosup.spec.model.model import ModelSpec

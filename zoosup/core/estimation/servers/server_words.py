@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from zoosup.core.estimation.containers import TABBY
-from zoosup.core.estimation.server import (
+from zoosup.core.estimation.servers.containers import TABBY
+from zoosup.core.estimation.servers.server import (
     GIB,
     LLAMA_CPP_PYTHON,
     LLAMA_SERVER,
@@ -19,7 +19,7 @@ from zoosup.core.estimation.server import (
     WHOLE,
     Server,
 )
-from zoosup.core.estimation.server_options import (
+from zoosup.core.estimation.servers.server_options import (
     ADAPTERS,
     BY_OPTION,
     BY_OTHER_OPTION,

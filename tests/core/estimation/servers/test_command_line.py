@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zoosup.core.estimation.command_line import server_among, understand
 from zoosup.core.estimation.need import need
-from zoosup.core.estimation.server import Server
+from zoosup.core.estimation.servers.command_line import server_among, understand
+from zoosup.core.estimation.servers.server import Server
 from zoosup.core.state.weights import WeightFacts
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
@@ -141,7 +141,7 @@ WORDS = st.one_of(
 
 @given(st.lists(WORDS, min_size=1, max_size=12))
 def test_no_command_line_is_too_strange(words):
-    from zoosup.core.estimation.command_line import _understood  # noqa: PLC0415 - words that no file could hold, too
+    from zoosup.core.estimation.servers.command_line import _understood  # noqa: PLC0415 - words that no file could hold, too
 
     heard = _understood(tuple(words), (("LLAMA_ARG_BATCH", words[0]),))
     assert heard is None or (heard.ubatch > 0 and heard.parallel != 0)
