@@ -17,7 +17,7 @@ from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.reconciler import Reconciler
-from zoosup.runtime.operations.child_env import Secrets, WithoutSecrets
+from zoosup.runtime.operations.start.child_env import Secrets, WithoutSecrets
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish.init_status import InitStatus
 from zoosup.runtime.state.inbox import Inbox

@@ -18,9 +18,9 @@ from zoosup.core.state.runs import Exit, Preflight
 from zoosup.host.ports.host import Ended, Host, Ladder, SpawnError
 from zoosup.host.ports.probes import ProbeResult
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.operations.child_env import RUN_ID, environment
 from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
 from zoosup.runtime.operations.sessions import SessionKeeper
+from zoosup.runtime.operations.start.child_env import RUN_ID, environment
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, UsageMeasured
 

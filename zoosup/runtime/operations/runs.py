@@ -30,12 +30,12 @@ from zoosup.host.ports.probes import Endpoint
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.calls import send_all
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
-from zoosup.runtime.operations.looks import Looks
-from zoosup.runtime.operations.output import Outputs
 from zoosup.runtime.operations.sessions import SessionKeeper
-from zoosup.runtime.operations.spawning import Spawner
+from zoosup.runtime.operations.start.child_env import RUN_ID, contained, environment_of
+from zoosup.runtime.operations.start.looks import Looks
+from zoosup.runtime.operations.start.output import Outputs
+from zoosup.runtime.operations.start.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.runtime.builders import ManualClock, a_run, a_zoo
 from zoosup.core.state.weights import Located
-from zoosup.runtime.operations.child_env import RUN_ID, environment_of, launch_of
+from zoosup.runtime.operations.start.child_env import RUN_ID, environment_of, launch_of
 
 TEXT = """
 active: []

@@ -13,8 +13,8 @@ from zoosup.core.state.runs import Run
 from zoosup.host.ports.host import Processes, SpawnError
 from zoosup.host.system.shortage import OUR_WANT
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.operations.child_env import launch_of
-from zoosup.runtime.operations.output import Outputs
+from zoosup.runtime.operations.start.child_env import launch_of
+from zoosup.runtime.operations.start.output import Outputs
 from zoosup.runtime.persistence.record_writer import RecordWriter
 
 AGAIN = 1.0

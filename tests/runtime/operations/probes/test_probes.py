@@ -11,7 +11,7 @@ from zoosup.core.state.facts import FoundSick, ProbedReady, ProbedUnready
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Leaving
 from zoosup.host.ports.probes import Endpoint, ProbeResult
-from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
+from zoosup.runtime.operations.probes.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.state.inbox import FactLearned
 from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 

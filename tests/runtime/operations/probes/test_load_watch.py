@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.runtime.leasing.test_leases import Client, put, text
-from zoosup.runtime.operations.load_watch import EVERY
+from zoosup.runtime.operations.probes.load_watch import EVERY
 
 pytestmark = pytest.mark.looptime
 

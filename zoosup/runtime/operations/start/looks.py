@@ -14,7 +14,7 @@ from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.host.ports.host import Inspector
 from zoosup.runtime.clock import Clock
-from zoosup.runtime.operations.child_env import environment
+from zoosup.runtime.operations.start.child_env import environment
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.spec.model.model import ModelSpec
 

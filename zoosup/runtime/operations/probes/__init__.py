@@ -1,0 +1,6 @@
+"""How servers are, asked again and again: one task each.
+
+probes            readiness and liveness of live runs
+external_probes   readiness of servers elsewhere
+load_watch        how far loads are
+"""
