@@ -10,10 +10,10 @@ from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.leasing import Lease
 from zoosup.spec.model.gateway import LoadingStyle
 from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.client_connection import ClientConnection
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.ollama import answers

@@ -10,11 +10,11 @@ from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.leasing import Lease
 from zoosup.web.gateway.access_log.record import Ending
 from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.handlers import BODY, NO_BODY, SWITCH
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPool, ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.tunnel import Tunnel

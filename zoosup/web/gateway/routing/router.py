@@ -10,9 +10,9 @@ from zoosup.runtime.api.listing import Served
 from zoosup.web.gateway.access_log.record import Record
 from zoosup.web.gateway.context import Context, Rules
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.request_id import id_in
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Head, Request
-from zoosup.web.gateway.http1.request_id import id_in
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering

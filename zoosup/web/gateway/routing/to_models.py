@@ -15,8 +15,8 @@ from zoosup.spec.model.requests import BodyChanges
 from zoosup.web.gateway.access_log.record import Ending
 from zoosup.web.gateway.context import Context
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Head, Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.exchange import Exchange

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.web.gateway.hop import TOKEN
-from zoosup.web.gateway.http1 import request_id
-from zoosup.web.gateway.http1.request_head import CREDENTIAL_HEADERS, Request
+from zoosup.web.gateway.http1.heads import request_id
+from zoosup.web.gateway.http1.heads.request_head import CREDENTIAL_HEADERS, Request
 
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.web.gateway.http1.request_id import id_in, line_of, new_line
+from zoosup.web.gateway.http1.heads.request_id import id_in, line_of, new_line
 
 
 @pytest.mark.parametrize("given", [b"a", b"A-z_0.9", b"x" * 128])

@@ -13,10 +13,10 @@ from zoosup.web.gateway.access_log.record import Record
 from zoosup.web.gateway.caller import ANYBODY
 from zoosup.web.gateway.context import State
 from zoosup.web.gateway.hop import NAMES as HOP_HEADERS, Hop
-from zoosup.web.gateway.http1 import request_id
 from zoosup.web.gateway.http1.handlers import Sink
-from zoosup.web.gateway.http1.head_pattern import HeadPattern
-from zoosup.web.gateway.http1.request_id import new_line
+from zoosup.web.gateway.http1.heads import request_id
+from zoosup.web.gateway.http1.heads.head_pattern import HeadPattern
+from zoosup.web.gateway.http1.heads.request_id import new_line
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.route import Route
 from zoosup.web.gateway.usage import Meter

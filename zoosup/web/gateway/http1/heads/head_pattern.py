@@ -3,7 +3,7 @@
 Clients say the same again and again but for the length of the body. Refuses to know what a head says.
 """
 
-from zoosup.web.gateway.http1 import request_id
+from zoosup.web.gateway.http1.heads import request_id
 
 _MOST_DIGITS = 18
 _NAMES = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import httptools
 
-from zoosup.web.gateway.http1 import request_id
+from zoosup.web.gateway.http1.heads import request_id
 
 _OURS = re.compile(
     rb"\r\n(?:connection|keep-alive|proxy-connection|upgrade|x-request-id|x-zoosup-hop):[^\r]*", re.IGNORECASE

@@ -3,9 +3,9 @@
 Refuses to know who is admitted, and why.
 """
 
-from zoosup.web.gateway.http1 import request_id
-from zoosup.web.gateway.http1.head_pattern import HeadPattern, NamedPattern, as_length, cut_at_length
-from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.heads import request_id
+from zoosup.web.gateway.http1.heads.head_pattern import HeadPattern, NamedPattern, as_length, cut_at_length
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
 
 _REMEMBERED = 512
 _SHORT = 2048

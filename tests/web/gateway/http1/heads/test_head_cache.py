@@ -8,7 +8,7 @@ import pytest
 from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, Wire, named, post, until
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
-from zoosup.web.gateway.http1.head_pattern import HeadPattern, NamedPattern
+from zoosup.web.gateway.http1.heads.head_pattern import HeadPattern, NamedPattern
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
