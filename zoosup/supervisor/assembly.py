@@ -27,10 +27,10 @@ from zoosup.spec.model.values.readers import FilledSecret
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 from zoosup.web.gateway.reload import GatewayKeeper
 from zoosup.web.gateway.server import Gateway
-from zoosup.web.gateway.tracing.setup import tracing_for
+from zoosup.web.gateway.telemetry.tracing.setup import tracing_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 import httptools
 
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.http1.chunked import ChunkError, Chunks
 from zoosup.web.gateway.http1.handlers import BodySink

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from zoosup.web.gateway import hop
 from zoosup.web.gateway.caller import ANYBODY, Caller
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.hop import Hop
 from zoosup.web.gateway.http1.heads.head_cache import HeadCache

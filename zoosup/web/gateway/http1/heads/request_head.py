@@ -9,9 +9,8 @@ from copy import copy
 from functools import cached_property
 from typing import final
 
-from zoosup.web.gateway.access_log.record import Record
 from zoosup.web.gateway.caller import ANYBODY
-from zoosup.web.gateway.context import State
+from zoosup.web.gateway.context.context import State
 from zoosup.web.gateway.hop import NAMES as HOP_HEADERS, Hop
 from zoosup.web.gateway.http1.handlers import Sink
 from zoosup.web.gateway.http1.heads import request_id
@@ -19,7 +18,8 @@ from zoosup.web.gateway.http1.heads.head_pattern import HeadPattern
 from zoosup.web.gateway.http1.heads.request_id import new_line
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.route import Route
-from zoosup.web.gateway.usage import Meter
+from zoosup.web.gateway.telemetry.access_log.record import Record
+from zoosup.web.gateway.telemetry.usage import Meter
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
 """Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""

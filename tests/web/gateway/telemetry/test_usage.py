@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from zoosup.web.gateway.usage import NOTHING_SAID, Meter, Tokens
+from zoosup.web.gateway.telemetry.usage import NOTHING_SAID, Meter, Tokens
 
 OPENAI = b'{"id":"x","choices":[],"usage":{"prompt_tokens":12,"completion_tokens":34,"total_tokens":46},"timings":{}}'
 STREAM = (

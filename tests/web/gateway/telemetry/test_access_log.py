@@ -13,8 +13,8 @@ from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.spec.model.api_keys import ApiKeySpec
 from zoosup.spec.model.gateway import AccessLogStyle
-from zoosup.web.gateway.access_log.writer import LOGGER
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
+from zoosup.web.gateway.telemetry.access_log.writer import LOGGER
 
 PATH = "/v1/chat/completions"
 KEY = "x-api-key: ka"

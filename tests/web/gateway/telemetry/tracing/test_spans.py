@@ -14,9 +14,9 @@ from tests.web.gateway.conftest import CHAT, STREAM, GatewayHarness, post, until
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.events.journal import Journal
-from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.tracing.setup import Tracing
-from zoosup.web.gateway.tracing.spans import records_by
+from zoosup.web.gateway.context.limits import Limits
+from zoosup.web.gateway.telemetry.tracing.setup import Tracing
+from zoosup.web.gateway.telemetry.tracing.spans import records_by
 
 PATH = "/v1/chat/completions"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from zoosup.web.gateway.tracing.exporter import THEIRS, ToldOnce, provider
+from zoosup.web.gateway.telemetry.tracing.exporter import THEIRS, ToldOnce, provider
 
 GOOD, BAD = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
 

@@ -6,7 +6,7 @@ import pytest
 
 from zoosup.core.state.phases import Phase
 from zoosup.runtime.events.journal import Event
-from zoosup.web.gateway.tracing.starts import Start, starts
+from zoosup.web.gateway.telemetry.tracing.starts import Start, starts
 
 S = 1_000_000_000
 BEGIN = {"from": Phase.PENDING, "to": Phase.STARTING, "run_id": "r"}

@@ -8,7 +8,7 @@ import logging
 
 from zoosup.host.system.threads import DaemonThreads
 from zoosup.spec.model.gateway import AccessLogStyle
-from zoosup.web.gateway.access_log.record import Record
+from zoosup.web.gateway.telemetry.access_log.record import Record
 
 LOGGER = logging.getLogger("zoosup.access")
 

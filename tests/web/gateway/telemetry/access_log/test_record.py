@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.web.gateway.access_log.record import Ending, Record, path_of
+from zoosup.web.gateway.telemetry.access_log.record import Ending, Record, path_of
 
 
 def a_record(ended=None, **parts):

@@ -13,8 +13,8 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from zoosup.runtime.events.journal import Journal
-from zoosup.web.gateway.access_log.record import Ending, Record
-from zoosup.web.gateway.tracing.starts import Start, starts
+from zoosup.web.gateway.telemetry.access_log.record import Ending, Record
+from zoosup.web.gateway.telemetry.tracing.starts import Start, starts
 
 _METHODS = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}

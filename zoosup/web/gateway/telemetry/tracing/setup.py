@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from zoosup import __version__
 from zoosup.host.system.threads import in_own_thread
 from zoosup.runtime.events.journal import Journal
-from zoosup.web.gateway.access_log.record import Record
+from zoosup.web.gateway.telemetry.access_log.record import Record
 
 MISSING = "traces take OpenTelemetry, which is not installed: pip install 'zoosup[otel]'"
 
@@ -72,8 +72,8 @@ def _setting(environ: Mapping[str, str], name: str) -> str:
 
 def _tracing(journal: Journal) -> Tracing:
     # An extra, and slow to import.
-    from zoosup.web.gateway.tracing.exporter import provider  # noqa: PLC0415
-    from zoosup.web.gateway.tracing.spans import records_by  # noqa: PLC0415
+    from zoosup.web.gateway.telemetry.tracing.exporter import provider  # noqa: PLC0415
+    from zoosup.web.gateway.telemetry.tracing.spans import records_by  # noqa: PLC0415
 
     made = provider()
     return Tracing(records_by(made.get_tracer("zoosup", __version__), journal), made.shutdown)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from zoosup.spec.model.gateway import AccessLogStyle
-from zoosup.web.gateway.access_log import writer
-from zoosup.web.gateway.access_log.record import Ending, Record
-from zoosup.web.gateway.access_log.writer import LOGGER, AccessLog
+from zoosup.web.gateway.telemetry.access_log import writer
+from zoosup.web.gateway.telemetry.access_log.record import Ending, Record
+from zoosup.web.gateway.telemetry.access_log.writer import LOGGER, AccessLog
 
 
 class Kept(logging.Handler):

@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from zoosup.runtime.events.journal import Journal
-from zoosup.web.gateway.access_log.record import Record
-from zoosup.web.gateway.tracing import setup
-from zoosup.web.gateway.tracing.setup import MISSING, Tracing, is_asked_for, tracing_for
+from zoosup.web.gateway.telemetry.access_log.record import Record
+from zoosup.web.gateway.telemetry.tracing import setup
+from zoosup.web.gateway.telemetry.tracing.setup import MISSING, Tracing, is_asked_for, tracing_for
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
@@ -36,7 +36,7 @@ def test_the_variables_say_whether(environ, expected):
 
 def test_without_the_extra_one_warning_says_how_to_get_it(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "zoosup.web.gateway.tracing.exporter", raising=False)
+    monkeypatch.delitem(sys.modules, "zoosup.web.gateway.telemetry.tracing.exporter", raising=False)
     assert tracing_for(ENDPOINT, Journal()) is None
     assert [(logging.WARNING, MISSING)] == [(each.levelno, each.message) for each in caplog.records]
     assert "pip install 'zoosup[otel]'" in MISSING

@@ -9,11 +9,11 @@ from zoosup.runtime.api.leasing import Leasing
 from zoosup.runtime.api.listing import Listing
 from zoosup.runtime.api.routing import Routing
 from zoosup.spec.model.gateway import GatewaySpec, LoadingStyle
-from zoosup.web.gateway.access_log.writer import AccessLog
-from zoosup.web.gateway.connections import Connections
-from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.metrics import Counters
-from zoosup.web.gateway.tracing.setup import Tracing
+from zoosup.web.gateway.context.connections import Connections
+from zoosup.web.gateway.context.limits import Limits
+from zoosup.web.gateway.telemetry.access_log.writer import AccessLog
+from zoosup.web.gateway.telemetry.metrics import Counters
+from zoosup.web.gateway.telemetry.tracing.setup import Tracing
 
 
 @dataclass(frozen=True, slots=True)

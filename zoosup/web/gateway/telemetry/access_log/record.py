@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from zoosup.web.gateway.usage import Meter
+from zoosup.web.gateway.telemetry.usage import Meter
 
 _LONGEST_PATH = 512
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from zoosup.runtime.events.histogram import Histogram
-from zoosup.web.gateway.usage import Tokens
+from zoosup.web.gateway.telemetry.usage import Tokens
 
 Histograms: TypeAlias = defaultdict[str, Histogram]
 """By model; each request looks one up, and makes it where it is the first."""
