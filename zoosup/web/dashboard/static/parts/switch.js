@@ -1,7 +1,7 @@
 // A switch as it goes: who leaves and who comes, a lane each, and how far a load is.
 
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
-import { span } from "./words.js";
+import { byId, el, keyed, setAttr, setText, show } from "../dom.js";
+import { span } from "../words.js";
 
 const LEAVING = ["serves", "finishes", "stops", "memory is back"];
 const COMING = ["waits", "loads", "ready"];

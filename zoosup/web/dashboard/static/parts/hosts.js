@@ -1,8 +1,8 @@
 // All hosts of the fleet: what each has last said of itself, and where every model is. Nothing where this is the only one.
 
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
-import { ask } from "./source.js";
-import { TONES, pair, span } from "./words.js";
+import { byId, el, keyed, setAttr, setText, show } from "../dom.js";
+import { ask } from "../source.js";
+import { TONES, pair, span } from "../words.js";
 
 let fleet = null;
 let asked = 0;

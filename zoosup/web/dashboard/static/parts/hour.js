@@ -1,8 +1,8 @@
 // Memory over the last hour: what zoosup has kept of each pool, drawn as areas that stand on each other.
 
-import { setAttr, setText, show } from "./dom.js";
-import { ask } from "./source.js";
-import { clock, size, span } from "./words.js";
+import { setAttr, setText, show } from "../dom.js";
+import { ask } from "../source.js";
+import { clock, size, span } from "../words.js";
 
 const HOUR = 3600;
 const LEAST = 300; // seconds that are shown, however short zoosup has run

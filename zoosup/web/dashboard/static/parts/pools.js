@@ -1,8 +1,8 @@
 // Memory: each pool as a bar whose parts add up to its total, and a second one where the budget is what binds.
 
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
+import { byId, el, keyed, setAttr, setText, show } from "../dom.js";
 import { makeHour, updateHour } from "./hour.js";
-import { pair, size } from "./words.js";
+import { pair, size } from "../words.js";
 
 const NAMED = 8;
 const NARROW = 0.6; // a budget below this part of its pool has a bar of its own: in the pool's it would show little

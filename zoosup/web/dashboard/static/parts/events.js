@@ -1,7 +1,7 @@
 // What happened: the events, the newest first, each in the words that zoosup wrote it down in.
 
-import { byId, el } from "./dom.js";
-import { TONES, clock, moment } from "./words.js";
+import { byId, el } from "../dom.js";
+import { TONES, clock, moment } from "../words.js";
 
 const SHOWN = 150;
 

@@ -1,8 +1,8 @@
 // The events of phases as a time line: a lane for each model that changed, the phase's colour for as long as it held.
 
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
+import { byId, el, keyed, setAttr, setText, show } from "../dom.js";
 import { events } from "./events.js";
-import { TONES, clock, span } from "./words.js";
+import { TONES, clock, span } from "../words.js";
 
 const LANES = 12;
 

@@ -1,9 +1,9 @@
 // What is known of one model: its actions, the sum of its memory, how its last run ended, and what a plan weighs.
 
-import { act, post } from "./actions.js";
-import { el, setAttr, show } from "./dom.js";
+import { act, post } from "../actions.js";
+import { el, setAttr, show } from "../dom.js";
 import { showLog } from "./logs.js";
-import { condition, isBad, moment, size, span } from "./words.js";
+import { condition, isBad, moment, size, span } from "../words.js";
 
 const VERBS = {
   start: (model) => model.override !== "start" && ["stopped", "failed", "pending", "backoff", "parked"].includes(model.phase),

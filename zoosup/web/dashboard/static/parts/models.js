@@ -1,9 +1,9 @@
 // The models, a row each: phase, why, memory, requests. A row opens to its details, which stand in `detail`.
 
 import { drawDetail, makeDetail } from "./detail.js";
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
+import { byId, el, keyed, setAttr, setText, show } from "../dom.js";
 import { makeLoad, updateLoad } from "./switch.js";
-import { moment, pair, requests, role, size, span, tone } from "./words.js";
+import { moment, pair, requests, role, size, span, tone } from "../words.js";
 
 const CROWD = 10;
 const RECENT = 600; // seconds for which a crash is told of a model that runs again

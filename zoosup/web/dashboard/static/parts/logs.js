@@ -1,7 +1,7 @@
 // One model's log, live: followed only while it is looked at, so that it costs nothing else.
 
-import { byId, el, keyed, setText, show } from "./dom.js";
-import { Refused, followLog } from "./source.js";
+import { byId, el, keyed, setText, show } from "../dom.js";
+import { Refused, followLog } from "../source.js";
 
 const KEPT = 2000;
 const AGAIN = 2000;

@@ -1,7 +1,7 @@
 // Does it answer? One request to one model through the gateway, streamed, with its timing. Only on a person's act.
 
-import { byId, el, keyed, setText, show } from "./dom.js";
-import { readParts, refusal } from "./source.js";
+import { byId, el, keyed, setText, show } from "../dom.js";
+import { readParts, refusal } from "../source.js";
 
 let asking = null;
 let gateway = "";

@@ -1,8 +1,8 @@
 // Is all well? One line, from the status and the sentences of its health; while zoosup is away, that.
 
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
+import { byId, el, keyed, setAttr, setText, show } from "../dom.js";
 import { reveal } from "./models.js";
-import { span } from "./words.js";
+import { span } from "../words.js";
 
 const SHOWN = 6;
 const RECENT = 600; // seconds for which a switch that went well is told of
