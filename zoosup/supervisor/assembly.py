@@ -22,9 +22,9 @@ from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish.init_status import InitStatus
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.settings import Settings
 from zoosup.spec.model.values.readers import FilledSecret
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.supervisor.settings import Settings
 from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
 from zoosup.web.gateway.context.limits import Limits

@@ -19,11 +19,11 @@ from zoosup.runtime.events.log_sink import log_event
 from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.settings import Settings
 from zoosup.supervisor import adapters, shutdown, startup
 from zoosup.supervisor.assembly import Supervisor, assemble
 from zoosup.supervisor.background import BackgroundTasks
 from zoosup.supervisor.file_wait import wait_for_file
+from zoosup.supervisor.settings import Settings
 
 
 async def supervise(

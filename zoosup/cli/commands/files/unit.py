@@ -21,7 +21,7 @@ from zoosup.errors import ExitCode, UsageError
 from zoosup.spec.syntax.addresses import split_address
 
 if TYPE_CHECKING:
-    from zoosup.settings import Settings
+    from zoosup.supervisor.settings import Settings
 
 _UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode's categories of controls, surrogates and line ends
 

@@ -31,8 +31,8 @@ from zoosup.errors import ExitCode, InvalidFileError, UnreachableError, UsageErr
 from zoosup.spec.syntax.addresses import split_address
 
 if TYPE_CHECKING:
-    from zoosup.settings import Settings
     from zoosup.spec.model.zoo import ZooSpec
+    from zoosup.supervisor.settings import Settings
 
 _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 _FILES_WANTED = 4096
@@ -129,7 +129,7 @@ def _running(ours: "Settings") -> tuple[Finding, Snapshot | None]:
 
 
 def _settings() -> Iterator[Finding]:
-    from zoosup.settings import unknown_variables  # noqa: PLC0415 - with the rest of the settings, not before
+    from zoosup.supervisor.settings import unknown_variables  # noqa: PLC0415 - with the rest of the settings, not before
 
     for sentence in unknown_variables(os.environ):
         yield Finding("environment", WARN, sentence, "unset it, or spell it as zoosup --help does")

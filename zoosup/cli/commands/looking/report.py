@@ -21,8 +21,8 @@ from zoosup.cli.render.redacted import is_secret, redacted, without
 from zoosup.errors import UnreachableError, ZoosupError
 
 if TYPE_CHECKING:
-    from zoosup.settings import Settings
     from zoosup.spec.model.zoo import ZooSpec
+    from zoosup.supervisor.settings import Settings
 
 EVENTS = 200
 """The newest events that are told."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoosup.errors import UsageError
-from zoosup.settings import Settings, load, unknown_variables, usual_places
+from zoosup.supervisor.settings import Settings, load, unknown_variables, usual_places
 
 
 @pytest.fixture(autouse=True)
