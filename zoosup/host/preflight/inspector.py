@@ -16,9 +16,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
-from zoosup.core.estimation.located import is_whole, placed
 from zoosup.core.estimation.servers.command_line import ELSEWHERE, understand
 from zoosup.core.estimation.servers.containers import served_by
+from zoosup.core.estimation.servers.located import is_whole, placed
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import Found, WeightFacts

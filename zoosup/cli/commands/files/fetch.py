@@ -67,8 +67,8 @@ def _wanted(given: argparse.Namespace) -> Iterator[_Wanted]:
 
 
 def _of_model(model: str, spec: "ModelSpec", *, told: bool) -> Iterator[_Wanted]:
-    from zoosup.core.estimation.located import is_whole, names_of  # noqa: PLC0415
     from zoosup.core.estimation.servers.command_line import understand  # noqa: PLC0415 - only where a file was read
+    from zoosup.core.estimation.servers.located import is_whole, names_of  # noqa: PLC0415
 
     names = names_of(spec)
     if not names and told:

@@ -72,7 +72,7 @@ def commands(given: argparse.Namespace) -> int:
 
 
 def _executed(name: str, model: "ModelSpec", located: "Found", kept: Path) -> list[str]:
-    from zoosup.core.estimation.located import placed  # noqa: PLC0415 - as below
+    from zoosup.core.estimation.servers.located import placed  # noqa: PLC0415 - as below
     from zoosup.core.sessions.words import keeps, with_folder  # noqa: PLC0415
     from zoosup.host.runs.container_start import shown_words  # noqa: PLC0415 - only where no supervisor is asked
     from zoosup.host.sessions.folder import folder_name  # noqa: PLC0415

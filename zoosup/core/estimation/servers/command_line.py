@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from zoosup.core.estimation.located import on_disk
 from zoosup.core.estimation.servers.containers import (
     TABBY,
     Made,
@@ -18,6 +17,7 @@ from zoosup.core.estimation.servers.containers import (
     served_by,
     what_it_is,
 )
+from zoosup.core.estimation.servers.located import on_disk
 from zoosup.core.estimation.servers.server import (
     LLAMA_CPP_PYTHON,
     LLAMA_SERVER,

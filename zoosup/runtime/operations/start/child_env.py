@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoosup.core.estimation.located import placed
+from zoosup.core.estimation.servers.located import placed
 from zoosup.core.memory.gpu_env import without_contradicting
 from zoosup.core.state.runs import Run
 from zoosup.core.state.weights import Found

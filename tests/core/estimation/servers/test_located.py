@@ -5,9 +5,9 @@ import shlex
 import pytest
 
 from tests.core.zoo import GIB, a_model
-from zoosup.core.estimation.located import names_of, placed
 from zoosup.core.estimation.need import need
 from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.located import names_of, placed
 from zoosup.core.state.weights import FileFacts, Located, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
