@@ -13,5 +13,9 @@
     render           what commands print for people
     light_imports    keeps `run` from loading what it never uses
 
-A command's module is imported only when it is called. Refuses to know how anything is decided: the supervisor is asked.
+A command's module is imported only when it is called, and in it what takes long to load (pydantic's models, aiohttp,
+rich) only where it is used, or for annotations alone under `TYPE_CHECKING`: a command that asks a supervisor is done
+sooner than they would be there. No circle hides behind that; import contracts count such imports too.
+
+Refuses to know how anything is decided: the supervisor is asked.
 """

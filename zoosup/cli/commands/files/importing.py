@@ -8,16 +8,17 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zoosup.cli.context import read_file
 from zoosup.cli.light_imports import lightly
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
-
-if TYPE_CHECKING:
-    from zoosup.importing.draft import Draft, Host
-    from zoosup.importing.eternal_zoo.folder import Folder
-    from zoosup.importing.report import Report
+from zoosup.importing.checked import written
+from zoosup.importing.draft import Draft, Host
+from zoosup.importing.eternal_zoo.folder import Folder, import_folder
+from zoosup.importing.eternal_zoo.yaml_file import import_yaml
+from zoosup.importing.llama_swap.whole import Given, import_llama_swap
+from zoosup.importing.presets import import_presets
+from zoosup.importing.report import Report
 
 _ETERNAL_ZOO = "~/.eternal-zoo/models"
 _DEPTH = 3
@@ -27,16 +28,13 @@ _SHARE = 3, 4
 
 def import_files(given: argparse.Namespace) -> int:
     """Write the file, say what it lacks; 1 with --strict where it lacks anything."""
-    from zoosup.importing.checked import written  # noqa: PLC0415 - pydantic and yaml, which most commands do without
-    from zoosup.importing.report import Report  # noqa: PLC0415
-
     if given.output is not None and not given.force and Path(given.output).exists():
         raise _exists(Path(given.output))  # before minutes of measuring
     report = Report()
     draft = _draft(given, report)
     text = written(draft, report)
     if given.measure:
-        from zoosup.cli.commands.files.measuring import measure  # noqa: PLC0415 - as above
+        from zoosup.cli.commands.files.measuring import measure  # noqa: PLC0415 - only where models are run
 
         measure(draft, report)
         text = written(draft, report)
@@ -52,12 +50,7 @@ def import_files(given: argparse.Namespace) -> int:
     return ExitCode.FAILED if given.strict and report.remarks else ExitCode.DONE
 
 
-def _draft(given: argparse.Namespace, report: "Report") -> "Draft":
-    from zoosup.importing.eternal_zoo.folder import import_folder  # noqa: PLC0415 - as above
-    from zoosup.importing.eternal_zoo.yaml_file import import_yaml  # noqa: PLC0415
-    from zoosup.importing.llama_swap.whole import Given, import_llama_swap  # noqa: PLC0415
-    from zoosup.importing.presets import import_presets  # noqa: PLC0415
-
+def _draft(given: argparse.Namespace, report: Report) -> Draft:
     first = Path(given.files[0])
     if given.source == "llama-swap":
         files = [Given(each, _text(Path(each)), _directory(Path(each))) for each in given.files]
@@ -81,10 +74,8 @@ def _directory(path: Path) -> str:
     return str(path.absolute().parent)
 
 
-def _folder(path: Path) -> "Folder":
+def _folder(path: Path) -> Folder:
     """What is in the models' directory; nothing where there is none."""
-    from zoosup.importing.eternal_zoo.folder import Folder  # noqa: PLC0415 - as above
-
     there: set[str] = set()
     texts: dict[str, str] = {}
     base = path.absolute()
@@ -98,10 +89,8 @@ def _folder(path: Path) -> "Folder":
     return Folder(str(base), frozenset(there), texts)
 
 
-def _host() -> "Host":
+def _host() -> Host:
     """What models of which nothing is known have to count for."""
-    from zoosup.importing.draft import Host  # noqa: PLC0415 - as above
-
     with lightly():
         from zoosup.supervisor.offline import budgets_offline  # noqa: PLC0415 - all of zoosup
 

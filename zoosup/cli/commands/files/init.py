@@ -13,14 +13,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zoosup.cli.commands.files.importing import save
 from zoosup.cli.light_imports import lightly
 from zoosup.errors import ExitCode
-
-if TYPE_CHECKING:
-    from zoosup.importing.first_file import Seen
+from zoosup.importing.checked import written
+from zoosup.importing.draft import Host
+from zoosup.importing.first_file import LOOKED_FOR, Seen, first_file
+from zoosup.importing.report import Report
 
 _STDOUT = "-"
 _ENGINES = ("docker", "podman")
@@ -33,10 +33,6 @@ _PORTS = 100
 
 def init(given: argparse.Namespace) -> int:
     """Write the file, and say what is in it."""
-    from zoosup.importing.checked import written  # noqa: PLC0415 - pydantic and yaml, which most commands do without
-    from zoosup.importing.first_file import first_file  # noqa: PLC0415
-    from zoosup.importing.report import Report  # noqa: PLC0415
-
     report = Report()
     draft = first_file(_look(), report)
     text = written(draft, report)
@@ -51,10 +47,7 @@ def init(given: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _look() -> "Seen":
-    from zoosup.importing.draft import Host  # noqa: PLC0415 - as above
-    from zoosup.importing.first_file import LOOKED_FOR, Seen  # noqa: PLC0415
-
+def _look() -> Seen:
     with lightly():
         from zoosup.host.weights.inventory import stored  # noqa: PLC0415
         from zoosup.supervisor.offline import budgets_offline  # noqa: PLC0415 - all of zoosup
