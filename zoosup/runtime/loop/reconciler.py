@@ -36,8 +36,8 @@ from zoosup.runtime.publish import snapshot
 from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.convergence import refused_parts
 from zoosup.runtime.state.inbox import Inbox, Message
+from zoosup.runtime.state.memory.pools import have_moved
 from zoosup.runtime.state.overrides import note_demand
-from zoosup.runtime.state.pools import have_moved
 from zoosup.runtime.state.zoo import Zoo
 
 HEARTBEAT = 2.0

@@ -11,7 +11,7 @@ from typing import Any
 from zoosup.core.state.holds import RoomHold
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
-from zoosup.runtime.state.usage_history import size
+from zoosup.runtime.state.memory.usage_history import size
 from zoosup.spec.syntax.units import describe_size
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from zoosup.core.state.phases import Cause, ExitReason
 from zoosup.core.state.runs import Exit, Leaving, Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.errors import NoSuchModelError
-from zoosup.runtime.state.usage_history import FINGERPRINTS, UsageHistory
+from zoosup.runtime.state.memory.usage_history import FINGERPRINTS, UsageHistory
 from zoosup.spec.model.model import ModelSpec
 
 GIB = 2**30
