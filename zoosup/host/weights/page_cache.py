@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from zoosup.core.estimation.command_line import understand
+from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.state.weights import Found
-from zoosup.host.ports import Warmed
+from zoosup.host.ports.host import Warmed
 from zoosup.host.weights import reader
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
