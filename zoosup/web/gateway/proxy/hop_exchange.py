@@ -84,8 +84,12 @@ class HopExchange(Exchange):
         """The head of the other host's answer; where that has asked no model, it may be the next one's."""
         upstream = self._upstream
         if is_elsewhere(head) and self._is_at_hand():
+            unused = upstream is not None and upstream.used and self._tries == 1
             self._drop_upstream()
-            self._try_again()
+            if unused and self._lease is not None:
+                self._send(self._lease)  # that may have been the farewell of a connection, not of the host
+            else:
+                self._try_again()
             return
         self._context.counters.forwarded[self._model, self._node] += 1
         if self._request.record is not None:
