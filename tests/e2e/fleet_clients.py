@@ -6,6 +6,7 @@ A plain client and a stream have each answer whole or say what it was instead. R
 import asyncio
 import itertools
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -170,3 +171,16 @@ def again_and_again(ask: Ask, *models: str) -> Callable[[threading.Event], None]
             ask(model)
 
     return until
+
+
+def main() -> None:
+    """Ask a gateway for models until standard input ends, and say what came of it as JSON: HOST PORT MODEL…"""
+    host, port, *models = sys.argv[1:]
+    clients = Clients(host, int(port), {}, may_be_refused=True)
+    with without_pause(again_and_again(clients.plain, *models), again_and_again(clients.stream, *models)):
+        sys.stdin.read()
+    json.dump({"asked": clients.asked, "answered": clients.answered, "bad": clients.bad}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

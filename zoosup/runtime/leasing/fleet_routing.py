@@ -228,10 +228,11 @@ class FleetRouting:
 
     def _may_wait(self, since: float | None) -> bool:
         """Whether a host that is not lost yet may still come back before the fleet gives it up."""
-        fleet, now = self._zoo.fleet, self._zoo.clock.now()
-        if fleet is None or len(self._queue) >= gateway(self._zoo.spec).max_queue:
+        fleet, rules = self._zoo.fleet, gateway(self._zoo.spec)
+        if fleet is None or len(self._queue) >= rules.max_queue:
             return False
-        return since is None or now - since < fleet.spec.lost_after
+        patience = min(fleet.spec.lost_after, rules.queue_timeout)
+        return since is None or self._zoo.clock.now() - since < patience
 
     def _queued(self, got: HostLease | ChoiceTicket | None) -> HostLease | ChoiceTicket | None:
         if isinstance(got, HostTicket):
