@@ -79,10 +79,11 @@ class FleetRouting:
 
     def accepts(self, model: str) -> str:
         """See `api.Routing`."""
-        node = self._node
         if self._zoo.shutdown:
-            return f"zoosup on {node} is shutting down"
-        return "" if self._may_serve(model) else f"{node} neither runs {model} nor may start it now"
+            return f"zoosup on {self._node} is shutting down"
+        if self.is_here(model) or self._may_serve(model):
+            return ""
+        return f"{self._node} neither runs {model} nor may start it now"
 
     def present(self, headers: tuple[tuple[str, str], ...]) -> None:
         """See `api.Routing`."""
@@ -175,7 +176,7 @@ class FleetRouting:
     def _ready(self, model: str, row: Row) -> Iterable[Peer]:
         """Those that answer for it now, the one first that has the least to do."""
         if len(row.ready) < 2:  # noqa: PLR2004 - there is no choice
-            return [peer for _, peer in row.ready]
+            return row.answering
         found = sorted(row.ready, key=lambda each: each[0] + self._out.get((each[1].node, model), 0))
         return [peer for _, peer in found]
 
