@@ -30,6 +30,7 @@ async def leave_models_when_asked(supervisor: Supervisor) -> None:
     exec_anew = await asked.get()
     grace = longest_answer(zoo.declared)
     _log.info("zoosup ends alone; what is being answered has up to %g s to end", grace)
+    supervisor.gateway_keeper.close("zoosup ends alone, once what is being answered has come to its end")
     if exec_anew:
         supervisor.handed.keep(supervisor.gateway.filenos())
     closed, again = asyncio.create_task(supervisor.gateway.stop(grace)), asyncio.create_task(asked.get())

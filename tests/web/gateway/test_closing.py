@@ -81,19 +81,6 @@ async def test_another_protocol_that_may_never_end_is_not_waited_for_as_long(
     assert b"" == await wire.rest()
 
 
-async def test_a_file_that_is_edited_meanwhile_opens_it_no_more(harness: GatewayHarness):
-    harness.backend.script = held = Held()
-    wire = await harness.wire()
-    wire.send(post(STREAM))
-    await wire.until(b"data: a\n")
-    ending = closing(harness)
-    await until(lambda: harness.gateway.address is None)
-    await harness.gateway.rebind("127.0.0.1:0")
-    assert harness.gateway.address is None
-    held.may_end.set()
-    await ending
-
-
 async def _kept(a: Host) -> None:
     """One request over a, which leaves a connection between the two gateways."""
     assert 200 == (await a.ask(post()))[0]

@@ -131,8 +131,7 @@ class Gateway:
 
         ZoosupError when the address can't be had; the gateway then stays where it is.
         """
-        if not self._state.closing:
-            await self._listener.move(listen)
+        await self._listener.move(listen)
 
     async def stop(self, grace: float) -> None:
         """Accept nobody any more, let answers end within `grace` seconds, then break off what is left.
