@@ -35,7 +35,10 @@ from zoosup.web.gateway.telemetry.tracing.setup import tracing_for
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """All parts. `environ` is what models inherit; `reload_asked` is set where the file is to be looked at again."""
+    """All parts. `environ` is what models inherit; `reload_asked` is set where the file is to be looked at again.
+
+    `leave_asked`: zoosup is to end without its models; whether it is to be executed anew.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
@@ -54,6 +57,7 @@ class Supervisor:
     web: WebServer
     fleet_member: Callable[[], FleetMember]
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    leave_asked: asyncio.Queue[bool] = field(default_factory=asyncio.Queue)
 
     async def reload(self) -> None:
         """Look at the file again, as SIGHUP asks for, and tell the init system."""

@@ -38,7 +38,7 @@ async def test_a_client_that_has_just_connected_is_answered_before_the_gateway_e
     harness.script(OK)
     wire = await harness.wire()
     await until(lambda: harness.gateway.counters.connections == 1)
-    ending = asyncio.ensure_future(harness.gateway.stop(1))
+    ending = asyncio.ensure_future(harness.gateway.stop(10))
     await until(lambda: harness.gateway.address is None)
     wire.send(post())
     await wire.until(b"HTTP/1.1 200 OK\r\n")

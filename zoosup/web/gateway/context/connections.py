@@ -11,6 +11,18 @@ from zoosup.core.state.refusal import Refusal
 class Connection(Protocol):
     """One client's."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not asked for anything yet."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether another protocol than HTTP is spoken."""
+
     def tick(self, now: float) -> None:
         """End it where it has taken too long; seconds of the loop's clock."""
 
@@ -18,7 +30,7 @@ class Connection(Protocol):
         """Rules have changed: whatever its next request looks like, it is looked at."""
 
     def dismiss(self) -> None:
-        """The gateway closes: end it if nothing is under way."""
+        """The gateway closes: end it if nothing is under way any more."""
 
     def cut(self, refusal: Refusal) -> None:
         """The gateway's patience is over: say so where something can still be said."""

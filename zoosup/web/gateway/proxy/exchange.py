@@ -289,7 +289,8 @@ class Exchange(Upload):
             self._client.over(keep=self._keep)
         else:
             head, local = self._request.head, self._client.is_local(self._request)
-            answer = rendering.refused(why, head.route.dialect, local=local, passed_on=head.hop is not None)
+            may_go_on = head.hop is not None and (not self._started_at or self._is_harmless())
+            answer = rendering.refused(why, head.route.dialect, local=local, passed_on=may_go_on)
             self._client.answer(answer, self._request, self._model)
 
     def _drop_upstream(self) -> None:

@@ -72,8 +72,10 @@ class OllamaRequests(HopRequests):
         if said.unloads:
             api.must_go(served.model, self._context.known.cards())
         here = partial(self._ask_here, client, request, said, name, served)
-        if not self._leaves(client, request, served.model, here, name=name, looks=said.unloads):
+        if self._stays(request.head, served.model, looks=said.unloads):
             here()
+        else:
+            self._pass_on(client, request, served.model, here, name=name, looks=said.unloads)
 
     def _ask_here(
         self, client: ServerConnection, request: Request, said: Asked, name: str, served: Served

@@ -107,8 +107,10 @@ class Router(OllamaRequests):
             request.target = target
             self._begin(client, Exchange(self._context, self._pools, client, request, model), looks=looks)
 
-        if not self._leaves(client, request, model, here, name=name, looks=looks):
+        if self._stays(request.head, model, looks=looks):
             here()
+        else:
+            self._pass_on(client, request, model, here, name=name, looks=looks)
 
     def _itself(self, head: Head, name: str) -> str:
         """The model of a name, for what goes to its server as it stands: no variant's parameters are put in."""
@@ -149,10 +151,12 @@ class Router(OllamaRequests):
     def _named_in_fleet(self, client: ServerConnection, request: Request, named: Named) -> None:
         head = request.head
         name = self._name_by(head, named.model)
-        served = self._meaning(head, name)
-        here = partial(self._to_model, client, request, named, served)
-        if not self._leaves(client, request, served.model, here, name=name, looks=head.route.looks):
-            here()
+        served, looks = self._meaning(head, name), head.route.looks
+        if self._stays(head, served.model, looks=looks):
+            self._to_model(client, request, named, served)
+        else:
+            here = partial(self._to_model, client, request, named, served)
+            self._pass_on(client, request, served.model, here, name=name, looks=looks)
 
     def _meaning(self, head: Head, name: str) -> Served:
         """The model that is meant, which is for what is asked."""
