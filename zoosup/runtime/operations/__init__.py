@@ -1,10 +1,11 @@
 """Carrying actions out on the host, each as a task whose answer comes back as a fact.
 
-    runs              start, drain, put to sleep, wake, stop, kill, measure
+    runs              start, drain, put to sleep, wake, stop, kill
     calls             requests that a run is sent one after the other
     holds             room that is held for what is no model: with whose process it ends
     looks             what a start needs is looked at, one look a model and command
     spawning          record, log and process of a run that was booked
+    usage             what every run holds; at rest only where that is news
     output            the log of each run, and those that have none
     tasks             those under way, kept from each other's faults, and those that last
     probes            readiness and liveness of live runs, one task each
