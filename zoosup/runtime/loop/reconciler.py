@@ -35,7 +35,7 @@ from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
 from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.convergence import refused_parts
-from zoosup.runtime.state.inbox import Inbox, Message
+from zoosup.runtime.state.inbox import Inbox, Message, ShutdownAsked
 from zoosup.runtime.state.overrides import note_demand
 from zoosup.runtime.state.pools import have_moved
 from zoosup.runtime.state.zoo import Zoo
@@ -101,9 +101,7 @@ class Reconciler:
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._faults = Faults()
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
-        self._turned_at = (
-            zoo.clock.now()
-        )  # or found that no turn is due, which proves as well that the loop turns
+        self._turned_at = zoo.clock.now()  # or found that no turn is due: the loop turns all the same
         self._reconciled_at = zoo.clock.now()
         self._seen: tuple[PoolReading, ...] = ()
         self._told = self._troubles()
@@ -114,6 +112,10 @@ class Reconciler:
     def post(self, message: Message) -> None:
         """Leave a message for the next turn."""
         self._inbox.post(message)
+
+    def end(self, wish: ShutdownAsked) -> None:
+        """Take the wish to end in before there is a first turn."""
+        self._intake.take(wish)
 
     def heartbeat(self) -> float:
         """Seconds since a turn was last completed, or found to be needless."""
