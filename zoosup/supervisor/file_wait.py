@@ -30,7 +30,7 @@ _log = logging.getLogger("zoosup")
 async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead | None:
     """Serve status until a good file is in force; the edit to be applied after adoption, if there is one.
 
-    Returns with `zoo.shutdown` set where zoosup was told to end first.
+    Returns None with nothing in force where zoosup was told to end first, or to be executed anew.
     """
     zoo, inbox, store = supervisor.zoo, supervisor.inbox, supervisor.store
     signals.obey(inbox.post, partial(_leave, inbox), inbox.wake, supervisor.settings)
@@ -41,7 +41,7 @@ async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead
     )
     times = ConditionTimes(zoo.clock.wall)
     try:
-        while not zoo.shutdown:
+        while not (zoo.shutdown or supervisor.reconciler.models_kept):
             supervisor.publisher.publish(snapshot.build(zoo, plan(zoo.spec, zoo.observed()), times))
             supervisor.init.status(
                 "waiting for a good zoo.yaml: " + (zoo.applied.error or "").partition("\n")[0]
@@ -56,7 +56,7 @@ async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead
     finally:
         follow.cancel()
         await asyncio.gather(follow, return_exceptions=True)
-        if zoo.shutdown:
+        if zoo.shutdown or supervisor.reconciler.models_kept:
             await supervisor.web.stop()
 
 
@@ -93,7 +93,7 @@ def _is_good(supervisor: Supervisor, message: Message) -> bool:
             if not message.answer.done():
                 message.answer.set_exception(ZoosupError("no zoo.yaml has been applied yet"))
         case ShutdownAsked():
-            zoo.shutdown = True
+            supervisor.reconciler.end(message)
         case _:
             pass
     return False

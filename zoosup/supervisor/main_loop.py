@@ -50,7 +50,7 @@ async def supervise(
             supervisor = assemble(settings, environ, zoo, inbox, host, store, init, handed)
             if not zoo.applied.generation:
                 edit = await wait_for_file(supervisor, config)
-            if not zoo.shutdown:
+            if zoo.applied.generation:
                 await startup.adopt_runs(supervisor, edit)
                 await _serve(supervisor)
         return None if supervisor.reconciler.exec_anew else shutdown.exit_code(zoo)

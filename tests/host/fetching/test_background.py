@@ -92,6 +92,13 @@ async def test_a_start_waits_with_the_bytes_that_have_come_until_they_are_all_th
     await none_left()
 
 
+async def test_what_a_models_interpreter_is_to_import_is_none_of_the_fetching_ones(looking, hub, tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit('a module of the model')")
+    looking.env["PYTHONPATH"] = str(tmp_path)
+    found = await looking.until(lambda found: found.reason is None or "failed" in found.message)
+    assert found.reason is None, found.message
+
+
 async def test_one_that_is_no_longer_wanted_ends_and_goes_on_where_it_was(looking, hub):
     hub.pause, hub.piece = 0.3, 1 << 15
     await looking.until(lambda found: " KiB of " in found.message)

@@ -47,6 +47,7 @@ class _Run:
     since: float  # monotonic
     unwatch: Cancel
     exit: Exit | None = None
+    exited_at: float | None = None  # monotonic: when it was noticed
     termination: Termination | None = None
     ending: asyncio.Task[Ended] | None = None
 
@@ -186,7 +187,7 @@ class Processes:
             return Ended("", None)
         if run.ending is None or run.ending.done():
             # Made here and not in the task: it can be hastened before the task has had its first turn.
-            run.termination = Termination(run.tree, ladder, self._instruments)
+            run.termination = Termination(run.tree, ladder, self._instruments, run.exited_at)
             run.ending = asyncio.create_task(self._end(run, run.termination, ladder))
         return await asyncio.shield(run.ending)
 
@@ -269,6 +270,9 @@ class Processes:
         run = self._runs[run_id]
         if run.exit is None:
             run.exit = describe(peek(run.tree.leader.pid, status), self._clock())
+            run.exited_at = time.monotonic()
+            if run.termination is None:
+                self._looks.soon(0.0)  # who it has left is asked next, and the next run waits for the answer
             self._on_exit(run_id, run.exit)
 
     async def _end(self, run: _Run, termination: Termination, ladder: Ladder) -> Ended:

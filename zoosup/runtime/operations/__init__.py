@@ -1,6 +1,7 @@
 """Carrying actions out on the host, each as a task whose answer comes back as a fact.
 
-    runs            start, drain, put to sleep, wake, stop, kill, measure
+    runs            start, drain, put to sleep, wake, stop, kill
+    usage           what every run holds; at rest only where that is news
     calls           requests that a run is sent one after the other
     holds           room that is held for what is no model: with whose process it ends
     start           what a start is made of: a look, then record, log, environment and process

@@ -37,8 +37,9 @@ from zoosup.runtime.operations.start.looks import Looks
 from zoosup.runtime.operations.start.output import Outputs
 from zoosup.runtime.operations.start.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
+from zoosup.runtime.operations.usage import UsageLooks
 from zoosup.runtime.persistence.record_writer import RecordWriter
-from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
+from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.process.calls import CallSpec
 from zoosup.spec.model.process.lifetime import ParkSpec, RestartSpec
@@ -55,9 +56,6 @@ START_BOUND = 10.0
 """Seconds beyond its grace for which the ending of a run waits for its start: as long as for the dead after SIGKILL."""
 
 START_HANGS = "its start has not come back: the disk of its program, its log or the state directory hangs"
-
-MEASURE_BOUND = 5.0
-"""Seconds that a look at what the models hold may take; it takes milliseconds, unless the kernel hangs."""
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +98,7 @@ class Operations:
             tools.sessions.prepared,
         )
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
-        self._measuring: asyncio.Task[None] | None = None
+        self._usage_looks = UsageLooks(tools.host, self._tasks, post)
         self._hurry: float | None = None
         self._at_once: set[str] = set()
         self._leaving: set[str] = set()
@@ -210,7 +208,7 @@ class Operations:
             self._learned(model, FoundSick(run.id, trouble))
             return
         # Before it counts as parked: what is known of what it holds would else still be from when it was awake.
-        await self._measure()
+        await self._usage_looks.look()
         self._learned(model, FellAsleep(run.id, self._clock.now()))
 
     async def _wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
@@ -235,7 +233,7 @@ class Operations:
             return
         if run.exit is None and run.id not in self._at_once:
             # What it holds now is what has to come back; the last look may be from the beginning of its load.
-            await self._measure()
+            await self._usage_looks.look()
         values = {"PORT": str(run.port)}
         command = policy.stop.command
         ladder = Ladder(
@@ -281,16 +279,6 @@ class Operations:
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._learned(model, fact)
 
-    def measure(self) -> None:
-        """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
-        if self._measuring is None or self._measuring.done():
-            self._measuring = self._tasks.begin(self._measure)
-
-    async def _measure(self) -> None:
-        try:
-            async with asyncio.timeout(MEASURE_BOUND):
-                usage = await self._host.processes.usage()
-            self._post(UsageMeasured(usage))
-        except OSError as error:  # a TimeoutError too
-            # What was known stays as it was: unknown is never 0.
-            _log.warning("what the models hold can't be measured: %s", error)
+    def measure(self, *, news_only: bool = False) -> None:
+        """Ask what every run holds; `news_only`: what is as it was need not be told."""
+        self._usage_looks.begin(news_only=news_only)

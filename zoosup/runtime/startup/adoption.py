@@ -78,7 +78,7 @@ def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int])
     spare = []
     for run_id, record in sorted(known.items(), key=lambda item: _preference(item[1].run)):
         if recovery.adopt(zoo, record.model, Adopted(record.with_pid(living[run_id]))):
-            recovery.note_last_use(zoo, record.model, record.last_used)
+            recovery.note_last_use(zoo, record.model, record.last_used, record.stay)
             zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
         else:
             spare.append(run_id)

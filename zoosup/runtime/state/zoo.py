@@ -76,6 +76,7 @@ class Zoo:
     shutdown: bool = False
     usage_history: UsageHistory = field(default_factory=UsageHistory)
     used_before: dict[str, float] = field(default_factory=dict)
+    stays_before: dict[str, float] = field(default_factory=dict)
     externals: dict[str, ExternalServer] = field(default_factory=dict)
     successors: Successors = field(default_factory=Successors)
     warm: Mapping[str, WarmWeights] = field(default_factory=dict)  # of those that were read ahead

@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -52,6 +53,16 @@ async def test_a_name_is_fetched_with_its_projector_into_the_hubs_cache(shell, h
     link = snapshot(shell) / "m-Q4_K_M.gguf"
     assert f"../../blobs/{hashlib.sha256(MODEL).hexdigest()}" == str(link.readlink())
     assert COMMIT == (cache(shell) / "refs/main").read_text()
+
+
+async def test_what_one_that_was_killed_has_left_of_a_branchs_name_goes(shell, hub):
+    refs = cache(shell) / "refs"
+    refs.mkdir(parents=True)
+    for name, age in ((".main.4711", 3600), (".main.4712", 0), (".v1.4713", 3600)):
+        (refs / name).write_text("")
+        os.utime(refs / name, times=(time.time() - age,) * 2)
+    assert 0 == (await shell("fetch", "hf://o/r:Q4_K_M")).code
+    assert {"main", ".main.4712", ".v1.4713"} == {each.name for each in refs.iterdir()}
 
 
 async def test_what_is_there_is_not_asked_for_again(shell, hub):

@@ -1,5 +1,7 @@
 """`zoosup init` looks at a home as people have it, and writes a file that passes `check`."""
 
+import errno
+import os
 import socket
 
 import pytest
@@ -76,6 +78,31 @@ def test_one_that_has_appeared_meanwhile_is_not_replaced_either(tmp_path):
     assert "mine" == path.read_text()
     save(path, "new", force=True)
     assert "new" == path.read_text()
+
+
+@pytest.mark.parametrize("before", [None, "mine"])
+def test_one_that_can_not_be_written_leaves_what_was_there(tmp_path, monkeypatch, before):
+    """As on a full disk: no empty file, and not half of a new one in place of the old."""
+    path = tmp_path / "zoo.yaml"
+    if before is not None:
+        path.write_text(before)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ZoosupError, match=r"zoo\.yaml can't be (re)?written: No space left on device"):
+        save(path, "new", force=before is not None)
+    assert ([] if before is None else [before]) == [each.read_text() for each in tmp_path.iterdir()]
+
+
+def test_a_link_and_the_mode_of_what_is_replaced_stay(tmp_path):
+    path, link = tmp_path / "zoo.yaml", tmp_path / "link.yaml"
+    path.write_text("mine")
+    path.chmod(0o640)
+    link.symlink_to(path.name)
+    save(link, "new", force=True)
+    assert (True, "new", 0o640) == (link.is_symlink(), path.read_text(), path.stat().st_mode & 0o777)
 
 
 async def test_ports_that_are_taken_are_passed_over(bare):

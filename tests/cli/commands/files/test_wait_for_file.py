@@ -1,6 +1,7 @@
 """`zoosup run --wait-for-file`: a first boot without a good file serves status with the error and waits for one."""
 
 import asyncio
+import shutil
 import signal
 from contextlib import asynccontextmanager
 
@@ -67,6 +68,19 @@ async def test_it_ends_at_once_when_told_to(shell):
         async with asyncio.timeout(GUARD):
             assert 0 == await process.wait()
     assert not (shell.home / "state" / "control.sock").exists()
+
+
+async def test_it_is_executed_anew_when_told_to_and_waits_on(shell):
+    async with supervisor(shell, "--wait-for-file", "--status-listen", "none") as process:
+        await until(shell, "is missing", "status")
+        shutil.rmtree(shell.home / "state" / "logs")  # each start makes it
+        process.send_signal(signal.SIGUSR2)
+        async with asyncio.timeout(GUARD):
+            while not (shell.home / "state" / "logs").exists():
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+        (shell.home / "zoo.yaml").write_text(EMPTY)
+        await until(shell, "all is well", "status")
 
 
 async def test_without_it_a_missing_file_is_78(shell):

@@ -50,7 +50,7 @@ async def test_events_are_a_line_each(shell, runtime, server):
     runtime.journal.add("Refused", None, "InvalidFile", "zoo.yaml:1:1: no\nzoo.yaml:2:1: no")
     first, second = (await shell("events")).out.splitlines()
     assert first.endswith("  a  ready")
-    assert second.endswith("  zoo  Refused/InvalidFile  zoo.yaml:1:1: no zoo.yaml:2:1: no")
+    assert second.endswith("  zoo  refused (InvalidFile)  zoo.yaml:1:1: no zoo.yaml:2:1: no")
 
 
 async def test_events_are_selected(shell, runtime, server):

@@ -249,7 +249,7 @@ async def test_who_is_missed_by_one_look_is_found_by_the_second(harness, monkeyp
     pids = await harness.start("leader-deaf")
     table = harness.processes._table
     scan, blind = table.scan, [{}]
-    monkeypatch.setattr(table, "scan", lambda: blind.pop() if blind else scan())
+    monkeypatch.setattr(table, "scan", lambda *known: blind.pop() if blind else scan(*known))
     assert "" == await harness.end(grace=0.1)
     assert not lives(pids["leader"])
 
@@ -259,7 +259,7 @@ async def test_a_table_that_cannot_be_read_is_not_taken_for_an_empty_one(harness
     pids = await harness.start("plain")
     harness.give_up_after(0.2)
 
-    def refuse():
+    def refuse(*_):
         raise trouble
 
     with monkeypatch.context() as patch:
@@ -306,7 +306,7 @@ async def test_looks_at_a_run_that_will_not_end_are_few(harness, monkeypatch):
     table = harness.processes._table
     looks, scan = [], type(table).scan
     await harness.start("leader-deaf")
-    monkeypatch.setattr(type(table), "scan", lambda self: looks.append(1) or scan(self))
+    monkeypatch.setattr(type(table), "scan", lambda self, *known: looks.append(1) or scan(self, *known))
     spent = time.process_time()
     assert "" == await harness.end(grace=1.5)
     assert len(looks) < 60

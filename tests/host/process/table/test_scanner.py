@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from types import MappingProxyType
 
 import pytest
 
@@ -23,13 +24,14 @@ class Table:
         self.read = Reads()
         self.rows = {100: Row(100, os.getpid(), 100, 100, 10, "S", 1, "leader")}
 
-    def scan(self):
+    def scan(self, known=MappingProxyType({})):
         refused = self.refused
+        self.known = known
         self.scans += 1
         self.gate.wait()
         if refused:
             raise OSError(24, "Too many open files")
-        return self.rows
+        return {pid: known.get(pid, row) for pid, row in self.rows.items()}
 
     def run_id(self, pid):
         self.environments += 1
@@ -63,6 +65,32 @@ async def test_a_hundred_askers_share_two_looks(table, census):
     table.gate.set()
     await asyncio.gather(*asking)
     assert table.scans <= 2
+
+
+async def test_a_look_again_reads_only_who_was_not_there_at_the_last_complete_one(table, census):
+    await census.look()
+    table.rows = table.rows | {101: Row(101, 100, 100, 100, 11, "S", 1, "forked meanwhile")}
+    await census.look(again=True)
+    assert ({100}, {100, 101}) == (set(table.known), set(census.trees["a"].members))
+    await census.look()
+    assert {} == table.known
+
+
+async def test_a_look_again_serves_nobody_who_has_asked_for_a_complete_one(table, census):
+    await census.look()
+    table.rows = {100: table.rows[100]._replace(state="Z")}
+    since = time.monotonic()
+    await census.look(since, again=True)
+    assert {100} == set(census.trees["a"].members)
+    await census.look(since)
+    assert {} == census.trees["a"].members
+
+
+async def test_a_complete_look_serves_whoever_asks_for_a_look_again(table, census):
+    since = time.monotonic()
+    await census.look(since)
+    await census.look(since, again=True)
+    assert 1 == table.scans
 
 
 async def test_whoever_asks_during_a_look_gets_a_later_one(table, census):

@@ -8,7 +8,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
+from zoosup.cli.commands.changing.use import replace
 from zoosup.cli.context import read_file
 from zoosup.cli.light_imports import lightly
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
@@ -104,14 +106,29 @@ def _share(budget: int | None) -> int | None:
 
 
 def save(path: Path, text: str, *, force: bool) -> None:
-    """Write a file; only with `force` over one that is there."""
+    """Write a file; only with `force` over one that is there. What can't be written leaves all as it was."""
+    if force and path.is_file():
+        replace(path, text.encode())
+        return
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
+            _fill(file, text)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
         raise ZoosupError(f"{path} can't be written: {error.strerror or error}") from None
+
+
+def _fill(file: TextIO, text: str) -> None:
+    try:
+        file.write(text)
+        file.flush()
+        if Path(file.name).is_file():
+            os.fsync(file.fileno())
+    except OSError:
+        if Path(file.name).is_file():
+            Path(file.name).unlink()
+        raise
 
 
 def _exists(path: Path) -> ZoosupError:

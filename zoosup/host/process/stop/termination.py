@@ -44,8 +44,12 @@ class Instruments:
 class Termination:
     """One ladder at work on one tree."""
 
-    def __init__(self, tree: RunMembers, ladder: Ladder, instruments: Instruments) -> None:
+    def __init__(
+        self, tree: RunMembers, ladder: Ladder, instruments: Instruments, since: float | None = None
+    ) -> None:
+        """`since`: how old the first look may be; None: not yet begun."""
         self._tree = tree
+        self._since = time.monotonic() if since is None else since
         self._grace = Grace(ladder.grace)
         self._signum = signal.Signals[f"SIG{ladder.signal}"]
         self._table = instruments.table
@@ -85,10 +89,10 @@ class Termination:
 
     async def _until_empty(self) -> str:
         """Look, act and pause; a second look proves that nobody was forked in the course of the first."""
-        since, pause, empty = time.monotonic(), _FIRST_PAUSE, False
+        since, pause, empty = self._since, _FIRST_PAUSE, False
         while True:
             self._stirred.clear()
-            await self._look(since)
+            await self._look(since, again=empty)
             if not (self._tree.members or self._trouble):
                 if empty:
                     return ""
@@ -102,12 +106,12 @@ class Termination:
             since = await self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    async def _look(self, since: float) -> None:
+    async def _look(self, since: float, *, again: bool = False) -> None:
         """A table that can't be read is no empty table: until it can be, nobody counts as gone."""
         self._trouble = ""
         try:
             async with asyncio.timeout(_LOOK_BOUND):
-                await self._scanner.look(since)
+                await self._scanner.look(since, again=again)
         except OSError as error:
             self._trouble = f"no look at the process table: {str(error) or 'it hangs'}"
             _log.warning("%s", self._trouble)

@@ -8,8 +8,9 @@ such as no descriptor being left, is an OSError: whoever takes an unread table f
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import psutil
@@ -67,8 +68,8 @@ class Reads(NamedTuple):
 class Table(Protocol):
     """What the rest asks of the process table."""
 
-    def scan(self) -> Rows:
-        """All processes that can be seen, by pid."""
+    def scan(self, known: Rows = MappingProxyType({})) -> Rows:
+        """All processes that can be seen, by pid; those `known`, and still there, as they were."""
 
     def look(self, pid: int) -> Row | None:
         """One process now; None when there is no such pid."""
@@ -89,13 +90,11 @@ class Table(Protocol):
 class ProcTable:
     """Linux. A pass over 200 processes costs 2-3 ms."""
 
-    def scan(self) -> Rows:
+    def scan(self, known: Rows = MappingProxyType({})) -> Rows:
         """One pass over /proc/*/stat."""
-        rows = {}
-        for entry in os.listdir("/proc"):  # noqa: PTH208 - twice as fast as pathlib, and this is the hot path
-            if entry.isdigit() and (row := self.look(int(entry))) is not None:
-                rows[row.pid] = row
-        return rows
+        # Not pathlib, which takes twice as long: this is the hot path.
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
+        return _rows(pids, known, self.look)
 
     def look(self, pid: int) -> Row | None:
         """Parse one stat file; the name may hold blanks and brackets, so fields are counted from its end."""
@@ -160,13 +159,9 @@ class ProcTable:
 class PsutilTable:
     """macOS and other systems without /proc."""
 
-    def scan(self) -> Rows:
+    def scan(self, known: Rows = MappingProxyType({})) -> Rows:
         """All processes; those of other users may be left out."""
-        rows = {}
-        for pid in psutil.pids():
-            if (row := self.look(pid)) is not None:
-                rows[pid] = row
-        return rows
+        return _rows(psutil.pids(), known, self.look)
 
     def look(self, pid: int) -> Row | None:
         """One process; its group and session come from the system call, psutil has neither."""
@@ -216,6 +211,11 @@ class PsutilTable:
 def host_table() -> Table:
     """The process table of the system we run on."""
     return ProcTable() if sys.platform == "linux" else PsutilTable()
+
+
+def _rows(pids: Iterable[int], known: Rows, look: Callable[[int], Row | None]) -> Rows:
+    found = ((pid, known.get(pid) or look(pid)) for pid in pids)
+    return {pid: row for pid, row in found if row is not None}
 
 
 def _memory(status: str) -> Memory | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
-from zoosup.host.process.table.proc_table import Row, Table
+from zoosup.host.process.table.proc_table import Row, Rows, Table
 from zoosup.host.system.threads import DaemonThreads
 
 _CACHED_ENVIRONMENTS = 20_000
@@ -26,22 +26,30 @@ class ProcessScanner:
         """Bytes of files that each tree's members had in RAM when `memory` was last asked."""
         self._table = table
         self._thread = DaemonThreads("zoosup-scanner", ready=1, most=1)
-        self._begun = float("-inf")  # when the last complete look began
-        self._looking: asyncio.Task[tuple[float, OSError | None]] | None = None
+        self._rows: Rows = {}  # of the last complete look, and whom the looks again after it have found; the thread's
+        self._begun = {
+            again: float("-inf") for again in (False, True)
+        }  # when the last look of each kind began
+        self._looking: dict[bool, asyncio.Task[tuple[float, OSError | None]]] = {}
         self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as is:
         self._containers: dict[tuple[int, int, str], tuple[frozenset[str], int]] = {}
 
-    async def look(self, since: float | None = None) -> None:
+    async def look(self, since: float | None = None, *, again: bool = False) -> None:
         """Bring all trees up to a look begun no earlier than `since` (`time.monotonic()`; None: now).
+
+        `again`: after a complete look that has ended, to see who was forked in its course; whoever it has seen counts
+        as it was then. A fifth of the price, and as good as a second complete one: a run grows by forks alone, and by
+        its container's cgroup, which is read anew; and no pid is given away twice in so short a time.
 
         OSError when the table can't be read; what was known then stays as it was. A look that had begun before
         `since` does not serve this caller, and its failure is not told to this caller either.
         """
         since = time.monotonic() if since is None else since
-        while self._begun < since:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._scan())
-            begun, error = await asyncio.shield(self._looking)
+        while max(self._begun[False], self._begun[again]) < since:
+            looking = self._looking.get(again)
+            if looking is None or looking.done():
+                looking = self._looking[again] = asyncio.create_task(self._scan(again))
+            begun, error = await asyncio.shield(looking)
             if error is not None and begun >= since:
                 raise error
 
@@ -63,27 +71,28 @@ class ProcessScanner:
 
     def close(self) -> None:
         """Let the thread go once it has finished what it does."""
-        if self._looking is not None:
-            self._looking.cancel()
+        for looking in self._looking.values():
+            looking.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _scan(self) -> tuple[float, OSError | None]:
+    async def _scan(self, again: bool) -> tuple[float, OSError | None]:
         """When it began, and why it has failed."""
         begun = time.monotonic()
         snapshots = [MembersSnapshot.of(tree) for tree in self.trees.values()]
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._thread, self._assign, snapshots)
+            found = await loop.run_in_executor(self._thread, self._assign, snapshots, again)
         except OSError as error:
             return begun, error
         for run_id, members in found.items():
             if run_id in self.trees:  # it may have been forgotten meanwhile
                 self.trees[run_id].members = members
-        self._begun = begun
+        self._begun[again] = begun
         return begun, None
 
-    def _assign(self, snapshots: Sequence[MembersSnapshot]) -> Mapping[str, Mapping[int, Row]]:
-        return assign(snapshots, self._table.scan(), self._run_id_of, os.getpid(), self._containers_of)
+    def _assign(self, snapshots: Sequence[MembersSnapshot], again: bool) -> Mapping[str, Mapping[int, Row]]:
+        self._rows = self._table.scan(self._rows) if again else self._table.scan()
+        return assign(snapshots, self._rows, self._run_id_of, os.getpid(), self._containers_of)
 
     def _run_id_of(self, row: Row) -> str | None:
         """Ask once for each program a process executes: exec changes the environment, and mostly the name."""
