@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self
 
 from zoosup.errors import LockedError, ZoosupError
-from zoosup.host.ports import Logs
+from zoosup.host.ports.host import Logs
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import malloc
 from zoosup.runtime.startup import config_source

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 from zoosup.runtime.state.inbox import Message, ShutdownAsked
-from zoosup.settings import Settings
+from zoosup.supervisor.settings import Settings
 
 HURRY = 2.0
 """Seconds that a second SIGTERM leaves each model."""

@@ -8,7 +8,7 @@ import pytest
 from tests.web.gateway.conftest import CHAT, ID, OK, STREAM, GatewayHarness, post, until
 from tests.web.gateway.fake_leasing import FakeLease, FakeTicket
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -16,7 +16,7 @@ from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.events.words import EventType
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.gateway import GatewaySpec as Rules
-from zoosup.spec.model.values import is_loopback
+from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.web.gateway.hop import is_token
 from zoosup.web.gateway.routing.access import parse_keys
 from zoosup.web.gateway.server import Fleet, Gateway

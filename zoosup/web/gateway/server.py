@@ -14,18 +14,18 @@ from zoosup.runtime.api.leasing import Leasing
 from zoosup.runtime.api.routing import Routing
 from zoosup.spec.model.gateway import AccessLogStyle, GatewaySpec
 from zoosup.spec.syntax.addresses import split_address
-from zoosup.web.gateway.access_log.writer import AccessLog
 from zoosup.web.gateway.caller import Caller
-from zoosup.web.gateway.connections import Connection
-from zoosup.web.gateway.context import Context, Rules, State
+from zoosup.web.gateway.context.connections import Connection
+from zoosup.web.gateway.context.context import Context, Rules, State
+from zoosup.web.gateway.context.limits import Limits
 from zoosup.web.gateway.hop import own_lines
 from zoosup.web.gateway.http1.pool import ConnectionPools
 from zoosup.web.gateway.http1.server_connection import ServerConnection
-from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.metrics import Counters
 from zoosup.web.gateway.routing.access import Policy
 from zoosup.web.gateway.routing.router import Router
-from zoosup.web.gateway.tracing.setup import Tracing
+from zoosup.web.gateway.telemetry.access_log.writer import AccessLog
+from zoosup.web.gateway.telemetry.metrics import Counters
+from zoosup.web.gateway.telemetry.tracing.setup import Tracing
 from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024

@@ -8,16 +8,16 @@ import ipaddress
 from typing import Protocol, cast
 
 from zoosup.core.state.refusal import Refusal
-from zoosup.web.gateway.access_log.record import Record
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.hop import FAREWELL
 from zoosup.web.gateway.http1.handlers import BodySink, Takeover
-from zoosup.web.gateway.http1.request_head import Request
-from zoosup.web.gateway.http1.request_id import id_in, new_line
+from zoosup.web.gateway.http1.heads.request_head import Request
+from zoosup.web.gateway.http1.heads.request_id import id_in, new_line
 from zoosup.web.gateway.http1.request_reader import RequestReader
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.socket_options import have_the_kernel_look, reset
+from zoosup.web.gateway.telemetry.access_log.record import Record
 
 
 class RequestHandler(Protocol):

@@ -8,18 +8,18 @@ import time
 
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.leasing import Lease
-from zoosup.web.gateway.access_log.record import Ending
-from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.handlers import BODY, NO_BODY, SWITCH
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPool, ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.tunnel import Tunnel
 from zoosup.web.gateway.proxy.upload import Upload
-from zoosup.web.gateway.usage import NOTHING_SAID
+from zoosup.web.gateway.telemetry.access_log.record import Ending
+from zoosup.web.gateway.telemetry.usage import NOTHING_SAID
 
 _OK = 200
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT"})

@@ -9,10 +9,10 @@ from typing import Any
 
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.api.routing import Routing
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.hop import is_elsewhere, lines
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy.exchange import Exchange
 from zoosup.web.gateway.proxy.keepalive_comments import Words

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from zoosup.core.estimation.command_line import understand
+from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.listing import ModelCard
 from zoosup.spec.model.model import ModelSpec

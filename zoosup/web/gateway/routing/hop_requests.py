@@ -9,7 +9,7 @@ from functools import partial
 
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.hop import ELSEWHERE
-from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy.hop_exchange import HopExchange
 from zoosup.web.gateway.routing.routes import whole_target

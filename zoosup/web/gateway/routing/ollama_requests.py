@@ -9,7 +9,7 @@ from functools import partial
 
 from zoosup.runtime.api.listing import Served
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.ollama import api, documents

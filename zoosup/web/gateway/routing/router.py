@@ -7,12 +7,11 @@ come and go.
 from functools import partial
 
 from zoosup.runtime.api.listing import Served
-from zoosup.web.gateway.access_log.record import Record
-from zoosup.web.gateway.context import Context, Rules
+from zoosup.web.gateway.context.context import Context, Rules
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.request_id import id_in
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Head, Request
-from zoosup.web.gateway.http1.request_id import id_in
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
@@ -26,7 +25,8 @@ from zoosup.web.gateway.routing.ollama_requests import OllamaRequests
 from zoosup.web.gateway.routing.routes import check_task, is_look, split_upstream
 from zoosup.web.gateway.routing.task_model import TaskNamed, chosen, named_for_task
 from zoosup.web.gateway.routing.to_models import NotFoundError
-from zoosup.web.gateway.usage import Meter
+from zoosup.web.gateway.telemetry.access_log.record import Record
+from zoosup.web.gateway.telemetry.usage import Meter
 
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
 _HEALTH = rendering.document_answer(b'{"status":"ok"}')
