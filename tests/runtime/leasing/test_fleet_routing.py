@@ -304,6 +304,17 @@ class TestActive:
         assert Code.MODEL_NOT_HERE == client.refusal.code
         assert 10 <= fleet.zoo.clock.now() - began < 10 + 2 * SILENT
 
+    async def test_a_host_whose_gateway_does_not_listen_yet_is_waited_for_too(self, fleet):
+        fleet.see(b={"m": READY}, placements={"m": ("b",)})
+        view = fleet.zoo.fleet.view
+        mute = replace(view.hosts["b"], report=replace(view.hosts["b"].report, gateway=""))
+        fleet.zoo.fleet.view = replace(view, hosts={**view.hosts, "b": mute})
+        client = Client()
+        fleet.routing.ask("m", client)
+        fleet.zoo.fleet.view = view
+        await asyncio.sleep(0.5)
+        assert "b" == client.lease.node
+
     async def test_it_may_be_had_from_another_meanwhile_or_here(self, fleet):
         fleet.see(b={"m": READY}, placements={"m": ("b",)})
         lease, late, gone = fleet.routing.ask("m", Client()), Client(), Client()

@@ -154,14 +154,13 @@ class FleetRouting:
         """What becomes of a request for a model that runs nowhere, as far as is known."""
         if self._node in row.placed:
             return None
-        there = list(self._peers(row.placed))
-        for peer in there:
+        for peer in self._peers(row.placed):
             if self._may_ask(peer, model, tried):
                 return self._lease(peer, model, holder, tried, since)
         spec = self._zoo.declared.models.get(model)
         if spec is not None and spec.on_demand:
             return self._wait_for_choice(model, holder, tried)
-        if there and not self._may_serve(model) and self._may_wait(since):
+        if self._hosts().is_any_there(row.placed) and not self._may_serve(model) and self._may_wait(since):
             return HostTicket(model, holder, self._zoo.clock.now() if since is None else since)
         self._say_who_has_it(model, row)
         return None
@@ -232,8 +231,8 @@ class FleetRouting:
         fleet, rules = self._zoo.fleet, gateway(self._zoo.spec)
         if fleet is None or len(self._queue) >= rules.max_queue:
             return False
-        patience = min(fleet.spec.lost_after, rules.queue_timeout)
-        return since is None or self._zoo.clock.now() - since < patience
+        waited = 0.0 if since is None else self._zoo.clock.now() - since
+        return waited < min(fleet.spec.lost_after, rules.queue_timeout)
 
     def _queued(self, got: HostLease | ChoiceTicket | None) -> HostLease | ChoiceTicket | None:
         if isinstance(got, HostTicket):
@@ -242,8 +241,7 @@ class FleetRouting:
 
     def _ask_again(self, ticket: HostTicket) -> None:
         """One that waits for a host: whichever has the model now may be asked, those that were tried too."""
-        holder = ticket.holder
-        if holder is None:
+        if (holder := ticket.holder) is None:
             return
         try:
             got = self._ask(ticket.model, holder, _NONE, ticket.since)

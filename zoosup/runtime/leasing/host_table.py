@@ -3,6 +3,7 @@
 Pure. Refuses to know what this host itself runs, and which requests are under way.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from zoosup.core.fleet.words import FleetView, HostView
@@ -66,6 +67,11 @@ class HostTable:
         if found is None:
             found = self._rows[model] = self._made(model)
         return found
+
+    def is_any_there(self, nodes: Iterable[str]) -> bool:
+        """Whether one of these hosts is not lost; a zoosup that begins is there before its gateway is."""
+        hosts = self.view.hosts
+        return any(node in hosts and not hosts[node].lost for node in nodes)
 
     def _made(self, model: str) -> Row:
         known = [
