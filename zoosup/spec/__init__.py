@@ -9,6 +9,7 @@
     parse       text to spec, or every mistake in it; wording says them
     names       that a client's name leads to one model; gateway_names: that the gateway's part speaks of such names
     changes     which edits replace a process
+    span_forms  a model over several hosts, as each of them runs it
     lint        what a valid file says that can't work, or hardly: command_lint of words,
                 engine_lint of containers, fleet_lint of hosts
     edit        `active` rewritten, every other byte kept

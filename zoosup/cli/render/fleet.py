@@ -81,8 +81,7 @@ def _reports(host: Mapping[str, Any], fleet: Fleet) -> Span:
         return (f"lost, last {ago}", "bold red")
     if host["report"]["leaving"]:
         return (f"leaving, {ago}", "yellow")
-    drained = host["report"]["assignment"]["drained"] or host["report"]["draining"]
-    return (f"drained, {ago}", "yellow") if drained else (ago, "")
+    return (f"drained, {ago}", "yellow") if host["report"]["assignment"]["drained"] else (ago, "")
 
 
 def _held(pool: str, said: Mapping[str, Any]) -> int:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from zoosup.core.fleet.choose import choose
 from zoosup.core.fleet.words import Choice, FleetView
+from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import SERVING_PHASES, Phase
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.errors import ZoosupError
@@ -27,6 +28,7 @@ from zoosup.runtime.leasing.leases import Leases, serving_run
 from zoosup.runtime.leasing.refusals import LOOK_AGAIN
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.span_forms import is_part
 
 SILENT = 2.0
 """Seconds for which a host is asked by nobody for a model that it could not be reached for, or had not."""
@@ -185,14 +187,16 @@ class FleetRouting:
 
     def _starts_here(self, model: str) -> bool:
         known = self._zoo.models.get(model)
-        return self._leases.waits(model) or (known is not None and known.phase in SERVING_PHASES)
+        starts = known is not None and known.phase in SERVING_PHASES and not _is_part(known)
+        return starts or self._leases.waits(model)
 
     def _may_serve(self, model: str) -> bool:
         """Whether a request may have it answer here; `spec` has the fleet's word of that."""
         spec = self._zoo.spec
         known = spec.models.get(model)
         on_demand = known is not None and known.on_demand
-        return on_demand or model in spec.active or model in spec.externals or self._starts_here(model)
+        active = model in spec.active and known is not None and not is_part(known)
+        return on_demand or active or model in spec.externals or self._starts_here(model)
 
     def _may_ask(self, peer: Peer, model: str, tried: frozenset[str]) -> bool:
         if peer.node in tried:
@@ -267,6 +271,11 @@ class FleetRouting:
             said = f"{model} is to run on {choice.node}, which can't be reached from {self._node} now"
             return Refusal(Code.MODEL_NOT_HERE, said, retry_after=SILENT)
         return Refusal(Code.INSUFFICIENT_MEMORY, f"{model}: {choice.refusal}", retry_after=LOOK_AGAIN)
+
+
+def _is_part(model: Model) -> bool:
+    """Whether it runs here as a part of one over several hosts, which answers nobody."""
+    return model.run is not None and is_part(model.run.spec)
 
 
 def _among_hosts(card: ModelCard, hosts: HostTable) -> ModelCard:

@@ -9,6 +9,7 @@
     calls          HTTP requests that a model is sent, with what is in them
     memory         how memory is shared: budget, switch, need
     fleet          several hosts: where they meet, what each is, where a model may run
+    spans          a model over several hosts at once: how many, what runs on those but the first
     gateway        the two HTTP servers; api_keys: who may call, and which models
     base           what every part is: frozen, strict, with a change class at each field
     values         the kinds of value, as annotated types: reader, way back to text, schema

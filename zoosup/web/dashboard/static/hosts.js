@@ -26,7 +26,7 @@ function health(host) {
   const ago = `${span(age(host))} ago`;
   if (host.lost) return ["bad", said.pools.length ? `lost: it last reported ${ago}` : "lost: it never reported"];
   if (said.leaving) return ["move", "leaving"];
-  if (said.draining || said.assignment.drained) return ["asleep", `drained, reported ${ago}`];
+  if (said.assignment.drained) return ["asleep", `drained, reported ${ago}`];
   return ["ok", `reported ${ago}`];
 }
 
