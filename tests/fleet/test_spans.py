@@ -6,6 +6,7 @@ import pytest
 
 from tests.fleet.conftest import LOST_AFTER, fleet_yaml
 from tests.runtime.conftest import GIB
+from zoosup.runtime.leasing.leases import serving_run
 
 pytestmark = pytest.mark.looptime
 
@@ -79,6 +80,8 @@ async def test_its_memory_is_held_on_each_host_and_its_command_runs_on_the_first
         )
     assert [{"ram": 4 * GIB}] * 2 == [reserved(fleet.hosts[node]) for node in (first, other)]
     assert all(host.zoosup.publisher.snapshot["converged"] for host in fleet.hosts.values())
+    serving = [serving_run(fleet.hosts[node].zoosup.zoo.models["w"]) for node in (first, other)]
+    assert [True, False] == [run is not None for run in serving]
 
 
 async def test_the_command_starts_once_the_others_have_their_part(fleet):
@@ -152,6 +155,22 @@ async def test_when_a_host_is_lost_it_is_stopped_everywhere_and_placed_anew(flee
     assert [",".join(hosts)] * 2 == [launch(fleet, each).env["ZOOSUP_HOSTS"] for each in (0, 1)]
 
 
+async def test_a_host_that_comes_back_starts_nothing_of_it_by_what_it_knew(fleet):
+    await started(fleet)
+    host = fleet.hosts[copies(fleet)[0]]
+    await host.lose_power()
+    await fleet.until(lambda: whole(fleet), 60)
+    spawned = len(host.machine.launches)
+    fleet.carrier.cut.add(host.node)
+    await host.begin()
+    await asyncio.sleep(60)
+    said = host.zoosup.zoo.models["w"]
+    assert (spawned, "WaitingForHosts") == (len(host.machine.launches), said.reason)
+    fleet.carrier.cut.clear()
+    await fleet.until(lambda: host.zoosup.zoo.models["w"].phase == "stopped", 10)
+    assert spawned == len(host.machine.launches)
+
+
 async def test_without_another_host_nothing_of_it_is_left(fleet):
     await started(fleet, nodes=("a", "b"))
     await fleet.hosts["b"].lose_power()
@@ -168,7 +187,7 @@ async def test_a_part_that_ends_takes_the_command_with_it_and_both_come_back(fle
     await asyncio.sleep(1)
     await fleet.until(lambda: whole(fleet), 60)
     assert before == copies(fleet)
-    assert pids[before[1]] != fleet.pids()[before[1]]
+    assert all(pids[node] != fleet.pids()[node] for node in before.values())
 
 
 async def test_nothing_of_it_notices_that_zoosups_and_controllers_restart(fleet):

@@ -52,6 +52,7 @@ class SimulatedHost:
     peers: dict = field(default_factory=dict)  # the hosts that those over several were started over
     waiting: dict = field(default_factory=dict)  # why those that are to run don't
     heard: float = float("-inf")
+    heard_in_life: bool = False
     assignment: Assignment | None = None
     view: FleetView | None = None
     life: int = 0
@@ -72,6 +73,7 @@ class SimulatedHost:
 
     def start(self):
         self.alive, self.life, self.sequence, self.version = True, self.life + 1, 0, 0
+        self.heard_in_life = False
 
     def report(self, now):
         self.sequence += 1
@@ -102,7 +104,7 @@ class SimulatedHost:
         )
 
     def hear(self, answer, now=0.0):
-        self.heard = now
+        self.heard, self.heard_in_life = now, True
         view = answer.view
         if view is not None and self.view is not None and order(view) < order(self.view):
             return
@@ -140,7 +142,8 @@ class SimulatedHost:
         declared = SimpleNamespace(models={each.name: each for each in self.file.models})
         connected = now - self.heard <= LOST_AFTER
         runs = {name: self._run(name, peers) for name, peers in self.peers.items()}
-        return span_states(OtherHosts(self.assignment, self.view, connected), declared, runs)
+        here = OtherHosts(self.assignment, self.view, connected, self.heard_in_life)
+        return span_states(here, declared, runs)
 
     def _run(self, name, peers):
         spec = SimpleNamespace(

@@ -1,5 +1,6 @@
 """What holds of models over several hosts over any history of losses, returns, restarts, edits and drains."""
 
+import pytest
 from hypothesis import given, strategies as st
 
 from tests.core.fleet.simulated_fleet import (
@@ -13,6 +14,8 @@ from tests.core.fleet.simulated_fleet import (
 )
 from tests.core.fleet.worlds import model
 from zoosup.core.fleet.stalled import PATIENCE
+
+pytestmark = pytest.mark.timeout(1200)  # minutes of a fleet each
 
 NODES = "abcd"
 NEEDS = {"w": 5, "x": 4, "m": 3, "n": 2}

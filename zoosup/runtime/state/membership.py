@@ -174,7 +174,8 @@ class Membership:
 
     def spans(self, declared: ZooSpec, models: Mapping[str, Model]) -> dict[str, Span]:
         """What the others' reports say of each model over several hosts."""
-        return span_states(OtherHosts(self.assignment, self.view, self.connected), declared, models)
+        heard = self.heard_at is not None and self.heard_at >= self.joined_at
+        return span_states(OtherHosts(self.assignment, self.view, self.connected, heard), declared, models)
 
     def may_run(self, spec: ModelSpec) -> bool:
         """Whether a request may start it here: the file lets this host have it, and no person wants it empty."""

@@ -5,7 +5,8 @@
     needed   a part stays as long as the first, which may be answering somebody, still runs
 
 Only what a host itself has said since it was told so counts; of one that is not heard, and while the fleet does not
-answer, all stays as it is. Pure. Imported only where zoo.yaml has a `fleet`.
+answer, all stays as it is. What was known before this zoosup began starts nothing: the others may have been given to
+somebody else meanwhile. Pure. Imported only where zoo.yaml has a `fleet`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +20,15 @@ from zoosup.spec.span_forms import hosts_of, is_part
 
 @dataclass(frozen=True, slots=True)
 class OtherHosts:
-    """What a host was told last, and what it knows of the others; `connected`: the fleet answers it."""
+    """What a host was told last, and what it knows of the others.
+
+    `connected`: the fleet answers it; `heard`: it has since this zoosup began.
+    """
 
     assignment: Assignment | None
     view: FleetView | None
     connected: bool
+    heard: bool
 
 
 def span_states(here: OtherHosts, declared: ZooSpec, models: Mapping[str, Model]) -> dict[str, Span]:
@@ -47,6 +52,8 @@ def _waits(here: OtherHosts, model: str, spans: int) -> str:
         return f"it takes {spans} hosts at once, and the fleet has given it none here"
     if told.ranks[model]:
         return ""
+    if not here.heard:
+        return "waits for the fleet to say what its other hosts have of it"
     hosts, by_address = told.peers[model], _by_address(here)
     late = [by_address[each][0] if each in by_address else each for each in hosts[1:]]
     late = [
