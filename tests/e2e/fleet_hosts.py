@@ -66,25 +66,33 @@ class FleetHost:
         self.space = f"{fleet}-{place}"
         self.address = f"{NET}.{place}"
         self.state = home / f"s{place}"
-        self._file = home / "zoo.yaml"
-        self._python = str(python)
+        self.file = home / "zoo.yaml"
+        self.python = str(python)
         self._log = home / f"{place}.log"
         self.zoosup: subprocess.Popen[bytes] | None = None
         self._first: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Begin zoosup."""
+    def start(self, python: Path | None = None) -> None:
+        """Begin zoosup; `python`: by another interpreter, whose Ray is another one too."""
         env = {k: v for k, v in os.environ.items() if not k.startswith(("ZOOSUP_", "RAY_"))}
         env |= {
             "NODE": self.node,
-            "PY": self._python,
+            "PY": self.python,
             "ZOOSUP_STATE_DIR": str(self.state),
             "PYTHONPATH": str(ROOT),
         }
         inside = ["nsenter", "--target", str(self._holder()), "--pid", "--mount", "--net", "--"]
-        command = [*inside, self._python, "-m", "zoosup", "run", str(self._file)]
+        command = [*inside, str(python or self.python), "-m", "zoosup", "run", str(self.file)]
         with self._log.open("ab") as log:
             self.zoosup = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+
+    def asking(self, *models: str) -> subprocess.Popen[str]:
+        """A client on this host (`fleet_clients.main`) that asks its gateway for models."""
+        inside = ["nsenter", "--target", str(self._holder()), "--net", "--"]
+        words = [sys.executable, "-m", "tests.e2e.fleet_clients", self.address, "8080", *models]
+        return subprocess.Popen(
+            [*inside, *words], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def kill_zoosup(self) -> None:
         """SIGKILL: its models go on."""

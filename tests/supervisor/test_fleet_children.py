@@ -177,3 +177,19 @@ def test_a_place_for_ray_that_somebody_else_has_made_is_not_used(tmp_path, monke
     (theirs / "t").mkdir()
     with pytest.raises(ZoosupError, match="open to others"):
         ray_of(state)()
+
+
+def test_another_ray_in_the_place_of_one_that_runs_is_begun_with_nothing_of_what_that_one_knew(
+    tmp_path, monkeypatch
+):
+    ray_of(tmp_path)()
+    known = tmp_path / "fleet" / "head"
+    before, store = wanted().what, ray_settings.head_store(tmp_path)
+    for each in (known, store):
+        each.mkdir()
+    ray_of(tmp_path)()
+    assert (False, True) == (known.exists(), store.exists())
+    monkeypatch.setattr(ray_settings, "VERSION", "2.61.0")
+    ray_of(tmp_path)()
+    assert not store.exists()
+    assert before != wanted().what

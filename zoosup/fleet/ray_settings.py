@@ -63,11 +63,15 @@ def environment(
 def _storage(spec: FleetSpec, state_dir: Path) -> dict[str, str]:
     """Where the head keeps what it knows, so that its hosts and the controller are there again after its restart."""
     if spec.head_store in {"auto", "rocksdb"}:
-        store = str(state_dir / "fleet" / "head")
-        return {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": store}
+        return {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(head_store(state_dir))}
     if spec.head_store == "memory":
         return {}
     return {"RAY_REDIS_ADDRESS": spec.head_store.partition("://")[2]}
+
+
+def head_store(state_dir: Path) -> Path:
+    """What the head knows, on disk: of this Ray alone, for another's may mean something else to it."""
+    return state_dir / "fleet" / f"head-{VERSION}"
 
 
 def temp_dir(state_dir: Path) -> Path:

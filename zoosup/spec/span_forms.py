@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any
 
 from zoosup.spec.model.base import SpecPart
-from zoosup.spec.model.lifetime import ReadySpec, SessionsSpec, StopSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
+from zoosup.spec.model.process.lifetime import ReadySpec, SessionsSpec, StopSpec
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
 from zoosup.spec.model.spans import PART
 from zoosup.spec.syntax.templates import fill
 

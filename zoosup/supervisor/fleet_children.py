@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import importlib.metadata
 import logging
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -77,7 +78,8 @@ class Wanted:
     def what(self) -> str:
         """A short name of it."""
         told = self.spec.model_dump_json(include={"head", "ports", "token_file", "head_store"})
-        return hashlib.sha256(f"{told} {self.address} {sys.executable}".encode()).hexdigest()[:12]
+        ray = f"{sys.executable} {ray_settings.VERSION}"  # an upgrade in place has the same path
+        return hashlib.sha256(f"{told} {self.address} {ray}".encode()).hexdigest()[:12]
 
     @property
     def of_head(self) -> bool:
@@ -236,6 +238,7 @@ class FleetChildren:
         make_private(temp.parent, [])  # in /tmp others may have been there first
         for place in (temp, self._state / "fleet"):
             place.mkdir(mode=0o700, exist_ok=True)
+        _forget_stores(ray_settings.head_store(self._state))
         command = ray_settings.start_command(sys.executable, wanted.spec, wanted.address, temp)
         self._ray.helper.begin(wanted.what, command, self._env(wanted))
 
@@ -252,6 +255,13 @@ class FleetChildren:
 def log_directory(state: Path) -> Path:
     """Where both print; it is there for as long as either may run."""
     return state / "fleet" / "logs"
+
+
+def _forget_stores(of_now: Path) -> None:
+    """What heads of other Rays have known: hosts tell it anew."""
+    for each in of_now.parent.glob("head*"):
+        if each != of_now:
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def _forget(logs: Path) -> None:

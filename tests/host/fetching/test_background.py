@@ -10,8 +10,8 @@ import pytest
 from tests.host.fetching.stand_in_hub import StandIn
 from tests.host.weight_files import gguf
 from zoosup.core.state.phases import Reason
-from zoosup.host.errands import ErrandError
 from zoosup.host.fetching.background import Fetches, fetched
+from zoosup.host.fetching.errands import ErrandError
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.weight_look import WeightLook

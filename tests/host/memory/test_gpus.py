@@ -13,7 +13,7 @@ from zoosup.host.memory.gpu_gauge import GpuGauge
 from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
 from zoosup.host.memory.gpus import Gpus, NvmlIfThere
 from zoosup.host.memory.ram import RamGauge
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 GIB = 2**30
 

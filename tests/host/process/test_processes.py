@@ -16,7 +16,7 @@ import pytest
 from tests.host.conftest import RUN, SUITE, eventually
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.ports import Ladder, SpawnError
+from zoosup.host.ports.host import Ladder, SpawnError
 from zoosup.host.process import spawn as spawning
 from zoosup.host.process.processes import Processes
 
@@ -193,7 +193,7 @@ async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(harness):
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from zoosup.host.launch import Launch
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.processes import Processes
 async def main():
     place = Path(sys.argv[1])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from zoosup.core.scheduler import candidates, place
+from zoosup.core.scheduler.placement import candidates, place
 from zoosup.core.state.facts import Inspected
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight

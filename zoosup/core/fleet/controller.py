@@ -10,7 +10,7 @@ seconds of any clock; one that goes back is taken to stand still. Refuses to kno
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from zoosup.core.fleet.assignments import assigned_to, claims, rank
+from zoosup.core.fleet.assignments import assigned_to, claims, is_anothers, is_same
 from zoosup.core.fleet.choose import choose
 from zoosup.core.fleet.generations import Generations
 from zoosup.core.fleet.leases import Lease, Leases
@@ -110,7 +110,7 @@ class Controller:
         """
         now = self._leases.look(now, self._lost_after)
         told, lease = self._told.get(node), self._leases.heard.get(node)
-        obeyed = lease is not None and lease.report.assignment == told
+        obeyed = lease is not None and told is not None and is_same(lease.report.assignment, told)
         view = self.view(now) if self._wants_view(node, version, now) else None
         return Answer(None if obeyed else told, view, self._version)
 
@@ -196,7 +196,7 @@ class Controller:
             self._note()
         if not self._begun:
             self._epoch = max(self._epoch, epoch + 1 if first or epoch > self._epoch else 0)
-        elif epoch > self._epoch or (told is not None and obeyed != told and rank(obeyed) >= rank(told)):
+        elif epoch > self._epoch or (told is not None and is_anothers(obeyed, told)):
             self._epoch = max(self._epoch, epoch) + 1
             self._begun, self._settling_since, self._told = False, now, {}
             self._note()

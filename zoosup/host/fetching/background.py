@@ -11,9 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from zoosup.host.errands import ErrandError, Errands, Tell
-from zoosup.host.programs.session import end_session
-from zoosup.host.threads import in_own_thread
+from zoosup.host.fetching.errands import ErrandError, Errands, Tell
+from zoosup.host.system.programs.session import end_session
+from zoosup.host.system.threads import in_own_thread
 from zoosup.spec.syntax.units import describe_size
 
 UNASKED = 15.0

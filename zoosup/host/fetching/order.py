@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoosup.core.estimation import hub_files
 from zoosup.host.fetching.hub import FetchError, Hub, Repository
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 from zoosup.spec.syntax.units import describe_size
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 PERIOD = 1.0
 """Seconds between looks when nobody asks for more."""

@@ -15,22 +15,22 @@ from types import MappingProxyType
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.host import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.adoption import look_for, unknown_launch
-from zoosup.host.process.background_looks import BackgroundLooks
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
-from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.leader import identify
-from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.orphans import collect
-from zoosup.host.process.proc_table import Table, host_table
-from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.spawn import let_children_hear_signals, start
-from zoosup.host.process.stop_command import run_command
-from zoosup.host.process.termination import Instruments, Termination
+from zoosup.host.process.stop.stop_command import run_command
+from zoosup.host.process.stop.termination import Instruments, Termination
+from zoosup.host.process.table.background_looks import BackgroundLooks
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.membership import RunMembers
+from zoosup.host.process.table.proc_table import Table, host_table
+from zoosup.host.process.table.scanner import ProcessScanner
 from zoosup.host.process.wait_status import describe, peek, reap
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""

@@ -19,7 +19,7 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action
 from zoosup.core.state.observed import Observed, SwitchOutcome
-from zoosup.host.ports import Host, PoolReading
+from zoosup.host.ports.host import Host, PoolReading
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
@@ -36,8 +36,8 @@ from zoosup.runtime.publish import snapshot
 from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.convergence import refused_parts
 from zoosup.runtime.state.inbox import Inbox, Message
+from zoosup.runtime.state.memory.pools import have_moved
 from zoosup.runtime.state.overrides import note_demand
-from zoosup.runtime.state.pools import have_moved
 from zoosup.runtime.state.zoo import Zoo
 
 HEARTBEAT = 2.0

@@ -25,24 +25,24 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import HURRIED, Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Host, Ladder, SpawnError
-from zoosup.host.probes_port import Endpoint
+from zoosup.host.ports.host import Host, Ladder, SpawnError
+from zoosup.host.ports.probes import Endpoint
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.calls import send_all
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
-from zoosup.runtime.operations.looks import Looks
-from zoosup.runtime.operations.output import Outputs
 from zoosup.runtime.operations.sessions import SessionKeeper
-from zoosup.runtime.operations.spawning import Spawner
+from zoosup.runtime.operations.start.child_env import RUN_ID, contained, environment_of
+from zoosup.runtime.operations.start.looks import Looks
+from zoosup.runtime.operations.start.output import Outputs
+from zoosup.runtime.operations.start.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
-from zoosup.spec.model.calls import CallSpec
-from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.calls import CallSpec
+from zoosup.spec.model.process.lifetime import ParkSpec, RestartSpec
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.syntax.templates import render
 
 COMMAND_AT_ONCE = 2.0

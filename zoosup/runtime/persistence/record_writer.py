@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 
 from zoosup.core.state.observed import NO_DEMAND, Demand
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence import run_records
 from zoosup.runtime.state.zoo import Zoo

@@ -102,7 +102,7 @@ class Membership:
         if view is not None and self.view is not None and _order(view) < _order(self.view):
             return False  # of a controller that has been followed by another, or overtaken on its way
         before = self._concerns()
-        self.view = view or self.view
+        self.view = self.view if view is None else _with_unheard(view, self.view)
         self.heard_at, self.trouble = self.clock.now(), None
         told = answer.assignment
         if (
@@ -261,6 +261,19 @@ def _parts(view: FleetView) -> Iterator[object]:
             told, found = host.report.assignment.peers.get(model), host.report.models.get(model)
             has = None if found is None else (bool(found.held), found.ready, found.peers)
             yield host.report.address, host.lost, told, has
+
+
+def _with_unheard(view: FleetView, before: FleetView | None) -> FleetView:
+    """What a controller says that has not heard everybody yet, with what is known from before of the others.
+
+    They answer for their models all the same; once it has settled it is believed that they are lost.
+    """
+    if before is None or not (view.settling or view.partitioned):
+        return view
+    silent = {
+        n: host for n, host in before.hosts.items() if n not in view.hosts or not view.hosts[n].report.life
+    }
+    return replace(view, hosts={**view.hosts, **silent}, placements=view.placements or before.placements)
 
 
 def _order(view: FleetView) -> tuple[int, int, int]:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
-from zoosup.spec.model import quantities, values as kinds
 from zoosup.spec.model.base import SpecPart, at_once, on_restart
-from zoosup.spec.model.readers import expected
+from zoosup.spec.model.values import kinds, quantities
+from zoosup.spec.model.values.readers import expected
 
 PART = 0
 """`spans` of what the other hosts of such a model run: no file has it, a record of a run may."""
