@@ -29,10 +29,13 @@ def fleet_yaml(models, active, more=None):
 class _Zoosup:
     """The control socket, without the socket; whatever it is asked after its death hangs up."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, address: str) -> None:
         self._member = member
+        self._address = address
 
     async def report(self, after: int, asked: int):
+        if self._member._zoo.fleet is not None:
+            self._member._zoo.fleet.address = self._address
         return await self._member.report(after, asked)
 
     async def bring(self, told) -> None:
@@ -44,6 +47,7 @@ class FleetHost:
 
     def __init__(self, node: str, fleet: InProcessFleet, base: int) -> None:
         self.node = node
+        self.address = f"10.0.0.{base // 1000}"
         self.fleet = fleet
         self.machine = VirtualHost()
         self.machine._pids = itertools.count(base)
@@ -67,7 +71,7 @@ class FleetHost:
     async def _link(self, member: Member) -> None:
         while True:
             try:
-                await Exchange(_Zoosup(member), self.transport(self.fleet, self.node)).run()
+                await Exchange(_Zoosup(member, self.address), self.transport(self.fleet, self.node)).run()
             except FleetError as error:
                 member.trouble(error.reason, str(error))
             await asyncio.sleep(AGAIN)

@@ -12,6 +12,7 @@ from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.host.ports.host import Content, Ended, Host, PoolReading, SpawnError, Warmed
+from zoosup.host.ports.launch import Launch
 from zoosup.host.ports.probes import ProbeResult
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
@@ -109,6 +110,7 @@ class VirtualHost:
         self.file_error = ""
         self.saved: dict[str, object] = {}
         self.records: dict[str, dict[str, object]] = {}
+        self.launches: list[Launch] = []
         self.unreadable: set[str] = set()  # runs whose record is not even JSON
         self.aside: dict[str, dict[str, object]] = {}
         self.killed_by_kernel = 0
@@ -181,6 +183,7 @@ class VirtualHost:
         behaviour = self.behaviours.get(launch.model, Behaviour())
         await asyncio.sleep(0.001)
         self._note(launch.model, "spawn")
+        self.launches.append(launch)
         if behaviour.unspawnable:
             raise SpawnError(ExitReason.NOT_EXECUTABLE, behaviour.unspawnable)
         self._must(not self.pids(launch.model), f"a second copy of {launch.model}")

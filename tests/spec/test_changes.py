@@ -72,6 +72,9 @@ FLIPS = {
     "max_inflight": ("%s", "max_inflight: 4"),
     "hosts": ("%s", "hosts: [gpu-1]"),
     "replicas": ("%s", "replicas: all"),
+    "spans": ("spans: 2", "spans: 3"),
+    "worker.command": ("command: work", "command: toil"),
+    "worker.ready": ("ready: check", "ready: look"),
     "aliases": ("%s", "aliases: [gpt-4o-mini]"),
     "task": ("%s", "task: embed"),
     "upstream_model": ("%s", "upstream_model: default"),
@@ -204,6 +207,9 @@ def flip_of(path):
     if form == "container":
         base = "container: {image: i}"
         return MODEL_TEXT.replace("command: serve", base), (base, f"container: {CONTAINER[field]}")
+    if form in {"spans", "worker"}:
+        wide = f"fleet: {{head: '127.0.0.2:6379'}}\n{MODEL_TEXT}"
+        return wide.replace("%s", "spans: 2\n    worker: {command: work, ready: check}"), FLIPS[path]
     if form not in FORMS:
         return MODEL_TEXT, FLIPS[path]
     if path == "llama.loras":
@@ -312,7 +318,8 @@ def test_the_walk_finds_every_field_that_the_models_dump():
     spec = spec_of(MODEL_TEXT)
     forms = {f"{form}.{field}" for form, (_, fields) in FORMS.items() for field in fields | COMMON}
     forms |= {f"container.{field}" for field in CONTAINER}
-    assert set(dumped(spec.models["m"])) | forms == {path for path, _ in FIELDS}
+    forms |= {"worker.command", "worker.ready"}
+    assert set(dumped(spec.models["m"])) - {"worker"} | forms == {path for path, _ in FIELDS}
 
 
 def dumped(part, prefix=""):

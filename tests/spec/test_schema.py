@@ -62,6 +62,8 @@ GOOD = {
     + "vars: {n: a}\nfleet: {head: '127.0.0.2:6379', node: '${n}', labels: {a: '${n}'}}",
     "hosts of models": "active: []\nmodels: {a: {command: x, hosts: gpu-1}, b: {command: x, hosts: [1, no, gpu-2], "
     "replicas: 3}, c: {command: x, hosts: {gpu: a100}, replicas: all}, d: {command: x, hosts: []}}",
+    "a model over several hosts": "active: []\nfleet: {head: '127.0.0.2:6379'}\nmodels: {a: {command: x, spans: 2, "
+    "memory: {ram: 1GiB}, worker: {command: 'w ${LEADER}', ready: [check, '${ADDRESS}']}}}",
     "numbers": "active: []\nmodels: {m: {command: x, port: 80, live: {failures: 3}, ready: {interval: 50ms}}}",
 }
 BAD = {
@@ -130,6 +132,7 @@ BAD = {
     "a label that is a number": HEAD + "fleet: {head: '127.0.0.2:1', labels: {rack: 1}}",
     "ports that are no range": HEAD + "fleet: {head: '127.0.0.2:1', ports: {workers: 6400}}",
     "an unknown store": HEAD + "fleet: {head: '127.0.0.2:1', head_store: disk}",
+    "no hosts to span": "active: []\nmodels: {m: {command: x, spans: 0}}",
     "no replicas": "active: []\nmodels: {m: {command: x, replicas: 0}}",
     "replicas by another word": "active: []\nmodels: {m: {command: x, replicas: each}}",
     "hosts by an odd name": "active: []\nmodels: {m: {command: x, hosts: [a b]}}",

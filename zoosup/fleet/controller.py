@@ -26,13 +26,14 @@ class ControllerServer:
     async def run(self) -> None:
         """Tick, for ever."""
         while True:
-            self._tick()
+            self._tick(self._controller.version)
             await asyncio.sleep(TICK)
 
     async def poll(self, report: HostReport, version: int, within: float) -> Answer:
         """See `FleetTransport`; answers by itself once `within` is over, for who asked may have gone."""
+        before = self._controller.version
         self._controller.hear(report, self._now())
-        self._tick()
+        self._tick(before)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while not self._controller.changed(version):
@@ -45,12 +46,13 @@ class ControllerServer:
 
     def drain(self, node: str, *, on: bool) -> str:
         """See `FleetTransport`."""
+        before = self._controller.version
         why = self._controller.drain(node, on)
-        self._tick()
+        self._tick(before)
         return why
 
-    def _tick(self) -> None:
-        before = self._controller.version
+    def _tick(self, before: int) -> None:
+        """Decide what is due; whoever polls is woken by all that is new since that version."""
         self._controller.tick(self._now())
         if self._controller.version != before:
             self._changed.set()

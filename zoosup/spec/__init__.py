@@ -8,6 +8,7 @@
     parse       text to spec, or every mistake in it; wording says them
     checks      for it: who serves a model, and that names lead somewhere
     changes     which edits replace a process
+    span_forms  a model over several hosts, as each of them runs it
     lint        what a valid file says that can't work, or hardly
     edit        `active` rewritten, every other byte kept
     schema      the JSON schema, for editors

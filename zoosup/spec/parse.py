@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from zoosup.spec.checks.gateway_names import check_gateway
-from zoosup.spec.checks.names import NamedModels, check_names
+from zoosup.spec.checks.names import NamedModels, check_names, check_spans
 from zoosup.spec.checks.served_by import misplaced, served_by, without_process
 from zoosup.spec.defaults import with_defaults
 from zoosup.spec.fragments import KEYS, Fragment, file_of, split
@@ -141,6 +141,7 @@ class _Reader:
         named = [own, *found] if own is not None else found
         self._check_active(sections.get("active"), sections.pop("models", None), named)
         check_names(named)
+        check_spans(named, in_fleet="fleet" in sections)
         models = {name: model for each in named for name, model in each.read.items() if model is not None}
         top = YamlMapping(root.start, root.end, entries=sections)
         data = plain(top) | ({"active": names(sections["active"].value)} if "active" in sections else {})
@@ -209,7 +210,7 @@ class _Reader:
             return NOTHING
         data = plain(entry.value)
         at = Location(entry.value, entry.key.place, ("defaults",))
-        self._validated(ModelSpec, data, at, scope.inside({"HOST": HOST, "MODEL_ID": ""}), partial=True)
+        self._validated(ModelSpec, data, at, _inside(scope, "", data), partial=True)
         return entry.value
 
     def _model(
@@ -231,7 +232,7 @@ class _Reader:
             for key in ("aliases", "hosts"):
                 if key in node.entries:
                     data[key] = names(node.entries[key].value)
-        return self._validated(kind, data, at, scope.inside({"HOST": HOST, "MODEL_ID": name}))
+        return self._validated(kind, data, at, _inside(scope, name, data))
 
     def _check_active(self, active: Entry | None, models: Entry | None, named: Sequence[NamedModels]) -> None:
         known = {name: entry.value for each in named for name, entry in each.models.entries.items()}
@@ -266,3 +267,9 @@ class _Reader:
                     place, path, what, expected = explain_error(kind, at, detail)
                     self._problems.add(place, ".".join(path), what, expected)
         return None
+
+
+def _inside(scope: Scope, name: str, data: Any) -> Scope:
+    """The scope of one model; of one that does not say `spans` rightly it is that of the others."""
+    spans = isinstance(data, Mapping) and data.get("spans", 1) != 1
+    return scope.inside({"HOST": HOST, "MODEL_ID": name}, spans=spans)

@@ -6,6 +6,7 @@ what it was last told, and keeps that over its own restart.
 
 import random
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 from zoosup.core.fleet.controller import Controller
 from zoosup.core.fleet.words import (
@@ -17,6 +18,10 @@ from zoosup.core.fleet.words import (
     ModelReport,
     PoolRoom,
 )
+from zoosup.core.state.observed import NO_SPAN
+from zoosup.runtime.state.span_states import OtherHosts, span_states
+from zoosup.spec.model.spans import PART
+from zoosup.spec.span_forms import HOSTS_VARIABLE
 
 STEP = 0.5
 LOAD = 3.0
@@ -44,6 +49,10 @@ class SimulatedHost:
     generation: int = 0
     base: int = 0
     runs: dict = field(default_factory=dict)  # when each becomes ready
+    peers: dict = field(default_factory=dict)  # the hosts that those over several were started over
+    waiting: dict = field(default_factory=dict)  # why those that are to run don't
+    heard: float = float("-inf")
+    heard_in_life: bool = False
     assignment: Assignment | None = None
     view: FleetView | None = None
     life: int = 0
@@ -60,10 +69,11 @@ class SimulatedHost:
             self.base, self.generation, self.file = self.generation or self.base, 0, file
 
     def kill(self, now):
-        self.alive, self.died, self.runs = False, now, {}
+        self.alive, self.died, self.runs, self.peers = False, now, {}, {}
 
     def start(self):
         self.alive, self.life, self.sequence, self.version = True, self.life + 1, 0, 0
+        self.heard_in_life = False
 
     def report(self, now):
         self.sequence += 1
@@ -73,7 +83,10 @@ class SimulatedHost:
             if name in self.runs:
                 ready = now >= self.runs[name]
                 held = {"ram": self.needs[name]}
-                models[name] = ModelReport("ready" if ready else "starting", ready, need, held)
+                phase, peers = "ready" if ready else "starting", self.peers.get(name, ())
+                models[name] = ModelReport(phase, ready, need, held, peers=peers)
+            elif name in self.waiting:
+                models[name] = ModelReport("pending", need=need, reason=self.waiting[name])
             else:
                 models[name] = ModelReport(need=need)
         return HostReport(
@@ -90,7 +103,8 @@ class SimulatedHost:
             sequence=self.sequence,
         )
 
-    def hear(self, answer):
+    def hear(self, answer, now=0.0):
+        self.heard, self.heard_in_life = now, True
         view = answer.view
         if view is not None and self.view is not None and order(view) < order(self.view):
             return
@@ -105,14 +119,37 @@ class SimulatedHost:
         """Stop what is not to run, start what is, the first of `active` first."""
         known = {each.name for each in self.file.models if each.priority is not None}
         wanted = [] if self.assignment is None else [name for name in self.assignment.models if name in known]
-        for name in [name for name in self.runs if name not in wanted]:
-            self.stops.append((now, name, now >= self.runs.pop(name)))
-        for name in wanted:
-            if (
-                name not in self.runs
-                and sum(self.needs[each] for each in self.runs) + self.needs[name] <= self.ram
-            ):
+        spans, told = self.spans(now), self.assignment or Assignment()
+        for name in list(self.runs):
+            span, peers = spans.get(name, NO_SPAN), self.peers.get(name, ())
+            stale = name not in wanted or peers != told.peers.get(name, ())
+            if span.broken or (stale and not span.needed):
+                self.stops.append((now, name, now >= self.runs.pop(name)))
+                self.peers.pop(name, None)
+        self.waiting = {}
+        for name in [name for name in wanted if name not in self.runs]:
+            if sum(self.needs[each] for each in self.runs) + self.needs[name] > self.ram:
+                self.waiting[name] = "WaitingForMemory"
+            elif spans.get(name, NO_SPAN).waits:
+                self.waiting[name] = "WaitingForHosts"
+            else:
                 self.runs[name] = now + LOAD
+                if name in told.peers:
+                    self.peers[name] = told.peers[name]
+
+    def spans(self, now):
+        """What the host itself makes of models over several: the same function as zoosup's."""
+        declared = SimpleNamespace(models={each.name: each for each in self.file.models})
+        connected = now - self.heard <= LOST_AFTER
+        runs = {name: self._run(name, peers) for name, peers in self.peers.items()}
+        here = OtherHosts(self.assignment, self.view, connected, self.heard_in_life)
+        return span_states(here, declared, runs)
+
+    def _run(self, name, peers):
+        spec = SimpleNamespace(
+            spans=len(peers) if peers[0] == self.node else PART, env={HOSTS_VARIABLE: ",".join(peers)}
+        )
+        return SimpleNamespace(name=name, run=SimpleNamespace(spec=spec))
 
 
 def rank(told):
@@ -183,7 +220,7 @@ class SimulatedFleet:
         controller.hear(report, self.now)
         controller.tick(self.now)
         if self.random.random() >= self.loss:
-            host.hear(controller.answer(host.node, host.version, self.now))
+            host.hear(controller.answer(host.node, host.version, self.now), self.now)
         if self.random.random() < self.doubled:
             controller.hear(report, self.now)
 

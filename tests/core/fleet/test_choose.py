@@ -92,7 +92,6 @@ def test_room_that_an_active_model_is_to_have_is_not_given_away():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"draining": True}, "a: is drained"),
         ({"assignment": Assignment(drained=True)}, "a: is drained"),
         ({"leaving": True}, "a: is shutting down"),
         ({"models": {}}, "a: has no such model in its zoo.yaml"),

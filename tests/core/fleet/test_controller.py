@@ -398,13 +398,14 @@ def test_what_a_host_refuses_moves_on_and_does_not_come_back_at_once():
     controller.hear(replace(with_model(a, "m", refused="too large"), sequence=99), 12.0)
     controller.tick(12.0)
     assert {"m": ("b",)} == controller.view(12.0).placements
-    controller.hear(replace(b, leaving=True, draining=True, sequence=99), 12.5)
+    controller.drain("b", on=True)
+    controller.hear(replace(b, leaving=True, sequence=99), 12.5)
     controller.hear(replace(a, sequence=100), 12.5)
     controller.tick(12.5)
     assert {"m": "a: too large; b: is drained"} == controller.view(12.5).refusals
     for at in range(50, 300):
         controller.hear(replace(a, sequence=100 + at), at / 4)
-        controller.hear(replace(b, draining=True, sequence=100 + at), at / 4)
+        controller.hear(replace(b, sequence=100 + at), at / 4)
         controller.tick(at / 4)
     assert {"m": ("a",)} == controller.view(75.0).placements
 

@@ -33,6 +33,7 @@ def spec(*models, **rest):
 
 def report(node, ram=64, *cards, needs=None, unified=False, **rest):
     models = {name: ModelReport(need=each) for name, each in (needs or {}).items()}
+    rest = {"address": node, **rest}
     return HostReport(node, pools=pools(ram, *cards, unified=unified, node=node), models=models, **rest)
 
 

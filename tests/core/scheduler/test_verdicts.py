@@ -16,7 +16,7 @@ from zoosup.core.state.phases import Reason
 
 WAITS = {
     Reason.CHECKING, Reason.MEMORY, Reason.MEMORY_UNKNOWN, Reason.COOL_DOWN, Reason.EVICTION, Reason.PORT,
-    Reason.TURN, Reason.BACK_OFF, Reason.INTERNAL_ERROR, Reason.ENGINE_UNREACHABLE, Reason.PULLING_IMAGE,
+    Reason.TURN, Reason.HOSTS, Reason.BACK_OFF, Reason.INTERNAL_ERROR, Reason.ENGINE_UNREACHABLE, Reason.PULLING_IMAGE,
     Reason.FETCHING_WEIGHTS,
 }  # fmt: skip
 NAMES_OF_REST = {Reason.NOT_WANTED, Reason.STOPPED_BY_HAND, Reason.UNLOADED, Reason.SHUTDOWN}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoosup.core.fleet.placement.placing import Copy
+from zoosup.core.fleet.placement.placing import Copy, active_models
 from zoosup.core.fleet.words import Assignment, FleetSpec, HostReport
 
 
@@ -40,26 +40,27 @@ def claims(spec: FleetSpec, reports: Iterable[HostReport]) -> dict[str, Copy]:
     return found
 
 
-def models_of(node: str, active: Sequence[str], placements: Mapping[str, Copy], kept: Sequence[str]) -> Copy:
-    """What one host is to run: what is placed there and what it keeps, the first of `active` first."""
-    return tuple(name for name in active if node in placements.get(name, ()) or name in kept)
-
-
-def peers_of(
+def assigned_to(
     node: str,
-    models: Iterable[str],
     spec: FleetSpec,
     placements: Mapping[str, Copy],
+    kept: Sequence[str],
     addresses: Mapping[str, str],
-) -> dict[str, tuple[str, ...]]:
-    """Of models over several hosts the addresses of those that run the copy in which the host has a part."""
-    spans = {model.name: model.spans for model in spec.models}
-    found: dict[str, tuple[str, ...]] = {}
-    for name in models:
-        for group in _groups(placements.get(name, ()), spans[name]):
-            if spans[name] > 1 and node in group:
-                found[name] = tuple(addresses[each] for each in group)
-    return found
+) -> Assignment:
+    """What one host is to run: what is placed there and what it keeps, the first of `active` first; no number yet."""
+    found = [m for m in active_models(spec) if node in placements.get(m.name, ()) or m.name in kept]
+    groups = {
+        model.name: group
+        for model in found
+        for group in _groups(placements.get(model.name, ()), model.spans)
+        if model.spans > 1 and node in group
+    }
+    return Assignment(
+        spec.generation,
+        models=tuple(model.name for model in found),
+        peers={name: tuple(addresses[each] for each in group) for name, group in groups.items()},
+        ranks={name: group.index(node) for name, group in groups.items()},
+    )
 
 
 def _groups(nodes: Copy, size: int) -> list[Copy]:

@@ -59,7 +59,7 @@ def _joined(hosts: Mapping[str, Host], model: str, promised: Mapping[str, str]) 
         report = host.report.models.get(model)
         if report is None or host.lost or host.report.leaving:
             continue
-        waited_for = report.waiting > 0 and report.refused is None and not host.empties
+        waited_for = report.waiting > 0 and report.refused is None and not host.drained
         if report.held or waited_for or promised.get(model) == name:
             found.append((not report.ready, not report.held, name))
     return min(found)[2] if found else ""

@@ -10,7 +10,7 @@ seconds of any clock; one that goes back is taken to stand still. Refuses to kno
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from zoosup.core.fleet.assignments import claims, is_anothers, is_same, models_of, peers_of
+from zoosup.core.fleet.assignments import assigned_to, claims, is_anothers, is_same
 from zoosup.core.fleet.choose import choose
 from zoosup.core.fleet.generations import Generations
 from zoosup.core.fleet.leases import Lease, Leases
@@ -19,6 +19,7 @@ from zoosup.core.fleet.placement.assign import Assigned, assign
 from zoosup.core.fleet.placement.hosts import Host
 from zoosup.core.fleet.placement.placing import active_models
 from zoosup.core.fleet.refused import Refused
+from zoosup.core.fleet.stalled import Stalled
 from zoosup.core.fleet.surplus import Surplus, with_kept
 from zoosup.core.fleet.words import Answer, Assignment, Choice, FleetView, HostReport, HostView
 
@@ -47,13 +48,13 @@ class Controller:
         self._files = Generations()
         self._refused = Refused()
         self._surplus = Surplus()
+        self._stalled = Stalled()
         self._drains: dict[str, bool] = {}  # what a person has said in this life
         self._promised: dict[str, tuple[str, float]] = {}
         self._assigned = Assigned({}, {})
         self._told: dict[str, Assignment] = {}
-        self._shown: dict[
-            str, tuple[float, str]
-        ] = {}  # when each host, in which life, was last given the view
+        # When each host, in which life, was last given the view.
+        self._shown: dict[str, tuple[float, str]] = {}
         self._epoch = 1
         self._number = 0
         self._version = 1
@@ -96,6 +97,7 @@ class Controller:
         if self._leases.expire(now, self._lost_after):
             self._note()
         self._look_for_company(now)
+        self._look_for_stalled(now)
         self._due = self._refused.forgive(now) or self._due
         waits = self._settling_since is not None or self._partitioned
         if self._due and not waits and now - self._decided >= APART:
@@ -156,10 +158,7 @@ class Controller:
         return choice
 
     def drain(self, node: str, on: bool) -> str:
-        """Keep a host empty, or no longer; "" or why that can't be. One that is lost is forgotten by being drained.
-
-        What a person has told the host itself (`HostReport.draining`) holds besides, until they take it back there.
-        """
+        """Keep a host empty, or no longer; "" or why that can't be. One that is lost is forgotten by being drained."""
         lease = self._leases.heard.get(node)
         if lease is None and node not in self._leases.silent:
             return f"{node} is no host of this fleet"
@@ -254,6 +253,11 @@ class Controller:
             else:
                 self._settle(now)
 
+    def _look_for_stalled(self, now: float) -> None:
+        """Who keeps the other hosts of a model waiting is taken to refuse it."""
+        for each in self._stalled.look(self._files.spec, self._assigned.placements, self._leases.heard, now):
+            self._due = self._refused.add(*each, now) or self._due
+
     def _settle(self, now: float) -> None:
         self._settling_since = None
         if not self._begun:
@@ -274,23 +278,20 @@ class Controller:
         }
         assigned = assign(spec, hosts, before.placements)
         alive = {node: lease for node, lease in self._leases.heard.items() if not lease.lost}
-        active = [model.name for model in active_models(spec)]
-        kept = self._surplus.stays(assigned, active, alive, self._leases.turn)
+        alone = [model.name for model in active_models(spec) if model.spans == 1]
+        kept = self._surplus.stays(assigned, alone, alive, self._leases.turn)
         self._assigned = replace(assigned, refusals=with_kept(assigned, kept))
-        told = self._tell(active, alive, kept)
-        if self._assigned != before or told:
+        if self._tell(alive, kept) or self._assigned != before:
             self._version += 1
 
-    def _tell(self, active: list[str], alive: Mapping[str, Lease], kept: Mapping[str, Sequence[str]]) -> bool:
+    def _tell(self, alive: Mapping[str, Lease], kept: Mapping[str, Sequence[str]]) -> bool:
         """The assignment of each host that is there; whether any is new."""
         spec, placements = self._files.spec, self._assigned.placements
         addresses = {node: lease.report.address for node, lease in alive.items()}
         number, told = self._number + 1, dict[str, Assignment]()
         for node, lease in alive.items():
-            models = models_of(node, active, placements, kept.get(node, ()))
-            peers = peers_of(node, models, spec, placements, addresses)
-            drained = self._is_drained(lease.report)
-            new = Assignment(spec.generation, self._epoch, number, models, drained, peers)
+            new = assigned_to(node, spec, placements, kept.get(node, ()), addresses)
+            new = replace(new, epoch=self._epoch, number=number, drained=self._is_drained(lease.report))
             old = self._told.get(node)
             told[node] = old if old is not None and replace(old, number=number) == new else new
         news = any(each.number == number for each in told.values())

@@ -17,7 +17,6 @@ def material(report: HostReport) -> object:
             report.assignment.drained,
             report.address,
             report.gateway,
-            report.draining,
             report.leaving,
             report.version,
         ),

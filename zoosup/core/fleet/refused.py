@@ -28,8 +28,16 @@ class Refused:
                 self._said.pop(key, None)
                 self._forgiven.pop(key, None)
             elif model.refused is not None and not model.held and report.node in placements.get(name, ()):
-                time = min(LONGEST, 2 * self._forgiven[key]) if key in self._forgiven else FIRST
-                self._said.setdefault(key, (model.refused, now + time, time))
+                self.add(report.node, name, model.refused, now)
+
+    def add(self, node: str, model: str, why: str, now: float) -> bool:
+        """Remember that a host does not take a model; whether that is news."""
+        key = node, model
+        if key in self._said:
+            return False
+        time = min(LONGEST, 2 * self._forgiven[key]) if key in self._forgiven else FIRST
+        self._said[key] = why, now + time, time
+        return True
 
     def of(self, node: str) -> dict[str, str]:
         """What one host has refused, and why."""

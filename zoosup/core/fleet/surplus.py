@@ -2,7 +2,8 @@
 
 A host that comes back, one that is drained, and one from which the file takes a model are such. What they see of the
 others must be fresher than their own part: a report that came before says nothing of now. Where the memory is needed
-for what the host is to run instead, the model leaves all the same. Knows no time.
+for what the host is to run instead, the model leaves all the same. A model over several hosts has no such copy: what
+one of its hosts holds is of no use without the others. Knows no time.
 """
 
 from collections.abc import Mapping

@@ -80,7 +80,10 @@ class ModelNeed:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """One model on one host. `phase` as in `core.state.phases`; `ready`: it answers requests now.
+    """One model on one host. `phase` and `reason` as in `core.state.phases`; `ready`: it answers requests now.
+
+    `peers`: of a model over several hosts, the addresses of all that its run is over, the first first. On those but the
+    first it is a part, which answers nobody; `ready` then says that the first can count on it.
 
     `held` are the bytes by pool that its run is promised, {} where it has none. `refused` says in words, with the sum,
     why the host can't start it at all (None: it can, or is trying); `missing`: weights that are not on the host.
@@ -98,6 +101,8 @@ class ModelReport:
     load_time: float | None = None
     idle: float | None = None
     yields: bool = False  # it may be stopped to make room for what others ask for
+    reason: str = ""
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class Assignment:
     `epoch` is the life of the controller that says so, `number` counts its decisions; a host obeys none that is older
     than the last it has obeyed (`generation` of the spec first, then `epoch`, then `number`). `drained`: a person has
     told the fleet that this host is to be empty.
-    `peers` are, of a model over several hosts, the addresses of all of them, the first being where its command runs.
+    `peers` are, of a model over several hosts, the addresses of all of them, the first being where its command runs,
+    and `ranks` which of them this host is.
     """
 
     generation: int = 0
@@ -116,6 +122,7 @@ class Assignment:
     models: tuple[str, ...] = ()
     drained: bool = False
     peers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +132,8 @@ class HostReport:
     `gateway` is where other hosts reach its gateway, "host:port", "" where it has none. `assignment` is the last it has
     obeyed. `known` are all hosts of the last view it has had: a controller that begins learns from them whom to wait
     for. `epoch` and `generation` are the highest in all answers that it has had, with an assignment or without: it
-    listens to no controller that is behind them. `draining`: a person has told it there to get empty, and to stay so.
-    `leaving`: zoosup there is shutting down, so that it is no host for anything new.
+    listens to no controller that is behind them. `leaving`: zoosup there is shutting down, so that it is no host for
+    anything new.
     """
 
     node: str
@@ -142,7 +149,6 @@ class HostReport:
     generation: int = 0
     life: str = ""
     sequence: int = 0
-    draining: bool = False
     leaving: bool = False
     version: str = ""
 

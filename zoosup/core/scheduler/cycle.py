@@ -27,8 +27,8 @@ from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.units import describe_size
 
-_FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})
-"""Causes for which a run isn't asked to finish what it does: it does nothing."""
+_FAULTS = frozenset({Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED, Cause.HOST_LOST})
+"""Causes for which a run isn't asked to finish what it does: it does nothing, or can't."""
 
 FAULT_RETRY = 5.0
 """Seconds after which a model that a bug of ours has met is tried again, though nothing happens."""

@@ -98,8 +98,12 @@ def _fault(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:
         return Cause.STARTUP_DEADLINE, f"it would not wake: {run.sick}"
     if run.sick:
         return Cause.LIVENESS_FAILED, run.sick
-    if model.phase is not Phase.STARTING:
-        return None
+    if broken := cycle.observed.span(model.name).broken:
+        return Cause.HOST_LOST, broken
+    return _overdue(cycle, model, run) if model.phase is Phase.STARTING else None
+
+
+def _overdue(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:
     deadline = cycle.spec_of(model).ready.deadline
     if cycle.observed.now < run.booked_at + deadline:
         cycle.look_again_at(run.booked_at + deadline)
@@ -121,6 +125,8 @@ def _unwanted(cycle: Cycle, model: Model, run: Run, wanted: set[str]) -> tuple[C
 def _left_over(cycle: Cycle, model: Model, run: Run) -> tuple[Cause, str] | None:
     if model.override is Override.STOP:
         return Cause.STOPPED_BY_HAND, "stopped by hand"
+    if cycle.observed.span(model.name).needed:
+        return None
     if switching.retained(cycle.switch, model.name, cycle.spec.models, cycle.observed.models):
         return None
     spec = cycle.spec.models.get(model.name)

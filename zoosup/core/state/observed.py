@@ -129,6 +129,22 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A model over several hosts as it is on the others, in words; "" where nothing is to be said.
+
+    `waits`: why it may not start here yet. `broken`: why its run here is of no use any more. `needed`: why its part
+    here has to stay, whoever wants it or not.
+    """
+
+    waits: str = ""
+    broken: str = ""
+    needed: str = ""
+
+
+NO_SPAN = Span()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything a pass looks at. `models` has every model of the spec and every one that still has a run."""
 
@@ -139,10 +155,15 @@ class Observed:
     shutdown: bool = False
     demand: Mapping[str, Demand] = field(default_factory=dict)  # of models that clients have asked for
     holds: tuple[RoomHold, ...] = ()  # in the order in which they were asked for
+    spans: Mapping[str, Span] = field(default_factory=dict)  # of models over several hosts
 
     def live(self) -> Iterator[tuple[Model, Run]]:
         """Every model that has a run."""
         return ((model, model.run) for model in self.models.values() if model.run is not None)
+
+    def span(self, model: str) -> Span:
+        """What other hosts have to say of one model."""
+        return self.spans.get(model, NO_SPAN)
 
     def demand_for(self, model: str) -> Demand:
         """What is asked of one model."""

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     GPU_MISSING = "GpuMissing"  # the file gives it GPUs that this host doesn't have at present
     PORT = "PortInUse"  # its fixed port is held by somebody else
     TURN = "WaitingForTurn"  # another model is starting alone: one need is a guess, or they share a GPU
+    HOSTS = "WaitingForHosts"  # it takes several, and not all of them have their part of it yet
     BACK_OFF = "BackOff"
     NOT_EXECUTABLE = "NotExecutable"
     FILE_MISSING = "FileMissing"  # weights or the working directory are not there
@@ -107,6 +108,7 @@ class Cause(StrEnum):
     CRASHED = "Crashed"
     STARTUP_DEADLINE = "StartupDeadline"
     LIVENESS_FAILED = "LivenessFailed"
+    HOST_LOST = "HostLost"  # of a model over several hosts, one has its part no longer
 
 
 ModelReason = Reason | Cause | Literal[""]

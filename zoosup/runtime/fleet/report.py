@@ -31,6 +31,7 @@ from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.spec.span_forms import hosts_of
 from zoosup.spec.syntax.addresses import split_address
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "*", ""})  # noqa: S104 - read, not listened on
@@ -44,7 +45,7 @@ def report(zoo: Zoo, here: Membership, life: str, sequence: int) -> HostReport:
         gateway=gateway_address(zoo.gateway.address, here.address),
         labels=dict(here.spec.labels),
         pools=tuple(_room(zoo, pool) for pool in zoo.memory.pools()),
-        models={name: _model(zoo, name, spec) for name, spec in zoo.declared.models.items()},
+        models={name: _model(zoo, name, spec) for name, spec in _reported(zoo).items()},
         spec=shared_spec(zoo.declared, here, zoo.applied.revision),
         assignment=here.assignment or Assignment(),
         known=() if here.view is None else tuple(here.view.hosts),
@@ -55,6 +56,12 @@ def report(zoo: Zoo, here: Membership, life: str, sequence: int) -> HostReport:
         leaving=zoo.shutdown,
         version=__version__,
     )
+
+
+def _reported(zoo: Zoo) -> dict[str, ModelSpec]:
+    """Those of the file, and over several hosts also one that it has no longer: the others wait for its end."""
+    leaving = {model.name: run.spec for model, run in zoo.live() if hosts_of(run.spec)}
+    return {**leaving, **zoo.declared.models}
 
 
 def shared_spec(declared: ZooSpec, here: Membership, revision: str) -> FleetSpec:
@@ -78,6 +85,7 @@ def _shared(declared: ZooSpec, name: str, spec: ModelSpec) -> FleetModel:
         hosts=() if isinstance(spec.hosts, Mapping) else spec.hosts,
         labels=dict(spec.hosts) if by_labels and isinstance(spec.hosts, Mapping) else {},
         replicas=None if spec.replicas == "all" else spec.replicas,
+        spans=spec.spans,
     )
 
 
@@ -140,6 +148,8 @@ def _model(zoo: Zoo, name: str, spec: ModelSpec) -> ModelReport:
         load_time=None if model.load_time is None else round(model.load_time, 3),
         idle=None if used is None else round(max(0.0, zoo.clock.now() - used), 1),
         yields=yields(model, spec),
+        reason=str(model.reason),
+        peers=() if model.run is None else hosts_of(model.run.spec),
     )
 
 

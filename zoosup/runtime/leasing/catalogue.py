@@ -17,6 +17,7 @@ from zoosup.runtime.api.listing import ModelCard, Running, Served
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.served import Meaning, default_name, served_names
+from zoosup.spec.span_forms import is_part
 
 _RUNNING = frozenset({Phase.READY, Phase.UNREADY})
 
@@ -48,7 +49,7 @@ class Catalogue:
 
     def _card(self, name: str, meaning: Meaning) -> ModelCard:
         own, spec = meaning.model, meaning.spec
-        model, server = self._zoo.models.get(own, Model(own)), self._zoo.externals.get(own)
+        model, server = self._known(own), self._zoo.externals.get(own)
         return ModelCard(
             name,
             spec,
@@ -62,6 +63,12 @@ class Catalogue:
             running=self._running(model, spec) if own == name and isinstance(spec, ModelSpec) else None,
             weights=_weights(spec, model.weights) if isinstance(spec, ModelSpec) else None,
         )
+
+    def _known(self, name: str) -> Model:
+        """A part of a model over several hosts is nothing that anybody could ask."""
+        found = self._zoo.models.get(name)
+        part = found is None or (found.run is not None and is_part(found.run.spec))
+        return Model(name) if found is None or part else found
 
     def _running(self, model: Model, spec: ModelSpec) -> Running | None:
         run, demand = model.run, self._zoo.demand.get(model.name, NO_DEMAND)

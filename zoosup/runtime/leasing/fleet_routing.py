@@ -28,6 +28,7 @@ from zoosup.runtime.leasing.host_queue import HostQueue
 from zoosup.runtime.leasing.host_table import HostTable, Peer, Row
 from zoosup.runtime.leasing.leases import Leases, serving_run
 from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.span_forms import is_part
 
 SILENT = 2.0
 """Seconds for which a host is asked by nobody for a model that it could not be reached for, or had not."""
@@ -190,14 +191,15 @@ class FleetRouting:
 
     def _starts_here(self, model: str) -> bool:
         known = self._zoo.models.get(model)
-        return self._leases.waits(model) or (known is not None and known.phase in SERVING_PHASES)
+        run = None if known is None or known.phase not in SERVING_PHASES else known.run
+        return (run is not None and not is_part(run.spec)) or self._leases.waits(model)
 
     def _may_serve(self, model: str) -> bool:
         """Whether a request may have it answer here; `spec` has the fleet's word of that."""
-        spec = self._zoo.spec
-        known = spec.models.get(model)
-        on_demand = known is not None and known.on_demand
-        return on_demand or model in spec.active or model in spec.externals or self._starts_here(model)
+        spec, known = self._zoo.spec, self._zoo.spec.models.get(model)
+        if known is not None and (known.on_demand or (model in spec.active and not is_part(known))):
+            return True
+        return model in spec.externals or self._starts_here(model)
 
     def _may_ask(self, peer: Peer, model: str, tried: frozenset[str]) -> bool:
         if peer.node in tried:

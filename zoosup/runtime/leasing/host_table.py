@@ -6,7 +6,7 @@ Pure. Refuses to know what this host itself runs, and which requests are under w
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from zoosup.core.fleet.words import FleetView, HostView
+from zoosup.core.fleet.words import FleetView, HostReport, HostView, ModelReport
 from zoosup.core.state.phases import Phase
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.spec.syntax.addresses import split_address
@@ -39,6 +39,7 @@ class Row:
 
     `answering` are the same without it. `coming`: where it is being started, or waited for; `placed`: hosts that are to
     run it, this one perhaps among them.
+    Of a model over several hosts it is the first that counts: the others answer nobody.
     """
 
     ready: tuple[tuple[int, Peer], ...] = ()
@@ -78,6 +79,7 @@ class HostTable:
             (peer, report)
             for node, peer in self.peers.items()
             if (report := self.view.hosts[node].report.models.get(model)) is not None
+            and not is_part(self.view.hosts[node].report, report)
         ]
         ready = sorted(
             ((report.inflight + report.waiting, peer) for peer, report in known if report.ready),
@@ -85,7 +87,20 @@ class HostTable:
         )
         coming = tuple(peer for peer, report in known if report.phase in _COMING or report.waiting)
         answering = tuple(peer for _, peer in ready)
-        return Row(tuple(ready), answering, coming, self.view.placements.get(model, ()))
+        return Row(tuple(ready), answering, coming, self._placed(model))
+
+    def _placed(self, model: str) -> tuple[str, ...]:
+        placed = self.view.placements.get(model, ())
+        return (
+            placed[:1]
+            if any(each.name == model and each.spans > 1 for each in self.view.spec.models)
+            else placed
+        )
+
+
+def is_part(report: HostReport, model: ModelReport) -> bool:
+    """Whether what runs there is a part of a model over several hosts, and not its first."""
+    return bool(model.peers) and model.peers[0] != report.address
 
 
 def _can_be_asked(host: HostView) -> bool:

@@ -23,6 +23,7 @@ from zoosup.runtime.leasing.external_lease import ExternalLease
 from zoosup.runtime.leasing.model_queue import GrantedLease, LookingLease, ModelQueue, QueuedTicket
 from zoosup.runtime.leasing.notify import notify
 from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.span_forms import is_part
 
 _READY, _STOP = Phase.READY, Override.STOP  # looking up an enum's member takes time
 
@@ -292,4 +293,4 @@ def serving_run(model: Model | None) -> Run | None:
     if model is None or model.phase is not _READY or model.override is _STOP:
         return None
     run = model.run
-    return run if run is not None and run.leaving is None else None
+    return run if run is not None and run.leaving is None and not is_part(run.spec) else None

@@ -18,6 +18,7 @@ REASONS: Mapping[str, str] = {
     Reason.GPU_MISSING: "its GPU is not there",
     Reason.PORT: "its port is taken",
     Reason.TURN: "waits for its turn to start",
+    Reason.HOSTS: "waits for its other hosts",
     Reason.BACK_OFF: "crashed, and waits before the next try",
     Reason.NOT_EXECUTABLE: "can't be executed",
     Reason.FILE_MISSING: "a file that it needs is missing",
@@ -42,6 +43,7 @@ REASONS: Mapping[str, str] = {
     Cause.CRASHED: "crashed",
     Cause.STARTUP_DEADLINE: "was not ready in time",
     Cause.LIVENESS_FAILED: "no longer answered",
+    Cause.HOST_LOST: "one of its hosts has its part no longer",
 }
 """Why a model is in its phase, by `Reason` and `Cause`."""
 

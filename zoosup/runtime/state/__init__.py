@@ -9,6 +9,7 @@
     memory           the memory of the host, room that people hold of it, and what runs have held
     run_usage        what one run holds, pool by pool
     external         servers elsewhere: what was last heard of each, and who uses it
+    span_states      models over several hosts, as they are on the others
     membership       this host in a fleet: what it was last told to run, and what is known of all hosts
     inbox            facts and wishes as messages, and the mailbox they wait in
 

@@ -1,23 +1,28 @@
 """This host as one of a fleet: what it was last told to run, what is known of all hosts, and how old that is.
 
-    the spec in force  =  the file, `active` narrowed to what the fleet has given this host
+    the spec in force  =  the file, `active` narrowed to what the fleet has given this host, and of models over
+                          several hosts what this one runs
 
 An answer is taken in whenever it comes, and counts only where it is later than the last; the single writer looks at
 what has come of it at its next turn, so that one that is lost, late or doubled costs latency and nothing else. Refuses
 to know how the fleet is reached. Imported only where zoo.yaml has a `fleet`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoosup.core.fleet import wire
 from zoosup.core.fleet.words import Answer, Assignment, FleetView, HostReport, HostView
-from zoosup.core.state.observed import Switch, SwitchOutcome
+from zoosup.core.state.observed import Model, Span, Switch, SwitchOutcome
 from zoosup.runtime.clock import Clock
+from zoosup.runtime.state.span_states import OtherHosts, span_states
 from zoosup.spec.model.fleet import FleetSpec
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.spec.span_forms import on_host
+
+_NOTHING = Assignment()
 
 NEVER_HEARD = "the fleet has not answered yet"
 
@@ -120,7 +125,8 @@ class Membership:
     def _concerns(self) -> object:
         view = self.view
         seen = None if view is None else (view.partitioned, view.settling, view.placements, self.file_is_old)
-        return self.assignment, seen, self._edited_at, self.trouble, self.heard_at is None, self.twin
+        others = () if view is None else tuple(_parts(view))
+        return self.assignment, seen, others, self._edited_at, self.trouble, self.heard_at is None, self.twin
 
     # what the file says
 
@@ -156,9 +162,20 @@ class Membership:
             for name, spec in declared.models.items()
             if spec.on_demand and name not in active and not self.may_run(spec)
         }
-        if active == declared.active and not shut:
+        told = self.assignment or _NOTHING
+        shared = {
+            name: on_host(spec, told.peers[name], told.ranks[name])
+            for name, spec in declared.models.items()
+            if spec.spans > 1 and name in told.ranks
+        }
+        if active == declared.active and not shut and not shared:
             return declared
-        return declared.model_copy(update={"active": active, "models": {**declared.models, **shut}})
+        return declared.model_copy(update={"active": active, "models": {**declared.models, **shut, **shared}})
+
+    def spans(self, declared: ZooSpec, models: Mapping[str, Model]) -> dict[str, Span]:
+        """What the others' reports say of each model over several hosts."""
+        heard = self.heard_at is not None and self.heard_at >= self.joined_at
+        return span_states(OtherHosts(self.assignment, self.view, self.connected, heard), declared, models)
 
     def may_run(self, spec: ModelSpec) -> bool:
         """Whether a request may start it here: the file lets this host have it, and no person wants it empty."""
@@ -235,6 +252,15 @@ def _is_decided(view: FleetView) -> bool:
     """Whether the fleet has said of each active model of its file where it runs, or why nowhere."""
     active = {model.name for model in view.spec.models if model.priority is not None}
     return not view.settling and active <= {*view.placements, *view.refusals}
+
+
+def _parts(view: FleetView) -> Iterator[object]:
+    """What each host has of models over several, as far as the others wait for it."""
+    for model in (each.name for each in view.spec.models if each.spans > 1):
+        for host in view.hosts.values():
+            told, found = host.report.assignment.peers.get(model), host.report.models.get(model)
+            has = None if found is None else (bool(found.held), found.ready, found.peers)
+            yield host.report.address, host.lost, told, has
 
 
 def _with_unheard(view: FleetView, before: FleetView | None) -> FleetView:

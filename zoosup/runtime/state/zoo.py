@@ -281,9 +281,9 @@ class Zoo:
     def observed(self) -> Observed:
         """The whole of it, as one moment."""
         models, holds = dict(self.models), tuple(self.holds.by_id.values())
-        return Observed(
-            self.clock.now(), (self.memory.node(),), models, self.switch, self.shutdown, self.demand, holds
-        )
+        spans = {} if self.fleet is None else self.fleet.spans(self.declared, models)
+        now, nodes = self.clock.now(), (self.memory.node(),)
+        return Observed(now, nodes, models, self.switch, self.shutdown, self.demand, holds, spans)
 
     def live(self) -> list[tuple[Model, Run]]:
         """Every model that has a run."""

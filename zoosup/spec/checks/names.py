@@ -1,7 +1,7 @@
 """That a client's name leads to one model, and a model's name to one log.
 
-Knows names, aliases, variants and the models of servers elsewhere, as they are once defaults and templates are in them.
-Refuses to know any other field.
+Knows names, aliases, variants and the models of servers elsewhere, as they are once defaults and templates are in them;
+and that several hosts are there for a model that takes them. Refuses to know any other field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +52,16 @@ class _Known:
     def seen_from(self, file: str) -> str:
         """The same, with its place where that is another file."""
         return self.what if file == self.file else f"{self.what} in {self.file}:{self.line}"
+
+
+def check_spans(files: Sequence[NamedModels], *, in_fleet: bool) -> None:
+    """Say of each model over several hosts that there is only one."""
+    for file in files if not in_fleet else ():
+        for name, model in file.read.items():
+            if isinstance(model, ModelSpec) and model.spans > 1:
+                what = f"takes {model.spans} hosts, and without fleet there is one"
+                place = file.models.entries[name].key.place
+                file.problems.add(place, f"models.{name}.spans", what, "fleet, or spans left out")
 
 
 def check_names(files: Sequence[NamedModels]) -> None:

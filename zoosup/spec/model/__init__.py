@@ -6,6 +6,7 @@
     served     every name that clients may use, and what it means
     memory     how memory is shared: budget, switch, need
     fleet      several hosts: where they meet, what each is, where a model may run
+    spans      a model over several hosts at once: how many, what runs on those but the first
     gateway    the two HTTP servers; api_keys: who may call, and which models
     base       what every part is: frozen, strict, with a change class at each field
     values     the kinds of value, and how each is read

@@ -38,6 +38,7 @@ from zoosup.spec.model.process.short_forms.images import SdSpec
 from zoosup.spec.model.process.short_forms.llama import LlamaSpec
 from zoosup.spec.model.process.short_forms.mlx import MlxImageSpec, MlxSpec
 from zoosup.spec.model.process.short_forms.vllm import SglangSpec, VllmSpec
+from zoosup.spec.model.spans import Spans, Worker, span_clashes
 from zoosup.spec.model.values import kinds
 from zoosup.spec.model.values.readers import choice_or_none, clash, wrong
 
@@ -151,6 +152,8 @@ class ModelSpec(SpecPart):
     ] = 600.0
     hosts: fleet.Hosts = ()
     replicas: fleet.Replicas = 1
+    spans: Spans = 1
+    worker: Worker = None
     max_inflight: Annotated[
         kinds.CountOrNone, at_once("So many requests at once; more wait for their turn. 0: as many as come.")
     ] = 0
@@ -262,6 +265,22 @@ class ModelSpec(SpecPart):
         hosts = info.data.get("hosts", ())
         if isinstance(value, int) and isinstance(hosts, tuple) and 0 < len(hosts) < value:
             raise clash(f"hosts names {len(hosts)}, and {value} are needed", "more hosts, or fewer replicas")
+        return value
+
+    @field_validator("spans", mode="after")
+    @classmethod
+    def _can_span(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and info.context is not None:
+            clashes = span_clashes(value, info.data)
+            if clashes is not None:
+                raise clash(*clashes)
+        return value
+
+    @field_validator("worker", mode="after")
+    @classmethod
+    def _has_hosts(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("spans", 0) == 1:
+            raise clash("there are no other hosts without spans", "spans: 2 or more, or no worker")
         return value
 
     @field_validator("gpus", mode="after")

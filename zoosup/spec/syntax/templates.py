@@ -1,7 +1,8 @@
 """`${…}` in the strings of zoo.yaml: what it stands for, and when.
 
 Two steps. `Scope.expand` runs while the file is read and leaves only `${PORT}`; `render` runs before each
-spawn and fills that in. Between the two a string is still a template: `$${` stands for a literal `${`, and
+spawn and fills that in. Of a model over several hosts `${HOSTS}` and the like are left as well, for `fill`, once
+somebody has said which hosts. Until `render` a string is still a template: `$${` stands for a literal `${`, and
 `${$}` for a literal `$`.
 Refuses to know which strings are templates. `$VAR` without braces is text: zoosup runs no shell.
 """
@@ -13,6 +14,9 @@ from typing import Any
 
 LATE = frozenset({"PORT"})
 """Names known only at the spawn, because `port` may be auto."""
+
+OF_SPANS = frozenset({"HOSTS", "LEADER", "ADDRESS", "RANK"})
+"""Names known only once a model over several hosts has been given some."""
 
 BUILT_IN = frozenset({"PORT", "HOST", "MODEL_ID"})
 MAX_TEXT = 128 * 1024
@@ -32,7 +36,7 @@ class TemplateError(ValueError):
 class Scope:
     """The values that templates of one place in the file may use.
 
-    `MODEL_ID` and `HOST` exist only inside a model (`built_in`), where `${PORT}` may be named too.
+    `MODEL_ID` and `HOST` exist only inside a model (`built_in`), where the `late` ones may be named too.
     """
 
     def __init__(
@@ -40,15 +44,17 @@ class Scope:
         variables: Mapping[str, str],
         environ: Mapping[str, str],
         built_in: Mapping[str, str] | None = None,
+        late: frozenset[str] = frozenset(),
     ) -> None:
         self._variables = variables
         self._environ = environ
         self._built_in = built_in or {}
+        self._late = late or (LATE if built_in else frozenset())
         self._left = [MAX_EXPANDED]
 
-    def inside(self, built_in: Mapping[str, str]) -> "Scope":
-        """Give the scope of one model of the same file; both draw on one allowance."""
-        scope = Scope(self._variables, self._environ, built_in)
+    def inside(self, built_in: Mapping[str, str], *, spans: bool = False) -> "Scope":
+        """Give the scope of one model of the same file, over several hosts or not; both draw on one allowance."""
+        scope = Scope(self._variables, self._environ, built_in, LATE | OF_SPANS if spans else LATE)
         scope._left = self._left
         return scope
 
@@ -59,9 +65,8 @@ class Scope:
         """
         if "$" not in text:
             return text
-        late = LATE if self._built_in else frozenset()
         parts = list(_parts(text))
-        early = dict.fromkeys(name for _, name in parts if name is not None and name not in late)
+        early = dict.fromkeys(name for _, name in parts if name is not None and name not in self._late)
         unset = [problem for problem in map(self._missing, early) if problem]
         if unset:
             raise TemplateError("; ".join(unset))
@@ -107,7 +112,9 @@ class Scope:
             return f"${{{name}}} is not set in the environment"
         if name in BUILT_IN:
             return f"${{{name}}} is known only inside a model"
-        known = [*self._variables, *self._built_in, *(LATE if self._built_in else ())]
+        if name in OF_SPANS:
+            return f"${{{name}}} is known only inside a model with spans"
+        known = [*self._variables, *self._built_in, *sorted(self._late)]
         near = [each for each in known if each.lower() == name.lower()] or get_close_matches(name, known, 1)
         hint = f"; did you mean ${{{near[0]}}}?" if near else ""
         return f"${{{name}}} is not in vars{hint}"
@@ -127,10 +134,19 @@ def environment_names(text: str) -> frozenset[str]:
     return frozenset(name.removeprefix("env.") for name in names if name.startswith("env."))
 
 
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Fill in some of what `Scope.expand` left; the answer is a template still, of the other names."""
+    if "$" not in text:
+        return text
+    found = [(part, name) if name is None else (values.get(name), name) for part, name in _parts(text)]
+    return _written([("$", None) if name == "$" else (value, name) for value, name in found])
+
+
 def render(text: str, values: Mapping[str, str]) -> str:
     """Fill in what `Scope.expand` left and take the escapes away; the answer is text.
 
-    Raises TemplateError where a name is left that `values` doesn't have.
+    A model that is looked at before it has been given its hosts keeps their names as they are written. Raises
+    TemplateError where another name is left that `values` doesn't have.
     """
     if "$" not in text:
         return text
@@ -140,6 +156,8 @@ def render(text: str, values: Mapping[str, str]) -> str:
 def _late_value(name: str, values: Mapping[str, str]) -> str:
     if name == "$":
         return "$"
+    if name in OF_SPANS and name not in values:
+        return f"${{{name}}}"
     if name not in values:
         raise TemplateError(f"${{{name}}} has no value")
     return values[name]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.web.fleets import member
-from zoosup.core.fleet.words import HostReport, ModelReport
+from zoosup.core.fleet.words import FleetModel, HostReport, ModelReport
 
 PAGE = """\
 fleet of 3 hosts   1 lost   head 10.0.0.5:6379   generation 4 of the file   as a knew it 0s ago
@@ -118,3 +118,18 @@ async def test_a_drain_that_does_not_end_is_no_success(shell, runtime, server, n
     told = await shell("drain", node, "--timeout", "0.1s")
     assert code == told.code
     assert said in told.err
+
+
+async def test_a_model_over_several_hosts_is_one_the_first_of_them_first(shell, runtime, server):
+    known = member()
+    view = known.here.view
+    hosts = {
+        node: replace(each, report=replace(each.report, models={"wide": ModelReport("ready", ready=True)}))
+        for node, each in view.hosts.items()
+        if node != "c"
+    }
+    spec = replace(view.spec, models=(FleetModel("wide", 0, spans=2),))
+    known.here.view = replace(view, spec=spec, hosts=hosts, placements={"wide": ("b", "a")}, refusals={})
+    runtime.member = known
+    shown = (await shell("status", "--fleet")).out
+    assert ["wide", "b", "ready", "+", "a", "ready"] in words(shown)

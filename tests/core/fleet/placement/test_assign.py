@@ -82,7 +82,6 @@ def test_it_runs_where_hosts_lets_it(rest, node):
     [
         ({"lost": True}, "a: is lost"),
         ({"drained": True}, "a: is drained"),
-        ({"draining": True}, "a: is drained"),
         ({"leaving": True}, "a: is shutting down"),
         ({"needs": {}}, "a: has no such model in its zoo.yaml"),
         ({"refused": {"m": "too large"}}, "a: too large"),

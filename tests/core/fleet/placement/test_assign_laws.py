@@ -143,7 +143,7 @@ def stays(model, host):
     """Whether a host where it has been is still one for it."""
     return (
         not host.lost
-        and not host.empties
+        and not host.drained
         and may_run(model, host.report)
         and (host.runs(model.name) or passed_over(model.name, host, new=False) is None)
     )
@@ -202,7 +202,7 @@ def test_only_hosts_that_may_have_a_model_have_it(history):
         for node in nodes:
             host = found[node]
             assert not host.lost
-            assert not host.empties
+            assert not host.drained
             assert may_run(models[name], host.report)
             assert host.runs(name) or passed_over(name, host, new=node not in before.get(name, ())) is None
 
@@ -250,7 +250,7 @@ def test_nobody_who_runs_moves_without_a_cause(history):
 def wanted(model, found):
     if model.replicas is not None:
         return model.replicas
-    return sum(may_run(model, host.report) and not host.empties and not host.lost for host in found.values())
+    return sum(may_run(model, host.report) and not host.drained and not host.lost for host in found.values())
 
 
 @given(st.data())

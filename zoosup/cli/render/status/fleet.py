@@ -23,7 +23,7 @@ def page(fleet: Fleet, width: int | None) -> list[Line]:
     if view is None:
         return lines
     lines += [(), *_table(["HOST", "REPORTS", "RUNS", "RAM", "GPUS"], list(_hosts(fleet)))]
-    models = [(model, _copies(model["name"], view)) for model in view["spec"]["models"]]
+    models = [(model, _copies(model["name"], view, spans=_spans(model))) for model in view["spec"]["models"]]
     lines += [(), *_table(["MODEL", "WHERE"], [_model(model, copies, view) for model, copies in models])]
     for model, why in view["refusals"].items():
         lines += wrapped(why, width, 2, "yellow", lead=line((f"{clean(model)} ", "")))
@@ -81,8 +81,7 @@ def _reports(host: Mapping[str, Any], fleet: Fleet) -> Span:
         return (f"lost, last {ago}", "bold red")
     if host["report"]["leaving"]:
         return (f"leaving, {ago}", "yellow")
-    drained = host["report"]["assignment"]["drained"] or host["report"]["draining"]
-    return (f"drained, {ago}", "yellow") if drained else (ago, "")
+    return (f"drained, {ago}", "yellow") if host["report"]["assignment"]["drained"] else (ago, "")
 
 
 def _held(pool: str, said: Mapping[str, Any]) -> int:
@@ -93,16 +92,26 @@ def _room(pool: Mapping[str, Any], held: int) -> str:
     return pair(held, pool["capacity"])
 
 
-def _copies(name: str, view: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Hosts where it is to run or has a process, each with its phase there; of a lost one nobody knows."""
+def _copies(name: str, view: Mapping[str, Any], *, spans: bool) -> list[tuple[str, str]]:
+    """Hosts where it is to run or has a process, each with its phase there; of a lost one nobody knows.
+
+    Of a model over several hosts the first stands first.
+    """
     found: list[tuple[str, str]] = []
-    placed = view["placements"].get(name, ())
+    placed = list(view["placements"].get(name, ()))
     for node, host in view["hosts"].items():
         said = host["report"]["models"].get(name)
         phase = said["phase"] if said else "stopped"
         if node in placed or phase not in _AT_REST:
             found.append((node, "lost" if host["lost"] else phase))
+    if spans:
+        found.sort(key=lambda each: placed.index(each[0]) if each[0] in placed else len(placed))
     return found
+
+
+def _spans(model: Mapping[str, Any]) -> bool:
+    """Whether it takes several hosts at once."""
+    return int(model.get("spans", 1)) > 1
 
 
 def _model(
@@ -112,7 +121,7 @@ def _model(
     spans: list[Span] = []
     for node, phase in copies:
         spans += [
-            (", " if spans else "", ""),
+            ((" + " if _spans(model) else ", ") if spans else "", ""),
             (f"{clean(node)} ", ""),
             (phase, PHASE_STYLES.get(phase, "red")),
         ]

@@ -86,6 +86,8 @@ def _sum(placing: Placing, model: FleetModel, host: Host | None, node: str) -> s
     text = passed_over(model.name, host)
     if text is None and not obeys(model, placing.spec, host):
         return NOT_ACTIVE
+    if text is None and model.spans > 1 and not host.report.address:
+        return "has not said yet by which address others reach it"
     if text is None and host.runs(model.name) and model.spans == 1:
         return "makes room there for others"
     if text is None:

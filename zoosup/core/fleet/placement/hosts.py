@@ -21,11 +21,6 @@ class Host:
     drained: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def empties(self) -> bool:
-        """Whether it is to be empty: the fleet has been told so, or the host itself."""
-        return self.drained or self.report.draining
-
     def runs(self, model: str) -> bool:
         """Whether it has a run of the model, ready or not."""
         found = self.report.models.get(model)
@@ -44,7 +39,7 @@ def passed_over(model: str, host: Host, *, new: bool = True) -> str | None:
     found = host.report.models.get(model)
     if host.lost:
         return "is lost"
-    if host.empties:
+    if host.drained:
         return "is drained"
     if host.report.leaving and new:
         return "is shutting down"

@@ -42,7 +42,7 @@ def _kept(placing: Placing, model: FleetModel, before: Copy) -> list[Copy]:
 
 def _stays(placing: Placing, model: FleetModel, node: str) -> bool:
     host = placing.hosts.get(node)
-    if host is None or host.empties or not may_run(model, host.report):
+    if host is None or host.drained or not may_run(model, host.report):
         return False
     return host.runs(model.name) or passed_over(model.name, host, new=False) is None
 

@@ -37,7 +37,7 @@ class Placing:
         """How many copies there should be."""
         if model.replicas is not None:
             return model.replicas
-        return sum(may_run(model, host.report) and not host.empties for host in self.hosts.values())
+        return sum(may_run(model, host.report) and not host.drained for host in self.hosts.values())
 
     def need(self, model: str, node: str) -> ModelNeed:
         """What it needs on a host, by that host's own word."""
@@ -83,6 +83,7 @@ class Placing:
                 if may_run(model, host.report)
                 and passed_over(model.name, host) is None
                 and obeys(model, self.spec, host)
+                and (model.spans == 1 or host.report.address)
             ]
         taken = self.nodes(model.name)
         return (node for node in self._open[model.name] if node not in taken)
@@ -120,7 +121,7 @@ class Placing:
             for node, host in self.hosts.items()
             if host.runs(model.name)
             and node not in taken
-            and not host.empties
+            and not host.drained
             and may_run(model, host.report)
         ]
         for _, node in sorted(found):

@@ -128,6 +128,8 @@ def _place(cycle: Cycle, model: Model, spec: ModelSpec) -> None:
         # Its files may be gone since they were looked at: nothing is begun, and nobody sent away, on an old word.
         _inspect(cycle, model, spec)
         _wait(cycle, model, _CHECKING, placement=best)
+    elif best.starts and (waits := cycle.observed.span(model.name).waits):
+        _wait(cycle, model, Verdict(Reason.HOSTS, waits), placement=best)
     elif best.starts:
         _start(cycle, model, spec, best)
     else:
@@ -186,6 +188,9 @@ def _wake(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
 def _renew(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
     """Its process has to be replaced when what it was started with has changed, if the new one can run."""
     if not outdated(run.spec, spec) or not _inspected(cycle, model, spec):
+        return
+    if needed := cycle.observed.span(model.name).needed:
+        _stays_outdated(cycle, model, Reason.HOSTS, needed)
         return
     amiss = model.preflight
     if amiss is not None and amiss.reason is not None:

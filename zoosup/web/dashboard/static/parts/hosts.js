@@ -26,7 +26,7 @@ function health(host) {
   const ago = `${span(age(host))} ago`;
   if (host.lost) return ["bad", said.pools.length ? `lost: it last reported ${ago}` : "lost: it never reported"];
   if (said.leaving) return ["move", "leaving"];
-  if (said.draining || said.assignment.drained) return ["asleep", `drained, reported ${ago}`];
+  if (said.assignment.drained) return ["asleep", `drained, reported ${ago}`];
   return ["ok", `reported ${ago}`];
 }
 
@@ -38,12 +38,18 @@ function rooms({ report }) {
   });
 }
 
+/** Whether it is a part of a model over several hosts, of which the first alone answers. */
+function isPart(host, name, model) {
+  const first = (model.peers || [])[0] || (host.report.assignment.peers?.[name] || [])[0];
+  return Boolean(first) && first !== host.report.address;
+}
+
 /** What runs on a host, or is to run there. */
 function models(node, host) {
   const placed = (name) => (fleet.view.placements[name] || []).includes(node);
   return Object.entries(host.report.models)
     .filter(([name, model]) => model.phase !== "stopped" || placed(name))
-    .map(([name, model]) => ({ name, phase: host.lost ? "lost" : model.phase }));
+    .map(([name, model]) => ({ name, part: isPart(host, name, model), phase: host.lost ? "lost" : model.phase }));
 }
 
 function makeHost() {
@@ -67,7 +73,7 @@ function updateHost(article, [node, host]) {
   });
   keyed(article.querySelector(".host-models"), models(node, host), (each) => each.name, makeItem, (item, each) => {
     setAttr(item, "data-tone", TONES[each.phase] || "bad");
-    setText(item.lastChild, `${each.name} ${each.phase}`);
+    setText(item.lastChild, `${each.name}${each.part ? ", a part," : ""} ${each.phase}`);
   });
 }
 
