@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from zoosup.core.fleet.assignments import claims, models_of, peers_of, rank
 from zoosup.core.fleet.choose import choose
+from zoosup.core.fleet.drains import Drains
 from zoosup.core.fleet.generations import Generations
 from zoosup.core.fleet.leases import Lease, Leases
 from zoosup.core.fleet.news import material
@@ -47,7 +48,7 @@ class Controller:
         self._files = Generations()
         self._refused = Refused()
         self._surplus = Surplus()
-        self._drains: dict[str, bool] = {}  # what a person has said in this life
+        self._drains = Drains()
         self._promised: dict[str, tuple[str, float]] = {}
         self._assigned = Assigned({}, {})
         self._told: dict[str, Assignment] = {}
@@ -79,7 +80,7 @@ class Controller:
         """Take a report. Doubled, late and reordered ones (by life and sequence) are passed over."""
         now = self._leases.look(now, self._lost_after)
         first = report.node not in self._leases.heard
-        before = self._leases.hear(report, now)
+        before = self._leases.hear(report, now, self._lost_after)
         if before is None:
             return
         self._learn(report, now, first=first)
@@ -141,6 +142,7 @@ class Controller:
             partitioned=self._partitioned,
             settling=self._settling_since is not None,
             old_files=tuple(n for n, host in hosts.items() if self._files.is_old(host.report.spec)),
+            drains=self._drains.said,
         )
 
     def choose(self, model: str, node: str, now: float) -> Choice:
@@ -149,7 +151,8 @@ class Controller:
         now = self._leases.look(now, self._lost_after)
         self._promised = {name: kept for name, kept in self._promised.items() if now - kept[1] < PROMISE}
         promised = {name: where for name, (where, _) in self._promised.items()}
-        drained = {name for name, lease in self._leases.heard.items() if self._is_drained(lease.report)}
+        reports = (lease.report for lease in self._leases.heard.values())
+        drained = {each.node for each in reports if self._drains.wants_empty(each)}
         choice = choose(view, model, node, promised=promised, drained=drained)
         if choice.node:
             self._promised.setdefault(model, (choice.node, now))
@@ -161,9 +164,9 @@ class Controller:
         What a person has told the host itself (`HostReport.draining`) holds besides, until they take it back there.
         """
         lease = self._leases.heard.get(node)
-        if lease is None and node not in self._leases.silent:
+        if lease is None and node not in {*self._leases.silent, *self._drains.said}:
             return f"{node} is no host of this fleet"
-        self._drains[node] = on
+        self._drains.say(node, on=on)
         if on and (lease is None or lease.lost):
             self._leases.forget([node])
         self._note()
@@ -180,10 +183,6 @@ class Controller:
         self._version += 1
         self._due = True
 
-    def _is_drained(self, report: HostReport) -> bool:
-        """What a person has said in this life, else what the host was told before."""
-        return self._drains.get(report.node, report.assignment.drained)
-
     # what is heard
 
     def _learn(self, report: HostReport, now: float, *, first: bool) -> None:
@@ -193,7 +192,7 @@ class Controller:
         """
         obeyed, told = report.assignment, self._told.get(report.node)
         epoch = max(report.epoch, obeyed.epoch)
-        if self._files.learn(report.spec, obeyed.epoch):
+        if self._drains.learn(report.drains) | self._files.learn(report.spec, obeyed.epoch):
             self._note()
         if not self._begun:
             self._epoch = max(self._epoch, epoch + 1 if first or epoch > self._epoch else 0)
@@ -248,6 +247,7 @@ class Controller:
         elif self._leases.all_there and (self._begun or self._leases.told_of_others):
             self._settle(now)
         elif self._leases.heard and now - self._settling_since > self._lost_after:
+            self._leases.forget(self._drains.among(self._leases.silent))
             if self._leases.too_few:
                 self._partitioned, self._settling_since = True, None
                 self._note()
@@ -269,7 +269,9 @@ class Controller:
         self._due, self._decided = False, now
         spec, before = self._files.spec, self._assigned
         hosts = {
-            node: Host(lease.report, lease.lost, self._is_drained(lease.report), self._refused.of(node))
+            node: Host(
+                lease.report, lease.lost, self._drains.wants_empty(lease.report), self._refused.of(node)
+            )
             for node, lease in self._leases.heard.items()
         }
         assigned = assign(spec, hosts, before.placements)
@@ -289,7 +291,7 @@ class Controller:
         for node, lease in alive.items():
             models = models_of(node, active, placements, kept.get(node, ()))
             peers = peers_of(node, models, spec, placements, addresses)
-            drained = self._is_drained(lease.report)
+            drained = self._drains.wants_empty(lease.report)
             new = Assignment(spec.generation, self._epoch, number, models, drained, peers)
             old = self._told.get(node)
             told[node] = old if old is not None and replace(old, number=number) == new else new
