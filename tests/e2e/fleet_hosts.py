@@ -69,8 +69,39 @@ class FleetHost:
         self._file = home / "zoo.yaml"
         self._python = str(python)
         self._log = home / f"{place}.log"
+        self.clock = 0
+        """Seconds by which its monotonic clocks are ahead of this machine's."""
         self.zoosup: subprocess.Popen[bytes] | None = None
         self._first: subprocess.Popen[bytes] | None = None
+
+    def has_file(self, text: str) -> None:
+        """A file of its own, from its next start on; after that, from now on."""
+        self._file = self._file.with_name(f"{self.node}.yaml")
+        new = self._file.with_suffix(".new")
+        new.write_text(text)
+        new.rename(self._file)
+
+    def mount(self, place: Path, size: int) -> None:
+        """A small disk of its own under the state directory; `size` in bytes. What is in it: `inside`."""
+        for each in (self.state, *reversed(place.relative_to(self.state).parents[:-1]), place):
+            (self.state / each).mkdir(mode=0o700, exist_ok=True)
+        tmpfs = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "small", str(place)]
+        subprocess.run(["nsenter", "--target", str(self._holder()), "--mount", *tmpfs], check=True)
+
+    def inside(self, place: Path) -> Path:
+        """A path of the host as it is reached from outside."""
+        return Path(f"/proc/{self._holder()}/root") / place.relative_to("/")
+
+    def cut(self, other: "FleetHost") -> None:
+        """No packet gets from one to the other any more, without a word: both have a wrong idea of where it is."""
+        for here, there in ((self, other), (other, self)):
+            where = ["lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent"]
+            ip("-n", here.space, "neigh", "replace", there.address, *where)
+
+    def heal(self, other: "FleetHost") -> None:
+        """They get there again."""
+        for here, there in ((self, other), (other, self)):
+            ip("-n", here.space, "neigh", "del", there.address, "dev", "eth0")
 
     def start(self) -> None:
         """Begin zoosup."""
@@ -81,7 +112,8 @@ class FleetHost:
             "ZOOSUP_STATE_DIR": str(self.state),
             "PYTHONPATH": str(ROOT),
         }
-        inside = ["nsenter", "--target", str(self._holder()), "--pid", "--mount", "--net", "--"]
+        spaces = ["--pid", "--mount", "--net", *(["--time"] if self.clock else [])]
+        inside = ["nsenter", "--target", str(self._holder()), *spaces, "--"]
         command = [*inside, self._python, "-m", "zoosup", "run", str(self._file)]
         with self._log.open("ab") as log:
             self.zoosup = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
@@ -111,6 +143,7 @@ class FleetHost:
                 "--fork",
                 "--kill-child",
                 "--mount-proc",
+                *(_ahead(self.clock) if self.clock else []),
             ]
             self._first = subprocess.Popen([*command, "sh", "-c", "while :; do sleep 9 & wait; done"])
         children = Path(f"/proc/{self._first.pid}/task/{self._first.pid}/children")
@@ -174,6 +207,15 @@ class FleetHost:
     def _all(self) -> list[int]:
         pids = map(int, ip("netns", "pids", self.space).split())
         return [pid for pid in pids if _command(pid)]
+
+
+def has_clocks() -> bool:
+    """Whether hosts can have monotonic clocks of their own here."""
+    return not subprocess.run(["unshare", *_ahead(1), "true"], check=False, capture_output=True).returncode
+
+
+def _ahead(seconds: int) -> list[str]:
+    return ["--time", f"--monotonic={seconds}", f"--boottime={seconds}"]
 
 
 def _command(pid: int) -> str:

@@ -50,13 +50,14 @@ def is_head(spec: FleetSpec, address: str) -> bool:
 
 
 def environment(
-    spec: FleetSpec, environ: Mapping[str, str], state_dir: Path, *, head: bool
+    spec: FleetSpec, environ: Mapping[str, str], state_dir: Path, *, head: bool, token: Path
 ) -> dict[str, str]:
-    """What Ray's processes, and those that speak with it, are given; a RAY_ADDRESS of somebody's is not."""
+    """What Ray's processes, and those that speak with it, are given; a RAY_ADDRESS of somebody's is not.
+
+    There is always a `token` (a file): Ray listens on every address, and runs what whoever reaches it says.
+    """
     kept = {name: value for name, value in environ.items() if not name.startswith("RAY_")}
-    auth = (
-        {} if spec.token_file is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": spec.token_file}
-    )
+    auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     return kept | dict(_SETTINGS) | auth | (_storage(spec, state_dir) if head else {})
 
 

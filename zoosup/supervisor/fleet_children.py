@@ -18,6 +18,8 @@ from pathlib import Path
 from zoosup.errors import ZoosupError
 from zoosup.fleet import ray_settings
 from zoosup.host.process.helper import Helper
+from zoosup.host.storage.paths import default_state_dir
+from zoosup.host.storage.shared_secret import shared_secret
 from zoosup.host.storage.state_dir import make_private
 from zoosup.runtime.api.fleet import FleetMember
 from zoosup.runtime.state.membership import Membership
@@ -228,7 +230,9 @@ class FleetChildren:
             await asyncio.to_thread(child.helper.bound_log)
         silent = min(here.age or float("inf"), self._link.now() - self._link.since)
         if silent > DEADLINE:
-            self._member.trouble(*_why_silent(self._link.helper.last_words, here.spec))
+            self._member.trouble(
+                *_why_silent(self._link.helper.last_words, token_file(here.spec, self._environ))
+            )
             await self._link.end()
 
     def _begin_ray(self, wanted: Wanted) -> None:
@@ -246,7 +250,18 @@ class FleetChildren:
         self._link.helper.begin(wanted.what, command, self._env(wanted))
 
     def _env(self, wanted: Wanted) -> dict[str, str]:
-        return ray_settings.environment(wanted.spec, self._environ, self._state, head=wanted.of_head)
+        token = token_file(wanted.spec, self._environ)
+        if wanted.spec.token_file is None:
+            shared_secret(token)
+        return ray_settings.environment(
+            wanted.spec, self._environ, self._state, head=wanted.of_head, token=token
+        )
+
+
+def token_file(spec: FleetSpec, environ: Mapping[str, str]) -> Path:
+    """Where the secret of the fleet is; where all hosts are this one, zoosup may make it."""
+    own = default_state_dir(".fleet-token", environ)
+    return own if spec.token_file is None else Path(spec.token_file)
 
 
 def log_directory(state: Path) -> Path:
@@ -260,10 +275,10 @@ def _forget(logs: Path) -> None:
     logs.rmdir()
 
 
-def _why_silent(words: str, spec: FleetSpec) -> tuple[str, str]:
+def _why_silent(words: str, token: Path) -> tuple[str, str]:
     if "InvalidAuthToken" in words or "AuthenticationError" in words:
         return (
             "WrongToken",
-            f"the head does not take this host's token: {spec.token_file} has to be the same on all",
+            f"the head does not take this host's token: {token} has to be the same on all",
         )
     return "NoAnswer", f"the head's port answers, and nothing else for {DEADLINE:g} s"
