@@ -4,6 +4,7 @@ Judges by the operating system: which processes live in which namespace. Needs r
 ZOOSUP_TEST_RAY names an interpreter with Ray to take instead of one of our own.
 """
 
+import ctypes
 import hashlib
 import http.client
 import json
@@ -18,6 +19,7 @@ import time
 import tomllib
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from typing import Any
 RAY = "ray==2.60.0"
 ROOT = Path(__file__).parents[2]
 NET = "10.213.47"
+CLONE_NEWNET = 0x40000000
 
 
 class CannotIsolateError(Exception):
@@ -74,8 +77,13 @@ class FleetHost:
         self.zoosup: subprocess.Popen[bytes] | None = None
         self._first: subprocess.Popen[bytes] | None = None
 
+    @property
+    def text(self) -> str:
+        """Its file."""
+        return self._file.read_text()
+
     def has_file(self, text: str) -> None:
-        """A file of its own, from its next start on; after that, from now on."""
+        """A file of its own, from its next start on; once it has one, from now on."""
         self._file = self._file.with_name(f"{self.node}.yaml")
         new = self._file.with_suffix(".new")
         new.write_text(text)
@@ -154,8 +162,6 @@ class FleetHost:
     def end(self) -> None:
         """All of it, and what holds it."""
         self.lose_power()
-        if self._first is not None:
-            self._first.wait(10)
         if self.zoosup is not None:
             self.zoosup.wait(10)
 
@@ -169,6 +175,9 @@ class FleetHost:
             for each in (self.zoosup, self._first):
                 if each is not None:
                     each.poll()
+        if self._first is not None:
+            self._first.wait(10)
+            self._first = None  # what it has mounted is gone with it
 
     def processes(self, word: str) -> list[int]:
         """Those whose command line has this word."""
@@ -192,6 +201,23 @@ class FleetHost:
         finally:
             connection.close()
         return found
+
+    def asks(self, model: str) -> int:
+        """The status of an answer by its own gateway, which a client on this host has asked for a model."""
+        with ThreadPoolExecutor(1) as thread:  # a thread of its own, for it stays in the host's network
+            return thread.submit(self._ask, model).result()
+
+    def _ask(self, model: str) -> int:
+        with Path("/run/netns", self.space).open() as network:
+            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"can't enter {self.space}")
+        connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+        body = json.dumps({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]})
+        try:
+            connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
     def ready(self) -> set[str]:
         """The models that answer here, as zoosup has seen it."""

@@ -190,3 +190,27 @@ def test_a_place_for_ray_that_somebody_else_has_made_is_not_used(tmp_path, monke
     (theirs / "t").mkdir()
     with pytest.raises(ZoosupError, match="open to others"):
         ray_of(state, [])()
+
+
+@pytest.mark.parametrize(
+    ("free", "address", "store", "reason"),
+    [
+        (0, "127.0.0.2", "auto", "HeadStoreFull"),
+        (10**9, "127.0.0.2", "auto", "HeadUnreachable"),
+        (0, "127.0.0.2", "memory", "HeadUnreachable"),
+        (0, "127.0.0.3", "auto", "HeadUnreachable"),
+        (None, "127.0.0.2", "auto", "HeadUnreachable"),  # there is no such directory yet
+    ],
+)
+def test_a_head_whose_disk_is_full_is_told_apart(monkeypatch, free, address, store, reason):
+    def usage(place):
+        if free is None:
+            raise FileNotFoundError(place)
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr(fleet_children.shutil, "disk_usage", usage)
+    wanted = Wanted(SPEC.model_copy(update={"head_store": store}), address)
+    error = ConnectionRefusedError(111, "Connection refused")
+    said = fleet_children._why_unreachable(wanted, Path("/state"), error)
+    assert reason == said[0]
+    assert ("/state/fleet/head" if reason == "HeadStoreFull" else "Connection refused") in said[1]

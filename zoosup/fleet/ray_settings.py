@@ -61,11 +61,15 @@ def environment(
     return kept | dict(_SETTINGS) | auth | (_storage(spec, state_dir) if head else {})
 
 
+def store(spec: FleetSpec, state_dir: Path) -> Path | None:
+    """The directory in which a head keeps what it knows; None where it keeps it elsewhere, or nowhere."""
+    return state_dir / "fleet" / "head" if spec.head_store in {"auto", "rocksdb"} else None
+
+
 def _storage(spec: FleetSpec, state_dir: Path) -> dict[str, str]:
     """Where the head keeps what it knows, so that its hosts and the controller are there again after its restart."""
-    if spec.head_store in {"auto", "rocksdb"}:
-        store = str(state_dir / "fleet" / "head")
-        return {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": store}
+    if (place := store(spec, state_dir)) is not None:
+        return {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(place)}
     if spec.head_store == "memory":
         return {}
     return {"RAY_REDIS_ADDRESS": spec.head_store.partition("://")[2]}

@@ -6,9 +6,11 @@ has a `fleet`.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import importlib.metadata
 import logging
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -35,6 +37,9 @@ DEADLINE = 30.0
 
 PROBE = 3.0
 """Seconds in which the head's port has to answer."""
+
+STORE_NEEDS = 8 * 1024 * 1024
+"""Bytes of disk with less than which the head can't be expected to begin."""
 
 SHORT_LIFE = 30.0
 """Seconds: who ends sooner is begun again later each time, up to `SLOWEST` seconds."""
@@ -185,23 +190,22 @@ class FleetChildren:
             self._member.trouble(*trouble)
         elif (
             await self._ray.follow(wanted)
-            and await self._may_join(wanted.spec)
+            and await self._may_join(wanted)
             and await self._link.follow(wanted)
         ):
             await self._watch_link(here)
 
-    async def _may_join(self, spec: FleetSpec) -> bool:
+    async def _may_join(self, wanted: Wanted) -> bool:
         """Whether a link is there, or the head's port answers: where nobody does, joining hangs for minutes."""
         if await self._link.runs():
             return True
-        host, port = split_address(spec.head)
+        host, port = split_address(wanted.spec.head)
         try:
             async with asyncio.timeout(PROBE):
                 _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except (OSError, TimeoutError) as error:
-            why = getattr(error, "strerror", None) or "no answer"
-            self._member.trouble("HeadUnreachable", f"{spec.head} can't be reached: {why}")
+            self._member.trouble(*await asyncio.to_thread(_why_unreachable, wanted, self._state, error))
             return False
         return True
 
@@ -273,6 +277,16 @@ def _forget(logs: Path) -> None:
     for each in logs.glob("*"):
         each.unlink(missing_ok=True)
     logs.rmdir()
+
+
+def _why_unreachable(wanted: Wanted, state: Path, error: OSError) -> tuple[str, str]:
+    """By the head's port; where it is this host's, its disk may be full: then it can't begin."""
+    store = ray_settings.store(wanted.spec, state) if wanted.of_head else None
+    with contextlib.suppress(OSError):
+        if store is not None and shutil.disk_usage(store).free < STORE_NEEDS:
+            return "HeadStoreFull", f"the head can't begin, for the disk of {store} is full: make room there"
+    why = error.strerror or "no answer"
+    return "HeadUnreachable", f"{wanted.spec.head} can't be reached: {why}"
 
 
 def _why_silent(words: str, token: Path) -> tuple[str, str]:

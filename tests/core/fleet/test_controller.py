@@ -13,7 +13,7 @@ from tests.core.fleet.simulated_fleet import (
     SimulatedFleet,
     SimulatedHost,
 )
-from tests.core.fleet.worlds import model, need, report, spec, with_model
+from tests.core.fleet.worlds import GIB, model, need, report, spec, with_model
 from zoosup.core.fleet.controller import Controller
 from zoosup.core.fleet.words import Assignment, Choice
 
@@ -526,6 +526,28 @@ def test_what_a_host_refuses_moves_on_and_does_not_come_back_at_once():
         controller.hear(replace(b, draining=True, sequence=100 + at), at / 4)
         controller.tick(at / 4)
     assert {"m": ("a",)} == controller.view(75.0).placements
+
+
+def test_a_host_that_stops_a_model_already_is_not_told_to_keep_it():
+    """It would end one process only to begin another: a host that is back had begun what it had before."""
+    a, b = (
+        report(node, 64 if node == "a" else 8, needs={"m": need(2)}, spec=spec(MODELS[0]), life="x")
+        for node in "ab"
+    )
+    controller = decided(a, b)
+    told = controller.answer("a", 0, 12.0).assignment
+    a = replace(a, assignment=told)
+    for sequence, at in enumerate(range(12, 24), 99):
+        controller.hear(replace(b, sequence=sequence), float(at))
+        controller.tick(float(at))
+    assert {"m": ("b",)} == controller.view(23.0).placements
+    controller.hear(replace(a, life="y", sequence=1), 23.1)
+    controller.tick(23.4)
+    assert () == controller.answer("a", 0, 23.4).assignment.models
+    stopping = with_model(a, "m", phase="stopping", held={"ram": 2 * GIB})
+    controller.hear(replace(stopping, life="y", sequence=2), 23.7)
+    controller.tick(23.7)
+    assert () == controller.answer("a", 0, 23.7).assignment.models
 
 
 ASKED = model("m", None, on_demand=True)

@@ -1,0 +1,173 @@
+"""Three hosts over real Ray whose network, disk, clocks and files are amiss: who serves serves on, and all heals.
+
+Their monotonic clocks are days apart where the kernel lets us, for all of it; the wall clock can't be: tests in virtual
+time turn that one.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.e2e.fleet_hosts import FleetHost, has_clocks
+from tests.e2e.three_hosts import (
+    BUSY,
+    LATE,
+    LOAD,
+    LOST_AFTER,
+    MODELS,
+    answering,
+    connected,
+    kill,
+    pids,
+    three_hosts,
+    until,
+)
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.xdist_group("fleet")]
+
+DAY = 86_400
+DISK = 48 << 20
+"""Bytes; the head's store takes some 27 MB of them."""
+
+HEALED = 120.0
+"""Seconds; Ray on a host that it has given up is begun anew, which takes a busy host half of it."""
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[list[FleetHost]]:
+    """Begun all at once, on clocks of their own; the head's store is on a small disk."""
+
+    def prepare(made: list[FleetHost]) -> None:
+        for host, days in zip(made, (1, 3, 0), strict=True):
+            host.clock = days * DAY if has_clocks() else 0
+            host.has_file(host.text)
+        made[0].mount(made[0].state / "fleet" / "head", DISK)
+
+    with three_hosts(prepare, busy=HEALED) as made:
+        yield made
+
+
+def seen(host: FleetHost) -> dict:
+    return host.status().get("fleet") or {}
+
+
+def lost(host: FleetHost) -> set[str]:
+    """Whom it takes for lost, as far as it has heard."""
+    return {node for node, each in seen(host).get("hosts", {}).items() if each["lost"]}
+
+
+def conditions(host: FleetHost) -> dict[str, str]:
+    return {each["type"]: each["reason"] for each in host.status().get("conditions", [])}
+
+
+def settled(hosts: list[FleetHost], within: float = HEALED) -> None:
+    """Wait until all hear an answer that is of now, nobody is lost, and each model runs once."""
+    since = time.time()
+
+    def so() -> bool:
+        once = sorted(MODELS) == sorted(model for host in hosts for model in host.models())
+        return once and connected(hosts, since) and not any(map(lost, hosts))
+
+    until(so, hosts, within)
+
+
+@contextmanager
+def nobody_ends(hosts: list[FleetHost], *surplus: FleetHost) -> Iterator[None]:
+    """Each model's process that lives now lives all the while; on `surplus` hosts others may begin, on none may end."""
+    before = pids(hosts)
+    yield
+    for node, found in pids(hosts).items():
+        assert before[node].items() <= found.items()
+        assert before[node] == found or node in {host.node for host in surplus}
+
+
+def test_hosts_that_begin_at_once_share_all_models_whatever_their_clocks_say(hosts):
+    assert sorted(MODELS) == sorted(model for host in hosts for model in host.models())
+    assert all(connected([host], 0) for host in hosts)
+
+
+def test_a_cut_between_two_hosts_that_both_see_the_head_moves_nothing(hosts):
+    _, b, c = hosts
+    with nobody_ends(hosts):
+        b.cut(c)
+        try:
+            end = time.monotonic() + LOST_AFTER + 5
+            while time.monotonic() < end:
+                assert not lost(hosts[0])
+                time.sleep(0.5)
+            # What another host has is not reached from here, and that is said; what is here answers.
+            assert all(b.asks(model) == 200 for model in b.models())
+            assert {b.asks(model) for model in c.models()} <= {502, 503}
+        finally:
+            b.heal(c)
+    until(lambda: all(b.asks(model) == 200 for model in MODELS), hosts, within=HEALED)
+
+
+def test_a_host_that_is_cut_off_from_the_head_serves_on_and_comes_back_with_an_old_file(hosts):
+    a, b, c = hosts
+    theirs = b.models()
+    newer = a.text + "# edited while b was away\n"
+    a.cut(b)
+    try:
+        with nobody_ends(hosts, a, c):
+            until(lambda: set(theirs) <= answering([a, c]), hosts, LOST_AFTER + 2 + LOAD + LATE)
+            for host in (a, c):
+                host.has_file(newer)
+            until(lambda: all(seen(host).get("generation") == 2 for host in (a, c)), hosts, within=BUSY)
+            assert all(b.asks(model) == 200 for model in theirs)
+    finally:
+        a.heal(b)
+    with nobody_ends([a, c]):
+        until(lambda: "FleetFileOld" in conditions(b), hosts, within=HEALED)
+        settled(hosts)
+        assert all(seen(host)["generation"] == 2 for host in (a, c))
+        b.has_file(newer)
+        until(lambda: "FleetFileOld" not in conditions(b) and seen(b)["generation"] == 2, hosts, within=BUSY)
+
+
+def test_a_host_that_takes_itself_for_the_head_moves_nothing_and_is_taken_back(hosts):
+    a, b, c = hosts
+    right, theirs = b.text, b.models()
+    with nobody_ends(hosts, a, c):
+        b.has_file(right.replace(f"{a.address}:6379", f"{b.address}:6379"))
+        until(lambda: "FleetPartitioned" in conditions(b), hosts, within=LOST_AFTER + HEALED)
+        assert theirs == b.models()
+        until(lambda: set(theirs) <= answering([a, c]), hosts, LOST_AFTER + 2 + LOAD + LATE)
+    with nobody_ends([a, c]):
+        b.has_file(right)
+        settled(hosts)
+
+
+def test_a_full_disk_under_the_head_is_told_and_heals_once_there_is_room(hosts):
+    a = hosts[0]
+    store = a.inside(a.state / "fleet" / "head")
+    with nobody_ends(hosts):
+        with (store / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+        kill(a.processes("gcs_server"))
+        until(lambda: conditions(a).get("FleetConnected") == "HeadStoreFull", hosts, within=HEALED)
+        assert all(host.asks(model) == 200 for host in hosts for model in MODELS)
+        (store / "filler").unlink()
+        settled(hosts)
+
+
+def test_a_head_that_comes_back_with_nothing_of_what_it_knew_moves_nothing(hosts):
+    a = hosts[0]
+    store = a.inside(a.state / "fleet" / "head")
+    with nobody_ends(hosts):
+        kill(a.processes("gcs_server") + a.processes("start --block"))
+        for each in store.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        settled(hosts)
+
+
+def test_hosts_that_lose_power_at_once_and_begin_at_once_run_each_model_once(hosts):
+    for host in hosts:
+        host.lose_power()
+    for host in hosts:
+        host.start()
+    settled(hosts, within=LOST_AFTER + 2 * HEALED)
