@@ -179,6 +179,47 @@ class FleetHost:
             self._first.wait(10)
             self._first = None  # what it has mounted is gone with it
 
+    def freeze(self) -> None:
+        """SIGSTOP to all that there is: it hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._all():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def run_python(self, code: str, within: float, **environ: str) -> str:
+        """What a program prints that somebody runs on this host by the fleet's interpreter; it is ended `within`."""
+        inside = [
+            "nsenter",
+            "--target",
+            str(self._holder()),
+            "--net",
+            "--pid",
+            "--",
+            self._python,
+            "-c",
+            code,
+        ]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | environ
+        with subprocess.Popen(
+            inside,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as program:
+            try:
+                return program.communicate(timeout=within)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(program.pid, signal.SIGKILL)
+                return program.communicate()[0]
+
     def processes(self, word: str) -> list[int]:
         """Those whose command line has this word."""
         return [pid for pid in self._all() if word in _command(pid)]

@@ -63,6 +63,13 @@ def conditions(host: FleetHost) -> dict[str, str]:
     return {each["type"]: each["reason"] for each in host.status().get("conditions", [])}
 
 
+def busiest(hosts: list[FleetHost]) -> tuple[FleetHost, list[FleetHost]]:
+    """A host that has models and not the head, and the others, that with the head first."""
+    found = max(hosts[1:], key=lambda host: len(host.models()))
+    assert found.models()
+    return found, [host for host in hosts if host is not found]
+
+
 def settled(hosts: list[FleetHost], within: float = HEALED) -> None:
     """Wait until all hear an answer that is of now, nobody is lost, and each model runs once."""
     since = time.time()
@@ -107,7 +114,7 @@ def test_a_cut_between_two_hosts_that_both_see_the_head_moves_nothing(hosts):
 
 
 def test_a_host_that_is_cut_off_from_the_head_serves_on_and_comes_back_with_an_old_file(hosts):
-    a, b, c = hosts
+    b, (a, c) = busiest(hosts)
     theirs = b.models()
     newer = a.text + "# edited while b was away\n"
     a.cut(b)
@@ -128,8 +135,22 @@ def test_a_host_that_is_cut_off_from_the_head_serves_on_and_comes_back_with_an_o
         until(lambda: "FleetFileOld" not in conditions(b) and seen(b)["generation"] == 2, hosts, within=BUSY)
 
 
+def test_a_host_that_hangs_is_as_one_that_is_lost_and_gives_back_what_is_too_much(hosts):
+    hung, others = busiest(hosts)
+    theirs = hung.models()
+    with nobody_ends(others, *others):
+        hung.freeze()
+        try:
+            until(lambda: set(theirs) <= answering(others), others, LOST_AFTER + 2 + LOAD + LATE)
+        finally:
+            hung.thaw()
+    with nobody_ends(others):
+        settled(hosts)
+
+
 def test_a_host_that_takes_itself_for_the_head_moves_nothing_and_is_taken_back(hosts):
-    a, b, c = hosts
+    b, others = busiest(hosts)
+    a, c = others
     right, theirs = b.text, b.models()
     with nobody_ends(hosts, a, c):
         b.has_file(right.replace(f"{a.address}:6379", f"{b.address}:6379"))
@@ -165,9 +186,18 @@ def test_a_head_that_comes_back_with_nothing_of_what_it_knew_moves_nothing(hosts
         settled(hosts)
 
 
-def test_hosts_that_lose_power_at_once_and_begin_at_once_run_each_model_once(hosts):
+def test_who_has_no_token_does_not_get_in(hosts):
+    code = f"import ray; ray.init('{hosts[0].address}:6379', _node_ip_address='{hosts[1].address}'); print('JOINED')"
+    assert "JOINED" not in hosts[1].run_python(code, within=10)
+
+
+def test_hosts_that_lose_power_at_once_begin_with_another_head_where_the_first_is_gone_for_good(hosts):
+    gone, *left = hosts
     for host in hosts:
         host.lose_power()
-    for host in hosts:
+    for host in left:
+        host.has_file(host.text.replace(f"{gone.address}:6379", f"{left[0].address}:6379"))
         host.start()
-    settled(hosts, within=LOST_AFTER + 2 * HEALED)
+    until(lambda: answering(left) == set(MODELS), left, within=LOST_AFTER + 2 * HEALED)
+    assert [2, 2] == [len(host.models()) for host in left]
+    assert all(host.asks(model) == 200 for host in left for model in MODELS)
