@@ -120,9 +120,7 @@ class FleetHost:
             "ZOOSUP_STATE_DIR": str(self.state),
             "PYTHONPATH": str(ROOT),
         }
-        spaces = ["--pid", "--mount", "--net", *(["--time"] if self.clock else [])]
-        inside = ["nsenter", "--target", str(self._holder()), *spaces, "--"]
-        command = [*inside, self._python, "-m", "zoosup", "run", str(self._file)]
+        command = [*self._inside(), self._python, "-m", "zoosup", "run", str(self._file)]
         with self._log.open("ab") as log:
             self.zoosup = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
 
@@ -137,6 +135,11 @@ class FleetHost:
             if "nsenter" not in _command(pid):
                 os.kill(pid, number)
         self.zoosup.wait(60)
+
+    def _inside(self) -> list[str]:
+        """What has a command run on this host."""
+        spaces = ["--pid", "--mount", "--net", *(["--time"] if self.clock else [])]
+        return ["nsenter", "--target", str(self._holder()), *spaces, "--"]
 
     def _holder(self) -> int:
         """The first process of its pid namespace: Ray refuses a head beside any other host's Ray that it can see."""
@@ -194,17 +197,7 @@ class FleetHost:
 
     def run_python(self, code: str, within: float, **environ: str) -> str:
         """What a program prints that somebody runs on this host by the fleet's interpreter; it is ended `within`."""
-        inside = [
-            "nsenter",
-            "--target",
-            str(self._holder()),
-            "--net",
-            "--pid",
-            "--",
-            self._python,
-            "-c",
-            code,
-        ]
+        inside = [*self._inside(), self._python, "-c", code]
         env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | environ
         with subprocess.Popen(
             inside,

@@ -186,9 +186,38 @@ def test_a_head_that_comes_back_with_nothing_of_what_it_knew_moves_nothing(hosts
         settled(hosts)
 
 
-def test_who_has_no_token_does_not_get_in(hosts):
-    code = f"import ray; ray.init('{hosts[0].address}:6379', _node_ip_address='{hosts[1].address}'); print('JOINED')"
-    assert "JOINED" not in hosts[1].run_python(code, within=10)
+def driver(hosts: list[FleetHost], code: str, within: float, **environ: str) -> str:
+    """What a program prints that joins the fleet's Ray on the second host."""
+    where = f"'{hosts[0].address}:6379', namespace='zoosup', _node_ip_address='{hosts[1].address}'"
+    return hosts[1].run_python(f"import ray\nray.init({where})\n{code}", within, **environ)
+
+
+OLD_CONTROLLER = """
+class Old:
+    def ping(self):
+        return "MADE"
+options = dict(name="zoosup-controller-0", lifetime="detached", num_cpus=0)
+print(ray.get(ray.remote(Old).options(**options).remote().ping.remote()))
+"""
+NAMES = "from ray.util import list_named_actors\nprint('NAMED', *list_named_actors())"
+
+
+def test_who_has_no_token_does_not_get_in_and_a_controller_of_another_protocol_is_ended(hosts):
+    a = hosts[0]
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(a.state.parent / "token")}
+
+    def named() -> set[str]:
+        found = [line.split() for line in driver(hosts, NAMES, BUSY, **token).splitlines()]
+        return {name for words in found if words[:1] == ["NAMED"] for name in words[1:]}
+
+    with nobody_ends(hosts):
+        assert "NAMED" not in driver(hosts, NAMES, within=10)
+        assert "MADE" in driver(hosts, OLD_CONTROLLER, BUSY, **token)
+        assert len(named()) == 2, "the fleet's own, and the old one"
+        kill(a.processes("zoosup link"))
+        until(lambda: len(named()) == 1, hosts, within=HEALED)
+        assert named() == {"zoosup-controller-1"}
+        settled(hosts)
 
 
 def test_hosts_that_lose_power_at_once_begin_with_another_head_where_the_first_is_gone_for_good(hosts):
