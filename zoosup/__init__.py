@@ -1,7 +1,7 @@
 """zoosup: a declarative supervisor for the model servers of one host.
 
     cli           what people type
-    supervisor    the composition root: puts all parts together, starts and ends them; settings: this host's own
+    supervisor    the composition root: puts all parts together, starts and ends them; this host's own settings
     web           the faces: the gateway for clients of models, the status server
     runtime       the single writer: facts in, plan, actions, snapshot
     host          this host by adapters: processes, memory, files, ports

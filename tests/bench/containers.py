@@ -15,8 +15,8 @@ from pathlib import Path
 from tests.bench.figures import Figure
 from tests.containers.engines import NoEngineError, RealEngine, running
 from tests.containers.images import TINY, NoImageError, tiny_root
-from zoosup.host.launch import ContainerLaunch, Launch
-from zoosup.host.ports import Ladder
+from zoosup.host.ports.host import Ladder
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.host.process.processes import Processes
 from zoosup.host.runs.engines import Engines
 from zoosup.host.runs.runs import Runs

@@ -32,6 +32,9 @@ from tests.e2e.driver import Zoosup, free_ports, poll
 from tests.e2e.llama import llama_server
 
 SHAPE, SHORT = Shape(width=1024, feed=4096, layers=12, heads=16, kv_heads=4), Shape(layers=2)
+ANSWER = 32
+"""Tokens of the old model's answer: for longer than the edit of the file takes to be seen, on a fast machine too."""
+
 ZOO = """\
 active: [a]
 budget: {{ram: 5GiB, ram_reserve: 64MiB}}
@@ -82,12 +85,14 @@ def _round(home: Path, files: dict[str, Path], prewarm: bool) -> list[float]:
     try:
         zoo.wait_phase("a", "ready")
         url, times = zoo.gateway(), {}
-        old = threading.Thread(target=_answer, args=(url, "a", 12, times))
+        old = threading.Thread(target=_answer, args=(url, "a", ANSWER, times))
         old.start()
         poll(lambda: "a first" in times, "a's answer to begin")
         _forget(files["b"])
         zoo.edit(("active: [a]", "active: [b]"))
-        zoo.wait_phase("a", "draining")
+        zoo.wait(lambda status: status["models"]["a"]["phase"] != "ready", "a to leave")
+        if "a last" in times:
+            raise RuntimeError("a's answer was over before a was told to leave: nothing drained")
         _answer(url, "b", 2, times)
         old.join()
         events = [json.loads(line) for line in zoo.cli("events", "--json").stdout.splitlines()]

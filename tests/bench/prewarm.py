@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tests.bench.figures import Figure
-from zoosup.host.ports import Warmed
+from zoosup.host.ports.host import Warmed
 from zoosup.host.weights.page_cache import PageWarmer
 from zoosup.spec.model.model import ModelSpec
 

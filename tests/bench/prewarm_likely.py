@@ -11,7 +11,7 @@ machine may be in its host's memory, so that cold means no colder than that.
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -56,27 +56,32 @@ def likely(short: bool, folder: Path) -> Iterator[Figure]:
         return
     size, rounds = (SHORT_SIZE, 1) if short else (SIZE, 5)
     (folder / "server.py").write_text(SERVER)
-    for name in "ab":
-        _write(folder / f"{name}.gguf", size)
-    ahead = list(_switches(folder, "likely", rounds, cold=True))
-    cold = list(_switches(folder, "false", rounds, cold=True))
-    warm = list(_switches(folder, "false", rounds, cold=False))
+    ways = {"likely": ("likely", True), "cold": ("false", True), "warm": ("false", False)}
+    with ExitStack() as running:
+        asked = {}
+        for name, (prewarm, cold) in ways.items():
+            (place := folder / name).mkdir()
+            _write(place / "a.gguf", MIB)
+            _write(place / "b.gguf", size)
+            zoo = running.enter_context(_zoo(place, folder / "server.py", prewarm))
+            asked[name] = (zoo, place / "b.gguf", cold)
+        # One after the other, so that what else the machine does falls on all alike.
+        took = [{name: _switch(*each) for name, each in asked.items()} for _ in range(rounds)]
+    ahead, cold, warm = ([each[name] for each in took] for name in ways)
     yield Figure(
         f"first answer of a model of {size // MIB} MiB that was likely", "ms", ahead, sorted(cold)[rounds // 2],
         {"prewarm: false, cold": cold, "prewarm: false, warm": warm},
     )  # fmt: skip
 
 
-def _switches(folder: Path, prewarm: str, rounds: int, *, cold: bool) -> Iterator[float]:
-    with _zoo(folder, prewarm) as zoo:
-        for name in "aba":  # so that it is known who comes after a
-            _ask(zoo, name)
-        for _ in range(rounds):
-            (_forget if cold else _read)(folder / "b.gguf")
-            if prewarm == "likely":
-                _edit_back_and_forth(zoo)
-            yield _ask(zoo, "b")
-            _ask(zoo, "a")
+def _switch(zoo: Zoosup, weights: Path, cold: bool) -> float:
+    """From a to b, and back: milliseconds until b has answered."""
+    for name in "aba":  # so that it is known who comes after a
+        _ask(zoo, name)
+    (_forget if cold else _read)(weights)
+    if "prewarm: likely" in zoo.file.read_text():
+        _edit_back_and_forth(zoo)
+    return _ask(zoo, "b")
 
 
 def _edit_back_and_forth(zoo: Zoosup) -> None:
@@ -98,12 +103,10 @@ def _ask(zoo: Zoosup, model: str) -> float:
 
 
 @contextmanager
-def _zoo(folder: Path, prewarm: str) -> Iterator[Zoosup]:
-    home = folder / f"zoo-{prewarm}-{time.monotonic_ns()}"
-    home.mkdir()
+def _zoo(folder: Path, server: Path, prewarm: str) -> Iterator[Zoosup]:
     gateway, status = free_ports(2)
-    places = {"python": sys.executable, "server": folder / "server.py", "folder": folder}
-    zoo = Zoosup(home, ZOO.format(gateway=gateway, status=status, prewarm=prewarm, **places), status)
+    places = {"python": sys.executable, "server": server, "folder": folder}
+    zoo = Zoosup(folder, ZOO.format(gateway=gateway, status=status, prewarm=prewarm, **places), status)
     zoo.start()
     try:
         yield zoo

@@ -20,7 +20,8 @@ from typing import Any
 from zoosup.cli.main import main
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.client_engine import ClientEngine
-from zoosup.host.process import processes, termination
+from zoosup.host.process import processes
+from zoosup.host.process.stop import termination
 from zoosup.host.runs.tie import TieFiles
 from zoosup.host.storage import run_records, state_dir
 

@@ -79,7 +79,8 @@ class Courier:
             self._rounds += 1
 
     def _hear(self, node: str, said: dict[str, Any]) -> None:
-        self.reports[node] = said["report"] | {"gateway": self._gateways[node]}
+        gateway = self._gateways[node] if said["report"]["gateway"] else ""
+        self.reports[node] = said["report"] | {"gateway": gateway}
         for question in said["questions"]:
             if (node, question["id"]) not in self._answered:
                 self._answered.add((node, question["id"]))

@@ -69,8 +69,8 @@ class FleetHost:
         self.space = f"{fleet}-{place}"
         self.address = f"{NET}.{place}"
         self.state = home / f"s{place}"
-        self._file = home / "zoo.yaml"
-        self._python = str(python)
+        self.file = home / "zoo.yaml"
+        self.python = str(python)
         self._log = home / f"{place}.log"
         self.clock = 0
         """Seconds by which its monotonic clocks are ahead of this machine's."""
@@ -80,14 +80,14 @@ class FleetHost:
     @property
     def text(self) -> str:
         """Its file."""
-        return self._file.read_text()
+        return self.file.read_text()
 
     def has_file(self, text: str) -> None:
         """A file of its own, from its next start on; once it has one, from now on."""
-        self._file = self._file.with_name(f"{self.node}.yaml")
-        new = self._file.with_suffix(".new")
+        self.file = self.file.with_name(f"{self.node}.yaml")
+        new = self.file.with_suffix(".new")
         new.write_text(text)
-        new.rename(self._file)
+        new.rename(self.file)
 
     def mount(self, place: Path, size: int) -> None:
         """A small disk of its own under the state directory; `size` in bytes. What is in it: `inside`."""
@@ -111,18 +111,26 @@ class FleetHost:
         for here, there in ((self, other), (other, self)):
             ip("-n", here.space, "neigh", "del", there.address, "dev", "eth0")
 
-    def start(self) -> None:
-        """Begin zoosup."""
+    def start(self, python: Path | None = None) -> None:
+        """Begin zoosup; `python`: by another interpreter, whose Ray is another one too."""
         env = {k: v for k, v in os.environ.items() if not k.startswith(("ZOOSUP_", "RAY_"))}
         env |= {
             "NODE": self.node,
-            "PY": self._python,
+            "PY": self.python,
             "ZOOSUP_STATE_DIR": str(self.state),
             "PYTHONPATH": str(ROOT),
         }
-        command = [*self._inside(), self._python, "-m", "zoosup", "run", str(self._file)]
+        command = [*self._inside(), str(python or self.python), "-m", "zoosup", "run", str(self.file)]
         with self._log.open("ab") as log:
             self.zoosup = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+
+    def asking(self, *models: str) -> subprocess.Popen[str]:
+        """A client on this host (`fleet_clients.main`) that asks its gateway for models."""
+        inside = ["nsenter", "--target", str(self._holder()), "--net", "--"]
+        words = [sys.executable, "-m", "tests.e2e.fleet_clients", self.address, "8080", *models]
+        return subprocess.Popen(
+            [*inside, *words], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def kill_zoosup(self) -> None:
         """SIGKILL: its models go on."""
@@ -197,7 +205,7 @@ class FleetHost:
 
     def run_python(self, code: str, within: float, **environ: str) -> str:
         """What a program prints that somebody runs on this host by the fleet's interpreter; it is ended `within`."""
-        inside = [*self._inside(), self._python, "-c", code]
+        inside = [*self._inside(), self.python, "-c", code]
         env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | environ
         with subprocess.Popen(
             inside,

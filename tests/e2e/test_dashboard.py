@@ -360,5 +360,5 @@ def test_the_wheel_has_every_file_of_the_page(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if "/dashboard/static/" in name}
-    files = (ROOT / "zoosup/web/dashboard/static").iterdir()
-    assert {f"zoosup/web/dashboard/static/{path.name}" for path in files} == packed
+    files = (path for path in (ROOT / "zoosup/web/dashboard/static").rglob("*") if path.is_file())
+    assert {path.relative_to(ROOT).as_posix() for path in files} == packed

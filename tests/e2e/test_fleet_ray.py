@@ -1,8 +1,12 @@
 """Three hosts over real Ray: a model's process dies with its own host alone, whatever else is killed."""
 
+import json
 import signal
 import time
+import venv
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +32,26 @@ def hosts() -> Iterator[list[FleetHost]]:
     """Three of them, all of whose models answer."""
     with three_hosts() as made:
         yield made
+
+
+def generations(hosts: list[FleetHost]) -> set[int]:
+    """Of their files, by the fleet's count."""
+    return {(host.status().get("fleet") or {}).get("generation", 0) for host in hosts}
+
+
+@contextmanager
+def edited(file: Path, *replacements: tuple[str, str]) -> Iterator[None]:
+    """The file that all share, changed for a while."""
+    before = text = file.read_text()
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    for each in (text, before):
+        fresh = file.with_name("fresh")
+        fresh.write_text(each)
+        fresh.replace(file)
+        if each is text:
+            yield
 
 
 def test_each_model_answers_on_one_host(hosts):
@@ -72,6 +96,32 @@ def test_the_heads_ray_that_is_killed_comes_back_and_no_model_notices(hosts):
     kill(hosts[0].processes("gcs_server") + hosts[0].processes("start --block"))
     until(lambda: connected(hosts, now + 5), hosts, within=200)
     assert before == pids(hosts)
+
+
+def test_another_ray_on_all_hosts_ends_no_model_and_costs_nobody_an_answer(hosts, tmp_path):
+    """The same version in another place: what makes it another one is told by the units (`test_fleet_children`)."""
+    before, old = pids(hosts), [host.processes("raylet/raylet") for host in hosts]
+    python = tmp_path / "bin" / "python"
+    venv.create(tmp_path, symlinks=True)
+    (site,) = tmp_path.glob("lib/*/site-packages")
+    (site / "old.pth").write_text(str(next(Path(hosts[0].python).parents[1].glob("lib/*/site-packages"))))
+    file, (generation,) = hosts[0].file, generations(hosts)
+    with edited(file, ("lost_after: 20s", "lost_after: 1h")):
+        until(lambda: generations(hosts) == {generation + 1}, hosts, within=60)
+        clients = [host.asking(*MODELS) for host in hosts]
+        for host in hosts:
+            host.signal_zoosup(signal.SIGQUIT)
+            host.start(python)
+        now = time.time()
+        until(lambda: connected(hosts, now), hosts, within=200)
+        told = [json.loads(each.communicate()[0]) for each in clients]
+    new = [host.processes("raylet/raylet") for host in hosts]
+    assert all(new)
+    assert not {pid for each in old for pid in each} & {pid for each in new for pid in each}
+    assert before == pids(hosts)
+    assert [] == [line for each in told for line in each["bad"]]
+    assert all(each["asked"] == each["answered"] > 0 for each in told)
+    until(lambda: generations(hosts) == {generation + 2}, hosts, within=60)
 
 
 def test_models_of_a_host_that_is_killed_answer_elsewhere_in_time(hosts):

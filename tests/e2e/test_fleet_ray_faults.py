@@ -8,10 +8,11 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet_hosts import FleetHost, has_clocks
+from tests.e2e.fleet_hosts import RAY, FleetHost, has_clocks
 from tests.e2e.three_hosts import (
     BUSY,
     LATE,
@@ -44,10 +45,15 @@ def hosts() -> Iterator[list[FleetHost]]:
         for host, days in zip(made, (1, 3, 0), strict=True):
             host.clock = days * DAY if has_clocks() else 0
             host.has_file(host.text)
-        made[0].mount(made[0].state / "fleet" / "head", DISK)
+        made[0].mount(store_of(made[0]), DISK)
 
     with three_hosts(prepare, busy=HEALED) as made:
         yield made
+
+
+def store_of(host: FleetHost) -> Path:
+    """Where it keeps what the head knows."""
+    return host.state / "fleet" / f"head-{RAY.partition('==')[2]}"
 
 
 def seen(host: FleetHost) -> dict:
@@ -164,7 +170,7 @@ def test_a_host_that_takes_itself_for_the_head_moves_nothing_and_is_taken_back(h
 
 def test_a_full_disk_under_the_head_is_told_and_heals_once_there_is_room(hosts):
     a = hosts[0]
-    store = a.inside(a.state / "fleet" / "head")
+    store = a.inside(store_of(a))
     with nobody_ends(hosts):
         with (store / "filler").open("wb", buffering=0) as filler, suppress(OSError):
             while True:
@@ -178,7 +184,7 @@ def test_a_full_disk_under_the_head_is_told_and_heals_once_there_is_room(hosts):
 
 def test_a_head_that_comes_back_with_nothing_of_what_it_knew_moves_nothing(hosts):
     a = hosts[0]
-    store = a.inside(a.state / "fleet" / "head")
+    store = a.inside(store_of(a))
     with nobody_ends(hosts):
         kill(a.processes("gcs_server") + a.processes("start --block"))
         for each in store.iterdir():

@@ -39,9 +39,9 @@ models:
 
 
 class Fleet:
-    """Three hosts."""
+    """Three hosts; `file` has slots for what differs."""
 
-    def __init__(self, folder: Path, make) -> None:
+    def __init__(self, folder: Path, make, file: str = ZOO) -> None:
         token = folder / "fleet.token"
         token.write_text(TOKEN + "\n")
         self.port, *statuses = free_ports(4)
@@ -49,7 +49,7 @@ class Fleet:
         for (node, address), status in zip(NODES.items(), statuses, strict=True):
             home = folder / node
             home.mkdir()
-            text = ZOO.format(node=node, address=address, token=token, gateway=self.port, status=status)
+            text = file.format(node=node, address=address, token=token, gateway=self.port, status=status)
             self.zoos[node] = zoo = make(home, text, status)
             zoo.start()
         self.chosen = "c"

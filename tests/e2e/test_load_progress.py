@@ -2,13 +2,16 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
+import psutil
 import pytest
 
-from tests.e2e.driver import BIN, free_ports
+from tests.e2e.driver import BIN, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform != "linux", reason="macOS counts no reads")]
 
@@ -98,3 +101,58 @@ def shown(zoo):
         [str(BIN / "zoosup"), "status", "a"], env=zoo.env, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+LLAMA_ZOO = """\
+active: a
+budget: {{ram: 3GiB, ram_reserve: 64MiB}}
+status: {{listen: "127.0.0.1:{status}"}}
+models:
+  a:
+    command: >-
+      {server} -m {weights} --load-mode none -c 512 --parallel 1 --no-webui --cache-ram 0 --fit off
+      --host ${{HOST}} --port ${{PORT}}
+    memory: {{ram: 2GiB}}
+"""
+
+
+@pytest.mark.timeout(1800)  # the first run builds llama.cpp
+def test_the_load_of_a_real_llama_server_is_followed_by_what_it_has_read(zoosup, llama, tmp_path):
+    gguf = pytest.importorskip("tests.bench.random_gguf", reason="needs the dependency group e2e")
+    weights = gguf.write(tmp_path / "a.gguf", gguf.Shape(width=1024, feed=4096, layers=24))
+    total = weights.stat().st_size
+    [status] = free_ports(1)
+    zoo = zoosup(LLAMA_ZOO.format(status=status, server=llama, weights=weights), status)
+    zoo.start()
+    with halted_in_its_load(zoo, total):
+        [server] = servers(zoo)
+        read = server.io_counters().read_chars
+        poll(
+            lambda: (zoo.model("a")["progress"] or {}).get("read", 0) > read * 0.99,
+            f"{read} bytes to be seen",
+        )
+        seen = zoo.model("a")["progress"]
+        assert ("bytes", total) == (seen["source"], seen["total"])
+        assert seen["read"] <= read
+        assert abs(seen["read"] / total - seen["share"]) < 0.01
+    zoo.wait_phase("a", "ready")
+    assert None is zoo.model("a")["progress"]
+
+
+@contextmanager
+def halted_in_its_load(zoo, total):
+    """A server of which the operating system says that it has read between a tenth and nine tenths."""
+    poll(lambda: servers(zoo), "a llama-server")
+    [server] = servers(zoo)
+    while server.io_counters().read_chars < total / 10:
+        pass
+    server.send_signal(signal.SIGSTOP)
+    try:
+        assert server.io_counters().read_chars < total * 0.9
+        yield
+    finally:
+        server.send_signal(signal.SIGCONT)
+
+
+def servers(zoo):
+    return [each for each in map(psutil.Process, zoo.descendants()) if each.name() == "llama-server"]

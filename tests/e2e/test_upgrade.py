@@ -5,11 +5,13 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
 from tests.e2e.driver import DEADLINE, alive, free_ports, listens, poll
+from tests.e2e.fleet_clients import Clients
 
 pytestmark = pytest.mark.e2e
 
@@ -114,6 +116,40 @@ def ask_until(url: str, done: threading.Event) -> int:
             assert answer.status == 200
         answered += 1
     return answered
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGQUIT])
+def test_an_answer_that_takes_longer_comes_to_its_end_before_zoosup_goes(zoosup, number):
+    port, status, gateway = free_ports(3)
+    text = ZOO.format(port=port, status=status).replace(
+        "gateway: false", f'gateway: {{listen: "127.0.0.1:{gateway}"}}'
+    )
+    zoo = zoosup(text, status)
+    zoo.start()
+    zoo.wait_phase("a", "ready")
+    zoo.gateway()
+    pid = zoo.pid("a")
+    clients = Clients("127.0.0.1", gateway, {})
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(clients.stream, "a")
+        zoo.wait(lambda s: s["models"]["a"]["inflight"], "the answer to begin")
+        zoo.process.send_signal(number)
+        poll(lambda: "the gateway does not listen: zoosup ends alone" in readyz(zoo), "it to say so")
+        assert zoo.model("a")["inflight"]
+        asked.result(timeout=DEADLINE)
+    assert ([], 1) == (clients.bad, clients.answered)
+    if number is signal.SIGQUIT:
+        assert 0 == zoo.process.wait(timeout=DEADLINE)
+        zoo.start()
+    ready_again(zoo, pid)
+
+
+def readyz(zoo) -> str:
+    try:
+        with urlopen(f"{zoo.url}/readyz", timeout=DEADLINE) as answer:
+            return answer.read().decode()
+    except HTTPError as error:
+        return error.read().decode()
 
 
 def test_a_second_zoosup_on_the_same_state_is_turned_away(zoo):

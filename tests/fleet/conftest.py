@@ -49,6 +49,7 @@ class FleetHost:
         self.machine._pids = itertools.count(base)
         self.zoosup: Supervised | None = None
         self.lives: list[Supervised] = []
+        self.transport = InProcessTransport
         self._beside: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
@@ -66,7 +67,7 @@ class FleetHost:
     async def _link(self, member: Member) -> None:
         while True:
             try:
-                await Exchange(_Zoosup(member), InProcessTransport(self.fleet, self.node)).run()
+                await Exchange(_Zoosup(member), self.transport(self.fleet, self.node)).run()
             except FleetError as error:
                 member.trouble(error.reason, str(error))
             await asyncio.sleep(AGAIN)

@@ -15,6 +15,7 @@ SPEC = FleetSpec(
     ports={"node": 7001, "objects": 7002, "workers": "7100-7120"},
 )
 STATE = Path("/var/lib/zoosup/default")
+STORE = f"{STATE}/fleet/head-{ray_settings.VERSION}"
 
 
 def command(address):
@@ -63,8 +64,8 @@ def test_it_asks_for_the_token_tells_nobody_of_its_use_and_kills_nothing_for_mem
 @pytest.mark.parametrize(
     ("store", "expected"),
     [
-        ("auto", {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": f"{STATE}/fleet/head"}),
-        ("rocksdb", {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": f"{STATE}/fleet/head"}),
+        ("auto", {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": STORE}),
+        ("rocksdb", {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": STORE}),
         ("memory", {}),
         ("redis://10.0.0.9:6379", {"RAY_REDIS_ADDRESS": "10.0.0.9:6379"}),
     ],

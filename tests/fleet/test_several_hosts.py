@@ -96,6 +96,23 @@ async def test_a_controller_that_dies_and_begins_anew_moves_nothing(fleet):
         assert before == fleet.pids()
 
 
+@pytest.mark.parametrize("cut", [set(), {"c"}])
+async def test_whoever_is_asked_knows_who_answers_while_a_controller_begins_anew(fleet, cut):
+    """c is not heard yet, as where its link or its Ray is still of another release: its models answer all the same."""
+    await started(fleet)
+    fleet.carrier.cut = cut
+    fleet.carrier.begin()
+    for _ in range(int(LOST_AFTER / 2 / 0.02)):
+        await asyncio.sleep(0.02)
+        for host in fleet.hosts.values():
+            view = host.zoosup.zoo.fleet.view
+            known = {
+                m for each in view.hosts.values() for m, said in each.report.models.items() if said.ready
+            }
+            assert set(MODELS) == known
+            assert set(MODELS) == set(view.placements)
+
+
 async def test_hosts_go_on_for_hours_without_a_controller_and_restart_as_they_were(fleet):
     await started(fleet)
     before = fleet.pids()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Ladder
+from zoosup.host.ports.host import Ladder
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.processes import Processes
 
 if TYPE_CHECKING:

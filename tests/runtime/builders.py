@@ -6,7 +6,7 @@ from typing import Any
 
 from zoosup.core.state.facts import Booked, ProbedReady, Spawned
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.state.applied import Applied

@@ -11,8 +11,8 @@ from tests.runtime.slot_files import SlotFiles
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
 from zoosup.core.state.weights import FileFacts, WeightFacts
-from zoosup.host.ports import Content, Ended, Host, PoolReading, SpawnError, Warmed
-from zoosup.host.probes_port import ProbeResult
+from zoosup.host.ports.host import Content, Ended, Host, PoolReading, SpawnError, Warmed
+from zoosup.host.ports.probes import ProbeResult
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Journal

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from zoosup.host.sessions_port import SessionsMoved
+from zoosup.host.ports.sessions import SessionsMoved
 
 
 class SlotFiles:

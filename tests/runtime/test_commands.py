@@ -7,7 +7,7 @@ import pytest
 
 from tests.runtime.conftest import GIB
 from zoosup.errors import InvalidFileError, NoSuchModelError
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import PlanAsked
 from zoosup.spec.parse import spec_hash

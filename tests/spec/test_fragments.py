@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.spec.fragments import Fragment, file_of, join, patterns, split
-from zoosup.spec.lint import lint
+from zoosup.spec.lint.lint import lint
 from zoosup.spec.parse import parse
 from zoosup.spec.syntax.problems import SpecError
 

@@ -1,9 +1,9 @@
 import pytest
 
 from zoosup.errors import ExitCode
-from zoosup.spec.model.lifetime import RestartPolicy
 from zoosup.spec.model.memory import MemorySpec, Strategy
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import RestartPolicy
 from zoosup.spec.parse import decode, parse, spec_hash
 from zoosup.spec.syntax.problems import SpecError
 

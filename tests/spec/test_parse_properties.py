@@ -1,10 +1,12 @@
 """Whatever is fed in, the answer is a spec or a list of problems with places."""
 
 from contextlib import suppress
+from itertools import groupby
 
 import pytest
 from hypothesis import given, strategies as st
 
+from zoosup.spec.fragments import SEPARATOR
 from zoosup.spec.parse import decode, parse
 from zoosup.spec.syntax.problems import SpecError
 
@@ -65,10 +67,13 @@ def settle(text):
     else:
         assert set(spec.active) <= set(spec.models)
         return
-    places = [(problem.line, problem.column) for problem in problems]
-    assert places
-    assert sorted(places) == places
-    assert (1, 1) <= places[0]
+    assert problems
+    files = [(file, list(each)) for file, each in groupby(problems, lambda problem: problem.file)]
+    assert len({file for file, _ in files}) == len(files)
+    for _, found in files:
+        places = [(problem.line, problem.column) for problem in found]
+        assert sorted(places) == places
+        assert (1, 1) <= places[0]
 
 
 @given(st.text(max_size=200))
@@ -86,6 +91,10 @@ def test_any_pile_of_yaml_is_a_spec_or_problems(text):
 @given(st.integers(0, len(VALID)), st.integers(0, 20), st.one_of(FRAGMENTS, st.text(max_size=5)))
 def test_any_change_of_a_valid_file_is_a_spec_or_problems(at, length, new):
     settle(VALID[:at] + new + VALID[at + length :])
+
+
+def test_problems_stand_file_by_file():
+    settle("active:" + SEPARATOR + "more.yaml" + VALID[7:])
 
 
 @given(st.binary(max_size=100))

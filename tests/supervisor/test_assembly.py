@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoosup.runtime.operations.child_env import Secrets, WithoutSecrets, environment
+from zoosup.runtime.operations.start.child_env import Secrets, WithoutSecrets, environment
 from zoosup.spec.parse import parse
 from zoosup.supervisor.assembly import Shares, connection_shares, secrets_of
 

@@ -148,11 +148,13 @@ def test_the_extra_of_pyproject_is_the_version_that_is_asked_for():
     assert [ray_settings.EXTRA] == project["optional-dependencies"]["fleet"]
 
 
-def ray_of(state, begun, spec=SPEC):
+def ray_of(state, begun=None, spec=SPEC):
     """What begins Ray, with a helper that begins nothing."""
     children = object.__new__(FleetChildren)
     children._state, children._environ = state, {"XDG_STATE_HOME": str(state)}
-    children._ray = SimpleNamespace(helper=SimpleNamespace(begin=lambda *how: begun.append(how)))
+    children._ray = SimpleNamespace(
+        helper=SimpleNamespace(begin=lambda *how: begun is None or begun.append(how))
+    )
     return lambda: children._begin_ray(Wanted(spec, "127.0.0.2"))
 
 
@@ -174,7 +176,7 @@ def test_nobody_else_gets_at_what_ray_keeps_for_ray_opens_it_to_all(tmp_path, mo
     state, near = tmp_path / "state", tmp_path / "near"
     state.mkdir(0o700)
     monkeypatch.setattr(ray_settings, "NEAR", near)
-    ray_of(state, [])()
+    ray_of(state)()
     (place,) = near.iterdir()
     assert 0o700 == place.stat().st_mode & 0o777
     assert [ray_settings.temp_dir(state)] == list(place.iterdir())
@@ -189,28 +191,20 @@ def test_a_place_for_ray_that_somebody_else_has_made_is_not_used(tmp_path, monke
     theirs.chmod(0o777)
     (theirs / "t").mkdir()
     with pytest.raises(ZoosupError, match="open to others"):
-        ray_of(state, [])()
+        ray_of(state)()
 
 
-@pytest.mark.parametrize(
-    ("free", "address", "store", "reason"),
-    [
-        (0, "127.0.0.2", "auto", "HeadStoreFull"),
-        (10**9, "127.0.0.2", "auto", "HeadUnreachable"),
-        (0, "127.0.0.2", "memory", "HeadUnreachable"),
-        (0, "127.0.0.3", "auto", "HeadUnreachable"),
-        (None, "127.0.0.2", "auto", "HeadUnreachable"),  # there is no such directory yet
-    ],
-)
-def test_a_head_whose_disk_is_full_is_told_apart(monkeypatch, free, address, store, reason):
-    def usage(place):
-        if free is None:
-            raise FileNotFoundError(place)
-        return SimpleNamespace(free=free)
-
-    monkeypatch.setattr(fleet_children.shutil, "disk_usage", usage)
-    wanted = Wanted(SPEC.model_copy(update={"head_store": store}), address)
-    error = ConnectionRefusedError(111, "Connection refused")
-    said = fleet_children._why_unreachable(wanted, Path("/state"), error)
-    assert reason == said[0]
-    assert ("/state/fleet/head" if reason == "HeadStoreFull" else "Connection refused") in said[1]
+def test_another_ray_in_the_place_of_one_that_runs_is_begun_with_nothing_of_what_that_one_knew(
+    tmp_path, monkeypatch
+):
+    ray_of(tmp_path)()
+    known = tmp_path / "fleet" / "head"
+    before, store = wanted().what, ray_settings.head_store(tmp_path)
+    for each in (known, store):
+        each.mkdir()
+    ray_of(tmp_path)()
+    assert (False, True) == (known.exists(), store.exists())
+    monkeypatch.setattr(ray_settings, "VERSION", "2.61.0")
+    ray_of(tmp_path)()
+    assert not store.exists()
+    assert before != wanted().what

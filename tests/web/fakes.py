@@ -21,7 +21,7 @@ from zoosup.runtime.publish.fleet_status import whole_fleet
 from zoosup.runtime.state.membership import Membership
 from zoosup.spec.parse import parse
 from zoosup.web.api import health
-from zoosup.web.gateway.metrics import Counters
+from zoosup.web.gateway.telemetry.metrics import Counters
 
 GIB = 1 << 30
 NOW = 1_763_900_000.0

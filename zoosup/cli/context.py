@@ -16,12 +16,12 @@ from zoosup.cli.client import Client
 from zoosup.errors import InvalidFileError, NoSuchModelError
 
 if TYPE_CHECKING:
-    from zoosup.settings import Settings
+    from zoosup.supervisor.settings import Settings
 
 
 def settings(given: argparse.Namespace) -> "Settings":
     """The settings, those of the command line before all others."""
-    from zoosup.settings import Settings, load  # noqa: PLC0415 - pydantic-settings is most of a short command's time
+    from zoosup.supervisor.settings import Settings, load  # noqa: PLC0415 - pydantic-settings is most of a short command's time
 
     return load(**{name: getattr(given, name, None) for name in Settings.model_fields})
 

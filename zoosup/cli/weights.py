@@ -19,7 +19,7 @@ def environment(spec: "ModelSpec") -> dict[str, str]:
 
 def located(spec: "ModelSpec") -> tuple["Found", Mapping[str, str]]:
     """By name where they are; and of the others, why they are nowhere."""
-    from zoosup.core.estimation.located import names_of  # noqa: PLC0415 - only where a file was read
+    from zoosup.core.estimation.servers.located import names_of  # noqa: PLC0415 - only where a file was read
 
     if not names_of(spec):
         return (), {}

@@ -63,7 +63,7 @@ def environment(
 
 def store(spec: FleetSpec, state_dir: Path) -> Path | None:
     """The directory in which a head keeps what it knows; None where it keeps it elsewhere, or nowhere."""
-    return state_dir / "fleet" / "head" if spec.head_store in {"auto", "rocksdb"} else None
+    return head_store(state_dir) if spec.head_store in {"auto", "rocksdb"} else None
 
 
 def _storage(spec: FleetSpec, state_dir: Path) -> dict[str, str]:
@@ -73,6 +73,11 @@ def _storage(spec: FleetSpec, state_dir: Path) -> dict[str, str]:
     if spec.head_store == "memory":
         return {}
     return {"RAY_REDIS_ADDRESS": spec.head_store.partition("://")[2]}
+
+
+def head_store(state_dir: Path) -> Path:
+    """What the head knows, on disk: of this Ray alone, for another's may mean something else to it."""
+    return state_dir / "fleet" / f"head-{VERSION}"
 
 
 def temp_dir(state_dir: Path) -> Path:

@@ -76,16 +76,19 @@ async def controller(*, of_head: bool) -> RayTransport:
         if (found := _named(actor_name())) is not None:
             return RayTransport(found)
         await asyncio.sleep(LOOK)
+    others = [name for name in _controllers() if name != actor_name()]
+    if others:
+        said = f"the head has {', '.join(others)}, and this zoosup speaks with {actor_name()}"
+        raise FleetError("OtherProtocol", f"{said}: zoosup is to be upgraded on the older of the two")
     raise FleetError("NoController", "the head has no controller yet: is zoosup running there?")
 
 
 async def _kept_current() -> Any:
     """The actor that is there, unless its code is of another zoosup; those of other protocols are ended."""
     import ray  # noqa: PLC0415
-    from ray.util import list_named_actors  # noqa: PLC0415
 
-    for name in list_named_actors():
-        if name.startswith(NAME) and name != actor_name():
+    for name in _controllers():
+        if name != actor_name():
             ray.kill(ray.get_actor(name), no_restart=True)
     found = _named(actor_name())
     if found is not None:
@@ -106,6 +109,13 @@ async def _kept_current() -> Any:
         get_if_exists=True,
     )
     return options.remote()
+
+
+def _controllers() -> list[str]:
+    """Those that there are, of all protocols."""
+    from ray.util import list_named_actors  # noqa: PLC0415
+
+    return [name for name in list_named_actors() if name.startswith(NAME)]
 
 
 def _named(name: str) -> Any:

@@ -6,7 +6,7 @@ Refuses to mend: a mistake here is a model's that is gone, said in words.
 from zoosup.importing.draft import Draft, LeftOut, Model
 from zoosup.importing.report import Report
 from zoosup.importing.writer import write
-from zoosup.spec.lint import lint
+from zoosup.spec.lint.lint import lint
 from zoosup.spec.parse import parse
 from zoosup.spec.syntax.problems import Problem, SpecError
 from zoosup.spec.syntax.templates import LenientEnvironment

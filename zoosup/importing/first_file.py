@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoosup.core.estimation.containers import Served
+from zoosup.core.estimation.servers.containers import Served
 from zoosup.core.state.stored_weights import GGUF, REPOSITORY, WHISPER, StoredWeights
 from zoosup.importing.draft import Draft, Host, LeftOut, Model
 from zoosup.importing.names import Names

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from zoosup.importing.report import Origin, Report
-from zoosup.spec.model.values import MODEL_NAME_PATTERN
+from zoosup.spec.model.values.kinds import MODEL_NAME_PATTERN
 
 _NAME = re.compile(MODEL_NAME_PATTERN.removesuffix("$"))
 _ODD = re.compile(r"[^A-Za-z0-9._:/@+-]+")

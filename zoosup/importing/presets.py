@@ -14,8 +14,8 @@ from zoosup.importing.draft import Draft, LeftOut, Model, grace_of
 from zoosup.importing.names import Names
 from zoosup.importing.report import Origin, Report
 from zoosup.importing.words import template
-from zoosup.spec.model.short_forms.kinds import CACHE_TYPES
-from zoosup.spec.model.weight_names import HUB, gguf_at_hub
+from zoosup.spec.model.process.short_forms.kinds import CACHE_TYPES
+from zoosup.spec.model.values.weight_names import HUB, gguf_at_hub
 
 _SECTION = re.compile(r"\[(?P<name>.*)\]\s*(?:[#;].*)?\Z")
 _COMMENT = re.compile(r"(?:^|\s)[#;].*\Z")

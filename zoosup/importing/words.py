@@ -9,11 +9,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from zoosup.core.estimation.command_line import server_among, understand
-from zoosup.core.estimation.server import OTHER
+from zoosup.core.estimation.servers.command_line import server_among, understand
+from zoosup.core.estimation.servers.server import OTHER
 from zoosup.spec.engine.client import find_client
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.quantities import MAX_PORT
+from zoosup.spec.model.values.quantities import MAX_PORT
 from zoosup.spec.syntax.words import values_of
 
 _KEPT = re.compile(r"\$\{(?:PORT|HOST|MODEL_ID|env\.[A-Za-z_][A-Za-z0-9_]*)\}")

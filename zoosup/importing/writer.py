@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from zoosup.importing.draft import Draft, LeftOut, Model
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS
 from zoosup.spec.syntax.document import YamlScalar
 from zoosup.spec.syntax.words import WordsError, split_words
 

@@ -16,7 +16,7 @@ from zoosup.core.state.facts import Inspected
 from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.runs import Preflight
 from zoosup.errors import InvalidFileError, NoSuchHoldError, NoSuchModelError, ZoosupError
-from zoosup.host.ports import Content, Host, Inspector
+from zoosup.host.ports.host import Content, Host, Inspector
 from zoosup.runtime.api.commands import HoldRequest
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.loop.reconciler import Reconciler

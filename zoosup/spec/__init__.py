@@ -4,13 +4,11 @@
     engine      the words of docker run, podman run and nerdctl run
     model       every part of the file as a frozen model: kinds of value, defaults, what an edit of a field costs
     defaults    `defaults` merged into each model
-    served_by   who serves a model, and what can't stand beside that
     fragments   a file and those it includes as one text
     parse       text to spec, or every mistake in it; wording says them
-    names       that a client's name leads to one model; gateway_names: that the gateway's part speaks of such names
+    checks      for it: who serves a model, and that names lead somewhere
     changes     which edits replace a process
-    lint        what a valid file says that can't work, or hardly: command_lint of words,
-                engine_lint of containers, fleet_lint of hosts
+    lint        what a valid file says that can't work, or hardly
     edit        `active` rewritten, every other byte kept
     schema      the JSON schema, for editors
 

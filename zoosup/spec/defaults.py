@@ -5,8 +5,8 @@ mean, but for one rule: where exactly one of several may stand (what a probe ask
 inherited others. A short form and a container go together, so that an inherited container stays.
 """
 
-from zoosup.spec.model.lifetime import PROBE_KINDS
-from zoosup.spec.model.short_forms.chosen import SERVERS, SHORT_FORMS
+from zoosup.spec.model.process.lifetime import PROBE_KINDS
+from zoosup.spec.model.process.short_forms.chosen import SERVERS, SHORT_FORMS
 from zoosup.spec.syntax.document import Entry, YamlMapping, YamlNode
 
 SERVED_BY = (*SERVERS, "external")

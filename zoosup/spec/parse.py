@@ -12,17 +12,17 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
+from zoosup.spec.checks.gateway_names import check_gateway
+from zoosup.spec.checks.names import NamedModels, check_names
+from zoosup.spec.checks.served_by import misplaced, served_by, without_process
 from zoosup.spec.defaults import with_defaults
 from zoosup.spec.fragments import KEYS, Fragment, file_of, split
-from zoosup.spec.gateway_names import check_gateway
 from zoosup.spec.model.base import SpecPart
 from zoosup.spec.model.external import ExternalModelSpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
-from zoosup.spec.model.values import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
+from zoosup.spec.model.process.short_forms.base import HOST
+from zoosup.spec.model.values.kinds import MODEL_NAME_EXPECTED, MODEL_NAME_PATTERN
 from zoosup.spec.model.zoo import ZooSpec
-from zoosup.spec.names import NamedModels, check_names
-from zoosup.spec.served_by import misplaced, served_by, without_process
 from zoosup.spec.syntax.document import (
     MAX_NODES,
     NOTHING,

@@ -23,8 +23,8 @@ from zoosup.spec.model.api_keys import ApiKeySpec
 from zoosup.spec.model.base import CHANGE_KEY, ChangeClass, SpecPart
 from zoosup.spec.model.external import ExternalModelSpec, ExternalSpec, RemoteReadySpec
 from zoosup.spec.model.fleet import FleetSpec
-from zoosup.spec.model.lifetime import PROBE_KINDS, LiveSpec, ReadySpec
-from zoosup.spec.model.short_forms.chosen import SERVERS
+from zoosup.spec.model.process.lifetime import PROBE_KINDS, LiveSpec, ReadySpec
+from zoosup.spec.model.process.short_forms.chosen import SERVERS
 from zoosup.spec.model.zoo import ZooSpec
 
 _DEFAULTS = (

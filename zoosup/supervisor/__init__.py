@@ -10,6 +10,7 @@
     signals      SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2 as messages
     assembly     the parts, each handed what it needs, none of them begun
     adapters     the host's: memory, processes, files; opened and closed together
+    settings     what this host says of the supervisor itself: options, environment, and which goes before which
     offline      what `zoosup plan` and `estimate` ask where no supervisor runs
 
 Knows every part by name and refuses to know a policy: what is to run, and when, is decided in `core`.

@@ -16,14 +16,14 @@ from zoosup.host.fetching.background import Fetches
 from zoosup.host.memory.gauge import HostGauge
 from zoosup.host.memory.gpus import Gpus
 from zoosup.host.memory.ram import RamGauge
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import PATIENCE, FitParams
 from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.probes import port_owner
 from zoosup.host.probes.prober import HttpProber
-from zoosup.host.process.identity import boot_session
 from zoosup.host.process.processes import Processes
+from zoosup.host.process.table.identity import boot_session
 from zoosup.host.runs.engines import Engines
 from zoosup.host.runs.preflight import ContainerPreflight
 from zoosup.host.runs.runs import Runs

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import descriptors
 from zoosup.host.system.listen_fds import HandedSockets
@@ -17,25 +17,28 @@ from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.reconciler import Reconciler
-from zoosup.runtime.operations.child_env import Secrets, WithoutSecrets
+from zoosup.runtime.operations.start.child_env import Secrets, WithoutSecrets
 from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish.init_status import InitStatus
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.settings import Settings
-from zoosup.spec.model.readers import FilledSecret
+from zoosup.spec.model.values.readers import FilledSecret
 from zoosup.spec.model.zoo import ZooSpec
+from zoosup.supervisor.settings import Settings
 from zoosup.web.api.followers import StreamLimits
 from zoosup.web.api.server import WebServer
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 from zoosup.web.gateway.reload import GatewayKeeper
 from zoosup.web.gateway.server import Gateway
-from zoosup.web.gateway.tracing.setup import tracing_for
+from zoosup.web.gateway.telemetry.tracing.setup import tracing_for
 
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """All parts. `environ` is what models inherit; `reload_asked` is set where the file is to be looked at again."""
+    """All parts. `environ` is what models inherit; `reload_asked` is set where the file is to be looked at again.
+
+    `leave_asked`: zoosup is to end without its models; whether it is to be executed anew.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
@@ -54,6 +57,7 @@ class Supervisor:
     web: WebServer
     fleet_member: Callable[[], FleetMember]
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    leave_asked: asyncio.Queue[bool] = field(default_factory=asyncio.Queue)
 
     async def reload(self) -> None:
         """Look at the file again, as SIGHUP asks for, and tell the init system."""

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self
 
 from zoosup.errors import LockedError, ZoosupError
-from zoosup.host.ports import Logs
+from zoosup.host.ports.host import Logs
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import malloc
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Message, ShutdownAsked
 from zoosup.supervisor.assembly import Supervisor
+from zoosup.supervisor.shutdown import leave_models_when_asked
 
 CHECK_LOCK_EVERY = 2.0
 """Seconds between looks at whether the lock is still where others would meet it."""
@@ -63,6 +64,7 @@ def _works(supervisor: Supervisor) -> list[Coroutine[Any, Any, None]]:
         _reload_when_asked(supervisor.reload_asked, supervisor.reload),
         supervisor.init_status.announce(),
         supervisor.init_status.pulse(),
+        leave_models_when_asked(supervisor),
         _check_lock(supervisor.store, post),
         _rotate_logs(host.logs),
         _trim_heap(),

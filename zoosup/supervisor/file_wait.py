@@ -7,6 +7,7 @@ file; `startup` puts it in force.
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from zoosup.core.scheduler.plan import plan
 from zoosup.errors import InvalidFileError, ZoosupError
@@ -15,7 +16,7 @@ from zoosup.runtime.publish import snapshot
 from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.dry_run import copy_with
-from zoosup.runtime.state.inbox import CommandGiven, FileRead, Message, PlanAsked, ShutdownAsked
+from zoosup.runtime.state.inbox import CommandGiven, FileRead, Inbox, Message, PlanAsked, ShutdownAsked
 from zoosup.spec.model.gateway import StatusSpec
 from zoosup.supervisor import signals, startup
 from zoosup.supervisor.assembly import Supervisor
@@ -29,10 +30,10 @@ _log = logging.getLogger("zoosup")
 async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead | None:
     """Serve status until a good file is in force; the edit to be applied after adoption, if there is one.
 
-    Returns with `zoo.shutdown` set where zoosup was told to end first.
+    Returns None with nothing in force where zoosup was told to end first, or to be executed anew.
     """
     zoo, inbox, store = supervisor.zoo, supervisor.inbox, supervisor.store
-    signals.obey(inbox.post, inbox.wake, supervisor.settings)
+    signals.obey(inbox.post, partial(_leave, inbox), inbox.wake, supervisor.settings)
     await _serve_status(supervisor)
     _log.warning("waiting for a good %s; nothing is started or stopped meanwhile", zoo.applied.path)
     follow = asyncio.create_task(
@@ -40,7 +41,7 @@ async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead
     )
     times = ConditionTimes(zoo.clock.wall)
     try:
-        while not zoo.shutdown:
+        while not (zoo.shutdown or supervisor.reconciler.models_kept):
             supervisor.publisher.publish(snapshot.build(zoo, plan(zoo.spec, zoo.observed()), times))
             supervisor.init.status(
                 "waiting for a good zoo.yaml: " + (zoo.applied.error or "").partition("\n")[0]
@@ -55,8 +56,13 @@ async def wait_for_file(supervisor: Supervisor, config: ConfigWatch) -> FileRead
     finally:
         follow.cancel()
         await asyncio.gather(follow, return_exceptions=True)
-        if zoo.shutdown:
+        if zoo.shutdown or supervisor.reconciler.models_kept:
             await supervisor.web.stop()
+
+
+def _leave(inbox: Inbox, exec_anew: bool) -> None:
+    """Nobody is being answered, and nothing runs that would have to be looked after until then."""
+    inbox.post(ShutdownAsked(None, keep=True, exec_anew=exec_anew))
 
 
 async def _serve_status(supervisor: Supervisor) -> None:
@@ -87,7 +93,7 @@ def _is_good(supervisor: Supervisor, message: Message) -> bool:
             if not message.answer.done():
                 message.answer.set_exception(ZoosupError("no zoo.yaml has been applied yet"))
         case ShutdownAsked():
-            zoo.shutdown = True
+            supervisor.reconciler.end(message)
         case _:
             pass
     return False

@@ -6,7 +6,6 @@ has a `fleet`.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import importlib.metadata
 import logging
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from zoosup.errors import ZoosupError
 from zoosup.fleet import ray_settings
+from zoosup.fleet.trouble import why_silent, why_unreachable
 from zoosup.host.process.helper import Helper
 from zoosup.host.storage.paths import default_state_dir
 from zoosup.host.storage.shared_secret import shared_secret
@@ -37,9 +37,6 @@ DEADLINE = 30.0
 
 PROBE = 3.0
 """Seconds in which the head's port has to answer."""
-
-STORE_NEEDS = 8 * 1024 * 1024
-"""Bytes of disk with less than which the head can't be expected to begin."""
 
 SHORT_LIFE = 30.0
 """Seconds: who ends sooner is begun again later each time, up to `SLOWEST` seconds."""
@@ -84,7 +81,8 @@ class Wanted:
     def what(self) -> str:
         """A short name of it."""
         told = self.spec.model_dump_json(include={"head", "ports", "token_file", "head_store"})
-        return hashlib.sha256(f"{told} {self.address} {sys.executable}".encode()).hexdigest()[:12]
+        ray = f"{sys.executable} {ray_settings.VERSION}"  # an upgrade in place has the same path
+        return hashlib.sha256(f"{told} {self.address} {ray}".encode()).hexdigest()[:12]
 
     @property
     def of_head(self) -> bool:
@@ -205,7 +203,9 @@ class FleetChildren:
                 _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except (OSError, TimeoutError) as error:
-            self._member.trouble(*await asyncio.to_thread(_why_unreachable, wanted, self._state, error))
+            store = ray_settings.store(wanted.spec, self._state) if wanted.of_head else None
+            why = await asyncio.to_thread(why_unreachable, wanted.spec.head, store, error)
+            self._member.trouble(*why)
             return False
         return True
 
@@ -235,7 +235,7 @@ class FleetChildren:
         silent = min(here.age or float("inf"), self._link.now() - self._link.since)
         if silent > DEADLINE:
             self._member.trouble(
-                *_why_silent(self._link.helper.last_words, token_file(here.spec, self._environ))
+                *why_silent(self._link.helper.last_words, token_file(here.spec, self._environ), DEADLINE)
             )
             await self._link.end()
 
@@ -244,6 +244,7 @@ class FleetChildren:
         make_private(temp.parent, [])  # in /tmp others may have been there first
         for place in (temp, self._state / "fleet"):
             place.mkdir(mode=0o700, exist_ok=True)
+        _forget_stores(ray_settings.head_store(self._state))
         command = ray_settings.start_command(sys.executable, wanted.spec, wanted.address, temp)
         self._ray.helper.begin(wanted.what, command, self._env(wanted))
 
@@ -273,26 +274,14 @@ def log_directory(state: Path) -> Path:
     return state / "fleet" / "logs"
 
 
+def _forget_stores(of_now: Path) -> None:
+    """What heads of other Rays have known: hosts tell it anew."""
+    for each in of_now.parent.glob("head*"):
+        if each != of_now:
+            shutil.rmtree(each, ignore_errors=True)
+
+
 def _forget(logs: Path) -> None:
     for each in logs.glob("*"):
         each.unlink(missing_ok=True)
     logs.rmdir()
-
-
-def _why_unreachable(wanted: Wanted, state: Path, error: OSError) -> tuple[str, str]:
-    """By the head's port; where it is this host's, its disk may be full: then it can't begin."""
-    store = ray_settings.store(wanted.spec, state) if wanted.of_head else None
-    with contextlib.suppress(OSError):
-        if store is not None and shutil.disk_usage(store).free < STORE_NEEDS:
-            return "HeadStoreFull", f"the head can't begin, for the disk of {store} is full: make room there"
-    why = error.strerror or "no answer"
-    return "HeadUnreachable", f"{wanted.spec.head} can't be reached: {why}"
-
-
-def _why_silent(words: str, token: Path) -> tuple[str, str]:
-    if "InvalidAuthToken" in words or "AuthenticationError" in words:
-        return (
-            "WrongToken",
-            f"the head does not take this host's token: {token} has to be the same on all",
-        )
-    return "NoAnswer", f"the head's port answers, and nothing else for {DEADLINE:g} s"

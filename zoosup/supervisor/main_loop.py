@@ -13,17 +13,17 @@ from zoosup.host.storage.journal_writer import JournalWriter
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.host.system.sd_notify import InitSystem
-from zoosup.host.threads import ready_made
+from zoosup.host.system.threads import ready_made
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.events.log_sink import log_event
 from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.settings import Settings
 from zoosup.supervisor import adapters, shutdown, startup
 from zoosup.supervisor.assembly import Supervisor, assemble
 from zoosup.supervisor.background import BackgroundTasks
 from zoosup.supervisor.file_wait import wait_for_file
+from zoosup.supervisor.settings import Settings
 
 
 async def supervise(
@@ -50,7 +50,7 @@ async def supervise(
             supervisor = assemble(settings, environ, zoo, inbox, host, store, init, handed)
             if not zoo.applied.generation:
                 edit = await wait_for_file(supervisor, config)
-            if not zoo.shutdown:
+            if zoo.applied.generation:
                 await startup.adopt_runs(supervisor, edit)
                 await _serve(supervisor)
         return None if supervisor.reconciler.exec_anew else shutdown.exit_code(zoo)

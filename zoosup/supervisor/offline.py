@@ -10,7 +10,7 @@ from typing import Any
 from zoosup.core.memory.budget import bounds
 from zoosup.core.state.weights import WeightFacts
 from zoosup.errors import InvalidFileError
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 from zoosup.host.preflight.llama_fit_params import WITHIN
 from zoosup.runtime.commands import dry_run
 from zoosup.runtime.events.journal import Journal

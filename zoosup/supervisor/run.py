@@ -17,8 +17,8 @@ from zoosup.host.system import descriptors, malloc
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.runtime.events.own_thread_lines import OwnThreadLines
-from zoosup.settings import Settings, unknown_variables
 from zoosup.supervisor.main_loop import supervise
+from zoosup.supervisor.settings import Settings, unknown_variables
 
 _log = logging.getLogger("zoosup")
 

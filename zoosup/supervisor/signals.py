@@ -5,26 +5,36 @@ import signal
 from collections.abc import Callable
 
 from zoosup.runtime.state.inbox import Message, ShutdownAsked
-from zoosup.settings import Settings
+from zoosup.supervisor.settings import Settings
 
 HURRY = 2.0
 """Seconds that a second SIGTERM leaves each model."""
 
 
-def obey(post: Callable[[Message], None], reload: Callable[[], None], settings: Settings) -> None:
+def obey(
+    post: Callable[[Message], None],
+    leave_models: Callable[[bool], None],
+    reload: Callable[[], None],
+    settings: Settings,
+) -> None:
     """SIGTERM and SIGINT end zoosup, a second one in a hurry; SIGHUP looks at the file.
 
-    SIGQUIT ends zoosup alone, and SIGUSR2 executes it anew; the models go on.
+    SIGQUIT ends zoosup alone, and SIGUSR2 executes it anew; the models go on. `leave_models` is told that, and whether
+    it is to be executed anew.
     """
     loop = asyncio.get_running_loop()
     graces = iter((None,))
     keep = settings.on_exit == "keep"
 
     def leave() -> None:
-        post(ShutdownAsked(next(graces, HURRY), keep=keep))
+        grace = next(graces, HURRY)
+        if keep and grace is None:
+            leave_models(False)
+        else:
+            post(ShutdownAsked(grace, keep=keep))
 
     loop.add_signal_handler(signal.SIGTERM, leave)
     loop.add_signal_handler(signal.SIGINT, leave)
-    loop.add_signal_handler(signal.SIGQUIT, lambda: post(ShutdownAsked(None, keep=True)))
-    loop.add_signal_handler(signal.SIGUSR2, lambda: post(ShutdownAsked(None, keep=True, exec_anew=True)))
+    loop.add_signal_handler(signal.SIGQUIT, leave_models, False)
+    loop.add_signal_handler(signal.SIGUSR2, leave_models, True)
     loop.add_signal_handler(signal.SIGHUP, reload)

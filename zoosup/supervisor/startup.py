@@ -38,7 +38,12 @@ async def put_file_in_force(
 
 async def adopt_runs(supervisor: Supervisor, edit: FileRead | None) -> None:
     """Take over what lives, then the edit that was made while nobody watched."""
-    signals.obey(supervisor.inbox.post, supervisor.reload_asked.set, supervisor.settings)
+    signals.obey(
+        supervisor.inbox.post,
+        supervisor.leave_asked.put_nowait,
+        supervisor.reload_asked.set,
+        supervisor.settings,
+    )
     zoo, host, environ = supervisor.zoo, supervisor.host, supervisor.environ
     async with taking_over(supervisor.init):
         await adopt(zoo, host, environ)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.fakes import condition, healthy, model, snapshot
 from zoosup.cli.render.layout import plain
-from zoosup.cli.render.overview import listing, page
+from zoosup.cli.render.status.overview import listing, page
 
 TOO_LARGE = model("pending", reason="ExceedsBudget", refused=True)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from zoosup.core.estimation.hub_files import chosen, part_names, whole
-from zoosup.spec.model.weight_names import HubName, OllamaName, named_among, read_name
+from zoosup.spec.model.values.weight_names import HubName, OllamaName, named_among, read_name
 
 QUANTS = ["m-BF16.gguf", "m-Q4_K_M.gguf", "m-Q4_K_S.gguf", "m-Q8_0.gguf", "mmproj-F16.gguf", "imatrix.gguf"]
 PARTS = [f"UD-Q2/m-UD-Q2-{i:05}-of-00003.gguf" for i in (1, 2, 3)]

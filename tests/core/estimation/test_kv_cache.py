@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.kv_cache import Metadata, UnusableError
-from zoosup.core.estimation.server import Server
+from zoosup.core.estimation.servers.server import Server
 
 MIB = 2**20
 ONE = Server("llama-server", context=8192, parallel=1)

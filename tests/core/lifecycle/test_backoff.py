@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from zoosup.core.lifecycle.backoff import Crash, after, delay, exhausted, unsettled
 from zoosup.core.state.runs import Backoff
-from zoosup.spec.model.lifetime import RestartLimitSpec, RestartSpec
+from zoosup.spec.model.process.lifetime import RestartLimitSpec, RestartSpec
 
 POLICY = RestartSpec()  # 2 s, doubling, at most 5 min, forgotten after 10 min
 

@@ -51,7 +51,7 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import LIVE_PHASES, SERVING_PHASES, Cause, ExitReason, Override, Phase, Reason
 from zoosup.core.state.runs import Backoff, Leaving, Preflight, Run, Sleep, SleepStage
 from zoosup.core.state.usage import Ooms
-from zoosup.spec.model.lifetime import RestartLimitSpec, RestartSpec
+from zoosup.spec.model.process.lifetime import RestartLimitSpec, RestartSpec
 
 ALWAYS = RestartSpec()
 STATES = {

@@ -30,8 +30,9 @@ from tests.core.zoo import (
     unseen,
     why,
 )
-from zoosup.core.scheduler import cycle, place, stop
-from zoosup.core.scheduler.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
+from zoosup.core.scheduler import cycle, stop
+from zoosup.core.scheduler.placement import place
+from zoosup.core.scheduler.placement.place import MEMORY_POLL, OOM_LOOK, PREFLIGHT_FRESH
 from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.actions import Drain, Hold, Start, Stop
 from zoosup.core.state.phases import Cause, Override, Phase, Reason

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.core.simulation import demand_laws, pressure_laws
 from tests.core.zoo import a_model
-from zoosup.core.scheduler.place import PREFLIGHT_FRESH
+from zoosup.core.scheduler.placement.place import PREFLIGHT_FRESH
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import (
     Action,

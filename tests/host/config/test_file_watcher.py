@@ -15,7 +15,7 @@ import pytest
 from zoosup.host.config import file_watcher, inotify_hints as hints
 from zoosup.host.config.file_watcher import ConfigWatch
 from zoosup.host.config.inotify_hints import Hints, places_on_the_way
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 
 NEVER = 1000.0
 

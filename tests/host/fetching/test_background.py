@@ -10,8 +10,8 @@ import pytest
 from tests.host.fetching.stand_in_hub import StandIn
 from tests.host.weight_files import gguf
 from zoosup.core.state.phases import Reason
-from zoosup.host.errands import ErrandError
 from zoosup.host.fetching.background import Fetches, fetched
+from zoosup.host.fetching.errands import ErrandError
 from zoosup.host.preflight.inspector import HostInspector
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.weight_look import WeightLook
@@ -90,6 +90,13 @@ async def test_a_start_waits_with_the_bytes_that_have_come_until_they_are_all_th
     [(_, there)] = found.weights.located
     assert there.path.endswith("m-Q8_0.gguf")
     await none_left()
+
+
+async def test_what_a_models_interpreter_is_to_import_is_none_of_the_fetching_ones(looking, hub, tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit('a module of the model')")
+    looking.env["PYTHONPATH"] = str(tmp_path)
+    found = await looking.until(lambda found: found.reason is None or "failed" in found.message)
+    assert found.reason is None, found.message
 
 
 async def test_one_that_is_no_longer_wanted_ends_and_goes_on_where_it_was(looking, hub):

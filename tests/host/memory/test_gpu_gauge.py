@@ -75,7 +75,7 @@ def bench(monkeypatch):
     yield Bench(gauge, source, now)
     source.free.set()
     gauge.close()
-    if gauge._thread.ident is not None:
+    if gauge._thread is not None:
         gauge._thread.join(20)
         assert not gauge._thread.is_alive()
 
@@ -170,6 +170,19 @@ async def test_a_host_without_nvml_has_no_pools_and_says_so_once(bench, caplog):
     assert () == await bench.newly()
     assert ["no pools for GPUs: NVML Shared Library Not Found"] == [r.getMessage() for r in caplog.records]
     assert "NVML Shared Library Not Found" == bench.gauge.trouble
+
+
+async def test_where_there_is_nothing_to_ask_no_thread_waits(bench, monkeypatch):
+    monkeypatch.setattr(gpu_gauge, "ABSENT", 60.0)
+    bench.source.answer = GpusUnavailableError("NVML Shared Library Not Found")
+    bench.gauge.start()
+    await eventually(lambda: bench.source.closed == 1)
+    bench.gauge._thread.join(20)
+    bench.now[0] += 59
+    assert ((), 1, False) == (bench.gauge.read(), bench.source.looks, bench.gauge._thread.is_alive())
+    bench.now[0] += 2
+    assert () == bench.gauge.read()
+    await eventually(lambda: bench.source.looks == 2)
 
 
 async def test_a_driver_that_is_loaded_later_brings_its_pools(bench):

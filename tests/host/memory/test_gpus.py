@@ -13,7 +13,7 @@ from zoosup.host.memory.gpu_gauge import GpuGauge
 from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
 from zoosup.host.memory.gpus import Gpus, NvmlIfThere
 from zoosup.host.memory.ram import RamGauge
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 GIB = 2**30
 
@@ -89,17 +89,17 @@ def test_trouble_of_a_gpu_is_said(host):
 
 
 @pytest.mark.parametrize(
-    ("platform", "machine", "threads"),
+    ("platform", "machine", "asked"),
     [
-        ("linux", "x86_64", ["zoosup-nvml", "zoosup-drm"]),
-        ("darwin", "arm64", ["zoosup-sysctl"]),
+        ("linux", "x86_64", ["NVML", "DRM"]),
+        ("darwin", "arm64", ["sysctl"]),
         ("darwin", "x86_64", []),
     ],
 )
-def test_who_is_asked_depends_on_the_platform(monkeypatch, platform, machine, threads):
+def test_who_is_asked_depends_on_the_platform(monkeypatch, platform, machine, asked):
     monkeypatch.setattr(gpus.sys, "platform", platform)
     monkeypatch.setattr(gpus.platform, "machine", lambda: machine)
-    assert threads == [gauge._thread.name for gauge in gpus.gauges()]
+    assert asked == [gauge._name for gauge in gpus.gauges()]
     assert ((), "", True) == (Gpus(()).read(), Gpus(()).trouble, Gpus(()).wait(0))
 
 

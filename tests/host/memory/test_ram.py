@@ -9,7 +9,7 @@ import pytest
 
 from zoosup.host.memory.psi import Stalls
 from zoosup.host.memory.ram import RamGauge
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 GIB = 1 << 30
 V1_UNLIMITED = 0x7FFFFFFFFFFFF000

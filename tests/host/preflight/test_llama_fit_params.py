@@ -14,7 +14,7 @@ from tests.host import weight_files
 from tests.host.conftest import eventually, lives
 from tests.host.preflight.inspectors import host_inspector
 from zoosup.core.state.weights import UNASKED, FitAnswer, FitSilence
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.host.preflight import llama_fit_params
 from zoosup.host.preflight.llama_fit_params import ROOM, FitParams
 from zoosup.spec.model.model import ModelSpec

@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
+from zoosup.host.ports.probes import ProbeResult
 from zoosup.host.probes.cadence import (
     RETELL,
     SELDOM,
@@ -17,7 +18,6 @@ from zoosup.host.probes.cadence import (
     remote_changes,
     starting_pause,
 )
-from zoosup.host.probes_port import ProbeResult
 
 pytestmark = pytest.mark.looptime
 

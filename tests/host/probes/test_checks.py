@@ -14,9 +14,9 @@ import aiohttp
 import psutil
 import pytest
 
+from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.host.probes import checks
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
-from zoosup.host.probes_port import Endpoint, ProbeResult
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

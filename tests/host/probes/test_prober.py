@@ -8,11 +8,11 @@ from contextlib import aclosing, contextmanager
 
 import pytest
 
+from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.host.probes import prober as probe
 from zoosup.host.probes.port_owner import Ownership
 from zoosup.host.probes.prober import HttpProber
-from zoosup.host.probes_port import Endpoint, ProbeResult
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 
 SERVER = """
 import http.server, sys

@@ -6,8 +6,8 @@ from contextlib import aclosing
 import pytest
 
 from tests import certificates
+from zoosup.host.ports.probes import RemoteEndpoint
 from zoosup.host.probes.prober import HttpProber
-from zoosup.host.probes_port import RemoteEndpoint
 from zoosup.spec.model.external import BaseUrl, RemoteReadySpec
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from tests.host.conftest import GUARD, SUITE, eventually, lives
-from zoosup.host.ports import RecordedRun
-from zoosup.host.process import identity
+from zoosup.host.ports.host import RecordedRun
 from zoosup.host.process.adoption import environments, find, recorded, unrecorded
-from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import RUN_ID_VARIABLE, Row
 from zoosup.host.process.processes import Processes
+from zoosup.host.process.table import identity
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.proc_table import RUN_ID_VARIABLE, Row
 
 MARK = f"{SUITE}-"
 RUN = MARK + "1111"

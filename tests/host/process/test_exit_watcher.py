@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from zoosup.host.process.exit_watcher import KqueueWatcher, PidfdWatcher, PollingWatcher, host_watcher
-from zoosup.host.process.proc_table import host_table
+from zoosup.host.process.table.proc_table import host_table
 from zoosup.host.process.wait_status import describe, peek, reap
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs pidfd")

@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import ctypes, os, sys, time
 from zoosup.host.process.orphans import Orphans
-from zoosup.host.process.proc_table import host_table
+from zoosup.host.process.table.proc_table import host_table
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans come to us, as to pid 1
 ours = os.fork()
 if ours == 0:

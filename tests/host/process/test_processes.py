@@ -16,7 +16,7 @@ import pytest
 from tests.host.conftest import RUN, SUITE, eventually
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.ports import Ladder, SpawnError
+from zoosup.host.ports.host import Ladder, SpawnError
 from zoosup.host.process import spawn as spawning
 from zoosup.host.process.processes import Processes
 
@@ -131,7 +131,21 @@ async def test_a_new_run_is_looked_at_though_nobody_asks(harness):
     """Else a daemon that clears its environment within its first second would be missed."""
     began = time.monotonic()
     await harness.spawn(RUN, "/bin/sleep", "600")
-    await harness.eventually(lambda: harness.processes._scanner._begun > began)
+    await harness.eventually(lambda: harness.processes._scanner._begun[False] > began)
+
+
+async def test_a_leader_that_exits_unasked_has_its_remains_looked_for_before_anybody_asks(
+    harness, monkeypatch
+):
+    monkeypatch.setattr("zoosup.host.process.table.background_looks._EARLY_LOOKS", ())
+    pids = await harness.start("plain")
+    began = time.monotonic()
+    os.kill(pids["leader"], signal.SIGKILL)
+    await harness.eventually(lambda: harness.processes._scanner._begun[False] > began)
+    looks, scan = [], harness.processes._table.scan
+    monkeypatch.setattr(harness.processes._table, "scan", lambda *known: looks.append(known) or scan(*known))
+    assert "" == await harness.end()
+    assert [True] == [len(known) == 1 for known in looks]  # the second look, at whoever has come since
 
 
 async def test_a_stranger_with_a_members_pid_is_never_signalled(harness):
@@ -193,7 +207,7 @@ async def test_closing_in_the_middle_of_a_ladder_ends_the_ladder(harness):
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from zoosup.host.launch import Launch
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.processes import Processes
 async def main():
     place = Path(sys.argv[1])

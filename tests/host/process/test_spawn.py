@@ -12,7 +12,7 @@ import pytest
 
 from tests.host.conftest import RUN, SUITE
 from zoosup.core.state.phases import ExitReason
-from zoosup.host.ports import SpawnError
+from zoosup.host.ports.host import SpawnError
 from zoosup.host.process.spawn import OOM_SCORE_ADJ
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -160,8 +160,8 @@ import asyncio, signal, sys
 from pathlib import Path
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
     signal.signal(number, signal.SIG_IGN)
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Ladder
+from zoosup.host.ports.launch import Launch
+from zoosup.host.ports.host import Ladder
 from zoosup.host.process.processes import Processes
 async def main():
     ended = asyncio.Event()

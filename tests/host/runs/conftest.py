@@ -21,8 +21,8 @@ from tests.containers.fixtures import (  # noqa: F401 - fixtures
 )
 from tests.containers.images import TINY
 from zoosup.core.state.runs import Exit
-from zoosup.host.launch import ContainerLaunch, Launch
-from zoosup.host.ports import Ended, Ladder, RecordedRun
+from zoosup.host.ports.host import Ended, Ladder, RecordedRun
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.host.process.processes import Processes
 from zoosup.host.runs.engines import Engines
 from zoosup.host.runs.runs import Runs

@@ -8,8 +8,8 @@ import pytest
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
 from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Ladder
+from zoosup.host.ports.host import Ladder
+from zoosup.host.ports.launch import Launch
 from zoosup.host.runs.container_end import ContainerEnding, remove_remains
 from zoosup.host.runs.tie import Tie
 

@@ -13,8 +13,8 @@ from zoosup.host.container.engine import (
     EngineRefusedError,
     EngineUnreachableError,
 )
-from zoosup.host.launch import ContainerLaunch, Launch
-from zoosup.host.ports import Ladder, SpawnError
+from zoosup.host.ports.host import Ladder, SpawnError
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.host.process.processes import Processes
 from zoosup.host.runs.runs import Runs
 

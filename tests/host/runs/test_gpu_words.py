@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from zoosup.host.launch import ContainerLaunch, Launch
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.host.runs.container_start import config_of, groups_of
 from zoosup.host.runs.engines import client_run
 from zoosup.host.runs.runs import _shown

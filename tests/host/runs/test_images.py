@@ -7,7 +7,7 @@ import pytest
 from zoosup.core.state.phases import Reason
 from zoosup.host.container.engine import EngineRefusedError, PullProgress
 from zoosup.host.runs.images import FRESH, Images
-from zoosup.spec.model.container import PullPolicy as Policy
+from zoosup.spec.model.process.container import PullPolicy as Policy
 
 MIB = 1 << 20
 

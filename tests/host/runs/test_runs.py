@@ -10,7 +10,7 @@ import pytest
 
 from tests.host.runs.conftest import GUARD, MARK, Harness
 from zoosup.core.state.phases import ExitReason
-from zoosup.host.ports import SpawnError
+from zoosup.host.ports.host import SpawnError
 
 pytestmark = pytest.mark.e2e
 

@@ -12,9 +12,9 @@ from tests.core.sessions.models import a_model
 from tests.host.sessions.slot_double import NO_ROOM, SlotDouble
 from zoosup.core.sessions.slots import TWICE
 from zoosup.core.sessions.worth import AGAIN
+from zoosup.host.ports.sessions import SessionsMoved, SlotServer
 from zoosup.host.sessions.folder import folder_name, folders
 from zoosup.host.sessions.sessions import SlotSessions
-from zoosup.host.sessions_port import SessionsMoved, SlotServer
 
 GIB = 2**30
 

@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import resource, subprocess, sys, time
 from pathlib import Path
-from zoosup.host.launch import Launch
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.spawn import start
 from zoosup.host.system import descriptors
 resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))

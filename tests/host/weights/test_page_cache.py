@@ -12,7 +12,7 @@ import pytest
 
 from tests.host import weight_files
 from zoosup.core.state.weights import Located
-from zoosup.host.ports import Warmed
+from zoosup.host.ports.host import Warmed
 from zoosup.host.weights import page_cache
 from zoosup.host.weights.page_cache import PIECE, PageWarmer, Reading, files
 from zoosup.spec.model.model import ModelSpec

@@ -50,7 +50,7 @@ from zoosup.core.state.phases import ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
 from zoosup.runtime.publish import plan_report
 from zoosup.runtime.state.inbox import CommandGiven, FactLearned, PlanAsked
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 PEACE = 200.0
 """Seconds in which everything has come to rest once the faults are over: deadlines, graces and back-off are short."""

@@ -16,8 +16,8 @@ from zoosup.core.state.runs import Run, SleepStage
 from zoosup.runtime.events.journal import Event
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.model.lifetime import RestartSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 CRASHES = {Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED}
 RESTING = {Phase.STOPPED, Phase.PENDING, Phase.BACKOFF, Phase.FAILED}

@@ -11,7 +11,7 @@ from typing import Any
 from tests.runtime.histories.unreliable_host import UnreliableHost
 from tests.runtime.slot_files import SlotFiles
 from zoosup.core.state.actions import Action
-from zoosup.host.ports import Content, Host
+from zoosup.host.ports.host import Content, Host
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.commands import CommandHandler
 from zoosup.runtime.events.journal import Event, Journal

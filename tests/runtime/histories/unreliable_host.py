@@ -15,9 +15,9 @@ from pathlib import Path
 from tests.runtime.conftest import Warming
 from zoosup.core.state.phases import ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Content, Ended, Ladder, PoolReading, SpawnError
-from zoosup.host.probes_port import ProbeResult
+from zoosup.host.ports.host import Content, Ended, Ladder, PoolReading, SpawnError
+from zoosup.host.ports.launch import Launch
+from zoosup.host.ports.probes import ProbeResult
 
 GIB = 2**30
 LOOK = 0.002

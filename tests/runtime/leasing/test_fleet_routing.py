@@ -273,6 +273,53 @@ class TestActive:
         assert code == caught.value.refusal.code
         assert said in caught.value.refusal.message
 
+    async def test_the_only_host_that_has_it_is_waited_for_while_it_is_away(self, fleet):
+        fleet.see(b={"m": READY}, placements={"m": ("b",)})
+        client = Client()
+        for _ in range(3):
+            lease = fleet.routing.ask("m", client) if client.lease is None else client.lease
+            client.lease = None
+            assert "the host that has m" in lease.unreachable().why()
+            await asyncio.sleep(0.5)
+            assert client.lease is None, "nobody tries b so soon"
+            fleet.clock.pass_time(SILENT)
+            await asyncio.sleep(0.5)
+            assert "b" == client.lease.node
+        client.lease.release()
+        assert not fleet.routing._out
+
+    async def test_it_is_waited_for_as_long_as_the_fleet_takes_to_give_it_up(self, fleet):
+        fleet.see(b={"m": READY}, placements={"m": ("b",)})
+        client, began = Client(), fleet.zoo.clock.now()
+        fleet.routing.ask("m", client).unreachable()
+        while client.refusal is None:
+            client.lease = None
+            fleet.clock.pass_time(SILENT)
+            await asyncio.sleep(0.5)
+            if client.lease is not None:
+                try:
+                    client.lease.unreachable()
+                except RefusedError as error:
+                    client.refused(error.refusal)
+        assert Code.MODEL_NOT_HERE == client.refusal.code
+        assert 10 <= fleet.zoo.clock.now() - began < 10 + 2 * SILENT
+
+    async def test_it_may_be_had_from_another_meanwhile_or_here(self, fleet):
+        fleet.see(b={"m": READY}, placements={"m": ("b",)})
+        lease, late, gone = fleet.routing.ask("m", Client()), Client(), Client()
+        lease.unreachable()
+        fleet.routing.ask("m", late)
+        fleet.routing.ask("m", gone).cancel()
+        fleet.see(lost=("b",), b={"m": READY}, c={"m": READY}, placements={"m": ("c",)})
+        await asyncio.sleep(0.5)
+        assert ("c", "c", None) == (lease.holder.lease.node, late.lease.node, gone.lease)
+        fleet.see(b={"m": READY}, placements={"m": ("b",)})
+        client = Client()
+        fleet.routing.ask("m", client)
+        fleet.see(b={}, placements={"m": ("me",)})
+        await asyncio.sleep(0.5)
+        assert 1 == client.is_here
+
     async def test_what_nobody_is_to_run_is_refused_as_on_one_host(self, fleet):
         fleet.see(b={})
         assert "me" == fleet.ask("off")

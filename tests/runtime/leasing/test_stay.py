@@ -123,3 +123,15 @@ async def test_clients_are_told_what_runs_and_until_when(host, zoo):
     busy.lease.release()
     await asyncio.sleep(5)
     assert {"a": None, "b": None} == until(zoo)
+
+
+@pytest.mark.parametrize("said", [600.0, inf])
+async def test_it_stays_over_a_restart_of_zoosup(host, zoo, successor, said):
+    await put(zoo, host, DEMAND)
+    await used(zoo, said)
+    await asyncio.sleep(5)
+    pids, second = host.pids("a"), await successor()
+    await asyncio.sleep(500)
+    assert ("ready", pids) == (second.phase("a"), host.pids("a"))
+    await asyncio.sleep(110)
+    assert ("ready" if said == inf else "stopped") == second.phase("a")

@@ -7,7 +7,7 @@ from zoosup.core.state.actions import Drain, EndCooldown, Hold, Inspect, Kill, S
 from zoosup.core.state.facts import Exited
 from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.loop.executor import Executor
 
 

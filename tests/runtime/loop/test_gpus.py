@@ -7,7 +7,7 @@ import pytest
 
 from tests.runtime.conftest import Supervised, VirtualHost
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.spec.model.model import ModelSpec
 

@@ -5,20 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from zoosup.core.scheduler import candidates, place
+from zoosup.core.estimation.learned import HEALTHY
+from zoosup.core.scheduler.placement import candidates, place
 from zoosup.core.state.facts import Inspected
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.errors import ZoosupError
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.loop.measure_pace import SETTLED
-from zoosup.runtime.loop.reconciler import HEARTBEAT, LOOKOUT
+from zoosup.runtime.loop.reconciler import HEARTBEAT, LOOKOUT, REST
 from zoosup.runtime.state import overrides
 from zoosup.runtime.state.inbox import FactLearned, ShutdownAsked
 
 pytestmark = pytest.mark.looptime
 
 GIB = 2**30
+MIB = 1 << 20
 
 
 async def test_an_active_model_is_started_and_becomes_ready(host, zoo, file):
@@ -557,7 +559,7 @@ async def at_rest(host, zoo, file):
     """When each snapshot is taken from now on, when nothing happens any more."""
     host.save(file({"a": "1GiB"}, "a"))
     await zoo.until("a", "ready")
-    await asyncio.sleep(30)
+    await asyncio.sleep(HEALTHY + 30)
     times, publish = [], zoo.publisher.publish
 
     def note(snapshot):
@@ -568,11 +570,22 @@ async def at_rest(host, zoo, file):
     return times
 
 
-async def test_at_rest_turns_follow_the_looks_at_what_models_hold_and_no_others_are_taken(host, zoo, file):
+async def test_at_rest_no_turn_follows_a_look_at_what_models_hold_that_shows_what_the_last_one_did(
+    host, zoo, file
+):
     times = await at_rest(host, zoo, file)
-    await asyncio.sleep(60)
-    assert 60 / SETTLED == pytest.approx(len(times), abs=1)
+    await asyncio.sleep(120)
+    assert 120 / REST == pytest.approx(len(times), abs=1)
     assert zoo.reconciler.heartbeat() <= LOOKOUT
+
+
+async def test_at_rest_a_model_that_holds_more_is_seen_with_the_next_look(host, zoo, file):
+    await at_rest(host, zoo, file)
+    (process,) = host.living.values()
+    before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+    process.holding += 2 * MIB
+    await asyncio.sleep(SETTLED + LOOKOUT)
+    assert before + 2 * MIB == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
 
 
 async def test_free_memory_that_moves_is_seen_by_people_within_a_heartbeat(host, zoo, file):
@@ -600,7 +613,7 @@ async def test_a_turn_that_failed_is_taken_again_and_is_no_proof_that_the_loop_t
     await at_rest(host, zoo, file)
     with monkeypatch.context() as patched:
         patched.setattr(zoo.reconciler, "_plan_until_settled", lambda: 1 // 0)
-        await asyncio.sleep(20)
+        await asyncio.sleep(REST + 20)
         assert zoo.reconciler.heartbeat() > 10
     await asyncio.sleep(2)
     assert zoo.reconciler.heartbeat() <= LOOKOUT

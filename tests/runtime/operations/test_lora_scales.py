@@ -13,7 +13,7 @@ from tests.runtime.builders import ManualClock, a_run, a_zoo
 from zoosup.core.state.facts import Recalled
 from zoosup.core.state.phases import Cause
 from zoosup.runtime.operations.lora_scales import AGAIN, LoraScales
-from zoosup.runtime.operations.probes import ProbeTarget
+from zoosup.runtime.operations.probes.probes import ProbeTarget
 from zoosup.runtime.state.inbox import FactLearned
 
 pytestmark = pytest.mark.looptime

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.zoo import GIB, a_host, a_model, a_zoo, decide, leaving, starting, switched
-from zoosup.host.ports import Warmed
+from zoosup.host.ports.host import Warmed
 from zoosup.runtime.operations.prewarm import Prewarmer, in_words
 
 ZOO = a_zoo({"a": "12GiB", "b": "12GiB", "c": "12GiB"}, ["b"])

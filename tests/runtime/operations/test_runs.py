@@ -15,12 +15,12 @@ from zoosup.core.state.actions import Drain, Inspect
 from zoosup.core.state.facts import DrainEnded, Exited, Gone, Inspected, ProbedUnready, Spawned, Stuck
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.runs import Exit, Preflight
-from zoosup.host.ports import Ended, Host, Ladder, SpawnError
-from zoosup.host.probes_port import ProbeResult
+from zoosup.host.ports.host import Ended, Host, Ladder, SpawnError
+from zoosup.host.ports.probes import ProbeResult
 from zoosup.runtime.leasing.leases import Leases
-from zoosup.runtime.operations.child_env import RUN_ID, environment
 from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
 from zoosup.runtime.operations.sessions import SessionKeeper
+from zoosup.runtime.operations.start.child_env import RUN_ID, environment
 from zoosup.runtime.persistence.record_writer import RecordWriter
 from zoosup.runtime.state.inbox import FactLearned, UsageMeasured
 

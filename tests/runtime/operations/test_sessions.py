@@ -6,7 +6,7 @@ import pytest
 
 from tests.runtime.leasing.test_leases import Client, put
 from zoosup.core.sessions.slots import Slot
-from zoosup.host.sessions_port import SessionsMoved
+from zoosup.host.ports.sessions import SessionsMoved
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.runtime.operations.sessions import PACE, RESTORE_BOUND, SAVE_BOUND
 

@@ -139,7 +139,7 @@ ADDED = {
 }
 """Fields that records of this format did not have at first, and what they count as where they are missing."""
 
-TIMES = {"last_used", "clock"}
+TIMES = {"last_used", "clock", "stay"}
 """Others that came later, with tests of their own."""
 
 KNOWN_AS = {"nap": "sleep"}

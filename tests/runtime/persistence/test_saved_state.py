@@ -16,7 +16,7 @@ from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Backoff
 from zoosup.core.state.usage import HeldAsleep
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 from zoosup.runtime.persistence.saved_state import LAST_SAVE, StateSaver, last_good, recall, remember
 
 pytestmark = pytest.mark.looptime

@@ -10,13 +10,13 @@ from zoosup.core.scheduler.plan import plan
 from zoosup.core.state.facts import Booked, Exited, Gone, Inspected, Measured, StopBegun
 from zoosup.core.state.phases import Cause, ExitReason, Override, Phase
 from zoosup.core.state.runs import Backoff, Exit, Leaving, Preflight
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.plan_report import next_pass
 from zoosup.runtime.publish.snapshot import build, end_event
 from zoosup.runtime.state.overrides import override
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
 CONFIG = {"path", "generation", "observed_generation", "hash", "revision", "loaded_at", "error"}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.runtime.builders import text_of
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 from zoosup.runtime.startup.config_source import follow, read
 
 pytestmark = pytest.mark.looptime

@@ -10,7 +10,7 @@ from zoosup.core.state.facts import Held, Overridden
 from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.errors import InvalidFileError
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 from zoosup.runtime.persistence.saved_state import remember
 from zoosup.runtime.startup.resume import apply_pending_edit, restore
 

@@ -9,10 +9,10 @@ from zoosup.core.state.facts import Exited, Gone, Held, Inspected, ProbedReady, 
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
 from zoosup.core.state.runs import Backoff, Exit, Preflight
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.publish.convergence import converged
 from zoosup.runtime.state.overrides import override
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 AB = {"a": {}, "b": {}}
 

@@ -12,6 +12,8 @@ from zoosup.spec.engine.refusal import refusal
         ("docker run --restart always x", "--restart always: docker would start it again", "restart.policy"),
         ("nerdctl run --restart=on-failure:3 x", "--restart on-failure:3: nerdctl would", "no --restart"),
         ("podman run --restart unless-stopped x", "--restart unless-stopped", "no --restart"),
+        ("docker run --cidfile= x", "an empty --cidfile: docker would write no file", "zoosup adds its own"),
+        ("podman run --cidfile /a --cidfile= x", "an empty --cidfile", "or one with a path"),
     ],
 )
 def test_what_takes_a_container_out_of_its_hands_is_refused(command, what, instead):

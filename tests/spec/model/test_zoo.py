@@ -2,9 +2,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from zoosup.spec.model.gateway import StatusSpec
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec, RestartSpec, StopSpec
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec, RestartSpec, StopSpec
 from zoosup.spec.model.zoo import ZooSpec
 
 

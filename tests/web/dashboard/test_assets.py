@@ -1,6 +1,7 @@
 """The page's files as a browser gets them: confined, small, kept by tag, and readable without a token."""
 
 import re
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
@@ -9,7 +10,9 @@ from zoosup.spec.model.gateway import StatusSpec
 from zoosup.web.dashboard import assets
 
 LIMIT = 100 * 1024
-FILES = sorted(path.name for path in assets.FOLDER.iterdir())
+FILES = sorted(
+    path.relative_to(assets.FOLDER).as_posix() for path in assets.FOLDER.rglob("*") if path.is_file()
+)
 PATHS = sorted(assets.load())
 
 
@@ -83,8 +86,8 @@ def test_what_the_files_name_is_there():
     named = set(re.findall(r"(?:src|href)=\"(/dashboard/[^\"]+)\"", page))
     for name in FILES:
         if name.endswith(".js"):
-            found = re.findall(r"from \"\./([\w.]+)\"", (assets.FOLDER / name).read_text())
-            named |= {assets.PREFIX + each for each in found}
+            found = re.findall(r"from \"(\.[\w./]+)\"", (assets.FOLDER / name).read_text())
+            named |= {urljoin(assets.PREFIX + name, each) for each in found}
     assert named == set(PATHS) - {"/"}
 
 

@@ -12,10 +12,11 @@ from tests.web.gateway.backend import Backend, Script, saying
 from tests.web.gateway.fake_leasing import FakeLeasing
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
-from zoosup.web.gateway.http1 import request_head, server_connection
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
+from zoosup.web.gateway.http1 import server_connection
+from zoosup.web.gateway.http1.heads import request_head
 from zoosup.web.gateway.server import Gateway
-from zoosup.web.gateway.tracing.setup import Tracing
+from zoosup.web.gateway.telemetry.tracing.setup import Tracing
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 CHAT = b'{"model": "qwen", "messages": []}'

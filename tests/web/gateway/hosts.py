@@ -13,7 +13,7 @@ from zoosup.core.state.refusal import RefusedError
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 from zoosup.web.gateway.server import Fleet, Gateway
 
 TOKEN = "the-token-of-the-fleet"

@@ -8,7 +8,7 @@ import pytest
 from tests.web.gateway.conftest import CHAT, ID, OK, STREAM, GatewayHarness, post, until
 from tests.web.gateway.fake_leasing import FakeLease, FakeTicket
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -38,7 +38,7 @@ async def test_a_client_that_has_just_connected_is_answered_before_the_gateway_e
     harness.script(OK)
     wire = await harness.wire()
     await until(lambda: harness.gateway.counters.connections == 1)
-    ending = asyncio.ensure_future(harness.gateway.stop(1))
+    ending = asyncio.ensure_future(harness.gateway.stop(10))
     await until(lambda: harness.gateway.address is None)
     wire.send(post())
     await wire.until(b"HTTP/1.1 200 OK\r\n")

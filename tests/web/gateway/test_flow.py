@@ -6,7 +6,7 @@ import pytest
 
 from tests.web.gateway.conftest import GatewayHarness, named, until
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 PIECE = b"x" * 65536
 

@@ -9,7 +9,7 @@ from tests.web.gateway.conftest import OK, STREAM, GatewayHarness, post, until
 from tests.web.gateway.test_ending import SSE
 from zoosup.errors import ZoosupError
 from zoosup.spec.model.gateway import GatewaySpec as Settings
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 
 async def test_it_moves_and_those_who_are_there_stay(harness: GatewayHarness):

@@ -11,7 +11,7 @@ from tests.web.gateway.conftest import CHAT, OK, STREAM, named, post, until
 from tests.web.gateway.forms import TYPE, form
 from tests.web.gateway.hosts import Hosts
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 

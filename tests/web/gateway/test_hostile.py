@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, post, until
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 from zoosup.web.gateway.proxy import exchange
 from zoosup.web.gateway.routing.model_name import model_of
 

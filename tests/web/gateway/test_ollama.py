@@ -13,7 +13,7 @@ from zoosup.runtime.api.listing import Running
 from zoosup.spec.model.api_keys import ApiKeySpec
 from zoosup.spec.model.model import ModelSpec, Task
 from zoosup.spec.model.requests import VariantSpec
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 HI = [{"role": "user", "content": "hi"}]
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

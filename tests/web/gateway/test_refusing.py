@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.gateway.conftest import CHAT, ID, GatewayHarness, post, until
 from zoosup.core.state.refusal import Code, Refusal
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
 

@@ -143,3 +143,15 @@ async def test_the_keys_in_force_are_those_of_the_file_and_of_the_key_file(harne
     harness.save(LOCAL | {"api_keys": ["by-hand"], "api_key_file": str(file)})
     await harness.until(lambda: harness.keeper.secrets == ("by-hand", "from-the-file"))
     assert "from-the-file" not in repr(harness.keeper._put)
+
+
+async def test_one_that_closes_says_why_keeps_its_address_and_opens_no_more(harness):
+    """Other hosts go on asking there: the next zoosup will listen at it."""
+    before = harness.gateway.address
+    harness.keeper.close("zoosup ends alone")
+    stopping = asyncio.create_task(harness.gateway.stop(0.1))
+    harness.save({"listen": "127.0.0.1:0", "max_queue": 3})
+    await stopping
+    await asyncio.sleep(0.2)
+    assert (before, "zoosup ends alone") == (harness.zoo.gateway.address, harness.zoo.gateway.trouble)
+    assert harness.gateway.address is None

@@ -7,7 +7,7 @@ import pytest
 
 from tests.web.gateway.conftest import CHAT, STREAM, GatewayHarness, post, until
 from zoosup.runtime.api.upstream import Upstream
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("real_ids")
 

@@ -2,15 +2,15 @@
 
 import argparse
 
+from zoosup.cli.args.completion import add_file, add_model
+from zoosup.cli.args.parser import Parser
 from zoosup.cli.args.shared import FILE, Add, add_json, common_options
-from zoosup.cli.completion import add_file, add_model
-from zoosup.cli.parser import Parser
-from zoosup.cli.values import duration, size, time_span
+from zoosup.cli.args.values import duration, size, time_span
 
 
 def add_changing(add: Add) -> None:
     """Each of them."""
-    use = add("use", "commands.use:use", "rewrite `active` in the file, keeping every other byte")
+    use = add("use", "commands.changing.use:use", "rewrite `active` in the file, keeping every other byte")
     add_model(use, "models", nargs="+", help="in order of priority")
     add_file(
         use, "-f", "--file",
@@ -23,16 +23,18 @@ def add_changing(add: Add) -> None:
         ("unload", "give the memory of a model on demand back; the next request loads it again"),
         ("auto", "give a model that was started or stopped by hand back to the file and to demand"),
     ):
-        command = add(verb, "commands.control:command", text)
+        command = add(verb, "commands.changing.control:command", text)
         add_model(command, "model", help="its name in zoo.yaml")
         command.set_defaults(verb=verb)
         add_json(command)
-    _add_hold(add("hold", "commands.hold:hold", "hold memory for what is no model: a game, a training run"))
+    _add_hold(
+        add("hold", "commands.changing.hold:hold", "hold memory for what is no model: a game, a training run")
+    )
     for verb, text in (
         ("drain", "move everything off a host of the fleet, and keep it empty"),
         ("undrain", "let a host that was drained have models again"),
     ):
-        command = add(verb, "commands.fleet:drain", text)
+        command = add(verb, "commands.changing.fleet:drain", text)
         command.add_argument("node", nargs="?", help="which, by its name (default: this one)")
         command.set_defaults(verb=verb, timeout=None)
         if verb == "drain":
@@ -40,9 +42,13 @@ def add_changing(add: Add) -> None:
                 "-t", "--timeout", type=duration, metavar="TIME",
                 help="wait until it is empty, at most so long (exit 124)",
             )  # fmt: skip
-    add_json(add("reload", "commands.control:reload", "look at zoo.yaml again at once"))
+    add_json(add("reload", "commands.changing.control:reload", "look at zoo.yaml again at once"))
     _add_sessions(
-        add("sessions", "commands.sessions:sessions", "say which conversations are kept, or remove them")
+        add(
+            "sessions",
+            "commands.changing.sessions:sessions",
+            "say which conversations are kept, or remove them",
+        )
     )
 
 
@@ -57,7 +63,7 @@ def _add_sessions(sessions: argparse.ArgumentParser) -> None:
         "clear", parents=[common_options()], help="remove what is kept", allow_abbrev=False
     )
     add_model(clear, "model", help="of which model")
-    clear.set_defaults(handler="commands.sessions:clear")
+    clear.set_defaults(handler="commands.changing.sessions:clear")
 
 
 def _add_hold(hold: argparse.ArgumentParser) -> None:

@@ -2,14 +2,14 @@
 
 import argparse
 
+from zoosup.cli.args.completion import add_file
+from zoosup.cli.args.parser import Parser
 from zoosup.cli.args.shared import FILE, Add, add_json, common_options
-from zoosup.cli.completion import add_file
-from zoosup.cli.parser import Parser
 
 
 def add_files(add: Add) -> None:
     """Each of them."""
-    run = add("run", "commands.run:run", "supervise until SIGTERM: make the host so and keep it so")
+    run = add("run", "commands.files.run:run", "supervise until SIGTERM: make the host so and keep it so")
     add_file(run, "file", nargs="?", help=FILE)
     run.add_argument(
         "--status-listen",
@@ -36,7 +36,9 @@ def add_files(add: Add) -> None:
         help="with no good file yet, serve status with what is wrong and wait for one, instead of exit 78",
     )
 
-    init = add("init", "commands.init:init", "look at this host and write a first zoo.yaml, with comments")
+    init = add(
+        "init", "commands.files.init:init", "look at this host and write a first zoo.yaml, with comments"
+    )
     add_file(
         init,
         "-o",
@@ -46,7 +48,7 @@ def add_files(add: Add) -> None:
     )
     init.add_argument("--force", action="store_true", help="replace a file that is there")
 
-    check = add("check", "commands.check:check", "say everything that is wrong with a file, and where")
+    check = add("check", "commands.files.check:check", "say everything that is wrong with a file, and where")
     add_file(check, "files", nargs="*", help=f"{FILE}; -: standard input")
     check.add_argument(
         "--allow-unset",
@@ -56,7 +58,9 @@ def add_files(add: Add) -> None:
     add_json(check)
 
     plan = add(
-        "plan", "commands.plan:plan", "say what would happen if this were the file, with the memory sums"
+        "plan",
+        "commands.files.plan:plan",
+        "say what would happen if this were the file, with the memory sums",
     )
     add_file(plan, "file", nargs="?", help=f"{FILE}; with a supervisor running, the one it follows")
     plan.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when there are changes")
@@ -68,20 +72,26 @@ def add_files(add: Add) -> None:
     add_json(plan)
 
     _add_fetch(
-        add("fetch", "commands.fetch:fetch", "download weights from the Hugging Face hub into its cache")
+        add(
+            "fetch", "commands.files.fetch:fetch", "download weights from the Hugging Face hub into its cache"
+        )
     )
 
     _add_import(
         add(
             "import",
-            "commands.importing:import_files",
+            "commands.files.importing:import_files",
             "write a zoo.yaml that does what another program's files do",
         )
     )
-    add("schema", "commands.schema:schema", "print the JSON schema of zoo.yaml, for editors")
+    add("schema", "commands.files.schema:schema", "print the JSON schema of zoo.yaml, for editors")
 
     _add_unit(
-        add("unit", "commands.unit:unit", "print the unit with which systemd or launchd keeps zoosup running")
+        add(
+            "unit",
+            "commands.files.unit:unit",
+            "print the unit with which systemd or launchd keeps zoosup running",
+        )
     )
 
 

@@ -1,23 +1,25 @@
 """Looking at what there is, and waiting for it."""
 
+from zoosup.cli.args.completion import add_file, add_model
 from zoosup.cli.args.shared import FILE, Add, add_json
-from zoosup.cli.completion import add_file, add_model
-from zoosup.cli.values import Since, count, duration, since
+from zoosup.cli.args.values import Since, count, duration, since
 
 
 def add_looking(add: Add) -> None:
     """Each of them."""
     status = add(
-        "status", "commands.status:status", "show what runs, what waits and why, and who holds the memory"
+        "status",
+        "commands.looking.status:status",
+        "show what runs, what waits and why, and who holds the memory",
     )
     add_model(status, "model", nargs="?", help="one model, in detail")
     status.add_argument("-w", "--watch", action="store_true", help="keep showing it, until Ctrl-C")
     status.add_argument("--fleet", action="store_true", help="all hosts, and where each model is")
     add_json(status)
 
-    add("top", "commands.top:top", "the zoo on a screen with keys (needs zoosup[top])")
+    add("top", "commands.looking.top:top", "the zoo on a screen with keys (needs zoosup[top])")
 
-    logs = add("logs", "commands.logs:logs", "print what a model wrote")
+    logs = add("logs", "commands.looking.logs:logs", "print what a model wrote")
     add_model(logs, "model", help="whose output; its name in zoo.yaml")
     logs.add_argument(
         "-f", "--follow", action="store_true", help="go on with what it writes from now on, across restarts"
@@ -29,7 +31,7 @@ def add_looking(add: Add) -> None:
         "-p", "--previous", action="store_true", help="print the output of the run before this one"
     )
 
-    events = add("events", "commands.events:events", "print what happened")
+    events = add("events", "commands.looking.events:events", "print what happened")
     events.add_argument("-f", "--follow", action="store_true", help="go on with what happens from now on")
     add_model(events, "-m", "--model", help="only what happened to this model")
     events.add_argument(
@@ -41,7 +43,7 @@ def add_looking(add: Add) -> None:
     )  # fmt: skip
     add_json(events)
 
-    wait = add("wait", "commands.wait:wait", "wait until models are ready, for scripts")
+    wait = add("wait", "commands.looking.wait:wait", "wait until models are ready, for scripts")
     add_model(wait, "models", nargs="*", help="which (default: every active one)")
     goals = ("ready", "stopped", "converged")
     wait.add_argument(
@@ -54,7 +56,7 @@ def add_looking(add: Add) -> None:
 
     estimate = add(
         "estimate",
-        "commands.estimate:estimate",
+        "commands.looking.estimate:estimate",
         "say what memory a model needs, term by term, without starting it",
     )
     add_model(estimate, "model", metavar="MODEL|FILE.gguf", help="a model of the file, or weights")
@@ -67,7 +69,9 @@ def add_looking(add: Add) -> None:
     )
     add_json(estimate)
 
-    doctor = add("doctor", "commands.doctor:doctor", "say what zoosup sees of this host, and what to mend")
+    doctor = add(
+        "doctor", "commands.looking.doctor:doctor", "say what zoosup sees of this host, and what to mend"
+    )
     add_file(doctor, "file", nargs="?", help=FILE)
     doctor.add_argument(
         "--report",

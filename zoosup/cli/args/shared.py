@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Callable
 
-from zoosup.cli.completion import add_directory
-from zoosup.cli.parser import Parser
+from zoosup.cli.args.completion import add_directory
+from zoosup.cli.args.parser import Parser
 
 FILE = "zoo.yaml; without it $ZOOSUP_FILE, ./zoo.yaml, $XDG_CONFIG_HOME/zoosup/zoo.yaml, /etc/zoosup/zoo.yaml"
 

@@ -4,12 +4,12 @@ import argparse
 
 from zoosup import __version__
 from zoosup.cli.args.changing import add_changing
+from zoosup.cli.args.completion import NAMES, SHELLS, PrintCompletion
 from zoosup.cli.args.files import add_files
 from zoosup.cli.args.looking import add_looking
+from zoosup.cli.args.manual import PrintManual
+from zoosup.cli.args.parser import Parser
 from zoosup.cli.args.shared import common_options
-from zoosup.cli.completion import NAMES, SHELLS, PrintCompletion
-from zoosup.cli.manual import PrintManual
-from zoosup.cli.parser import Parser
 
 _DESCRIPTION = """\
 Makes this host's model servers be what zoo.yaml says, and keeps them so.

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterable
 from contextlib import suppress
 
-from zoosup.cli.commands import check
+from zoosup.cli.commands.files import check
 from zoosup.cli.context import client, settings
 from zoosup.errors import ExitCode, UnreachableError, ZoosupError
 

@@ -11,15 +11,15 @@ _PHASE_STYLES = {"ready": "green", "failed": "red", "backoff": "red", "pending":
 
 
 def event_line(event: Mapping[str, Any]) -> Line:
-    """One event as a line: when, which model, what, and the sentence."""
+    """One event as a line: when, which model, what in words and its code, and the sentence."""
     when = datetime.fromtimestamp(event["at"]).astimezone().isoformat(sep=" ", timespec="seconds")
-    what = event["reason"] if event["type"] == "Phase" else f"{event['type']}/{event['reason']}"
+    reason = f" ({event['reason']})" if event["type"] != "Phase" and event["reason"] else ""
     return line(
         (when[:19], "dim"),
         "  ",
         (event["model"] or "zoo", "bold"),
         "  ",
-        (what, _style(event)),
+        (f"{_short(event)}{reason}", _style(event)),
         "  ",
         clean(event["message"]),
     )

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoosup.cli.render import model_table, overview, pool_bar
+from zoosup.cli.render import pool_bar
 from zoosup.cli.render.events import newest
 from zoosup.cli.render.layout import Line, exactly, flowed, line, wrapped
 from zoosup.cli.render.plan import steps
+from zoosup.cli.render.status import model_table, overview
 
 _BESIDE = 150
 """Cells from which on there are two columns."""

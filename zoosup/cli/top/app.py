@@ -19,7 +19,7 @@ from zoosup.cli.top.question import Question
 from zoosup.cli.top.source import Source
 from zoosup.cli.watcher import INTERVAL
 from zoosup.errors import ZoosupError
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 _BESIDE = 150
 

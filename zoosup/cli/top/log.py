@@ -13,7 +13,7 @@ from textual.widgets import Footer, Input, RichLog, Static
 from zoosup.cli.render.layout import clean
 from zoosup.cli.top.source import Source
 from zoosup.errors import ZoosupError
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 _EVERY = 1.0
 

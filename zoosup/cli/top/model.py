@@ -8,9 +8,9 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from zoosup.cli.render.detail import detail
 from zoosup.cli.render.layout import line
 from zoosup.cli.render.screen import Seen
+from zoosup.cli.render.status.detail import detail
 from zoosup.cli.top.panels import text
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from rich.text import Text
 
-from zoosup.cli.render import overview, pool_bar
+from zoosup.cli.render import pool_bar
 from zoosup.cli.render.events import newest
 from zoosup.cli.render.format import NONE, PHASE_STYLES, load, pair, requests, role, size, span, why
 from zoosup.cli.render.layout import Line, line, wrapped
 from zoosup.cli.render.plan import steps
 from zoosup.cli.render.screen import Seen
+from zoosup.cli.render.status import overview
 
 Model = Mapping[str, Any]
 

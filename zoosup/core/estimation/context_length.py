@@ -6,9 +6,9 @@ was trained with where nothing is said (llama-server's --fit, vLLM's auto), and 
 
 import re
 
-from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.kv_cache import slots
-from zoosup.core.estimation.server import LLAMA_SERVER, Server
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.server import LLAMA_SERVER, Server
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 

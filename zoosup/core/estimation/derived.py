@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.kv_cache import Metadata, UnusableError
-from zoosup.core.estimation.server import LLAMA_SERVER, Server
+from zoosup.core.estimation.servers.server import LLAMA_SERVER, Server
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.spec.syntax.units import describe_size
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.derived import MIB, Term, Workings, derive, margin, workings
 from zoosup.core.estimation.kv_cache import Layer, UnusableError
-from zoosup.core.estimation.server import Server
+from zoosup.core.estimation.servers.server import Server
 from zoosup.core.state.weights import WeightFacts
 
 CONTEXT = 512 * MIB

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 
 _USUAL = ("Q4_K_M", "Q8_0")
 """What is taken where no quantization is named, else the first."""

@@ -8,7 +8,7 @@ anybody may have made: whatever is not as it should be raises UnusableError.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from zoosup.core.estimation.server import Server
+from zoosup.core.estimation.servers.server import Server
 from zoosup.core.state.weights import Value
 
 BYTES = {

@@ -21,12 +21,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from zoosup.core.estimation import kv_cache
-from zoosup.core.estimation.command_line import server_among, understand
 from zoosup.core.estimation.derived import MIB, Term, Workings, weights_term, workings
 from zoosup.core.estimation.gpu_offload import CONTEXT
-from zoosup.core.estimation.server import LLAMA_SERVER, Server
-from zoosup.core.estimation.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
-from zoosup.core.estimation.server_words import split_option
+from zoosup.core.estimation.servers.command_line import server_among, understand
+from zoosup.core.estimation.servers.server import LLAMA_SERVER, Server
+from zoosup.core.estimation.servers.server_options import FIT_FLAGS, FIT_GPU_FLAGS, FIT_GPU_VALUES, FIT_VALUES
+from zoosup.core.estimation.servers.server_words import split_option
 from zoosup.core.state.weights import (
     FIT_PARAMS,
     DeviceNeed,
@@ -37,7 +37,7 @@ from zoosup.core.state.weights import (
     WeightFacts,
 )
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import read_name
+from zoosup.spec.model.values.weight_names import read_name
 
 _UNASKABLE = frozenset({"--mtp", "--spec-type"})
 """A second context on the model's own weights, which it can't be told of."""

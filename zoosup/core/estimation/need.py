@@ -10,18 +10,18 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from zoosup.core.estimation import learned, llama_fit
-from zoosup.core.estimation.command_line import understand
-from zoosup.core.estimation.containers import Made, served, what_it_is
 from zoosup.core.estimation.derived import PROGRAM, Term, derive
 from zoosup.core.estimation.gpu_offload import each_gpu, offloaded
 from zoosup.core.estimation.llama_fit import fit_terms
-from zoosup.core.estimation.server import OTHER, SHARING, Server
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.containers import Made, served, what_it_is
+from zoosup.core.estimation.servers.server import OTHER, SHARING, Server
 from zoosup.core.state.observed import Model
 from zoosup.core.state.usage import NOTHING_LEARNED, Learned, RunPeaks
 from zoosup.core.state.weights import FIT_PARAMS, WeightFacts
 from zoosup.spec.model.memory import MemorySpec
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import read_name
+from zoosup.spec.model.values.weight_names import read_name
 
 UNKNOWN_RAM = 8 * 2**30
 """Bytes assumed for a model of which nothing is known: the default of the design zoosup came from."""

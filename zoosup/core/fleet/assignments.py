@@ -11,6 +11,17 @@ def rank(told: Assignment) -> tuple[int, int, int]:
     return told.generation, told.epoch, told.number
 
 
+def is_same(said: Assignment, told: Assignment) -> bool:
+    """Whether a host says back what it was told, as far as it can: one of an older release does not know all of it."""
+    known = rank(said) == rank(told) and said.models == told.models
+    return known and said.peers in ({}, told.peers)
+
+
+def is_anothers(obeyed: Assignment, told: Assignment) -> bool:
+    """Whether a host obeys another controller, which has told it no less than this one has."""
+    return rank(obeyed) >= rank(told) and not is_same(obeyed, told)
+
+
 def claims(spec: FleetSpec, reports: Iterable[HostReport]) -> dict[str, Copy]:
     """Who runs what by what the hosts were told last: of two hosts, the later told has the better claim."""
     found: dict[str, Copy] = {}

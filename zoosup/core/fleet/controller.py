@@ -10,7 +10,7 @@ seconds of any clock; one that goes back is taken to stand still. Refuses to kno
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from zoosup.core.fleet.assignments import claims, models_of, peers_of, rank
+from zoosup.core.fleet.assignments import claims, is_anothers, is_same, models_of, peers_of
 from zoosup.core.fleet.choose import choose
 from zoosup.core.fleet.drains import Drains
 from zoosup.core.fleet.generations import Generations
@@ -109,7 +109,7 @@ class Controller:
         """
         now = self._leases.look(now, self._lost_after)
         told, lease = self._told.get(node), self._leases.heard.get(node)
-        obeyed = lease is not None and lease.report.assignment == told
+        obeyed = lease is not None and told is not None and is_same(lease.report.assignment, told)
         view = self.view(now) if self._wants_view(node, version, now) else None
         return Answer(None if obeyed else told, view, self._version)
 
@@ -151,8 +151,7 @@ class Controller:
         now = self._leases.look(now, self._lost_after)
         self._promised = {name: kept for name, kept in self._promised.items() if now - kept[1] < PROMISE}
         promised = {name: where for name, (where, _) in self._promised.items()}
-        reports = (lease.report for lease in self._leases.heard.values())
-        drained = {each.node for each in reports if self._drains.wants_empty(each)}
+        drained = {name for name, lease in self._leases.heard.items() if self._drains.on(lease.report)}
         choice = choose(view, model, node, promised=promised, drained=drained)
         if choice.node:
             self._promised.setdefault(model, (choice.node, now))
@@ -196,7 +195,7 @@ class Controller:
             self._note()
         if not self._begun:
             self._epoch = max(self._epoch, epoch + 1 if first or epoch > self._epoch else 0)
-        elif epoch > self._epoch or (told is not None and obeyed != told and rank(obeyed) >= rank(told)):
+        elif epoch > self._epoch or (told is not None and is_anothers(obeyed, told)):
             self._epoch = max(self._epoch, epoch) + 1
             self._begun, self._settling_since, self._told = False, now, {}
             self._note()
@@ -269,9 +268,7 @@ class Controller:
         self._due, self._decided = False, now
         spec, before = self._files.spec, self._assigned
         hosts = {
-            node: Host(
-                lease.report, lease.lost, self._drains.wants_empty(lease.report), self._refused.of(node)
-            )
+            node: Host(lease.report, lease.lost, self._drains.on(lease.report), self._refused.of(node))
             for node, lease in self._leases.heard.items()
         }
         assigned = assign(spec, hosts, before.placements)
@@ -291,7 +288,7 @@ class Controller:
         for node, lease in alive.items():
             models = models_of(node, active, placements, kept.get(node, ()))
             peers = peers_of(node, models, spec, placements, addresses)
-            drained = self._drains.wants_empty(lease.report)
+            drained = self._drains.on(lease.report)
             new = Assignment(spec.generation, self._epoch, number, models, drained, peers)
             old = self._told.get(node)
             told[node] = old if old is not None and replace(old, number=number) == new else new

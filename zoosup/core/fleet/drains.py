@@ -35,7 +35,7 @@ class Drains:
         self._said = {**self._said, **later} if later else self._said
         return bool(later)
 
-    def wants_empty(self, report: HostReport) -> bool:
+    def on(self, report: HostReport) -> bool:
         """Whether a host is to be empty; where nobody knows a word on it, what it was told before."""
         word = self._said.get(report.node)
         return report.assignment.drained if word is None else word.on

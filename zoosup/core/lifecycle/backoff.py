@@ -8,7 +8,7 @@ covers only early exits. Knows nothing of why a run ended.
 from dataclasses import dataclass
 
 from zoosup.core.state.runs import Backoff
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 JITTER = 0.1
 """Delays are spread by this share either way, so that models which crash together don't start together."""

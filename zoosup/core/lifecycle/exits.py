@@ -12,7 +12,7 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
 from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Ooms
-from zoosup.spec.model.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 from zoosup.spec.syntax.units import describe_size
 
 CRASHES = frozenset({Cause.CRASHED, Cause.STARTUP_DEADLINE, Cause.LIVENESS_FAILED})

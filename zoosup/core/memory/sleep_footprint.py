@@ -5,7 +5,7 @@
 
 Where neither is known nothing is counted on before it is measured: the most that it may hold is booked, which is all
 that it holds awake, and its GPUs' part once more in RAM, where vLLM's first level keeps the weights. Knows no sum:
-whether that is enough for anybody is asked in `scheduler.put_to_sleep`.
+whether that is enough for anybody is asked in `preemption.put_to_sleep`.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.pools import VRAM
 from zoosup.core.state.runs import Run
-from zoosup.spec.model.lifetime import AsleepSpec, ParkSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import AsleepSpec, ParkSpec
 
 
 @dataclass(frozen=True, slots=True)

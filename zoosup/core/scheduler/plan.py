@@ -14,8 +14,8 @@ from functools import partial
 from zoosup.core.memory.other_gpus import describe, misplaced
 from zoosup.core.scheduler import demand, switch as switching
 from zoosup.core.scheduler.cycle import Cycle
-from zoosup.core.scheduler.hold_room import release_expired
-from zoosup.core.scheduler.place import place_wanted
+from zoosup.core.scheduler.placement.hold_room import release_expired
+from zoosup.core.scheduler.placement.place import place_wanted
 from zoosup.core.scheduler.stop import continue_stops, end_cooldowns, relieve_pressure, stop_unwanted
 from zoosup.core.scheduler.verdicts import GIVEN_UP, Shortage, Verdict
 from zoosup.core.state.actions import Action, Hold

@@ -16,9 +16,9 @@ Amounts are signed bytes, times seconds. What can't be read or measured is never
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from zoosup.core.scheduler import min_cost
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.demand import yields
+from zoosup.core.scheduler.preemption import min_cost
 from zoosup.core.scheduler.verdicts import Level, Shortage
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 
-from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.kv_cache import slots
+from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.state.weights import Found
 from zoosup.spec.model.model import ModelSpec
 

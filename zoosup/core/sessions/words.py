@@ -5,9 +5,9 @@ Knows processes, containers and container clients. Refuses to know where that is
 
 from collections.abc import Iterator
 
-from zoosup.core.estimation.command_line import understand
-from zoosup.core.estimation.server import LLAMA_SERVER
-from zoosup.core.estimation.server_words import split_option
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.server import LLAMA_SERVER
+from zoosup.core.estimation.servers.server_words import split_option
 from zoosup.spec.engine.run import parse_run
 from zoosup.spec.model.model import ModelSpec
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from zoosup.core.state.phases import Cause, ModelReason, Override, Phase
 from zoosup.core.state.runs import Exit, Leaving, Preflight, Run, Sleep
-from zoosup.spec.model.lifetime import RestartSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.process.lifetime import RestartSpec
 
 
 class Fact:

@@ -13,8 +13,8 @@ from pathlib import Path
 from zoosup.host.config.fragments import watched, whole
 from zoosup.host.config.inotify_hints import Hints
 from zoosup.host.config.text_file import UnreadableError, read_text
-from zoosup.host.ports import Content
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.ports.host import Content
+from zoosup.host.system.threads import DaemonThreads
 
 POLL = 1.0
 """Seconds between looks when nothing hints at a change."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoosup.host.container.discovery import socket_problem
 from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 if TYPE_CHECKING:
     from aiodocker import Docker

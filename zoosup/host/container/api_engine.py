@@ -22,7 +22,7 @@ from zoosup.host.container.engine import (
 from zoosup.host.container.image_pull import LayerSums, credentials, reference
 from zoosup.host.container.inspection import state_of
 from zoosup.host.container.log_stream import FramedLog, TerminalLog
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 _GONE, _CONFLICT = 404, 409
 _AT_ONCE = 8  # containers that are inspected at a time

@@ -13,8 +13,8 @@ from subprocess import SubprocessError
 
 from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
 from zoosup.host.container.inspection import state_of
-from zoosup.host.programs.bounded_run import Printed, run
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.programs.bounded_run import Printed, run
+from zoosup.host.system.threads import in_own_thread
 
 WITHIN = 15.0
 """Seconds for a question; a client has to start first."""

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError, LogSource
 from zoosup.host.container.log_position import LogPosition, LogProgress
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 AGAIN = 1.0
 """Seconds until an engine that is away is asked again, and a disk that is full written to."""

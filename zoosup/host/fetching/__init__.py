@@ -5,6 +5,7 @@
     transfer     one file: taken up where it broke off, held against its checksum, and only then seen by anybody
 
     background   `zoosup fetch` as a child, for a model whose start waits for it
+    errands      one try at a time for what a start needs brought, an image or weights
 
 All else blocks, and is called by `zoosup fetch`, a process of its own. Refuses to know models, and caches that are
 not the hub's.

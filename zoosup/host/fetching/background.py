@@ -11,9 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from zoosup.host.errands import ErrandError, Errands, Tell
-from zoosup.host.programs.session import end_session
-from zoosup.host.threads import in_own_thread
+from zoosup.host.fetching.errands import ErrandError, Errands, Tell
+from zoosup.host.system.programs.session import end_session
+from zoosup.host.system.threads import in_own_thread
 from zoosup.spec.syntax.units import describe_size
 
 UNASKED = 15.0
@@ -30,7 +30,9 @@ class Fetches:
 
     def ask(self, name: str, env: Mapping[str, str], *, whole: bool) -> str:
         """Have weights fetched unless they are; how it stands, for people. `env` is the model's whole environment."""
-        words = [sys.executable, "-m", "zoosup", "fetch", "--json", *(["--whole"] if whole else []), name]
+        # -E -P: what the model's interpreter is to import is none of ours.
+        program = [sys.executable, "-E", "-P", "-m", "zoosup", "fetch"]
+        words = [*program, "--json", *(["--whole"] if whole else []), name]
         return self._errands.ask((name, whole), f"fetching {name}", partial(fetched, words, dict(env)))
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zoosup.errors import ZoosupError
-from zoosup.spec.model.weight_names import HubName, leads_out
+from zoosup.spec.model.values.weight_names import HubName, leads_out
 
 MISSING = "fetching takes huggingface_hub, which is not installed: pip install 'zoosup[fetch]'"
 OFFLINE = "HF_HUB_OFFLINE is set, so that nothing is asked of the hub; unset it to fetch"

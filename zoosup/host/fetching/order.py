@@ -5,6 +5,7 @@ Knows the layout of the hub's cache as far as writing goes. Refuses to transfer 
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from zoosup.core.estimation import hub_files
 from zoosup.host.fetching.hub import FetchError, Hub, Repository
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 from zoosup.spec.syntax.units import describe_size
+
+_LEFT = 60.0  # seconds after which a name that is still being written is nobody's any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,18 @@ class Folder:
         """Note for what a branch or a tag stands; its snapshot is complete."""
         ref = self.path / "refs" / revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        written = ref.with_name(f".{ref.name}.{os.getpid()}")
-        written.write_text(commit, encoding="ascii")
-        written.replace(ref)
+        prefix = f".{ref.name}."
+        for left in [each for each in ref.parent.iterdir() if each.name.startswith(prefix)]:
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LEFT:  # by one that was killed
+                    left.unlink()
+        written = ref.with_name(f"{prefix}{os.getpid()}")
+        try:
+            written.write_text(commit, encoding="ascii")
+            written.replace(ref)
+        except OSError:
+            written.unlink(missing_ok=True)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

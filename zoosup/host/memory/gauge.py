@@ -6,7 +6,7 @@ Knows that a GPU without memory of its own has no more than there is of RAM. Kno
 from dataclasses import replace
 from typing import Protocol
 
-from zoosup.host.ports import Gauge, PoolReading
+from zoosup.host.ports.host import Gauge, PoolReading
 
 
 class GpuPools(Protocol):

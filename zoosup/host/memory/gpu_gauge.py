@@ -10,11 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from zoosup.host.memory.gpu_types import Gpu, GpuLook, GpusUnavailableError
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 PERIOD = 1.0
 """Seconds between looks when nobody asks for more."""
@@ -77,10 +78,11 @@ class GpuGauge:
         self._asked = threading.Event()
         self._answered = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"zoosup-{name.lower()}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to ask. The thread is a daemon: one that hangs in the driver must not keep zoosup from ending."""
+        self._thread = threading.Thread(target=self._run, name=f"zoosup-{self._name.lower()}", daemon=True)
         self._thread.start()
 
     def wait(self, timeout: float) -> bool:
@@ -106,16 +108,27 @@ class GpuGauge:
         """The last answer, at once; one that is not quite fresh has the next one made. Never raises."""
         seen = self._seen
         age = self._clock() - seen.at
-        if age > self._spacing and not seen.absent:
+        if seen.absent:
+            self._look_for_it(age)
+        elif age > self._spacing:
             self._asked.set()
         return tuple(_reading(card, seen.at, age) for card in seen.cards.values())
+
+    def _look_for_it(self, age: float) -> None:
+        """Where there is nothing to ask no thread waits; now and then one looks whether there is."""
+        idle = self._thread is not None and not self._thread.is_alive() and not self._closing.is_set()
+        if idle and age > ABSENT:
+            with suppress(RuntimeError):  # no thread is to be had now
+                self.start()
 
     def _run(self) -> None:
         while not self._closing.is_set():
             pause = self._look()
             self._answered.set()
+            if self._seen.absent:
+                break
             if not self._closing.wait(pause):
-                self._asked.wait(0 if self._seen.absent else PERIOD)
+                self._asked.wait(PERIOD)
                 self._asked.clear()
         self._source.close()
 
@@ -127,7 +140,7 @@ class GpuGauge:
         except GpusUnavailableError as error:
             cards = {uuid: _lost(card, str(error)) for uuid, card in before.cards.items()}
             self._note(_Seen(begun, cards, before.unified, str(error), absent=not cards))
-            return AGAIN if cards else ABSENT
+            return AGAIN
         except Exception as error:  # noqa: BLE001
             # A bug of ours, or a binding that has changed: what was seen grows stale, and the models run on.
             self._note(_Seen(before.at, before.cards, before.unified, f"internal error: {error!r}"))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from zoosup.host.memory.gpu_gauge import GpuGauge, Source
 from zoosup.host.memory.gpu_types import GpuLook, GpusUnavailableError
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 _LIBRARY = "libnvidia-ml.so.1"
 

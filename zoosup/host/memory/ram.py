@@ -22,7 +22,7 @@ from zoosup.host.memory.cgroup import (
     read_whole,
 )
 from zoosup.host.memory.psi import Stalls, average
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 
 GIB = 1 << 30
 

@@ -16,18 +16,18 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
-from zoosup.core.estimation.command_line import ELSEWHERE, understand
-from zoosup.core.estimation.containers import served_by
-from zoosup.core.estimation.located import is_whole, placed
+from zoosup.core.estimation.servers.command_line import ELSEWHERE, understand
+from zoosup.core.estimation.servers.containers import served_by
+from zoosup.core.estimation.servers.located import is_whole, placed
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import Found, WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.preflight.which import find_program, not_executable
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.weight_names import HUB, read_name
+from zoosup.spec.model.values.weight_names import HUB, read_name
 from zoosup.spec.syntax.templates import render
 from zoosup.spec.syntax.words import values_of
 

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from subprocess import SubprocessError
 
-from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.llama_fit import GarbledError, parse, question
 from zoosup.core.estimation.need import offloads
-from zoosup.core.estimation.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.server_options import FIT_GPU_VARIABLES, FIT_VARIABLES
 from zoosup.core.memory.budget import names_gpu
 from zoosup.core.memory.gpu_env import gpu_env
 from zoosup.core.state.pools import VRAM
@@ -32,10 +32,10 @@ from zoosup.core.state.weights import (
     Fitted,
     WeightFacts,
 )
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.host.preflight.which import find_program, not_executable
-from zoosup.host.programs.bounded_run import Printed, run
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.programs.bounded_run import Printed, run
+from zoosup.host.system.threads import in_own_thread
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from zoosup.core.estimation.command_line import understand
-from zoosup.core.estimation.located import is_whole, names_among, names_of
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.located import is_whole, names_among, names_of
 from zoosup.core.state.weights import Found, Located, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 

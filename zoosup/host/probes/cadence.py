@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Literal
 
-from zoosup.host.probes_port import ProbeResult
+from zoosup.host.ports.probes import ProbeResult
 
 Ask = Callable[[bool], Awaitable[ProbeResult]]
 

@@ -21,9 +21,9 @@ from typing import IO, Any
 
 import aiohttp
 
-from zoosup.host.probes_port import Endpoint, ProbeResult
-from zoosup.host.programs.session import end_session, has_ended
-from zoosup.host.tls import in_words
+from zoosup.host.ports.probes import Endpoint, ProbeResult
+from zoosup.host.system.programs.session import end_session, has_ended
+from zoosup.host.system.tls import in_words
 from zoosup.spec.syntax.addresses import join_address
 
 _OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN}

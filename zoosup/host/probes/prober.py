@@ -12,16 +12,16 @@ from typing import Any
 
 import aiohttp
 
+from zoosup.host.ports.probes import Endpoint, ProbeResult, RemoteEndpoint
 from zoosup.host.probes.cadence import Ask, liveness_changes, readiness_changes, remote_changes
 from zoosup.host.probes.checks import REFUSED, ask_exec, ask_http, ask_tcp, exchange
 from zoosup.host.probes.listen_addresses import described, listening_on
 from zoosup.host.probes.port_owner import ownership
 from zoosup.host.probes.remote import ask_remote_http, ask_remote_tcp
-from zoosup.host.probes_port import Endpoint, ProbeResult, RemoteEndpoint
-from zoosup.host.threads import DaemonThreads
-from zoosup.host.tls import Authorities
+from zoosup.host.system.threads import DaemonThreads
+from zoosup.host.system.tls import Authorities
 from zoosup.spec.model.external import RemoteReadySpec
-from zoosup.spec.model.lifetime import LiveSpec, ReadySpec
+from zoosup.spec.model.process.lifetime import LiveSpec, ReadySpec
 from zoosup.spec.syntax.addresses import join_address
 
 RECHECK = 0.5
@@ -60,7 +60,7 @@ class HttpProber:
         return liveness_changes(self._question(endpoint, live, env), live.period, live.failures)
 
     def elsewhere(self, endpoint: RemoteEndpoint, ready: RemoteReadySpec) -> AsyncIterator[ProbeResult]:
-        """Ask a server elsewhere, with its own key; see `probes_port.Prober`."""
+        """Ask a server elsewhere, with its own key; see `ports.probes.Prober`."""
 
         async def ask(_was_ok: bool) -> ProbeResult:
             if ready.tcp:

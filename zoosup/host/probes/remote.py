@@ -7,9 +7,9 @@ import asyncio
 
 import aiohttp
 
+from zoosup.host.ports.probes import ProbeResult, RemoteEndpoint
 from zoosup.host.probes.checks import bounded, told
-from zoosup.host.probes_port import ProbeResult, RemoteEndpoint
-from zoosup.host.tls import Authorities
+from zoosup.host.system.tls import Authorities
 
 
 async def ask_remote_http(

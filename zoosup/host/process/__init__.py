@@ -3,11 +3,8 @@
     processes        the adapter: which run has which leader, from its spawn until nobody of it is left
     spawn            fork and exec, in a session of its own; leader says who that process is
     exit_watcher     says at once that a leader has ended; wait_status says how
-    proc_table       one look at all processes of the host; identity says who a pid is
-    membership       who of them belongs to which run; scanner keeps that current for all runs at once,
-                     background_looks has it look when nobody waits
-    termination      the way down: stop_command, signals, wait until nobody is left, SIGKILL, look twice
-    grace            when SIGKILL is due, for processes and containers alike
+    table            all processes of the host, and who of them belongs to which run
+    stop             the way down, until nobody of a run is left
     helper           a process beside zoosup that is no model, known again by its mark
     orphans          as pid 1 of a container: collects what nobody waits for
     adoption         which runs of an earlier zoosup live; log_writers finds those that hide

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoosup.host.launch import Launch
-from zoosup.host.ports import RecordedRun
-from zoosup.host.process.identity import Identity, boot_session
+from zoosup.host.ports.host import RecordedRun
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.log_writers import write_below, writers
-from zoosup.host.process.membership import inhabitants
-from zoosup.host.process.proc_table import Row, Rows, Table
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.membership import inhabitants
+from zoosup.host.process.table.proc_table import Row, Rows, Table
 
 _log = logging.getLogger(__name__)
 

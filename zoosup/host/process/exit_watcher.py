@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from zoosup.host.process.proc_table import Table
+from zoosup.host.process.table.proc_table import Table
 
 _POLL = 0.05
 _NOTE_EXITSTATUS = 0x04000000  # sys/event.h of Darwin; Python has no name for it

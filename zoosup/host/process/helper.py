@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import host_table
-from zoosup.host.process.signals import send
+from zoosup.host.process.stop.signals import send
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.proc_table import host_table
 
 MARK = "ZOOSUP_HELPER"
 LOG_LIMIT = 256 * 1024

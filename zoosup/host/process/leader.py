@@ -8,10 +8,10 @@ import signal
 from functools import partial
 
 from zoosup.core.state.phases import ExitReason
-from zoosup.host.ports import SpawnError
+from zoosup.host.ports.host import SpawnError
 from zoosup.host.process.exit_watcher import Watcher
-from zoosup.host.process.identity import Identity, boot_session
-from zoosup.host.process.proc_table import Table
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.proc_table import Table
 from zoosup.host.process.wait_status import reap
 
 

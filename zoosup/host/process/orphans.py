@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from zoosup.host.process.proc_table import Table
+from zoosup.host.process.table.proc_table import Table
 from zoosup.host.process.wait_status import reap
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 EVERY = 10.0
 """Seconds between looks: a zombie that is seen twice has been left by whoever might have waited for it."""

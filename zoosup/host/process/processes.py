@@ -15,22 +15,22 @@ from types import MappingProxyType
 
 from zoosup.core.state.phases import ExitReason
 from zoosup.core.state.runs import Exit
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.host import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.adoption import look_for, unknown_launch
-from zoosup.host.process.background_looks import BackgroundLooks
 from zoosup.host.process.exit_watcher import Cancel, host_watcher
-from zoosup.host.process.identity import Identity, boot_session
 from zoosup.host.process.leader import identify
-from zoosup.host.process.membership import RunMembers
 from zoosup.host.process.orphans import collect
-from zoosup.host.process.proc_table import Table, host_table
-from zoosup.host.process.scanner import ProcessScanner
 from zoosup.host.process.spawn import let_children_hear_signals, start
-from zoosup.host.process.stop_command import run_command
-from zoosup.host.process.termination import Instruments, Termination
+from zoosup.host.process.stop.stop_command import run_command
+from zoosup.host.process.stop.termination import Instruments, Termination
+from zoosup.host.process.table.background_looks import BackgroundLooks
+from zoosup.host.process.table.identity import Identity, boot_session
+from zoosup.host.process.table.membership import RunMembers
+from zoosup.host.process.table.proc_table import Table, host_table
+from zoosup.host.process.table.scanner import ProcessScanner
 from zoosup.host.process.wait_status import describe, peek, reap
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 GIVE_UP = 10.0
 """Seconds after SIGKILL after which a run counts as stuck."""
@@ -47,6 +47,7 @@ class _Run:
     since: float  # monotonic
     unwatch: Cancel
     exit: Exit | None = None
+    exited_at: float | None = None  # monotonic: when it was noticed
     termination: Termination | None = None
     ending: asyncio.Task[Ended] | None = None
 
@@ -186,7 +187,7 @@ class Processes:
             return Ended("", None)
         if run.ending is None or run.ending.done():
             # Made here and not in the task: it can be hastened before the task has had its first turn.
-            run.termination = Termination(run.tree, ladder, self._instruments)
+            run.termination = Termination(run.tree, ladder, self._instruments, run.exited_at)
             run.ending = asyncio.create_task(self._end(run, run.termination, ladder))
         return await asyncio.shield(run.ending)
 
@@ -269,6 +270,9 @@ class Processes:
         run = self._runs[run_id]
         if run.exit is None:
             run.exit = describe(peek(run.tree.leader.pid, status), self._clock())
+            run.exited_at = time.monotonic()
+            if run.termination is None:
+                self._looks.soon(0.0)  # who it has left is asked next, and the next run waits for the answer
             self._on_exit(run_id, run.exit)
 
     async def _end(self, run: _Run, termination: Termination, ladder: Ladder) -> Ended:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoosup.core.state.phases import ExitReason
-from zoosup.host.launch import Launch
-from zoosup.host.ports import SpawnError
-from zoosup.host.shortage import OUR_WANT
+from zoosup.host.ports.host import SpawnError
+from zoosup.host.ports.launch import Launch
+from zoosup.host.system.shortage import OUR_WANT
 
 OOM_SCORE_ADJ = 500
 """Half of the scale: the kernel takes a model before zoosup and the host's own services."""

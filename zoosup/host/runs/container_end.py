@@ -15,8 +15,8 @@ from zoosup.host.container.engine import (
     EngineRefusedError,
     EngineUnreachableError,
 )
-from zoosup.host.ports import Ladder
-from zoosup.host.process.grace import Grace, StopCommand
+from zoosup.host.ports.host import Ladder
+from zoosup.host.process.stop.grace import Grace, StopCommand
 from zoosup.host.runs.exits import exit_of_container
 from zoosup.host.runs.tie import Tie
 

@@ -17,8 +17,8 @@ from zoosup.host.container.engine import (
     EngineRefusedError,
     EngineUnreachableError,
 )
-from zoosup.host.launch import ContainerLaunch, Launch
-from zoosup.host.ports import SpawnError
+from zoosup.host.ports.host import SpawnError
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.spec.engine.run import parse_run, with_additions
 
 INSTANCE_LABEL = "zoosup.instance"

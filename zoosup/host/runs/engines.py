@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.client_engine import ClientEngine
-from zoosup.host.launch import Launch
+from zoosup.host.ports.launch import Launch
 from zoosup.host.runs.tie import Kept
 from zoosup.spec.engine.run import EngineRun, parse_run
 

@@ -10,8 +10,8 @@ from functools import partial
 from zoosup.core.state.phases import Reason
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError
-from zoosup.host.errands import ErrandError, Errands, Tell
-from zoosup.spec.model.container import PullPolicy
+from zoosup.host.fetching.errands import ErrandError, Errands, Tell
+from zoosup.spec.model.process.container import PullPolicy
 from zoosup.spec.syntax.units import describe_size
 
 FRESH = 300.0

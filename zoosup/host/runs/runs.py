@@ -16,10 +16,10 @@ from zoosup.core.memory.gpu_env import COUNTED, without_contradicting
 from zoosup.core.state.runs import Exit
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
-from zoosup.host.launch import ContainerLaunch, Launch
-from zoosup.host.ports import Ended, Ladder, RecordedRun, SpawnError
-from zoosup.host.process.grace import LEAST_GRACE
+from zoosup.host.ports.host import Ended, Ladder, RecordedRun, SpawnError
+from zoosup.host.ports.launch import ContainerLaunch, Launch
 from zoosup.host.process.processes import OnExit, Processes
+from zoosup.host.process.stop.grace import LEAST_GRACE
 from zoosup.host.runs.container_end import GIVE_UP, ContainerEnding, as_it_ended, remove_remains
 from zoosup.host.runs.container_start import config_of, labels_of, start_container
 from zoosup.host.runs.engines import Engines, client_run, leading
@@ -27,7 +27,7 @@ from zoosup.host.runs.exits import exit_of_client, exit_of_container
 from zoosup.host.runs.follow import Following
 from zoosup.host.runs.takeover import Takeover
 from zoosup.host.runs.tie import Kept, Tie, TieFiles
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 from zoosup.spec.engine.run import EngineRun, with_additions
 
 _ADOPTION_WORD = 3.0  # seconds that engines have to say who is in the containers of adopted runs

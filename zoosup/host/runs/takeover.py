@@ -10,14 +10,14 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from functools import partial
 
 from zoosup.host.container.engine import Engine, EngineRefusedError, EngineUnreachableError
-from zoosup.host.launch import Launch
-from zoosup.host.ports import RecordedRun
+from zoosup.host.ports.host import RecordedRun
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process.adoption import unknown_launch
 from zoosup.host.runs.container_end import containers_of
 from zoosup.host.runs.container_start import INSTANCE_LABEL
 from zoosup.host.runs.engines import Engines, client_run
 from zoosup.host.runs.tie import Kept, Tie, TieFiles
-from zoosup.host.threads import in_own_thread
+from zoosup.host.system.threads import in_own_thread
 
 _MAKING = 30.0  # seconds in which an engine makes a container for one who was killed meanwhile
 _FIRST_PAUSE = 5.0

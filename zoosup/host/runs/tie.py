@@ -15,7 +15,7 @@ from typing import Any
 
 from zoosup.core.state.runs import Exit
 from zoosup.host.container.engine import Engine
-from zoosup.host.launch import Launch
+from zoosup.host.ports.launch import Launch
 
 _ID = re.compile(r"[0-9a-f]{64}")
 

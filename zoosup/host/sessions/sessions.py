@@ -1,4 +1,4 @@
-"""Saves slots of llama-servers to files and gives them back: the adapter for `sessions_port.Sessions`.
+"""Saves slots of llama-servers to files and gives them back: the adapter for `ports.sessions.Sessions`.
 
 Brings together what a server is asked (`slot_server`), the files (`folder`) and what goes where (`core.sessions`).
 Whatever goes wrong is told in words: nothing here keeps a model from starting, or from ending.
@@ -19,12 +19,12 @@ from zoosup.core.sessions.files import READ, SAVED, SavedSlot, draft_name, to_re
 from zoosup.core.sessions.fingerprint import FileMark, fingerprint, weight_files
 from zoosup.core.sessions.slots import TWICE, WORTH, Slot, to_save
 from zoosup.core.sessions.worth import Paces, after_skipping, is_worth_restoring, is_worth_saving, why_not
+from zoosup.host.ports.sessions import SessionsMoved, SlotServer
 from zoosup.host.sessions import folder as folders, slot_server
 from zoosup.host.sessions.folder import Folder
 from zoosup.host.sessions.slot_server import SlotError
-from zoosup.host.sessions_port import SessionsMoved, SlotServer
-from zoosup.host.threads import DaemonThreads
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.host.system.threads import DaemonThreads
+from zoosup.spec.model.process.short_forms.base import HOST
 
 LOOK = 5.0
 """Seconds for a look at what slots are doing; a server answers between two batches."""

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from zoosup.core.sessions.slots import Slot, prompts_of, slots_of
-from zoosup.host.sessions_port import SlotServer
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.host.ports.sessions import SlotServer
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.syntax.addresses import join_address
 
 _OK, _UNSUPPORTED = 200, 501

@@ -19,7 +19,7 @@ from typing import TypeAlias, TypeVar
 from zoosup.host.storage import journal_db
 from zoosup.host.storage.journal_backlog import Backlog
 from zoosup.host.storage.journal_db import Bounds, DamagedError, JournalDb, Row
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 
 __all__ = ["Bounds", "JournalWriter", "Row", "Timing"]
 

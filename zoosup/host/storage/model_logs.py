@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from zoosup.host.storage import log_space
 from zoosup.host.storage.tail import Tail
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 
 BOUND = 20 << 20
 """Bytes a file may have before it is cut; one copy of as many is kept beside it."""

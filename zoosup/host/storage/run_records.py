@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoosup.host.storage.state_dir import LAST_WRITES
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 
 _SUFFIX = ".json"
 

@@ -15,7 +15,7 @@ from typing import Any
 from zoosup.errors import ZoosupError
 from zoosup.host.storage import lock_file
 from zoosup.host.storage.paths import control_socket, default_state_dir
-from zoosup.host.threads import DaemonThreads
+from zoosup.host.system.threads import DaemonThreads
 
 __all__ = ["FORMAT", "StateDirectory", "control_socket", "default_state_dir"]
 

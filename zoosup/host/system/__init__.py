@@ -1,9 +1,13 @@
-"""What zoosup is to its own surroundings.
+"""What zoosup has of its own surroundings, and what any room may need of them.
 
     sd_notify    tells the init system that zoosup is ready, how it goes, and that it is alive
     listen_fds   listening sockets that are handed to us, and on
     descriptors  how many files may be open: for zoosup, and for its children
     malloc       keeps the C library's heap in one place and gives back what is free
+    threads      threads for work that may hang
+    programs     programs that are run for what they answer
+    tls          whose certificates are believed
+    shortage     what zoosup itself may be short of
 
-Nothing here is of any weight where there is no such thing.
+Refuses to know what any of it is for.
 """

@@ -14,7 +14,7 @@ from zoosup.core.state.weights import Located
 from zoosup.host.weights import hub_cache, llama_cache, lm_studio, ollama
 from zoosup.host.weights.listing import Listing
 from zoosup.host.weights.reader import parts, shards
-from zoosup.spec.model.weight_names import OLLAMA, HubName, read_name
+from zoosup.spec.model.values.weight_names import OLLAMA, HubName, read_name
 
 
 def locate(text: str, env: Mapping[str, str], whole: bool) -> Located:

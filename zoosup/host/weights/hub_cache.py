@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoosup.host.weights.listing import Listing, below
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LONGEST_REF = 256

@@ -18,7 +18,7 @@ from zoosup.core.state.weights import FileFacts
 from zoosup.host.weights import hub_cache, llama_cache, lm_studio, ollama
 from zoosup.host.weights.listing import below
 from zoosup.host.weights.reader import WeightReader
-from zoosup.spec.model.weight_names import OllamaName
+from zoosup.spec.model.values.weight_names import OllamaName
 
 LLAMA, HUB, LM_STUDIO, OLLAMA = "llama.cpp's cache", "the Hugging Face cache", "LM Studio", "Ollama's store"
 

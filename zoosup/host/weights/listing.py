@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoosup.core.estimation import hub_files
 from zoosup.core.estimation.hub_files import Chosen
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 
 MOST_FILES = 10_000
 """Of one repository; a folder that was pointed at by mistake is not walked to its end."""

@@ -14,7 +14,7 @@ from typing import Any
 from zoosup.core.estimation.hub_files import part_names
 from zoosup.host.weights.hub_cache import cache_home, home
 from zoosup.host.weights.listing import Listing
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 
 _LONGEST_MANIFEST = 1 << 20
 

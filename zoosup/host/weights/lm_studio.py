@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoosup.host.weights.hub_cache import home
 from zoosup.host.weights.listing import Listing, below
-from zoosup.spec.model.weight_names import HubName
+from zoosup.spec.model.values.weight_names import HubName
 
 _LONGEST = 1 << 20
 

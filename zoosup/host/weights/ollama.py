@@ -12,7 +12,7 @@ from typing import Any
 
 from zoosup.core.state.weights import Located
 from zoosup.host.weights.hub_cache import home
-from zoosup.spec.model.weight_names import OllamaName
+from zoosup.spec.model.values.weight_names import OllamaName
 
 _KIND = "application/vnd.ollama.image."
 _LIST = "application/vnd.ollama.manifest.list"

@@ -13,7 +13,7 @@ from zoosup.importing.eternal_zoo.catalogue import CATALOGUE
 from zoosup.importing.eternal_zoo.launch import Entry, launch
 from zoosup.importing.names import Names
 from zoosup.importing.report import Origin, Report
-from zoosup.spec.model.weight_names import gguf_at_hub
+from zoosup.spec.model.values.weight_names import gguf_at_hub
 
 _SUFFIX, _PROJECTOR = ".gguf", "-projector"
 

@@ -14,7 +14,7 @@ from typing import Any
 from zoosup.importing.draft import LeftOut, Model
 from zoosup.importing.report import Origin, Report
 from zoosup.importing.words import template
-from zoosup.spec.model.weight_names import HUB
+from zoosup.spec.model.values.weight_names import HUB
 
 CONTEXT = 32768
 """Tokens, where the entry says nothing."""

@@ -13,7 +13,7 @@ from zoosup.importing.llama_swap.stopping import stop_of
 from zoosup.importing.source import Entry
 from zoosup.importing.words import can_be_estimated, template
 from zoosup.spec.engine.client import find_client
-from zoosup.spec.model.values import ENV_NAME_PATTERN
+from zoosup.spec.model.values.kinds import ENV_NAME_PATTERN
 from zoosup.spec.syntax.units import format_size
 
 _KEYS = frozenset(

@@ -6,7 +6,7 @@ Refuses to know which face it is.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zoosup.host.ports import Logs
+from zoosup.host.ports.host import Logs
 from zoosup.runtime.api.commands import Commands
 from zoosup.runtime.api.fleet import FleetMember
 from zoosup.runtime.api.gateway import GatewayCounters

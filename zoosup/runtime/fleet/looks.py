@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from zoosup.core.state.facts import Inspected
 from zoosup.core.state.phases import Phase
-from zoosup.host.ports import Inspector
-from zoosup.runtime.operations.child_env import environment
+from zoosup.host.ports.host import Inspector
+from zoosup.runtime.operations.start.child_env import environment
 from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.runtime.state.zoo import Zoo
 

@@ -29,7 +29,7 @@ from zoosup.runtime.publish.snapshot import is_refused
 from zoosup.runtime.state.membership import Membership
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.values import is_loopback
+from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.addresses import split_address
 

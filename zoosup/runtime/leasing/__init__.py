@@ -8,7 +8,9 @@
     external_lease one client's use of a server elsewhere, for which nobody waits
     fleet_routing  of several hosts, which answers: this one, another's gateway, or one that is chosen
     host_table     who has which model on which other host, by one view of the fleet
-    host_lease     one client's use of another host's gateway, and its place while a host is chosen
+    host_lease     one client's use of another host's gateway, and its place while a host is chosen or is away
+    host_queue     those that wait for a host that is away
+    host_words     what clients are told of all that
     refusals       why waiting is of no use, in words and with what is known of when to come again
 
 Knows neither HTTP nor memory: demand is counted here, and the plan answers it.

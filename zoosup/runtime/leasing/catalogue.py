@@ -6,8 +6,8 @@ Knows the file in force and where its models stand, those of servers elsewhere t
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.estimation.command_line import understand
 from zoosup.core.estimation.context_length import context_length
+from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.scheduler.demand import idle_until
 from zoosup.core.state.observed import NO_DEMAND, Model
 from zoosup.core.state.phases import Phase

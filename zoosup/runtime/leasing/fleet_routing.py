@@ -4,7 +4,8 @@
              →  for a model on demand: the fleet's choice
 
 From what was last heard of the fleet, which may be old: a host that can't be reached costs a look at the next one, each
-once. Refuses to know how the fleet is asked, and HTTP.
+once; where it is the only one that has an active model, it is waited for as long as it takes the fleet to give it up.
+Refuses to know how the fleet is asked, and HTTP.
 """
 
 import asyncio
@@ -13,20 +14,20 @@ from dataclasses import replace
 
 from zoosup.core.fleet.choose import choose
 from zoosup.core.fleet.words import Choice, FleetView
-from zoosup.core.state.phases import SERVING_PHASES, Phase
-from zoosup.core.state.refusal import Code, Refusal, RefusedError
+from zoosup.core.scheduler.demand import gateway
+from zoosup.core.state.phases import SERVING_PHASES
+from zoosup.core.state.refusal import RefusedError
 from zoosup.errors import ZoosupError
 from zoosup.runtime.api.leasing import Holder
-from zoosup.runtime.api.listing import ModelCard, Running
+from zoosup.runtime.api.listing import ModelCard
 from zoosup.runtime.api.routing import RoutedHolder
 from zoosup.runtime.api.upstream import Upstream
-from zoosup.runtime.leasing.catalogue import by_kind
-from zoosup.runtime.leasing.host_lease import ChoiceTicket, HostLease
+from zoosup.runtime.leasing import host_words
+from zoosup.runtime.leasing.host_lease import ChoiceTicket, HostLease, HostTicket
+from zoosup.runtime.leasing.host_queue import HostQueue
 from zoosup.runtime.leasing.host_table import HostTable, Peer, Row
 from zoosup.runtime.leasing.leases import Leases, serving_run
-from zoosup.runtime.leasing.refusals import LOOK_AGAIN
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.model.model import ModelSpec
 
 SILENT = 2.0
 """Seconds for which a host is asked by nobody for a model that it could not be reached for, or had not."""
@@ -36,7 +37,6 @@ PATIENCE = 1.0
 
 Choose = Callable[[str], Awaitable[Choice]]
 """Asks the fleet where a model is to run; ZoosupError where nobody answers for it."""
-
 
 _NOBODY, _NONE = FleetView(), frozenset[str]()
 
@@ -56,13 +56,14 @@ class FleetRouting:
         self._silent: dict[tuple[str, str], float] = {}  # until when a host is not asked for a model
         self._waiting: dict[str, list[ChoiceTicket]] = {}  # by model, until one question for all is answered
         self._questions: set[asyncio.Task[None]] = set()
+        self._queue = HostQueue(self._ask_again)
 
     # what the gateway asks
 
     def cards(self) -> tuple[ModelCard, ...]:
         """See `api.Leasing`: a model that runs on any host runs."""
         hosts = self._hosts()
-        return tuple(_among_hosts(card, hosts) for card in self._leases.cards())
+        return tuple(host_words.among_hosts(card, hosts) for card in self._leases.cards())
 
     def is_here(self, model: str) -> bool:
         """See `api.Routing`."""
@@ -70,7 +71,7 @@ class FleetRouting:
 
     def ask(self, model: str, holder: RoutedHolder) -> HostLease | ChoiceTicket | None:
         """See `api.Routing`."""
-        return self._ask(model, holder, _NONE)
+        return self._queued(self._ask(model, holder, _NONE))
 
     def look(self, model: str, holder: Holder) -> HostLease | None:
         """See `api.Routing`."""
@@ -78,10 +79,11 @@ class FleetRouting:
 
     def accepts(self, model: str) -> str:
         """See `api.Routing`."""
-        node = self._node
         if self._zoo.shutdown:
-            return f"zoosup on {node} is shutting down"
-        return "" if self._may_serve(model) else f"{node} neither runs {model} nor may start it now"
+            return f"zoosup on {self._node} is shutting down"
+        if self.is_here(model) or self._may_serve(model):
+            return ""
+        return f"{self._node} neither runs {model} nor may start it now"
 
     def present(self, headers: tuple[tuple[str, str], ...]) -> None:
         """See `api.Routing`."""
@@ -109,7 +111,7 @@ class FleetRouting:
         if not lease.counted:
             return self._look(lease.of, lease.holder, tried)
         holder: RoutedHolder = lease.holder  # type: ignore[assignment]  # only looks have another
-        return self._ask(lease.of, holder, tried)
+        return self._queued(self._ask(lease.of, holder, tried, lease.since))
 
     # inside
 
@@ -129,36 +131,40 @@ class FleetRouting:
         return self._table
 
     def _ask(
-        self, model: str, holder: RoutedHolder, tried: frozenset[str]
+        self, model: str, holder: RoutedHolder, tried: frozenset[str], since: float | None = None
     ) -> HostLease | ChoiceTicket | None:
+        """See `api.Routing`; `since`: when it was first in want of a host that can be reached."""
         if self._zoo.shutdown:
             return None
         hosts = self._hosts()
         row = hosts.row(model)
         for peer in self._ready(model, row):
             if self._may_ask(peer, model, tried):
-                return self._lease(peer, model, holder, tried)
+                return self._lease(peer, model, holder, tried, since)
         if self._starts_here(model):
             return None
         for peer in self._coming(model, row, hosts):
             if self._may_ask(peer, model, tried):
-                return self._lease(peer, model, holder, tried)
-        return self._of_no_run(model, row, holder, tried)
+                return self._lease(peer, model, holder, tried, since)
+        return self._of_no_run(model, row, holder, tried, since)
 
     def _of_no_run(
-        self, model: str, row: Row, holder: RoutedHolder, tried: frozenset[str]
+        self, model: str, row: Row, holder: RoutedHolder, tried: frozenset[str], since: float | None
     ) -> HostLease | ChoiceTicket | None:
         """What becomes of a request for a model that runs nowhere, as far as is known."""
         if self._node in row.placed:
             return None
-        for peer in self._peers(row.placed):
+        there = list(self._peers(row.placed))
+        for peer in there:
             if self._may_ask(peer, model, tried):
-                return self._lease(peer, model, holder, tried)
+                return self._lease(peer, model, holder, tried, since)
         spec = self._zoo.declared.models.get(model)
-        if spec is None or not spec.on_demand:
-            self._say_who_has_it(model, row)
-            return None
-        return self._wait_for_choice(model, holder, tried)
+        if spec is not None and spec.on_demand:
+            return self._wait_for_choice(model, holder, tried)
+        if there and not self._may_serve(model) and self._may_wait(since):
+            return HostTicket(model, holder, self._zoo.clock.now() if since is None else since)
+        self._say_who_has_it(model, row)
+        return None
 
     def _look(self, model: str, holder: Holder, tried: frozenset[str]) -> HostLease | None:
         if not self.is_here(model):
@@ -170,7 +176,7 @@ class FleetRouting:
     def _ready(self, model: str, row: Row) -> Iterable[Peer]:
         """Those that answer for it now, the one first that has the least to do."""
         if len(row.ready) < 2:  # noqa: PLR2004 - there is no choice
-            return [peer for _, peer in row.ready]
+            return row.answering
         found = sorted(row.ready, key=lambda each: each[0] + self._out.get((each[1].node, model), 0))
         return [peer for _, peer in found]
 
@@ -200,23 +206,56 @@ class FleetRouting:
         until = self._silent.get((peer.node, model)) if self._silent else None
         return until is None or until <= self._zoo.clock.now()
 
-    def _lease(self, peer: Peer, model: str, holder: Holder, tried: frozenset[str]) -> HostLease:
+    def _lease(
+        self,
+        peer: Peer,
+        model: str,
+        holder: Holder,
+        tried: frozenset[str],
+        since: float | None = None,
+    ) -> HostLease:
         where = peer.node, model
         self._out[where] = self._out.get(where, 0) + 1
-        return HostLease(self, model, holder, peer, tried)
+        return HostLease(self, model, holder, peer, tried, since=since)
 
     def _say_who_has_it(self, model: str, row: Row) -> None:
         """RefusedError where none that is to run it can be asked, and this host may not; no request starts it."""
         if self._may_serve(model) or model not in self._zoo.declared.active:
             return
-        why = self._hosts().view.refusals.get(model)
-        if row.placed:
-            said = f"{model} runs on {', '.join(row.placed)}, which can't be reached from {self._node} now"
-            raise RefusedError(Refusal(Code.MODEL_NOT_HERE, said, retry_after=SILENT))
-        if why:
-            raise RefusedError(Refusal(Code.INSUFFICIENT_MEMORY, f"{model} runs on no host: {why}"))
-        said = f"{model} runs on no host yet, as far as {self._node} knows"
-        raise RefusedError(Refusal(Code.MODEL_NOT_HERE, said, retry_after=SILENT))
+        why = self._hosts().view.refusals.get(model, "")
+        raise RefusedError(host_words.runs_nowhere(model, row.placed, why, self._node))
+
+    # a host that is away
+
+    def _may_wait(self, since: float | None) -> bool:
+        """Whether a host that is not lost yet may still come back before the fleet gives it up."""
+        fleet, rules = self._zoo.fleet, gateway(self._zoo.spec)
+        if fleet is None or len(self._queue) >= rules.max_queue:
+            return False
+        patience = min(fleet.spec.lost_after, rules.queue_timeout)
+        return since is None or self._zoo.clock.now() - since < patience
+
+    def _queued(self, got: HostLease | ChoiceTicket | None) -> HostLease | ChoiceTicket | None:
+        if isinstance(got, HostTicket):
+            self._queue.add(got)
+        return got
+
+    def _ask_again(self, ticket: HostTicket) -> None:
+        """One that waits for a host: whichever has the model now may be asked, those that were tried too."""
+        holder = ticket.holder
+        if holder is None:
+            return
+        try:
+            got = self._ask(ticket.model, holder, _NONE, ticket.since)
+        except RefusedError as error:
+            holder.refused(error.refusal)
+        else:
+            if isinstance(got, HostTicket):
+                self._queue.add(ticket)  # the one that its client may cancel
+            elif isinstance(got, HostLease):
+                holder.granted(got)
+            elif got is None:
+                holder.here()
 
     # on demand
 
@@ -252,7 +291,7 @@ class FleetRouting:
         elif peer is not None and self._may_ask(peer, model, tried):
             holder.granted(self._lease(peer, model, holder, tried))
         else:
-            holder.refused(self._refusal(model, choice))
+            holder.refused(host_words.of_choice(model, choice, self._node))
 
     def _best_known(self, model: str, tried: frozenset[str]) -> Choice:
         """What the fleet would choose, as far as this host knows; who knows nobody is alone."""
@@ -261,20 +300,3 @@ class FleetRouting:
         if not left and self._may_serve(model):
             return Choice(self._node)
         return choose(replace(view, hosts=left), model, self._node)
-
-    def _refusal(self, model: str, choice: Choice) -> Refusal:
-        if choice.node:
-            said = f"{model} is to run on {choice.node}, which can't be reached from {self._node} now"
-            return Refusal(Code.MODEL_NOT_HERE, said, retry_after=SILENT)
-        return Refusal(Code.INSUFFICIENT_MEMORY, f"{model}: {choice.refusal}", retry_after=LOOK_AGAIN)
-
-
-def _among_hosts(card: ModelCard, hosts: HostTable) -> ModelCard:
-    """What clients are told of a name where its model runs on another host."""
-    model = card.model or card.name
-    ready = hosts.row(model).ready
-    if not ready or card.phase is Phase.READY or not isinstance(card.spec, ModelSpec):
-        return card
-    known = hosts.view.hosts[ready[0][1].node].report.models[model]
-    running = None if card.model else Running(*by_kind(known.held), None)
-    return replace(card, phase=Phase.READY, running=running, load_time=card.load_time or known.load_time)

@@ -1,4 +1,4 @@
-"""Leases of another host's gateway, and places for those who wait until a host is chosen.
+"""Leases of another host's gateway, and places for those who wait until a host is chosen, or can be reached again.
 
 Data and life cycle alone: which host is next is `fleet_routing`'s business, which owns them.
 """
@@ -26,9 +26,10 @@ class HostLease:
 
     `of` is the model that was asked for; `model` and `run_id` are the gateway's, which answers for all models of its
     host: connections to it are kept by them. `tried`: hosts that had been asked before. `counted`: it is no look.
+    `since`: when it was first in want of a host that can be reached, by the clock of the zoo; None: never.
     """
 
-    __slots__ = ("_owner", "counted", "held", "holder", "of", "peer", "tried")
+    __slots__ = ("_owner", "counted", "held", "holder", "of", "peer", "since", "tried")
 
     def __init__(  # noqa: PLR0913 - for whom, for what, where
         self,
@@ -39,12 +40,14 @@ class HostLease:
         tried: frozenset[str],
         *,
         counted: bool = True,
+        since: float | None = None,
     ) -> None:
         self._owner = owner
         self.of = of
         self.holder = holder
         self.peer = peer
         self.tried = tried
+        self.since = since
         self.counted = self.held = counted
 
     @property
@@ -118,3 +121,17 @@ class ChoiceTicket:
     def why(self) -> str:
         """What is being waited for, in words for people."""
         return f"the fleet is choosing a host for {self.model}"
+
+
+class HostTicket(ChoiceTicket):
+    """A place until a host that has the model can be reached again; `since` is when that began."""
+
+    __slots__ = ("since",)
+
+    def __init__(self, model: str, holder: RoutedHolder, since: float) -> None:
+        super().__init__(model, holder, frozenset())
+        self.since = since
+
+    def why(self) -> str:
+        """What is being waited for, in words for people."""
+        return f"the host that has {self.model} can't be reached"

@@ -36,10 +36,12 @@ class Peer:
 class Row:
     """One model. `ready`: who answers for it now, with what they have to do, the least first.
 
-    `coming`: where it is being started, or waited for; `placed`: hosts that are to run it, this one perhaps among them.
+    `answering` are the same without it. `coming`: where it is being started, or waited for; `placed`: hosts that are to
+    run it, this one perhaps among them.
     """
 
     ready: tuple[tuple[int, Peer], ...] = ()
+    answering: tuple[Peer, ...] = ()
     coming: tuple[Peer, ...] = ()
     placed: tuple[str, ...] = ()
 
@@ -76,7 +78,8 @@ class HostTable:
             key=lambda each: (each[0], each[1].node),
         )
         coming = tuple(peer for peer, report in known if report.phase in _COMING or report.waiting)
-        return Row(tuple(ready), coming, self.view.placements.get(model, ()))
+        answering = tuple(peer for _, peer in ready)
+        return Row(tuple(ready), answering, coming, self.view.placements.get(model, ()))
 
 
 def _can_be_asked(host: HostView) -> bool:

@@ -166,6 +166,10 @@ class Leases:
             name, at = self._zoo.used_before.popitem()
             queue = self._queues.setdefault(name, ModelQueue(self, name))
             queue.last_used = max(at, queue.last_used or at)
+        while self._zoo.stays_before:
+            name, seconds = self._zoo.stays_before.popitem()
+            if (run := self._zoo.models[name].run) is not None:
+                self._queues.setdefault(name, ModelQueue(self, name)).stay = run.id, seconds
         return {name: self._demand(name, queue) for name, queue in self._queues.items()}
 
     def settle(self, wanted: tuple[str, ...], closed: Mapping[str, float]) -> None:

@@ -13,7 +13,7 @@ from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.core.state.runs import Run
 from zoosup.runtime.api.leasing import Holder, Lease
 from zoosup.runtime.api.upstream import HERE, Upstream
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.model.zoo import ZooSpec
 
 

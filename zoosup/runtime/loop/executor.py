@@ -26,7 +26,7 @@ from zoosup.core.state.actions import (
 from zoosup.core.state.facts import Booked, DrainBegun, Held, SleepBegun, StopBegun, WakeBegun
 from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.runs import Leaving, Run, Sleep, SleepStage
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.runtime.operations.holds import end_hold
 from zoosup.runtime.operations.runs import Operations
 from zoosup.runtime.state.zoo import Zoo

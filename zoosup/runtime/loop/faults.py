@@ -40,6 +40,11 @@ class Faults:
         if isinstance(action, Start | Wake | Drain | Stop | Kill):
             self._said.pop(action.model, None)  # it has got on since
 
+    @property
+    def any(self) -> bool:
+        """Whether there are any: what they have met is tried again."""
+        return bool(self._planned or self._acting)
+
     def conditions(self) -> tuple[Condition, ...]:
         """Those that no plan tells."""
         acting = {model: error for model, (_, error) in self._acting.items() if model not in self._planned}

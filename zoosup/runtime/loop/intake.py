@@ -11,7 +11,7 @@ from dataclasses import replace
 from zoosup.core.state.facts import Exited, FellAsleep, Gone, Inspected, Recalled, Stuck
 from zoosup.core.state.phases import Phase
 from zoosup.errors import ZoosupError
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
 from zoosup.runtime.operations.holds import end_hold

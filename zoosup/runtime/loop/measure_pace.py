@@ -3,6 +3,8 @@
 Refuses to ask: it says only that it is time.
 """
 
+from zoosup.core.estimation.learned import HEALTHY
+from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run, SleepStage
@@ -12,7 +14,7 @@ LOADING = 1.0
 """Seconds between looks at what each run holds while one of them is loading, or memory is short."""
 
 SETTLED = 10.0
-"""The same when none is: a look at a hundred trees, and the turn that follows on it, cost some 15 ms."""
+"""The same when none is."""
 
 WARMING = 5.0
 """Seconds after its readiness in which a model still counts as loading: what it holds has not been seen yet."""
@@ -27,11 +29,25 @@ class MeasurePace:
 
     def is_due(self, early: float = 0.0) -> bool:
         """Whether it is time; `early`: seconds before it that are near enough."""
-        now, live = self._zoo.clock.now(), self._zoo.live()
-        in_use = [hold for hold in self._zoo.holds.by_id.values() if hold.booked and hold.owner]
-        loading = self._zoo.memory.nearly_short or any(_is_loading(model, run, now) for model, run in live)
-        every = LOADING if loading or in_use else SETTLED
-        return bool(live or in_use) and now - self._measured_at >= every - early
+        every = SETTLED if self.is_settled() else LOADING
+        return bool(self._zoo.live() or self._holds_in_use()) and (
+            self._zoo.clock.now() - self._measured_at >= every - early
+        )
+
+    def tells_news_only(self) -> bool:
+        """Whether a look that shows what the last one did says nothing: no run is still to be learned from."""
+        now, young = self._zoo.clock.now(), HEALTHY + SETTLED
+        runs = [run for _, run in self._zoo.live()]
+        return self.is_settled() and not any(run.ready_at and now - run.ready_at < young for run in runs)
+
+    def is_settled(self) -> bool:
+        """Whether none of them loads and memory is plenty, so that what they hold is as a rule what they held."""
+        now = self._zoo.clock.now()
+        loading = any(_is_loading(model, run, now) for model, run in self._zoo.live())
+        return not (loading or self._zoo.memory.nearly_short or self._holds_in_use())
+
+    def _holds_in_use(self) -> list[RoomHold]:
+        return [hold for hold in self._zoo.holds.by_id.values() if hold.booked and hold.owner]
 
     def restart(self) -> None:
         """They are asked now."""

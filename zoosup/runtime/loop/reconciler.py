@@ -19,7 +19,7 @@ from zoosup.core.scheduler import pressure
 from zoosup.core.scheduler.plan import Plan, plan
 from zoosup.core.state.actions import Action
 from zoosup.core.state.observed import Observed, SwitchOutcome
-from zoosup.host.ports import Host, PoolReading
+from zoosup.host.ports.host import Host, PoolReading
 from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.loop.executor import Executor
@@ -35,9 +35,9 @@ from zoosup.runtime.persistence.saved_state import StateSaver
 from zoosup.runtime.publish import snapshot
 from zoosup.runtime.publish.condition_status import ConditionTimes
 from zoosup.runtime.publish.convergence import refused_parts
-from zoosup.runtime.state.inbox import Inbox, Message
+from zoosup.runtime.state.inbox import Inbox, Message, ShutdownAsked
+from zoosup.runtime.state.memory.pools import have_moved
 from zoosup.runtime.state.overrides import note_demand
-from zoosup.runtime.state.pools import have_moved
 from zoosup.runtime.state.zoo import Zoo
 
 HEARTBEAT = 2.0
@@ -46,9 +46,11 @@ HEARTBEAT = 2.0
 LOOKOUT = 1.0
 """Seconds between looks at memory while a model lives."""
 
-REST = 12.0
-"""Seconds after which a turn is taken though nothing moves. With models it follows on what they hold, which is looked
-at more often: `measure_pace.SETTLED`."""
+REST = 30.0
+"""Seconds after which a turn is taken though nothing moves: with a hundred models it costs some 20 ms."""
+
+REST_IN_A_FLEET = 12.0
+"""The same of one host among several: what the others have said grows old."""
 
 HELD_UP = 1.0
 """Seconds beyond a heartbeat without a turn after which we were held up: stopped, or on a paused machine."""
@@ -99,9 +101,7 @@ class Reconciler:
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._faults = Faults()
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
-        self._turned_at = (
-            zoo.clock.now()
-        )  # or found that no turn is due, which proves as well that the loop turns
+        self._turned_at = zoo.clock.now()  # or found that no turn is due: the loop turns all the same
         self._reconciled_at = zoo.clock.now()
         self._seen: tuple[PoolReading, ...] = ()
         self._told = self._troubles()
@@ -112,6 +112,10 @@ class Reconciler:
     def post(self, message: Message) -> None:
         """Leave a message for the next turn."""
         self._inbox.post(message)
+
+    def end(self, wish: ShutdownAsked) -> None:
+        """Take the wish to end in before there is a first turn."""
+        self._intake.take(wish)
 
     def heartbeat(self) -> float:
         """Seconds since a turn was last completed, or found to be needless."""
@@ -166,7 +170,8 @@ class Reconciler:
         """Whether a look at the memory is all that is due, and shows nothing: what costs is looking at every model."""
         now = self._zoo.clock.now()
         since = now - self._reconciled_at
-        if since > REST - LOOKOUT / 2 or (self._wake_at is not None and now >= self._wake_at):
+        rest = REST if self._zoo.fleet is None else REST_IN_A_FLEET
+        if since > rest - LOOKOUT / 2 or (self._wake_at is not None and now >= self._wake_at):
             return False
         self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
         self._measure_if_due(early=LOOKOUT / 2)
@@ -182,6 +187,7 @@ class Reconciler:
             or demand != self._zoo.demand
             or any(each.busy for each in demand.values())
             or any(self._told)  # who is in trouble tries again with each turn
+            or self._faults.any
             or self._troubles() != self._told
             or have_moved(self._seen, self._zoo.memory.readings)
         )
@@ -258,7 +264,7 @@ class Reconciler:
         """Ask what the models hold; `early`: seconds before its time, where the next chance comes after it."""
         if self._measure_pace.is_due(early):
             self._measure_pace.restart()
-            self._operations.measure()
+            self._operations.measure(news_only=self._measure_pace.tells_news_only())
 
     def _publish(self, decided: Plan) -> None:
         self._told = self._troubles()

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.observed import Observed
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host, Warmed
-from zoosup.host.probes_port import Endpoint
-from zoosup.runtime.operations.external_probes import ExternalProbes
-from zoosup.runtime.operations.load_watch import LoadWatch
+from zoosup.host.ports.host import Host, Warmed
+from zoosup.host.ports.probes import Endpoint
 from zoosup.runtime.operations.lora_scales import LoraScales
 from zoosup.runtime.operations.prewarm import Prewarmer, in_words
-from zoosup.runtime.operations.probes import ProbeTarget, ProbeTasks, is_probed
+from zoosup.runtime.operations.probes.external_probes import ExternalProbes
+from zoosup.runtime.operations.probes.load_watch import LoadWatch
+from zoosup.runtime.operations.probes.probes import ProbeTarget, ProbeTasks, is_probed
 from zoosup.runtime.state.inbox import Inbox
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from zoosup.host.probes_port import Endpoint, Prober
-from zoosup.spec.model.calls import CallSpec
+from zoosup.host.ports.probes import Endpoint, Prober
+from zoosup.spec.model.process.calls import CallSpec
 from zoosup.spec.syntax.templates import render
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from zoosup.core.state.phases import Cause, ExitReason, Reason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from zoosup.core.state.holds import RoomHold
-from zoosup.host.ports import Processes
+from zoosup.host.ports.host import Processes
 from zoosup.runtime.state.zoo import Zoo
 
 

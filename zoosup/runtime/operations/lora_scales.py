@@ -16,8 +16,8 @@ from typing import Any
 from zoosup.core.state.facts import Recalled
 from zoosup.core.state.phases import Cause
 from zoosup.core.state.runs import Run
-from zoosup.host.probes_port import Endpoint, Prober
-from zoosup.runtime.operations.probes import ProbeTarget
+from zoosup.host.ports.probes import Endpoint, Prober
+from zoosup.runtime.operations.probes.probes import ProbeTarget
 from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.spec.changes import outdated
 from zoosup.spec.model.model import ModelSpec

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.scheduler.prewarm import NextModel, next_to_warm
 from zoosup.core.state.observed import Observed
-from zoosup.host.ports import Warmed, Warmer, Warming
+from zoosup.host.ports.host import Warmed, Warmer, Warming
 from zoosup.runtime.operations.prewarm_likely import LikelyPrewarmer
 from zoosup.runtime.state.zoo import WarmWeights
 from zoosup.spec.model.model import ModelSpec

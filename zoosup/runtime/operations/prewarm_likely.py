@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from zoosup.core.scheduler.prewarm import is_short, likely_to_warm, style
 from zoosup.core.state.observed import Observed
-from zoosup.host.ports import Warmed, Warmer, Warming
+from zoosup.host.ports.host import Warmed, Warmer, Warming
 from zoosup.runtime.state.zoo import WarmWeights
 from zoosup.spec.model.gateway import PrewarmStyle
 from zoosup.spec.model.model import ModelSpec

@@ -25,24 +25,25 @@ from zoosup.core.state.facts import (
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import HURRIED, Cause, ExitReason
 from zoosup.core.state.runs import Exit, Run
-from zoosup.host.ports import Host, Ladder, SpawnError
-from zoosup.host.probes_port import Endpoint
+from zoosup.host.ports.host import Host, Ladder, SpawnError
+from zoosup.host.ports.probes import Endpoint
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.operations.calls import send_all
-from zoosup.runtime.operations.child_env import RUN_ID, contained, environment_of
 from zoosup.runtime.operations.exit_diagnosis import ExitDiagnosis
-from zoosup.runtime.operations.looks import Looks
-from zoosup.runtime.operations.output import Outputs
 from zoosup.runtime.operations.sessions import SessionKeeper
-from zoosup.runtime.operations.spawning import Spawner
+from zoosup.runtime.operations.start.child_env import RUN_ID, contained, environment_of
+from zoosup.runtime.operations.start.looks import Looks
+from zoosup.runtime.operations.start.output import Outputs
+from zoosup.runtime.operations.start.spawning import Spawner
 from zoosup.runtime.operations.tasks import OperationTasks
+from zoosup.runtime.operations.usage import UsageLooks
 from zoosup.runtime.persistence.record_writer import RecordWriter
-from zoosup.runtime.state.inbox import FactLearned, Message, UsageMeasured
-from zoosup.spec.model.calls import CallSpec
-from zoosup.spec.model.lifetime import ParkSpec, RestartSpec
+from zoosup.runtime.state.inbox import FactLearned, Message
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.calls import CallSpec
+from zoosup.spec.model.process.lifetime import ParkSpec, RestartSpec
+from zoosup.spec.model.process.short_forms.base import HOST
 from zoosup.spec.syntax.templates import render
 
 COMMAND_AT_ONCE = 2.0
@@ -55,9 +56,6 @@ START_BOUND = 10.0
 """Seconds beyond its grace for which the ending of a run waits for its start: as long as for the dead after SIGKILL."""
 
 START_HANGS = "its start has not come back: the disk of its program, its log or the state directory hangs"
-
-MEASURE_BOUND = 5.0
-"""Seconds that a look at what the models hold may take; it takes milliseconds, unless the kernel hangs."""
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +98,7 @@ class Operations:
             tools.sessions.prepared,
         )
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
-        self._measuring: asyncio.Task[None] | None = None
+        self._usage_looks = UsageLooks(tools.host, self._tasks, post)
         self._hurry: float | None = None
         self._at_once: set[str] = set()
         self._leaving: set[str] = set()
@@ -210,7 +208,7 @@ class Operations:
             self._learned(model, FoundSick(run.id, trouble))
             return
         # Before it counts as parked: what is known of what it holds would else still be from when it was awake.
-        await self._measure()
+        await self._usage_looks.look()
         self._learned(model, FellAsleep(run.id, self._clock.now()))
 
     async def _wake(self, model: str, run: Run, rules: ParkSpec, within: float) -> None:
@@ -235,7 +233,7 @@ class Operations:
             return
         if run.exit is None and run.id not in self._at_once:
             # What it holds now is what has to come back; the last look may be from the beginning of its load.
-            await self._measure()
+            await self._usage_looks.look()
         values = {"PORT": str(run.port)}
         command = policy.stop.command
         ladder = Ladder(
@@ -281,16 +279,6 @@ class Operations:
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._learned(model, fact)
 
-    def measure(self) -> None:
-        """Ask what every run holds, unless that is being asked already: a slow host gets no second question."""
-        if self._measuring is None or self._measuring.done():
-            self._measuring = self._tasks.begin(self._measure)
-
-    async def _measure(self) -> None:
-        try:
-            async with asyncio.timeout(MEASURE_BOUND):
-                usage = await self._host.processes.usage()
-            self._post(UsageMeasured(usage))
-        except OSError as error:  # a TimeoutError too
-            # What was known stays as it was: unknown is never 0.
-            _log.warning("what the models hold can't be measured: %s", error)
+    def measure(self, *, news_only: bool = False) -> None:
+        """Ask what every run holds; `news_only`: what is as it was need not be told."""
+        self._usage_looks.begin(news_only=news_only)

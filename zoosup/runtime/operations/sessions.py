@@ -16,7 +16,7 @@ from zoosup.core.sessions.words import keeps, key_of, unfit, with_folder
 from zoosup.core.state.observed import Condition
 from zoosup.core.state.phases import ConditionType
 from zoosup.core.state.runs import Run
-from zoosup.host.sessions_port import Sessions, SessionsMoved, SlotServer
+from zoosup.host.ports.sessions import Sessions, SessionsMoved, SlotServer
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.leasing.leases import Leases

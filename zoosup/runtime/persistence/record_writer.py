@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 
 from zoosup.core.state.observed import NO_DEMAND, Demand
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import Host
+from zoosup.host.ports.host import Host
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.persistence import run_records
 from zoosup.runtime.state.zoo import Zoo
@@ -50,13 +50,14 @@ class RecordWriter:
         """Write down whatever has changed since the last turn, and forget runs that are gone."""
         live = {run.id: (model.name, run) for model, run in zoo.live()}
         for run_id, (model, run) in live.items():
-            used = self._last_used(zoo.demand.get(model, NO_DEMAND))
+            demand = zoo.demand.get(model, NO_DEMAND)
+            used = self._last_used(demand)
             if (
-                self._written.get(run_id) != self._summary(run, used)
+                self._written.get(run_id) != self._summary(run, used, demand.stay)
                 and run.pid is not None
                 and self._is_due(run_id)
             ):
-                self._soon(self._write(model, run, used))
+                self._soon(self._write(model, run, used, demand.stay))
         for run_id in [r for r in self._written if r not in live and self._is_due(r)]:
             del self._written[run_id]
             self._soon(self._remove(run_id))
@@ -77,11 +78,11 @@ class RecordWriter:
         at = self._clock.now() if demand.busy else demand.last_used
         return None if at is None else math.ceil(at / USE_STEP) * USE_STEP
 
-    def _summary(self, run: Run, used: float | None) -> tuple[object, ...]:
+    def _summary(self, run: Run, used: float | None, stay: float | None) -> tuple[object, ...]:
         leaving = run.leaving.cause if run.leaving is not None else None
         stage = run.sleep.stage if run.sleep is not None else None
         identity = self._host.processes.identity(run.id)
-        return run.pid, run.reserved, run.ready_at is not None, stage, leaving, identity, used
+        return run.pid, run.reserved, run.ready_at is not None, stage, leaving, identity, used, stay
 
     def _is_due(self, run_id: str) -> bool:
         refused = self._written.get(run_id) == _REFUSED
@@ -92,11 +93,14 @@ class RecordWriter:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _write(self, model: str, run: Run, used: float | None = None) -> None:
-        self._written[run.id] = self._summary(run, used)
+    async def _write(
+        self, model: str, run: Run, used: float | None = None, stay: float | None = None
+    ) -> None:
+        self._written[run.id] = self._summary(run, used, stay)
         identity = self._host.processes.identity(run.id)
         try:
-            await self._host.records.write(run.id, run_records.write(model, run, self._clock, identity, used))
+            record = run_records.write(model, run, self._clock, identity, used, stay)
+            await self._host.records.write(run.id, record)
         except OSError as error:
             self._refuse(run.id, f"the record of {model} can't be written: {error}")
         else:

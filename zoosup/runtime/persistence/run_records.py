@@ -5,6 +5,7 @@ process and its identity are known. Knows the shape of a record; where it lies i
 processes live is the host's.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -21,6 +22,9 @@ FORMAT = 1
 """The version of a record; one of another version is not guessed at: its processes are ended by their mark."""
 
 
+_FOR_EVER = -1.0  # JSON has no number for it
+
+
 class UnreadableRecordError(ValueError):
     """A record that is corrupt, half written or from another version; the text says which part."""
 
@@ -29,23 +33,33 @@ class UnreadableRecordError(ValueError):
 class Record:
     """What a record says. `identity` is None when zoosup ended between the spawn and writing it down.
 
-    `last_used` is when the last client had given its lease back; None: there never was one.
+    `last_used` is when the last client had given its lease back; None: there never was one. `stay` is how many seconds
+    the run stays unused, infinite too, as a client has said; None: as the file has it.
     """
 
     model: str
     run: Run
     identity: str | None
     last_used: float | None = None
+    stay: float | None = None
 
     def with_pid(self, pid: int) -> Run:
         """The run with the leader it was found with: a record may be older than the process."""
         return replace(self.run, pid=pid)
 
 
-def write(
-    model: str, run: Run, clock: Clock, identity: str | None = None, last_used: float | None = None
+def write(  # noqa: PLR0913, PLR0917 - what there is to know of a run
+    model: str,
+    run: Run,
+    clock: Clock,
+    identity: str | None = None,
+    last_used: float | None = None,
+    stay: float | None = None,
 ) -> dict[str, Any]:
-    """The record of a run as JSON-ready data. The model's environment is in it, hence its 0600."""
+    """The record of a run as JSON-ready data; `last_used` and `stay` as in `Record`.
+
+    The model's environment is in it, hence its 0600.
+    """
     return {
         "format": FORMAT,
         "model": model,
@@ -65,6 +79,7 @@ def write(
         "started_at": run.started_at,
         "ready_at": _wall(run.ready_at, clock),
         "last_used": _wall(last_used, clock),
+        "stay": _FOR_EVER if stay == math.inf else stay,
         "located": {name: asdict(there) for name, there in run.located},
         "clock": clock.stamp(),
         "nap": None if run.sleep is None else _sleep(run.sleep),
@@ -87,6 +102,11 @@ def _past(data: Mapping[str, Any], key: str, clock: Clock) -> float | None:
 def _last_used(data: Mapping[str, Any], clock: Clock) -> float | None:
     """Of a record from before this was written down nobody knows: then it counts as used just now."""
     return _past(data, "last_used", clock) if "last_used" in data else clock.now()
+
+
+def _stay(data: Mapping[str, Any]) -> float | None:
+    said = data.get("stay")
+    return None if said is None else math.inf if float(said) < 0 else float(said)
 
 
 def _sleep(sleep: Sleep) -> dict[str, Any]:
@@ -143,7 +163,7 @@ def read(data: Mapping[str, Any], clock: Clock) -> Record:
         )
         identity = data["identity"]
         identity = None if identity is None else str(identity)
-        return Record(str(data["model"]), run, identity, _last_used(data, clock))
+        return Record(str(data["model"]), run, identity, _last_used(data, clock), _stay(data))
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         raise UnreadableRecordError(f"{type(error).__name__}: {error}") from None
 

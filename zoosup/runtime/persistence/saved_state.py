@@ -17,10 +17,10 @@ from zoosup.core.state.observed import Model, Switch, SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 from zoosup.core.state.runs import Backoff
 from zoosup.core.state.usage import HeldAsleep, Ooms
-from zoosup.host.ports import Content, Store
+from zoosup.host.ports.host import Content, Store
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.state import recovery
-from zoosup.runtime.state.usage_history import size
+from zoosup.runtime.state.memory.usage_history import size
 from zoosup.runtime.state.zoo import Zoo
 
 LAST_SAVE = 5.0

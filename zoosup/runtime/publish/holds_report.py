@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoosup.core.memory.gpu_env import gpu_env
-from zoosup.core.scheduler.hold_room import is_refused
+from zoosup.core.scheduler.placement.hold_room import is_refused
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.scheduler.verdicts import Verdict
 from zoosup.core.state.holds import RoomHold

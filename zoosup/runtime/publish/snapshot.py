@@ -30,7 +30,7 @@ from zoosup.runtime.publish.need_report import has_gpus, terms_of, unplaced
 from zoosup.runtime.publish.pool_status import pool_data
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
-from zoosup.spec.model.short_forms.base import HOST
+from zoosup.spec.model.process.short_forms.base import HOST
 
 
 def build(

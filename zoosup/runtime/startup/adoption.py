@@ -17,10 +17,10 @@ from pathlib import Path
 
 from zoosup.core.state.facts import Adopted
 from zoosup.core.state.runs import Run
-from zoosup.host.launch import Launch
-from zoosup.host.ports import Host, Ladder, RecordedRun
-from zoosup.runtime.operations.child_env import launch_of
+from zoosup.host.ports.host import Host, Ladder, RecordedRun
+from zoosup.host.ports.launch import Launch
 from zoosup.runtime.operations.holds import take_over_holds
+from zoosup.runtime.operations.start.child_env import launch_of
 from zoosup.runtime.persistence.run_records import Record, UnreadableRecordError, read
 from zoosup.runtime.state import recovery
 from zoosup.runtime.state.run_usage import note_usage
@@ -78,7 +78,7 @@ def _take_over(zoo: Zoo, known: Mapping[str, Record], living: Mapping[str, int])
     spare = []
     for run_id, record in sorted(known.items(), key=lambda item: _preference(item[1].run)):
         if recovery.adopt(zoo, record.model, Adopted(record.with_pid(living[run_id]))):
-            recovery.note_last_use(zoo, record.model, record.last_used)
+            recovery.note_last_use(zoo, record.model, record.last_used, record.stay)
             zoo.journal.add("Adopted", record.model, "FoundAlive", f"pid {living[run_id]} goes on")
         else:
             spare.append(run_id)

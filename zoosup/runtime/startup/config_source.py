@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from zoosup.errors import InvalidFileError
-from zoosup.host.ports import ConfigFile, Content
+from zoosup.host.ports.host import ConfigFile, Content
 from zoosup.runtime.state.inbox import FileRead, Message
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import parse

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoosup.errors import InvalidFileError
-from zoosup.host.ports import Content
+from zoosup.host.ports.host import Content
 from zoosup.runtime.persistence import saved_state
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import FileRead

@@ -6,9 +6,7 @@
     recovery         what an earlier supervisor has left: runs, last uses, its part in a fleet
     dry_run          a copy of the zoo for questions
     model_events     what the journal hears when a fact has changed a model
-    pools            the memory of the host: readings, cool-downs, pressure
-    holds            room that people hold for what is no model
-    usage_history    what runs have held, by fingerprint, for the estimates of the next ones
+    memory           the memory of the host, room that people hold of it, and what runs have held
     run_usage        what one run holds, pool by pool
     external         servers elsewhere: what was last heard of each, and who uses it
     membership       this host in a fleet: what it was last told to run, and what is known of all hosts

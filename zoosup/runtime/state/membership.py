@@ -97,7 +97,7 @@ class Membership:
         if view is not None and self.view is not None and _order(view) < _order(self.view):
             return False  # of a controller that has been followed by another, or overtaken on its way
         before = self._concerns()
-        self.view = view or self.view
+        self.view = self.view if view is None else _with_unheard(view, self.view)
         self.heard_at, self.trouble = self.clock.now(), None
         told = answer.assignment
         if (
@@ -236,6 +236,19 @@ def _is_decided(view: FleetView) -> bool:
     """Whether the fleet has said of each active model of its file where it runs, or why nowhere."""
     active = {model.name for model in view.spec.models if model.priority is not None}
     return not view.settling and active <= {*view.placements, *view.refusals}
+
+
+def _with_unheard(view: FleetView, before: FleetView | None) -> FleetView:
+    """What a controller says that has not heard everybody yet, with what is known from before of the others.
+
+    They answer for their models all the same; once it has settled it is believed that they are lost.
+    """
+    if before is None or not (view.settling or view.partitioned):
+        return view
+    silent = {
+        n: host for n, host in before.hosts.items() if n not in view.hosts or not view.hosts[n].report.life
+    }
+    return replace(view, hosts={**view.hosts, **silent}, placements=view.placements or before.placements)
 
 
 def _order(view: FleetView) -> tuple[int, int, int]:

@@ -28,10 +28,12 @@ def adopt(zoo: Zoo, name: str, fact: Adopted) -> bool:
     return True
 
 
-def note_last_use(zoo: Zoo, name: str, at: float | None) -> None:
-    """When an earlier supervisor's clients last used a model; the leases begin with that."""
+def note_last_use(zoo: Zoo, name: str, at: float | None, stay: float | None) -> None:
+    """When an earlier supervisor's clients last used a model, and how long they want it to stay; leases begin so."""
     if at is not None:
         zoo.used_before[name] = at
+    if stay is not None:
+        zoo.stays_before[name] = stay
 
 
 def recall_fleet(zoo: Zoo, kept: Mapping[str, Any], stamp: Any) -> None:

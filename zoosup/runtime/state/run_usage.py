@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set as AbstractSet
 from zoosup.core.state.facts import Measured
 from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading, Processes
+from zoosup.host.ports.host import PoolReading, Processes
 from zoosup.runtime.state.zoo import Zoo
 
 

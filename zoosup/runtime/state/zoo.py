@@ -25,16 +25,16 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.runs import Run
-from zoosup.host.ports import PoolReading
+from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.external import ExternalServer, followed
-from zoosup.runtime.state.holds import Holds
+from zoosup.runtime.state.memory.holds import Holds
+from zoosup.runtime.state.memory.pools import Pools
+from zoosup.runtime.state.memory.usage_history import UsageHistory
 from zoosup.runtime.state.model_events import model_events
-from zoosup.runtime.state.pools import Pools
-from zoosup.runtime.state.usage_history import UsageHistory
 from zoosup.spec.changes import outdated
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import spec_hash
@@ -77,6 +77,7 @@ class Zoo:
     shutdown: bool = False
     usage_history: UsageHistory = field(default_factory=UsageHistory)
     used_before: dict[str, float] = field(default_factory=dict)
+    stays_before: dict[str, float] = field(default_factory=dict)
     externals: dict[str, ExternalServer] = field(default_factory=dict)
     successors: Successors = field(default_factory=Successors)
     warm: Mapping[str, WarmWeights] = field(default_factory=dict)  # of those that were read ahead

@@ -1,7 +1,7 @@
 """Why a container's client can't be supervised, however its words are meant.
 
-Two things take a container out of zoosup's hands: a client that ends at once, and an engine that starts the container
-again by itself.
+Three things take a container out of zoosup's hands: a client that ends at once, an engine that starts the container
+again by itself, and an id that nobody can read.
 """
 
 from collections.abc import Sequence
@@ -20,4 +20,7 @@ def refusal(words: Sequence[str]) -> tuple[str, str] | None:
     if run.restart != "no":
         what = f"has --restart {run.restart}: {run.engine} would start it again behind zoosup's back"
         return what, "no --restart; the model's restart.policy says what follows a crash"
+    if run.last("cidfile") == "":
+        what = f"has an empty --cidfile: {run.engine} would write no file by which to know the container"
+        return what, "no --cidfile, for zoosup adds its own, or one with a path"
     return None

@@ -1,6 +1,6 @@
 """The keys that clients of the gateway present: a text by itself, or with a name and with the models it is for.
 
-Frozen data. Whether those models exist is seen once all are read (`spec.gateway_names`).
+Frozen data. Whether those models exist is seen once all are read (`spec.checks.gateway_names`).
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from zoosup.spec.model import readers, values as kinds
 from zoosup.spec.model.base import SpecPart, at_once
+from zoosup.spec.model.values import kinds, readers
 
 KEY_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$"
 KEY_NAME_EXPECTED = "a name of letters, digits and . _ @ + -, at most 64, beginning with a letter or a digit"

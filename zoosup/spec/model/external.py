@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
-from zoosup.spec.model import http_readers, requests, values as kinds
+from zoosup.spec.model import requests
 from zoosup.spec.model.base import SpecPart, at_once
 from zoosup.spec.model.model import TaskOrNone
-from zoosup.spec.model.readers import clash
+from zoosup.spec.model.values import http_readers, kinds
+from zoosup.spec.model.values.readers import clash
 
 V1 = "/v1"
 

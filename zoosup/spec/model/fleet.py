@@ -17,9 +17,9 @@ from pydantic import (
     field_validator,
 )
 
-from zoosup.spec.model import quantities, readers, values as kinds
 from zoosup.spec.model.base import SpecPart, at_once
-from zoosup.spec.model.readers import HOST_PATTERN, clash, expected, wrong
+from zoosup.spec.model.values import kinds, quantities, readers
+from zoosup.spec.model.values.readers import HOST_PATTERN, clash, expected, wrong
 from zoosup.spec.syntax.addresses import split_address
 
 LABEL_PATTERN = r"^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"

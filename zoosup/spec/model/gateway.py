@@ -17,10 +17,10 @@ from pydantic import (
     field_validator,
 )
 
-from zoosup.spec.model import values as kinds
 from zoosup.spec.model.api_keys import ApiKeys
 from zoosup.spec.model.base import SpecPart, at_once
-from zoosup.spec.model.readers import choice, clash, expected
+from zoosup.spec.model.values import kinds
+from zoosup.spec.model.values.readers import choice, clash, expected
 
 
 class LoadingStyle(StrEnum):

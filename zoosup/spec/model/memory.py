@@ -17,9 +17,9 @@ from pydantic import (
     field_validator,
 )
 
-from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, at_once, at_once_but_keys
-from zoosup.spec.model.readers import choice, expected
+from zoosup.spec.model.values import kinds
+from zoosup.spec.model.values.readers import choice, expected
 
 Auto = Literal["auto"]
 

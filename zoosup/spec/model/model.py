@@ -19,10 +19,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from zoosup.spec.engine.refusal import refusal
-from zoosup.spec.model import fleet, requests, values as kinds
+from zoosup.spec.model import fleet, requests
 from zoosup.spec.model.base import SpecPart, at_once, on_restart
-from zoosup.spec.model.container import ContainerSpec
-from zoosup.spec.model.lifetime import (
+from zoosup.spec.model.memory import MemorySpecOrAuto
+from zoosup.spec.model.process.container import ContainerSpec
+from zoosup.spec.model.process.lifetime import (
     LiveSpec,
     ParkSpec,
     ReadySpec,
@@ -30,15 +31,15 @@ from zoosup.spec.model.lifetime import (
     SessionsSpec,
     StopSpec,
 )
-from zoosup.spec.model.memory import MemorySpecOrAuto
-from zoosup.spec.model.readers import choice_or_none, clash, wrong
-from zoosup.spec.model.short_forms.audio import WhisperSpec
-from zoosup.spec.model.short_forms.base import EVERY_ADDRESS, HOST, PORT, ShortForm
-from zoosup.spec.model.short_forms.chosen import SHORT_FORMS, check_one, filled_in, short_form
-from zoosup.spec.model.short_forms.images import SdSpec
-from zoosup.spec.model.short_forms.llama import LlamaSpec
-from zoosup.spec.model.short_forms.mlx import MlxImageSpec, MlxSpec
-from zoosup.spec.model.short_forms.vllm import SglangSpec, VllmSpec
+from zoosup.spec.model.process.short_forms.audio import WhisperSpec
+from zoosup.spec.model.process.short_forms.base import EVERY_ADDRESS, HOST, PORT, ShortForm
+from zoosup.spec.model.process.short_forms.chosen import SHORT_FORMS, check_one, filled_in, short_form
+from zoosup.spec.model.process.short_forms.images import SdSpec
+from zoosup.spec.model.process.short_forms.llama import LlamaSpec
+from zoosup.spec.model.process.short_forms.mlx import MlxImageSpec, MlxSpec
+from zoosup.spec.model.process.short_forms.vllm import SglangSpec, VllmSpec
+from zoosup.spec.model.values import kinds
+from zoosup.spec.model.values.readers import choice_or_none, clash, wrong
 
 _MAPPINGS = frozenset({"env", "ready", "stop"})
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator, SecretStr, WithJsonSchema
 
-from zoosup.spec.model import http_readers, values as kinds
 from zoosup.spec.model.base import SpecPart, at_once, no_effect
+from zoosup.spec.model.values import http_readers, kinds
 
 Aliases = Annotated[kinds.Aliases, at_once("Other names by which clients may ask for it.")]
 UpstreamModel = Annotated[

@@ -32,7 +32,7 @@ class Meaning:
 
 
 def served_names(spec: ZooSpec) -> dict[str, Meaning]:
-    """All names of a file, those of one model side by side; each name stands once (`spec.names` has seen to it)."""
+    """All names of a file, those of one model side by side; each name stands once (`checks.names` has seen to it)."""
     found: dict[str, Meaning] = {}
     every: dict[str, ModelSpec | ExternalModelSpec] = {**spec.models, **spec.externals}
     for name, model in every.items():

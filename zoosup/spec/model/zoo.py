@@ -8,13 +8,13 @@ templates until the spawn (`templates.render`).
 from collections.abc import Mapping
 from typing import Annotated
 
-from zoosup.spec.model import values as kinds
 from zoosup.spec.model.base import SpecPart, at_once, no_effect
 from zoosup.spec.model.external import ExternalModelSpec
 from zoosup.spec.model.fleet import FleetSpec
 from zoosup.spec.model.gateway import GatewaySpec, GatewaySpecOrOff, StatusSpec
 from zoosup.spec.model.memory import BudgetSpec, SwitchSpec
 from zoosup.spec.model.model import ModelSpec
+from zoosup.spec.model.values import kinds
 
 
 class ZooSpec(SpecPart):

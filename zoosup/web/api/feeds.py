@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from zoosup.host.ports import Logs
+from zoosup.host.ports.host import Logs
 from zoosup.runtime.events.journal import Event, Journal
 from zoosup.web import wire
 

@@ -4,7 +4,7 @@
     static/      the page itself: HTML, one style sheet, plain ES modules; no build step, nothing from elsewhere
 
 In the page, `main` holds the newest status and has each part draw itself from it; `source` is all that speaks to the
-status server, `actions` the only one that changes anything, `dom` and `words` are what the parts share. The parts are
+status server, `actions` the only one that changes anything, `dom` and `words` are what the parts share. In `parts/` are
 `headline` (is all well?), `pools` with `hour`, `switch` and `models` (why not?), `events`, `timeline` and `logs` (what
 happened?), and `chat` (does it answer?).
 

@@ -61,8 +61,12 @@ def load(folder: Path = FOLDER) -> dict[str, Asset]:
 
     Once, at the start: a package that is replaced under a running zoosup leaves it its own page.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix in _KINDS)
-    return {"/" if path.name == _PAGE else PREFIX + path.name: _asset(path) for path in files}
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _KINDS)
+    return {_place(path.relative_to(folder).as_posix()): _asset(path) for path in files}
+
+
+def _place(name: str) -> str:
+    return "/" if name == _PAGE else PREFIX + name
 
 
 def _asset(path: Path) -> Asset:

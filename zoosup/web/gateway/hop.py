@@ -22,6 +22,12 @@ NAMES = frozenset({MARK, TOKEN, CLIENT, KEY, MODEL})
 ELSEWHERE = {MARK.decode(): "elsewhere"}
 """No model was asked, and none will be: the gateway that has passed it on may ask the next host."""
 
+FAREWELL = (
+    b"HTTP/1.1 503 Service Unavailable\r\n%b: elsewhere\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    % MARK
+)
+"""What a gateway that closes an unused connection to another says: whatever was sent last has not been read."""
+
 _ELSEWHERE_LINE = b"\r\n%b: elsewhere" % MARK
 
 

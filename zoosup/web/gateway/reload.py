@@ -16,7 +16,7 @@ from zoosup.runtime.events.publisher import Publisher
 from zoosup.runtime.events.words import EventType
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.gateway import GatewaySpec as Rules
-from zoosup.spec.model.values import is_loopback
+from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.web.gateway.hop import is_token
 from zoosup.web.gateway.routing.access import parse_keys
 from zoosup.web.gateway.server import Fleet, Gateway
@@ -65,6 +65,7 @@ class GatewayKeeper:
         self._changed = changed
         self._routing = routing
         self._put: _Put | None = None
+        self._closing = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -78,6 +79,13 @@ class GatewayKeeper:
         """Open it; ExposedError where that would hand every model to other hosts. Other trouble is told, not raised."""
         await self._gateway.start()
         await self._look(at_start=True)
+
+    def close(self, why: str) -> None:
+        """It takes nothing new from now on; the next zoosup will, at the same address. `why` is for people."""
+        self._closing = True
+        if self._zoo.gateway.address is not None:
+            self._zoo.gateway = ListenStatus(self._zoo.gateway.address, why)
+            self._changed()
 
     async def keep(self, publisher: Publisher) -> None:
         """Follow the file, for ever."""
@@ -110,7 +118,7 @@ class GatewayKeeper:
         keys = await self._keys(rules) if rules is not None else ()
         fleet, trouble = await self._fleet()
         wanted = _Put(rules, keys, fleet)
-        if wanted == self._put:
+        if self._closing or wanted == self._put:
             return trouble
         if rules is not None and not (keys or rules.open or is_loopback(rules.listen)):
             raise ExposedError(
@@ -152,7 +160,7 @@ class GatewayKeeper:
     def _tell(self, trouble: str) -> None:
         now = ListenStatus(self._gateway.address, trouble)
         before = self._zoo.gateway
-        if now == before:
+        if self._closing or now == before:
             return
         self._zoo.gateway = now
         if trouble != before.trouble:

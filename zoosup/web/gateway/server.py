@@ -14,22 +14,24 @@ from zoosup.runtime.api.leasing import Leasing
 from zoosup.runtime.api.routing import Routing
 from zoosup.spec.model.gateway import AccessLogStyle, GatewaySpec
 from zoosup.spec.syntax.addresses import split_address
-from zoosup.web.gateway.access_log.writer import AccessLog
 from zoosup.web.gateway.caller import Caller
-from zoosup.web.gateway.context import Context, Rules, State
+from zoosup.web.gateway.context.connections import Connection
+from zoosup.web.gateway.context.context import Context, Rules, State
+from zoosup.web.gateway.context.limits import Limits
 from zoosup.web.gateway.hop import own_lines
 from zoosup.web.gateway.http1.pool import ConnectionPools
 from zoosup.web.gateway.http1.server_connection import ServerConnection
-from zoosup.web.gateway.limits import Limits
-from zoosup.web.gateway.metrics import Counters
 from zoosup.web.gateway.routing.access import Policy
 from zoosup.web.gateway.routing.router import Router
-from zoosup.web.gateway.tracing.setup import Tracing
+from zoosup.web.gateway.telemetry.access_log.writer import AccessLog
+from zoosup.web.gateway.telemetry.metrics import Counters
+from zoosup.web.gateway.telemetry.tracing.setup import Tracing
 from zoosup.web.sockets import Listener
 
 _BACKLOG = 1024
 _GLANCE = 0.02
-_FIRST_WORDS = 0.05  # seconds for who has connected a moment ago and is about to ask
+_FIRST_WORDS = 1.0  # seconds for who has connected and is about to ask
+_TUNNELS = 3.0  # seconds for what may never end by itself
 _ENDING = Refusal(Code.SHUTTING_DOWN, "zoosup is shutting down")
 
 
@@ -132,24 +134,30 @@ class Gateway:
         await self._listener.move(listen)
 
     async def stop(self, grace: float) -> None:
-        """Accept nobody any more, let answers end within `grace` seconds, then break off what is left."""
+        """Accept nobody any more, let answers end within `grace` seconds, then break off what is left.
+
+        Connections over which another protocol is spoken have three seconds at most. A second call ends the first.
+        """
         await self._listener.move(None)
         self._state.closing = True
-        clients = self._context.connections.clients
-        if clients:
-            await asyncio.sleep(_FIRST_WORDS)
-        for client in tuple(clients):
-            client.dismiss()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace
-        while clients and loop.time() < deadline:  # noqa: ASYNC110 - rarely, and for seconds
+        began, idle = loop.time(), set[Connection]()
+        await asyncio.sleep(0)  # for those who were accepted last
+        while (clients := self._context.connections.clients) and (now := loop.time() - began) < grace:
+            for client in tuple(clients):
+                if client in idle and (now > _FIRST_WORDS or not client.is_new):
+                    client.dismiss()
+                elif client.is_tunnel and now > _TUNNELS:
+                    client.abort()
+            idle = {client for client in clients if client.is_idle}
             await asyncio.sleep(_GLANCE)
         await self._break_off()
         await self._access_log.close()
-        if self._context.tracing is not None:
-            await self._context.tracing.close()
         if self._ticking is not None:
             self._ticking.cancel()
+            self._ticking = None
+            if self._context.tracing is not None:
+                await self._context.tracing.close()
 
     async def _break_off(self) -> None:
         clients = self._context.connections.clients

@@ -4,18 +4,18 @@
 // event tells (memory, requests); and not at all while nobody looks.
 
 import { askForToken, reload } from "./actions.js";
-import { drawChat, startChat } from "./chat.js";
+import { drawChat, startChat } from "./parts/chat.js";
 import { byId, show } from "./dom.js";
-import { addEvents, resetEvents, startEvents } from "./events.js";
-import { drawFacts, drawHeadline } from "./headline.js";
-import { askForHour, forgetHour } from "./hour.js";
-import { askForHosts, drawHosts } from "./hosts.js";
-import { drawLogChoice, pauseLog, resumeLog, startLogs } from "./logs.js";
-import { drawModels, onToggle, startModels } from "./models.js";
-import { drawPools } from "./pools.js";
+import { addEvents, resetEvents, startEvents } from "./parts/events.js";
+import { drawFacts, drawHeadline } from "./parts/headline.js";
+import { askForHour, forgetHour } from "./parts/hour.js";
+import { askForHosts, drawHosts } from "./parts/hosts.js";
+import { drawLogChoice, pauseLog, resumeLog, startLogs } from "./parts/logs.js";
+import { drawModels, onToggle, startModels } from "./parts/models.js";
+import { drawPools } from "./parts/pools.js";
 import { Refused, ask, followEvents, token } from "./source.js";
-import { drawSwitch } from "./switch.js";
-import { drawTimeline } from "./timeline.js";
+import { drawSwitch } from "./parts/switch.js";
+import { drawTimeline } from "./parts/timeline.js";
 import { inMotion } from "./words.js";
 
 const CALM = 5000; // milliseconds between looks when nothing happens

@@ -9,10 +9,10 @@ from typing import Protocol, cast
 
 import httptools
 
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.chunked import Pieces
 from zoosup.web.gateway.http1.handlers import BODY, Expect, ResponseHandler, Sink
-from zoosup.web.gateway.metrics import Counters
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.telemetry.metrics import Counters
 
 MAX_HEAD = 256 * 1024
 _JOINED = 32 * 1024

@@ -9,14 +9,14 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from zoosup.host.tls import Authorities, in_words
+from zoosup.host.system.tls import Authorities, in_words
 from zoosup.runtime.api.leasing import Lease
 from zoosup.runtime.api.upstream import Upstream
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.http1.client_connection import ClientConnection
-from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.upstream_head import Addressee
 from zoosup.web.gateway.http1.socket_options import GATEWAY, have_the_kernel_look
-from zoosup.web.gateway.http1.upstream_head import Addressee
 
 _REMEMBERED = 512
 

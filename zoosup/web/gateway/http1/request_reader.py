@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 
 import httptools
 
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.chunked import ChunkError, Chunks
 from zoosup.web.gateway.http1.handlers import BodySink
-from zoosup.web.gateway.http1.request_head import Head, RejectedError, Request
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Head, RejectedError, Request
 
 _LINE_ENDS = 64
 """Bytes behind a request that are no beginning of another where they are line ends; reading goes on."""

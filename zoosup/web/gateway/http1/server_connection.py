@@ -8,15 +8,16 @@ import ipaddress
 from typing import Protocol, cast
 
 from zoosup.core.state.refusal import Refusal
-from zoosup.web.gateway.access_log.record import Record
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.hop import FAREWELL
 from zoosup.web.gateway.http1.handlers import BodySink, Takeover
-from zoosup.web.gateway.http1.request_head import Request
-from zoosup.web.gateway.http1.request_id import id_in, new_line
+from zoosup.web.gateway.http1.heads.request_head import Request
+from zoosup.web.gateway.http1.heads.request_id import id_in, new_line
 from zoosup.web.gateway.http1.request_reader import RequestReader
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.socket_options import have_the_kernel_look, reset
+from zoosup.web.gateway.telemetry.access_log.record import Record
 
 
 class RequestHandler(Protocol):
@@ -41,13 +42,14 @@ class RequestHandler(Protocol):
 class ServerConnection(RequestReader):
     """Its requests go to `handler`, one after the other."""
 
-    __slots__ = ("_handler", "_takeover", "peer")
+    __slots__ = ("_handler", "_of_gateway", "_takeover", "peer")
 
     def __init__(self, context: Context, handler: RequestHandler) -> None:
         super().__init__(context)
         self._handler = handler
         self.peer = ""  # the client's address
         self._takeover: Takeover | None = None
+        self._of_gateway: bool | None = None  # whether its last request has come from another host's
 
     def is_local(self, request: Request) -> bool:
         """Whether the client is on this host, and asks for itself."""
@@ -69,7 +71,7 @@ class ServerConnection(RequestReader):
         self.peer = str(peer[0]) if peer else ""
         context = self._context
         clients = context.connections.clients
-        if context.state.closing or len(clients) >= context.limits.connections:
+        if len(clients) >= context.limits.connections:
             self._ending = True
             self.transport.abort()
             return
@@ -165,7 +167,9 @@ class ServerConnection(RequestReader):
     # Requests
 
     def _request_of(self, head: bytes) -> Request:
-        return self._handler.request(head)
+        request = self._handler.request(head)
+        self._of_gateway = request.head.hop is not None
+        return request
 
     def _dispatch(self, request: Request) -> None:
         self._handler.on_request(self, request)
@@ -234,9 +238,27 @@ class ServerConnection(RequestReader):
         """Tell a client to send the body, if it waits for that."""
         self._encourage(request)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not asked for anything yet."""
+        return self._of_gateway is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self.sink is None and self._incoming is None and not self._data and not self._ending
+
     def dismiss(self) -> None:
-        """The gateway closes: end it if nothing is under way."""
-        if self.sink is None and self._incoming is None and not self._data and not self._ending:
+        """The gateway closes: end it if nothing is under way any more.
+
+        Another gateway may just be sending a request, and could not know whether it was read: it is told.
+        """
+        if not self.is_idle:
+            return
+        if self._of_gateway:
+            self.transport.write(FAREWELL)
+            self._end(unread=True)
+        else:
             self.transport.close()
 
     def cut(self, refusal: Refusal) -> None:

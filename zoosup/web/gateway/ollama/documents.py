@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from zoosup.core.estimation.command_line import understand
+from zoosup.core.estimation.servers.command_line import understand
 from zoosup.runtime.api.listing import ModelCard
 from zoosup.spec.model.model import ModelSpec, Task
 from zoosup.web.gateway.ollama.answers import Document, stamp

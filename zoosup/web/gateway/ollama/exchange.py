@@ -9,11 +9,11 @@ import time
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.leasing import Lease
 from zoosup.spec.model.gateway import LoadingStyle
-from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.http1.client_connection import ClientConnection
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.ollama import answers
@@ -24,7 +24,7 @@ from zoosup.web.gateway.ollama.vectors import embeddings
 from zoosup.web.gateway.proxy.exchange import Exchange
 from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments, Words
 from zoosup.web.gateway.proxy.rendering import JSON
-from zoosup.web.gateway.usage import Tokens
+from zoosup.web.gateway.telemetry.usage import Tokens
 from zoosup.web.wire import as_json
 
 _OK = 200

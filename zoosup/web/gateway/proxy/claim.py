@@ -8,13 +8,13 @@ from typing import Any
 
 from zoosup.core.state.refusal import Refusal, RefusedError
 from zoosup.runtime.api.leasing import Lease
-from zoosup.web.gateway.access_log.record import Ending
-from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.context.context import Context
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import keepalive_comments
 from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments, Words
 from zoosup.web.gateway.proxy.wait import Wait
+from zoosup.web.gateway.telemetry.access_log.record import Ending
 
 _OK = 200
 

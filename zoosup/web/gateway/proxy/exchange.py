@@ -8,18 +8,18 @@ import time
 
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.leasing import Lease
-from zoosup.web.gateway.access_log.record import Ending
-from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1 import response_head
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.handlers import BODY, NO_BODY, SWITCH
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPool, ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.tunnel import Tunnel
 from zoosup.web.gateway.proxy.upload import Upload
-from zoosup.web.gateway.usage import NOTHING_SAID
+from zoosup.web.gateway.telemetry.access_log.record import Ending
+from zoosup.web.gateway.telemetry.usage import NOTHING_SAID
 
 _OK = 200
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT"})
@@ -289,7 +289,8 @@ class Exchange(Upload):
             self._client.over(keep=self._keep)
         else:
             head, local = self._request.head, self._client.is_local(self._request)
-            answer = rendering.refused(why, head.route.dialect, local=local, passed_on=head.hop is not None)
+            may_go_on = head.hop is not None and (not self._started_at or self._is_harmless())
+            answer = rendering.refused(why, head.route.dialect, local=local, passed_on=may_go_on)
             self._client.answer(answer, self._request, self._model)
 
     def _drop_upstream(self) -> None:

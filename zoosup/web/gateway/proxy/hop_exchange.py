@@ -8,15 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
-from zoosup.runtime.api.leasing import Lease
 from zoosup.runtime.api.routing import Routing
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.hop import is_elsewhere, lines
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy.exchange import Exchange
 from zoosup.web.gateway.proxy.keepalive_comments import Words
+
+_REFUSED = 400
 
 
 class HopExchange(Exchange):
@@ -25,7 +26,7 @@ class HopExchange(Exchange):
     `meant`: the model that the other gateway must be told, "" where the request says it.
     """
 
-    __slots__ = ("_here", "_node", "_own_lines", "_routing")
+    __slots__ = ("_here", "_own_lines", "_routing")
 
     def __init__(  # noqa: PLR0913, PLR0917 - an exchange's, and what becomes of it
         self,
@@ -42,7 +43,6 @@ class HopExchange(Exchange):
         super().__init__(context, pools, client, request, model)
         self._routing = routing
         self._here = here
-        self._node = ""
         self._own_lines = request.more_lines = lines(self.client, request.head.caller.name, meant)
 
     def begin(self, *, looks: bool = False) -> None:
@@ -72,9 +72,10 @@ class HopExchange(Exchange):
         self._request.more_lines = b""
         self._here()
 
-    def _send(self, lease: Lease) -> None:
-        self._node = lease.upstream.node
-        super()._send(lease)
+    @property
+    def _node(self) -> str:
+        """The host that is asked."""
+        return self._lease.upstream.node if self._lease is not None else ""
 
     def _words(self) -> Words | None:
         """Nothing: whoever has the model says what there is to wait for."""
@@ -83,14 +84,19 @@ class HopExchange(Exchange):
     def on_head(self, head: bytes, rest: bytes) -> None:
         """The head of the other host's answer; where that has asked no model, it may be the next one's."""
         upstream = self._upstream
-        if is_elsewhere(head) and self._is_at_hand():
-            self._drop_upstream()
-            self._try_again()
-            return
-        self._context.counters.forwarded[self._model, self._node] += 1
-        if self._request.record is not None:
-            self._request.record.node = self._node
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
+        if upstream.status >= _REFUSED and is_elsewhere(head) and self._is_at_hand():
+            unused = upstream.used and self._tries == 1
+            self._drop_upstream()
+            if unused and self._lease is not None:
+                self._send(self._lease)  # that may have been the farewell of a connection, not of the host
+            else:
+                self._try_again()
+            return
+        node = self._node
+        self._context.counters.forwarded[self._model, node] += 1
+        if self._request.record is not None:
+            self._request.record.node = node
         super().on_head(head, rest)
 
     def _is_at_hand(self) -> bool:

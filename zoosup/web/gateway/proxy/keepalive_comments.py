@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zoosup.spec.model.gateway import LoadingStyle
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.handlers import Sink
-from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.heads import response_head
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.route import Dialect
 

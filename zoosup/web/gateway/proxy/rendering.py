@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from zoosup.core.estimation.command_line import understand
+from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.listing import ModelCard
 from zoosup.spec.model.model import ModelSpec
@@ -61,7 +61,7 @@ def refused(
 ) -> Response:
     """Say why a model does not answer; `local`: the client is on this host and may read its last log lines.
 
-    `passed_on`: another host's gateway asks, and may ask the next one where only this host has not got the model.
+    `passed_on`: another host's gateway asks, no model was asked, and where only this host has not got it the next may.
     """
     status = _status(refusal)
     param = "model" if refusal.code in _NAMES_A_MODEL else None

@@ -6,7 +6,7 @@ Refuses to know what is spoken.
 import asyncio
 from collections.abc import Callable
 
-from zoosup.web.gateway.limits import Limits
+from zoosup.web.gateway.context.limits import Limits
 
 
 class _End(asyncio.Protocol):

@@ -5,8 +5,8 @@ Refuses to know answers.
 
 from abc import ABC
 
-from zoosup.web.gateway.http1 import response_head
 from zoosup.web.gateway.http1.client_connection import ClientConnection
+from zoosup.web.gateway.http1.heads import response_head
 from zoosup.web.gateway.proxy.claim import Claim
 
 

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Callable
 
 from zoosup.runtime.api.leasing import Ticket
-from zoosup.web.gateway.context import Context
-from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.context.context import Context
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy.keepalive_comments import KeepaliveComments, Words
 

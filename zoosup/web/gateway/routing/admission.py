@@ -9,14 +9,14 @@ from hashlib import blake2b
 
 from zoosup.web.gateway import hop
 from zoosup.web.gateway.caller import ANYBODY, Caller
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.hop import Hop
-from zoosup.web.gateway.http1.head_cache import HeadCache
+from zoosup.web.gateway.http1.heads.head_cache import HeadCache
+from zoosup.web.gateway.http1.heads.request_head import Head, RejectedError, Request
+from zoosup.web.gateway.http1.heads.response_head import check
 from zoosup.web.gateway.http1.multipart import is_form
-from zoosup.web.gateway.http1.request_head import Head, RejectedError, Request
 from zoosup.web.gateway.http1.response import Response
-from zoosup.web.gateway.http1.response_head import check
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.route import Kind, Route, Where
 from zoosup.web.gateway.routing import access

@@ -9,7 +9,7 @@ from functools import partial
 
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.hop import ELSEWHERE
-from zoosup.web.gateway.http1.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy.hop_exchange import HopExchange
 from zoosup.web.gateway.routing.routes import whole_target
@@ -19,7 +19,18 @@ from zoosup.web.gateway.routing.to_models import NotFoundError, ToModels
 class HopRequests(ToModels):
     """Those of one gateway; nothing here is asked where there is no fleet."""
 
-    def _leaves(  # noqa: PLR0913 - whose request, for what, and what is done if not
+    def _stays(self, head: Head, model: str, *, looks: bool) -> bool:
+        """Whether this host answers without a further question; DeniedError where nobody does."""
+        routing = self._state.routing
+        if routing is None:
+            return True
+        if head.hop is None:
+            return not looks and routing.is_here(model)
+        if why := routing.accepts(model):
+            raise DeniedError(503, "model_not_here", why, headers={"Retry-After": "1"} | ELSEWHERE)
+        return True
+
+    def _pass_on(  # noqa: PLR0913 - whose request, for what, and what is done if not
         self,
         client: ServerConnection,
         request: Request,
@@ -28,20 +39,15 @@ class HopRequests(ToModels):
         *,
         name: str,
         looks: bool = False,
-    ) -> bool:
-        """Whether another host may have to answer; `here` is called later if none does. DeniedError: nobody does.
+    ) -> None:
+        """Have another host answer what does not stay; `here` is called, now or later, if none does.
 
         `name` is what was asked for, "" the default.
         """
         routing = self._state.routing
         if routing is None:
-            return False
-        if request.head.hop is not None:
-            if why := routing.accepts(model):
-                raise DeniedError(503, "model_not_here", why, headers={"Retry-After": "1"} | ELSEWHERE)
-            return False
-        if not looks and routing.is_here(model):
-            return False
+            here()
+            return
         stays = partial(self._answer_here, client, request, here)
         meant = self._meant(model) if not name else ""
         exchange = HopExchange(
@@ -49,7 +55,6 @@ class HopRequests(ToModels):
         )
         request.target = whole_target(request.head.route)
         self._begin(client, exchange, looks=looks)
-        return True
 
     def _meant(self, model: str) -> str:
         """What the next gateway is told of a request that names nothing: its own default may be another model."""

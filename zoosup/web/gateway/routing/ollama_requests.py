@@ -9,7 +9,7 @@ from functools import partial
 
 from zoosup.runtime.api.listing import Served
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.http1.request_head import Request
+from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.ollama import api, documents
@@ -72,8 +72,10 @@ class OllamaRequests(HopRequests):
         if said.unloads:
             api.must_go(served.model, self._context.known.cards())
         here = partial(self._ask_here, client, request, said, name, served)
-        if not self._leaves(client, request, served.model, here, name=name, looks=said.unloads):
+        if self._stays(request.head, served.model, looks=said.unloads):
             here()
+        else:
+            self._pass_on(client, request, served.model, here, name=name, looks=said.unloads)
 
     def _ask_here(
         self, client: ServerConnection, request: Request, said: Asked, name: str, served: Served

@@ -7,12 +7,11 @@ come and go.
 from functools import partial
 
 from zoosup.runtime.api.listing import Served
-from zoosup.web.gateway.access_log.record import Record
-from zoosup.web.gateway.context import Context, Rules
+from zoosup.web.gateway.context.context import Context, Rules
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
+from zoosup.web.gateway.http1.heads.request_id import id_in
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Head, Request
-from zoosup.web.gateway.http1.request_id import id_in
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
@@ -26,7 +25,8 @@ from zoosup.web.gateway.routing.ollama_requests import OllamaRequests
 from zoosup.web.gateway.routing.routes import check_task, is_look, split_upstream
 from zoosup.web.gateway.routing.task_model import TaskNamed, chosen, named_for_task
 from zoosup.web.gateway.routing.to_models import NotFoundError
-from zoosup.web.gateway.usage import Meter
+from zoosup.web.gateway.telemetry.access_log.record import Record
+from zoosup.web.gateway.telemetry.usage import Meter
 
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
 _HEALTH = rendering.document_answer(b'{"status":"ok"}')
@@ -107,8 +107,10 @@ class Router(OllamaRequests):
             request.target = target
             self._begin(client, Exchange(self._context, self._pools, client, request, model), looks=looks)
 
-        if not self._leaves(client, request, model, here, name=name, looks=looks):
+        if self._stays(request.head, model, looks=looks):
             here()
+        else:
+            self._pass_on(client, request, model, here, name=name, looks=looks)
 
     def _itself(self, head: Head, name: str) -> str:
         """The model of a name, for what goes to its server as it stands: no variant's parameters are put in."""
@@ -149,10 +151,12 @@ class Router(OllamaRequests):
     def _named_in_fleet(self, client: ServerConnection, request: Request, named: Named) -> None:
         head = request.head
         name = self._name_by(head, named.model)
-        served = self._meaning(head, name)
-        here = partial(self._to_model, client, request, named, served)
-        if not self._leaves(client, request, served.model, here, name=name, looks=head.route.looks):
-            here()
+        served, looks = self._meaning(head, name), head.route.looks
+        if self._stays(head, served.model, looks=looks):
+            self._to_model(client, request, named, served)
+        else:
+            here = partial(self._to_model, client, request, named, served)
+            self._pass_on(client, request, served.model, here, name=name, looks=looks)
 
     def _meaning(self, head: Head, name: str) -> Served:
         """The model that is meant, which is for what is asked."""

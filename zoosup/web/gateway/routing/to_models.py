@@ -12,11 +12,10 @@ from typing import NoReturn, TypeVar
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.listing import ModelCard, Served
 from zoosup.spec.model.requests import BodyChanges
-from zoosup.web.gateway.access_log.record import Ending
-from zoosup.web.gateway.context import Context
+from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
+from zoosup.web.gateway.http1.heads.request_head import Head, Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
-from zoosup.web.gateway.http1.request_head import Head, Request
 from zoosup.web.gateway.http1.server_connection import ServerConnection
 from zoosup.web.gateway.proxy import rendering
 from zoosup.web.gateway.proxy.exchange import Exchange
@@ -24,6 +23,7 @@ from zoosup.web.gateway.routing.admission import denied
 from zoosup.web.gateway.routing.allowed import cards_for, check_allowed
 from zoosup.web.gateway.routing.body_rewrite import rewrite
 from zoosup.web.gateway.routing.model_name import unnamed
+from zoosup.web.gateway.telemetry.access_log.record import Ending
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)

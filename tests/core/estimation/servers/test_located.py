@@ -1,0 +1,63 @@
+"""Names give way to paths: in the words that are executed, and in what a server is estimated by."""
+
+import shlex
+
+import pytest
+
+from tests.core.zoo import GIB, a_model
+from zoosup.core.estimation.need import need
+from zoosup.core.estimation.servers.command_line import understand
+from zoosup.core.estimation.servers.located import names_of, placed
+from zoosup.core.state.weights import FileFacts, Located, WeightFacts
+from zoosup.spec.model.model import ModelSpec
+
+M = ("hf://o/r:Q4", Located("/c/m.gguf", "/c/mmproj.gguf", ("/c",)))
+D = ("hf://o/d", Located("/c/d.gguf", "/c/none.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("words", "executed"),
+    [
+        ("llama-server -m hf://o/r:Q4 -c 1", "llama-server -m /c/m.gguf --mmproj /c/mmproj.gguf -c 1"),
+        (
+            "llama-server -m hf://o/r:Q4 -md hf://o/d --no-mmproj",
+            "llama-server -m /c/m.gguf -md /c/d.gguf --no-mmproj",
+        ),
+        ("llama-server -m hf://o/r:Q4 --mmproj /p", "llama-server -m /c/m.gguf --mmproj /p"),
+        ("vllm serve hf://o/d --x", "vllm serve /c/d.gguf --x"),
+        ("bash -c 'x -m hf://o/d --y hf://o/d2'", "bash -c 'x -m /c/d.gguf --y hf://o/d2'"),
+        ("llama-server -m hf://o/other", "llama-server -m hf://o/other"),
+    ],
+)
+def test_the_words_have_paths_and_the_projector(words, executed):
+    assert tuple(shlex.split(executed)) == placed(shlex.split(words), (M, D))
+
+
+def test_only_a_short_form_has_names_that_zoosup_resolves():
+    form = ModelSpec.model_validate({"llama": {"weights": "hf://o/r", "draft": "hf://o/d"}}, context=None)
+    assert ("hf://o/r", "hf://o/d") == names_of(form)
+    assert () == names_of(ModelSpec(command=("llama-server", "-m", "hf://o/r")))
+
+
+@pytest.mark.parametrize(
+    ("words", "model", "mmproj"),
+    [
+        ("llama-server -m hf://o/r:Q4", "/c/m.gguf", "/c/mmproj.gguf"),
+        ("llama-server -hf o/r:Q4", "/c/m.gguf", "/c/mmproj.gguf"),
+        ("llama-server -hf o/r:Q4 --no-mmproj", "/c/m.gguf", ""),
+        ("llama-server -hf o/r:Q4 --mmproj /p", "/c/m.gguf", "/p"),
+        ("llama-server -hf o/r:Q8", "hf://o/r:Q8", ""),
+    ],
+)
+def test_a_server_is_estimated_by_the_files_it_will_open(words, model, mmproj):
+    server = understand(a_model("auto", command=words.split()), (M,))
+    assert (model, mmproj) == (server.model, server.mmproj)
+
+
+@pytest.mark.parametrize("words", ["llama-server -hf o/r:Q4", "llama-server -m hf://o/r:Q4"])
+def test_weights_that_were_found_are_reckoned_with_their_projector(words):
+    model, projector = FileFacts("gguf", 2 * GIB, tensors=2 * GIB), FileFacts("gguf", GIB, tensors=GIB)
+    facts = WeightFacts((("/c/m.gguf", model), ("/c/mmproj.gguf", projector)), located=(M,))
+    found = need(a_model("auto", command=words.split()), facts)
+    assert "derived" == found.source
+    assert {"weights", "mmproj"} <= {term.name for term in found.terms}

@@ -1,0 +1,121 @@
+"""Where on a node a model goes: every way to lay it out is a candidate, and the best placement is the model's.
+
+    1  it may start at once on the fewest GPUs
+    2  it waits for those on their way out, for memory on its way back, for its turn: that ends by itself
+    3  it may start at once on more GPUs
+    4  others have to be sent away first
+    5  strangers hold the memory, or it can't be read
+    6  refused
+
+A model that has to wait a moment for one GPU is not split over two for it; nobody is sent away, and no stranger waited
+for, where it could run split. Knows no sum: each layout is judged by `fit`, pool by pool.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from zoosup.core.estimation.need import need_of
+from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
+from zoosup.core.memory.sleep_footprint import waking
+from zoosup.core.scheduler.cycle import Cycle
+from zoosup.core.scheduler.placement.fit import Candidate
+from zoosup.core.scheduler.preemption.preempt import Preemption
+from zoosup.core.scheduler.verdicts import SHORT_WAITS, Outcome, Placement, Verdict
+from zoosup.core.state.observed import Model
+from zoosup.core.state.phases import Reason
+from zoosup.core.state.runs import Run
+from zoosup.spec.model.model import ModelSpec
+
+
+def best_placement(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Placement:
+    """Where on one node a model that has no run goes."""
+    try:
+        return _best(candidate.place() for candidate in _candidates(cycle, model, spec, node))
+    except NoSuchGpuError as error:
+        return Placement(node, _missing(error))
+
+
+def wake_placement(cycle: Cycle, model: Model, spec: ModelSpec, run: Run) -> Placement:
+    """Whether a model that sleeps may wake: where it is, with all that it holds awake."""
+    layout = Layout(waking(model, run, spec), run.gpus)
+    missing = [pool for pool in layout.amounts if (run.node, pool) not in cycle.ledgers]
+    if missing:
+        return Placement(run.node, _missing(NoSuchGpuError(f"{', '.join(missing)} is no longer there")))
+    found = Candidate(cycle, model, spec, run.node, Preemption(cycle, model), layout).place()
+    proved_at = cycle.observed.now
+    if run.sleep is not None:
+        proved_at = run.sleep.since + cycle.spec.switch.cooldown.max
+    if (
+        not found.starts
+        or cycle.observed.now >= proved_at
+        or _fits_whatever_it_holds(cycle, model.name, run, layout)
+    ):
+        return found
+    waits = Verdict(Reason.COOL_DOWN, "waits until what it holds asleep is known", found.verdict.sums)
+    return replace(found, verdict=waits, look_at=proved_at)
+
+
+def _fits_whatever_it_holds(cycle: Cycle, name: str, run: Run, layout: Layout) -> bool:
+    """Whether it may wake though it had given back all that it should: it was last measured as it fell asleep."""
+    at_least = cycle.counted(run.sleep.at_least if run.sleep is not None else {}, run.node)
+    measured = cycle.counted(run.measured, run.node)
+    for pool, amount in cycle.counted(layout.amounts, run.node).items():
+        ledger, held = cycle.ledgers[run.node, pool], measured.get(pool, 0)
+        given_back = max(0, held - at_least.get(pool, 0))
+        if not ledger.fits(amount, {name}, available=(ledger.pool.available or 0) - given_back):
+            return False
+    return True
+
+
+def renewal(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Verdict | None:
+    """Why a model that runs can't be replaced by what the file now says of it; None when it can."""
+    try:
+        refusals = [candidate.renewal() for candidate in _candidates(cycle, model, spec, node)]
+    except NoSuchGpuError as error:
+        return _missing(error)
+    if any(refusal is None for refusal in refusals):
+        return None
+    return next((r for r in refusals if r is not None and r.outcome is Outcome.WAITS), refusals[0])
+
+
+def intended_layout(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Layout:
+    """The layout that room is kept for while it can't be placed yet: the first that could ever fit."""
+    try:
+        candidates = list(_candidates(cycle, model, spec, node))
+    except NoSuchGpuError:
+        return Layout(need_of(model, spec).amounts)
+    return next((c for c in candidates if c.could_ever_fit()), candidates[0]).layout
+
+
+def _candidates(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Iterator[Candidate]:
+    ledgers = [ledger for (where, _), ledger in cycle.ledgers.items() if where == node]
+    preemption = Preemption(cycle, model)
+    order = Candidate(cycle, model, spec, node, preemption).order
+    for layout in layouts(spec, need_of(model, spec), ledgers, order):
+        yield Candidate(cycle, model, spec, node, preemption, layout)
+
+
+def _best(placements: Iterable[Placement]) -> Placement:
+    """The first of the best; of several refusals the first, on the fewest GPUs, says most."""
+    best: Placement | None = None
+    for placement in placements:
+        if best is None or _standing(placement) < _standing(best):
+            best = placement
+        if _standing(best) == 1:
+            break
+    assert best is not None  # noqa: S101 - there is a layout, or NoSuchGpuError
+    return best
+
+
+def _standing(placement: Placement) -> int:
+    if placement.starts:
+        return 3 if placement.layout.split else 1
+    if placement.verdict.outcome is Outcome.REFUSED:
+        return 6
+    if placement.preempts:
+        return 4
+    return 2 if placement.verdict.reason in SHORT_WAITS else 5
+
+
+def _missing(error: NoSuchGpuError) -> Verdict:
+    return Verdict(Reason.GPU_MISSING, str(error))

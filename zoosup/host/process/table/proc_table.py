@@ -1,0 +1,245 @@
+"""The process table of this host: one raw pass over all processes, or one look at a single one.
+
+Knows /proc/pid/stat, status and environ, and asks psutil where there is no /proc. Refuses to know what a run
+is: `membership` says who belongs to whom. A process that is gone or may not be read is left out. Any other trouble,
+such as no descriptor being left, is an OSError: whoever takes an unread table for an empty one sees everybody gone.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import psutil
+
+RUN_ID_VARIABLE = "ZOOSUP_RUN_ID"
+"""What a run's processes carry in their environment."""
+
+_KIB = 1024
+_STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+_MEMORY_FIELDS = (b"\nRssAnon:", b"\nRssShmem:", b"\nVmSwap:")
+_FILE_FIELD = b"\nRssFile:"
+_CONTAINER_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+
+
+class Row(NamedTuple):
+    """One process at one moment; `start` as in `Identity`."""
+
+    pid: int
+    ppid: int
+    pgid: int
+    sid: int
+    start: int
+    state: str
+    threads: int
+    name: str
+
+    @property
+    def living(self) -> bool:
+        """Whether it can still hold memory.
+
+        A zombie can't, and is its parent's business; but a process whose first thread alone has ended also
+        shows Z, while its other threads run on.
+        """
+        return self.state not in "ZX" or self.threads > 1
+
+
+Rows = Mapping[int, Row]
+
+
+class Memory(NamedTuple):
+    """Bytes of RAM: `held` would come back at the process's end, `mapped` are files that it has mapped."""
+
+    held: int = 0
+    mapped: int = 0
+
+
+class Reads(NamedTuple):
+    """Bytes that a process has read since it began: as it `asked` for them, and as a disk has `fetched` them."""
+
+    asked: int = 0
+    fetched: int = 0
+
+
+class Table(Protocol):
+    """What the rest asks of the process table."""
+
+    def scan(self, known: Rows = MappingProxyType({})) -> Rows:
+        """All processes that can be seen, by pid; those `known`, and still there, as they were."""
+
+    def look(self, pid: int) -> Row | None:
+        """One process now; None when there is no such pid."""
+
+    def run_id(self, pid: int) -> str | None:
+        """The run id in the process's environment; None when there is none or it may not be read."""
+
+    def containers(self, pid: int) -> frozenset[str]:
+        """The ids of the containers that the process is in, as its cgroup's path names them; none when it is gone."""
+
+    def memory(self, pid: int) -> Memory:
+        """Bytes of RAM that a process has; none when it is gone."""
+
+    def reads(self, pid: int) -> Reads:
+        """What a process has read; nothing when it is gone or may not be asked."""
+
+
+class ProcTable:
+    """Linux. A pass over 200 processes costs 2-3 ms."""
+
+    def scan(self, known: Rows = MappingProxyType({})) -> Rows:
+        """One pass over /proc/*/stat."""
+        # Not pathlib, which takes twice as long: this is the hot path.
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
+        return _rows(pids, known, self.look)
+
+    def look(self, pid: int) -> Row | None:
+        """Parse one stat file; the name may hold blanks and brackets, so fields are counted from its end."""
+        try:
+            stat = _read(f"/proc/{pid}/stat")
+        except _GONE:
+            return None
+        opening, closing = stat.index(b"("), stat.rindex(b")")
+        fields = stat[closing + 2 :].split(None, 20)
+        return Row(
+            pid=pid,
+            ppid=int(fields[1]),
+            pgid=int(fields[2]),
+            sid=int(fields[3]),
+            start=int(fields[19]),
+            state=fields[0].decode("ascii"),
+            threads=int(fields[17]),
+            name=stat[opening + 1 : closing].decode("utf-8", "replace"),
+        )
+
+    def run_id(self, pid: int) -> str | None:
+        """Search /proc/pid/environ, which shows the environment of the last exec."""
+        prefix = RUN_ID_VARIABLE.encode() + b"="
+        with suppress(*_GONE):
+            for entry in _read(f"/proc/{pid}/environ", 1 << 20).split(b"\0"):
+                if entry.startswith(prefix):
+                    return entry[len(prefix) :].decode("utf-8", "replace")
+        return None
+
+    def containers(self, pid: int) -> frozenset[str]:
+        """Search /proc/pid/cgroup, of either version: every engine and driver writes the whole id into the path."""
+        with suppress(*_GONE):
+            return frozenset(
+                each.decode("ascii") for each in _CONTAINER_ID.findall(_read(f"/proc/{pid}/cgroup"))
+            )
+        return frozenset()
+
+    def memory(self, pid: int) -> Memory:
+        """Held: RssAnon + RssShmem + VmSwap of /proc/pid/status; mapped: RssFile, the program itself included.
+
+        Not VmRSS, which counts mapped weights too, nor PSS, which costs 11 ms per GiB to read. Pages that
+        several processes of a tree share (shared memory, or anonymous after a fork) are counted in each of
+        them; so is of a shared library all that anybody has read.
+        """
+        with suppress(*_GONE):
+            if (found := _memory(f"/proc/{pid}/status")) is not None:
+                return found
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                # the first thread has ended alone, and its files no longer show the memory of the others
+                if (found := _memory(f"/proc/{pid}/task/{thread}/status")) is not None:
+                    return found
+        return Memory()
+
+    def reads(self, pid: int) -> Reads:
+        """Of /proc/pid/io: rchar and read_bytes; what is read by way of a mapping is in the second alone."""
+        with suppress(*_GONE):
+            text = _read(f"/proc/{pid}/io")
+            return Reads(_count(text, b"rchar:"), _count(text, b"\nread_bytes:"))
+        return Reads()
+
+
+class PsutilTable:
+    """macOS and other systems without /proc."""
+
+    def scan(self, known: Rows = MappingProxyType({})) -> Rows:
+        """All processes; those of other users may be left out."""
+        return _rows(psutil.pids(), known, self.look)
+
+    def look(self, pid: int) -> Row | None:
+        """One process; its group and session come from the system call, psutil has neither."""
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                status, created = process.status(), process.create_time()
+                ppid, name = process.ppid(), process.name()
+        except (psutil.Error, OSError):
+            return None
+        pgid = sid = 0
+        with suppress(OSError):  # a zombie of macOS has neither any more
+            pgid, sid = os.getpgid(pid), os.getsid(pid)
+        state = _STATES.get(status, "R")
+        return Row(pid, ppid, pgid, sid, round(created * 1_000_000), state, 1, name)
+
+    def run_id(self, pid: int) -> str | None:
+        """Only processes of this user can be asked."""
+        with suppress(psutil.Error, OSError):
+            return psutil.Process(pid).environ().get(RUN_ID_VARIABLE)
+        return None
+
+    def containers(self, pid: int) -> frozenset[str]:  # noqa: ARG002
+        """None: on macOS containers live in a virtual machine, whose processes nobody sees from here."""
+        return frozenset()
+
+    def memory(self, pid: int) -> Memory:
+        """Held: USS, the pages nobody else has; mapped: the resident pages that others may have as well.
+
+        Where USS may not be read, all that is resident counts as held.
+        """
+        try:
+            process = psutil.Process(pid)
+            try:
+                full = process.memory_full_info()
+            except psutil.AccessDenied:
+                return Memory(int(process.memory_info().rss))
+        except (psutil.Error, OSError):
+            return Memory()
+        return Memory(int(full.uss), max(0, int(full.rss - full.uss)))
+
+    def reads(self, pid: int) -> Reads:  # noqa: ARG002
+        """Nothing: macOS tells only who may trace a process, and then of the disk alone."""
+        return Reads()
+
+
+def host_table() -> Table:
+    """The process table of the system we run on."""
+    return ProcTable() if sys.platform == "linux" else PsutilTable()
+
+
+def _rows(pids: Iterable[int], known: Rows, look: Callable[[int], Row | None]) -> Rows:
+    found = ((pid, known.get(pid) or look(pid)) for pid in pids)
+    return {pid: row for pid, row in found if row is not None}
+
+
+def _memory(status: str) -> Memory | None:
+    """What a status file says; None for a thread that has given its memory back."""
+    text = _read(status)
+    held = [amount for each in _MEMORY_FIELDS if (amount := _amount(text, each)) is not None]
+    return Memory(sum(held), _amount(text, _FILE_FIELD) or 0) if held else None
+
+
+def _count(text: bytes, field: bytes) -> int:
+    at = text.find(field)
+    return int(text[at + len(field) :].split(None, 1)[0]) if at >= 0 else 0
+
+
+def _amount(status: bytes, field: bytes) -> int | None:
+    """Bytes. Searched for, not split into lines: all processes of all models are asked at every look."""
+    at = status.find(field)
+    return int(status[at + len(field) : status.index(b"kB", at)]) * _KIB if at >= 0 else None
+
+
+def _read(path: str, bound: int = 8192) -> bytes:
+    """The first `bound` bytes; without the layers of `open()`, which would double the cost of a pass."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, bound)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""One look at the process table for everybody who needs one at the same time.
+
+Knows the trees of all runs and keeps them current. A hundred ladders at work together share their looks: a
+look serves everyone who asked before it began. Refuses to signal anybody.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
+from zoosup.host.process.table.proc_table import Row, Rows, Table
+from zoosup.host.system.threads import DaemonThreads
+
+_CACHED_ENVIRONMENTS = 20_000
+_ASKED_FOR_A_CONTAINER = 5
+
+
+class ProcessScanner:
+    """The trees by run id, brought up to date by `look`."""
+
+    def __init__(self, table: Table) -> None:
+        self.trees: dict[str, RunMembers] = {}
+        self.mapped: Mapping[str, int] = {}
+        """Bytes of files that each tree's members had in RAM when `memory` was last asked."""
+        self._table = table
+        self._thread = DaemonThreads("zoosup-scanner", ready=1, most=1)
+        self._rows: Rows = {}  # of the last complete look, and whom the looks again after it have found; the thread's
+        self._begun = {
+            again: float("-inf") for again in (False, True)
+        }  # when the last look of each kind began
+        self._looking: dict[bool, asyncio.Task[tuple[float, OSError | None]]] = {}
+        self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as is:
+        self._containers: dict[tuple[int, int, str], tuple[frozenset[str], int]] = {}
+
+    async def look(self, since: float | None = None, *, again: bool = False) -> None:
+        """Bring all trees up to a look begun no earlier than `since` (`time.monotonic()`; None: now).
+
+        `again`: after a complete look that has ended, to see who was forked in its course; whoever it has seen counts
+        as it was then. A fifth of the price, and as good as a second complete one: a run grows by forks alone, and by
+        its container's cgroup, which is read anew; and no pid is given away twice in so short a time.
+
+        OSError when the table can't be read; what was known then stays as it was. A look that had begun before
+        `since` does not serve this caller, and its failure is not told to this caller either.
+        """
+        since = time.monotonic() if since is None else since
+        while max(self._begun[False], self._begun[again]) < since:
+            looking = self._looking.get(again)
+            if looking is None or looking.done():
+                looking = self._looking[again] = asyncio.create_task(self._scan(again))
+            begun, error = await asyncio.shield(looking)
+            if error is not None and begun >= since:
+                raise error
+
+    async def memory(self) -> Mapping[str, int]:
+        """Look, and return the bytes that each tree's members hold together."""
+        await self.look()
+        members = {run_id: tuple(tree.members) for run_id, tree in self.trees.items()}
+        loop = asyncio.get_running_loop()
+        held, self.mapped = await loop.run_in_executor(self._thread, self._measure, members)
+        return held
+
+    async def bytes_read(self, run_id: str) -> int | None:
+        """Bytes that the tree's members, as they were last seen, have read or mapped: whichever way it was more."""
+        tree = self.trees.get(run_id)
+        if tree is None:
+            return None
+        pids = {*tree.members, tree.leader.pid}
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, pids)
+
+    def close(self) -> None:
+        """Let the thread go once it has finished what it does."""
+        for looking in self._looking.values():
+            looking.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _scan(self, again: bool) -> tuple[float, OSError | None]:
+        """When it began, and why it has failed."""
+        begun = time.monotonic()
+        snapshots = [MembersSnapshot.of(tree) for tree in self.trees.values()]
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._thread, self._assign, snapshots, again)
+        except OSError as error:
+            return begun, error
+        for run_id, members in found.items():
+            if run_id in self.trees:  # it may have been forgotten meanwhile
+                self.trees[run_id].members = members
+        self._begun[again] = begun
+        return begun, None
+
+    def _assign(self, snapshots: Sequence[MembersSnapshot], again: bool) -> Mapping[str, Mapping[int, Row]]:
+        self._rows = self._table.scan(self._rows) if again else self._table.scan()
+        return assign(snapshots, self._rows, self._run_id_of, os.getpid(), self._containers_of)
+
+    def _run_id_of(self, row: Row) -> str | None:
+        """Ask once for each program a process executes: exec changes the environment, and mostly the name."""
+        key = (row.pid, row.start, row.name)
+        if key not in self._run_ids:
+            if len(self._run_ids) >= _CACHED_ENVIRONMENTS:
+                self._run_ids.clear()
+            self._run_ids[key] = self._table.run_id(row.pid)
+        return self._run_ids[key]
+
+    def _containers_of(self, row: Row) -> frozenset[str]:
+        """Asked a few times of each that is in none: an engine moves a process after it has been forked."""
+        key = (row.pid, row.start, row.name)
+        found, asked = self._containers.get(key, (frozenset[str](), 0))
+        if not found and asked < _ASKED_FOR_A_CONTAINER:
+            if len(self._containers) >= _CACHED_ENVIRONMENTS:
+                self._containers.clear()
+            found = self._table.containers(row.pid)
+            self._containers[key] = found, asked + 1
+        return found
+
+    def _read(self, pids: Iterable[int]) -> int | None:
+        """A mapped file is in no count of reads where it was in memory already: its pages are counted as they come."""
+        reads = [self._table.reads(pid) for pid in pids]
+        mapped = sum(self._table.memory(pid).mapped for pid in pids)
+        return max(sum(each.asked for each in reads), sum(each.fetched for each in reads), mapped) or None
+
+    def _measure(self, members: Mapping[str, Iterable[int]]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        found = {run_id: [self._table.memory(pid) for pid in pids] for run_id, pids in members.items()}
+        held = {run_id: sum(each.held for each in processes) for run_id, processes in found.items()}
+        return held, {run_id: sum(each.mapped for each in processes) for run_id, processes in found.items()}

@@ -1,0 +1,8 @@
+"""The memory of the host, and who has held how much of it.
+
+    pools           readings, cool-downs, pressure
+    holds           room that people hold for what is no model
+    usage_history   what runs have held, by fingerprint, for the estimates of the next ones
+
+Refuses to know what fits: `core.memory` says.
+"""
