@@ -4,6 +4,7 @@ Judges by the operating system: which processes live in which namespace. Needs r
 ZOOSUP_TEST_RAY names an interpreter with Ray to take instead of one of our own.
 """
 
+import ctypes
 import hashlib
 import http.client
 import json
@@ -18,6 +19,7 @@ import time
 import tomllib
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from typing import Any
 RAY = "ray==2.60.0"
 ROOT = Path(__file__).parents[2]
 NET = "10.213.47"
+CLONE_NEWNET = 0x40000000
 
 
 class CannotIsolateError(Exception):
@@ -69,8 +72,44 @@ class FleetHost:
         self.file = home / "zoo.yaml"
         self.python = str(python)
         self._log = home / f"{place}.log"
+        self.clock = 0
+        """Seconds by which its monotonic clocks are ahead of this machine's."""
         self.zoosup: subprocess.Popen[bytes] | None = None
         self._first: subprocess.Popen[bytes] | None = None
+
+    @property
+    def text(self) -> str:
+        """Its file."""
+        return self.file.read_text()
+
+    def has_file(self, text: str) -> None:
+        """A file of its own, from its next start on; once it has one, from now on."""
+        self.file = self.file.with_name(f"{self.node}.yaml")
+        new = self.file.with_suffix(".new")
+        new.write_text(text)
+        new.rename(self.file)
+
+    def mount(self, place: Path, size: int) -> None:
+        """A small disk of its own under the state directory; `size` in bytes. What is in it: `inside`."""
+        for each in (self.state, *reversed(place.relative_to(self.state).parents[:-1]), place):
+            (self.state / each).mkdir(mode=0o700, exist_ok=True)
+        tmpfs = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "small", str(place)]
+        subprocess.run(["nsenter", "--target", str(self._holder()), "--mount", *tmpfs], check=True)
+
+    def inside(self, place: Path) -> Path:
+        """A path of the host as it is reached from outside."""
+        return Path(f"/proc/{self._holder()}/root") / place.relative_to("/")
+
+    def cut(self, other: "FleetHost") -> None:
+        """No packet gets from one to the other any more, without a word: both have a wrong idea of where it is."""
+        for here, there in ((self, other), (other, self)):
+            where = ["lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent"]
+            ip("-n", here.space, "neigh", "replace", there.address, *where)
+
+    def heal(self, other: "FleetHost") -> None:
+        """They get there again."""
+        for here, there in ((self, other), (other, self)):
+            ip("-n", here.space, "neigh", "del", there.address, "dev", "eth0")
 
     def start(self, python: Path | None = None) -> None:
         """Begin zoosup; `python`: by another interpreter, whose Ray is another one too."""
@@ -81,8 +120,7 @@ class FleetHost:
             "ZOOSUP_STATE_DIR": str(self.state),
             "PYTHONPATH": str(ROOT),
         }
-        inside = ["nsenter", "--target", str(self._holder()), "--pid", "--mount", "--net", "--"]
-        command = [*inside, str(python or self.python), "-m", "zoosup", "run", str(self.file)]
+        command = [*self._inside(), str(python or self.python), "-m", "zoosup", "run", str(self.file)]
         with self._log.open("ab") as log:
             self.zoosup = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
 
@@ -106,6 +144,11 @@ class FleetHost:
                 os.kill(pid, number)
         self.zoosup.wait(60)
 
+    def _inside(self) -> list[str]:
+        """What has a command run on this host."""
+        spaces = ["--pid", "--mount", "--net", *(["--time"] if self.clock else [])]
+        return ["nsenter", "--target", str(self._holder()), *spaces, "--"]
+
     def _holder(self) -> int:
         """The first process of its pid namespace: Ray refuses a head beside any other host's Ray that it can see."""
         if self._first is None:
@@ -119,6 +162,7 @@ class FleetHost:
                 "--fork",
                 "--kill-child",
                 "--mount-proc",
+                *(_ahead(self.clock) if self.clock else []),
             ]
             self._first = subprocess.Popen([*command, "sh", "-c", "while :; do sleep 9 & wait; done"])
         children = Path(f"/proc/{self._first.pid}/task/{self._first.pid}/children")
@@ -129,8 +173,6 @@ class FleetHost:
     def end(self) -> None:
         """All of it, and what holds it."""
         self.lose_power()
-        if self._first is not None:
-            self._first.wait(10)
         if self.zoosup is not None:
             self.zoosup.wait(10)
 
@@ -144,6 +186,40 @@ class FleetHost:
             for each in (self.zoosup, self._first):
                 if each is not None:
                     each.poll()
+        if self._first is not None:
+            self._first.wait(10)
+            self._first = None  # what it has mounted is gone with it
+
+    def freeze(self) -> None:
+        """SIGSTOP to all that there is: it hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._all():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def run_python(self, code: str, within: float, **environ: str) -> str:
+        """What a program prints that somebody runs on this host by the fleet's interpreter; it is ended `within`."""
+        inside = [*self._inside(), self.python, "-c", code]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | environ
+        with subprocess.Popen(
+            inside,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as program:
+            try:
+                return program.communicate(timeout=within)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(program.pid, signal.SIGKILL)
+                return program.communicate()[0]
 
     def processes(self, word: str) -> list[int]:
         """Those whose command line has this word."""
@@ -168,6 +244,23 @@ class FleetHost:
             connection.close()
         return found
 
+    def asks(self, model: str) -> int:
+        """The status of an answer by its own gateway, which a client on this host has asked for a model."""
+        with ThreadPoolExecutor(1) as thread:  # a thread of its own, for it stays in the host's network
+            return thread.submit(self._ask, model).result()
+
+    def _ask(self, model: str) -> int:
+        with Path("/run/netns", self.space).open() as network:
+            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"can't enter {self.space}")
+        connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+        body = json.dumps({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]})
+        try:
+            connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def ready(self) -> set[str]:
         """The models that answer here, as zoosup has seen it."""
         return {name for name, model in self.status().get("models", {}).items() if model["phase"] == "ready"}
@@ -182,6 +275,15 @@ class FleetHost:
     def _all(self) -> list[int]:
         pids = map(int, ip("netns", "pids", self.space).split())
         return [pid for pid in pids if _command(pid)]
+
+
+def has_clocks() -> bool:
+    """Whether hosts can have monotonic clocks of their own here."""
+    return not subprocess.run(["unshare", *_ahead(1), "true"], check=False, capture_output=True).returncode
+
+
+def _ahead(seconds: int) -> list[str]:
+    return ["--time", f"--monotonic={seconds}", f"--boottime={seconds}"]
 
 
 def _command(pid: int) -> str:

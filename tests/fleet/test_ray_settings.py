@@ -23,7 +23,7 @@ def command(address):
 
 
 def environment(spec=SPEC, head=False, **environ):
-    return ray_settings.environment(spec, environ, STATE, head=head)
+    return ray_settings.environment(spec, environ, STATE, head=head, token=Path(spec.token_file))
 
 
 def test_the_host_with_the_heads_address_runs_the_head_and_all_others_join_it():

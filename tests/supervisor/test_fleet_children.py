@@ -148,20 +148,35 @@ def test_the_extra_of_pyproject_is_the_version_that_is_asked_for():
     assert [ray_settings.EXTRA] == project["optional-dependencies"]["fleet"]
 
 
-def ray_of(state):
+def ray_of(state, begun=None, spec=SPEC):
     """What begins Ray, with a helper that begins nothing."""
     children = object.__new__(FleetChildren)
+    children._state, children._environ = state, {"XDG_STATE_HOME": str(state)}
+    children._ray = SimpleNamespace(
+        helper=SimpleNamespace(begin=lambda *how: begun is None or begun.append(how))
+    )
+    return lambda: children._begin_ray(Wanted(spec, "127.0.0.2"))
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_ray_is_never_begun_without_a_token(tmp_path, monkeypatch, given):
+    monkeypatch.setattr(ray_settings, "NEAR", tmp_path / "near")
+    token = tmp_path / "token"
     begun = []
-    children._state, children._environ = state, {}
-    children._ray = SimpleNamespace(helper=SimpleNamespace(begin=lambda *_: begun.append(1)))
-    return lambda: children._begin_ray(Wanted(SPEC, "127.0.0.2")) or begun
+    spec = SPEC.model_copy(update={"token_file": str(token)}) if given else SPEC
+    for host in ("a", "b"):
+        (tmp_path / host).mkdir()
+        ray_of(tmp_path / host, begun, spec)()
+    found = [environ["RAY_AUTH_TOKEN_PATH"] for _, _, environ in begun]
+    assert {"token"} == {environ["RAY_AUTH_MODE"] for _, _, environ in begun}
+    assert [str(token)] * 2 == found if given else all(Path(each).read_text() for each in found)
 
 
 def test_nobody_else_gets_at_what_ray_keeps_for_ray_opens_it_to_all(tmp_path, monkeypatch):
     state, near = tmp_path / "state", tmp_path / "near"
     state.mkdir(0o700)
     monkeypatch.setattr(ray_settings, "NEAR", near)
-    assert [1] == ray_of(state)()
+    ray_of(state)()
     (place,) = near.iterdir()
     assert 0o700 == place.stat().st_mode & 0o777
     assert [ray_settings.temp_dir(state)] == list(place.iterdir())

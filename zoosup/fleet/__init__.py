@@ -6,6 +6,7 @@
     transport       what it asks of whatever carries the words
     controller      the controller as something that is waited for, around `core.fleet.controller`
     in_process      hosts that are all in one process: for tests in virtual time
+    trouble         why it does not answer, in words
     ray_settings    how Ray is started so that it does nothing but this
     ray_controller  the controller as a Ray actor
     ray_transport   the way to it

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from zoosup.core.fleet.wire import WireError
 from zoosup.errors import ExitCode, ZoosupError
-from zoosup.fleet.control_client import ControlClient
+from zoosup.fleet.control_client import ControlClient, RefusedByZoosupError
 from zoosup.fleet.exchange import Exchange
 from zoosup.fleet.ray_transport import connect, controller
 from zoosup.fleet.transport import FleetError
@@ -29,9 +30,9 @@ def run(control: Path, head: str, address: str, *, of_head: bool) -> int:
         connect(head, address)
         asyncio.run(_carry(client, of_head=of_head))
     except FleetError as error:
-        asyncio.run(_tell(client, error))
-        print(f"{error.reason}: {error}", flush=True)  # noqa: T201 - its output is its log
-        return ExitCode.FAILED
+        return _failed(client, error)
+    except (RefusedByZoosupError, WireError) as error:
+        return _failed(client, FleetError("AnswerRefused", str(error)))
     except (ConnectionError, FileNotFoundError):
         return ExitCode.UNREACHABLE  # zoosup has ended, or its next life has begun
     return ExitCode.DONE
@@ -54,6 +55,12 @@ async def carry_through_restarts(exchange: Exchange) -> None:
             if loop.time() - heard > PATIENCE:
                 raise
             await asyncio.sleep(AGAIN)
+
+
+def _failed(client: ControlClient, error: FleetError) -> int:
+    asyncio.run(_tell(client, error))
+    print(f"{error.reason}: {error}", flush=True)  # noqa: T201 - its output is its log
+    return ExitCode.FAILED
 
 
 async def _tell(client: ControlClient, error: FleetError) -> None:

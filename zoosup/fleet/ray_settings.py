@@ -50,20 +50,26 @@ def is_head(spec: FleetSpec, address: str) -> bool:
 
 
 def environment(
-    spec: FleetSpec, environ: Mapping[str, str], state_dir: Path, *, head: bool
+    spec: FleetSpec, environ: Mapping[str, str], state_dir: Path, *, head: bool, token: Path
 ) -> dict[str, str]:
-    """What Ray's processes, and those that speak with it, are given; a RAY_ADDRESS of somebody's is not."""
+    """What Ray's processes, and those that speak with it, are given; a RAY_ADDRESS of somebody's is not.
+
+    There is always a `token` (a file): Ray listens on every address, and runs what whoever reaches it says.
+    """
     kept = {name: value for name, value in environ.items() if not name.startswith("RAY_")}
-    auth = (
-        {} if spec.token_file is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": spec.token_file}
-    )
+    auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     return kept | dict(_SETTINGS) | auth | (_storage(spec, state_dir) if head else {})
+
+
+def store(spec: FleetSpec, state_dir: Path) -> Path | None:
+    """The directory in which a head keeps what it knows; None where it keeps it elsewhere, or nowhere."""
+    return head_store(state_dir) if spec.head_store in {"auto", "rocksdb"} else None
 
 
 def _storage(spec: FleetSpec, state_dir: Path) -> dict[str, str]:
     """Where the head keeps what it knows, so that its hosts and the controller are there again after its restart."""
-    if spec.head_store in {"auto", "rocksdb"}:
-        return {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(head_store(state_dir))}
+    if (place := store(spec, state_dir)) is not None:
+        return {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(place)}
     if spec.head_store == "memory":
         return {}
     return {"RAY_REDIS_ADDRESS": spec.head_store.partition("://")[2]}

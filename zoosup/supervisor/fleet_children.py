@@ -18,7 +18,10 @@ from pathlib import Path
 
 from zoosup.errors import ZoosupError
 from zoosup.fleet import ray_settings
+from zoosup.fleet.trouble import why_silent, why_unreachable
 from zoosup.host.process.helper import Helper
+from zoosup.host.storage.paths import default_state_dir
+from zoosup.host.storage.shared_secret import shared_secret
 from zoosup.host.storage.state_dir import make_private
 from zoosup.runtime.api.fleet import FleetMember
 from zoosup.runtime.state.membership import Membership
@@ -185,23 +188,24 @@ class FleetChildren:
             self._member.trouble(*trouble)
         elif (
             await self._ray.follow(wanted)
-            and await self._may_join(wanted.spec)
+            and await self._may_join(wanted)
             and await self._link.follow(wanted)
         ):
             await self._watch_link(here)
 
-    async def _may_join(self, spec: FleetSpec) -> bool:
+    async def _may_join(self, wanted: Wanted) -> bool:
         """Whether a link is there, or the head's port answers: where nobody does, joining hangs for minutes."""
         if await self._link.runs():
             return True
-        host, port = split_address(spec.head)
+        host, port = split_address(wanted.spec.head)
         try:
             async with asyncio.timeout(PROBE):
                 _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except (OSError, TimeoutError) as error:
-            why = getattr(error, "strerror", None) or "no answer"
-            self._member.trouble("HeadUnreachable", f"{spec.head} can't be reached: {why}")
+            store = ray_settings.store(wanted.spec, self._state) if wanted.of_head else None
+            why = await asyncio.to_thread(why_unreachable, wanted.spec.head, store, error)
+            self._member.trouble(*why)
             return False
         return True
 
@@ -230,7 +234,9 @@ class FleetChildren:
             await asyncio.to_thread(child.helper.bound_log)
         silent = min(here.age or float("inf"), self._link.now() - self._link.since)
         if silent > DEADLINE:
-            self._member.trouble(*_why_silent(self._link.helper.last_words, here.spec))
+            self._member.trouble(
+                *why_silent(self._link.helper.last_words, token_file(here.spec, self._environ), DEADLINE)
+            )
             await self._link.end()
 
     def _begin_ray(self, wanted: Wanted) -> None:
@@ -249,7 +255,18 @@ class FleetChildren:
         self._link.helper.begin(wanted.what, command, self._env(wanted))
 
     def _env(self, wanted: Wanted) -> dict[str, str]:
-        return ray_settings.environment(wanted.spec, self._environ, self._state, head=wanted.of_head)
+        token = token_file(wanted.spec, self._environ)
+        if wanted.spec.token_file is None:
+            shared_secret(token)
+        return ray_settings.environment(
+            wanted.spec, self._environ, self._state, head=wanted.of_head, token=token
+        )
+
+
+def token_file(spec: FleetSpec, environ: Mapping[str, str]) -> Path:
+    """Where the secret of the fleet is; where all hosts are this one, zoosup may make it."""
+    own = default_state_dir(".fleet-token", environ)
+    return own if spec.token_file is None else Path(spec.token_file)
 
 
 def log_directory(state: Path) -> Path:
@@ -268,12 +285,3 @@ def _forget(logs: Path) -> None:
     for each in logs.glob("*"):
         each.unlink(missing_ok=True)
     logs.rmdir()
-
-
-def _why_silent(words: str, spec: FleetSpec) -> tuple[str, str]:
-    if "InvalidAuthToken" in words or "AuthenticationError" in words:
-        return (
-            "WrongToken",
-            f"the head does not take this host's token: {spec.token_file} has to be the same on all",
-        )
-    return "NoAnswer", f"the head's port answers, and nothing else for {DEADLINE:g} s"

@@ -97,6 +97,7 @@ class SimulatedHost:
             spec=self.file.spec(self.generation, self.base),
             assignment=self.assignment or Assignment(),
             known=() if self.view is None else tuple(self.view.hosts),
+            drains={} if self.view is None else self.view.drains,
             epoch=0 if self.view is None else self.view.epoch,
             generation=0 if self.view is None else self.view.spec.generation,
             life=f"{self.node}{self.life}",

@@ -13,7 +13,7 @@ from tests.core.fleet.simulated_fleet import (
     SimulatedFleet,
     SimulatedHost,
 )
-from tests.core.fleet.worlds import model, need, report, spec, with_model
+from tests.core.fleet.worlds import GIB, model, need, report, spec, with_model
 from zoosup.core.fleet.controller import Controller
 from zoosup.core.fleet.words import Assignment, Choice
 
@@ -80,6 +80,44 @@ def test_what_was_said_of_readiness_before_the_return_does_not_count():
     assert ["a"] == found.ready("m")
     found.run(3 * LOST_AFTER)
     assert ["a"] == found.ready("m")
+
+
+@pytest.mark.parametrize("shared", [2.0, 3 * LOST_AFTER])
+def test_of_two_hosts_of_one_name_the_one_that_stays_is_heard_once_the_other_has_gone(shared):
+    controller = Controller(0.0)
+    one = report("a", needs={}, life="one", address="10.0.0.1")
+    twin = replace(one, life="twin", address="10.0.0.2")
+    at, number = 0.0, 0
+
+    def pass_by(seconds, *who):
+        nonlocal at, number
+        for _ in range(int(seconds)):
+            at, number = at + 1, number + 1
+            for each in who:
+                controller.hear(replace(each, sequence=number), at)
+            controller.tick(at)
+
+    pass_by(20, one)
+    pass_by(shared, one, twin)
+    for _ in range(int(LOST_AFTER) + 3):
+        pass_by(1, one)
+        assert not controller.view(at).hosts["a"].lost  # else its models would go elsewhere
+    assert "10.0.0.1" == controller.view(at).hosts["a"].report.address
+
+
+def test_one_late_report_of_an_earlier_life_keeps_nobody_there():
+    controller = Controller(0.0)
+    first = report("a", needs={}, life="x", sequence=1)
+    controller.hear(first, 0.0)
+    controller.hear(replace(first, life="y"), 1.0)
+    for at in range(2, 13):
+        controller.tick(float(at))
+        if at == 8:
+            controller.hear(replace(first, sequence=2), 8.0)
+    assert ("y", True) == (
+        controller.view(12.0).hosts["a"].report.life,
+        controller.view(12.0).hosts["a"].lost,
+    )
 
 
 def test_late_and_doubled_reports_change_nothing_and_renew_no_lease():
@@ -330,10 +368,91 @@ def test_a_lost_host_that_is_drained_is_forgotten_until_it_is_back():
     found.run(LEAST)
     assert ["a"] == list(found.controller.view(found.now).hosts)
     assert not found.controller.view(found.now).partitioned
-    assert "b is no host of this fleet" == found.controller.drain("b", on=False)
     found.hosts["b"].start()
     found.run(LEAST)
     assert found.controller.view(found.now).hosts["b"].report.assignment.drained
+
+
+def drained_while_away():
+    """A fleet of three whose b has died, and is drained then; and its models run elsewhere."""
+    found = settled(3, THREE)
+    found.hosts["b"].kill(found.now)
+    found.run(LOST_AFTER + LOAD + LEAST)
+    assert "" == found.controller.drain("b", on=True)
+    found.run(LEAST)
+    return found
+
+
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_a_drain_of_a_host_that_is_away_outlives_the_controller(restarts):
+    found = drained_while_away()
+    for _ in range(restarts):
+        found.restart_controller()
+        found.run(LOST_AFTER + LEAST)
+    assert ["a", "c"] == list(found.controller.view(found.now).hosts)
+    found.hosts["b"].start()
+    found.hosts["a"].kill(found.now)
+    found.run(2 * LOST_AFTER + LOAD)
+    assert found.controller.view(found.now).hosts["b"].report.assignment.drained
+    assert [["c"], ["c"], ["c"]] == [found.running(name) for name in "mno"]
+
+
+def test_and_one_that_only_one_host_has_heard_of_too():
+    found = settled(3, THREE)
+    for node in "bc":
+        found.hosts[node].connected = False
+    found.hosts["b"].kill(found.now)
+    found.run(LOST_AFTER + LEAST)
+    found.controller.drain("b", on=True)
+    found.run(LEAST)
+    found.hosts["c"].connected = True
+    found.restart_controller()
+    found.run(2 * LOST_AFTER)
+    view = found.controller.view(found.now)
+    assert ["a", "c"] == list(view.hosts)  # c still counted b among them
+    assert view.drains["b"].on
+
+
+def test_a_drain_that_was_taken_back_while_the_host_was_away_stays_taken_back():
+    found = settled(3, THREE)
+    found.controller.drain("b", on=True)
+    found.run(LOAD + LEAST)
+    found.hosts["b"].kill(found.now)
+    found.run(LOST_AFTER + LEAST)
+    assert "" == found.controller.drain("b", on=False)
+    found.run(LEAST)
+    found.restart_controller()
+    found.hosts["b"].start()
+    found.run(LOST_AFTER + LEAST)
+    assert not found.hosts["b"].assignment.drained
+
+
+def test_a_host_that_was_forgotten_may_be_undrained_before_it_is_back():
+    found = drained_while_away()
+    assert "" == found.controller.drain("b", on=False)
+    found.run(LEAST)
+    found.restart_controller()
+    found.hosts["b"].start()
+    found.run(LOST_AFTER + LEAST)
+    assert not found.hosts["b"].assignment.drained
+    assert "x is no host of this fleet" == found.controller.drain("x", on=False)
+
+
+def test_what_a_person_says_to_a_new_controller_is_later_than_what_hosts_have_kept():
+    found = settled(3)
+    for on in (True, False, True):
+        found.controller.drain("b", on=on)
+        found.run(LEAST)
+    for node in "ac":
+        found.hosts[node].connected = False
+    found.restart_controller()
+    found.hosts["b"].view = replace(found.hosts["b"].view, drains={})  # as of an older release
+    found.run(LEAST)
+    assert "" == found.controller.drain("b", on=False)
+    for node in "ac":
+        found.hosts[node].connected = True
+    found.run(LOST_AFTER + LEAST)
+    assert not found.controller.view(found.now).drains["b"].on
 
 
 def test_who_is_told_nothing_new_is_told_nothing():
@@ -408,6 +527,28 @@ def test_what_a_host_refuses_moves_on_and_does_not_come_back_at_once():
         controller.hear(replace(b, sequence=100 + at), at / 4)
         controller.tick(at / 4)
     assert {"m": ("a",)} == controller.view(75.0).placements
+
+
+def test_a_host_that_stops_a_model_already_is_not_told_to_keep_it():
+    """It would end one process only to begin another: a host that is back had begun what it had before."""
+    a, b = (
+        report(node, 64 if node == "a" else 8, needs={"m": need(2)}, spec=spec(MODELS[0]), life="x")
+        for node in "ab"
+    )
+    controller = decided(a, b)
+    told = controller.answer("a", 0, 12.0).assignment
+    a = replace(a, assignment=told)
+    for sequence, at in enumerate(range(12, 24), 99):
+        controller.hear(replace(b, sequence=sequence), float(at))
+        controller.tick(float(at))
+    assert {"m": ("b",)} == controller.view(23.0).placements
+    controller.hear(replace(a, life="y", sequence=1), 23.1)
+    controller.tick(23.4)
+    assert () == controller.answer("a", 0, 23.4).assignment.models
+    stopping = with_model(a, "m", phase="stopping", held={"ram": 2 * GIB})
+    controller.hear(replace(stopping, life="y", sequence=2), 23.7)
+    controller.tick(23.7)
+    assert () == controller.answer("a", 0, 23.7).assignment.models
 
 
 ASKED = model("m", None, on_demand=True)

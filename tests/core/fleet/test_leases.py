@@ -9,7 +9,7 @@ LOST_AFTER = 10.0
 
 
 def heard(leases, life, sequence, now):
-    return leases.hear(HostReport("a", life=life, sequence=sequence), now) is not None
+    return leases.hear(HostReport("a", life=life, sequence=sequence), now, LOST_AFTER) is not None
 
 
 @pytest.mark.parametrize(

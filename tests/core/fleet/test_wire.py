@@ -54,7 +54,7 @@ def test_json_that_is_nested_without_end_is_told():
         from_json(words.HostReport, '{"node": "a", "labels": ' + '{"a": ' * 100_000)
 
 
-NAMES = {"labels", "held", "peers", "ranks", "models", "hosts", "placements", "refusals"}
+NAMES = {"drains", "labels", "held", "peers", "ranks", "models", "hosts", "placements", "refusals"}
 """Mappings whose keys are names, and no fields of a word."""
 
 

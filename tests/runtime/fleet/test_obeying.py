@@ -219,6 +219,50 @@ async def test_a_file_without_a_fleet_runs_all_that_is_active(host, zoo, text, f
     assert ([pid], None, None) == (host.pids("a1"), zoo.zoo.fleet, zoo.publisher.snapshot["fleet"])
 
 
+async def test_a_file_that_loses_its_fleet_says_so_until_it_is_edited_again(host, zoo, text, file):
+    told = text()
+    await asyncio.sleep(1)
+    tell(zoo, answer(told, "a1"))
+    await zoo.until("a1", "ready")
+    host.save(file(MODELS, "[a1, a2]"))
+    await zoo.until("a2", "ready")
+    said = conditions(zoo)["FleetLeft"]
+    assert ("NoFleetInFile", True) == (said["reason"], said["problem"])
+    assert "has left that of 127.0.0.2:6379, runs all of active by itself" in said["message"]
+    host.save(file(MODELS, "[a1, a2, a3]"))
+    await zoo.until("a3", "ready")
+    assert "FleetLeft" not in conditions(zoo)
+    text()
+    await asyncio.sleep(1)
+    host.save(file(MODELS, "[a1]"))
+    await asyncio.sleep(1)
+    assert "FleetLeft" in conditions(zoo)
+    text()
+    await asyncio.sleep(1)
+    assert "FleetLeft" not in conditions(zoo)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_one_that_has_lost_it_while_no_zoosup_watched_too(host, zoo, successor, text, file, moved):
+    told = text()
+    await asyncio.sleep(1)
+    tell(zoo, answer(told, "a1"))
+    await zoo.until("a1", "ready")
+    await asyncio.sleep(1)
+
+    def lose():
+        host.save(file(MODELS, "[a1, a2]"))
+        if moved:
+            host.saved["file"]["path"] = "/elsewhere/zoo.yaml"
+
+    after = await successor(lose)
+    await after.until("a2", "ready")
+    assert "FleetLeft" in conditions(after)
+    again = await successor()
+    await asyncio.sleep(5)
+    assert "FleetLeft" not in conditions(again)
+
+
 async def test_conditions_say_what_is_amiss_of_the_fleet(host, zoo, text):
     file = text()
     await asyncio.sleep(1)

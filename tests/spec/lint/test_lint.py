@@ -183,7 +183,7 @@ FLEET = "active: [a]\nstatus: {listen: null}\n%s\nmodels: {a: {command: x%s}}\n"
             "",
             "fleet.address: Ray takes the address",
         ),
-        ("fleet: {head: '127.0.0.2:6379'}", "", "z:3:8: fleet: Ray listens on every address"),
+        ("fleet: {head: '127.0.0.2:6379'}", "", None),
         ("fleet: {head: '127.0.0.2:6379', token_file: /t}", ", hosts: gpu-1", None),
         (
             "fleet: {head: '10.0.0.5:6379', token_file: /t}",

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from zoosup.core.fleet.assignments import assigned_to, claims, is_anothers, is_same
 from zoosup.core.fleet.choose import choose
+from zoosup.core.fleet.drains import Drains
 from zoosup.core.fleet.generations import Generations
 from zoosup.core.fleet.leases import Lease, Leases
 from zoosup.core.fleet.news import material
@@ -49,7 +50,7 @@ class Controller:
         self._refused = Refused()
         self._surplus = Surplus()
         self._stalled = Stalled()
-        self._drains: dict[str, bool] = {}  # what a person has said in this life
+        self._drains = Drains()
         self._promised: dict[str, tuple[str, float]] = {}
         self._assigned = Assigned({}, {})
         self._told: dict[str, Assignment] = {}
@@ -80,7 +81,7 @@ class Controller:
         """Take a report. Doubled, late and reordered ones (by life and sequence) are passed over."""
         now = self._leases.look(now, self._lost_after)
         first = report.node not in self._leases.heard
-        before = self._leases.hear(report, now)
+        before = self._leases.hear(report, now, self._lost_after)
         if before is None:
             return
         self._learn(report, now, first=first)
@@ -143,6 +144,7 @@ class Controller:
             partitioned=self._partitioned,
             settling=self._settling_since is not None,
             old_files=tuple(n for n, host in hosts.items() if self._files.is_old(host.report.spec)),
+            drains=self._drains.said,
         )
 
     def choose(self, model: str, node: str, now: float) -> Choice:
@@ -151,7 +153,7 @@ class Controller:
         now = self._leases.look(now, self._lost_after)
         self._promised = {name: kept for name, kept in self._promised.items() if now - kept[1] < PROMISE}
         promised = {name: where for name, (where, _) in self._promised.items()}
-        drained = {name for name, lease in self._leases.heard.items() if self._is_drained(lease.report)}
+        drained = {name for name, lease in self._leases.heard.items() if self._drains.on(lease.report)}
         choice = choose(view, model, node, promised=promised, drained=drained)
         if choice.node:
             self._promised.setdefault(model, (choice.node, now))
@@ -160,9 +162,9 @@ class Controller:
     def drain(self, node: str, on: bool) -> str:
         """Keep a host empty, or no longer; "" or why that can't be. One that is lost is forgotten by being drained."""
         lease = self._leases.heard.get(node)
-        if lease is None and node not in self._leases.silent:
+        if lease is None and node not in {*self._leases.silent, *self._drains.said}:
             return f"{node} is no host of this fleet"
-        self._drains[node] = on
+        self._drains.say(node, on=on)
         if on and (lease is None or lease.lost):
             self._leases.forget([node])
         self._note()
@@ -179,10 +181,6 @@ class Controller:
         self._version += 1
         self._due = True
 
-    def _is_drained(self, report: HostReport) -> bool:
-        """What a person has said in this life, else what the host was told before."""
-        return self._drains.get(report.node, report.assignment.drained)
-
     # what is heard
 
     def _learn(self, report: HostReport, now: float, *, first: bool) -> None:
@@ -192,7 +190,7 @@ class Controller:
         """
         obeyed, told = report.assignment, self._told.get(report.node)
         epoch = max(report.epoch, obeyed.epoch)
-        if self._files.learn(report.spec, obeyed.epoch):
+        if self._drains.learn(report.drains) | self._files.learn(report.spec, obeyed.epoch):
             self._note()
         if not self._begun:
             self._epoch = max(self._epoch, epoch + 1 if first or epoch > self._epoch else 0)
@@ -247,6 +245,7 @@ class Controller:
         elif self._leases.all_there and (self._begun or self._leases.told_of_others):
             self._settle(now)
         elif self._leases.heard and now - self._settling_since > self._lost_after:
+            self._leases.forget(self._drains.among(self._leases.silent))
             if self._leases.too_few:
                 self._partitioned, self._settling_since = True, None
                 self._note()
@@ -273,7 +272,7 @@ class Controller:
         self._due, self._decided = False, now
         spec, before = self._files.spec, self._assigned
         hosts = {
-            node: Host(lease.report, lease.lost, self._is_drained(lease.report), self._refused.of(node))
+            node: Host(lease.report, lease.lost, self._drains.on(lease.report), self._refused.of(node))
             for node, lease in self._leases.heard.items()
         }
         assigned = assign(spec, hosts, before.placements)
@@ -291,7 +290,8 @@ class Controller:
         number, told = self._number + 1, dict[str, Assignment]()
         for node, lease in alive.items():
             new = assigned_to(node, spec, placements, kept.get(node, ()), addresses)
-            new = replace(new, epoch=self._epoch, number=number, drained=self._is_drained(lease.report))
+            drained = self._drains.on(lease.report)
+            new = replace(new, epoch=self._epoch, number=number, drained=drained)
             old = self._told.get(node)
             told[node] = old if old is not None and replace(old, number=number) == new else new
         news = any(each.number == number for each in told.values())

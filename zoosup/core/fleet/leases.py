@@ -19,7 +19,8 @@ class Lease:
     """One host's. `turn` counts the reports of all hosts: of two, the later has the higher.
 
     `shown` is the report without what is in the view anyhow: a third of its size. `lives` are those of its link, the
-    one that counts at the end, with the number of the last report of each.
+    one that counts at the end, with the number of the last report of each; `beside` those of them that have gone on
+    after it began.
     """
 
     report: HostReport
@@ -28,6 +29,7 @@ class Lease:
     turn: int
     lost: bool = False
     lives: dict[str, int] = field(default_factory=dict)
+    beside: set[str] = field(default_factory=set)
 
 
 class Leases:
@@ -80,7 +82,7 @@ class Leases:
         self._looked = now
         return now - self._stood_still
 
-    def hear(self, report: HostReport, now: float) -> HostReport | None:
+    def hear(self, report: HostReport, now: float, lost_after: float) -> HostReport | None:
         """Take a report; returns the one before, an empty one for the first. None where it is passed over.
 
         Whom the host knows counts in its first report alone: what it says later it has from here.
@@ -91,15 +93,16 @@ class Leases:
             lease = self._leases[report.node] = Lease(report, report, now, 0)
             self._forgotten.discard(report.node)
             self._known.update(set(report.known) - self._forgotten)
-        elif self._is_late(lease, report):
+        elif self._is_late(lease, report, now - lease.heard > lost_after / 2):
             return None
         else:
             before = lease.report
         self.turn += 1
+        lease.beside.discard(report.life)
         lease.report, lease.heard, lease.turn = report, now, self.turn
         lease.lives.pop(report.life, None)
         lease.lives = dict([*lease.lives.items(), (report.life, report.sequence)][-REMEMBERED:])
-        lease.shown = replace(report, spec=replace(report.spec, models=()), known=())
+        lease.shown = replace(report, spec=replace(report.spec, models=()), known=(), drains={})
         return before
 
     def expire(self, now: float, lost_after: float) -> bool:
@@ -118,11 +121,16 @@ class Leases:
             self._leases.pop(node, None)
 
     @staticmethod
-    def _is_late(lease: Lease, report: HostReport) -> bool:
+    def _is_late(lease: Lease, report: HostReport, silent: bool) -> bool:
         """Whether it is of an earlier life, or no later than the last of its own.
 
-        An earlier life that goes on after the one that followed it has ended was never over: another host had its name.
+        An earlier life that goes on beside the one that followed it was never over: another host has its name. It
+        counts again once that one is `silent`, before the lease ends, so that nothing is moved for that.
         """
         if report.sequence <= lease.lives.get(report.life, -1):
             return True
-        return report.life in lease.lives and report.life != lease.report.life and not lease.lost
+        if report.life not in lease.lives or report.life == lease.report.life or lease.lost:
+            return False
+        goes_on = report.life in lease.beside
+        lease.beside.add(report.life)
+        return not (silent and goes_on)

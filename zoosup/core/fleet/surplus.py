@@ -12,6 +12,9 @@ from zoosup.core.fleet.leases import Lease
 from zoosup.core.fleet.placement.assign import Assigned
 from zoosup.core.fleet.placement.room import HostRoom
 from zoosup.core.fleet.words import HostReport
+from zoosup.core.state.phases import Phase
+
+_LEAVING = frozenset({Phase.DRAINING, Phase.STOPPING})
 
 
 class Surplus:
@@ -49,8 +52,9 @@ class Surplus:
 
 
 def _runs(report: HostReport, model: str) -> bool:
+    """Whether it has it, and has not begun to stop it: to have it stay then would begin it anew."""
     found = report.models.get(model)
-    return found is not None and bool(found.held)
+    return found is not None and bool(found.held) and found.phase not in _LEAVING
 
 
 def _has_it(lease: Lease | None, model: str, since: list[int]) -> bool:

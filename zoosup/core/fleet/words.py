@@ -126,14 +126,22 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """A person's last word on one host: whether it is to be empty (`on`). The later of two has the higher number."""
+
+    on: bool = False
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HostReport:
     """All that one host says of itself. `sequence` rises with each report of one life of its link (`life`).
 
     `gateway` is where other hosts reach its gateway, "host:port", "" where it has none. `assignment` is the last it has
     obeyed. `known` are all hosts of the last view it has had: a controller that begins learns from them whom to wait
-    for. `epoch` and `generation` are the highest in all answers that it has had, with an assignment or without: it
-    listens to no controller that is behind them. `leaving`: zoosup there is shutting down, so that it is no host for
-    anything new.
+    for; `drains` are that view's. `epoch` and `generation` are the highest in all answers that it has had, with an
+    assignment or without: it listens to no controller that is behind them. `leaving`: zoosup there is shutting down, so
+    that it is no host for anything new.
     """
 
     node: str
@@ -145,6 +153,7 @@ class HostReport:
     spec: FleetSpec = FleetSpec()
     assignment: Assignment = Assignment()
     known: tuple[str, ...] = ()
+    drains: Mapping[str, Drain] = field(default_factory=dict)
     epoch: int = 0
     generation: int = 0
     life: str = ""
@@ -167,7 +176,8 @@ class FleetView:
     """What everybody sees: all hosts, who is to run where, what can't be placed and why.
 
     `refusals`: by model, the sum of each host in words. `partitioned`: fewer than half of the known hosts report, so
-    that nothing moves. `old_files`: hosts whose file is older than the fleet's.
+    that nothing moves. `old_files`: hosts whose file is older than the fleet's. `drains` are the last words on hosts
+    that were ever drained, those that are gone included.
     """
 
     spec: FleetSpec = FleetSpec()
@@ -181,6 +191,7 @@ class FleetView:
         False  # the controller has just begun, and waits for everybody's report before it moves anything
     )
     old_files: tuple[str, ...] = ()
+    drains: Mapping[str, Drain] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

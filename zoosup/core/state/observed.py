@@ -52,7 +52,7 @@ class Model:
 
 
 _BAD_WHEN_SO = frozenset(
-    {"TerminationStuck", "MemoryPressure", "InternalError", "FleetPartitioned", "FleetFileOld"}
+    {"TerminationStuck", "MemoryPressure", "InternalError", "FleetPartitioned", "FleetFileOld", "FleetLeft"}
 )
 IN_PROGRESS = "InProgress"
 """The reason of what is neither good nor bad yet."""

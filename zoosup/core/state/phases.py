@@ -138,6 +138,7 @@ class ConditionType(StrEnum):
     FLEET_CONNECTED = "FleetConnected"
     FLEET_PARTITIONED = "FleetPartitioned"
     FLEET_FILE_OLD = "FleetFileOld"
+    FLEET_LEFT = "FleetLeft"
 
 
 HURRIED = frozenset({Cause.SHUTDOWN, Cause.PRESSURE})

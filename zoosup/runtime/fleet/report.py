@@ -49,6 +49,7 @@ def report(zoo: Zoo, here: Membership, life: str, sequence: int) -> HostReport:
         spec=shared_spec(zoo.declared, here, zoo.applied.revision),
         assignment=here.assignment or Assignment(),
         known=() if here.view is None else tuple(here.view.hosts),
+        drains={} if here.view is None else here.view.drains,
         epoch=0 if here.view is None else here.view.epoch,
         generation=0 if here.view is None else here.view.spec.generation,
         life=life,

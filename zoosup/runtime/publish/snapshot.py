@@ -18,7 +18,7 @@ from zoosup.core.memory.other_gpus import elsewhere
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.scheduler.verdicts import REFUSALS
 from zoosup.core.state.observed import NO_DEMAND, Condition, Model, Switch
-from zoosup.core.state.phases import Phase
+from zoosup.core.state.phases import ConditionType, Phase
 from zoosup.core.state.runs import Exit, Run
 from zoosup.runtime.events.words import EventType
 from zoosup.runtime.publish import words
@@ -68,10 +68,21 @@ def _fleet(zoo: Zoo) -> dict[str, Any] | None:
 
 def _fleet_conditions(zoo: Zoo) -> tuple[Condition, ...]:
     if zoo.fleet is None:
-        return ()
+        return _left(zoo.left_fleet)
     from zoosup.runtime.publish.fleet_status import conditions  # noqa: PLC0415
 
     return conditions(zoo.fleet)
+
+
+def _left(head: str) -> tuple[Condition, ...]:
+    """That the file has lost its fleet, which may be a slip: said until the next edit, or the next zoosup."""
+    if not head:
+        return ()
+    message = (
+        f"zoo.yaml has no fleet any more: this host has left that of {head}, runs all of active by itself, "
+        "and the other hosts count it as lost"
+    )
+    return (Condition(None, ConditionType.FLEET_LEFT, True, "NoFleetInFile", message),)
 
 
 def _models(zoo: Zoo, conditions: dict[str | None, list[dict[str, Any]]]) -> dict[str, Any]:

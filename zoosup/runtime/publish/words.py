@@ -68,6 +68,7 @@ CONDITIONS: Mapping[str, str] = {
     ConditionType.FLEET_CONNECTED: "the fleet does not answer",
     ConditionType.FLEET_PARTITIONED: "fewer than half of the fleet's hosts report",
     ConditionType.FLEET_FILE_OLD: "the fleet has a newer zoo.yaml",
+    ConditionType.FLEET_LEFT: "this host has left its fleet",
 }
 """What a condition that stands in the status is about. Each is told only while it is as these words say."""
 

@@ -211,6 +211,7 @@ class Membership:
     def written(self) -> dict[str, Any]:
         """What the next zoosup has to know; only what routes requests is kept of the view."""
         return {
+            "head": self.spec.head,
             "digest": self.digest,
             "generation": self.generation,
             "base": self.base,

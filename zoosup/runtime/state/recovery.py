@@ -38,6 +38,8 @@ def note_last_use(zoo: Zoo, name: str, at: float | None, stay: float | None) -> 
 
 def recall_fleet(zoo: Zoo, kept: Mapping[str, Any], stamp: Any) -> None:
     """Take in what an earlier zoosup has kept of the fleet, before anything runs; see `Membership.read`."""
-    if zoo.fleet is not None:
+    if zoo.fleet is None:
+        zoo.leave_fleet(str(kept.get("head", "")))
+    else:
         zoo.fleet.read(kept, stamp)
         zoo.spec = zoo.fleet.in_force(zoo.declared)

@@ -67,6 +67,7 @@ class Zoo:
     spec: ZooSpec = field(default_factory=ZooSpec)
     declared: ZooSpec = field(default_factory=ZooSpec)
     fleet: "Membership | None" = None
+    left_fleet: str = ""  # the head of the fleet that the file has lost by its last edit
     models: dict[str, Model] = field(default_factory=dict)
     switch: Switch | None = None
     switch_since: float | None = None  # when it was seen to begin
@@ -206,11 +207,18 @@ class Zoo:
                 self.journal.add("Fleet", None, "Assigned", f"the fleet has this host run {told}")
         self._keep_switch()
 
+    def leave_fleet(self, head: str) -> None:
+        """The file has no fleet, and had that of `head`; "": it had none."""
+        self.fleet, self.left_fleet = None, head
+        if head:
+            self.journal.add("Fleet", None, "Left", f"zoo.yaml has no fleet any more: that of {head} is left")
+
     def _share(self, spec: ZooSpec, digest: str) -> ZooSpec:
         """What of a file is for this host: all of it, unless there are others."""
         if spec.fleet is None:
-            self.fleet = None
+            self.leave_fleet("" if self.fleet is None else self.fleet.spec.head)
             return spec
+        self.left_fleet = ""
         if self.fleet is None:
             from zoosup.runtime.state.membership import Membership  # noqa: PLC0415 - only of a fleet
 

@@ -218,7 +218,8 @@ class FleetSpec(SpecPart):
         kinds.Directory | None,
         at_once(
             "A file with a secret that all hosts share, an absolute path, readable by zoosup alone: who has it may "
-            "join, and have the gateways answer. null: only where all hosts are this one.",
+            "join, and have the gateways answer. null, only where all hosts are this one: zoosup makes one that all "
+            "zoosups of this user share.",
             validate_default=True,
         ),
     ] = None
