@@ -208,12 +208,7 @@ class FleetRouting:
         return until is None or until <= self._zoo.clock.now()
 
     def _lease(
-        self,
-        peer: Peer,
-        model: str,
-        holder: Holder,
-        tried: frozenset[str],
-        since: float | None = None,
+        self, peer: Peer, model: str, holder: Holder, tried: frozenset[str], since: float | None = None
     ) -> HostLease:
         where = peer.node, model
         self._out[where] = self._out.get(where, 0) + 1

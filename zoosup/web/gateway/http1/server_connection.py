@@ -62,8 +62,6 @@ class ServerConnection(RequestReader):
         """Whether another protocol is spoken."""
         return self._takeover is not None
 
-    # The connection
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)
