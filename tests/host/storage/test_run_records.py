@@ -1,11 +1,14 @@
 """Records on a real disk: whole or not at all, and what can't be read is said and can be kept aside."""
 
 import asyncio
+import contextlib
 import json
 import os
 import stat
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -34,6 +37,45 @@ async def test_what_was_written_is_loaded_by_another(records, runs):
 async def test_the_newest_of_writes_at_the_same_time_stays(records):
     await asyncio.gather(*(records.write("r1", {"turn": turn}) for turn in range(50)))
     assert ({"r1": {"turn": 49}}, []) == records.load()
+
+
+async def test_a_record_that_is_removed_while_it_is_being_written_is_gone(records, monkeypatch):
+    write, began = records._write, threading.Event()
+
+    def slow(*what):
+        began.set()
+        time.sleep(0.2)
+        write(*what)
+
+    monkeypatch.setattr(records, "_write", slow)
+    writing = asyncio.create_task(records.write("r1", {"model": "a"}))
+    await asyncio.to_thread(began.wait)
+    await asyncio.gather(writing, records.remove("r1"))
+    assert ({}, []) == records.load()
+
+
+@contextlib.contextmanager
+def full_disk(monkeypatch):
+    """A file can be made, and nothing be written to it."""
+
+    def full(descriptor, *_):
+        os.close(descriptor)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fdopen", full)
+        yield
+
+
+async def test_of_writes_that_a_full_disk_has_cut_short_no_more_than_one_is_left(records, runs, monkeypatch):
+    with full_disk(monkeypatch):
+        for number in range(3):
+            with pytest.raises(OSError, match="No space"):
+                await records.write(f"r{number}", {"model": "a"})
+            await records.remove(f"r{number}")
+    assert 1 == len(list(runs.iterdir()))
+    await records.write("r9", {"model": "a"})
+    assert [runs / "r9.json"] == list(runs.iterdir())
 
 
 async def test_a_record_may_be_read_by_its_owner_only(records, runs):
@@ -67,17 +109,9 @@ async def test_a_state_directory_that_was_deleted_is_made_again_for_its_owner_al
     assert [0o700, 0o700] == modes
 
 
-async def test_a_disk_that_refuses_is_an_error_and_leaves_the_old_record(records, runs, monkeypatch):
+async def test_a_disk_that_refuses_is_an_error_and_leaves_the_old_record(records, monkeypatch):
     await records.write("r1", {"turn": 1})
-    really_open = os.open
-
-    def full(path, flags, *mode, **more):
-        if str(path).endswith(".tmp"):
-            raise OSError(28, "No space left on device")
-        return really_open(path, flags, *mode, **more)
-
-    monkeypatch.setattr(os, "open", full)
-    with pytest.raises(OSError, match="No space"):
+    with full_disk(monkeypatch), pytest.raises(OSError, match="No space"):
         await records.write("r1", {"turn": 2})
     assert ({"r1": {"turn": 1}}, []) == records.load()
 
@@ -105,8 +139,7 @@ def test_what_is_no_record_is_an_empty_one_and_said(records, runs, content):
 
 async def test_a_write_cut_short_by_the_end_of_zoosup_is_no_record(records, runs):
     await records.write("r1", {"turn": 1})
-    (runs / "r1.tmp").write_text('{"turn": 2, "mod')
-    (runs / "r9.tmp").write_text("{")
+    (runs / "draft").write_text('{"turn": 2, "mod')
     assert ({"r1": {"turn": 1}}, []) == records.load()
 
 
@@ -138,7 +171,7 @@ from zoosup.host.storage.run_records import RecordDirectory
 async def main():
     records = RecordDirectory(Path(sys.argv[1]))
     await records.write("r1", {})
-    os.mkfifo(records._path("r1").with_suffix(".tmp"))
+    os.mkfifo(Path(sys.argv[1]) / "draft")
     try:
         await asyncio.wait_for(records.write("r1", {"turn": 2}), 0.1)
     except TimeoutError:

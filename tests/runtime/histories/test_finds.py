@@ -9,10 +9,14 @@ from tests.runtime.histories.random_events import (
     Ask,
     Become,
     ByHand,
+    Crash,
+    EditModel,
     File,
     Kill,
     Messages,
+    ModelEntry,
     Rewrite,
+    Sick,
     Surroundings,
 )
 from tests.runtime.histories.test_histories import live_through
@@ -59,5 +63,23 @@ def test_what_is_seen_of_a_models_files_is_taken_in_while_it_is_believed_though_
         (ByHand("restart", "a"), 3.0),
         (Kill(acts=0, away=0.5), 1.0),
         (Messages(lost=True, doubled=False), 0.0),
+    ]
+    virtual_time.run(live_through(events))
+
+
+def test_no_record_is_left_of_runs_that_end_while_their_last_records_are_being_written():
+    """Found by seed 98765432123: the unreliable host wrote records after it had been asked to remove them."""
+    dies = FaultProfile(load=0.2, holds=0.9, start="dies")
+    drains = ModelEntry("1GiB", grace="1s", drains=True, deadline="10s")
+    events = [
+        (EditModel("a", drains), 0.0),
+        (Become("d", dies), 0.0),
+        (ByHand("restart", "d"), 3.0),
+        (Kill(acts=0, away=0.5), 1.0),
+        (Become("b", dies), 0.0),
+        (ByHand("restart", "b"), 3.0),
+        (Kill(acts=0, away=0.5), 1.0),
+        (Sick("a", sick=False), 3.0),
+        (Crash("d"), 25.0),
     ]
     virtual_time.run(live_through(events))

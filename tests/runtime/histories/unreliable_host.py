@@ -88,6 +88,7 @@ class UnreliableHost:
         self.history: list[tuple[float, str, str]] = []
         self.broken: list[str] = []
         self._unrecorded: set[str] = set()  # runs whose record the disk has refused
+        self._records_thread = asyncio.Lock()  # like the host's one thread: who asks first comes first
         self.life = 0
         self.on_exit: Callable[[str, Exit], None] | None = None
         self.on_change: Callable[[], None] = lambda: None
@@ -381,16 +382,18 @@ class UnreliableHost:
 
     async def write(self, run_id: str, record) -> None:
         text = json.dumps(record)
-        await asyncio.sleep(WRITE)
-        if self.disk_full:
-            self._unrecorded.add(run_id)
-        self._disk()
-        self.records[run_id] = json.loads(text)
+        async with self._records_thread:
+            await asyncio.sleep(WRITE)
+            if self.disk_full:
+                self._unrecorded.add(run_id)
+            self._disk()
+            self.records[run_id] = json.loads(text)
 
     async def remove(self, run_id: str) -> None:
-        await asyncio.sleep(WRITE)
-        self._disk()
-        self.records.pop(run_id, None)
+        async with self._records_thread:
+            await asyncio.sleep(WRITE)
+            self._disk()
+            self.records.pop(run_id, None)
 
     async def save_state(self, state) -> None:
         text = json.dumps(state)

@@ -226,7 +226,10 @@ class Store(Protocol):
 
 
 class Records(Protocol):
-    """What a restarted zoosup needs in order to know its runs again, one record a run."""
+    """What a restarted zoosup needs in order to know its runs again, one record a run.
+
+    What is asked first is done first: whoever has a record removed need not wait for a write of it that is under way.
+    """
 
     def load(self) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
         """All records by run id, and a sentence for each that could not be read and was set aside."""

@@ -124,7 +124,7 @@ class TieFiles:
 
     def forget(self, run_id: str) -> None:
         """Nothing is left of it."""
-        for name in (f"{run_id}.json", f"{run_id}.cid"):
+        for name in (f"{run_id}.json", f"{run_id}.new", f"{run_id}.cid"):
             with suppress(OSError):
                 (self._directory / name).unlink(missing_ok=True)
 

@@ -16,9 +16,11 @@ from zoosup.host.system.threads import DaemonThreads
 
 _SUFFIX = ".json"
 
+_DRAFT = "draft"  # one name for all runs: a write cut short leaves no more than the next one overwrites
+
 
 class RecordDirectory:
-    """Records by run id. Writes stay in order: one thread does them all."""
+    """Records by run id. Writes and removals stay in order: one thread does them all."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -63,7 +65,7 @@ class RecordDirectory:
     def _write(self, run_id: str, data: bytes) -> None:
         for each in (self._directory.parent, self._directory):
             each.mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up
-        beside = self._directory / f"{run_id}.tmp"
+        beside = self._directory / _DRAFT
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
