@@ -175,7 +175,9 @@ class Simulation:
         self._take({pool: amount - before.get(pool, 0) for pool, amount in now.items()})
         model = self.zoo.models[name]
         if model.run is not None:
-            self.zoo.models[name] = replace(model, run=replace(model.run, measured=dict(amounts)))
+            sleep = None if model.run.sleep is None else replace(model.run.sleep, settled=True)
+            held = replace(model.run, measured=dict(amounts), sleep=sleep)
+            self.zoo.models[name] = replace(model, run=held)
 
     def _take(self, amounts: Mapping[str, int]) -> None:
         """Take bytes out of what is free, by pool; negative ones come back."""
