@@ -161,6 +161,8 @@ class Simulation:
         elif model.phase is Phase.FALLING_ASLEEP:
             self._tell(model.name, facts.FellAsleep(run.id, self._now))
             self._hold(model.name, run, run.sleep.asleep if run.sleep is not None else {})
+        elif model.phase is Phase.ASLEEP:
+            self._hold(model.name, run, run.measured)
         elif model.phase in {Phase.STARTING, Phase.UNREADY}:
             if run.sleep is not None:
                 self._tell(model.name, facts.Woken(run.id, self._now))
