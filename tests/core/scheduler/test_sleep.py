@@ -42,6 +42,15 @@ def sleepy(ram="12GiB", holds="1GiB", **fields):
     return on_demand(ram, park=park, **fields)
 
 
+def halfway_asleep(since, *, settled=False):
+    """It counts as asleep for `since` seconds, and held more than that when it was looked at."""
+    sleep = Sleep(
+        SleepStage.ASLEEP, {"ram": 12 * GIB}, {"ram": GIB}, known=True, since=NOW - since, settled=settled
+    )
+    held = {"ram": 3 * GIB}
+    return parked(sleep=sleep, reserved=held, measured=held)
+
+
 def zoo(active=(), budget="20GiB", **models):
     return a_zoo(models, active, budget)
 
@@ -254,6 +263,43 @@ def test_what_it_has_given_back_since_it_was_measured_is_not_credited_to_it(sinc
     assert "wake a" == acts(spec, a_host(spec, a=fell, free="9GiB", demand={"a": waits()}))[0]
 
 
+@pytest.mark.parametrize(
+    ("since", "settled", "free", "action"),
+    [
+        (1, False, "12.5GiB", "hold b pending CoolingDown"),
+        (1, False, "13.1GiB", "start b"),
+        (1, True, "12.5GiB", "start b"),
+        (60, False, "12.5GiB", "start b"),
+    ],
+)
+def test_nor_is_it_given_to_others_as_far_as_it_may_take_it_again(since, settled, free, action):
+    """It was looked at while it still held 3 GiB: it may hold none of them by now, and 1 GiB is its own."""
+    spec = zoo(a=sleepy(), b=on_demand("10GiB"))
+    fell = halfway_asleep(since, settled=settled)
+    host = a_host(spec, a=fell, b=resting(), free=free, demand={"b": waits()})
+    assert [action] == acts(spec, host)
+
+
+def test_nor_to_others_in_the_pass_in_which_it_is_woken():
+    spec = zoo(a=sleepy(), b=on_demand("5GiB"), budget="30GiB")
+    demand = {"a": waits(9), "b": waits(5)}
+    proved = a_host(spec, a=halfway_asleep(1, settled=True), b=resting(), free="18GiB", demand=demand)
+    assert ["wake a", "start b"] == acts(spec, proved)
+    host = a_host(spec, a=halfway_asleep(1), b=resting(), free="18GiB", demand=demand)
+    assert ["wake a", "hold b pending CoolingDown"] == acts(spec, host)
+    assert "waits until it is known what is held asleep by a" == why(spec, host, "b")
+
+
+def test_nor_while_it_falls_asleep():
+    """What it holds on the way there may be gone since it was looked at, and what it holds asleep is its own."""
+    spec = zoo(a=sleepy(), b=on_demand("7GiB"))
+    demand = {"b": waits()}
+    host = a_host(spec, a=parking(), b=resting(), free="9.5GiB", demand=demand)
+    assert ["hold b pending CoolingDown"] == acts(spec, host)
+    host = a_host(spec, a=parking(), b=resting(), free="10.1GiB", demand=demand)
+    assert ["start b"] == acts(spec, host)
+
+
 def test_two_that_can_sleep_take_turns():
     spec = zoo(a=sleepy(), b=sleepy())
     host = a_host(spec, a=parked(), b=ready(), demand={"a": waits(), "b": idle(20)})
@@ -332,6 +378,48 @@ def test_a_run_s_booking_follows_it_to_sleep_and_back():
     assert (Phase.READY, {"ram": 12 * GIB}, None, NOW + 4) == (
         model.phase, model.run.reserved, model.run.sleep, model.run.ready_at,
     )  # fmt: skip
+
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("looks", "settled"),
+    [
+        ([(0, 1024), (0.9, 1024)], False),
+        ([(0, 1024), (1, 1024)], True),
+        ([(0, 1024), (1, 1000)], True),
+        ([(0, 2048), (1, 1024)], False),
+        ([(0, 2048), (1, 1024), (2, 1024)], True),
+        ([(0, 1024), (1, 1024), (2, 512)], False),
+        ([(0, 1024), (0.6, 1004), (1.2, 984)], False),
+        ([(None, 1024), (None, 1024)], False),
+    ],
+)
+def test_what_it_holds_asleep_is_known_once_looks_agree_for_a_second(looks, settled):
+    model = the(parked())
+    for at, amount in looks:
+        model = apply(model, Measured("a-1", {"ram": amount * MIB}, at=at))
+    assert settled == model.run.sleep.settled
+
+
+def test_the_look_before_it_counts_as_asleep_is_the_first():
+    model = the(parking())
+    for fact in (
+        Measured("a-1", {"ram": GIB}, at=NOW),
+        FellAsleep("a-1", NOW),
+        Measured("a-1", {"ram": GIB}, at=NOW + 1),
+    ):
+        assert not model.run.sleep.settled
+        model = apply(model, fact)
+    assert model.run.sleep.settled
+
+
+@pytest.mark.parametrize(("settled", "measured"), [(True, {"ram": 3 * GIB}), (False, {})])
+def test_what_it_held_halfway_to_sleep_is_no_part_of_what_it_wakes_to(settled, measured):
+    """Others would be given what it has given back since, and has yet to take again."""
+    model = apply(the(halfway_asleep(1, settled=settled)), WakeBegun("a-1", {"ram": 12 * GIB}, NOW))
+    assert measured == model.run.measured
 
 
 def test_an_answer_from_before_it_was_woken_makes_nothing_ready():

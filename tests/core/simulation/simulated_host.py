@@ -357,8 +357,11 @@ class SimulatedHost:
 
     def _measure(self, process: Process) -> None:
         if process.gone is None:
-            self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}))
+            self._look_at(process)
             self.after(MEASURE_EVERY, lambda: self._measure(process))
+
+    def _look_at(self, process: Process) -> None:
+        self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}, at=self.now))
 
     def _end(self, process: Process) -> None:
         if process.spawned is None or process.ended is not None:
@@ -390,7 +393,7 @@ class SimulatedHost:
         parking = (
             model.phase is Phase.FALLING_ASLEEP and model.run is not None and model.run.id == process.run_id
         )
-        self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}))
+        self._look_at(process)
         self.tell(process.model, FellAsleep(process.run_id, self.now))
         run = self.models[process.model].run
         if parking and run is not None and run.sleep is not None:

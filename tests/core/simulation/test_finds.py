@@ -21,3 +21,15 @@ def test_somebody_leaves_for_one_whose_room_is_kept_for_an_earlier_one_that_come
     Zoo.crowd(zoo, **pinned, order="abcd", wanted=1, rivals=3, gap=8.0, hold=0.0, pause=0.0)
     Zoo.crowd(zoo, **crowd, order="adbc", wanted=0, rivals=2, gap=0.0, hold=0.0, pause=3.0)
     assert "a" in {name for _, name in zoo.sim.stops}
+
+
+def test_one_wakes_beside_another_that_still_gives_back_what_it_held_awake(zoo):
+    """c was looked at halfway to sleep: what it may yet take is promised to it, and not free for a."""
+    usual = {"on_demand": True, "hold": 0.0}
+    sleeps = {"sleep": "POST /sleep", "wake": "POST /wake_up", "holds": {"ram": "1GiB"}}
+    small, large = usual | {"need": "6GiB", "park": None}, usual | {"need": "15GiB"}
+    Zoo.crowd(zoo, **small, order="dbca", wanted=2, rivals=3, gap=1.0, pause=3.0)
+    Zoo.crowd(zoo, **small, order="acdb", wanted=1, rivals=2, gap=0.02, pause=3.0)
+    Zoo.crowd(zoo, **large, park=None, order="adcb", wanted=0, rivals=2, gap=0.0, pause=0.3)
+    Zoo.crowd(zoo, **large, park=sleeps, order="cbad", wanted=1, rivals=2, gap=8.0, pause=0.0)
+    assert "c" in {name for _, name in zoo.sim.fell_asleep}

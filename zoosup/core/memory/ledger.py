@@ -46,6 +46,10 @@ class Holding:
         """Bytes that can be counted on once it holds no more than `rest`."""
         return int(CREDIT * max(0, min(self.need, self.measured) - rest))
 
+    def doubt(self, most: int) -> int:
+        """Bytes less that others have if it holds nothing any longer, and may take up to `most` again."""
+        return max(0, most - self.promised)
+
 
 _NOTHING = Holding(0, 0)
 

@@ -56,7 +56,7 @@ class MeasurePace:
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:
     if run.sleep is not None and (
-        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING
+        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING or not run.sleep.settled
     ):
         return True
     return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)

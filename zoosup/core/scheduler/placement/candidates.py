@@ -12,7 +12,6 @@ for, where it could run split. Knows no sum: each layout is judged by `fit`, poo
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
@@ -41,30 +40,7 @@ def wake_placement(cycle: Cycle, model: Model, spec: ModelSpec, run: Run) -> Pla
     missing = [pool for pool in layout.amounts if (run.node, pool) not in cycle.ledgers]
     if missing:
         return Placement(run.node, _missing(NoSuchGpuError(f"{', '.join(missing)} is no longer there")))
-    found = Candidate(cycle, model, spec, run.node, Preemption(cycle, model), layout).place()
-    proved_at = cycle.observed.now
-    if run.sleep is not None:
-        proved_at = run.sleep.since + cycle.spec.switch.cooldown.max
-    if (
-        not found.starts
-        or cycle.observed.now >= proved_at
-        or _fits_whatever_it_holds(cycle, model.name, run, layout)
-    ):
-        return found
-    waits = Verdict(Reason.COOL_DOWN, "waits until what it holds asleep is known", found.verdict.sums)
-    return replace(found, verdict=waits, look_at=proved_at)
-
-
-def _fits_whatever_it_holds(cycle: Cycle, name: str, run: Run, layout: Layout) -> bool:
-    """Whether it may wake though it had given back all that it should: it was last measured as it fell asleep."""
-    at_least = cycle.counted(run.sleep.at_least if run.sleep is not None else {}, run.node)
-    measured = cycle.counted(run.measured, run.node)
-    for pool, amount in cycle.counted(layout.amounts, run.node).items():
-        ledger, held = cycle.ledgers[run.node, pool], measured.get(pool, 0)
-        given_back = max(0, held - at_least.get(pool, 0))
-        if not ledger.fits(amount, {name}, available=(ledger.pool.available or 0) - given_back):
-            return False
-    return True
+    return Candidate(cycle, model, spec, run.node, Preemption(cycle, model), layout).place()
 
 
 def renewal(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Verdict | None:
