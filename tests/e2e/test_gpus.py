@@ -69,5 +69,5 @@ def test_a_model_that_sits_on_another_gpu_than_its_own_is_told_of_until_it_sits_
     driver.tell(ours, f"proc 0 {model['pid']} {5 * GIB} c 0")
     zoo.wait(lambda s: "OnGivenGpus" not in conditions(s), "it to sit right again")
     assert model["pid"] == zoo.pid("a")
-    assert "OtherGpu/Over" in zoo.cli("events").stdout
+    assert "on another GPU (Over)" in zoo.cli("events").stdout
     zoo.terminate()
