@@ -121,8 +121,7 @@ def test_a_disk_that_never_answers_keeps_no_zoosup_from_ending(tmp_path):
     os.mkfifo(zoo.zoosup.state / "state.json.tmp")
     try:
         zoo.begin()
-        [record] = (zoo.zoosup.state / "runs").glob("*.json")
-        os.mkfifo(record.with_suffix(".tmp"))  # its next writing says that the run is told to leave
+        os.mkfifo(zoo.zoosup.state / "runs" / "draft")  # the next writing says that the run is told to leave
         began = time.monotonic()
         assert 0 == zoo.zoosup.terminate()
         assert time.monotonic() - began < ENDS_WITHIN
