@@ -184,6 +184,13 @@ def test_a_model_is_split_over_gpus_of_one_make_only():
     assert ["hold a pending ExceedsBudget"] == acts(spec, gpu_host(spec, [24, 24], makes=["nvidia", "amd"]))
 
 
+def test_where_it_is_to_have_two_it_waits_for_those_of_no_make_while_another_has_them():
+    spec = gpu_zoo({"a": on_gpu("12GiB", gpus=2)}, ["a"])
+    cooling = Cooldown(NODE, "vram:GPU-0", "x", NOW - 1, 12 * GIB, 0, ())
+    host = gpu_host(spec, [24] * 4, cooling=[cooling], makes=["amd", "amd", "nvidia", "nvidia"])
+    assert {"GPU-2": 6, "GPU-3": 6} == start_of(spec, host, "a")
+
+
 @pytest.mark.parametrize(
     ("gpus", "expected"),
     [

@@ -35,9 +35,9 @@ class Layout:
     gpus: tuple[str, ...] | None = None
 
     @property
-    def split(self) -> bool:
-        """Whether it would be spread over several GPUs."""
-        return self.gpus is not None and len(self.gpus) > 1
+    def count(self) -> int:
+        """How many GPUs it would be spread over; 1 where nothing is set for it."""
+        return 1 if self.gpus is None else len(self.gpus)
 
 
 NOWHERE = Layout({})

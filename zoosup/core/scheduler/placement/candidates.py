@@ -29,7 +29,7 @@ from zoosup.spec.model.model import ModelSpec
 def best_placement(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Placement:
     """Where on one node a model that has no run goes."""
     try:
-        return _best(candidate.place() for candidate in _candidates(cycle, model, spec, node))
+        return _best(_candidates(cycle, model, spec, node))
     except NoSuchGpuError as error:
         return Placement(node, _missing(error))
 
@@ -71,21 +71,24 @@ def _candidates(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Itera
         yield Candidate(cycle, model, spec, node, preemption, layout)
 
 
-def _best(placements: Iterable[Placement]) -> Placement:
+def _best(candidates: Iterable[Candidate]) -> Placement:
     """The first of the best; of several refusals the first, on the fewest GPUs, says most."""
     best: Placement | None = None
-    for placement in placements:
-        if best is None or _standing(placement) < _standing(best):
+    fewest = None
+    for candidate in candidates:
+        fewest = candidate.layout.count if fewest is None else fewest
+        placement = candidate.place()
+        if best is None or _standing(placement, fewest) < _standing(best, fewest):
             best = placement
-        if _standing(best) == 1:
+        if _standing(best, fewest) == 1:
             break
     assert best is not None  # noqa: S101 - there is a layout, or NoSuchGpuError
     return best
 
 
-def _standing(placement: Placement) -> int:
+def _standing(placement: Placement, fewest: int) -> int:
     if placement.starts:
-        return 3 if placement.layout.split else 1
+        return 3 if placement.layout.count > fewest else 1
     if placement.verdict.outcome is Outcome.REFUSED:
         return 6
     if placement.preempts:
