@@ -2,8 +2,7 @@
 
     python tests/bench/run.py prewarm
 
-Knows how to have a file out of memory (Linux alone). A disk of a virtual machine may be in its host's memory, so that
-cold means no colder than that.
+Linux alone. A disk of a virtual machine may be in its host's memory, so that cold means no colder than that.
 """
 
 import os
@@ -12,12 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+from tests.bench import weight_files
 from tests.bench.figures import Figure
+from tests.bench.weight_files import MIB
 from zoosup.host.ports.host import Warmed
 from zoosup.host.weights.page_cache import PageWarmer
 from zoosup.spec.model.model import ModelSpec
 
-MIB = 1 << 20
 SIZE, SHORT_SIZE = 1536 * MIB, 128 * MIB
 READER = """
 import os, sys, time
@@ -36,18 +36,18 @@ def prewarm(short: bool, folder: Path) -> list[Figure]:
         return []
     path = folder / "weights.gguf"
     size = SHORT_SIZE if short else SIZE
-    _write(path, size)
+    weight_files.write(path, size)
     cold, warmed, warming = [], [], []
     try:
         for _ in range(1 if short else 5):
-            _forget(path)
-            cold.append(_read(path))
-            _forget(path)
+            weight_files.forget(path)
+            cold.append(read(path))
+            weight_files.forget(path)
             done = _warm(path)
             if done.read != size:
                 raise RuntimeError(f"{done.read} of {size} bytes were read: {done.problem}")
             warming.append(done.seconds * 1000)
-            warmed.append(_read(path))
+            warmed.append(read(path))
     finally:
         path.unlink()
     what = f"{size // MIB} MiB of weights"
@@ -57,21 +57,8 @@ def prewarm(short: bool, folder: Path) -> list[Figure]:
     ]
 
 
-def _write(path: Path, size: int) -> None:
-    piece = os.urandom(MIB)
-    with path.open("wb") as file:
-        for _ in range(size // MIB):
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _forget(path: Path) -> None:
-    with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _read(path: Path) -> float:
+def read(path: Path) -> float:
+    """Milliseconds that a new process takes to read it."""
     words = [os.path.realpath(sys.executable), "-I", "-S", "-c", READER, str(path)]
     return float(subprocess.run(words, capture_output=True, check=True, text=True).stdout)
 

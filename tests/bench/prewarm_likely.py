@@ -16,27 +16,16 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from tests.bench.figures import Figure
-from tests.bench.prewarm import MIB, SHORT_SIZE, SIZE, _forget, _read, _write
+from tests.bench.prewarm import SHORT_SIZE, SIZE, read
+from tests.bench.weight_files import ANSWERING, MIB, forget, write
 from tests.e2e.driver import Zoosup, free_ports
 
 SERVER = """
-import http.server, os, sys
+import os, sys
 path, port = sys.argv[sys.argv.index("-m") + 1], int(sys.argv[sys.argv.index("--port") + 1])
 buffer, file = bytearray(1 << 20), os.open(path, os.O_RDONLY)
 while os.readv(file, [buffer]):
     pass
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-    def log_message(self, *_):
-        pass
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 ZOO = """\
 active: []
@@ -55,14 +44,14 @@ def likely(short: bool, folder: Path) -> Iterator[Figure]:
     if sys.platform != "linux":
         return
     size, rounds = (SHORT_SIZE, 1) if short else (SIZE, 5)
-    (folder / "server.py").write_text(SERVER)
+    (folder / "server.py").write_text(SERVER + ANSWERING)
     ways = {"likely": ("likely", True), "cold": ("false", True), "warm": ("false", False)}
     with ExitStack() as running:
         asked = {}
         for name, (prewarm, cold) in ways.items():
             (place := folder / name).mkdir()
-            _write(place / "a.gguf", MIB)
-            _write(place / "b.gguf", size)
+            write(place / "a.gguf", MIB)
+            write(place / "b.gguf", size)
             zoo = running.enter_context(_zoo(place, folder / "server.py", prewarm))
             asked[name] = (zoo, place / "b.gguf", cold)
         # One after the other, so that what else the machine does falls on all alike.
@@ -78,7 +67,7 @@ def _switch(zoo: Zoosup, weights: Path, cold: bool) -> float:
     """From a to b, and back: milliseconds until b has answered."""
     for name in "aba":  # so that it is known who comes after a
         _ask(zoo, name)
-    (_forget if cold else _read)(weights)
+    (forget if cold else read)(weights)
     if "prewarm: likely" in zoo.file.read_text():
         _edit_back_and_forth(zoo)
     return _ask(zoo, "b")

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
+from tests.bench.weight_files import ANSWERING, MIB
 from tests.e2e.driver import BIN, free_ports, poll
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(sys.platform != "linux", reason="macOS counts no reads")]
 
-MIB = 1 << 20
 SIZE, PIECE = 96, 2
 """MiB of weights, and of them at a time; a piece each 0.1 s: 4.8 s for all."""
 
 SERVER = """
-import http.server, mmap, sys, time
+import mmap, sys, time
 how, path, port = sys.argv[1], sys.argv[3], int(sys.argv[5])
 file = open(path, "rb", buffering=0)
 mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if how == "map" else None
@@ -30,18 +30,6 @@ for at in range(0, WHOLE, PIECE):
     else:
         sum(mapped[at : at + PIECE : mmap.PAGESIZE])
     time.sleep(0.1)
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "14")
-        self.end_headers()
-        self.wfile.write(b"data: [DONE]\\n\\n")
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-    def log_message(self, *_):
-        pass
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """.replace("WHOLE", str(SIZE * MIB)).replace("PIECE", str(PIECE * MIB))
 
 ZOO = """\
@@ -59,7 +47,7 @@ models:
 
 @pytest.mark.parametrize("how", ["read", "map"])
 def test_a_load_is_followed_by_bytes_and_a_client_that_waits_is_told(zoosup, tmp_path, how):
-    (tmp_path / "server.py").write_text(SERVER)
+    (tmp_path / "server.py").write_text(SERVER + ANSWERING)
     (tmp_path / "weights.bin").write_bytes(bytes(SIZE * MIB))
     [status] = free_ports(1)
     places = {"server": tmp_path / "server.py", "weights": tmp_path / "weights.bin", "how": how}
