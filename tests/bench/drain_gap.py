@@ -12,7 +12,6 @@ waits for the old one can take. The parts are by zoosup's own events. Linux alon
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,11 +27,12 @@ from urllib.request import Request, urlopen
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
 from tests.bench.random_gguf import Shape, write
+from tests.bench.weight_files import forget
 from tests.e2e.driver import Zoosup, free_ports, poll
 from tests.e2e.llama import llama_server
 
 SHAPE, SHORT = Shape(width=1024, feed=4096, layers=12, heads=16, kv_heads=4), Shape(layers=2)
-ANSWER = 32
+ANSWER, SHORT_ANSWER = 32, 2000
 """Tokens of the old model's answer: for longer than the edit of the file takes to be seen, on a fast machine too."""
 
 ZOO = """\
@@ -62,7 +62,10 @@ def main() -> int:
         )
         print(f"{'':16} {'gap':>7}  " + "  ".join(f"{part:>19}" for part in PARTS))
         for prewarm in (True, False):
-            rounds = [_round(folder / f"{prewarm}-{n}", files, prewarm) for n in range(arguments.rounds)]
+            rounds = [
+                _round(folder / f"{prewarm}-{n}", files, prewarm, SHORT_ANSWER if arguments.short else ANSWER)
+                for n in range(arguments.rounds)
+            ]
             gap, *parts = [median(column) for column in zip(*rounds, strict=True)]
             what = "prewarm" if prewarm else "no prewarm"
             print(f"{what:16} {gap:7.2f}  " + "  ".join(f"{part:19.2f}" for part in parts))
@@ -71,7 +74,7 @@ def main() -> int:
     return 0
 
 
-def _round(home: Path, files: dict[str, Path], prewarm: bool) -> list[float]:
+def _round(home: Path, files: dict[str, Path], prewarm: bool, tokens: int) -> list[float]:
     """Seconds of the gap, and of its parts."""
     status, gateway = free_ports(2)
     commands = {
@@ -85,10 +88,10 @@ def _round(home: Path, files: dict[str, Path], prewarm: bool) -> list[float]:
     try:
         zoo.wait_phase("a", "ready")
         url, times = zoo.gateway(), {}
-        old = threading.Thread(target=_answer, args=(url, "a", ANSWER, times))
+        old = threading.Thread(target=_answer, args=(url, "a", tokens, times))
         old.start()
         poll(lambda: "a first" in times, "a's answer to begin")
-        _forget(files["b"])
+        forget(files["b"])
         zoo.edit(("active: [a]", "active: [b]"))
         zoo.wait(lambda status: status["models"]["a"]["phase"] != "ready", "a to leave")
         if "a last" in times:
@@ -151,11 +154,6 @@ def _is_ready(port: int) -> bool:
         return bool(urlopen(f"http://127.0.0.1:{port}/health", timeout=5).status == 200)
     except (URLError, OSError):
         return False
-
-
-def _forget(path: Path) -> None:
-    with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _arguments() -> argparse.Namespace:
