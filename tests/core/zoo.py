@@ -183,6 +183,7 @@ def a_host(
     total: Size = "32GiB",
     foreign: Size = 0,
     free: Size | None = None,
+    risen: Size = 0,
     unknown: bool = False,
     cooling: Sequence[Cooldown] = (),
     switch: Switch | None = None,
@@ -192,14 +193,17 @@ def a_host(
     holds: Sequence[RoomHold] = (),
     **states: State,
 ) -> Observed:
-    """A host on which the named models have come so far and all others rest; free is what nobody holds."""
+    """A host on which the named models have come so far and all others rest; free is what nobody holds.
+
+    `risen` of it has come free since anybody looked at what they hold.
+    """
     declared = spec.models
     models = {n: states.get(n, resting())(n, m) for n, m in declared.items()}
     models |= {n: s(n, a_model()) for n, s in states.items() if n not in declared}
     held = sum(m.run.measured.get("ram", 0) for m in models.values() if m.run is not None)
     held += sum(hold.measured.get("ram", 0) for hold in holds)
     available = size(free) if free is not None else size(total) - held - size(foreign)
-    pool = a_pool(spec, size(total), None if unknown else available)
+    pool = a_pool(spec, size(total), None if unknown else available, risen=size(risen))
     node = Node(NODE, (pool,), tuple(cooling))
     return Observed(now, (node,), models, switch, shutdown, demand, tuple(holds))
 
@@ -217,12 +221,11 @@ def a_booked_hold(ram: Size = "4GiB", used: Size | None = None, **fields: Any) -
     )
 
 
-def a_pool(spec: ZooSpec, total: int, available: int | None, node: str = NODE) -> Pool:
+def a_pool(spec: ZooSpec, total: int, available: int | None, node: str = NODE, risen: int = 0) -> Pool:
     """RAM with the file's budget and reserve."""
     reserve = reserve_of(total, spec.budget.ram_reserve)
-    return Pool(
-        node, "ram", "ram", "RAM", total, available, budget_of(total, reserve, spec.budget.ram), reserve
-    )
+    budget = budget_of(total, reserve, spec.budget.ram)
+    return Pool(node, "ram", "ram", "RAM", total, available, budget, reserve, risen=risen)
 
 
 def cooling_down(

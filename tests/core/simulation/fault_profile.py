@@ -32,6 +32,7 @@ class Process:
     ended: float | None = None  # the leader
     gone: float | None = None  # the last member
     asleep: float | None = None  # since when
+    given_back: float = 0.0  # the share of what it holds awake that it has given back for a while
 
     @property
     def alive(self) -> bool:
@@ -46,4 +47,6 @@ class Process:
             return int(self.size * grown * max(0.0, 1 - (now - self.gone) / self.profile.release))
         if self.asleep is not None:
             grown *= max(self.profile.asleep, 1 - (now - self.asleep) / self.profile.release)
+        else:
+            grown *= 1 - self.given_back
         return int(self.size * grown)

@@ -95,6 +95,7 @@ class SimulatedHost:
     fell_asleep: list[tuple[float, str]] = field(default_factory=list)
     starts: list[tuple[float, str]] = field(default_factory=list)
     stops: list[tuple[float, str]] = field(default_factory=list)
+    risen: int = 0  # bytes that have come free since all were looked at
     last: Plan | None = None
     wanted: tuple[str, ...] = ()  # by the last plan
     closed: Mapping[str, float] = field(default_factory=dict)  # likewise
@@ -104,6 +105,8 @@ class SimulatedHost:
     _order: count = field(default_factory=count)
     _inspecting: set[str] = field(default_factory=set)
     _wake_at: float | None = None
+    _free: int | None = None  # when it was last sampled
+    _looking: bool = False
 
     # the truth
 
@@ -252,7 +255,8 @@ class SimulatedHost:
         laws.books_match_the_truth(self, name)
 
     def observed(self) -> Observed:
-        pool = a_pool(self.spec, self.total, self.free() if self.readable else None)
+        available = self.free() if self.readable else None
+        pool = a_pool(self.spec, self.total, available, risen=self.risen)
         cooldowns = tuple(self.cooldowns.values())
         pressures = () if self.pressure is None else (self.pressure,)
         return Observed(
@@ -274,6 +278,10 @@ class SimulatedHost:
             msg = f"a plan that never settles: {decided.actions}"
             raise AssertionError(msg)
         self._wake_at = decided.wake_at
+        cools = any(verdict.reason is Reason.COOL_DOWN for verdict in decided.verdicts.values())
+        if cools and self.risen and not self._looking:
+            self._looking = True
+            self.after(0.1, self._look_at_all)
         self._serve()
         demand_laws.nobody_waits_too_long(self)
         assert self._wake_at is None or self._wake_at > self.now - 1e-9, (
@@ -287,6 +295,9 @@ class SimulatedHost:
         self.short_since = self._below(self.reserve, self.short_since)
         self.low_since = self._below(self.reserve // 2, self.low_since)
         if self.readable:
+            free = self.free()
+            self.risen += max(0, free - (free if self._free is None else self._free))
+            self._free = free
             for key, watch in self.cooldowns.items():
                 self.cooldowns[key] = replace(watch, samples=reclaim.sampled(watch, self.now, self.free()))
 
@@ -357,11 +368,19 @@ class SimulatedHost:
 
     def _measure(self, process: Process) -> None:
         if process.gone is None:
-            self._look_at(process)
+            self._look_at_all()
             self.after(MEASURE_EVERY, lambda: self._measure(process))
 
+    def _look_at_all(self) -> None:
+        """See what everybody holds; what comes free from now on is news."""
+        self._looking = False
+        self.risen, self._free = 0, self.free() if self.readable else None
+        for process in self.processes:
+            if process.alive:
+                self._look_at(process)
+
     def _look_at(self, process: Process) -> None:
-        self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}, at=self.now))
+        self.tell(process.model, Measured(process.run_id, {"ram": process.held(self.now)}))
 
     def _end(self, process: Process) -> None:
         if process.spawned is None or process.ended is not None:

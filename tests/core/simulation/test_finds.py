@@ -3,6 +3,7 @@
 import pytest
 
 from tests.core.simulation.test_simulation import Zoo
+from tests.core.zoo import a_model, a_zoo
 
 
 @pytest.fixture
@@ -33,3 +34,14 @@ def test_one_wakes_beside_another_that_still_gives_back_what_it_held_awake(zoo):
     Zoo.crowd(zoo, **large, park=None, order="adcb", wanted=0, rivals=2, gap=0.0, pause=0.3)
     Zoo.crowd(zoo, **large, park=sleeps, order="cbad", wanted=1, rivals=2, gap=8.0, pause=0.0)
     assert "c" in {name for _, name in zoo.sim.fell_asleep}
+
+
+def test_one_starts_where_another_that_is_awake_has_given_back_its_memory_for_a_moment(zoo):
+    """What a server has unloaded it loads again when it is asked, and is promised until it ends."""
+    model = a_model("9GiB", on_demand=True, idle_timeout="20s", ready={"deadline": "20s"})
+    zoo.sim.edit(a_zoo({"a": model, "b": model}, ["a"], "64GiB"))
+    Zoo.wait(zoo, 3.0)
+    Zoo.strangers(zoo, pause=3.0, amount=14)
+    Zoo.give_back(zoo, pause=0.0, name="a", share=1.0)
+    Zoo.request(zoo, pause=3.0, name="b", hold=0.0, count=1)
+    assert ["a"] == [name for _, name in zoo.sim.stops]

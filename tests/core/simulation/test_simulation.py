@@ -204,6 +204,15 @@ class Zoo(RuleBasedStateMachine):
         self.sim.turn()
         self.sim.advance(pause)
 
+    @rule(pause=pauses, name=names, share=st.sampled_from([0.0, 0.5, 1.0]))
+    def give_back(self, pause, name, share):
+        """One that is awake gives a part of its memory back, or takes it again, as a server does that unloads."""
+        for process in self.sim.processes:
+            if process.model == name and process.alive:
+                process.given_back = share
+        self.sim.turn()
+        self.sim.advance(pause)
+
     # the host
 
     @rule(pause=pauses, amount=st.sampled_from([0, 0, 4, 10, 18, 29, 40]))
@@ -277,7 +286,7 @@ class Zoo(RuleBasedStateMachine):
             holds = min(1.0, sim.profile(name).holds)
             sim.profiles[name] = replace(sim.profile(name), **mended, holds=holds)
         for process in sim.processes:
-            process.profile.stuck = False
+            process.profile.stuck, process.given_back = False, 0.0
         for name, model in sim.models.items():
             if model.phase is Phase.UNREADY:
                 sim.tell(name, ProbedReady(model.run.id, sim.now))

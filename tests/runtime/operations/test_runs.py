@@ -22,7 +22,7 @@ from zoosup.runtime.operations.runs import COMMAND_AT_ONCE, Operations, Tools
 from zoosup.runtime.operations.sessions import SessionKeeper
 from zoosup.runtime.operations.start.child_env import RUN_ID, environment
 from zoosup.runtime.persistence.record_writer import RecordWriter
-from zoosup.runtime.state.inbox import FactLearned, UsageMeasured
+from zoosup.runtime.state.inbox import FactLearned
 
 pytestmark = pytest.mark.looptime
 
@@ -239,7 +239,7 @@ async def test_a_stop_measures_first_and_then_sets_the_ladder_to_work(operations
     await stop(operations, zoo, a_run(zoo, "a", pid=4711))
     assert ["usage", "terminate"] == host.names()[:2]
     assert ("mark-1", Ladder("TERM", 20.0, ("docker", "stop", "x"))) == host.args("terminate")
-    assert UsageMeasured({"mark-1": GIB}) == told[0]
+    assert {"mark-1": GIB} == told[0].usage
     (gone,) = facts(told)
     assert ("mark-1", ("last words",)) == (gone.run_id, gone.exit.log)
 
@@ -519,7 +519,8 @@ async def test_a_slow_host_gets_no_second_question_about_memory(operations, host
         operations.measure()
         await asyncio.sleep(1)
     await asyncio.sleep(5)
-    assert (["usage"], [UsageMeasured({"mark-1": GIB})]) == (host.names(), told)
+    assert (["usage"], [{"mark-1": GIB}]) == (host.names(), [each.usage for each in told])
+    assert 100.0 == told[0].since, "when it began, not when it was done"
 
 
 async def test_what_is_given_up_before_it_began_leaves_nothing_unawaited(operations, host, recwarn, zoo):

@@ -7,7 +7,6 @@ import pytest
 from tests.runtime.leasing.test_leases import Client, put
 from zoosup.core.state.phases import Phase
 from zoosup.runtime.publish import plan_report
-from zoosup.runtime.publish.simulation import Simulation
 from zoosup.runtime.state.dry_run import copy_with
 
 pytestmark = pytest.mark.looptime
@@ -250,18 +249,6 @@ async def test_a_snapshot_tells_what_it_holds_asleep(host, zoo):
         k: v for k, v in seen["memory"]["ram"].items() if k in {"need", "reserved", "held"}
     }
     assert zoo.publisher.snapshot["converged"] is True
-
-
-async def test_what_a_sleeper_holds_is_known_after_a_few_looks_and_a_simulation_waits_for_none(host, zoo):
-    sleepy(host, "a", "b")
-    await put(zoo, host, text(a="", b=""))
-    await use(zoo, "a")
-    Client(zoo, "b")
-    await zoo.until("a", "parked")
-    assert not zoo.zoo.models["a"].run.sleep.settled
-    assert Simulation(copy_with(zoo.zoo, None, "zoo.yaml")).zoo.models["a"].run.sleep.settled
-    await asyncio.sleep(2.5)
-    assert zoo.zoo.models["a"].run.sleep.settled
 
 
 async def test_zoosup_plan_says_who_would_sleep_and_who_would_wake(host, zoo):

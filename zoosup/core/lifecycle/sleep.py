@@ -7,16 +7,10 @@ Knows no phase but those it leads to; which are allowed stands in `transitions`,
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoosup.core.state.facts import FellAsleep, Measured, SleepBegun, WakeBegun, Woken
+from zoosup.core.state.facts import FellAsleep, SleepBegun, WakeBegun, Woken
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, Phase
 from zoosup.core.state.runs import Run, Sleep, SleepStage
-
-SETTLED_AFTER = 1.0
-"""Seconds over which looks at what a sleeping run holds have to agree before it counts as all that it holds."""
-
-NOISE = 32 * 2**20
-"""Bytes by which looks that agree may differ."""
 
 
 def sleep_begun(model: Model, fact: SleepBegun) -> Model:
@@ -37,8 +31,6 @@ def fell_asleep(model: Model, fact: FellAsleep) -> Model:
     sleep = replace(run.sleep, stage=SleepStage.ASLEEP, since=fact.now)
     if run.measured is sleep.held:
         run = replace(run, measured={})  # nobody has looked since: what it held awake others may be given now
-    else:
-        sleep = replace(sleep, seen=run.measured, seen_at=fact.now)
     return replace(model, phase=Phase.ASLEEP, run=replace(run, sleep=sleep, reserved=booking(run, sleep)))
 
 
@@ -51,11 +43,7 @@ def wake_begun(model: Model, fact: WakeBegun) -> Model:
     both = {
         pool: max(fact.need.get(pool, 0), run.reserved.get(pool, 0)) for pool in {**fact.need, **run.reserved}
     }
-    # What it has given back since it was looked at is as little for others as what it has yet to take.
-    held = run.measured if sleep.settled else {}
-    woken = replace(
-        run, sleep=sleep, reserved=both, measured=held, booked_at=fact.now, ready_at=None, sick=""
-    )
+    woken = replace(run, sleep=sleep, reserved=both, booked_at=fact.now, ready_at=None, sick="")
     return replace(model, phase=Phase.STARTING, reason="", message="wakes", run=woken)
 
 
@@ -77,16 +65,6 @@ def adopted_asleep(model: Model, run: Run, sleep: Sleep) -> Model:
     found = run if run.ready_at is not None else replace(run, ready_at=run.booked_at)
     where = "asleep" if sleep.stage is SleepStage.ASLEEP else "half asleep"
     return replace(model, phase=Phase.ASLEEP, reason=Cause.MADE_ROOM, message=f"adopted {where}", run=found)
-
-
-def looked_at(sleep: Sleep, fact: Measured) -> Sleep:
-    """Its sleep after one more look at what it holds: settled once looks agree for long enough."""
-    agrees = sleep.seen.keys() == fact.amounts.keys() and all(
-        abs(amount - sleep.seen[pool]) <= NOISE for pool, amount in fact.amounts.items()
-    )
-    if sleep.seen_at is None or fact.at is None or not agrees:
-        return replace(sleep, seen=fact.amounts, seen_at=fact.at, settled=False)
-    return replace(sleep, settled=fact.at - sleep.seen_at >= SETTLED_AFTER)
 
 
 def booking(run: Run, sleep: Sleep) -> Mapping[str, int]:

@@ -23,15 +23,7 @@ from typing import Any
 from zoosup.core.estimation import learned
 from zoosup.core.lifecycle.exits import describe, gone
 from zoosup.core.lifecycle.load_progress import LoadSample, advanced, last_load
-from zoosup.core.lifecycle.sleep import (
-    adopted_asleep,
-    booking,
-    fell_asleep,
-    looked_at,
-    sleep_begun,
-    wake_begun,
-    woken,
-)
+from zoosup.core.lifecycle.sleep import adopted_asleep, booking, fell_asleep, sleep_begun, wake_begun, woken
 from zoosup.core.state import facts
 from zoosup.core.state.loads import LastLoad
 from zoosup.core.state.observed import Model
@@ -204,8 +196,7 @@ def _measured(model: Model, fact: facts.Measured) -> Model:
     peak = {pool: max(n, run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
     mapped = run.mapped if fact.mapped is None else max(fact.mapped, run.mapped or 0)
     if run.sleep is not None:
-        looked = replace(run, measured=fact.amounts, mapped=mapped)
-        return _measured_asleep(model, looked, looked_at(run.sleep, fact))
+        return _measured_asleep(model, replace(run, measured=fact.amounts, mapped=mapped), run.sleep)
     reserved, outgrown = _grown(run.reserved, fact.amounts)
     grown: dict[str, Any] = (
         {"reserved": reserved, "outgrown": outgrown | dict(run.outgrown)} if outgrown else {}
@@ -218,7 +209,7 @@ def _measured_asleep(model: Model, run: Run, sleep: Sleep) -> Model:
     if sleep.stage is not SleepStage.ASLEEP or model.phase is not Phase.ASLEEP:
         return replace(model, run=replace(run, reserved=_grown(run.reserved, run.measured)[0]))
     seen = learned.asleep_of(run, model.asleep)
-    return replace(model, run=replace(run, sleep=sleep, reserved=booking(run, sleep)), asleep=seen)
+    return replace(model, run=replace(run, reserved=booking(run, sleep)), asleep=seen)
 
 
 def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, int]]:

@@ -21,6 +21,9 @@ from zoosup.spec.syntax.units import describe_size
 CREDIT = 0.95
 """The share of a leaving model's memory that is counted on: less than all, since free memory is noisy."""
 
+NOISE = 64 << 20
+"""Bytes that may come free without being looked into: the reserve covers as much."""
+
 NAMED = 5
 """Holders of memory that a message names one by one; of more, only the greatest."""
 
@@ -45,10 +48,6 @@ class Holding:
     def credit(self, rest: int = 0) -> int:
         """Bytes that can be counted on once it holds no more than `rest`."""
         return int(CREDIT * max(0, min(self.need, self.measured) - rest))
-
-    def doubt(self, most: int) -> int:
-        """Bytes less that others have if it holds nothing any longer, and may take up to `most` again."""
-        return max(0, most - self.promised)
 
 
 _NOTHING = Holding(0, 0)
@@ -172,6 +171,18 @@ class Ledger:
         free = self.pool.available
         within = self.pool.budget - self._need
         return within if free is None else min(within, free - self._promised - self.pool.reserve)
+
+    def unseen(self, own: AbstractSet[str]) -> int:
+        """Bytes that have come free since the last look, as far as those who live may take them again.
+
+        What is free is read in each pass, what they hold only now and then: what one gives back in between would else
+        be free and its own at once, and of `own` credited besides.
+        """
+        if self.pool.risen <= NOISE:
+            return 0
+        holdings = self.holdings.items()
+        held = (h.credit() if name in own else min(h.need, h.measured) for name, h in holdings)
+        return min(self.pool.risen, sum(held))
 
     def distrust(self) -> None:
         """Somebody's holding here is not known: count no more as available than promises leave of the total."""

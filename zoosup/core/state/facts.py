@@ -123,14 +123,10 @@ class Stuck(RunFact):
 
 @dataclass(frozen=True, slots=True)
 class Measured(RunFact):
-    """Bytes that the run's whole tree holds, by pool id; `mapped`: of files besides, None where that can't be told.
-
-    `at` is when; None: nobody can say.
-    """
+    """Bytes that the run's whole tree holds, by pool id; `mapped`: of files besides, None where that can't be told."""
 
     amounts: Mapping[str, int]
     mapped: int | None = None
-    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

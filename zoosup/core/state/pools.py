@@ -58,6 +58,7 @@ class Pool:
     budget: int
     reserve: int
     index: str = ""  # of a GPU as nvidia-smi counts, 0:1 being a MIG device; of other makes amd0, intel1
+    risen: int = 0  # bytes that have come free in it since it was last looked at what everybody holds
     unified: bool = False
     make: Make = "nvidia"  # of a GPU
     pci: str = ""  # of a GPU: its address, "0000:03:00.0"; "" where it isn't known

@@ -52,8 +52,7 @@ class Sleep:
     """A run's sleep, from the request for it until the run is ready again; bytes by pool id.
 
     `known`: `asleep` is the file's word, or was measured before. Else it is the most that it may hold, booked until
-    what it does hold is measured. `since` is when its stage began. `seen` at `seen_at` is what it held asleep by the
-    first of the looks that agree, and `settled` whether they have done so for long enough to be believed.
+    what it does hold is measured. `since` is when its stage began.
     """
 
     stage: SleepStage
@@ -62,9 +61,6 @@ class Sleep:
     known: bool
     since: float
     held: Mapping[str, int] = field(default_factory=dict)  # what it was measured to hold before
-    seen: Mapping[str, int] = field(default_factory=dict)
-    seen_at: float | None = None
-    settled: bool = False
 
     @property
     def at_least(self) -> Mapping[str, int]:

@@ -71,6 +71,7 @@ class Intake:
                 case LeaderExited():
                     self._note_exit(message)
                 case UsageMeasured():
+                    self._zoo.memory.rises.looked(message.since)
                     note_usage(self._zoo, self._host.processes, message.usage)
                 case FileRead():
                     self._apply_file(message)

@@ -4,14 +4,18 @@ Refuses to ask: it says only that it is time.
 """
 
 from zoosup.core.estimation.learned import HEALTHY
+from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Model
-from zoosup.core.state.phases import Phase
+from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.runs import Run, SleepStage
 from zoosup.runtime.state.zoo import Zoo
 
 LOADING = 1.0
 """Seconds between looks at what each run holds while one of them is loading, or memory is short."""
+
+AWAITED = 0.1
+"""The same while a start waits to know who has given back what has come free."""
 
 SETTLED = 10.0
 """The same when none is."""
@@ -27,12 +31,17 @@ class MeasurePace:
         self._zoo = zoo
         self._measured_at = float("-inf")
 
-    def is_due(self, early: float = 0.0) -> bool:
-        """Whether it is time; `early`: seconds before it that are near enough."""
-        every = SETTLED if self.is_settled() else LOADING
+    def is_due(self, early: float = 0.0, *, awaited: bool = False) -> bool:
+        """Whether it is time; `early`: seconds before it that are near enough; `awaited`: a start waits for it."""
+        every = AWAITED if awaited else SETTLED if self.is_settled() else LOADING
         return bool(self._zoo.live() or self._holds_in_use()) and (
             self._zoo.clock.now() - self._measured_at >= every - early
         )
+
+    def is_awaited(self, decided: Plan) -> bool:
+        """Whether somebody waits for memory to be back while more comes free, which the models may have held."""
+        verdicts = [*decided.verdicts.values(), *decided.holds.values()]
+        return bool(self._zoo.memory.rises.known()) and any(v.reason is Reason.COOL_DOWN for v in verdicts)
 
     def tells_news_only(self) -> bool:
         """Whether a look that shows what the last one did says nothing: no run is still to be learned from."""
@@ -56,7 +65,7 @@ class MeasurePace:
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:
     if run.sleep is not None and (
-        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING or not run.sleep.settled
+        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING
     ):
         return True
     return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)

@@ -227,7 +227,7 @@ class Reconciler:
         self._record_writer.follow(self._zoo)
         self._side_work.follow()
         self._sessions.follow(self._zoo)
-        self._measure_if_due()
+        self._measure_if_due(awaited=self._measure_pace.is_awaited(decided))
         self._publish(decided)
         self._seen = self._zoo.memory.readings
         self._turned_at = self._reconciled_at = self._zoo.clock.now()
@@ -260,11 +260,11 @@ class Reconciler:
         self._faults.carried_out(action)
         return changed
 
-    def _measure_if_due(self, early: float = 0.0) -> None:
+    def _measure_if_due(self, early: float = 0.0, *, awaited: bool = False) -> None:
         """Ask what the models hold; `early`: seconds before its time, where the next chance comes after it."""
-        if self._measure_pace.is_due(early):
+        if self._measure_pace.is_due(early, awaited=awaited):
             self._measure_pace.restart()
-            self._operations.measure(news_only=self._measure_pace.tells_news_only())
+            self._operations.measure(news_only=not awaited and self._measure_pace.tells_news_only())
 
     def _publish(self, decided: Plan) -> None:
         self._told = self._troubles()

@@ -98,7 +98,7 @@ class Operations:
             tools.sessions.prepared,
         )
         self._diagnosis = ExitDiagnosis(tools.host, tools.environ)
-        self._usage_looks = UsageLooks(tools.host, self._tasks, post)
+        self._usage_looks = UsageLooks(tools.host, tools.clock, self._tasks, post)
         self._hurry: float | None = None
         self._at_once: set[str] = set()
         self._leaving: set[str] = set()

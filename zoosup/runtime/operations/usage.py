@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from zoosup.host.ports.host import Host
+from zoosup.runtime.clock import Clock
 from zoosup.runtime.operations.tasks import OperationTasks
 from zoosup.runtime.state.inbox import UsageMeasured
 
@@ -25,8 +26,11 @@ _log = logging.getLogger(__name__)
 class UsageLooks:
     """Those under way; `post` takes the answers."""
 
-    def __init__(self, host: Host, tasks: OperationTasks, post: Callable[[UsageMeasured], None]) -> None:
+    def __init__(
+        self, host: Host, clock: Clock, tasks: OperationTasks, post: Callable[[UsageMeasured], None]
+    ) -> None:
         self._host = host
+        self._clock = clock
         self._tasks = tasks
         self._post = post
         self._looking: asyncio.Task[None] | None = None
@@ -39,17 +43,19 @@ class UsageLooks:
 
     async def look(self, news_only: bool = False) -> None:
         """Look to the end; `news_only`: what is the same to the MiB need not be told again."""
+        since = self._clock.now()
         try:
             async with asyncio.timeout(BOUND):
                 usage = await self._host.processes.usage()
         except OSError as error:  # a TimeoutError too
-            # What was known stays as it was: unknown is never 0.
+            # What was known stays as it was: unknown is never 0. And nobody waits for what nobody can see.
             _log.warning("what the models hold can't be measured: %s", error)
+            self._post(UsageMeasured({}, since))
             return
         held = self._held(usage) if news_only else None
         if held is None or held != self._told:
             self._told = held
-            self._post(UsageMeasured(usage))
+            self._post(UsageMeasured(usage, since))
 
     def _held(self, usage: Mapping[str, int]) -> _Held:
         """All that is noted of a look, in MiB: RAM and mapped files of each run, and the processes on each GPU."""

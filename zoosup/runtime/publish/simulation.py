@@ -161,8 +161,6 @@ class Simulation:
         elif model.phase is Phase.FALLING_ASLEEP:
             self._tell(model.name, facts.FellAsleep(run.id, self._now))
             self._hold(model.name, run, run.sleep.asleep if run.sleep is not None else {})
-        elif model.phase is Phase.ASLEEP:
-            self._hold(model.name, run, run.measured)
         elif model.phase in {Phase.STARTING, Phase.UNREADY}:
             if run.sleep is not None:
                 self._tell(model.name, facts.Woken(run.id, self._now))
@@ -177,9 +175,7 @@ class Simulation:
         self._take({pool: amount - before.get(pool, 0) for pool, amount in now.items()})
         model = self.zoo.models[name]
         if model.run is not None:
-            sleep = None if model.run.sleep is None else replace(model.run.sleep, settled=True)
-            held = replace(model.run, measured=dict(amounts), sleep=sleep)
-            self.zoo.models[name] = replace(model, run=held)
+            self.zoo.models[name] = replace(model, run=replace(model.run, measured=dict(amounts)))
 
     def _take(self, amounts: Mapping[str, int]) -> None:
         """Take bytes out of what is free, by pool; negative ones come back."""
@@ -194,6 +190,7 @@ class Simulation:
             for reading in self.zoo.memory.readings
         )
         self.zoo.sample(readings)
+        self.zoo.memory.rises.looked(self._now)  # it is known who has given it back
 
     def _tell(self, name: str, fact: facts.Fact) -> None:
         """As the zoo is told, but nothing is learned from what is only imagined."""

@@ -36,9 +36,10 @@ class LeaderExited:
 
 @dataclass(frozen=True, slots=True)
 class UsageMeasured:
-    """What each run's tree holds, in bytes by run id."""
+    """What each run's tree holds, in bytes by run id, by a look that began at `since`."""
 
     usage: Mapping[str, int]
+    since: float
 
 
 @dataclass(frozen=True, slots=True)

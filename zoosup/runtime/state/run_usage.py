@@ -36,7 +36,7 @@ def note_usage(zoo: Zoo, processes: Processes, usage: Mapping[str, int]) -> None
     for model, run in zoo.live():
         if run.id in usage:
             held = holdings(run, usage[run.id], processes.members(run.id), zoo.memory.readings)
-            zoo.tell(model.name, Measured(run.id, held, processes.mapped(run.id), zoo.clock.now()))
+            zoo.tell(model.name, Measured(run.id, held, processes.mapped(run.id)))
     for hold in [hold for hold in zoo.holds.by_id.values() if hold.id in usage and hold.booked is not None]:
         members = processes.members(hold.id)
         zoo.holds.note_usage(hold.id, holdings(hold, usage[hold.id], members, zoo.memory.readings))

@@ -7,7 +7,7 @@
 Pure arithmetic over one cycle: it judges one model on one node in one layout, and changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from zoosup.core.estimation.need import need_of
@@ -20,11 +20,14 @@ from zoosup.core.scheduler.preemption.preempt import Preemption, is_down
 from zoosup.core.scheduler.preemption.put_to_sleep import sleepers
 from zoosup.core.scheduler.verdicts import Placement, Verdict
 from zoosup.core.state.observed import Model
-from zoosup.core.state.phases import Phase, Reason
+from zoosup.core.state.phases import Reason
 from zoosup.core.state.pools import VRAM, Cooldown
 from zoosup.spec.model.memory import Strategy
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.units import describe_size
+
+LOOK = 0.1
+"""Seconds between passes while it is not known who has given memory back; a look at what all hold tells."""
 
 
 @dataclass(slots=True)
@@ -138,49 +141,29 @@ class Candidate:
             return False
         return self.ledgers[watch.pool].fits(self.amounts[watch.pool], self._own(), available=known)
 
-    def _unsettled(self) -> Mapping[str, float]:
-        """Who sleeps, or is about to, and may hold less than it was measured to; and when that is believed at last."""
-        longest = self.cycle.spec.switch.cooldown.max
-        asleep = {
-            model.name: (run.sleep.since if run.sleep.seen_at is None else run.sleep.seen_at) + longest
-            for model, run in self.cycle.observed.live()
-            if model.phase in {Phase.FALLING_ASLEEP, Phase.ASLEEP} and run.node == self.node
-            if run.sleep is not None and not run.sleep.settled and run.leaving is None
-        }
-        return {name: at for name, at in asleep.items() if at > self.cycle.observed.now}
-
-    def _fits_whatever_they_hold(self, unsettled: Iterable[str]) -> bool:
-        """Whether it fits though all of those had given back everything, and took again what they may.
-
-        What is free is read in each pass, what a run holds only now and then: what it gives back in between would
-        else be free and its own at once.
-        """
-        for pool, amount in self.amounts.items():
-            ledger = self.ledgers[pool]
-            doubt = sum(self._doubt(ledger, name) for name in unsettled if name in ledger.holdings)
-            if doubt and not ledger.fits(amount, self._own(), available=(ledger.pool.available or 0) - doubt):
-                return False
-        return True
-
-    def _doubt(self, ledger: Ledger, name: str) -> int:
-        holding, run = ledger.holdings[name], self.cycle.observed.models[name].run
-        if name in self._own():
-            return holding.credit()
-        if name in self.cycle.starting or run is None or run.sleep is None:
-            return holding.doubt(holding.need)
-        return holding.doubt(self.cycle.counted(run.sleep.at_least, self.node).get(ledger.pool.id, 0))
-
     # its start
 
     def _before_proof(self) -> Placement | None:
         """Nothing is started on memory that is not proved to be back, or that somebody may take again."""
-        cooling, unsettled = self._cooling(), self._unsettled()
+        cooling = self._cooling()
         if not all(self._satisfied(watch) for watch in cooling):
             return self._not_now(Reason.COOL_DOWN, _cools(cooling))
-        if not self._fits_whatever_they_hold(unsettled):
-            message = f"waits until it is known what is held asleep by {', '.join(sorted(unsettled))}"
-            return self._not_now(Reason.COOL_DOWN, message, look_at=min(unsettled.values()))
+        unseen = {pool: ledger.unseen(self._own()) for pool, ledger in self.ledgers.items()}
+        if not self._fits_less(unseen):
+            most = max(unseen, key=lambda pool: unseen[pool])
+            message = f"waits until it is known who has given back {describe_size(unseen[most])} of {most}"
+            return self._not_now(Reason.COOL_DOWN, message, look_at=self.cycle.observed.now + LOOK)
         return None
+
+    def _fits_less(self, unseen: Mapping[str, int]) -> bool:
+        """Whether it fits though so much less were free."""
+        return all(
+            not less
+            or self.ledgers[pool].fits(
+                self.amounts[pool], self._own(), available=(self.ledgers[pool].pool.available or 0) - less
+            )
+            for pool, less in unseen.items()
+        )
 
     def _admit(self) -> Placement:
         sums = self._sums()

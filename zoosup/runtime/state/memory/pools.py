@@ -17,6 +17,7 @@ from zoosup.core.state.runs import Run
 from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
+from zoosup.runtime.state.memory.rises import Rises
 from zoosup.spec.model.memory import BudgetSpec
 from zoosup.spec.syntax.units import describe_size
 
@@ -40,18 +41,20 @@ class Pools:
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
     short: dict[str, str] = field(default_factory=dict)  # what was last told of pools that are short
+    rises: Rises = field(default_factory=Rises)
     _pools: tuple[tuple[PoolReading, ...], BudgetSpec, tuple[Pool, ...]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
 
     def copy(self, journal: Journal) -> "Pools":
-        """A memory of its own in which the same is so."""
+        """A memory of its own in which the same is so, and what everybody holds is known."""
         return replace(
             self,
             journal=journal,
             cooldowns=dict(self.cooldowns),
             pressures=dict(self.pressures),
             short=dict(self.short),
+            rises=Rises(),
         )
 
     def sample(self, readings: tuple[PoolReading, ...], stalled: float | None) -> bool:
@@ -64,6 +67,7 @@ class Pools:
         devices = tuple(sorted({r.device for r in readings if r.device}))
         changed, self.devices = devices != self.devices, devices
         now = self.clock.now()
+        self.rises.sample(readings, now)
         self.pressures = {
             pool.id: pressure.followed(self.pressures.get(pool.id), pool, now, stalled)
             for pool in self.pools()
@@ -165,7 +169,9 @@ class Pools:
 
     def node(self) -> Node:
         """All of it, as a plan sees it."""
-        return Node(self.host, self.pools(), tuple(self.cooldowns.values()), tuple(self.pressures.values()))
+        risen = self.rises.known()
+        pools = tuple(replace(p, risen=risen[p.id]) if p.id in risen else p for p in self.pools())
+        return Node(self.host, pools, tuple(self.cooldowns.values()), tuple(self.pressures.values()))
 
 
 def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
