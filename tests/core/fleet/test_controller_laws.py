@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from tests.core.fleet.simulated_fleet import LOAD, LOST_AFTER, STEP, File, SimulatedFleet, SimulatedHost
 from tests.core.fleet.worlds import model
@@ -136,6 +136,8 @@ def test_a_minority_moves_nothing(cut_off, restart, seed):
     assert before == {name: found.running(name) for name in "mno"}
 
 
+# Two hosts that are drained one after the other, which had each other begin anew what both were to stop.
+@example([(("drain", "c"), STEP), (("connected", "a"), LOST_AFTER / 2), (("drain", "d"), STEP)], 0)
 @given(happenings(connections, deaths, edits, drains), st.integers(0, 99))
 def test_a_controller_that_begins_anew_knows_what_the_last_one_knew(history, seed):
     found = begun(seed)

@@ -18,10 +18,15 @@ _LEAVING = frozenset({Phase.DRAINING, Phase.STOPPING})
 
 
 class Surplus:
-    """The copies that are one too many, and since which report (`Lease.turn`)."""
+    """The copies that are one too many, and since which report (`Lease.turn`); which of them were let go.
+
+    A host that has been told to stop one may be about to, whatever its last report says: told to keep it after all, it
+    would begin it anew, be told to stop that, and so on.
+    """
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str], int] = {}
+        self._let_go: set[tuple[str, str]] = set()
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -40,14 +45,16 @@ class Surplus:
             for node in extra:
                 since[model, node] = self._since.get((model, node), turn)
             extra.sort(key=lambda node: not alive[node].report.models[model].ready)
+            held_on = [node for node in extra if (model, node) not in self._let_go]
             wanted = sum(not _has_it(alive.get(n), model, [since[model, e] for e in extra]) for n in nodes)
-            for node in extra[: wanted if nodes else len(extra)]:
+            for node in held_on[: wanted if nodes else len(held_on)]:
                 room = rooms.get(node) or rooms.setdefault(node, _room(assigned, alive[node].report))
                 held = alive[node].report.models[model].held
                 if room.may_keep(model, held):
                     room.keep(model, held)
                     kept.setdefault(node, []).append(model)
         self._since = since
+        self._let_go = {(model, node) for model, node in since if model not in kept.get(node, ())}
         return kept
 
 

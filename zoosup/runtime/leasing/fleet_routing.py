@@ -4,7 +4,7 @@
              →  for a model on demand: the fleet's choice
 
 From what was last heard of the fleet, which may be old: a host that can't be reached costs a look at the next one, each
-once; where it is the only one that has an active model, it is waited for as long as it takes the fleet to give it up.
+once; where nobody else has the model, it is waited for as long as it takes the fleet to give it up.
 Refuses to know how the fleet is asked, and HTTP.
 """
 
@@ -158,11 +158,13 @@ class FleetRouting:
         for peer in self._peers(row.placed):
             if self._may_ask(peer, model, tried):
                 return self._lease(peer, model, holder, tried, since)
-        spec = self._zoo.declared.models.get(model)
-        if spec is not None and spec.on_demand:
-            return self._wait_for_choice(model, holder, tried)
-        if self._hosts().is_any_there(row.placed) and not self._may_serve(model) and self._may_wait(since):
+        spec, hosts = self._zoo.declared.models.get(model), self._hosts()
+        on_demand = spec is not None and spec.on_demand
+        away = hosts.running(model) - {self._node} if on_demand else hosts.there(row.placed)
+        if away and (on_demand or not self._may_serve(model)) and self._may_wait(since):
             return HostTicket(model, holder, self._zoo.clock.now() if since is None else since)
+        if on_demand:
+            return self._wait_for_choice(model, holder, tried | away)
         self._say_who_has_it(model, row)
         return None
 

@@ -69,10 +69,17 @@ class HostTable:
             found = self._rows[model] = self._made(model)
         return found
 
-    def is_any_there(self, nodes: Iterable[str]) -> bool:
-        """Whether one of these hosts is not lost; a zoosup that begins is there before its gateway is."""
+    def there(self, nodes: Iterable[str]) -> frozenset[str]:
+        """Those of these hosts that are not lost; a zoosup that begins is there before its gateway is."""
         hosts = self.view.hosts
-        return any(node in hosts and not hosts[node].lost for node in nodes)
+        return frozenset(node for node in nodes if node in hosts and not hosts[node].lost)
+
+    def running(self, model: str) -> frozenset[str]:
+        """The hosts that are not lost and have it, or are starting it, whether or not they can be asked."""
+        reports = ((node, host.report.models.get(model)) for node, host in self.view.hosts.items())
+        return self.there(
+            node for node, said in reports if said is not None and (said.ready or said.phase in _COMING)
+        )
 
     def _made(self, model: str) -> Row:
         known = [

@@ -4,114 +4,31 @@ A fleet is placed, its hosts obey, something happens (`events`), and it is place
 """
 
 from dataclasses import replace
-from itertools import combinations
 
 from hypothesis import given, strategies as st
 
 from tests.core.fleet import worlds
-from tests.core.fleet.worlds import NODES, fleets, need, pools, with_model
+from tests.core.fleet.placement.fleet_histories import copies_of, histories, obeyed
+from tests.core.fleet.placement.layouts import could_hold
+from tests.core.fleet.worlds import NODES, fleets, need, pools
 from zoosup.core.fleet.placement.assign import assign
 from zoosup.core.fleet.placement.hosts import may_run, passed_over
-from zoosup.core.fleet.placement.room import HostRoom, _share
+from zoosup.core.fleet.placement.room import HostRoom
 from zoosup.core.memory.unified import in_ram
-from zoosup.core.state.pools import VRAM
 
 
-def layouts(wanted, free, capacity):
-    """Every way in which a model could stand on a host, by another's reckoning: bytes by pool."""
-    cards = [pool for pool in capacity if pool.startswith(VRAM)]
-    if not cards and (wanted.gpus or wanted.cards):
-        return  # cards, of none
-    if not cards or not (wanted.vram or wanted.gpus or wanted.cards) or wanted.gpus == 0:
-        whole = wanted.ram + (0 if cards or wanted.gpus == 0 else wanted.vram)
-        yield {"ram": whole}
-        if not cards and wanted.without is not None:
-            yield {"ram": wanted.without}
-        return
-    named = [pool for pool in cards for key in wanted.cards if pool.endswith(f"-{key}")]
-    counts = [len(named)] if named else [wanted.gpus] if wanted.gpus else range(1, len(cards) + 1)
-    for count in counts:
-        for chosen in [named] if named else combinations(cards, count):
-            yield {"ram": wanted.ram, **dict.fromkeys(chosen, _share(wanted, count))}
-    if wanted.without is not None:
-        yield {"ram": wanted.without}
+def runs(spec, found, placements, name, node):
+    """Whether a host runs what it is to run: one over several hosts over these very ones, or it begins anew."""
+    for copy in copies_of(spec, name, placements.get(name, ())):
+        if node in copy and found[node].runs(name):
+            return len(copy) == 1 or found[node].report.models[name].peers == copy
+    return False
 
 
-def could_hold(wanted, free, capacity, unified=frozenset()):
-    """Whether all of them can stand on a host together in any way at all; what is in `unified` is in RAM as well."""
-    order = sorted(wanted, key=lambda each: (-each.vram, -each.ram))
-    states = {tuple(sorted(free.items()))}
-    for each in order:
-        states = {
-            tuple(sorted(left.items()))
-            for state in states
-            for found in layouts(each, dict(state), capacity)
-            for way in [in_ram(found, unified)]
-            if all((left := {p: n - way.get(p, 0) for p, n in state})[p] >= 0 for p, n in way.items() if n)
-        }
-    return bool(states)
-
-
-def obeyed(found, placements, spec, draw):
-    """The hosts once they have done as they were told, as far as they have come."""
-    result = dict(found)
-    for name, nodes in placements.items():
-        for node in nodes:
-            if draw(st.booleans()):
-                result[node] = started(result[node], name)
-    return {node: replace(each, report=replace(each.report, spec=spec)) for node, each in result.items()}
-
-
-def started(host, name):
-    """It runs, in the first way in which it can beside those that do."""
-    capacity = {pool.id: pool.capacity for pool in host.report.pools}
-    free = dict(capacity)
-    for each in host.report.models.values():
-        for pool, amount in each.held.items():
-            free[pool] -= amount
-    for way in layouts(host.report.models[name].need, free, capacity):
-        if all(free.get(pool, 0) >= amount for pool, amount in way.items()):
-            return with_model(host, name, held=way, phase="ready", ready=True)
-    return host
-
-
-@st.composite
-def events(draw, found):
-    """Something happens to some of the hosts."""
-    result = dict(found)
-    for node in draw(st.lists(st.sampled_from(sorted(found)), unique=True, max_size=2)):
-        host, name = result[node], draw(st.sampled_from(sorted(result[node].report.models)))
-        what = draw(
-            st.sampled_from(
-                ["lost", "drained", "refused", "missing", "leaving", "short", "labels", "crashed"]
-            )
-        )
-        result[node] = {
-            "lost": lambda h=host: replace(h, lost=True),
-            "drained": lambda h=host: replace(h, drained=True),
-            "refused": lambda h=host, n=name: with_model(h, n, refused="no"),
-            "missing": lambda h=host, n=name: with_model(h, n, missing=True),
-            "leaving": lambda h=host: replace(h, report=replace(h.report, leaving=True)),
-            "short": lambda h=host: replace(
-                h, report=replace(h.report, pools=pools(3, 2, node=h.report.node))
-            ),
-            "labels": lambda h=host: replace(h, report=replace(h.report, labels={})),
-            "crashed": lambda h=host, n=name: with_model(h, n, held={}, ready=False),
-        }[what]()
-    return result
-
-
-@st.composite
-def histories(draw, **options):
-    """(spec, hosts, before): a fleet that has obeyed, and to which something has happened."""
-    spec, found = draw(fleets(**options))
-    first = assign(spec, found, {})
-    return spec, draw(events(obeyed(found, first.placements, spec, draw))), first.placements
-
-
-def waiting(found, placements, node):
+def waiting(spec, found, placements, node):
     """Who is to run on a host and does not."""
-    return [name for name, nodes in placements.items() if node in nodes and not found[node].runs(name)]
+    here = [name for name, nodes in placements.items() if node in nodes]
+    return [name for name in here if not runs(spec, found, placements, name, node)]
 
 
 def rooms_with(spec, found, placements, without=()):
@@ -121,10 +38,10 @@ def rooms_with(spec, found, placements, without=()):
     for node, host in found.items():
         room = rooms[node] = HostRoom(host.report.pools)
         for name, each in host.report.models.items():
-            here = node in placements.get(name, ()) and name not in without
+            here = runs(spec, found, placements, name, node) and name not in without
             if each.held and (here or not (each.yields or name in off or is_active(spec, name))):
                 room.keep(name, each.held)
-        for name in waiting(found, placements, node):
+        for name in waiting(spec, found, placements, node):
             if name not in without:
                 room.add(name, host.report.models[name].need)
     return rooms
@@ -166,11 +83,11 @@ def test_nobody_who_is_to_run_is_given_more_room_than_there_is(history):
     spec, found, before = history
     after = assign(spec, found, before).placements
     for node, host in found.items():
-        names = waiting(found, after, node)
+        names = waiting(spec, found, after, node)
         capacity = {pool.id: pool.capacity for pool in host.report.pools}
         free, unified = dict(capacity), {pool.id for pool in host.report.pools if pool.unified}
         for name, each in host.report.models.items():
-            if node in after.get(name, ()):
+            if runs(spec, found, after, name, node):
                 for pool, amount in in_ram(each.held, unified).items():
                     free[pool] = free.get(pool, 0) - amount
         assert could_hold([host.report.models[name].need for name in names], free, capacity, unified)
@@ -243,7 +160,7 @@ def test_nobody_who_runs_moves_without_a_cause(history):
             if not (stays(model, found[node]) and found[node].runs(model.name)):
                 continue
             fewer = len(result.placements.get(model.name, ())) == wanted(model, found)
-            came = waiting(found, result.placements, node)
+            came = waiting(spec, found, result.placements, node)
             assert fewer or any(rank[name] < rank[model.name] for name in came)
 
 
@@ -282,7 +199,7 @@ def test_on_hosts_with_one_card_the_greedy_way_finds_all_that_one_more_could_hav
         for node, host in found.items():
             if not may_run(model, host.report) or passed_over(model.name, host) is not None:
                 continue
-            names = [*waiting(found, result.placements, node), model.name]
+            names = [*waiting(spec, found, result.placements, node), model.name]
             capacity = {pool.id: pool.capacity for pool in host.report.pools}
             wants = [host.report.models[name].need for name in names]
             if any(each.without is not None or each.gpus or each.cards for each in wants):

@@ -5,7 +5,7 @@ in the way of nobody who would rather have it leave (idle models on demand, such
 are one too many), and of everybody else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 
 from zoosup.core.fleet.placement.hosts import Host, may_run, passed_over
 from zoosup.core.fleet.placement.placing import Copy, Placing, flat
@@ -17,11 +17,11 @@ def keep(placing: Placing, before: Mapping[str, Copy]) -> None:
     chosen = {model.name: _kept(placing, model, before.get(model.name, ())) for model in placing.active}
     stay: dict[str, set[str]] = {node: set() for node in placing.hosts}
     for name, copies in chosen.items():
-        for node in flat(copies):
+        for node in (node for copy in copies for node in copy if placing.runs(name, copy, node)):
             stay[node].add(name)
     for node, host in placing.hosts.items():
         _book_running(placing, node, host, stay[node])
-    left_out = _book_waiting(placing, chosen)
+    left_out = _book_waiting(placing, chosen, stay)
     for name, copies in chosen.items():
         for copy in copies:
             _enter(placing, name, copy, left_out)
@@ -36,7 +36,7 @@ def _kept(placing: Placing, model: FleetModel, before: Copy) -> list[Copy]:
     rest = [node for copy in copies if copy not in whole for node in copy if _stays(placing, model, node)]
     if rest:
         placing.rather[model.name] = tuple(rest)
-    whole.sort(key=lambda copy: not all(placing.hosts[node].runs(model.name) for node in copy))
+    whole.sort(key=lambda copy: not all(placing.runs(model.name, copy, node) for node in copy))
     return whole[: placing.wanted(model)]
 
 
@@ -66,12 +66,14 @@ def _is_off(report: HostReport, name: str) -> bool:
     )
 
 
-def _book_waiting(placing: Placing, chosen: Mapping[str, Sequence[Copy]]) -> set[tuple[str, str]]:
+def _book_waiting(
+    placing: Placing, chosen: Mapping[str, Sequence[Copy]], stay: Mapping[str, AbstractSet[str]]
+) -> set[tuple[str, str]]:
     """Those who are to run and don't, host by host; returns whom there is no room for any more."""
     waiting: dict[str, list[str]] = {}
     for name, copies in chosen.items():
         for node in flat(copies):
-            if not placing.hosts[node].runs(name):
+            if name not in stay[node]:
                 waiting.setdefault(node, []).append(name)
     return {(name, node) for node, names in waiting.items() for name in _book(placing, node, names)}
 

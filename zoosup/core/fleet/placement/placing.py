@@ -54,11 +54,18 @@ class Placing:
             self.on[node].append(model)
         self._elsewhere = {name: False for name, found in self._elsewhere.items() if not found}
 
+    def runs(self, model: str, copy: Copy, node: str) -> bool:
+        """Whether a host runs this very copy: a run over other hosts, or in another order, ends and begins anew."""
+        found = self.hosts[node].report.models[model]
+        addresses = tuple(self.hosts[each].report.address for each in copy) if len(copy) > 1 else ()
+        return bool(found.held) and (len(copy) == 1 or found.peers == addresses)
+
     def place(self, model: str, copy: Copy) -> None:
         """Book the room of a copy, and note it."""
+        copy = self._out_of_the_way(model, copy)
         for node in copy:
             found = self.hosts[node].report.models[model]
-            if found.held and len(copy) == 1:
+            if self.runs(model, copy, node):
                 self.rooms[node].keep(model, found.held)
             else:
                 self.rooms[node].add(model, found.need)
@@ -103,6 +110,18 @@ class Placing:
             enough = len(list(islice(fitting, model.spans))) == model.spans
             self._elsewhere[model.name] = enough or bool(self._running(model))
         return self._elsewhere[model.name]
+
+    def _out_of_the_way(self, model: str, copy: Copy) -> Copy:
+        """The same hosts in another order where its run stands where others are to: it begins anew beside them."""
+        for at in range(len(copy)):
+            turned = (*copy[at:], *copy[:at])
+            if all(self._may_stay(model, turned, node) for node in turned):
+                return turned
+        return copy
+
+    def _may_stay(self, model: str, copy: Copy, node: str) -> bool:
+        held = self.hosts[node].report.models[model].held
+        return not self.runs(model, copy, node) or self.rooms[node].may_keep(model, held)
 
     def _fits(self, model: FleetModel, node: str) -> float | None:
         """As `HostRoom.fits`; where it runs already it is in the way of others, or `best` has it there."""

@@ -7,6 +7,7 @@ even a higher one makes way: so that a model bound to one host is not kept out b
 from dataclasses import dataclass
 
 from zoosup.core.fleet.placement.placing import Copy, Placing
+from zoosup.core.fleet.placement.room import HostRoom
 from zoosup.core.fleet.words import FleetModel
 
 _CHEAPEST = (0, 0, 1)
@@ -48,6 +49,8 @@ def _pushes(placing: Placing, model: FleetModel) -> list[_Push]:
 
 
 def _push(placing: Placing, model: FleetModel, node: str) -> _Push | None:
+    if model.spans > 1 and _stands(placing, model, node, placing.rooms[node]):
+        return _Push(node, (), (0, 0, 0))  # it is short of room on another of its hosts
     rank = placing.rank
     lower = [name for name in placing.on[node] if rank[name] > rank[model.name]]
     lower.sort(key=lambda name: (not _could_go(placing, name, node), -rank[name]))
@@ -71,12 +74,11 @@ def _could_go(placing: Placing, name: str, node: str) -> bool:
 
 def _leaving(placing: Placing, model: FleetModel, node: str, order: list[str]) -> _Push | None:
     """Who has to leave, the first of `order` first; None where that is not enough."""
-    need = placing.need(model.name, node)
     room, leaves = placing.rooms[node].copy(), list[str]()
     for name in order:
         room.remove(name)
         leaves.append(name)
-        if room.fits(model.name, need) is not None:
+        if _stands(placing, model, node, room):
             break
     else:
         return None
@@ -85,8 +87,16 @@ def _leaving(placing: Placing, model: FleetModel, node: str, order: list[str]) -
         for other in leaves:
             if other != name:
                 room.remove(other)
-        if room.fits(model.name, need) is not None:
+        if _stands(placing, model, node, room):
             leaves.remove(name)
     nowhere = sum(not placing.elsewhere(placing.models[name]) for name in leaves)
     stayed = sum((name, node) in placing.stayed for name in leaves)
     return _Push(node, tuple(leaves), (nowhere, stayed, len(leaves)))
+
+
+def _stands(placing: Placing, model: FleetModel, node: str, room: HostRoom) -> bool:
+    """Whether it can stand there; one that runs already, where it is."""
+    found = placing.hosts[node].report.models[model.name]
+    if found.held and model.spans == 1:
+        return room.may_keep(model.name, found.held)
+    return room.fits(model.name, found.need) is not None
