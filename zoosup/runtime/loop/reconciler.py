@@ -205,8 +205,7 @@ class Reconciler:
         try:
             await self._reconcile()
         except Exception:  # noqa: BLE001
-            # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
-            # as long as none is completed /livez says so.
+            # A bug of ours. Ending would orphan every model; as long as no turn is completed /livez says so.
             _log.exception("internal error: a turn failed")
             self._wake_at = self._zoo.clock.now()
             await asyncio.sleep(1)
@@ -228,7 +227,8 @@ class Reconciler:
         self._sessions.follow(self._zoo)
         self._measure_if_due()
         self._state_saver.save_if_changed(self._zoo)
-        if not acted or self._done() or not await self._untold.is_overtaken(self._wake_at):
+        may_wait = acted and not (self._intake.asked or self._done())
+        if not may_wait or not await self._untold.is_overtaken(self._wake_at):
             self._publish(decided)
         self._seen = self._zoo.memory.readings
         self._turned_at = self._reconciled_at = self._zoo.clock.now()
@@ -283,8 +283,6 @@ class Reconciler:
     def _troubles(self) -> tuple[str, str, str]:
         """Of the disk; "" of who has none."""
         return self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
-
-    # what the journal is told
 
     def _note_sessions(self, model: str, reason: str, message: str, data: Mapping[str, object]) -> None:
         self._zoo.journal.add("Sessions", model, reason, message, data)
