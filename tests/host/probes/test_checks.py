@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import psutil
 import pytest
 
 from zoosup.host.ports.probes import Endpoint, ProbeResult
-from zoosup.host.probes import checks
+from zoosup.host.probes import checks, http_request
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -53,24 +52,18 @@ def saying(answer: bytes) -> Handler:
     return handler
 
 
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-        yield session
+async def health(at: Endpoint, within: float = 5.0) -> ProbeResult:
+    return (await ask_http(at, "GET", "/health", within))[0]
 
 
-async def health(session: aiohttp.ClientSession, at: Endpoint, within: float = 5.0) -> ProbeResult:
-    return (await ask_http(session, at, "GET", "/health", within))[0]
-
-
-async def test_a_200_is_ok(session: aiohttp.ClientSession) -> None:
+async def test_a_200_is_ok() -> None:
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as at:
-        assert ProbeResult(True, "GET /health answered 200") == await health(session, at)
+        assert ProbeResult(True, "GET /health answered 200") == await health(at)
 
 
-async def test_a_server_on_ipv6_is_reached(session: aiohttp.ClientSession) -> None:
+async def test_a_server_on_ipv6_is_reached() -> None:
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "::1") as at:
-        assert (await health(session, at)).ok
+        assert (await health(at)).ok
         assert (await ask_tcp(at, 5.0)).ok
 
 
@@ -95,14 +88,12 @@ async def test_a_server_on_ipv6_is_reached(session: aiohttp.ClientSession) -> No
         (b"HTTP/1.1 500 No\r\n\r\n\xff\xfe", "GET /health answered 500: \ufffd\ufffd"),
     ],
 )
-async def test_anything_but_a_200_is_not_ok_and_says_what_it_was(
-    session: aiohttp.ClientSession, answer: bytes, message: str
-) -> None:
+async def test_anything_but_a_200_is_not_ok_and_says_what_it_was(answer: bytes, message: str) -> None:
     async with serving(saying(answer)) as at:
-        assert ProbeResult(False, message) == await health(session, at)
+        assert ProbeResult(False, message) == await health(at)
 
 
-async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> None:
+async def test_a_redirect_is_not_followed() -> None:
     asked = []
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,52 +101,50 @@ async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> Non
         writer.write(b"HTTP/1.1 307 Elsewhere\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n")
 
     async with serving(handler) as at:
-        await health(session, at)
+        await health(at)
     assert 1 == len(asked)
 
 
-async def test_nobody_there_is_connection_refused(session: aiohttp.ClientSession) -> None:
+async def test_nobody_there_is_connection_refused() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         at = endpoint(bound.getsockname()[1])
-        assert ProbeResult(False, "connection refused") == await health(session, at)
+        assert ProbeResult(False, "connection refused") == await health(at)
         assert ProbeResult(False, "connection refused") == await ask_tcp(at, 5.0)
 
 
-async def test_a_hanging_server_is_cut_by_the_timeout(session: aiohttp.ClientSession) -> None:
+async def test_a_hanging_server_is_cut_by_the_timeout() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
     async with serving(handler) as at:
         expected = ProbeResult(False, "GET /health: no answer within 0.05 s")
-        assert expected == await health(session, at, within=0.05)
+        assert expected == await health(at, within=0.05)
 
 
-async def test_an_endless_body_after_a_200_is_cut_off_and_is_ok(
-    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_endless_body_after_a_200_is_cut_off_and_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
             writer.write(b"x" * 10_000)
             await writer.drain()
 
-    monkeypatch.setattr(checks, "_BODY_PATIENCE", 60.0)
+    monkeypatch.setattr(http_request, "BODY_PATIENCE", 60.0)
     async with serving(handler) as at:
-        assert ProbeResult(True, "GET /health answered 200") == await health(session, at, within=1.0)
+        assert ProbeResult(True, "GET /health answered 200") == await health(at, within=1.0)
 
 
-async def test_a_body_that_never_comes_after_a_200_is_ok(session: aiohttp.ClientSession) -> None:
+async def test_a_body_that_never_comes_after_a_200_is_ok() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
         await reader.read()
         await reader.read()
 
     async with serving(handler) as at:
-        assert (await health(session, at)).ok
+        assert (await health(at)).ok
 
 
-async def test_endless_headers_are_cut_off(session: aiohttp.ClientSession) -> None:
+async def test_endless_headers_are_cut_off() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -163,34 +152,34 @@ async def test_endless_headers_are_cut_off(session: aiohttp.ClientSession) -> No
             await writer.drain()
 
     async with serving(handler) as at:
-        assert (await health(session, at)).ok is False
+        assert (await health(at)).ok is False
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL])
 async def test_our_own_shortage_says_nothing_about_the_model(
-    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, number: int
+    monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     async def refuse(*args: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", refuse)
-    for verdict in (await health(session, endpoint(1)), await ask_tcp(endpoint(1), 1.0)):
+    for verdict in (await health(endpoint(1)), await ask_tcp(endpoint(1), 1.0)):
         assert verdict.ok is None
         assert verdict.message.endswith(f"zoosup can't ask: {os.strerror(number)}")
 
 
-async def test_a_loop_that_was_held_up_does_not_blame_the_model(session: aiohttp.ClientSession) -> None:
+async def test_a_loop_that_was_held_up_does_not_blame_the_model() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
     async with serving(handler) as at:
-        asking_it = asyncio.create_task(health(session, at, within=0.05))
+        asking_it = asyncio.create_task(health(at, within=0.05))
         await asyncio.sleep(0.01)
         time.sleep(1.2)  # this is the fault under test
         assert ProbeResult(None, "GET /health: zoosup itself was held up") == await asking_it
 
 
-async def test_no_connection_is_left_behind(session: aiohttp.ClientSession) -> None:
+async def test_no_connection_is_left_behind() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -204,9 +193,9 @@ async def test_no_connection_is_left_behind(session: aiohttp.ClientSession) -> N
         serving(handler) as slow,
     ):
         for _ in range(20):
-            await health(session, at)
-            await health(session, slow, within=0.005)
-            cancelled = asyncio.create_task(health(session, slow))
+            await health(at)
+            await health(slow, within=0.005)
+            cancelled = asyncio.create_task(health(slow))
             await asyncio.sleep(0.002)
             cancelled.cancel()
         await asyncio.sleep(0.05)

@@ -12,10 +12,10 @@ from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.errors import ZoosupError
 from zoosup.runtime.loop.executor import Executor
-from zoosup.runtime.loop.measure_pace import SETTLED
+from zoosup.runtime.loop.measure_pace import SETTLED, WARMING
 from zoosup.runtime.loop.reconciler import HEARTBEAT, LOOKOUT, REST
 from zoosup.runtime.state import overrides
-from zoosup.runtime.state.inbox import FactLearned, ShutdownAsked
+from zoosup.runtime.state.inbox import FactLearned, ShutdownAsked, UsageMeasured
 
 pytestmark = pytest.mark.looptime
 
@@ -68,6 +68,7 @@ async def test_an_address_that_is_not_listened_on_is_a_condition_of_zoosup_itsel
     await zoo.until("a", "ready")
     zoo.zoo.gateway = replace(zoo.zoo.gateway, trouble="8080 is in use")
     zoo.zoo.status_trouble = "8081 is in use"
+    zoo.reconciler._inbox.wake()
     await asyncio.sleep(2)
     said = [(c["type"], c["status"], c["message"]) for c in zoo.publisher.snapshot["conditions"]]
     assert [
@@ -577,6 +578,23 @@ async def test_at_rest_no_turn_follows_a_look_at_what_models_hold_that_shows_wha
     await asyncio.sleep(120)
     assert 120 / REST == pytest.approx(len(times), abs=1)
     assert zoo.reconciler.heartbeat() <= LOOKOUT
+
+
+async def test_one_that_has_just_become_ready_brings_no_turns_either_and_its_health_is_noticed(
+    host, zoo, file
+):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(WARMING)
+    taken = []
+    take = zoo.reconciler._intake.take
+    zoo.reconciler._intake.take = lambda message: (taken.append(message), take(message))
+    await asyncio.sleep(HEALTHY - WARMING - 1)
+    assert [] == taken
+    await asyncio.sleep(SETTLED + LOOKOUT)
+    assert {UsageMeasured} == {type(message) for message in taken}
+    (run,) = zoo.zoo.models["a"].learned.runs
+    assert run.healthy
 
 
 async def test_at_rest_a_model_that_holds_more_is_seen_with_the_next_look(host, zoo, file):

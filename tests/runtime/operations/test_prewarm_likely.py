@@ -10,6 +10,7 @@ from tests.runtime.leasing.test_leases import Client, put, text
 from zoosup.core.state.observed import Model, Observed
 from zoosup.core.state.pools import Node, Pool
 from zoosup.host.weights.page_cache import PIECE, PageWarmer
+from zoosup.runtime.loop.reconciler import REST
 from zoosup.runtime.operations.prewarm_likely import AFTER_PRESSURE, AGAIN, SHORT, LikelyPrewarmer
 from zoosup.runtime.state.zoo import WarmWeights
 from zoosup.spec.model.zoo import ZooSpec
@@ -85,7 +86,7 @@ async def test_the_first_sign_of_pressure_ends_it_for_a_while(host, zoo):
     host.stalls = 0.0
     await asyncio.sleep(AFTER_PRESSURE - 10)
     assert 1 == len(host.warmings)
-    await asyncio.sleep(30)
+    await asyncio.sleep(10 + REST)
     assert ["b", "b"] == warmed(host)
 
 

@@ -39,13 +39,17 @@ def end_cooldowns(cycle: Cycle) -> None:
         over = reclaim.outcome(watch, cycle.observed.now, cycle.spec.switch.cooldown, loading=loading)
         if over is None:
             still.append(watch)
-            waited = cycle.observed.now - watch.since
-            cycle.look_again_at(
-                cycle.observed.now + min(COOLDOWN_SLOW, max(COOLDOWN_POLL, COOLDOWN_SHARE * waited))
-            )
+            cycle.look_again_at(_next_sample_at(watch, cycle.observed.now))
         else:
             cycle.actions.append(EndCooldown(watch.node, watch.pool, watch.model, *over))
     cycle.cooling = tuple(still)
+
+
+def _next_sample_at(watch: Cooldown, now: float) -> float:
+    """A pause after the last sample, which may be some plans old; where none has come since, a pause from now."""
+    pause = min(COOLDOWN_SLOW, max(COOLDOWN_POLL, COOLDOWN_SHARE * (now - watch.since)))
+    due = watch.samples[-1][0] + pause if watch.samples else 0.0
+    return due if due > now else now + pause
 
 
 def continue_stops(cycle: Cycle) -> None:

@@ -22,6 +22,8 @@ from typing import IO, Any
 import aiohttp
 
 from zoosup.host.ports.probes import Endpoint, ProbeResult
+from zoosup.host.probes import http_request
+from zoosup.host.probes.http_request import BODY_LIMIT, Answer, NotHttpError
 from zoosup.host.system.programs.session import end_session, has_ended
 from zoosup.host.system.tls import in_words
 from zoosup.spec.syntax.addresses import join_address
@@ -33,32 +35,24 @@ REFUSED = "connection refused"
 """What is said where nothing listens."""
 
 _TELLING = 200  # characters of an answer that go into a message
-_BODY_LIMIT = 65536  # bytes of an answer that are read
-_BODY_PATIENCE = 0.1  # seconds: the status has been read by then, the rest is politeness
 _HELD_UP = 1.0  # seconds beyond its timeout that make a late answer our own fault
 
 
-async def ask_http(  # noqa: PLR0913, PLR0917 - what a request is made of
-    session: aiohttp.ClientSession,
-    endpoint: Endpoint,
-    method: str,
-    path: str,
-    within: float,
-    body: Mapping[str, Any] | None = None,
+async def ask_http(
+    endpoint: Endpoint, method: str, path: str, within: float, body: Mapping[str, Any] | None = None
 ) -> tuple[ProbeResult, int]:
     """One request; the verdict is ok when the status is 200, which is also returned (0: there was none).
 
-    Redirects are not followed: they lead to another server's health. `within`: seconds; `body` is sent as JSON.
+    `within`: seconds; `body` is sent as JSON.
     """
     said = f"{method} {path}"
     status = 0
 
     async def ask() -> ProbeResult:
         nonlocal status
-        url = f"http://{join_address(endpoint.host, endpoint.port)}{path}"
-        async with session.request(method, url, allow_redirects=False, json=body) as answer:
-            status = answer.status
-            return await told(answer, said)
+        answer = await http_request.ask(endpoint, method, path, body)
+        status = answer.status
+        return told(answer, said)
 
     return await bounded(ask, said, within), status
 
@@ -79,33 +73,21 @@ async def exchange(  # noqa: PLR0913, PLR0917 - a request
             asyncio.timeout(within),
             session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer,
         ):
-            return answer.status, await answer.content.read(_BODY_LIMIT)
+            return answer.status, await answer.content.read(BODY_LIMIT)
     except aiohttp.ClientError as error:
         raise OSError(str(error) or type(error).__name__) from None
 
 
-async def told(answer: aiohttp.ClientResponse, said: str) -> ProbeResult:
+def told(answer: Answer, said: str) -> ProbeResult:
     """What an answer means, in words; `said` is what was asked."""
     status = answer.status
-    target = answer.headers.get("Location", "nowhere")[:_TELLING]
-    body = await _beginning(answer)
+    body = " ".join(answer.body[: 4 * _TELLING].decode(errors="replace").split())[:_TELLING]
     if status == 200:  # noqa: PLR2004 - the number everybody knows
         return ProbeResult(True, f"{said} answered 200")
     if 300 <= status < 400:  # noqa: PLR2004
+        target = (answer.location or "nowhere")[:_TELLING]
         return ProbeResult(False, f"{said} answered {status}: redirected to {target}")
     return ProbeResult(False, f"{said} answered {status}{body and ': '}{body}")
-
-
-async def _beginning(answer: aiohttp.ClientResponse) -> str:
-    """What the answer says first. The rest of a small body is read too, else the server sees a broken pipe."""
-    body = b""
-    with suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(_BODY_PATIENCE):
-            async for chunk in answer.content.iter_any():
-                body += chunk
-                if len(body) > _BODY_LIMIT:
-                    break
-    return " ".join(body[: 4 * _TELLING].decode(errors="replace").split())[:_TELLING]
 
 
 async def ask_tcp(endpoint: Endpoint, within: float) -> ProbeResult:
@@ -135,7 +117,7 @@ async def bounded(ask: Callable[[], Awaitable[ProbeResult]], said: str, within: 
         if loop.time() - began > within + _HELD_UP:
             return ProbeResult(None, f"{said}: zoosup itself was held up")
         return ProbeResult(False, f"{said}: no answer within {within:g} s")
-    except (OSError, aiohttp.ClientError, ValueError) as error:
+    except (OSError, NotHttpError, aiohttp.ClientError, ValueError) as error:
         return _refused(error, said)
 
 
@@ -151,7 +133,7 @@ def _refused(error: Exception, said: str) -> ProbeResult:
         cause, ConnectionResetError | BrokenPipeError
     ):
         return ProbeResult(False, f"{said}: the connection was closed without an answer")
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, NotHttpError | aiohttp.ClientResponseError):
         return ProbeResult(False, f"{said}: the answer is not HTTP")
     return ProbeResult(False, f"{said}: {' '.join(str(error).split())[:_TELLING] or type(error).__name__}")
 

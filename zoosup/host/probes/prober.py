@@ -75,7 +75,7 @@ class HttpProber:
     ) -> ProbeResult:
         """Send "POST /drain", with a body as JSON where there is one; any 2xx within so many seconds is ok."""
         method, _, path = call.partition(" ")
-        verdict, status = await ask_http(self._client(), endpoint, method, path, within, body)
+        verdict, status = await ask_http(endpoint, method, path, within, body)
         if 200 <= status < 300:  # noqa: PLR2004 - success, RFC 9110
             return ProbeResult(True, f"{call} answered {status}")
         return verdict
@@ -103,7 +103,7 @@ class HttpProber:
                 verdict = await ask_tcp(endpoint, probe.timeout)
             else:
                 path = probe.http or "/health"
-                verdict, _ = await ask_http(self._client(), endpoint, "GET", path, probe.timeout)
+                verdict, _ = await ask_http(endpoint, "GET", path, probe.timeout)
             if not verdict.ok:
                 return await elsewhere.explain(verdict)
             return verdict if was_ok else await owner.confirm(verdict)

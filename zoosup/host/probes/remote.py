@@ -4,11 +4,13 @@ Refuses to know when to ask, and what follows.
 """
 
 import asyncio
+from contextlib import suppress
 
 import aiohttp
 
 from zoosup.host.ports.probes import ProbeResult, RemoteEndpoint
 from zoosup.host.probes.checks import bounded, told
+from zoosup.host.probes.http_request import BODY_LIMIT, BODY_PATIENCE, Answer
 from zoosup.host.system.tls import Authorities
 
 
@@ -32,9 +34,22 @@ async def ask_remote_http(
         address = f"{'https' if url.tls else 'http'}://{url.authority}{target}"
         headers = dict(endpoint.headers)
         async with session.get(address, headers=headers, ssl=context, allow_redirects=False) as answer:
-            return await told(answer, said)
+            body = await _beginning(answer)
+            return told(Answer(answer.status, answer.headers.get("Location", ""), body), said)
 
     return await bounded(ask, said, within)
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """What the answer says first. The rest of a small body is read too, else the server sees a broken pipe."""
+    body = b""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(BODY_PATIENCE):
+            async for chunk in answer.content.iter_any():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    break
+    return body
 
 
 async def ask_remote_tcp(endpoint: RemoteEndpoint, within: float) -> ProbeResult:

@@ -55,6 +55,11 @@ class Intake:
         self.exec_anew = False
         """Whether zoosup is to be executed anew after that."""
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._answers)
+
     def answer(self) -> None:
         """What was asked for has been done, and told."""
         while self._answers:
@@ -72,6 +77,8 @@ class Intake:
                     self._note_exit(message)
                 case UsageMeasured():
                     self._zoo.memory.rises.looked(message.since)
+                    # What cards say as it is now, not as it was before the look: the same is not told twice.
+                    self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
                     note_usage(self._zoo, self._host.processes, message.usage)
                 case FileRead():
                     self._apply_file(message)

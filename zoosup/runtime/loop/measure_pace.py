@@ -8,7 +8,7 @@ from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase, Reason
-from zoosup.core.state.runs import Run, SleepStage
+from zoosup.core.state.runs import Run, Sleep, SleepStage
 from zoosup.runtime.state.zoo import Zoo
 
 LOADING = 1.0
@@ -29,14 +29,15 @@ class MeasurePace:
 
     def __init__(self, zoo: Zoo) -> None:
         self._zoo = zoo
-        self._measured_at = float("-inf")
+        self._measured_at = self._told_at = float("-inf")
 
     def is_due(self, early: float = 0.0, *, awaited: bool = False) -> bool:
         """Whether it is time; `early`: seconds before it that are near enough; `awaited`: a start waits for it."""
-        every = AWAITED if awaited else SETTLED if self.is_settled() else LOADING
-        return bool(self._zoo.live() or self._holds_in_use()) and (
-            self._zoo.clock.now() - self._measured_at >= every - early
-        )
+        waited = self._zoo.clock.now() - self._measured_at + early
+        least = AWAITED if awaited else LOADING
+        if waited < least or not (self._zoo.live() or self._holds_in_use()):
+            return False
+        return awaited or waited >= SETTLED or not self.is_settled() or self._teaches()
 
     def is_awaited(self, decided: Plan) -> bool:
         """Whether somebody waits for memory to be back while more comes free, which the models may have held."""
@@ -44,10 +45,20 @@ class MeasurePace:
         return bool(self._zoo.memory.rises.known()) and any(v.reason is Reason.COOL_DOWN for v in verdicts)
 
     def tells_news_only(self) -> bool:
-        """Whether a look that shows what the last one did says nothing: no run is still to be learned from."""
-        now, young = self._zoo.clock.now(), HEALTHY + SETTLED
-        runs = [run for _, run in self._zoo.live()]
-        return self.is_settled() and not any(run.ready_at and now - run.ready_at < young for run in runs)
+        """Whether a look that shows what the last one did says nothing.
+
+        The first of a run that has become healthy teaches all the same, and so does each of one that falls asleep.
+        """
+        now = self._zoo.clock.now()
+        dozing = any(run.sleep is not None and _is_dozing(run.sleep, now) for _, run in self._zoo.live())
+        news = not (self._teaches() or dozing or self._zoo.memory.nearly_short or self._holds_in_use())
+        self._told_at = self._told_at if news else now
+        return news
+
+    def _teaches(self) -> bool:
+        """Whether a run has become healthy since all was told."""
+        now, before = self._zoo.clock.now(), self._told_at
+        return any(run.ready_for(before) < HEALTHY <= run.ready_for(now) for _, run in self._zoo.live())
 
     def is_settled(self) -> bool:
         """Whether none of them loads and memory is plenty, so that what they hold is as a rule what they held."""
@@ -64,8 +75,11 @@ class MeasurePace:
 
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:
-    if run.sleep is not None and (
-        run.sleep.stage is not SleepStage.ASLEEP or now - run.sleep.since < WARMING
-    ):
+    if run.sleep is not None and _is_dozing(run.sleep, now):
         return True
     return model.phase is Phase.STARTING or (run.ready_at is not None and now - run.ready_at < WARMING)
+
+
+def _is_dozing(sleep: Sleep, now: float) -> bool:
+    """Whether what it holds asleep is not known yet, or soon no longer."""
+    return sleep.stage is not SleepStage.ASLEEP or now - sleep.since < WARMING

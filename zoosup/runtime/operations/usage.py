@@ -1,4 +1,4 @@
-"""What every run holds, asked one look at a time; at rest a look that shows what the last one did is not told.
+"""What every run holds, asked one look at a time; one that shows what the last one did need not be told.
 
 A look costs little beside the turn that follows on its answer. Refuses to know when one is due: `measure_pace` does.
 """
@@ -18,7 +18,7 @@ BOUND = 5.0
 
 _MIB = 1 << 20
 
-_Held: TypeAlias = tuple[Mapping[str, tuple[int, int | None]], list[Mapping[int, int | None]]]
+_Held: TypeAlias = tuple[Mapping[str, tuple[int, int | None]], Mapping[str, Mapping[int, int | None]]]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class UsageLooks:
         except OSError as error:  # a TimeoutError too
             # What was known stays as it was: unknown is never 0. And nobody waits for what nobody can see.
             _log.warning("what the models hold can't be measured: %s", error)
+            self._told = None  # what was to be told all the same is told with the next
             self._post(UsageMeasured({}, since))
             return
         held = self._held(usage) if news_only else None
@@ -61,8 +62,10 @@ class UsageLooks:
         """All that is noted of a look, in MiB: RAM and mapped files of each run, and the processes on each GPU."""
         mapped = self._host.processes.mapped
         runs = {run_id: (held // _MIB, _in_mib(mapped(run_id))) for run_id, held in usage.items()}
-        on_gpus = [reading.processes for reading in self._host.gauge.read() if reading.processes]
-        return runs, [{pid: _in_mib(held) for pid, held in each.items()} for each in on_gpus]
+        on_gpus = {each.id: each.processes for each in self._host.gauge.read() if each.processes}
+        return runs, {
+            gpu: {pid: _in_mib(held) for pid, held in each.items()} for gpu, each in on_gpus.items()
+        }
 
 
 def _in_mib(amount: int | None) -> int | None:

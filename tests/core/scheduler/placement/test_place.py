@@ -297,6 +297,22 @@ def test_a_cool_down_is_sampled_often_and_ended_when_it_is_over():
     )
 
 
+@pytest.mark.parametrize(
+    ("sampled", "due"),
+    [
+        (0.099, 0.099 + COOLDOWN_POLL),  # some plans ago: who waits for the second sample waits from then
+        (
+            0.02,
+            0.1 + COOLDOWN_POLL,
+        ),  # a card's figures are older than that: looking at once would tell nothing
+    ],
+)
+def test_the_next_sample_of_a_cool_down_comes_a_pause_after_the_last(sampled, due):
+    spec = a_zoo({"a": "4GiB"}, [])
+    host = a_host(spec, cooling=[cooling_down(since=NOW - 0.1, samples=[(sampled, "4GiB")])])
+    assert decide(spec, host).wake_at == pytest.approx(NOW - 0.1 + due)
+
+
 # several nodes
 
 
