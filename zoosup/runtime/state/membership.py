@@ -123,10 +123,12 @@ class Membership:
         return before != trouble
 
     def _concerns(self) -> object:
-        view = self.view
-        seen = None if view is None else (view.partitioned, view.settling, view.placements, self.file_is_old)
+        """All that a turn acts on, shows or writes down for the next zoosup."""
+        view, unheard = self.view, self.heard_at is None
+        seen = None if view is None else (view.partitioned, view.settling, view.placements, view.drains)
         others = () if view is None else tuple(_parts(view))
-        return self.assignment, seen, others, self._edited_at, self.trouble, self.heard_at is None, self.twin
+        file = self.file_is_old, self.generation, self.base, self._edited_at
+        return self.assignment, seen, others, file, self.trouble, unheard, self.twin
 
     # what the file says
 
