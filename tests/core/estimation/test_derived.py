@@ -64,6 +64,10 @@ def test_a_draft_model_has_weights_a_cache_with_types_and_states_of_its_own_and_
     found = terms(draft="/d/d.gguf", draft_types=("q8_0", "q8_0"), files=[("/d/d.gguf", HYBRID)])
     cache = 2 * 4 * MIB * 17 // 32 + 6 * STATE_BYTES
     assert 100 * MIB + cache + found["compute"] == found["draft"]
+    plain = FileFacts("plain", 4 * GIB)
+    files = WeightFacts((("m", WEIGHTS), ("/d/d.gguf", plain)))
+    (draft,) = (t for t in derive(Server(LLAMA_SERVER, "m", draft="/d/d.gguf"), files) if t.name == "draft")
+    assert (6 * GIB, "d.gguf: size + 25 % + 1 GiB") == (draft.amount, draft.how)
 
 
 def test_each_file_beside_the_weights_counts_with_its_tensors_or_else_its_size():
@@ -97,6 +101,11 @@ def told(name, model=WEIGHTS, kind=LLAMA_SERVER, **fields):
 def test_a_prompt_cache_is_told_by_the_option_that_bounds_it():
     assert told("prompt cache").startswith("what --cache-ram allows")
     assert told("prompt cache", kind=LLAMA_CPP_PYTHON).startswith("what --cache_size allows")
+
+
+def test_whether_the_weights_are_mapped_is_told():
+    assert told("weights").endswith("tensors of 1 file, mapped; the pages have to stay for it to be fast")
+    assert "tensors of 1 file, read into memory" == told("weights", mmap=False)
 
 
 def test_a_cache_is_told_by_its_layers_cells_slots_and_types():
