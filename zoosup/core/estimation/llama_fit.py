@@ -221,5 +221,5 @@ def _other_slots(of: Workings) -> int:
     """Bytes by which slots that share one cache go beyond a single one: windows and recurrent states."""
     if not kv_cache.slots(of.server)[1]:
         return 0
-    one = kv_cache.cells(of.meta, replace(of.server, parallel=1, unified=True))
-    return max(0, of.context_bytes(of.room) - of.context_bytes(one))
+    one = kv_cache.cells(of.meta, replace(of.server, parallel=1))
+    return of.context_bytes(of.room) - of.context_bytes(one)
