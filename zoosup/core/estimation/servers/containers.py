@@ -107,7 +107,7 @@ class Served:
     def _mounted(self, path: str) -> Volume | None:
         """The volume that a path lies on: the innermost, for it covers the others."""
         whole = [volume for volume in self.volumes if volume.container.startswith("/")]
-        over = [v for v in whole if (path + "/").startswith(_folder(v) + "/")]
+        over = [v for v in whole if f"{path}/".startswith(f"{_folder(v)}/")]
         return max(reversed(over), key=lambda volume: len(_folder(volume)), default=None)
 
 
