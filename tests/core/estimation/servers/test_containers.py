@@ -250,13 +250,21 @@ def described(**fields):
         ({}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
         ({"working_dir": "/models"}, ["-m", "x.gguf"], "/srv/models/x.gguf"),
         ({"entrypoint": ["nice", "llama-server"]}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
-        ({"entrypoint": "nice llama-server"}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
-        ({"entrypoint": ""}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),  # the image's own
+        ({"entrypoint": "/app/llama-server"}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+        # It takes the image's away.
+        ({"entrypoint": ""}, ["llama-server", "-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+        ({"entrypoint": [""]}, ["llama-server", "-m", "/models/x.gguf"], "/srv/models/x.gguf"),
     ],
 )
 def test_a_container_of_the_file_is_read_like_one_of_a_command(options, args, model):
     heard = described(args=args, options=options)
     assert ("llama-server", model, True) == (heard.kind, heard.model, heard.contained)
+
+
+@pytest.mark.parametrize("entry", ["nice llama-server", "sh 'x", 7, [7], True])
+def test_an_entry_point_in_one_text_is_one_program_whatever_stands_in_it(entry):
+    """The engine is handed it so. It was once split into words, and a quote that was not closed ended the pass."""
+    assert "other" == described(args=["-m", "/models/x.gguf"], options={"entrypoint": entry}).kind
 
 
 def test_one_of_the_file_that_names_no_weights_says_nothing():
