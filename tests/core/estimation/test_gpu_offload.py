@@ -70,6 +70,34 @@ def test_a_cache_that_is_kept_from_the_gpu_stays_ram():
     assert "kv cache" not in by_pool(of, "vram")
 
 
+@pytest.mark.parametrize(("option", "pool"), [("", "vram"), ("--no-mmproj-offload", "ram")])
+def test_a_projector_is_where_it_is_offloaded_to_and_adapters_and_drafts_are_in_both(option, pool):
+    files = {"p": FileFacts("gguf", 60, 1, 50), "l": FileFacts("gguf", 20, 1, 10), "d": WEIGHTS}
+    command = f"{BASE} --mmproj p.gguf --lora l.gguf -md d.gguf {option}"
+    of = estimated(command, **files).on_gpus
+    assert [pool] == [term.pool for term in of.terms if term.name == "mmproj"]
+    for name in ("lora", "draft"):
+        assert {"ram", "vram"} == {term.pool for term in of.terms if term.name == name}
+
+
+def test_states_go_with_their_layers():
+    arch = {n.replace("llama.", "qwen3next."): v for n, v in WEIGHTS.metadata.items()}
+    arch |= {
+        "general.architecture": "qwen3next",
+        "qwen3next.ssm.state_size": 16,
+        "qwen3next.ssm.inner_size": 1024,
+    }
+    of = estimated(f"{BASE} -np 1 -ngl 3", m=FileFacts("gguf", 110 * MIB, 1, 100 * MIB, 32_000, arch)).on_gpus
+    state = 4 * 16 * 1024  # of one of the six layers that have one
+    assert (5 * state, state) == (by_pool(of, "ram")["state"], by_pool(of, "vram")["state"])
+
+
+def test_a_second_gpu_takes_its_buffers_and_context_once_more_with_their_margin():
+    of = estimated(BASE).on_gpus
+    again = sum(by_pool(of, "vram")[name] for name in ("compute", "logits", "context"))
+    assert again * 115 // 100 == of.each_gpu
+
+
 @pytest.mark.parametrize("command", [f"{BASE} --cpu-moe", f"{BASE} -ot exps=CPU", "mine --model m.gguf"])
 def test_what_cannot_be_told_apart_counts_in_both_pools(command):
     of = estimated(command)

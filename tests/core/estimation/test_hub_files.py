@@ -20,11 +20,25 @@ PARTS = [f"UD-Q2/m-UD-Q2-{i:05}-of-00003.gguf" for i in (1, 2, 3)]
         ("F16", QUANTS, "m-BF16.gguf"),
         ("Q6_K", QUANTS, None),
         ("", ["README.md", "mmproj-F16.gguf", "mtp-m.gguf"], None),
+        ("", ["imatrix-tests/m-Q8_0.gguf"], "imatrix-tests/m-Q8_0.gguf"),  # only its own name says what it is
     ],
 )
 def test_the_model_is_chosen_by_its_quantization(tag, files, first):
     found = chosen(HubName("o/r", tag=tag), files)
     assert first == (found and found.parts[0])
+
+
+@pytest.mark.parametrize("word", ["mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-"])
+def test_what_goes_with_a_model_is_none(word):
+    assert chosen(HubName("o/r"), [f"{word}m-Q4_K_M.gguf", f"{word}.gguf"]) is None
+
+
+def test_a_count_of_parts_that_can_not_be_makes_it_one_file():
+    most = part_names("m-00007-of-01024.gguf")
+    assert ("m-00001-of-01024.gguf", "m-01024-of-01024.gguf", 1024) == (most[0], most[-1], len(most))
+    assert ("m-00001-of-00001.gguf",) == part_names("m-00001-of-00001.gguf")
+    for odd in ("m-00001-of-01025.gguf", "m-00001-of-00000.gguf", "m.gguf"):
+        assert (odd,) == part_names(odd)
 
 
 def test_a_split_model_has_all_its_parts_in_order_and_says_how_many_it_lacks():
@@ -43,6 +57,9 @@ def test_a_split_model_has_all_its_parts_in_order_and_says_how_many_it_lacks():
             "q/mmproj-BF16.gguf",
         ),
         (["m-Q8_0.gguf", "mmproj-F16.gguf", "mmproj-Q8_0.gguf", "mmproj-F32.gguf"], "mmproj-Q8_0.gguf"),
+        (["m-Q8_0.gguf", "mmproj-Q8_0.gguf", "mmproj-Q2_K.gguf"], "mmproj-Q8_0.gguf"),
+        (["m-Q8_0.gguf", "mmproj-F16.gguf", "mmproj-m.gguf"], "mmproj-F16.gguf"),  # without bits: as far as 0
+        (["a/b/m-Q8_0.gguf", "a/mmproj-Q8_0.gguf", "a/b/mmproj-F32.gguf"], "a/b/mmproj-F32.gguf"),
         (["m-Q8_0.gguf", "other/mmproj-Q8_0.gguf"], ""),
         (["m-Q8_0.gguf"], ""),
     ],

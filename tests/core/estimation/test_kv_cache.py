@@ -3,22 +3,13 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from tests.core.estimation.metadata import gemma3, meta
 from zoosup.core.estimation import kv_cache
 from zoosup.core.estimation.kv_cache import Metadata, UnusableError
 from zoosup.core.estimation.servers.server import Server
 
 MIB = 2**20
 ONE = Server("llama-server", context=8192, parallel=1)
-
-
-def meta(arch="llama", **values):
-    plain = {
-        "block_count": 8, "context_length": 4096, "embedding_length": 512,
-        "attention.head_count": 8, "attention.head_count_kv": 2,
-    }  # fmt: skip
-    given_ = {name.replace("__", "."): value for name, value in values.items()}
-    named = {f"{arch}.{name}": value for name, value in (plain | given_).items() if value is not None}
-    return Metadata({"general.architecture": arch} | named)
 
 
 def cache(of, server=ONE):
@@ -71,6 +62,7 @@ def test_a_bound_for_each_slot_sizes_the_whole_where_no_context_is_said():
         ("q5_0", 11),
         ("q4_1", 10),
         ("q4_0", 9),
+        ("iq4_nl", 9),
     ],
 )
 def test_quantised_caches_take_their_share(type_, share):
@@ -80,13 +72,6 @@ def test_quantised_caches_take_their_share(type_, share):
 def test_an_unknown_cache_type_is_named():
     with pytest.raises(UnusableError, match="'q9' is no cache type"):
         cache(meta(), served(types=("q9", "f16")))
-
-
-def gemma3(**more):
-    return meta(
-        "gemma3", block_count=12, attention__head_count_kv=4, attention__key_length=128,
-        attention__value_length=128, attention__sliding_window=512, **more,
-    )  # fmt: skip
 
 
 def test_sliding_windows_keep_no_more_than_they_see():
@@ -105,14 +90,6 @@ def test_each_stream_has_a_window_of_its_own():
 def test_a_window_is_never_larger_than_the_context_and_swa_full_makes_it_as_large():
     assert 256 == kv_cache.cells(gemma3(), served(context=256)).window
     assert 16384 == kv_cache.cells(gemma3(), served(context=16384, swa_full=True)).window
-
-
-def test_the_pattern_of_the_file_goes_before_that_of_the_architecture():
-    pattern = (True, False) * 6
-    sliding = [layer.sliding for layer in kv_cache.layers(gemma3(attention__sliding_window_pattern=pattern))]
-    assert list(pattern) == sliding
-    two = [layer.sliding for layer in kv_cache.layers(gemma3(attention__sliding_window_pattern=2))]
-    assert [True, False] * 6 == two
 
 
 def test_a_window_of_an_architecture_that_has_none_counts_in_full():
@@ -156,25 +133,32 @@ def test_a_checkpoint_keeps_the_windows_of_one_slot():
     assert 0 == kv_cache.checkpoint_bytes(of, room, shape, served(swa_full=True))
 
 
-def test_an_encoder_keeps_nothing():
-    assert 0 == cache(meta("bert"))
-
-
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         ({"block_count": 0}, "block_count is 0"),
-        ({"block_count": 2**30}, "block_count is 1073741824"),
+        ({"block_count": 4097}, "block_count is 4097"),
         ({"block_count": "many"}, "block_count is not a whole number"),
         ({"attention__head_count_kv": (1, 2)}, "has 2 elements for 8 layers"),
         ({"attention__key_length": -1}, "key_length is not a whole number of sensible size"),
         ({"attention__key_length": 0.5}, "key_length is not a whole number of sensible size"),
-        ({"context_length": 2**40}, "context_length is not a whole number of sensible size"),
+        ({"context_length": 2**31 + 1}, "context_length is not a whole number of sensible size"),
     ],
 )
 def test_metadata_that_cannot_be_are_named(values, said):
     with pytest.raises(UnusableError, match=said):
         cache(meta(**values), served(context=0))
+
+
+def test_the_largest_metadata_that_can_be_are_read():
+    assert 4096 == len(kv_cache.layers(meta(block_count=4096)))
+    assert 2**31 == kv_cache.cells(meta(context_length=2**31), served(context=0)).full
+
+
+@pytest.mark.parametrize("arch", [None, "", 7])
+def test_without_an_architecture_nothing_is_known(arch):
+    with pytest.raises(UnusableError, match=r"general\.architecture is missing"):
+        Metadata({"general.architecture": arch, f"{arch}.block_count": 1})
 
 
 KEYS = [

@@ -51,6 +51,7 @@ PLAIN = "-b 2048 -ub 512 -ctk f16 -ctv f16"
             "nice -n 5 llama-server -m m.gguf -b 64 -ctk q8_0 -fa off --swa-full --no-host --override-kv a=b",
             "-m m.gguf -np 1 -b 64 -ub 64 -ctk q8_0 -ctv f16 -fa off --swa-full --no-host --override-kv a=b -dev none",
         ),
+        ("llama-server -m m.gguf --override-kv", f"-m m.gguf -np 1 {PLAIN} -dev none"),  # nothing follows
         # Files that it would write, and what it would fetch.
         ("llama-server -m m.gguf --log-file server.log -hf a/b", f"-m m.gguf -np 1 {PLAIN} -dev none"),
     ],
@@ -122,14 +123,18 @@ def test_the_figures_are_the_last_lines_in_mebibytes(printed, devices, host):
         ("CUDA0 1 2 3\n", "it printed no figures"),
         ("Host 189 128 0\n", "it printed that nothing is needed to compute"),
         (
-            "".join(f"CUDA{i} 1 2 3\n" for i in range(99)) + "Host 1 2 3\n",
-            "it printed figures of 100 devices",
+            "".join(f"CUDA{i} 1 2 3\n" for i in range(64)) + "Host 1 2 3\n",
+            "it printed figures of 65 devices",
         ),
     ],
 )
 def test_anything_else_is_no_answer(printed, why):
     with pytest.raises(GarbledError, match=why):
         parse(printed, ASKED)
+
+
+def test_as_many_as_64_devices_are_an_answer():
+    assert 63 == len(parse("".join(f"CUDA{i} 1 2 3\n" for i in range(63)) + "Host 1 2 3\n", ASKED).devices)
 
 
 def test_one_that_sees_no_gpu_says_nothing_of_gpus():
@@ -141,7 +146,7 @@ def test_one_that_sees_no_gpu_says_nothing_of_gpus():
 # what follows
 
 
-def said(command=BASE, ram=None, gpu=None, weights=WEIGHTS, fields=None):
+def said(command=BASE, ram=None, gpu=None, weights=WEIGHTS, fields=None, files=()):
     """The need of a model once it was answered so: figures of the host, and of a GPU before them."""
     spec = a_model("auto", command=command, **fields or {})
 
@@ -154,7 +159,7 @@ def said(command=BASE, ram=None, gpu=None, weights=WEIGHTS, fields=None):
         return FitAnswer(asked, host, tuple(devices))
 
     fitted = Fitted(ram and heard(False, ram), gpu and heard(True, gpu))
-    return need(spec, WeightFacts((("m.gguf", weights),), fitted))
+    return need(spec, WeightFacts((("m.gguf", weights), *files), fitted))
 
 
 HOST = (("Host", 100, 40, 60),)
@@ -194,6 +199,8 @@ def test_the_scores_that_the_cpu_multiplies_come_on_top():
     flash, without = terms(said(ram=HOST)), terms(said(f"{BASE} -fa off", ram=HOST))
     assert 2 * 512 * 8192 * 8 == without["work"]
     assert 2 * 512 * 1536 == flash["work"]
+    wide = replace(WEIGHTS, metadata={**LLAMA, "llama.embedding_length": 2048})
+    assert 2 * 512 * 2048 == terms(said(ram=HOST, weights=wide))["work"]
 
 
 GEMMA = FileFacts(
@@ -225,6 +232,41 @@ def test_on_a_gpu_there_is_the_devices_context_too():
     assert (12 * MIB, 8 * MIB, 512 * MIB) == (ram["weights"], ram["compute"], ram["driver"])
     assert not {"kv cache", "work"} & ram.keys()
     assert sum(ram.values()) == of.amounts["ram"]
+
+
+def by_name(of, pool):
+    return {t.name: t.amount for t in of.terms if t.pool == pool}
+
+
+@pytest.mark.parametrize(("option", "pool"), [("", "vram"), ("--no-mmproj-offload", "ram")])
+def test_a_projector_is_where_it_is_offloaded_to_and_adapters_are_in_both(option, pool):
+    files = [("p.gguf", FileFacts("gguf", 60, 1, 50)), ("l.gguf", FileFacts("gguf", 20, 1, 10))]
+    of = said(f"{BASE} --mmproj p.gguf --lora l.gguf {option}", gpu=GPU, files=files).on_gpus
+    assert [pool] == [term.pool for term in of.terms if term.name == "mmproj"]
+    assert 10 == by_name(of, "ram")["lora"] == by_name(of, "vram")["lora"]
+    exact, own = 180 * MIB, 10 + (GIB + 50) * (pool == "vram")
+    assert exact * 5 // 100 + own * 15 // 100 == by_name(of, "vram")["margin"]
+
+
+def test_weights_that_a_gpu_repacks_into_more_leave_none_behind():
+    of = said(gpu=(("CUDA0", 101, 40, 50), ("Host", 0, 0, 8))).on_gpus
+    assert (0, 101 * MIB) == (by_name(of, "ram")["weights"], by_name(of, "vram")["weights"])
+
+
+def test_the_windows_of_other_slots_are_where_the_cache_is():
+    command, cells, each = "llama-server -m m.gguf -c 8192 -cram 0 -ctxcp 0", 3 * 512, 2 * 128 * 2
+    more = 4 * cells * each
+    all_there = said(command, gpu=GPU, weights=GEMMA).on_gpus
+    assert 40 * MIB + more == by_name(all_there, "vram")["kv cache"]
+    assert "kv cache" not in by_name(all_there, "ram")
+    half = said(command, gpu=(("CUDA0", 90, 20, 50), ("Host", 12, 20, 8)), weights=GEMMA).on_gpus
+    assert 20 * MIB + more // 2 == by_name(half, "vram")["kv cache"] == by_name(half, "ram")["kv cache"]
+
+
+@pytest.mark.parametrize("option", ["-ngl 8", "-nkvo", "-ot exps=CPU"])
+def test_where_the_cpu_computes_too_it_needs_its_own_scratch_memory(option):
+    of = said(f"{BASE} {option}", gpu=GPU).on_gpus
+    assert 2 * 512 * 1536 == by_name(of, "ram")["work"]
 
 
 def test_what_is_scattered_is_counted_once_where_it_can_tell():

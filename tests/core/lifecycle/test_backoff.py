@@ -55,24 +55,29 @@ def test_a_limit_counts_the_crashes_within_its_window_only():
     state = Backoff()
     for now in (0.0, 50.0, 100.0):
         state = after(crash(now), state, policy)
-    assert not exhausted(state, policy)
+    assert not exhausted(state, policy.limit)
     state = after(crash(109.0), state, policy)
-    assert exhausted(state, policy)
+    assert exhausted(state, policy.limit)
     assert (50.0, 100.0, 109.0) == state.crashes
+
+
+def test_a_crash_that_lies_just_as_far_back_as_the_limit_looks_counts():
+    policy = RestartSpec(limit=RestartLimitSpec(count=2, within="60s"))
+    state = after(crash(60.0), after(crash(0.0), Backoff(), policy), policy)
+    assert exhausted(state, policy.limit)
 
 
 def test_a_limit_holds_though_readiness_has_reset_the_delay():
     policy = RestartSpec(limit=RestartLimitSpec(count=2, within="1h"), reset_after="10s")
     state = after(crash(100.0, ready_for=50.0), Backoff(), policy)
     state = after(crash(200.0, ready_for=50.0), state, policy)
-    assert exhausted(state, policy)
+    assert exhausted(state, policy.limit)
 
 
-def test_without_a_limit_nothing_is_ever_exhausted():
+def test_without_a_limit_no_crash_is_kept():
     state = Backoff()
     for now in range(100):
         state = after(crash(float(now)), state, POLICY)
-    assert not exhausted(state, POLICY)
     assert () == state.crashes
 
 

@@ -51,6 +51,12 @@ TABLE = {
     "nothing is known": ([(1, None)], {}, None),
     "bytes": ([(1, 0), (2, 2), (3, 4)], {}, (0.5, "bytes", 2)),
     "no pace yet: the last load's time": ([(1, 0.01)], {"time": 20.0}, (0.0, "bytes", 19)),
+    "the program is read first: that is no pace": ([(1, 0.1), (3, 4)], {}, (0.5, "bytes", None)),
+    "its first fiftieth is": ([(1, None, 0.02), (3, None, 0.52)], {}, (0.52, "server", 2)),
+    "all but a twentieth is all": (
+        [(5, None, 0.95), (15, None, 0.95)], {"last": WARMS_UP, "time": 40.0}, (0.5, "server", 20),
+    ),
+    "half of the weights, last time": ([(5, 2)], {"last": LastLoad(SIZE, 4 * GIB)}, (0.5, "bytes", None)),
     "of weights that nobody has looked at": ([(2, 4)], {"size": None}, None),
     "the same, by the time": ([(2, 4)], {"size": None, "time": 8.0}, (0.25, "time", 6)),
     "the same, once it was seen what a load reads": (
@@ -128,6 +134,7 @@ SAID = {
     "(Worker pid=7) Multi-thread loading shards:  75% Completed | 3/4 [00:02<00:00,  1.2it/s]": 0.75,
     "Loading checkpoint shards:  50%|█████     | 1/2 [00:01<00:01]": 0.5,
     "  |==========>                       | 123/492 - 500.00it/s": 0.25,
+    "  |=================================>| 500/492 - 500.00it/s": 1.0,
     "  |>                                 | 0/0 - 0.00it/s": None,
     "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE):  30%|███       | 20/67": None,
     "Fetching 11 files: 100%|██████████| 11/11": None,
@@ -151,6 +158,8 @@ WORDS = {
     "50 %, 4 GiB of 8 GiB read, about 2s left": progress((1, 0), (2, 2), (3, 4)),
     "99 %, 8 GiB of 8 GiB read": progress((1, 9)),
     "50 %, as its server says": progress((1, 1, 0.5)),
+    "90 %, about 1s left": progress((9, None), time=10.0),
+    "95 %": progress((9.5, None), time=10.0),
     "25 %, about 1m30s left": progress((30, None), time=120.0),
 }
 
@@ -173,6 +182,7 @@ def test_it_is_said_in_a_few_words(words, found):
             None,
             LastLoad(SIZE, 9 * GIB, 3.0),
         ),
+        (LoadProgress(0.9, ProgressSource.BYTES, 9.0, 9 * GIB, SIZE), None, LastLoad(SIZE, 9 * GIB)),
         # it was hardly looked at: what is known is better
         (LoadProgress(0.1, ProgressSource.BYTES, 1.0, GIB, SIZE), WARMS_UP, WARMS_UP),
         (LoadProgress(0.1, ProgressSource.BYTES, 1.0, GIB, SIZE), replace(WARMS_UP, size=1), LastLoad(SIZE)),

@@ -208,6 +208,19 @@ def test_readiness_is_dated_from_its_first_and_from_its_last_unbroken_beginning(
     assert (Phase.READY, NOW, NOW + 3) == (model.phase, model.run.ready_at, model.run.ready_since)
 
 
+def test_a_load_took_from_its_booking_to_its_first_readiness():
+    model = apply(a(starting(booked_at=NOW - 7)), ProbedReady("a-1", NOW))
+    assert 7.0 == model.load_time
+    assert 7.0 == apply(model, ProbedReady("a-1", NOW + 5)).load_time
+
+
+def test_waking_is_no_load():
+    slept = replace(a(parked()), load_time=7.0)
+    model = apply(apply(slept, WakeBegun("a-1", {"ram": 4 * GIB}, NOW)), Woken("a-1", NOW))
+    model = apply(model, ProbedReady("a-1", NOW + 1))
+    assert (Phase.READY, 7.0, None, None) == (model.phase, model.load_time, model.last_load, model.run.sleep)
+
+
 def test_readiness_lost_kills_nothing():
     model = apply(a(ready()), ProbedUnready("a-1", "GET /health: 503", NOW))
     assert (Phase.UNREADY, "GET /health: 503", None) == (model.phase, model.message, model.run.leaving)
@@ -358,6 +371,23 @@ def test_a_declaration_below_what_is_held_books_what_is_held():
     assert ({"ram": 3 * GIB}, {"ram": 2 * GIB}) == (model.run.reserved, model.run.outgrown)
     model = apply(model, Rebooked("a-1", {"ram": 5 * GIB}))
     assert ({"ram": 5 * GIB}, {}) == (model.run.reserved, model.run.outgrown)
+
+
+def test_what_is_declared_anew_is_where_the_booking_is_from_and_a_pool_that_nobody_measured_is_as_declared():
+    model = apply(a(ready(holds=GIB)), Rebooked("a-1", {"ram": 5 * GIB, "vram:x": 0}))
+    assert ({"ram": 5 * GIB, "vram:x": 0}, {}, "declared") == (
+        model.run.reserved, model.run.outgrown, model.run.source,
+    )  # fmt: skip
+
+
+def test_a_booking_stays_where_nothing_is_measured_and_a_peak_of_0_is_one():
+    booked = {"ram": 4 * GIB, "vram:x": 0}
+    model = apply(a(starting(reserved=booked)), Measured("a-1", {"ram": 0}, 0))
+    model = apply(model, Measured("a-1", {"ram": 0}, 0))
+    assert (booked, {}, {"ram": 0}, 0) == (
+        model.run.reserved, model.run.outgrown, model.run.peak, model.run.mapped,
+    )  # fmt: skip
+    assert 1 == apply(model, Measured("a-1", {"ram": 0}, 1)).run.mapped
 
 
 def test_the_most_that_was_mapped_is_kept_and_unknown_is_not_0():

@@ -87,6 +87,7 @@ def test_who_is_to_have_none_is_shown_none_of_any_make(cards):
 
 def test_one_that_has_vanished_is_still_named():
     assert {"CUDA_VISIBLE_DEVICES": "GPU-z"} == gpu_env(("GPU-z",), NVIDIA)
+    assert {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-z"} == gpu_env(("GPU-a", "GPU-z"), NVIDIA)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from tests.core.zoo import GIB
 from zoosup.core.estimation.need import UNKNOWN_RAM, Need, need
 from zoosup.core.memory.budget import budget_of, reserve_of
-from zoosup.core.memory.ledger import Holding, Ledger, asleep, explain
+from zoosup.core.memory.ledger import Holding, Ledger, asleep, explain, holders
 from zoosup.core.state.pools import Pool
 
 
@@ -188,9 +188,21 @@ def test_what_fits_is_not_explained():
 
 
 def test_of_many_holders_the_greatest_are_named_and_the_rest_summed_up():
-    holders = {f"m{i}": (1 + i / 10, 1 + i / 10) for i in range(10)}
-    said = explain([a_ledger(total=64, available=50, budget=15, **holders).weigh(8 * GIB)])
+    many = {f"m{i}": (1 + i / 10, 1 + i / 10) for i in range(10)}
+    said = explain([a_ledger(total=64, available=50, budget=15, **many).weigh(8 * GIB)])
     assert said.endswith("less m9 1.9 GiB, m8 1.8 GiB, m7 1.7 GiB, m6 1.6 GiB, m5 1.5 GiB, 5 others 6 GiB")
+
+
+def test_six_holders_are_named_as_they_come_for_one_other_would_say_less():
+    six = {f"m{i}": i * GIB for i in range(6)}
+    assert "m0 0 B, m1 1 GiB, m2 2 GiB, m3 3 GiB, m4 4 GiB, m5 5 GiB" == holders(six)
+    assert holders({**six, "m6": 6 * GIB}).endswith("m2 2 GiB, 2 others 1 GiB")
+
+
+def test_a_shortage_of_one_byte_in_the_budget_is_one_of_the_budget():
+    assert explain([a_ledger(budget=4).weigh(4 * GIB + 1)]).startswith(
+        "ram is short of 1 B: needs 4 GiB, budget"
+    )
 
 
 amounts = st.integers(0, 40 * GIB)

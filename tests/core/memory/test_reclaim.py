@@ -61,9 +61,18 @@ def test_memory_that_still_moves_has_not_settled():
     assert outcome(moving, 1.5) is None
 
 
-def test_noise_is_no_movement():
-    noisy = watch(*((i / 10, 11 * GIB + (i % 2) * 16 * MIB) for i in range(16)))
-    assert outcome(noisy, 1.5) == "settled short"
+@pytest.mark.parametrize(("moved", "said"), [(32 * MIB, "settled short"), (32 * MIB + 1, None)])
+def test_noise_is_no_movement(moved, said):
+    noisy = watch(*((i / 10, 11 * GIB + (i % 2) * moved) for i in range(16)))
+    assert said == outcome(noisy, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("now", "more"), [("11GiB", "; 3 GiB of 4 GiB is held by others"), ("14GiB", ""), ("15GiB", "")]
+)
+def test_at_its_end_it_says_what_others_have_taken(now, more):
+    found = reclaim.outcome(watch((0.0, now), (29.0, now)), ZERO + 30, Bounds(), loading=True)
+    assert ("max", f"gave up waiting for the memory of a after 30.0 s{more}") == found
 
 
 def test_movement_at_the_beginning_of_the_window_is_seen():

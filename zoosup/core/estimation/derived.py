@@ -181,7 +181,7 @@ def _compute(server: Server, meta: Metadata, room: kv_cache.Cells, shape: list[k
     batch = min(server.ubatch, room.context)
     heads = meta.whole("attention.head_count")
     width, feed = meta.whole("embedding_length"), meta.whole("feed_forward_length")
-    attended = max((layer.keys + layer.values for layer in shape), default=0)
+    attended = max(layer.keys + layer.values for layer in shape)
     elements = max(4 * feed + 2 * width, 4 * width + 3 * attended)
     masked = room.full + (room.window if any(layer.sliding for layer in shape) else 0)
     scores = 2 * masked if server.flash else 4 * masked + 6 * room.full * heads

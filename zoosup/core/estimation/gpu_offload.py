@@ -65,8 +65,7 @@ def _in_ram(of: Workings) -> list[Term]:
 
 def _on_gpus(of: Workings) -> list[Term]:
     on, layers = of.server.layers_on_gpu(of.meta.layers), of.meta.layers
-    output = 0 if on > layers else _embedding(of)
-    weights = min(of.model.tensors, _share(of, on) + output)
+    weights = min(of.model.tensors, _share(of, on) + _embedding(of))
     batch = min(of.server.ubatch, of.room.context)
     steady = [Term("weights", weights, f"{min(on, layers + 1)} of {layers + 1} layers (-ngl)", "vram")]
     steady += _cache(of, of.shape[layers + 1 - on :] if of.server.kv_offload else [], "vram")

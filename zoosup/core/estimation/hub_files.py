@@ -34,8 +34,8 @@ class Chosen:
     """Files by their names in the repository: `parts` of the model in order, and the projector beside it."""
 
     parts: tuple[str, ...]
-    mmproj: str = ""
-    missing: int = 0  # parts that the list lacks
+    mmproj: str
+    missing: int  # parts that the list lacks
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def part_names(file: str) -> tuple[str, ...]:
 def _with_parts(file: str, files: Sequence[str]) -> Chosen:
     names = part_names(file)
     there = tuple(name for name in names if name in files)
-    return Chosen(there, missing=len(names) - len(there))
+    return Chosen(there, "", len(names) - len(there))
 
 
 def _projector(model: str, files: Iterable[str]) -> str:

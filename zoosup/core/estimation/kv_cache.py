@@ -209,8 +209,7 @@ def cells(meta: Metadata, server: Server) -> Cells:
     streams = 1 if unified else count
     full = _padded(_padded(context) // streams)
     near = meta.whole("attention.sliding_window") * (count if unified else 1)
-    ubatch = min(server.ubatch, full * streams)
-    window = full if server.swa_full else _padded(min(full, near + ubatch))
+    window = full if server.swa_full else _padded(min(full, near + server.ubatch))
     return Cells(full, window, streams, count, full * streams)
 
 

@@ -162,9 +162,8 @@ def on_gpus(of: Workings, answer: FitAnswer) -> tuple[Term, ...]:
     more = _other_slots(of)
     offloaded = more * there.context // max(1, there.context + here.context)
     moved = of.server.mmproj_offload
-    beside = [t for t in of.extras if t.name != "mmproj" or not moved]
-    if _on_cpu(of.server, of.meta.layers):
-        beside.insert(0, _work(of))
+    work = [_work(of)] if _on_cpu(of.server, of.meta.layers) else []
+    beside = [*work, *(t for t in of.extras if t.name != "mmproj" or not moved)]
     driver = Term("driver", CONTEXT, "what a GPU's driver keeps in the process")
     left = max(0, of.model.tensors - there.model)
     steady = [
@@ -222,5 +221,5 @@ def _other_slots(of: Workings) -> int:
     """Bytes by which slots that share one cache go beyond a single one: windows and recurrent states."""
     if not kv_cache.slots(of.server)[1]:
         return 0
-    one = kv_cache.cells(of.meta, replace(of.server, parallel=1, unified=True))
-    return max(0, of.context_bytes(of.room) - of.context_bytes(one))
+    one = kv_cache.cells(of.meta, replace(of.server, parallel=1))
+    return of.context_bytes(of.room) - of.context_bytes(one)

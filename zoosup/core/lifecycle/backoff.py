@@ -8,7 +8,7 @@ covers only early exits. Knows nothing of why a run ended.
 from dataclasses import dataclass
 
 from zoosup.core.state.runs import Backoff
-from zoosup.spec.model.process.lifetime import RestartSpec
+from zoosup.spec.model.process.lifetime import RestartLimitSpec, RestartSpec
 
 JITTER = 0.1
 """Delays are spread by this share either way, so that models which crash together don't start together."""
@@ -51,9 +51,9 @@ def delay(counted: int, jitter: float, policy: RestartSpec) -> float:
     return min(policy.max, min(policy.initial * policy.factor**steps, policy.max) * (1 + JITTER * jitter))
 
 
-def exhausted(state: Backoff, policy: RestartSpec) -> bool:
+def exhausted(state: Backoff, limit: RestartLimitSpec) -> bool:
     """Whether `restart.limit` is reached: `count` crashes within `within` seconds."""
-    return policy.limit is not None and len(state.crashes) >= policy.limit.count
+    return len(state.crashes) >= limit.count
 
 
 def unsettled(count: int, ready_for: float, policy: RestartSpec) -> int:

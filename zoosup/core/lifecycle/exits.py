@@ -42,53 +42,45 @@ def gone(model: Model, fact: Gone) -> Model:
         run=None,
         last_exit=end or model.last_exit,
     )
-    return _crashed(rested, run, fact) if cause in CRASHES else rested
+    return rested if end is None or cause not in CRASHES else _crashed(rested, run, end, fact)
 
 
-def _crashed(model: Model, run: Run, fact: Gone) -> Model:
+def _crashed(model: Model, run: Run, end: Exit, fact: Gone) -> Model:
     # Until it left, not until its remains were gone: what is stuck for an hour was not ready for an hour.
     ended = run.leaving.since if run.leaving is not None else fact.now
     crash = backoff.Crash(fact.now, fact.jitter, run.ready_for(ended))
     state = backoff.after(crash, model.backoff, fact.policy)
-    failed_start = model.last_exit if run.ready_at is None else model.failed_start
-    counted = replace(model, backoff=state, failed_start=failed_start, ooms=_ooms(model, run))
-    given_up = _starved(counted, run) or _given_up(counted, fact.policy)
+    failed_start = end if run.ready_at is None else model.failed_start
+    counted = replace(model, backoff=state, failed_start=failed_start)
+    given_up = _given_up(counted, end, fact.policy)
+    if end.reason is ExitReason.OOM_KILLED:
+        counted = replace(counted, ooms=_ooms(model, run))
+        given_up = _starved(counted.ooms, run) or given_up
     if given_up is None:
         return replace(counted, restarts=model.restarts + 1)
     return replace(counted, phase=Phase.FAILED, reason=given_up[0], message=given_up[1])
 
 
 def _ooms(model: Model, run: Run) -> Ooms:
-    if model.last_exit is None or model.last_exit.reason is not ExitReason.OOM_KILLED:
-        return model.ooms
     before = model.ooms.count if model.ooms.fingerprint == run.fingerprint else 0
     return Ooms(run.fingerprint, before + 1)
 
 
-def _starved(model: Model, run: Run) -> tuple[Reason, str] | None:
+def _starved(ooms: Ooms, run: Run) -> tuple[Reason, str] | None:
     """More memory did not help once: what would help is not for zoosup to know."""
-    if (
-        model.ooms.count < OOMS
-        or model.last_exit is None
-        or model.last_exit.reason is not ExitReason.OOM_KILLED
-    ):
+    if ooms.count < OOMS:
         return None
     had = describe_size(run.reserved.get("ram", 0))
     again = "until its part of the file or its weights change, or somebody starts it"
-    return (
-        Reason.OOM,
-        f"killed for want of memory {model.ooms.count} times, at last with {had} of ram; {again}",
-    )
+    return Reason.OOM, f"killed for want of memory {ooms.count} times, at last with {had} of ram; {again}"
 
 
-def _given_up(model: Model, policy: RestartSpec) -> tuple[Reason, str] | None:
-    end = model.last_exit
-    completed = end is not None and end.reason is ExitReason.COMPLETED
+def _given_up(model: Model, end: Exit, policy: RestartSpec) -> tuple[Reason, str] | None:
+    completed = end.reason is ExitReason.COMPLETED
     if policy.policy == "never" or (policy.policy == "on-failure" and completed):
-        what = describe(end) if end is not None else "ended"
-        return Reason.EXITED, f"{what}; restart.policy {policy.policy} does not bring it back"
-    if backoff.exhausted(model.backoff, policy) and policy.limit is not None:
-        limit = policy.limit
+        return Reason.EXITED, f"{describe(end)}; restart.policy {policy.policy} does not bring it back"
+    limit = policy.limit
+    if limit is not None and backoff.exhausted(model.backoff, limit):
         return Reason.CRASH_LOOP, f"crashed {limit.count} times within {limit.within:g} s (restart.limit)"
     return None
 

@@ -191,10 +191,10 @@ def _stuck(model: Model, fact: facts.Stuck) -> Model:
 def _measured(model: Model, fact: facts.Measured) -> Model:
     assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
     run = model.run
-    if run.sleep is None and fact.amounts == run.measured and (fact.mapped or 0) <= (run.mapped or 0):
+    mapped = run.mapped if fact.mapped is None else max(fact.mapped, run.mapped or 0)
+    if run.sleep is None and fact.amounts == run.measured and mapped == run.mapped:
         return model  # as most often of one that runs
     peak = {pool: max(n, run.peak.get(pool, 0)) for pool, n in fact.amounts.items()}
-    mapped = run.mapped if fact.mapped is None else max(fact.mapped, run.mapped or 0)
     if run.sleep is not None:
         return _measured_asleep(model, replace(run, measured=fact.amounts, mapped=mapped), run.sleep)
     reserved, outgrown = _grown(run.reserved, fact.amounts)

@@ -27,12 +27,13 @@ def bounds(budget: BudgetSpec, pool: str, total: int, index: str = "") -> tuple[
     if not pool.startswith(VRAM):
         reserve = reserve_of(total, budget.ram_reserve)
         return reserve, budget_of(total, reserve, budget.ram)
-    setting: int | Literal["auto"] = "auto"
-    if isinstance(budget.vram, Mapping):
-        setting = next((size for key, size in budget.vram.items() if names_gpu(key, pool, index)), "auto")
-    else:
-        setting = budget.vram
-    return budget.vram_reserve, budget_of(total, budget.vram_reserve, setting)
+    return budget.vram_reserve, budget_of(total, budget.vram_reserve, _of_gpu(budget, pool, index))
+
+
+def _of_gpu(budget: BudgetSpec, pool: str, index: str) -> int | Literal["auto"]:
+    if not isinstance(budget.vram, Mapping):
+        return budget.vram
+    return next((size for key, size in budget.vram.items() if names_gpu(key, pool, index)), "auto")
 
 
 def names_gpu(key: str, pool: str, index: str) -> bool:

@@ -85,8 +85,6 @@ def _short(watch: Watch, back: int | None) -> str:
     if back is None:
         return ""
     missing = watch.expected - back
-    return (
-        f"; {describe_size(missing)} of {describe_size(watch.expected)} is held by others"
-        if missing > 0
-        else ""
-    )
+    if missing <= 0:
+        return ""
+    return f"; {describe_size(missing)} of {describe_size(watch.expected)} is held by others"

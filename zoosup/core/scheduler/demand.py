@@ -171,5 +171,5 @@ def _may_ask(name: str, spec: ZooSpec, observed: Observed) -> bool:
     return yields(model, declared) and observed.demand_for(name).busy
 
 
-def _turn(demand: Demand) -> tuple[bool, float]:
-    return demand.since is None, demand.since or 0.0
+def _turn(demand: Demand) -> float:
+    return inf if demand.since is None else demand.since

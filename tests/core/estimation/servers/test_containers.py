@@ -141,7 +141,8 @@ def test_a_variable_without_a_value_is_the_clients():
 VOLUMES = (
     Volume("/srv/models", "/models"), Volume("/fast/q", "/models/q/"), Volume("cache", "/models/cache"),
     Volume("", "/models/tmp"), Volume("./here", "/here"), Volume("/one.gguf", "/m/one.gguf"), Volume("/", "/host"),
-    Volume("/srv/up", "/models/../up"), Volume("/nowhere", ""), Volume("/nowhere", "models"),
+    Volume("/srv/up", "/models/../up"), Volume("/srv/max/", "/max"),
+    Volume("/nowhere", ""), Volume("/nowhere", "models"),
 )  # fmt: skip
 PATHS = {
     "/models/x.gguf": "/srv/models/x.gguf",
@@ -159,6 +160,7 @@ PATHS = {
     "../x.gguf": "/srv/models/x.gguf",
     "//models//x.gguf": "/srv/models/x.gguf",
     "/up/x.gguf": "/srv/up/x.gguf",
+    "/max/x.gguf": "/srv/max/x.gguf",
 }
 NOWHERE = {
     "/other/x.gguf": "/other/x.gguf is inside the container: no -v leads to it",
@@ -232,6 +234,41 @@ def test_no_words_are_too_strange(options, args):
     assert ("[" * 100_000, "x") == served_by(
         ("podman", "run", "--entrypoint", "[" * 100_000, "x", "x"), {}
     ).words
+
+
+# a container that the file describes
+
+
+def described(**fields):
+    container = {"image": f"{LLAMA}:server", "volumes": ["/srv/models:/models"], **fields}
+    return understand(ModelSpec.model_validate({"container": container}))
+
+
+@pytest.mark.parametrize(
+    ("options", "args", "model"),
+    [
+        ({}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+        ({"working_dir": "/models"}, ["-m", "x.gguf"], "/srv/models/x.gguf"),
+        ({"entrypoint": ["nice", "llama-server"]}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+        ({"entrypoint": "/app/llama-server"}, ["-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+        # It takes the image's away.
+        ({"entrypoint": ""}, ["llama-server", "-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+        ({"entrypoint": [""]}, ["llama-server", "-m", "/models/x.gguf"], "/srv/models/x.gguf"),
+    ],
+)
+def test_a_container_of_the_file_is_read_like_one_of_a_command(options, args, model):
+    heard = described(args=args, options=options)
+    assert ("llama-server", model, True) == (heard.kind, heard.model, heard.contained)
+
+
+@pytest.mark.parametrize("entry", ["nice llama-server", "sh 'x", 7, [7], True])
+def test_an_entry_point_in_one_text_is_one_program_whatever_stands_in_it(entry):
+    """The engine is handed it so. It was once split into words, and a quote that was not closed ended the pass."""
+    assert "other" == described(args=["-m", "/models/x.gguf"], options={"entrypoint": entry}).kind
+
+
+def test_one_of_the_file_that_names_no_weights_says_nothing():
+    assert described(args=["--port", "1"], options={"entrypoint": "ollama"}) is None
 
 
 # what follows

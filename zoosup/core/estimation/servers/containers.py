@@ -107,7 +107,7 @@ class Served:
     def _mounted(self, path: str) -> Volume | None:
         """The volume that a path lies on: the innermost, for it covers the others."""
         whole = [volume for volume in self.volumes if volume.container.startswith("/")]
-        over = [v for v in whole if (path + "/").startswith(_folder(v) + "/")]
+        over = [v for v in whole if f"{path}/".startswith(f"{_folder(v)}/")]
         return max(reversed(over), key=lambda volume: len(_folder(volume)), default=None)
 
 
@@ -127,10 +127,22 @@ def what_it_is(spec: ModelSpec) -> Made | None:
     if spec.container is None:
         return None
     own, options = spec.container, spec.container.options
-    entry, workdir = options.get("entrypoint"), options.get("working_dir")
-    words = entry if isinstance(entry, list | tuple) else split_words(str(entry)) if entry else None
-    begin = None if words is None else tuple(map(str, words))
-    return own.image, own.args, own.volumes, begin, None if workdir is None else str(workdir)
+    workdir = options.get("working_dir")
+    return (
+        own.image,
+        own.args,
+        own.volumes,
+        _begin(options.get("entrypoint")),
+        None if workdir is None else str(workdir),
+    )
+
+
+def _begin(entry: object) -> tuple[str, ...] | None:
+    """The words of an option as the engine is handed them: a text is one, an empty one takes the image's away."""
+    if entry is None:
+        return None
+    words = entry if isinstance(entry, list | tuple) else [entry]
+    return tuple(str(word) for word in words if word != "")
 
 
 def made_of(made: Made | None, variables: tuple[tuple[str, str], ...]) -> Served | None:
