@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.e2e.driver import free_ports
 from tests.e2e.fleet_courier import over_socket
 from tests.web.fleets import member
 from zoosup.core.fleet import wire
-from zoosup.core.fleet.words import Answer, Assignment
+from zoosup.core.fleet.words import Answer, Assignment, ModelReport
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the dependency group e2e")
 
@@ -34,12 +35,14 @@ def zoo(zoosup):
     zoo = zoosup(ZOO.format(status=status), status)
     zoo.start()
     zoo.wait(lambda status: status["fleet"], "the fleet of its file")
-    told = Answer(Assignment(4, 2, 7, ("coder",)), member().here.view, 1)
-    over_socket(
-        zoo.state / "control.sock", "POST", "/fleet/answer", json.dumps({"answer": wire.to_wire(told)})
-    )
+    tell(zoo, Answer(Assignment(4, 2, 7, ("coder",)), member().here.view, 1))
     zoo.wait_phase("coder", "ready")
     return zoo
+
+
+def tell(zoo, answer):
+    told = json.dumps({"answer": wire.to_wire(answer)})
+    over_socket(zoo.state / "control.sock", "POST", "/fleet/answer", told)
 
 
 @pytest.fixture
@@ -76,3 +79,30 @@ def test_the_terminal_shows_the_same(page, zoo):
     told = zoo.cli("status", "--fleet").stdout
     assert re.search(r"^b +drained, \d+s ago +1 +2 of 60 GiB", told, re.MULTILINE)
     assert re.search(r"^c +lost, last 1m\d\ds ago", told, re.MULTILINE)
+
+
+def over(view, phases, *nodes):
+    """The view a moment later, where a model runs over these hosts; those without a phase are only told to have it."""
+    hosts = dict(view.hosts)
+    peers = tuple(hosts[node].report.address for node in nodes)
+    for node in nodes:
+        said, phase = hosts[node].report, phases.get(node)
+        runs = ModelReport("stopped") if phase is None else ModelReport(phase, phase == "ready", peers=peers)
+        told = replace(said.assignment, peers={"wide": peers})
+        hosts[node] = replace(
+            hosts[node], report=replace(said, models={**said.models, "wide": runs}, assignment=told)
+        )
+    return replace(view, number=view.number + 1, hosts=hosts, placements={**view.placements, "wide": nodes})
+
+
+def test_of_a_model_over_several_hosts_the_first_is_told_from_its_parts(page, zoo):
+    begun = over(member().here.view, {"a": "ready"}, "b", "a")
+    tell(zoo, Answer(None, begun, 2))
+    says(host(page, "a"), "wide, a part, ready")
+    says(host(page, "b"), "wide stopped")
+    whole = over(begun, {"a": "ready", "b": "ready"}, "b", "a")
+    tell(zoo, Answer(None, whole, 3))
+    says(host(page, "b"), "wide ready")
+    says(host(page, "a"), "wide, a part, ready")
+    tell(zoo, Answer(None, over(whole, {}, "b", "a"), 4))
+    says(host(page, "a"), "wide, a part, stopped")
