@@ -57,7 +57,7 @@ class Fixed:
         )
 
     def ask(self, model: str, _holder: Holder) -> Lease:
-        return Lease(model, self.ports[model])
+        return Lease(model, self.ports[model], run_id=model)
 
 
 class Livez(asyncio.Protocol):

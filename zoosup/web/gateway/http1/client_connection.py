@@ -35,12 +35,12 @@ class Home(Protocol):
 class ClientConnection(asyncio.Protocol):
     """`handler` is whom it works for, None while unused; `used` counts the answers it has given before.
 
-    `sent_whole`: all of the request has been sent; `until_close`: the answer's end is the end of the connection.
+    `sent_whole`: all of the request has been sent; `complete`: the answer has come to its end; `until_close`: that is
+    the end of the connection.
     """
 
     __slots__ = (
         "_buffer",
-        "_complete",
         "_counters",
         "_decoded",
         "_expect",
@@ -49,6 +49,7 @@ class ClientConnection(asyncio.Protocol):
         "_parser",
         "_paused",
         "_surplus",
+        "complete",
         "handler",
         "headed",
         "mid_chunk",
@@ -81,7 +82,7 @@ class ClientConnection(asyncio.Protocol):
     def _begin_anew(self) -> None:
         """Of the next answer nothing is known."""
         self._buffer = b""
-        self._complete = self._surplus = False
+        self.complete = self._surplus = False
         self._informational = self.status = 0
         self.headed = False  # the head of the final answer has been handed on
         self.silent = True  # nothing was received yet
@@ -142,21 +143,17 @@ class ClientConnection(asyncio.Protocol):
             self.fail("its answer is longer than it says")
             return
         if self.headed:
-            self._pass_on(data)
+            data = data if self._decoded is None else self._taken()
+            if data:
+                self.sink.write(data)
         elif self.status:
             self._begin(handler, data)
         else:
             self._buffer += data
             if len(self._buffer) > MAX_HEAD:
                 self.fail("the head of its answer does not end")
-        if self._complete and self.handler is not None:
+        if self.complete and self.handler is not None:
             self._finish(handler)
-
-    def _pass_on(self, data: bytes) -> None:
-        if self._decoded is not None:
-            data = self._taken()
-        if data:
-            self.sink.write(data)
 
     def _taken(self) -> bytes:
         pieces = self._decoded or []
@@ -174,7 +171,7 @@ class ClientConnection(asyncio.Protocol):
             self.fail("its answer does not begin with HTTP/1")
             return
         if self._expect.bodiless:
-            self._complete = True
+            self.complete = True
             self._parser = httptools.HttpResponseParser(self)  # this one waits for a body that never comes
             if rest:
                 self.reusable, rest = False, b""
@@ -270,7 +267,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Note an answer to nothing."""
-        self._surplus = self._complete
+        self._surplus = self.complete
 
     def on_headers_complete(self) -> None:
         """Note the status, or that another head will follow."""
@@ -291,4 +288,4 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the final answer."""
-        self._complete = self.status != 0
+        self.complete = self.status != 0

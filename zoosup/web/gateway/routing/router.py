@@ -26,7 +26,6 @@ from zoosup.web.gateway.routing.routes import check_task, is_look, split_upstrea
 from zoosup.web.gateway.routing.task_model import TaskNamed, chosen, named_for_task
 from zoosup.web.gateway.routing.to_models import NotFoundError
 from zoosup.web.gateway.telemetry.access_log.record import Record
-from zoosup.web.gateway.telemetry.usage import Meter
 
 _ENDPOINT, _UPSTREAM = Kind.ENDPOINT, Kind.UPSTREAM  # looking up an enum's member takes time
 _HEALTH = rendering.document_answer(b'{"status":"ok"}')
@@ -55,9 +54,9 @@ class Router(OllamaRequests):
         """Answer it, or begin its exchange with a model."""
         rules = self._state.rules
         if self._state.access_log is not None or self._context.tracing is not None:
-            request.record = request.meter = self._record(client, request, rules)
+            request.record = self._record(client, request, rules)
         elif rules.count_tokens:
-            request.meter = Meter(counts_tokens=True)
+            request.counts_tokens = True
         if request.denied is not None:
             client.answer(request.denied, request)
             return

@@ -19,7 +19,7 @@ from zoosup.web.gateway.http1.heads.request_id import new_line
 from zoosup.web.gateway.http1.response import Response
 from zoosup.web.gateway.route import Route
 from zoosup.web.gateway.telemetry.access_log.record import Record
-from zoosup.web.gateway.telemetry.usage import Meter
+from zoosup.web.gateway.telemetry.usage import NOTHING_SAID, Meter, Tokens, tokens_in
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key"})
 """Headers (in lower case) that may carry a key; none of them goes to a model's server when keys are asked for."""
@@ -213,15 +213,17 @@ class Request:
     """
 
     __slots__ = (
+        "_meter",
+        "answer",
         "buffered",
         "complete",
+        "counts_tokens",
         "denied",
         "encouraged",
         "events",
         "head",
         "id_line",
         "length",
-        "meter",
         "more_lines",
         "parts",
         "record",
@@ -243,13 +245,32 @@ class Request:
         self.denied: Response | None = None  # what is answered whatever its body says
         self.record: Record | None = None  # what is noted of it, where a log is kept, or traces
         self.more_lines = b""  # for who is asked: of the trace that it is to go on with, of who it is for
-        self.meter: Meter | None = (
-            None  # in the way of its answer, where that is looked at; its record, if it has one
-        )
+        self.counts_tokens = False  # its answer is asked how many it has taken
+        self.answer = b""  # all of it, where it came in one piece and there is no record
+        self._meter: Meter | None = None
+
+    @property
+    def meter(self) -> Meter | None:
+        """What stands in the way of its answer, where that is looked at; its record, if it has one.
+
+        Made where it is first asked for: most answers come in one piece, and need none.
+        """
+        if self.record is not None:
+            return self.record
+        if self._meter is None and self.counts_tokens:
+            self._meter = Meter(counts_tokens=True)
+        return self._meter
 
     def through(self, sink: Sink) -> Sink:
         """Where its answer goes, so that what is looked at in it is seen."""
-        return sink if self.meter is None else self.meter.through(sink)
+        meter = self.meter
+        return sink if meter is None else meter.through(sink)
+
+    def tokens(self) -> Tokens:
+        """What its answer says it has taken; to be asked once that is over."""
+        if self.answer:
+            return tokens_in(self.answer) if self.counts_tokens else NOTHING_SAID
+        return NOTHING_SAID if self.meter is None else self.meter.tokens()
 
     def keep(self, piece: bytes, state: State) -> None:
         """Keep a piece of the body until all is here."""
