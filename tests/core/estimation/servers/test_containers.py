@@ -47,6 +47,10 @@ COMMANDS = {
     f"podman run {SRV} --entrypoint '[\"nice\",\"llama-server\"]' debian -m /models/x.gguf": (
         "llama-server", "/srv/models/x.gguf",
     ),
+    f"docker run {SRV} --entrypoint /bin/bash {LLAMA}:server -lc 'llama-server -m /models/x.gguf'": (
+        "llama-server", "/srv/models/x.gguf",
+    ),
+    f"docker run {SRV} {LLAMA}:full --run -m /models/x.gguf": ("other", "/srv/models/x.gguf"),
     f"docker run {SRV} localhost/cuda-server:latest llama-server -m /models/x.gguf": (
         "llama-server", "/srv/models/x.gguf",
     ),

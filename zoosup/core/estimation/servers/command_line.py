@@ -69,8 +69,7 @@ def understand(spec: ModelSpec, found: Found = ()) -> Server | None:
 
 @lru_cache(maxsize=1024)
 def _contained(made: Made, variables: tuple[tuple[str, str], ...]) -> Server | None:
-    inside = made_of(made, variables)
-    return understand_container(inside) if inside is not None else None
+    return understand_container(made_of(made, variables))
 
 
 @lru_cache(maxsize=1024)  # the list of models asks it twice of each, and 20 us each would hold the loop

@@ -113,9 +113,10 @@ class Served:
 
 def served(spec: ModelSpec) -> Served | None:
     """What the container of a model runs; None for a model without one, or with one on another host's engine."""
-    if spec.container is None:
+    made = what_it_is(spec)
+    if made is None:
         return served_by(spec.command, spec.env)
-    return made_of(what_it_is(spec), tuple(spec.env.items()))
+    return made_of(made, tuple(spec.env.items()))
 
 
 Made = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...] | None, str | None]
@@ -145,10 +146,8 @@ def _begin(entry: object) -> tuple[str, ...] | None:
     return tuple(str(word) for word in words if word != "")
 
 
-def made_of(made: Made | None, variables: tuple[tuple[str, str], ...]) -> Served | None:
+def made_of(made: Made, variables: tuple[tuple[str, str], ...]) -> Served:
     """What such a container runs, with these variables."""
-    if made is None:
-        return None
     image, args, volumes, entry, workdir = made
     return Served(
         image,
