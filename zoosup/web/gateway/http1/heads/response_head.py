@@ -7,7 +7,6 @@ before, so that its lines are what they seem. Refuses to know what an answer is 
 import contextlib
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 import httptools
 
@@ -20,7 +19,6 @@ _CONNECTION = re.compile(rb"\r\nconnection:([^\r]*)", re.IGNORECASE)
 _USUAL = [b" keep-alive"]
 _HARMLESS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
 _MEASURED = re.compile(rb"\r\n(?:content-length:|transfer-encoding:[^\r]*chunked)", re.IGNORECASE)
-_REMEMBERED, _SHORT = 256, 1024
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
 
@@ -44,27 +42,18 @@ def passed_on(head: bytes, told: bytes, own: bytes, rest: bytes = b"") -> bytes:
     `own` are lines about the connection and the request's id.
     `told` are lines about who may read the answer, in place of the model's own; `rest` is what follows the head.
     """
-    head = _remembered(head) if len(head) <= _SHORT else _passing(head)
-    if told:
-        head = _without(head, lambda name: name.startswith(b"access-control-"))
-    return b"".join((head, b"\r\n", told, own, b"\r\n", rest))
-
-
-def _passing(head: bytes) -> bytes:
-    """What of a head is not about the connection."""
     kept = _OURS.sub(b"", head)
     if len(kept) != len(head):
         values = _CONNECTION.findall(head)
         if values and values != _USUAL:
             named = {word.strip() for word in b",".join(values).lower().split(b",")}
             kept = kept if named <= _HARMLESS else _without(kept, named.__contains__)
-    # A proxy speaks for itself: the client may keep its connection.
-    return kept if kept.startswith(b"HTTP/1.1") else b"HTTP/1.1" + kept[8:]
-
-
-# A busy server says the same head again: always where it gives no date and no length, as streams have none, else within
-# a second to answers of one length. The two searches are 1 to 1.5 us.
-_remembered = lru_cache(_REMEMBERED)(_passing)
+        head = kept
+    if not head.startswith(b"HTTP/1.1"):
+        head = b"HTTP/1.1" + head[8:]  # a proxy speaks for itself: the client may keep its connection
+    if told:
+        head = _without(head, lambda name: name.startswith(b"access-control-"))
+    return b"".join((head, b"\r\n", told, own, b"\r\n", rest))
 
 
 def _without(head: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
