@@ -46,6 +46,14 @@ def test_llama_server_says_it_on_its_command_line_or_in_its_weights(options, tok
     assert tokens == length(f"{LLAMA} {options}", weights())
 
 
+@pytest.mark.parametrize(
+    ("trained", "tokens"),
+    [(2**31, 2**31), (2**31 + 1, None), (1, 1), (0, None), (True, None), ("many", None)],
+)
+def test_what_it_was_trained_with_counts_where_it_is_a_number_of_sensible_size(trained, tokens):
+    assert tokens == length(LLAMA, weights(trained))
+
+
 def test_the_environment_says_it_too():
     assert 4096 == length(LLAMA, weights(), LLAMA_ARG_CTX_SIZE="4096")
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.zoo import GIB, NOW, a_model, parked
+from tests.core.zoo import GIB, NOW, a_model, parked, parking
 from zoosup.core.lifecycle.sleep import booking
 from zoosup.core.lifecycle.transitions import apply
-from zoosup.core.state.facts import Adopted, WakeBegun
+from zoosup.core.state.facts import Adopted, Measured, WakeBegun
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run, Sleep, SleepStage
 
@@ -47,3 +47,10 @@ def test_one_that_was_found_in_its_sleep_has_been_ready_before(stage, words, rea
     model = apply(replace(parked()("a", a_model()), phase=Phase.STOPPED, run=None), Adopted(found))
     assert (Phase.ASLEEP, words) == (model.phase, model.message)
     assert (NOW if ready_at is None else 7.0) == model.run.ready_at
+
+
+def test_on_its_way_into_sleep_a_booking_grows_with_what_is_held_and_no_peak_is_seen():
+    model = parking()("a", a_model("4GiB"))
+    seen = apply(model, Measured("a-1", {"ram": 5 * GIB}))
+    assert ({"ram": 5 * GIB}, {"ram": 5 * GIB}, {}) == (seen.run.reserved, seen.run.measured, seen.run.peak)
+    assert {"ram": 5 * GIB} == apply(seen, Measured("a-1", {"ram": GIB})).run.reserved

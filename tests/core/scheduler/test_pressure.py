@@ -349,6 +349,12 @@ def test_one_that_is_being_stopped_is_killed_before_another_has_to_go():
     assert ["kill b MemoryPressure"] == acts(spec, pressed(host))
 
 
+def test_what_was_to_be_stopped_in_this_pass_is_killed_instead_and_all_else_stays():
+    spec = zoo_of(a="8GiB", c="4GiB")
+    host = pressed(a_host(spec, free="400MiB", a=leaving(ladder=False), c=leaving(ladder=False)))
+    assert ["stop c NotWanted", "kill a MemoryPressure"] == acts(spec, host)
+
+
 def test_nobody_else_is_killed_while_a_killed_one_dies():
     spec = zoo_of("a", "b", a="4GiB", b="4GiB")
     dying = Leaving(Cause.PRESSURE, "", NOW - 0.1, ladder=True, at_once=True)

@@ -8,6 +8,7 @@ from tests.core.zoo import (
     a_host,
     a_zoo,
     an_exit,
+    by_hand,
     crashed,
     leaving,
     ready,
@@ -16,9 +17,9 @@ from tests.core.zoo import (
     starting,
     switched,
 )
-from zoosup.core.scheduler.switch import ActiveChange, begin, effective, judge
+from zoosup.core.scheduler.switch import ActiveChange, begin, effective, judge, retained, successors
 from zoosup.core.state.observed import SwitchOutcome
-from zoosup.core.state.phases import Phase, Reason
+from zoosup.core.state.phases import Override, Phase, Reason
 
 ZOO = {"a": "4GiB", "b": "4GiB", "c": "4GiB"}
 FAILED = an_exit(1, "no such tensor")
@@ -199,3 +200,63 @@ def test_a_start_that_failed_before_the_switch_says_nothing_about_it():
 def test_what_is_over_is_not_judged_again(outcome):
     over = switched("a", "b", outcome=outcome)
     assert over is judged(over, b=crashed(1, 0.0, failed_start=FAILED))
+
+
+# who keeps serving meanwhile
+
+
+def kept(switch, declared="abc", name="a", **states):
+    return retained(switch, name, set(declared), a_host(a_zoo(ZOO), **states).models)
+
+
+def test_the_outgoing_serves_while_the_switch_is_open():
+    assert kept(switched("a", "b"), b=starting())
+    assert not kept(switched("a", "b"), name="c")
+    assert not kept(None)
+    assert not kept(switched("a", "b", outcome=DONE), b=ready())
+
+
+@pytest.mark.parametrize(
+    ("state", "coming"),
+    [
+        (starting(), True),
+        (MEMORY, True),
+        (crashed(1, 2000.0), True),
+        (crashed(2, 2000.0), False),  # a loop
+        (TOO_BIG, False),
+        (resting(Phase.PENDING, Reason.GPU_MISSING), False),
+        (resting(reason=Reason.EXCEEDS_BUDGET), True),  # of long ago
+        (resting(Phase.FAILED, Reason.CRASH_LOOP), False),
+        (by_hand(Override.STOP), False),
+    ],
+)
+def test_one_that_was_taken_out_of_the_file_serves_only_while_a_successor_is_really_coming(state, coming):
+    assert coming is kept(switched("a", "b"), declared="b", b=state)
+    assert kept(switched("a", "b"), declared="ab", b=state)
+    assert not kept(switched("a", "x"), declared="b")
+
+
+def test_who_took_over_is_told_of_a_switch_that_is_done():
+    done = switched("a", "b c", outcome=DONE)
+    assert "b, c took over" == successors(done, "a")
+    assert "" == successors(done, "b") == successors(switched("a", "b"), "a") == successors(None, "a")
+
+
+def test_a_failed_start_without_a_message_is_told_by_its_reason_and_a_refusal_by_its_sum():
+    quiet = judged(
+        switched("a", "b c"), b=crashed(1, 0.0, failed_start=replace(FAILED, message="")), c=TOO_BIG
+    )
+    assert "b: Error; c: ram is short of 1 GiB. Back to a until the file changes" == quiet.message
+
+
+def test_a_new_model_that_is_refused_while_the_old_one_serves_undoes_nothing():
+    assert OPEN == judged(switched("a", "b c"), a=ready(), b=TOO_BIG, c=TOO_BIG).outcome
+    assert ROLLED_BACK == judged(switched("a d", "b"), a=ready(), b=TOO_BIG).outcome, (
+        "one of the old has gone"
+    )
+
+
+def test_one_that_was_given_up_is_not_waited_for():
+    failed = resting(Phase.FAILED, Reason.CRASH_LOOP, "crashed 3 times")
+    assert ROLLED_BACK == judged(switched("a", "b"), b=failed).outcome
+    assert OPEN == judged(switched("a", "b c"), b=failed, c=starting()).outcome

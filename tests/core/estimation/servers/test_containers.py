@@ -115,6 +115,8 @@ def test_an_engine_of_another_host_may_be_named_by_the_models_environment():
     command = f"docker run {SRV} {LLAMA}:server -m /models/x.gguf"
     assert said(command, DOCKER_HOST="tcp://box:1") is None
     assert said(command, DOCKER_CONTEXT="box") is None
+    assert said(command, CONTAINER_HOST="ssh://box") is None
+    assert said(command, CONTAINER_CONNECTION="box") is None
     assert said(command, DOCKER_HOST="unix:///run/user/1000/docker.sock").model == "/srv/models/x.gguf"
     assert said(f"docker --context rootless {command.removeprefix('docker ')}").model == "/srv/models/x.gguf"
 

@@ -7,7 +7,7 @@ import pytest
 from tests.core.zoo import GIB, a_model
 from zoosup.core.estimation.need import need
 from zoosup.core.estimation.servers.command_line import understand
-from zoosup.core.estimation.servers.located import names_of, placed
+from zoosup.core.estimation.servers.located import is_whole, names_among, names_of, placed
 from zoosup.core.state.weights import FileFacts, Located, WeightFacts
 from zoosup.spec.model.model import ModelSpec
 
@@ -24,6 +24,10 @@ D = ("hf://o/d", Located("/c/d.gguf", "/c/none.gguf"))
             "llama-server -m /c/m.gguf -md /c/d.gguf --no-mmproj",
         ),
         ("llama-server -m hf://o/r:Q4 --mmproj /p", "llama-server -m /c/m.gguf --mmproj /p"),
+        ("llama-server -m hf://o/r:Q4 -mm /p", "llama-server -m /c/m.gguf -mm /p"),
+        ("llama-server --model hf://o/r:Q4", "llama-server --model /c/m.gguf --mmproj /c/mmproj.gguf"),
+        ("llama-server -m hf://o/r:Q4 --no-mmproj-auto", "llama-server -m /c/m.gguf --no-mmproj-auto"),
+        ("llama-server -m /m -md hf://o/r:Q4", "llama-server -m /m -md /c/m.gguf"),  # a draft has none
         ("vllm serve hf://o/d --x", "vllm serve /c/d.gguf --x"),
         ("bash -c 'x -m hf://o/d --y hf://o/d2'", "bash -c 'x -m /c/d.gguf --y hf://o/d2'"),
         ("llama-server -m hf://o/other", "llama-server -m hf://o/other"),
@@ -31,6 +35,34 @@ D = ("hf://o/d", Located("/c/d.gguf", "/c/none.gguf"))
 )
 def test_the_words_have_paths_and_the_projector(words, executed):
     assert tuple(shlex.split(executed)) == placed(shlex.split(words), (M, D))
+
+
+def test_a_path_is_quoted_for_the_shell_that_will_split_the_word():
+    odd = ("hf://o/d", Located("/c/a \\1.gguf", ""))
+    (_, _, script) = placed(("bash", "-c", "x -m hf://o/d"), (odd,))
+    assert ["x", "-m", "/c/a \\1.gguf"] == shlex.split(script)
+
+
+@pytest.mark.parametrize(
+    ("command", "names", "whole"),
+    [
+        ("llama-server -hf o/r:Q4 --mmproj /p", {"hf://o/r:Q4": "hf://o/r:Q4"}, False),
+        ("llama-server -m o/r", {}, False),
+        ("vllm serve o/r", {"o/r": "hf://o/r"}, True),
+        ("vllm serve /srv/o/r", {}, True),
+        ("sglang serve --model-path o/r", {"o/r": "hf://o/r"}, True),
+        ("mlx_lm.server --model o/r", {"o/r": "hf://o/r"}, True),
+        ("text-embeddings-router --model-id o/r", {"o/r": "hf://o/r"}, True),
+        ("mine --model o/r", {}, False),
+    ],
+)
+def test_a_server_of_the_hubs_takes_a_repository_by_its_name_and_as_a_whole(command, names, whole):
+    server = understand(a_model("auto", command=command))
+    assert (names, whole) == (names_among(server), is_whole(server))
+
+
+def test_a_command_without_a_server_takes_nothing():
+    assert not is_whole(None)
 
 
 def test_only_a_short_form_has_names_that_zoosup_resolves():

@@ -1,17 +1,12 @@
 """Where on a node a model goes: every way to lay it out is a candidate, and the best placement is the model's.
 
-    1  it may start at once on the fewest GPUs
-    2  it waits for those on their way out, for memory on its way back, for its turn: that ends by itself
-    3  it may start at once on more GPUs
-    4  others have to be sent away first
-    5  strangers hold the memory, or it can't be read
-    6  refused
-
-A model that has to wait a moment for one GPU is not split over two for it; nobody is sent away, and no stranger waited
-for, where it could run split. Knows no sum: each layout is judged by `fit`, pool by pool.
+Which is better stands in `Standing`. A model that has to wait a moment for one GPU is not split over two for it; nobody
+is sent away, and no stranger waited for, where it could run split. Knows no sum: each layout is judged by `fit`, pool
+by pool.
 """
 
 from collections.abc import Iterable, Iterator
+from enum import IntEnum, auto
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
@@ -24,6 +19,19 @@ from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Run
 from zoosup.spec.model.model import ModelSpec
+
+
+class Standing(IntEnum):
+    """How good a placement is, the best first."""
+
+    AT_ONCE = auto()  # it may start on the fewest GPUs
+    SOON = (
+        auto()
+    )  # it waits for those on their way out, for memory on its way back, for its turn: that ends by itself
+    SPLIT = auto()  # it may start at once on more GPUs
+    SENDS_AWAY = auto()  # others have to make room first
+    BESIDE_STRANGERS = auto()  # they hold the memory, or it can't be read
+    REFUSED = auto()
 
 
 def best_placement(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Placement:
@@ -78,22 +86,23 @@ def _best(candidates: Iterable[Candidate]) -> Placement:
     for candidate in candidates:
         fewest = candidate.layout.count if fewest is None else fewest
         placement = candidate.place()
-        if best is None or _standing(placement, fewest) < _standing(best, fewest):
+        if best is None or standing(placement, fewest) < standing(best, fewest):
             best = placement
-        if _standing(best, fewest) == 1:
+        if standing(best, fewest) is Standing.AT_ONCE:
             break
     assert best is not None  # noqa: S101 - there is a layout, or NoSuchGpuError
     return best
 
 
-def _standing(placement: Placement, fewest: int) -> int:
+def standing(placement: Placement, fewest: int) -> Standing:
+    """How good it is, where the model could be laid out on as few as `fewest` GPUs."""
     if placement.starts:
-        return 3 if placement.layout.count > fewest else 1
+        return Standing.SPLIT if placement.layout.count > fewest else Standing.AT_ONCE
     if placement.verdict.outcome is Outcome.REFUSED:
-        return 6
+        return Standing.REFUSED
     if placement.preempts:
-        return 4
-    return 2 if placement.verdict.reason in SHORT_WAITS else 5
+        return Standing.SENDS_AWAY
+    return Standing.SOON if placement.verdict.reason in SHORT_WAITS else Standing.BESIDE_STRANGERS
 
 
 def _missing(error: NoSuchGpuError) -> Verdict:
