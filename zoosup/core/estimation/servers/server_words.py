@@ -148,7 +148,7 @@ def _type(options: _Options, name: str) -> str:
 
 def _mapped(options: _Options) -> bool:
     """Whether the weights are mapped rather than read; it moves bytes between RssFile and RssAnon, not their sum."""
-    mode = options.values.get("load-mode", "auto").lower()
+    mode = options.values.get("load-mode", "").lower()
     asked = options.flags.get("mmap", options.truth("mmap", default=True))
     return asked and mode not in {"none", "dio", "mlock"}
 
