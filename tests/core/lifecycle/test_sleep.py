@@ -54,10 +54,3 @@ def test_on_its_way_into_sleep_a_booking_grows_with_what_is_held_and_no_peak_is_
     seen = apply(model, Measured("a-1", {"ram": 5 * GIB}))
     assert ({"ram": 5 * GIB}, {"ram": 5 * GIB}, {}) == (seen.run.reserved, seen.run.measured, seen.run.peak)
     assert {"ram": 5 * GIB} == apply(seen, Measured("a-1", {"ram": GIB})).run.reserved
-
-
-def test_a_look_that_has_no_time_begins_anew():
-    first = looked_at(ASLEEP, Measured("a-1", {"ram": GIB}, at=50.0))
-    undated = looked_at(first, Measured("a-1", {"ram": GIB}))
-    assert (None, False) == (undated.seen_at, undated.settled)
-    assert 60.0 == looked_at(undated, Measured("a-1", {"ram": GIB}, at=60.0)).seen_at
