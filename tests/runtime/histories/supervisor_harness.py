@@ -155,8 +155,8 @@ class SupervisorHarness:
             self.acts.append(action)
             return carry_out(action)
 
-        async def turned() -> None:
-            await turn()
+        def turned() -> None:
+            turn()
             self.turns.append(len(self.acts))
             self.on_turn()
 

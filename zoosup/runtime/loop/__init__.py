@@ -3,7 +3,6 @@
     reconciler    the loop: wait, take messages in, read memory, plan, act, publish
     intake        what each message means for the state
     executor      what each action means: first booked as a fact, then begun
-    untold        when a turn is told of: once what it has begun is under way, or with the turn that follows at once
     side_work     what goes on beside the turns: probes, looks at loads, weights read ahead
     measure_pace  when to ask what the models hold
     faults        bugs of our own that met one model: told, and kept from the turns of the others

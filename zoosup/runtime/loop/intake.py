@@ -55,11 +55,6 @@ class Intake:
         self.exec_anew = False
         """Whether zoosup is to be executed anew after that."""
 
-    @property
-    def asked(self) -> bool:
-        """Whether somebody waits for an answer."""
-        return bool(self._answers)
-
     def answer(self) -> None:
         """What was asked for has been done, and told."""
         while self._answers:

@@ -4,10 +4,10 @@
     take every message in
     read the memory
     plan, book, act -- and again, until a plan changes nothing more
-    publish, once what was begun has got under way
+    publish
 
 Level-triggered: messages are hints that wake it and facts that it remembers; each turn looks at everything. No lock is
-needed, because nothing else writes and nothing here waits before all is booked: reading memory and booking the
+needed, because nothing else writes and nothing here waits in the middle of a turn: reading memory and booking the
 reservation that was granted on it happen in one step.
 """
 
@@ -27,7 +27,6 @@ from zoosup.runtime.loop.faults import Faults
 from zoosup.runtime.loop.intake import Intake
 from zoosup.runtime.loop.measure_pace import MeasurePace
 from zoosup.runtime.loop.side_work import SideWork
-from zoosup.runtime.loop.untold import Untold
 from zoosup.runtime.operations.runs import Operations, Tools
 from zoosup.runtime.operations.sessions import SessionKeeper
 from zoosup.runtime.persistence import disk_trouble
@@ -102,13 +101,13 @@ class Reconciler:
         self._intake = Intake(host, zoo, self._executor, self._operations, self.leases)
         self._faults = Faults()
         self._wake_at: float | None = zoo.clock.now()  # the first turn is due
-        self._turned_at = self._reconciled_at = (
-            zoo.clock.now()
-        )  # or, the first, it was found that no turn is due
+        self._turned_at = zoo.clock.now()  # or found that no turn is due: the loop turns all the same
+        self._reconciled_at = zoo.clock.now()
         self._seen: tuple[PoolReading, ...] = ()
-        self._untold = Untold(inbox, zoo.clock)
         self._told = self._troubles()
         self._measure_pace = MeasurePace(zoo)
+
+    # what others may do
 
     def post(self, message: Message) -> None:
         """Leave a message for the next turn."""
@@ -136,6 +135,8 @@ class Reconciler:
     def zoo(self) -> Zoo:
         """What is known; for reading, between turns."""
         return self._zoo
+
+    # the loop
 
     async def run(self) -> None:
         """Turn until zoosup has been asked to leave and no run is left that could still go."""
@@ -203,19 +204,20 @@ class Reconciler:
 
     async def _reconcile_safely(self) -> None:
         try:
-            await self._reconcile()
+            self._reconcile()
         except Exception:  # noqa: BLE001
-            # A bug of ours. Ending would orphan every model; as long as no turn is completed /livez says so.
+            # A bug of ours. Ending would orphan every model; the next turn looks at everything afresh, and
+            # as long as none is completed /livez says so.
             _log.exception("internal error: a turn failed")
             self._wake_at = self._zoo.clock.now()
             await asyncio.sleep(1)
 
-    async def _reconcile(self) -> None:
-        """One pass, as the head of this file has it; what another follows at once, that one tells of."""
+    def _reconcile(self) -> None:
+        """One pass, as the head of this file has it; nothing in it waits."""
         while (message := self._inbox.take()) is not None:
             self._intake.take(message)
         self._zoo.follow_fleet()
-        observed, decided, acted = self._plan_until_settled()
+        observed, decided = self._plan_until_settled()
         self._zoo.forget_unknown_models()
         self._side_work.prewarm(observed, decided, self.leases.likeliest())
         self.leases.settle(decided.wanted, decided.closed)
@@ -226,16 +228,12 @@ class Reconciler:
         self._side_work.follow()
         self._sessions.follow(self._zoo)
         self._measure_if_due(awaited=self._measure_pace.is_awaited(decided))
-        self._state_saver.save_if_changed(self._zoo)
-        may_wait = acted and not (self._intake.asked or self._done())
-        if not may_wait or not await self._untold.is_overtaken(self._wake_at):
-            self._publish(decided)
+        self._publish(decided)
         self._seen = self._zoo.memory.readings
         self._turned_at = self._reconciled_at = self._zoo.clock.now()
 
-    def _plan_until_settled(self) -> tuple[Observed, Plan, bool]:
-        """Plan, book and act until a plan changes nothing more: what the last was made on, it, whether any acted."""
-        acted = False
+    def _plan_until_settled(self) -> tuple[Observed, Plan]:
+        """Plan, book and act until a plan changes nothing more; the last plan, and what it was made on."""
         for _ in range(PLANS_AT_ONCE):
             self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             note_demand(self._zoo, self.leases.demand())
@@ -246,13 +244,12 @@ class Reconciler:
             self._zoo.memory.note_shortages(decided.shortages)
             # A list, not a generator: every action is carried out, whatever the first one changed.
             changes = [self._carry_out(action) for action in decided.actions]
-            acted |= bool(changes)
             self._wake_at = decided.wake_at
             if not any(changes):
                 break
         else:
             self._wake_at = self._zoo.clock.now()
-        return observed, decided, acted
+        return observed, decided
 
     def _carry_out(self, action: Action) -> bool:
         try:
@@ -275,7 +272,7 @@ class Reconciler:
         extra += self._operations.outputs.conditions(self._zoo.live()) + self._faults.conditions()
         extra += self._sessions.conditions(self._zoo.spec.models)
         self._publisher.publish(snapshot.build(self._zoo, decided, self._condition_times, extra))
-        self._untold.told()
+        self._state_saver.save_if_changed(self._zoo)
         if self._zoo.holds.unkept:
             self._wake_at = _earliest(self._wake_at, self._zoo.clock.now() + WRITTEN)
         self._intake.answer()
@@ -283,6 +280,8 @@ class Reconciler:
     def _troubles(self) -> tuple[str, str, str]:
         """Of the disk; "" of who has none."""
         return self._record_writer.trouble, self._state_saver.trouble, self._zoo.journal.trouble
+
+    # what the journal is told
 
     def _note_sessions(self, model: str, reason: str, message: str, data: Mapping[str, object]) -> None:
         self._zoo.journal.add("Sessions", model, reason, message, data)

@@ -8,7 +8,6 @@ import asyncio
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from zoosup.core.state.facts import Fact
@@ -147,13 +146,6 @@ class Inbox:
         """The next message; None when there is none."""
         return self._messages.popleft() if self._messages else None
 
-    async def stirs(self, within: float) -> bool:
-        """Whether there is anything to wake for within so many seconds; `wait` then wakes at once."""
-        await self._hinted(within)
-        if self._messages:
-            self._hint.set()  # also for one whose hint was lost: it was there to be seen
-        return self._hint.is_set()
-
     async def wait(self, within: float) -> bool:
         """Wait to be woken, at most `within` seconds; where that is nothing, let everyone else have a word first.
 
@@ -162,12 +154,11 @@ class Inbox:
         if within <= 0:
             await asyncio.sleep(0)
         else:
-            await self._hinted(within)
+            try:
+                async with asyncio.timeout(within):
+                    await self._hint.wait()
+            except TimeoutError:
+                pass
         woken = self._hint.is_set()
         self._hint.clear()
         return woken
-
-    async def _hinted(self, within: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._hint.wait()
