@@ -62,11 +62,6 @@ class Sleep:
     since: float
     held: Mapping[str, int] = field(default_factory=dict)  # what it was measured to hold before
 
-    @property
-    def at_least(self) -> Mapping[str, int]:
-        """What it is sure to hold asleep."""
-        return self.asleep if self.known else dict.fromkeys(self.asleep, 0)
-
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -148,22 +148,13 @@ class Candidate:
         cooling = self._cooling()
         if not all(self._satisfied(watch) for watch in cooling):
             return self._not_now(Reason.COOL_DOWN, _cools(cooling))
-        unseen = {pool: ledger.unseen(self._own()) for pool, ledger in self.ledgers.items()}
-        if not self._fits_less(unseen):
-            most = max(unseen, key=lambda pool: unseen[pool])
-            message = f"waits until it is known who has given back {describe_size(unseen[most])} of {most}"
-            return self._not_now(Reason.COOL_DOWN, message, look_at=self.cycle.observed.now + LOOK)
+        for pool, ledger in self.ledgers.items():
+            unseen = ledger.unseen(self._own())
+            left = (ledger.pool.available or 0) - unseen
+            if unseen and not ledger.fits(self.amounts[pool], self._own(), available=left):
+                message = f"waits until it is known who has given back {describe_size(unseen)} of {pool}"
+                return self._not_now(Reason.COOL_DOWN, message, look_at=self.cycle.observed.now + LOOK)
         return None
-
-    def _fits_less(self, unseen: Mapping[str, int]) -> bool:
-        """Whether it fits though so much less were free."""
-        return all(
-            not less
-            or self.ledgers[pool].fits(
-                self.amounts[pool], self._own(), available=(self.ledgers[pool].pool.available or 0) - less
-            )
-            for pool, less in unseen.items()
-        )
 
     def _admit(self) -> Placement:
         sums = self._sums()

@@ -59,8 +59,8 @@ class Counters:
 
     def took(self, model: str, key_name: str, tokens: Tokens) -> None:
         """Count the tokens of one complete answer."""
-        who, (prompt, completion) = (model, key_name), tokens
-        if prompt is not None:
-            self.prompt_tokens[who] += prompt
-        if completion is not None:
-            self.completion_tokens[who] += completion
+        who = model, key_name
+        if tokens.prompt is not None:
+            self.prompt_tokens[who] += tokens.prompt
+        if tokens.completion is not None:
+            self.completion_tokens[who] += tokens.completion

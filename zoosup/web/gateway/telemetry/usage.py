@@ -51,23 +51,18 @@ class _Sink(Protocol):
 class Meter:
     """Stands in the way of an answer's bytes, heads and chunks included, and holds none of them up.
 
-    `counts_tokens`: what the answer begins and ends with is kept, to be searched at its end.
+    `sent` is bytes. `counts_tokens`: what the answer begins and ends with is kept, to be searched at its end.
     """
 
-    __slots__ = ("_beginning", "_dropped", "_kept", "_most", "_pieces", "_sink", "_tokens")
+    __slots__ = ("_beginning", "_kept", "_pieces", "_sink", "_tokens", "sent")
 
     def __init__(self, *, counts_tokens: bool) -> None:
+        self.sent = 0
         self._sink: _Sink
         self._tokens: Tokens | None = None if counts_tokens else NOTHING_SAID
         self._beginning = b""  # of what is too long to be kept
         self._pieces: list[bytes] = []
-        self._most = _MOST if counts_tokens else 0  # bytes that are kept in the pieces
-        self._kept = self._dropped = 0  # bytes in the pieces, and bytes that are no longer in them
-
-    @property
-    def sent(self) -> int:
-        """Bytes of the answer so far."""
-        return self._dropped + self._kept
+        self._kept = 0  # bytes in the pieces
 
     def through(self, sink: _Sink) -> "Meter":
         """Where bytes go that are written to this."""
@@ -75,49 +70,37 @@ class Meter:
         return self
 
     def write(self, data: bytes, /) -> None:
-        """The next piece of the answer. What `note` does is said again: each token of a stream comes this way."""
+        """The next piece of the answer."""
+        self.note(data)
         self._sink.write(data)
-        self._pieces.append(data)
-        self._kept += len(data)
-        if self._kept > self._most:
-            self._cut()
 
     def note(self, data: bytes) -> None:
         """A piece of the answer has been sent."""
-        self._pieces.append(data)
-        self._kept += len(data)
-        if self._kept > self._most:
-            self._cut()
+        size = len(data)
+        self.sent += size
+        if self._tokens is None:
+            self._pieces.append(data)
+            self._kept += size
+            if self._kept > _MOST:
+                self._cut()
 
     def _cut(self) -> None:
-        if self._tokens is not None:
-            self._drop()
-            return
         text = b"".join(self._pieces)
         self._beginning = self._beginning or text[:_BEGINNING] + b"\n"  # what follows did not stand beside it
-        self._drop()
         self._pieces, self._kept = [text[-_ENDING:]], _ENDING
-        self._dropped -= _ENDING
-
-    def _drop(self) -> None:
-        """Keep nothing but how much it was."""
-        self._dropped += self._kept
-        self._pieces, self._kept = [], 0
 
     def tell(self, tokens: Tokens) -> None:
         """Whoever has put the answer into other words says what it took."""
         self._tokens = tokens
-        self._beginning, self._most = b"", 0
-        self._drop()
+        self._pieces, self._beginning = [], b""
 
     def tokens(self) -> Tokens:
         """What the answer says; to be asked once it is over, for nothing more is looked at after that."""
-        tokens = self._tokens
-        if tokens is None:
+        if self._tokens is None:
             pieces = [self._beginning, *self._pieces] if self._beginning else self._pieces
-            tokens = tokens_in(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-            self.tell(tokens)
-        return tokens
+            self._tokens = tokens_in(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self._pieces, self._beginning = [], b""
+        return self._tokens
 
 
 def tokens_in(text: bytes) -> Tokens:
