@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.gpus import gpu_host, gpu_zoo, on_gpu, placed
-from tests.core.zoo import GIB, NOW, a_model, acts, decide, idle, waits
+from tests.core.zoo import GIB, NOW, a_model, acts, decide, idle, waits, why
 from zoosup.core.lifecycle.transitions import apply
 from zoosup.core.state.actions import FallAsleep, Wake
 from zoosup.core.state.facts import FellAsleep, Measured, SleepBegun, WakeBegun
@@ -108,3 +108,15 @@ def test_gpu_memory_that_nobody_can_measure_stays_booked_unless_the_file_says_wh
     assert {"ram": 2 * GIB, "vram:GPU-0": 20 * GIB} == apply(
         blind, Measured("a-1", {"ram": 2 * GIB})
     ).run.reserved
+
+
+def test_one_that_waits_for_a_look_names_the_pool_in_which_it_can_not_do_without():
+    """Of RAM more has come free, and there is plenty of it."""
+    spec = gpu_zoo({"a": on_gpu("10GiB", ram="8GiB"), "b": on_gpu("10GiB")}, ["a", "b"])
+    host = gpu_host(
+        spec, [12], a=placed({"GPU-0": "10GiB"}, measured={"ram": 8 * GIB, "vram:GPU-0": 10 * GIB})
+    )
+    (node,) = host.nodes
+    pools = tuple(replace(p, risen=(8 if p.id == "ram" else 4) * GIB) for p in node.pools)
+    host = replace(host, nodes=(replace(node, pools=pools),))
+    assert "waits until it is known who has given back 4 GiB of vram:GPU-0" == why(spec, host, "b")
