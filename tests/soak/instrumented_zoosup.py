@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from zoosup.cli.main import main
+from zoosup.host.system import threads
 
 MOST_KINDS = 80
 
@@ -64,5 +65,6 @@ def answer(place: Path) -> None:
     draft.replace(place / "answer")
 
 
+threads.SPARE = 0.2  # what a burst has needed is gone before the next look, so that one thread more is a leak
 threading.Thread(target=listen, args=(Path(sys.argv[1]),), daemon=True).start()
 sys.exit(main(sys.argv[2:]))

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from zoosup.host.system import threads
 from zoosup.host.system.threads import DaemonThreads, ready_made
 
 
@@ -64,6 +65,21 @@ def test_what_waits_at_the_end_is_done_unless_it_is_to_be_cancelled():
             assert "done" == second.result(10)
 
 
+def test_threads_that_a_burst_has_needed_end_though_there_is_work_all_the_while(monkeypatch):
+    monkeypatch.setattr(threads, "SPARE", 0.3)
+    before = threading.active_count()
+    executor, gate = DaemonThreads("test", ready=1, most=9), threading.Event()
+    burst = [executor.submit(gate.wait) for _ in range(8)]
+    gate.set()
+    assert [True] * 8 == [each.result(10) for each in burst]
+    until = time.monotonic() + 10
+    while threading.active_count() > before + 1 and time.monotonic() < until:
+        executor.submit(lambda: None).result(10)
+        time.sleep(0.01)  # eight threads that took turns would none of them wait as long as SPARE
+    assert before + 1 == threading.active_count()
+    executor.shutdown()
+
+
 def test_an_error_reaches_whoever_awaits():
     with DaemonThreads("test") as executor, pytest.raises(ZeroDivisionError):
         executor.submit(lambda: 1 // 0).result(10)
@@ -87,6 +103,7 @@ async def test_cancelled_work_is_not_begun():
 def test_a_thread_that_hangs_keeps_no_program_from_ending():
     program = """
 import asyncio, threading
+from zoosup.host.system import threads
 from zoosup.host.system.threads import ready_made
 async def main():
     asyncio.get_running_loop().set_default_executor(ready_made(2))

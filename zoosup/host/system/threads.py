@@ -39,7 +39,10 @@ class DaemonThreads(ThreadPoolExecutor):
         super().__init__(most, name)  # makes no thread
         self._name = name
         self._ready, self._most = ready, most
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._done = threading.Condition(self._lock)
+        # The last to come is the first to be called, so that who is not needed waits long enough to end.
+        self._waiting: list[threading.Condition] = []
         self._work: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._made = 0
         self._idle = 0
@@ -50,7 +53,7 @@ class DaemonThreads(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         """Have it called in a thread; RuntimeError after `shutdown`."""
         future: Future[_T] = Future()
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._work.append((future, lambda: fn(*args, **kwargs)))
@@ -59,7 +62,8 @@ class DaemonThreads(ThreadPoolExecutor):
                     RuntimeError
                 ):  # no further thread is allowed: one that is there takes it
                     self._make_thread()
-            self._changed.notify()
+            if self._waiting:
+                self._waiting.pop().notify()
         return future
 
     async def run(self, work: Callable[[], _T]) -> _T:
@@ -68,17 +72,18 @@ class DaemonThreads(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Take no further work. Never waits: a thread that hangs ends with the program."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             while cancel_futures and self._work:
                 self._work.popleft()[0].cancel()
-            self._changed.notify_all()
+            while self._waiting:
+                self._waiting.pop().notify()
 
     def finish(self, within: float) -> bool:
         """Take no further work, and wait at most so many seconds for what was handed in; whether all of it is done."""
         self.shutdown()
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._work and self._idle >= self._made, within)
+        with self._lock:
+            return self._done.wait_for(lambda: not self._work and self._idle >= self._made, within)
 
     def _make_thread(self) -> None:
         threading.Thread(target=self._serve, name=f"{self._name}-{self._made}", daemon=True).start()
@@ -86,20 +91,26 @@ class DaemonThreads(ThreadPoolExecutor):
         self._idle += 1
 
     def _serve(self) -> None:
-        while (taken := self._take()) is not None:
+        called = threading.Condition(self._lock)
+        while (taken := self._take(called)) is not None:
             _settle(*taken)
             del taken  # nothing of it is kept until the next comes
-            with self._changed:
+            with self._lock:
                 self._idle += 1
                 if self._closed:
-                    self._changed.notify_all()  # whoever waits in `finish`
+                    self._done.notify_all()
 
-    def _take(self) -> tuple[Future[Any], Callable[[], Any]] | None:
-        with self._changed:
+    def _take(self, called: threading.Condition) -> tuple[Future[Any], Callable[[], Any]] | None:
+        with self._lock:
             while not self._work:
                 if self._closed:
                     return None
-                if not self._changed.wait(SPARE) and not self._work and self._made > self._ready:
+                self._waiting.append(called)
+                called.wait(SPARE if self._made > self._ready else None)
+                if called not in self._waiting:
+                    continue
+                self._waiting.remove(called)
+                if not self._work and self._made > self._ready:
                     self._made -= 1
                     self._idle -= 1
                     return None  # what a burst has needed is not kept
