@@ -17,6 +17,7 @@ from pathlib import Path
 from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports.host import SpawnError
 from zoosup.host.ports.launch import Launch
+from zoosup.host.process.posix_spawn import can_spawn, spawn
 from zoosup.host.system.shortage import OUR_WANT
 
 OOM_SCORE_ADJ = 500
@@ -42,8 +43,8 @@ _ADVICE = {
     errno.ETXTBSY: "the file is being written",
 }
 
-# With vfork the whole program stands still until the child has done its exec, because CPython keeps the GIL;
-# an executable on a dead NFS mount would stop the loop for good. fork costs 2 ms per 60 MB of ours. The
+# With its vfork the whole program stands still until the child has done its exec, because CPython keeps the GIL; an
+# executable on a dead NFS mount would stop the loop for good. Its fork is for where `posix_spawn` can't be had. The
 # switch is documented at the end of the manual page of subprocess.
 vars(subprocess)["_USE_VFORK"] = False
 
@@ -72,31 +73,40 @@ def let_children_hear_signals() -> None:
 
 
 def start(launch: Launch, prepare: Callable[[int], None] = lambda _: None) -> int:
-    """Fork and exec, and return the pid once the exec has succeeded and it is prepared; raises SpawnError.
+    """Start it and return the pid once the exec has succeeded and it is prepared; raises SpawnError.
 
     Blocks for as long as the disk does. Nobody reaps the child by itself afterwards. No PR_SET_PDEATHSIG: it
     fires when the forking thread dies, and a model is to outlive zoosup.
     """
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # of this thread, and so of the child
     output = _open_log(launch.log)
     try:
-        process = subprocess.Popen(  # noqa: S603 - the argv is the user's own, and no shell sees it
-            launch.argv,
-            env=dict(launch.env),
-            cwd=launch.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            umask=_UMASK,
-        )
+        pid = (_spawn if can_spawn() else _fork)(launch, output)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise _explain(error, launch) from error
     finally:
         os.close(output)
+    prepare(pid)
+    _offer_to_oom_killer(pid)
+    return pid
+
+
+def _spawn(launch: Launch, output: int) -> int:
+    return spawn(launch.argv, launch.env, launch.cwd, output, _UMASK)
+
+
+def _fork(launch: Launch, output: int) -> int:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # of this thread, and so of the child
+    process = subprocess.Popen(  # noqa: S603 - the argv is the user's own, and no shell sees it
+        launch.argv,
+        env=dict(launch.env),
+        cwd=launch.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        umask=_UMASK,
+    )
     process.returncode = 0  # makes Popen believe it has been reaped, so that it won't do it behind our back
-    prepare(process.pid)
-    _offer_to_oom_killer(process.pid)
     return process.pid
 
 

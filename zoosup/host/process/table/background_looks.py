@@ -22,6 +22,7 @@ class BackgroundLooks:
     def __init__(self, scanner: ProcessScanner) -> None:
         self._scanner = scanner
         self._look: asyncio.Task[None] | None = None
+        self._since = float("-inf")  # the look that is wanted may be no older
         self._closed = False
 
     def after_a_spawn(self) -> None:
@@ -30,15 +31,19 @@ class BackgroundLooks:
             asyncio.get_running_loop().call_later(delay, self.soon, _SAME_LOOK)
 
     def soon(self, age: float) -> None:
-        """Look in the background, unless a look is under way or the last is no older than `age` seconds."""
+        """Look in the background, unless the last look, or the one under way, is no older than `age` seconds."""
+        self._since = max(self._since, time.monotonic() - age)
         if not self._closed and (self._look is None or self._look.done()):
-            self._look = asyncio.create_task(self._try(time.monotonic() - age))
+            self._look = asyncio.create_task(self._try())
 
     def close(self) -> tuple[asyncio.Task[None], ...]:
         """Look no more; the look that is under way, to be cancelled and waited for."""
         self._closed = True
         return () if self._look is None else (self._look,)
 
-    async def _try(self, since: float) -> None:
+    async def _try(self) -> None:
+        since = float("-inf")
         with suppress(OSError):  # the next look will tell
-            await self._scanner.look(since)
+            while since < self._since:  # somebody may have asked for a newer one meanwhile
+                since = self._since
+                await self._scanner.look(since)

@@ -7,7 +7,7 @@ look serves everyone who asked before it began. Refuses to signal anybody.
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.table.proc_table import Row, Rows, Table
@@ -46,12 +46,19 @@ class ProcessScanner:
         """
         since = time.monotonic() if since is None else since
         while max(self._begun[False], self._begun[again]) < since:
-            looking = self._looking.get(again)
-            if looking is None or looking.done():
-                looking = self._looking[again] = asyncio.create_task(self._scan(again))
-            begun, error = await asyncio.shield(looking)
+            begun, error = await asyncio.shield(self.begin(again=again))
             if error is not None and begun >= since:
                 raise error
+
+    def begin(self, *, again: bool = False) -> asyncio.Task[tuple[float, OSError | None]]:
+        """The look that is under way, or one that begins here and now; it tells when it began and why it has failed."""
+        looking = self._looking.get(again)
+        if looking is None or looking.done():
+            # Handed to its thread at once: it looks while the loop is still at what it was about to do.
+            begun, snapshots = time.monotonic(), [MembersSnapshot.of(tree) for tree in self.trees.values()]
+            found = asyncio.get_running_loop().run_in_executor(self._thread, self._assign, snapshots, again)
+            looking = self._looking[again] = asyncio.create_task(self._take_in(found, begun, again))
+        return looking
 
     async def memory(self) -> Mapping[str, int]:
         """Look, and return the bytes that each tree's members hold together."""
@@ -75,13 +82,11 @@ class ProcessScanner:
             looking.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _scan(self, again: bool) -> tuple[float, OSError | None]:
-        """When it began, and why it has failed."""
-        begun = time.monotonic()
-        snapshots = [MembersSnapshot.of(tree) for tree in self.trees.values()]
-        loop = asyncio.get_running_loop()
+    async def _take_in(
+        self, looking: Awaitable[Mapping[str, Mapping[int, Row]]], begun: float, again: bool
+    ) -> tuple[float, OSError | None]:
         try:
-            found = await loop.run_in_executor(self._thread, self._assign, snapshots, again)
+            found = await looking
         except OSError as error:
             return begun, error
         for run_id, members in found.items():
