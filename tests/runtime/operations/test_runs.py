@@ -95,7 +95,12 @@ def told():
 
 
 @pytest.fixture
-async def operations(host, told):
+def left():
+    return []
+
+
+@pytest.fixture
+async def operations(host, told, left):
     ports = Host(host, host, host, host, host, host, host, host, host, SlotFiles())
     clock = ManualClock().as_clock()
     leases = Leases(a_zoo(ManualClock()), lambda: None)
@@ -109,6 +114,7 @@ async def operations(host, told):
             SessionKeeper(ports.sessions, clock, leases, lambda *_: None),
         ),
         told.append,
+        left.append,
     )
     yield operations
     await operations.close()
@@ -425,6 +431,21 @@ async def test_what_a_crash_has_left_gets_a_short_grace(operations, host, zoo):
     run = without_command(replace(a_run(zoo, "a"), exit=FAILED))
     await stop(operations, zoo, run, Cause.CRASHED)
     assert 2.0 == host.args("terminate")[1].grace
+
+
+async def test_a_look_that_comes_back_while_the_run_before_ends_brings_no_turn_that_holds_the_end_up(
+    operations, host, told, left, zoo
+):
+    host.takes |= {"terminate": 5.0, "inspect": 1.0}
+    run = without_command(a_run(zoo, "a"))
+    operations.stop(zoo.models["a"], run, Cause.CRASHED, run.spec)
+    operations.inspect(Inspect("a", None), run.spec)
+    await asyncio.sleep(4)
+    assert ([Inspected(Preflight(100.0), run.spec)], []) == (facts(left), facts(told))
+    await asyncio.sleep(4)
+    operations.inspect(Inspect("a", None), run.spec)
+    await asyncio.sleep(2)
+    assert [Gone, Inspected] == [type(fact) for fact in facts(told)]
 
 
 # draining and looking

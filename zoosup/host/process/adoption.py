@@ -133,4 +133,4 @@ def _identity(row: Row) -> Identity:
 
 def environments(rows: Rows, run_id_of: Callable[[int], str | None]) -> dict[int, str]:
     """The run ids that processes carry, by pid; reading them all costs some milliseconds, once at start-up."""
-    return {pid: run_id for pid, row in rows.items() if row.living and (run_id := run_id_of(pid)) is not None}
+    return {pid: run_id for pid, row in rows.items() if row.living and (run_id := run_id_of(pid))}

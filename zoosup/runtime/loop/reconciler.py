@@ -94,7 +94,7 @@ class Reconciler:
         """What models' programs are given of zoosup's own environment."""
         self._sessions = SessionKeeper(host.sessions, zoo.clock, self.leases, self._note_sessions)
         tools = Tools(host, self._record_writer, zoo.clock, environ, self.leases, self._sessions)
-        self._operations = Operations(tools, inbox.post)
+        self._operations = Operations(tools, inbox.post, inbox.leave)
         self._executor = Executor(zoo, self._operations, host)
         self._side_work = SideWork(host, zoo, inbox, self._operations.where, self._sessions.restore)
         self._condition_times = ConditionTimes(zoo.clock.wall)

@@ -73,20 +73,23 @@ class Tools:
 
 
 class Operations:
-    """Starts, drains, ends and looks; `post` takes what came of it."""
+    """Starts, drains, ends and looks; `post` takes what came of it, `leave` what needs no turn of its own."""
 
-    def __init__(self, tools: Tools, post: Callable[[Message], None]) -> None:
+    def __init__(
+        self, tools: Tools, post: Callable[[Message], None], leave: Callable[[Message], None]
+    ) -> None:
         self._host = tools.host
         self._clock = tools.clock
         self._environ = tools.environ
         self._leases = tools.leases
         self._sessions = tools.sessions
         self._post = post
+        self._leave = leave
         self._tasks = OperationTasks()
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._sleep_tasks: dict[str, asyncio.Task[None]] = {}  # to sleep, or awake again
-        self._looks = Looks(tools.host.inspector, tools.clock, tools.environ, self._tasks, self._learned)
+        self._looks = Looks(tools.host.inspector, tools.clock, tools.environ, self._tasks, self._looked)
         self.outputs = Outputs(tools.host.logs)
         self._spawner = Spawner(
             tools.host.processes,
@@ -101,7 +104,7 @@ class Operations:
         self._usage_looks = UsageLooks(tools.host, tools.clock, self._tasks, post)
         self._hurry: float | None = None
         self._at_once: set[str] = set()
-        self._leaving: set[str] = set()
+        self._leaving: dict[str, str] = {}  # the model of each run that is being ended
 
     def start(self, model: str, run: Run) -> None:
         """Spawn the run that was booked."""
@@ -109,7 +112,7 @@ class Operations:
 
     def stop(self, model: Model, run: Run, cause: Cause, policy: ModelSpec) -> None:
         """Set the ladder to work."""
-        self._leaving.add(run.id)
+        self._leaving[run.id] = model.name
         for tasks in (self._drains, self._sleep_tasks):
             task = tasks.pop(run.id, None)
             if task is not None:
@@ -165,6 +168,10 @@ class Operations:
 
     def _learned(self, model: str, fact: Fact) -> None:
         self._post(FactLearned(model, fact))
+
+    def _looked(self, model: str, fact: Fact) -> None:
+        """While a run of the model is being ended, its end is awaited as well, and a turn would only hold that up."""
+        (self._leave if model in self._leaving.values() else self._post)(FactLearned(model, fact))
 
     async def _start(self, model: str, run: Run) -> None:
         try:
@@ -274,7 +281,7 @@ class Operations:
     def _gone(self, model: str, run: Run, end: Exit | None, policy: RestartSpec) -> None:
         self._diagnosis.forget(run.id)
         self._at_once.discard(run.id)
-        self._leaving.discard(run.id)
+        self._leaving.pop(run.id, None)
         self.outputs.forget(run.id)
         fact = Gone(run.id, end, self._clock.now(), policy, random.uniform(-1, 1))
         self._learned(model, fact)

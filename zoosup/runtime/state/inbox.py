@@ -125,9 +125,13 @@ class Inbox:
         self._hint = asyncio.Event()
 
     def post(self, message: Message) -> None:
-        """Leave a message for the next turn."""
-        self._messages.append(message)
+        """Leave a message, and have a turn taken soon."""
+        self.leave(message)
         self.wake()
+
+    def leave(self, message: Message) -> None:
+        """Leave a message for the next turn, whenever that comes."""
+        self._messages.append(message)
 
     def wake(self) -> None:
         """Have a turn taken soon: something beside the messages has changed."""

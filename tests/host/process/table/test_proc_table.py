@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from zoosup.host.process.table import proc_table
 from zoosup.host.process.table.proc_table import Memory, ProcTable, PsutilTable, Reads, Row, host_table
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -48,6 +49,44 @@ def test_a_zombie_is_seen_but_does_not_live(kind):
 def test_the_run_id_is_read_from_the_environment(kind, child):
     assert "run-7" == kind().run_id(child.pid)
     assert None is kind().run_id(os.getpid())
+
+
+WATCHES_ITS_CHILDREN = """
+import os, time
+from zoosup.host.process.table.proc_table import ProcTable
+table, seen = ProcTable(), set()
+for _ in range(60):
+    if not (pid := os.fork()):
+        os.execv("/bin/sleep", ["sleep", "0.02"])
+    until = time.monotonic() + 0.02
+    while time.monotonic() < until:
+        found, row = table.run_id(pid), table.look(pid)
+        if row is not None and row.living:
+            seen.add(found)
+    os.waitpid(pid, 0)
+print(seen)
+"""
+
+
+@linux
+def test_a_process_in_the_midst_of_an_exec_has_the_run_id_all_the_same():
+    """For a tenth of a millisecond it shows no environment; taken for none, it was lost to its run for good."""
+    command = [sys.executable, "-c", WATCHES_ITS_CHILDREN]
+    environ = {**os.environ, "ZOOSUP_RUN_ID": "run-7"}
+    assert (
+        "{'run-7'}\n"
+        == subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    )
+
+
+@linux
+def test_an_exec_that_takes_long_leaves_it_open(monkeypatch):
+    with subprocess.Popen(["sleep", "600"], env={}) as bare:
+        assert None is ProcTable().run_id(bare.pid)
+        monkeypatch.setattr(proc_table, "_is_in_exec", lambda _: True)
+        answer = ProcTable().run_id(bare.pid)
+        bare.kill()
+    assert "" == answer
 
 
 @pytest.mark.parametrize("kind", TABLES)

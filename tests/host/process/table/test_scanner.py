@@ -22,6 +22,7 @@ class Table:
         self.gate = threading.Event()
         self.gate.set()
         self.read = Reads()
+        self.bears = {}
         self.rows = {100: Row(100, os.getpid(), 100, 100, 10, "S", 1, "leader")}
 
     def scan(self, known=MappingProxyType({})):
@@ -35,6 +36,7 @@ class Table:
 
     def run_id(self, pid):
         self.environments += 1
+        return self.bears.get(pid)
 
     def memory(self, pid):
         return Memory(5, 3)
@@ -186,3 +188,18 @@ async def test_what_is_read_is_summed_over_the_members_and_the_greatest_count_is
 
 async def test_of_a_run_that_is_not_known_nobody_can_tell(census):
     assert None is await census.bytes_read("b")
+
+
+async def test_an_environment_that_can_not_be_known_yet_is_asked_for_again(table, census):
+    table.rows |= {
+        200: Row(200, 1, 200, 200, 11, "S", 1, "forked off"),
+        201: Row(201, 1, 201, 201, 11, "S", 1, "other"),
+    }
+    table.bears[200] = ""
+    await census.look()
+    assert {100} == set(census.trees["a"].members)
+    table.bears[200] = "a"
+    await census.look()
+    assert {100, 200} == set(census.trees["a"].members)
+    await census.look()
+    assert 3 == table.environments, "what is known is not asked again"

@@ -8,6 +8,7 @@ such as no descriptor being left, is an OSError: whoever takes an unread table f
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -23,6 +24,8 @@ _STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STO
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 _MEMORY_FIELDS = (b"\nRssAnon:", b"\nRssShmem:", b"\nVmSwap:")
 _FILE_FIELD = b"\nRssFile:"
+_ENVIRON = 1 << 20  # bytes of an environment that are searched
+_EXEC = 0.05  # seconds that are waited for the end of an exec, which takes a tenth of a millisecond
 _CONTAINER_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -75,7 +78,10 @@ class Table(Protocol):
         """One process now; None when there is no such pid."""
 
     def run_id(self, pid: int) -> str | None:
-        """The run id in the process's environment; None when there is none or it may not be read."""
+        """The run id in the process's environment; None when there is none or it may not be read.
+
+        "" of one that has been about to load its program for long: its environment can't be known yet.
+        """
 
     def containers(self, pid: int) -> frozenset[str]:
         """The ids of the containers that the process is in, as its cgroup's path names them; none when it is gone."""
@@ -116,10 +122,17 @@ class ProcTable:
         )
 
     def run_id(self, pid: int) -> str | None:
-        """Search /proc/pid/environ, which shows the environment of the last exec."""
-        prefix = RUN_ID_VARIABLE.encode() + b"="
+        """Search /proc/pid/environ, which shows the environment of the last exec, and nothing in the midst of one."""
+        prefix, until = RUN_ID_VARIABLE.encode() + b"=", time.monotonic() + _EXEC
         with suppress(*_GONE):
-            for entry in _read(f"/proc/{pid}/environ", 1 << 20).split(b"\0"):
+            environ = _read(f"/proc/{pid}/environ", _ENVIRON)
+            if not environ:
+                while _is_in_exec(pid):
+                    if time.monotonic() > until:
+                        return ""
+                    time.sleep(_EXEC / 50)
+                environ = _read(f"/proc/{pid}/environ", _ENVIRON)
+            for entry in environ.split(b"\0"):
                 if entry.startswith(prefix):
                     return entry[len(prefix) :].decode("utf-8", "replace")
         return None
@@ -216,6 +229,16 @@ def host_table() -> Table:
 def _rows(pids: Iterable[int], known: Rows, look: Callable[[int], Row | None]) -> Rows:
     found = ((pid, known.get(pid) or look(pid)) for pid in pids)
     return {pid: row for pid, row in found if row is not None}
+
+
+def _is_in_exec(pid: int) -> bool:
+    """Whether its program is being put in place: the last that the kernel writes down is where its code begins.
+
+    FileNotFoundError of who has no program: the kernel's own, and the dead.
+    """
+    os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115
+    stat = _read(f"/proc/{pid}/stat")
+    return stat[stat.rindex(b")") + 2 :].split(None, 24)[23] == b"0"
 
 
 def _memory(status: str) -> Memory | None:

@@ -105,7 +105,10 @@ class ProcessScanner:
         if key not in self._run_ids:
             if len(self._run_ids) >= _CACHED_ENVIRONMENTS:
                 self._run_ids.clear()
-            self._run_ids[key] = self._table.run_id(row.pid)
+            found = self._table.run_id(row.pid)
+            if not found and found is not None:
+                return None  # asked again at the next look
+            self._run_ids[key] = found
         return self._run_ids[key]
 
     def _containers_of(self, row: Row) -> frozenset[str]:
