@@ -4,6 +4,7 @@ Refuses to ask: it says only that it is time.
 """
 
 from zoosup.core.estimation.learned import HEALTHY
+from zoosup.core.memory.ledger import NOISE
 from zoosup.core.scheduler.plan import Plan
 from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Model
@@ -41,8 +42,10 @@ class MeasurePace:
 
     def is_awaited(self, decided: Plan) -> bool:
         """Whether somebody waits for memory to be back while more comes free, which the models may have held."""
+        if max(self._zoo.memory.rises.known().values(), default=0) <= NOISE:
+            return False  # nobody waits for so little
         verdicts = [*decided.verdicts.values(), *decided.holds.values()]
-        return bool(self._zoo.memory.rises.known()) and any(v.reason is Reason.COOL_DOWN for v in verdicts)
+        return any(v.reason is Reason.COOL_DOWN for v in verdicts)
 
     def tells_news_only(self) -> bool:
         """Whether a look that shows what the last one did says nothing.
