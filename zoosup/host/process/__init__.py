@@ -1,7 +1,7 @@
 """Model processes as runs: started, watched, found again after a restart, measured and ended as whole trees.
 
     processes        the adapter: which run has which leader, from its spawn until nobody of it is left
-    spawn            fork and exec, in a session of its own; leader says who that process is
+    spawn            a program in a session of its own, by posix_spawn or a fork; leader says who that process is
     exit_watcher     says at once that a leader has ended; wait_status says how
     table            all processes of the host, and who of them belongs to which run
     stop             the way down, until nobody of a run is left
