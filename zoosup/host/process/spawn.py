@@ -1,7 +1,7 @@
 """Starts processes that can outlive us: in sessions of their own, writing to files, with nothing of ours.
 
-Knows both ways to a process, and their errors. Refuses to wait for the child, and to let anybody else do so: who reaps it
-is decided in `processes`.
+Knows both ways to a process, and their errors. Refuses to wait for the child, and to let anybody else do so: who
+reaps it is decided in `processes`.
 """
 
 import errno
