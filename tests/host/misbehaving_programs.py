@@ -105,7 +105,28 @@ def headless() -> None:
     )  # exit(2), of this thread alone
 
 
+def storm() -> None:
+    """Deaf workers in sessions of their own; each starts short programs without end, as a pool of compilers does."""
+    for role in ("first", "second", "third"):
+        if os.fork() == 0:
+            os.setsid()
+            deaf()
+            note(role)
+            while True:
+                child_of_storm()
+                time.sleep(0.002)
+        wait_for(role)
+
+
+def child_of_storm() -> None:
+    if os.fork() == 0:
+        os.setsid()
+        os.execve("/bin/sleep", ["sleep", "20"], os.environ)
+
+
 match CASE:
+    case "storm":
+        storm()
     case "leader-deaf":
         deaf()
     case "leader-deaf-with-child":

@@ -46,6 +46,19 @@ async def test_nobody_of_the_run_is_left(harness, case):
     assert pids["leader"] not in left.values()
 
 
+async def test_who_starts_programs_without_end_is_ended_with_all_of_them(harness):
+    await harness.start("storm")
+    assert "" == await harness.end()
+    assert [] == [each for each in psutil.process_iter() if bears(each, RUN) and lives(each.pid)]
+
+
+def bears(process, run_id):
+    try:
+        return run_id == process.environ().get("ZOOSUP_RUN_ID")
+    except psutil.Error:
+        return False
+
+
 async def test_a_case_that_forks_on_term_did_fork(harness):
     await harness.start("fork-on-term")
     await harness.end()
