@@ -42,7 +42,7 @@ def test_a_zombie_is_seen_but_does_not_live(kind):
     process.wait()
     assert None is kind().look(process.pid)
     assert Memory() == kind().memory(process.pid)
-    assert None is kind().run_id(process.pid)
+    assert not kind().run_id(process.pid)
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -77,6 +77,20 @@ def test_a_process_in_the_midst_of_an_exec_has_the_run_id_all_the_same():
         "{'run-7'}\n"
         == subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
     )
+
+
+def test_who_shows_no_environment_elsewhere_may_be_in_an_exec(monkeypatch, child):
+    """macOS hides that of some programs, too: they are asked again, which costs little."""
+    monkeypatch.setattr(psutil.Process, "environ", lambda _: {})
+    assert "" == PsutilTable().run_id(child.pid)
+    monkeypatch.setattr(psutil.Process, "environ", lambda each: refuse(psutil.ZombieProcess(each.pid)))
+    assert "" == PsutilTable().run_id(child.pid)
+    monkeypatch.setattr(psutil.Process, "environ", lambda each: refuse(psutil.AccessDenied(each.pid)))
+    assert None is PsutilTable().run_id(child.pid)
+
+
+def refuse(error):
+    raise error
 
 
 @linux

@@ -80,7 +80,7 @@ class Table(Protocol):
     def run_id(self, pid: int) -> str | None:
         """The run id in the process's environment; None when there is none or it may not be read.
 
-        "" of one that has been about to load its program for long: its environment can't be known yet.
+        "" of one that may be about to load its program: its environment can't be known yet.
         """
 
     def containers(self, pid: int) -> frozenset[str]:
@@ -192,10 +192,14 @@ class PsutilTable:
         return Row(pid, ppid, pgid, sid, round(created * 1_000_000), state, 1, name)
 
     def run_id(self, pid: int) -> str | None:
-        """Only processes of this user can be asked."""
-        with suppress(psutil.Error, OSError):
-            return psutil.Process(pid).environ().get(RUN_ID_VARIABLE)
-        return None
+        """Only processes of this user can be asked; one that shows nothing may be in the midst of an exec."""
+        try:
+            environ = psutil.Process(pid).environ()
+        except (psutil.AccessDenied, OSError):
+            return None
+        except psutil.Error:
+            return ""
+        return environ.get(RUN_ID_VARIABLE) if environ else ""
 
     def containers(self, pid: int) -> frozenset[str]:  # noqa: ARG002
         """None: on macOS containers live in a virtual machine, whose processes nobody sees from here."""
