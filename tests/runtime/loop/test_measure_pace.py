@@ -4,7 +4,7 @@ import pytest
 
 from tests.runtime.conftest import GIB
 from zoosup.core.estimation.learned import HEALTHY
-from zoosup.runtime.loop.measure_pace import AWAITED, SETTLED
+from zoosup.runtime.loop.measure_pace import AWAITED, LOADING, SETTLED
 
 pytestmark = pytest.mark.looptime
 BUDGET = "budget: {ram: 28GiB}"
@@ -54,3 +54,16 @@ async def test_nobody_waits_for_what_can_not_be_seen(host, zoo, file, monkeypatc
     monkeypatch.setattr(host, "usage", usage)
     host.save(file({"a": "9GiB", "b": "9GiB"}, "[a, b]", BUDGET))
     await zoo.until("b", "ready")
+
+
+async def test_after_a_rest_what_the_next_one_loads_is_looked_at_each_second(host, zoo, file):
+    host.save(file({"a": "1GiB"}, "a", BUDGET))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(HEALTHY + 2 * SETTLED)
+    host.behave("b", load=60.0)
+    host.save(file({"a": "1GiB", "b": "2GiB"}, "[a, b]", BUDGET))
+    await zoo.until("b", "starting")
+    await asyncio.sleep(0.1)
+    next(each for each in host.living.values() if each.model == "b").holding = GIB
+    await asyncio.sleep(2 * LOADING)
+    assert GIB == zoo.publisher.snapshot["models"]["b"]["memory"]["ram"]["held"]

@@ -153,11 +153,13 @@ def test_real_weights_are_in_the_real_page_cache_and_no_more_of_them_than_there_
         assert time.monotonic() < end
         time.sleep(0.01)
         warmer.follow(*a_moment(1.0, path, GIB + spare), ["b"])
-    # the kernel reads a little ahead of whoever reads in order
-    assert expected * PIECE <= resident(path) <= min(13, expected + 1) * PIECE
+    # The kernel reads a little ahead of whoever reads in order; and some take back at once what nobody has used yet.
+    assert (expected - 1) * PIECE <= resident(path) <= min(13, expected + 1) * PIECE
     assert [("b", expected * PIECE, 0)] == [(name, done.read, done.there) for name, done in told]
     assert [("b", WarmWeights(expected * PIECE, False))] == list(warmer.warm())
     warmer.follow(*a_moment(AGAIN, path, GIB + spare), ["b"])
     while warmer.reading:
         warmer.follow(*a_moment(AGAIN, path, GIB + spare), ["b"])
-    assert (0, expected * PIECE) == (told[-1][1].read, told[-1][1].there)  # what is there is not read again
+    again = told[-1][1]
+    assert expected * PIECE == again.read + again.there
+    assert again.read <= PIECE, "what is there is not read again"

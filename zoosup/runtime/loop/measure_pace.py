@@ -31,6 +31,11 @@ class MeasurePace:
     def __init__(self, zoo: Zoo) -> None:
         self._zoo = zoo
         self._measured_at = self._told_at = float("-inf")
+        self._is_calm = False  # until the next turn: time alone makes none load
+
+    def turned(self) -> None:
+        """A turn has been taken: the runs may be others."""
+        self._is_calm = False
 
     def is_due(self, early: float = 0.0, *, awaited: bool = False) -> bool:
         """Whether it is time; `early`: seconds before it that are near enough; `awaited`: a start waits for it."""
@@ -38,7 +43,7 @@ class MeasurePace:
         least = AWAITED if awaited else LOADING
         if waited < least or not (self._zoo.live() or self._holds_in_use()):
             return False
-        return awaited or waited >= SETTLED or not self.is_settled() or self._teaches()
+        return awaited or waited >= SETTLED or self._is_stirred()
 
     def is_awaited(self, decided: Plan) -> bool:
         """Whether somebody waits for memory to be back while more comes free, which the models may have held."""
@@ -63,11 +68,14 @@ class MeasurePace:
         now, before = self._zoo.clock.now(), self._told_at
         return any(run.ready_for(before) < HEALTHY <= run.ready_for(now) for _, run in self._zoo.live())
 
-    def is_settled(self) -> bool:
-        """Whether none of them loads and memory is plenty, so that what they hold is as a rule what they held."""
-        now = self._zoo.clock.now()
-        loading = any(_is_loading(model, run, now) for model, run in self._zoo.live())
-        return not (loading or self._zoo.memory.nearly_short or self._holds_in_use())
+    def _is_stirred(self) -> bool:
+        """Whether one of them loads or memory is short, so that what they hold may soon be something else."""
+        if self._zoo.memory.nearly_short or self._holds_in_use():
+            return True
+        if not self._is_calm:
+            now = self._zoo.clock.now()
+            self._is_calm = not any(_is_loading(model, run, now) for model, run in self._zoo.live())
+        return not self._is_calm
 
     def _holds_in_use(self) -> list[RoomHold]:
         return [hold for hold in self._zoo.holds.by_id.values() if hold.booked and hold.owner]

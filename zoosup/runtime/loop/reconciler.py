@@ -227,6 +227,7 @@ class Reconciler:
         self._record_writer.follow(self._zoo)
         self._side_work.follow()
         self._sessions.follow(self._zoo)
+        self._measure_pace.turned()
         self._measure_if_due(awaited=self._measure_pace.is_awaited(decided))
         self._publish(decided)
         self._seen = self._zoo.memory.readings
