@@ -52,6 +52,14 @@ async def test_who_starts_programs_without_end_is_ended_with_all_of_them(harness
     assert [] == [each for each in psutil.process_iter() if bears(each, RUN) and lives(each.pid)]
 
 
+async def test_a_chain_of_which_each_forks_the_next_in_the_time_of_a_look_is_ended(harness):
+    await harness.start("chain")
+    assert "" == await harness.end()
+    beat = (harness.place / RUN / ".beat").read_text()
+    await asyncio.sleep(0.3)
+    assert beat == (harness.place / RUN / ".beat").read_text()
+
+
 def bears(process, run_id):
     try:
         return run_id == process.environ().get("ZOOSUP_RUN_ID")

@@ -23,6 +23,7 @@ class Table:
         self.gate.set()
         self.read = Reads()
         self.bears = {}
+        self.forked = None
         self.rows = {100: Row(100, os.getpid(), 100, 100, 10, "S", 1, "leader")}
 
     def scan(self, known=MappingProxyType({})):
@@ -33,6 +34,9 @@ class Table:
         if refused:
             raise OSError(24, "Too many open files")
         return {pid: known.get(pid, row) for pid, row in self.rows.items()}
+
+    def forks(self):
+        return self.forked
 
     def run_id(self, pid):
         self.environments += 1

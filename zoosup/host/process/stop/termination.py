@@ -26,6 +26,10 @@ _LEADERS_TIME = 5.0  # seconds of it at most
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.2
 _LOOK_BOUND = 5.0  # a look takes milliseconds, unless the kernel hangs
+_EMPTY = 2  # looks in a row that find nobody, where nothing tells whether somebody was forked in their course
+_EMPTY_WHILE_OTHERS_FORK = (
+    20  # the same where others fork all the while; after the first, a look takes half a millisecond
+)
 _MOST_WATCHED = 8  # descriptors for one ladder; the looks notice the others
 
 _log = logging.getLogger(__name__)
@@ -64,7 +68,7 @@ class Termination:
         self._trouble = ""  # why the last look told nothing
 
     async def go(self, command: StopCommand | None) -> str:
-        """Descend, and return who survived SIGKILL, for people; "" when two looks in a row found nobody."""
+        """Descend, and return who survived SIGKILL, for people; "" once it is proved that nobody is left."""
         try:
             if command is not None:
                 await self._run(command)
@@ -88,17 +92,21 @@ class Termination:
             await self._grace.spend(command)
 
     async def _until_empty(self) -> str:
-        """Look, act and pause; a second look proves that nobody was forked in the course of the first."""
-        since, pause, empty = self._since, _FIRST_PAUSE, False
+        """Look, act and pause, until a look has found nobody in whose course nobody was forked, whom it would miss.
+
+        Where nothing tells of forks, or others fork all the while, the next looks have to do.
+        """
+        since, pause, empty = self._since, _FIRST_PAUSE, 0
         while True:
             self._stirred.clear()
-            await self._look(since, again=empty)
+            whole = await self._look(since, again=empty > 0)
             if not (self._tree.members or self._trouble):
-                if empty:
+                empty += 1
+                if whole or empty == (_EMPTY if whole is None else _EMPTY_WHILE_OTHERS_FORK):
                     return ""
-                since, empty = time.monotonic(), True
+                since = time.monotonic()
                 continue
-            empty = False
+            empty = 0
             if self._grace.left > 0:
                 self._ask()
             elif self._kill():
@@ -106,16 +114,17 @@ class Termination:
             since = await self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    async def _look(self, since: float, *, again: bool = False) -> None:
+    async def _look(self, since: float, *, again: bool = False) -> bool | None:
         """A table that can't be read is no empty table: until it can be, nobody counts as gone."""
         self._trouble = ""
         try:
             async with asyncio.timeout(_LOOK_BOUND):
-                await self._scanner.look(since, again=again)
+                return await self._scanner.look(since, again=again)
         except OSError as error:
             self._trouble = f"no look at the process table: {str(error) or 'it hangs'}"
             _log.warning("%s", self._trouble)
             await asyncio.sleep(_LONGEST_PAUSE)
+        return None
 
     def _survivors(self) -> str:
         living = [f"pid {row.pid} ({row.name}), state {row.state}" for row in self._living()]

@@ -74,6 +74,9 @@ class Table(Protocol):
     def scan(self, known: Rows = MappingProxyType({})) -> Rows:
         """All processes that can be seen, by pid; those `known`, and still there, as they were."""
 
+    def forks(self) -> int | None:
+        """A number that is another one once somebody has been forked on this host; None where nothing tells."""
+
     def look(self, pid: int) -> Row | None:
         """One process now; None when there is no such pid."""
 
@@ -101,6 +104,12 @@ class ProcTable:
         # Not pathlib, which takes twice as long: this is the hot path.
         pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
         return _rows(pids, known, self.look)
+
+    def forks(self) -> int | None:
+        """The pid that was given away last, threads' among them: the last word of /proc/loadavg."""
+        with suppress(*_GONE):
+            return int(_read("/proc/loadavg").rsplit(None, 1)[1])
+        return None
 
     def look(self, pid: int) -> Row | None:
         """Parse one stat file; the name may hold blanks and brackets, so fields are counted from its end."""
@@ -175,6 +184,10 @@ class PsutilTable:
     def scan(self, known: Rows = MappingProxyType({})) -> Rows:
         """All processes; those of other users may be left out."""
         return _rows(psutil.pids(), known, self.look)
+
+    def forks(self) -> int | None:
+        """Nobody tells."""
+        return None
 
     def look(self, pid: int) -> Row | None:
         """One process; its group and session come from the system call, psutil has neither."""

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.table.proc_table import Row, Rows, Table
@@ -15,6 +16,9 @@ from zoosup.host.system.threads import DaemonThreads
 
 _CACHED_ENVIRONMENTS = 20_000
 _ASKED_FOR_A_CONTAINER = 5
+
+_Found: TypeAlias = tuple[Mapping[str, Mapping[int, Row]], bool | None]
+"""Members by run id and pid, and whether nobody was forked meanwhile."""
 
 
 class ProcessScanner:
@@ -27,28 +31,33 @@ class ProcessScanner:
         self._table = table
         self._thread = DaemonThreads("zoosup-scanner", ready=1, most=1)
         self._rows: Rows = {}  # of the last complete look, and whom the looks again after it have found; the thread's
-        self._begun = {
-            again: float("-inf") for again in (False, True)
-        }  # when the last look of each kind began
+        # when the last look of each kind began, and whether nobody was forked in its course
+        self._begun: dict[bool, tuple[float, bool | None]] = dict.fromkeys(
+            (False, True), (float("-inf"), None)
+        )
         self._looking: dict[bool, asyncio.Task[tuple[float, OSError | None]]] = {}
         self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as is:
         self._containers: dict[tuple[int, int, str], tuple[frozenset[str], int]] = {}
 
-    async def look(self, since: float | None = None, *, again: bool = False) -> None:
+    async def look(self, since: float | None = None, *, again: bool = False) -> bool | None:
         """Bring all trees up to a look begun no earlier than `since` (`time.monotonic()`; None: now).
 
         `again`: after a complete look that has ended, to see who was forked in its course; whoever it has seen counts
         as it was then. A fifth of the price, and as good as a second complete one: a run grows by forks alone, and by
         its container's cgroup, which is read anew; and no pid is given away twice in so short a time.
 
+        Whether nobody was forked on this host in its course, so that it has seen all: who is listed and gone when he is
+        read has left nobody. None where nothing tells.
+
         OSError when the table can't be read; what was known then stays as it was. A look that had begun before
         `since` does not serve this caller, and its failure is not told to this caller either.
         """
         since = time.monotonic() if since is None else since
-        while max(self._begun[False], self._begun[again]) < since:
+        while (served := max(self._begun[False], self._begun[again]))[0] < since:
             begun, error = await asyncio.shield(self.begin(again=again))
             if error is not None and begun >= since:
                 raise error
+        return served[1]
 
     def begin(self, *, again: bool = False) -> asyncio.Task[tuple[float, OSError | None]]:
         """The look that is under way, or one that begins here and now; it tells when it began and why it has failed."""
@@ -83,21 +92,24 @@ class ProcessScanner:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _take_in(
-        self, looking: Awaitable[Mapping[str, Mapping[int, Row]]], begun: float, again: bool
+        self, looking: Awaitable[_Found], begun: float, again: bool
     ) -> tuple[float, OSError | None]:
         try:
-            found = await looking
+            found, whole = await looking
         except OSError as error:
             return begun, error
         for run_id, members in found.items():
             if run_id in self.trees:  # it may have been forgotten meanwhile
                 self.trees[run_id].members = members
-        self._begun[again] = begun
+        self._begun[again] = begun, whole
         return begun, None
 
-    def _assign(self, snapshots: Sequence[MembersSnapshot], again: bool) -> Mapping[str, Mapping[int, Row]]:
+    def _assign(self, snapshots: Sequence[MembersSnapshot], again: bool) -> _Found:
+        before = self._table.forks()
         self._rows = self._table.scan(self._rows) if again else self._table.scan()
-        return assign(snapshots, self._rows, self._run_id_of, os.getpid(), self._containers_of)
+        found = assign(snapshots, self._rows, self._run_id_of, os.getpid(), self._containers_of)
+        # Asked last: who had ended before he could be asked whose he is would have left nobody either.
+        return found, None if before is None else before == self._table.forks()
 
     def _run_id_of(self, row: Row) -> str | None:
         """Ask once for each program a process executes: exec changes the environment, and mostly the name."""
