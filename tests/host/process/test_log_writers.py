@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from zoosup.host.process import log_writers
-from zoosup.host.process.log_writers import writers
+from zoosup.host.process.log_writers import write_below, writers
 
 
 @pytest.fixture
@@ -85,3 +85,12 @@ def test_on_macos_psutil_is_asked_and_gives_the_same_answer(log, sleep, monkeypa
         pid = sleep(stdout=file)
         sleep(pass_fds=[file.fileno()])
     assert {pid: "r1"} == writers([pid, os.getppid(), 2**22 + 1], {log: "r1"})
+
+
+def test_who_writes_to_any_file_of_the_directory_is_told_from_who_writes_beside_it(log, sleep, tmp_path):
+    beside = tmp_path.with_name(f"{tmp_path.name}-beside")
+    beside.mkdir()
+    with log.open("ab") as ours, (beside / "a.log").open("ab") as theirs:
+        pid, other = sleep(stdout=ours), sleep(stdout=theirs)
+    log.rename(tmp_path / "a.log.1")
+    assert {pid} == write_below([pid, other, sleep()], tmp_path)

@@ -494,6 +494,21 @@ async def test_a_model_taken_out_of_the_file_refuses_who_waits_for_it(host, zoo)
     assert Code.MODEL_NOT_FOUND == await client.answered(within=5)
 
 
+async def test_who_still_has_a_lease_of_a_model_that_is_gone_from_the_file_is_refused_another(host, zoo):
+    await put(zoo, host, text(a="stop: {drain: 1s, grace: 1s}"))
+    client = Client(zoo, "a")
+    await client.answered()
+    client.cut = client.cuts.append
+    host.save(text(b=""))
+    async with asyncio.timeout(10):
+        while "a" in zoo.zoo.models:
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(5)
+    with pytest.raises(RefusedError) as caught:
+        client.lease.unreachable()
+    assert Code.MODEL_NOT_FOUND == caught.value.refusal.code
+
+
 async def test_when_zoosup_ends_who_waits_is_refused_and_who_is_answered_may_finish(host, zoo):
     host.behave("b", load=300.0)
     await put(zoo, host, text(a="stop: {grace: 60s}", b="").replace("ram: 6GiB", "ram: 16GiB"))

@@ -125,6 +125,15 @@ async def test_clients_are_told_what_runs_and_until_when(host, zoo):
     assert {"a": None, "b": None} == until(zoo)
 
 
+async def test_of_one_that_was_given_back_they_are_told_that_it_goes_now(host, zoo):
+    await put(zoo, host, DEMAND)
+    other = Client(zoo, "a")
+    assert "granted" == await other.answered()
+    await used(zoo, 0.0)
+    await asyncio.sleep(5)
+    assert {"a": 0} == until(zoo)
+
+
 @pytest.mark.parametrize("said", [600.0, inf])
 async def test_it_stays_over_a_restart_of_zoosup(host, zoo, successor, said):
     await put(zoo, host, DEMAND)

@@ -89,6 +89,17 @@ async def test_restoring_is_bounded(host, zoo):
     assert loop_time() - began < RESTORE_BOUND + 2
 
 
+@pytest.mark.parametrize(("deadline", "within"), [("600s", 60), ("66s", 59), ("20s", 13)])
+async def test_restoring_may_take_a_minute_and_leaves_five_seconds_of_the_deadline(
+    host, zoo, deadline, within
+):
+    host.behave("a", load=2.0)
+    await put(zoo, host, text("a", a=f", ready: {{deadline: {deadline}}}"))
+    await zoo.until("a", "ready")
+    (asked,) = [each[2] for each in host.sessions.asked if each[0] == "restore"]
+    assert within == pytest.approx(asked, abs=0.2)
+
+
 async def test_restoring_ends_no_start_by_its_deadline(host, zoo):
     host.sessions.takes = 1000.0
     await put(zoo, host, text("a", a=", ready: {deadline: 20s}"))
