@@ -1,6 +1,7 @@
 """After "stopped" nobody lives: the nine cases in which others leave orphans, and the rungs one by one."""
 
 import asyncio
+import itertools
 import os
 import resource
 import signal
@@ -58,6 +59,30 @@ async def test_a_chain_of_which_each_forks_the_next_in_the_time_of_a_look_is_end
     beat = (harness.place / RUN / ".beat").read_text()
     await asyncio.sleep(0.3)
     assert beat == (harness.place / RUN / ".beat").read_text()
+
+
+@pytest.mark.parametrize(
+    ("forks", "looks"),
+    [
+        (lambda _: 7, 1),  # nobody was forked meanwhile: whoever there is was seen
+        (lambda asked: min(asked, 8), 5),  # somebody was, in the course of the first four
+        (lambda asked: asked, 20),  # and all the while
+        (lambda _: None, 2),  # nothing tells
+    ],
+)
+async def test_an_empty_look_proves_something_if_nobody_was_forked_in_its_course(
+    harness, monkeypatch, forks, looks
+):
+    await harness.spawn(RUN, "true")
+    await harness.exited()
+    await harness.eventually(harness.processes._looks._look.done)
+    table, asked, scans = harness.processes._scanner._table, itertools.count(), []
+    scan = table.scan
+    monkeypatch.setattr(table, "forks", lambda: forks(next(asked)), raising=False)
+    monkeypatch.setattr(table, "scan", lambda *known: (scans.append(known), scan(*known))[1])
+    monkeypatch.setattr(harness.processes._runs[RUN], "exited_at", time.monotonic())  # no older look will do
+    assert "" == await harness.end()
+    assert looks == len(scans)
 
 
 def bears(process, run_id):
