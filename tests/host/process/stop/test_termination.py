@@ -64,7 +64,7 @@ async def test_a_chain_of_which_each_forks_the_next_in_the_time_of_a_look_is_end
 @pytest.mark.parametrize(
     ("forks", "looks"),
     [
-        (lambda _: 7, 1),  # nobody was forked meanwhile: whoever there is was seen
+        (lambda _: 7, 2),  # nobody was forked meanwhile: whoever there is was seen
         (lambda asked: min(asked, 8), 5),  # somebody was, in the course of the first four
         (lambda asked: asked, 20),  # and all the while
         (lambda _: None, 2),  # nothing tells
@@ -76,6 +76,7 @@ async def test_an_empty_look_proves_something_if_nobody_was_forked_in_its_course
     await harness.spawn(RUN, "true")
     await harness.exited()
     await harness.eventually(harness.processes._looks._look.done)
+    harness.processes._looks.close()  # those for which nobody waits
     table, asked, scans = harness.processes._scanner._table, itertools.count(), []
     scan = table.scan
     monkeypatch.setattr(table, "forks", lambda: forks(next(asked)), raising=False)

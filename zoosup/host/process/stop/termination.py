@@ -26,10 +26,8 @@ _LEADERS_TIME = 5.0  # seconds of it at most
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.2
 _LOOK_BOUND = 5.0  # a look takes milliseconds, unless the kernel hangs
-_EMPTY = 2  # looks in a row that find nobody, where nothing tells whether somebody was forked in their course
-_EMPTY_WHILE_OTHERS_FORK = (
-    20  # the same where others fork all the while; after the first, a look takes half a millisecond
-)
+_EMPTY = 2  # looks in a row that have to find nobody
+_EMPTY_AT_MOST = 20  # the same where others fork all the while; all but the first take half a millisecond
 _MOST_WATCHED = 8  # descriptors for one ladder; the looks notice the others
 
 _log = logging.getLogger(__name__)
@@ -92,9 +90,10 @@ class Termination:
             await self._grace.spend(command)
 
     async def _until_empty(self) -> str:
-        """Look, act and pause, until a look has found nobody in whose course nobody was forked, whom it would miss.
+        """Look, act and pause, until two looks have found nobody, and nobody was forked in the course of the second.
 
-        Where nothing tells of forks, or others fork all the while, the next looks have to do.
+        Whoever ends between being listed and being read may have forked one that is not listed. Where others fork all
+        the while, many looks have to do.
         """
         since, pause, empty = self._since, _FIRST_PAUSE, 0
         while True:
@@ -102,7 +101,7 @@ class Termination:
             whole = await self._look(since, again=empty > 0)
             if not (self._tree.members or self._trouble):
                 empty += 1
-                if whole or empty == (_EMPTY if whole is None else _EMPTY_WHILE_OTHERS_FORK):
+                if (empty >= _EMPTY and whole is not False) or empty == _EMPTY_AT_MOST:
                     return ""
                 since = time.monotonic()
                 continue

@@ -75,7 +75,10 @@ class Table(Protocol):
         """All processes that can be seen, by pid; those `known`, and still there, as they were."""
 
     def forks(self) -> int | None:
-        """A number that is another one once somebody has been forked on this host; None where nothing tells."""
+        """A number that is another one once somebody has been forked on this host; None where nothing tells.
+
+        Only that it changes says something: some containers are shown one that stands still.
+        """
 
     def look(self, pid: int) -> Row | None:
         """One process now; None when there is no such pid."""
