@@ -207,3 +207,30 @@ async def test_an_environment_that_can_not_be_known_yet_is_asked_for_again(table
     assert {100, 200} == set(census.trees["a"].members)
     await census.look()
     assert 3 == table.environments, "what is known is not asked again"
+
+
+async def test_whom_a_look_has_found_by_his_parent_is_known_to_the_next_though_that_was_asked_for_meanwhile(
+    table, census
+):
+    """Two ladders at once: while one looks at all, the other asks who has come since its own look."""
+    await census.look()
+    parent, daemon = (
+        Row(102, 100, 102, 102, 11, "S", 1, "parent"),
+        Row(101, 102, 101, 101, 12, "S", 1, "daemon"),
+    )
+    table.rows |= {101: daemon, 102: parent}
+    table.gate.clear()
+    looking = asyncio.create_task(census.look())
+    await asyncio.sleep(0.02)
+    again = asyncio.create_task(census.look(again=True))
+    await asyncio.sleep(0.02)
+    scan = table.scan
+
+    def scan_and_end(known=MappingProxyType({})):
+        del table.rows[102]
+        return scan(known)
+
+    table.scan = scan_and_end  # the parent ends between the two
+    table.gate.set()
+    await asyncio.gather(looking, again)
+    assert {100, 101} == set(census.trees["a"].members)

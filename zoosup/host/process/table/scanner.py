@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
@@ -35,7 +36,7 @@ class ProcessScanner:
         self._begun: dict[bool, tuple[float, bool | None]] = dict.fromkeys(
             (False, True), (float("-inf"), None)
         )
-        self._looking: dict[bool, asyncio.Task[tuple[float, OSError | None]]] = {}
+        self._looking: asyncio.Task[tuple[float, OSError | None]] | None = None
         self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as is:
         self._containers: dict[tuple[int, int, str], tuple[frozenset[str], int]] = {}
 
@@ -53,21 +54,23 @@ class ProcessScanner:
         `since` does not serve this caller, and its failure is not told to this caller either.
         """
         since = time.monotonic() if since is None else since
-        while (served := max(self._begun[False], self._begun[again]))[0] < since:
+        while (served := max(self._begun[False], self._begun[again], key=itemgetter(0)))[0] < since:
             begun, error = await asyncio.shield(self.begin(again=again))
             if error is not None and begun >= since:
                 raise error
         return served[1]
 
     def begin(self, *, again: bool = False) -> asyncio.Task[tuple[float, OSError | None]]:
-        """The look that is under way, or one that begins here and now; it tells when it began and why it has failed."""
-        looking = self._looking.get(again)
-        if looking is None or looking.done():
+        """The look that is under way, of either kind, or one that begins here: when it began, and why it has failed.
+
+        One at a time: what the one finds out about who belongs to whom, the next has to know.
+        """
+        if self._looking is None or self._looking.done():
             # Handed to its thread at once: it looks while the loop is still at what it was about to do.
             begun, snapshots = time.monotonic(), [MembersSnapshot.of(tree) for tree in self.trees.values()]
             found = asyncio.get_running_loop().run_in_executor(self._thread, self._assign, snapshots, again)
-            looking = self._looking[again] = asyncio.create_task(self._take_in(found, begun, again))
-        return looking
+            self._looking = asyncio.create_task(self._take_in(found, begun, again))
+        return self._looking
 
     async def memory(self) -> Mapping[str, int]:
         """Look, and return the bytes that each tree's members hold together."""
@@ -87,8 +90,8 @@ class ProcessScanner:
 
     def close(self) -> None:
         """Let the thread go once it has finished what it does."""
-        for looking in self._looking.values():
-            looking.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _take_in(
