@@ -131,7 +131,7 @@ async def test_a_new_run_is_looked_at_though_nobody_asks(harness):
     """Else a daemon that clears its environment within its first second would be missed."""
     began = time.monotonic()
     await harness.spawn(RUN, "/bin/sleep", "600")
-    await harness.eventually(lambda: harness.processes._scanner._begun[False][0] > began)
+    await harness.eventually(lambda: harness.processes._scanner._last[False].begun > began)
 
 
 async def test_a_leader_that_exits_unasked_has_its_remains_looked_for_before_anybody_asks(
@@ -141,7 +141,7 @@ async def test_a_leader_that_exits_unasked_has_its_remains_looked_for_before_any
     pids = await harness.start("plain")
     began = time.monotonic()
     os.kill(pids["leader"], signal.SIGKILL)
-    await harness.eventually(lambda: harness.processes._scanner._begun[False][0] > began)
+    await harness.eventually(lambda: harness.processes._scanner._last[False].begun > began)
     looks, scan = [], harness.processes._table.scan
     monkeypatch.setattr(harness.processes._table, "scan", lambda *known: looks.append(known) or scan(*known))
     assert "" == await harness.end()

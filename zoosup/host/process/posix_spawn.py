@@ -21,7 +21,9 @@ _libc = ctypes.CDLL(None)
 _SETSIGDEF, _SETSIGMASK, _SETSID = 0x04, 0x08, 0x80  # spawn.h
 _CLONE_FS = 0x200  # sched.h
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_OF_GLIBC = 0b11 << 31  # SIGCANCEL and SIGSETXID, which it lets no program name, and leaves ignored
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
+_OF_THE_HOST = {errno.EAGAIN, errno.ENOMEM}
 
 _Opaque = c_uint64 * 64  # more than spawn.h and signal.h take for any of what they alone fill
 
@@ -49,6 +51,8 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, output: 
                 if not failed:
                     return pid.value
                 error = failed if error in _NOT_THERE else error
+                if failed in _OF_THE_HOST:
+                    break  # another program of this name would not be the one that is meant
     finally:
         os.umask(before)
     if cwd is not None:
@@ -57,10 +61,14 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, output: 
 
 
 def _c_words(words: Iterable[str]) -> Any:
-    encoded = [os.fsencode(word) for word in words]
-    if any(b"\0" in word for word in encoded):
-        raise ValueError("embedded null byte")
+    encoded = list(map(_encoded, words))
     return (c_char_p * (len(encoded) + 1))(*encoded, None)
+
+
+def _encoded(word: str) -> bytes:
+    if "\0" in word:
+        raise ValueError("embedded null byte")
+    return os.fsencode(word)
 
 
 def _checked(name: str) -> str:
@@ -81,8 +89,6 @@ def _actions(cwd: str | None, output: int) -> Iterator[Any]:
     actions = _Opaque()
     _call("init", _libc.posix_spawn_file_actions_init(actions))
     try:
-        if cwd is not None:
-            _call("chdir", _libc.posix_spawn_file_actions_addchdir_np(actions, os.fsencode(cwd)))
         for descriptor in (1, 2):
             _call("dup2", _libc.posix_spawn_file_actions_adddup2(actions, output, descriptor))
         _call(
@@ -90,6 +96,8 @@ def _actions(cwd: str | None, output: int) -> Iterator[Any]:
             _libc.posix_spawn_file_actions_addopen(actions, 0, os.fsencode(os.devnull), os.O_RDONLY, 0),
         )
         _call("close", _libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))
+        if cwd is not None:  # last: a directory may hang
+            _call("chdir", _libc.posix_spawn_file_actions_addchdir_np(actions, _encoded(cwd)))
         yield actions
     finally:
         _libc.posix_spawn_file_actions_destroy(actions)
@@ -97,7 +105,7 @@ def _actions(cwd: str | None, output: int) -> Iterator[Any]:
 
 @contextmanager
 def _attributes() -> Iterator[Any]:
-    """A session of its own, no signal blocked, and none ignored that Python ignores."""
+    """A session of its own, no signal blocked, and none ignored that Python or glibc ignores."""
     attributes, none, ignored = _Opaque(), _Opaque(), _Opaque()
     _call("init", _libc.posix_spawnattr_init(attributes))
     try:
@@ -105,6 +113,7 @@ def _attributes() -> Iterator[Any]:
             _libc.sigemptyset(signals)
         for signum in _IGNORED_BY_PYTHON:
             _libc.sigaddset(ignored, int(signum))
+        ignored[0] |= _OF_GLIBC
         _libc.posix_spawnattr_setsigmask(attributes, none)
         _libc.posix_spawnattr_setsigdefault(attributes, ignored)
         flags = c_short(_SETSIGDEF | _SETSIGMASK | _SETSID)
@@ -121,6 +130,6 @@ def _call(what: str, failed: int) -> None:
 
 def _need_directory(path: str) -> None:
     number = errno.EACCES if Path(path).is_dir() else errno.ENOTDIR
-    Path(path).stat()  # says so itself where there is none
+    os.stat(path)  # noqa: PTH116 - says so itself where there is none, and names it as it was given
     if number == errno.ENOTDIR or not os.access(path, os.X_OK):
         raise OSError(number, os.strerror(number), path)

@@ -94,6 +94,26 @@ def refuse(error):
 
 
 @linux
+def test_a_fork_moves_the_count_of_forks():
+    before = ProcTable().forks()
+    subprocess.run(["true"], check=True)
+    assert before != ProcTable().forks()
+
+
+@pytest.mark.parametrize("shown", [OSError(107, "Transport endpoint is not connected"), b"", b"0.00 none"])
+def test_a_count_of_forks_that_can_not_be_read_fails_no_look(monkeypatch, shown):
+    """In some containers a program of user space makes that file, and may be gone."""
+
+    def read(*_):
+        if isinstance(shown, Exception):
+            raise shown
+        return shown
+
+    monkeypatch.setattr(proc_table, "_read", read)
+    assert None is ProcTable().forks()
+
+
+@linux
 def test_an_exec_that_takes_long_leaves_it_open(monkeypatch):
     with subprocess.Popen(["sleep", "600"], env={}) as bare:
         assert None is ProcTable().run_id(bare.pid)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
+from zoosup.host.process.table import scanner
 from zoosup.host.process.table.identity import Identity, boot_session
 from zoosup.host.process.table.membership import RunMembers
 from zoosup.host.process.table.proc_table import Memory, Reads, Row
@@ -38,8 +39,9 @@ class Table:
     def forks(self):
         return self.forked
 
-    def run_id(self, pid):
+    def run_id(self, pid, *, wait=True):
         self.environments += 1
+        self.waited = wait
         return self.bears.get(pid)
 
     def memory(self, pid):
@@ -200,13 +202,34 @@ async def test_an_environment_that_can_not_be_known_yet_is_asked_for_again(table
         201: Row(201, 1, 201, 201, 11, "S", 1, "other"),
     }
     table.bears[200] = ""
+    table.forked = 7
+    assert not await census.look(), "somebody may be one of ours"
+    assert ({100}, True) == (set(census.trees["a"].members), table.waited)
+    assert not await census.look()
+    assert not table.waited, "once is enough"
+    table.bears[200] = "a"
+    assert await census.look()
+    assert {100, 200} == set(census.trees["a"].members)
     await census.look()
-    assert {100} == set(census.trees["a"].members)
+    assert 4 == table.environments, "what is known is not asked again"
+
+
+async def test_who_shows_no_environment_for_a_minute_has_none(table, census, monkeypatch):
+    table.rows |= {200: Row(200, 1, 200, 200, 11, "S", 1, "bare")}
+    table.bears[200], table.forked = "", 7
+    monkeypatch.setattr(scanner, "_LONGEST_EXEC", 0.0)
+    assert await census.look()
+    assert await census.look()
+    assert 1 == table.environments
+
+
+async def test_a_child_of_ours_may_not_be_itself_yet(table, census):
+    """Until its exec it has our name and our environment; where its program has our name, too, nothing tells after."""
+    table.rows |= {200: Row(200, os.getpid(), 200, 200, 11, "S", 1, "python")}
+    await census.look()
     table.bears[200] = "a"
     await census.look()
     assert {100, 200} == set(census.trees["a"].members)
-    await census.look()
-    assert 3 == table.environments, "what is known is not asked again"
 
 
 async def test_whom_a_look_has_found_by_his_parent_is_known_to_the_next_though_that_was_asked_for_meanwhile(

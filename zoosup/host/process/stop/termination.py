@@ -66,7 +66,7 @@ class Termination:
         self._trouble = ""  # why the last look told nothing
 
     async def go(self, command: StopCommand | None) -> str:
-        """Descend, and return who survived SIGKILL, for people; "" once it is proved that nobody is left."""
+        """Descend, and return who survived SIGKILL, for people; "" once nobody is left."""
         try:
             if command is not None:
                 await self._run(command)

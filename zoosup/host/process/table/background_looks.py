@@ -43,7 +43,7 @@ class BackgroundLooks:
 
     async def _try(self) -> None:
         since = float("-inf")
-        with suppress(OSError):  # the next look will tell
-            while since < self._since:  # somebody may have asked for a newer one meanwhile
-                since = self._since
+        while since < self._since:  # somebody may have asked for a newer one meanwhile
+            since = self._since
+            with suppress(OSError):  # the next look will tell
                 await self._scanner.look(since)

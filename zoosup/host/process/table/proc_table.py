@@ -83,10 +83,10 @@ class Table(Protocol):
     def look(self, pid: int) -> Row | None:
         """One process now; None when there is no such pid."""
 
-    def run_id(self, pid: int) -> str | None:
+    def run_id(self, pid: int, *, wait: bool = True) -> str | None:
         """The run id in the process's environment; None when there is none or it may not be read.
 
-        "" of one that may be about to load its program: its environment can't be known yet.
+        "" of one that may be about to load its program: its environment can't be known yet. `wait` a little for it.
         """
 
     def containers(self, pid: int) -> frozenset[str]:
@@ -110,7 +110,7 @@ class ProcTable:
 
     def forks(self) -> int | None:
         """The pid that was given away last, threads' among them: the last word of /proc/loadavg."""
-        with suppress(*_GONE):
+        with suppress(OSError, ValueError, IndexError):  # a file of user space's making in some containers
             return int(_read("/proc/loadavg").rsplit(None, 1)[1])
         return None
 
@@ -133,14 +133,14 @@ class ProcTable:
             name=stat[opening + 1 : closing].decode("utf-8", "replace"),
         )
 
-    def run_id(self, pid: int) -> str | None:
+    def run_id(self, pid: int, *, wait: bool = True) -> str | None:
         """Search /proc/pid/environ, which shows the environment of the last exec, and nothing in the midst of one."""
         prefix, until = RUN_ID_VARIABLE.encode() + b"=", time.monotonic() + _EXEC
         with suppress(*_GONE):
             environ = _read(f"/proc/{pid}/environ", _ENVIRON)
             if not environ:
                 while _is_in_exec(pid):
-                    if time.monotonic() > until:
+                    if not wait or time.monotonic() > until:
                         return ""
                     time.sleep(_EXEC / 50)
                 environ = _read(f"/proc/{pid}/environ", _ENVIRON)
@@ -207,7 +207,7 @@ class PsutilTable:
         state = _STATES.get(status, "R")
         return Row(pid, ppid, pgid, sid, round(created * 1_000_000), state, 1, name)
 
-    def run_id(self, pid: int) -> str | None:
+    def run_id(self, pid: int, *, wait: bool = True) -> str | None:  # noqa: ARG002 - nobody tells when it is over
         """Only processes of this user can be asked; one that shows nothing may be in the midst of an exec."""
         try:
             environ = psutil.Process(pid).environ()

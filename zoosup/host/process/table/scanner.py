@@ -8,8 +8,8 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from operator import itemgetter
-from typing import TypeAlias
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 from zoosup.host.process.table.membership import MembersSnapshot, RunMembers, assign
 from zoosup.host.process.table.proc_table import Row, Rows, Table
@@ -18,8 +18,19 @@ from zoosup.host.system.threads import DaemonThreads
 _CACHED_ENVIRONMENTS = 20_000
 _ASKED_FOR_A_CONTAINER = 5
 
+_LONGEST_EXEC = 60.0
+"""Seconds after which one that shows no environment counts as one that has none."""
+
 _Found: TypeAlias = tuple[Mapping[str, Mapping[int, Row]], bool | None]
-"""Members by run id and pid, and whether nobody was forked meanwhile."""
+"""Members by run id and pid, and whether nobody can have been missed."""
+
+
+_begun = attrgetter("begun")
+
+
+class _Look(NamedTuple):
+    begun: float
+    whole: bool | None = None  # whether nobody can have been missed; None where nothing tells
 
 
 class ProcessScanner:
@@ -32,12 +43,15 @@ class ProcessScanner:
         self._table = table
         self._thread = DaemonThreads("zoosup-scanner", ready=1, most=1)
         self._rows: Rows = {}  # of the last complete look, and whom the looks again after it have found; the thread's
-        # when the last look of each kind began, and whether nobody was forked in its course
-        self._begun: dict[bool, tuple[float, bool | None]] = dict.fromkeys(
-            (False, True), (float("-inf"), None)
+        self._last = dict.fromkeys((False, True), _Look(float("-inf")))  # of each kind
+        self._open = (
+            False  # whether the look has met somebody whose environment can't be known yet; the thread's
         )
         self._looking: asyncio.Task[tuple[float, OSError | None]] | None = None
-        self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as is:
+        self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as are:
+        self._in_exec: dict[
+            tuple[int, int, str], float
+        ] = {}  # since when it has been seen without an environment
         self._containers: dict[tuple[int, int, str], tuple[frozenset[str], int]] = {}
 
     async def look(self, since: float | None = None, *, again: bool = False) -> bool | None:
@@ -47,20 +61,20 @@ class ProcessScanner:
         as it was then. A fifth of the price, and as good as a second complete one: a run grows by forks alone, and by
         its container's cgroup, which is read anew; and no pid is given away twice in so short a time.
 
-        Whether nobody was forked on this host in its course, so that it has seen all: who is listed and gone when he is
-        read has left nobody. None where nothing tells.
+        Whether it can have missed nobody: no environment was left open, and nobody was forked on this host in its
+        course, whose parent was listed and gone when it was read. None where nothing tells of forks.
 
         OSError when the table can't be read; what was known then stays as it was. A look that had begun before
         `since` does not serve this caller, and its failure is not told to this caller either.
         """
         since = time.monotonic() if since is None else since
-        while (served := max(self._begun[False], self._begun[again], key=itemgetter(0)))[0] < since:
-            begun, error = await asyncio.shield(self.begin(again=again))
+        while (served := max(self._last[False], self._last[again], key=_begun)).begun < since:
+            begun, error = await asyncio.shield(self._begin(again=again))
             if error is not None and begun >= since:
                 raise error
-        return served[1]
+        return served.whole
 
-    def begin(self, *, again: bool = False) -> asyncio.Task[tuple[float, OSError | None]]:
+    def _begin(self, *, again: bool = False) -> asyncio.Task[tuple[float, OSError | None]]:
         """The look that is under way, of either kind, or one that begins here: when it began, and why it has failed.
 
         One at a time: what the one finds out about who belongs to whom, the next has to know.
@@ -104,26 +118,36 @@ class ProcessScanner:
         for run_id, members in found.items():
             if run_id in self.trees:  # it may have been forgotten meanwhile
                 self.trees[run_id].members = members
-        self._begun[again] = begun, whole
+        self._last[again] = _Look(begun, whole)
         return begun, None
 
     def _assign(self, snapshots: Sequence[MembersSnapshot], again: bool) -> _Found:
-        before = self._table.forks()
+        before, self._open = self._table.forks(), False
         self._rows = self._table.scan(self._rows) if again else self._table.scan()
         found = assign(snapshots, self._rows, self._run_id_of, os.getpid(), self._containers_of)
-        # Asked last: who had ended before he could be asked whose he is would have left nobody either.
-        return found, None if before is None else before == self._table.forks()
+        # Asked last: who ended before it could be asked whose it is may have left somebody, too.
+        whole = None if before is None else before == self._table.forks()
+        return found, whole and not self._open
 
     def _run_id_of(self, row: Row) -> str | None:
         """Ask once for each program a process executes: exec changes the environment, and mostly the name."""
         key = (row.pid, row.start, row.name)
         if key not in self._run_ids:
-            if len(self._run_ids) >= _CACHED_ENVIRONMENTS:
-                self._run_ids.clear()
-            found = self._table.run_id(row.pid)
-            if not found and found is not None:
-                return None  # asked again at the next look
-            self._run_ids[key] = found
+            for cache in (self._run_ids, self._in_exec):
+                if len(cache) >= _CACHED_ENVIRONMENTS:
+                    cache.clear()
+            found = self._table.run_id(row.pid, wait=key not in self._in_exec)
+            if found is not None and not found:
+                since = self._in_exec.setdefault(key, time.monotonic())
+                if time.monotonic() - since < _LONGEST_EXEC:
+                    self._open = True
+                    return None
+            elif found is None and row.ppid == os.getpid():
+                return (
+                    None  # it may not be itself yet: until its exec, one of ours has our name and environment
+                )
+            self._in_exec.pop(key, None)
+            self._run_ids[key] = found or None
         return self._run_ids[key]
 
     def _containers_of(self, row: Row) -> frozenset[str]:
