@@ -132,7 +132,10 @@ async def test_one_that_does_not_answer_is_asked_again():
 async def test_an_edit_of_the_scales_reaches_the_server_that_runs(host, zoo):
     server = Server(0.5)
     host.exchange = server.exchange
-    text = "active: a\nmodels:\n  a: {llama: {weights: /m.gguf, loras: [{path: /a, scale: SCALE}]}, memory: {ram: 1GiB}}\n"
+    loras = "[{path: /a, scale: SCALE}]"
+    text = (
+        f"active: a\nmodels:\n  a: {{llama: {{weights: /m.gguf, loras: {loras}}}, memory: {{ram: 1GiB}}}}\n"
+    )
     host.save(text.replace("SCALE", "0.5"))
     await zoo.until("a", "ready")
     (before,) = host.pids("a")
