@@ -523,6 +523,14 @@ async def test_a_look_that_hangs_is_said_and_still_waited_for(operations, host, 
     assert ["inspect"] == host.names()
 
 
+async def test_a_look_counts_from_when_it_came_back(operations, host, told, zoo):
+    """Over a slow network one that counted from its beginning would be too old, and be asked for anew, for ever."""
+    host.answers["inspect"] = Preflight(40.0)
+    operations.inspect(Inspect("a", None), zoo.spec.models["a"])
+    await asyncio.sleep(1)
+    assert [Inspected(Preflight(100.0), zoo.spec.models["a"])] == facts(told)
+
+
 async def test_a_look_that_fails_for_a_fault_of_ours_can_be_taken_again(operations, host, told, zoo, caplog):
     host.answers["inspect"] = ZeroDivisionError("ours")
     with caplog.at_level(logging.CRITICAL, "zoosup"):
