@@ -227,9 +227,8 @@ class FleetHost:
 
     def models(self) -> dict[str, int]:
         """The models that live here, by their process."""
-        found = {
-            pid: _command(pid).split() for pid in self._all()
-        }  # once: it may end before it is asked again
+        # Each is asked once: it may end before it is asked again.
+        found = {pid: _command(pid).split() for pid in self._all()}
         return {
             words[words.index("--model-id") + 1]: pid
             for pid, words in found.items()

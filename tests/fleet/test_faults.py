@@ -190,9 +190,8 @@ class Watch:
 
     def __init__(self, fleet):
         self.fleet = fleet
-        self.covered: dict[
-            tuple[str, str], float
-        ] = {}  # when a model was last ready on another host than this
+        # when a model was last ready on another host than this
+        self.covered: dict[tuple[str, str], float] = {}
         self.known, self.ready = fleet.pids(), self._ready()
         self.powerless: set[str] = set()
 

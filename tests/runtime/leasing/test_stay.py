@@ -59,11 +59,17 @@ async def test_it_stays_until_it_has_to_make_room(host, zoo):
     assert "stopped" == zoo.phase("a")
 
 
-async def test_given_back_it_goes_at_once_but_not_before_others_have_their_answers(host, zoo):
+async def given_back_beside_another(zoo, host):
+    """The client that still has an answer of the model that somebody has just given back."""
     await put(zoo, host, DEMAND)
     other = Client(zoo, "a")
     assert "granted" == await other.answered()
     await used(zoo, 0.0)
+    return other
+
+
+async def test_given_back_it_goes_at_once_but_not_before_others_have_their_answers(host, zoo):
+    other = await given_back_beside_another(zoo, host)
     await asyncio.sleep(30)
     assert ("ready", []) == (zoo.phase("a"), other.cuts)
     other.lease.release()
@@ -126,12 +132,9 @@ async def test_clients_are_told_what_runs_and_until_when(host, zoo):
 
 
 async def test_of_one_that_was_given_back_they_are_told_that_it_goes_now(host, zoo):
-    await put(zoo, host, DEMAND)
-    other = Client(zoo, "a")
-    assert "granted" == await other.answered()
-    await used(zoo, 0.0)
+    other = await given_back_beside_another(zoo, host)
     await asyncio.sleep(5)
-    assert {"a": 0} == until(zoo)
+    assert ({"a": 0}, []) == (until(zoo), other.cuts)
 
 
 @pytest.mark.parametrize("said", [600.0, inf])

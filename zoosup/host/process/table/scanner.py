@@ -24,7 +24,6 @@ _LONGEST_EXEC = 60.0
 _Found: TypeAlias = tuple[Mapping[str, Mapping[int, Row]], bool | None]
 """Members by run id and pid, and whether nobody can have been missed."""
 
-
 _begun = attrgetter("begun")
 
 
@@ -44,14 +43,11 @@ class ProcessScanner:
         self._thread = DaemonThreads("zoosup-scanner", ready=1, most=1)
         self._rows: Rows = {}  # of the last complete look, and whom the looks again after it have found; the thread's
         self._last = dict.fromkeys((False, True), _Look(float("-inf")))  # of each kind
-        self._open = (
-            False  # whether the look has met somebody whose environment can't be known yet; the thread's
-        )
         self._looking: asyncio.Task[tuple[float, OSError | None]] | None = None
-        self._run_ids: dict[tuple[int, int, str], str | None] = {}  # touched by the thread only, as are:
-        self._in_exec: dict[
-            tuple[int, int, str], float
-        ] = {}  # since when it has been seen without an environment
+        # These four are touched by the thread only.
+        self._open = False  # whether its look has met somebody whose environment can't be known yet
+        self._in_exec: dict[tuple[int, int, str], float] = {}  # since when somebody has shown no environment
+        self._run_ids: dict[tuple[int, int, str], str | None] = {}
         self._containers: dict[tuple[int, int, str], tuple[frozenset[str], int]] = {}
 
     async def look(self, since: float | None = None, *, again: bool = False) -> bool | None:
@@ -143,9 +139,7 @@ class ProcessScanner:
                     self._open = True
                     return None
             elif found is None and row.ppid == os.getpid():
-                return (
-                    None  # it may not be itself yet: until its exec, one of ours has our name and environment
-                )
+                return None  # maybe not itself yet: until its exec, one of ours has our name and environment
             self._in_exec.pop(key, None)
             self._run_ids[key] = found or None
         return self._run_ids[key]
