@@ -105,11 +105,11 @@ def exhausted(folder):
         zoo.close()
 
 
-@fault("inotify exhausted", "says so once, looks every second instead: edits come into force", 15)
+@fault("inotify exhausted", "says so once, looks every two seconds instead: edits come into force", 15)
 def test_without_inotify_edits_are_noticed_by_looking(tmp_path):
     with exhausted(tmp_path) as zoo:
         wait_in_force(zoo, in_force(zoo, 777))
         zoo.zoosup.file.write_text(zoo.text("other"))
         zoo.zoosup.wait_phase("other", "ready")
-        assert 1 == zoo.zoosup.log.read_text().count("noticed by looking every second")
+        assert 1 == zoo.zoosup.log.read_text().count("noticed by looking every two seconds")
         zoo.unharmed()

@@ -18,7 +18,7 @@ from zoosup.runtime.state.inbox import Message, ShutdownAsked
 from zoosup.supervisor.assembly import Supervisor
 from zoosup.supervisor.shutdown import leave_models_when_asked
 
-CHECK_LOCK_EVERY = 2.0
+CHECK_LOCK_EVERY = 5.0
 """Seconds between looks at whether the lock is still where others would meet it."""
 
 ROTATE_EVERY = 2.0

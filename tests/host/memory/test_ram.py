@@ -195,6 +195,22 @@ def test_version_1_also_shows_the_limit_of_an_ancestor_out_of_sight(host: Host) 
     assert (4 * GIB, 3 * GIB) == (host.read().total, host.read().available)
 
 
+def test_with_version_1_a_full_parent_binds_its_child(host: Host) -> None:
+    host.membership("4:memory:/pod/ctr\n", V1_MOUNT.format(root="/"))
+    host.v1("pod/ctr", limit=16 * GIB, hidden=8 * GIB, usage=1 * GIB)
+    host.v1("pod", limit=8 * GIB, usage=6 * GIB)
+    host.v1("")
+    assert (8 * GIB, 2 * GIB) == (host.read().total, host.read().available)
+
+
+def test_where_version_1_says_that_nothing_above_binds_it_is_not_asked(host: Host) -> None:
+    host.membership("4:memory:/pod/ctr\n", V1_MOUNT.format(root="/"))
+    host.v1("pod/ctr", usage=1 * GIB)
+    host.v1("pod")
+    host.write("/sys/fs/cgroup/memory/pod/memory.stat", "")
+    assert "MemAvailable" == host.read().source
+
+
 def test_a_hybrid_host_is_read_where_its_memory_controller_is(host: Host) -> None:
     host.membership(
         "4:memory:/process/1\n2:cpu,cpuacct:/other\n0::/\n",

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from zoosup.core.estimation.learned import HEALTHY
+from zoosup.core.memory.ledger import NOISE
 from zoosup.core.scheduler.placement import candidates, place
 from zoosup.core.state.facts import Inspected
 from zoosup.core.state.phases import Reason
 from zoosup.core.state.runs import Preflight
 from zoosup.errors import ZoosupError
 from zoosup.runtime.loop.executor import Executor
-from zoosup.runtime.loop.measure_pace import SETTLED, WARMING
+from zoosup.runtime.loop.measure_pace import RESTING, SETTLED, WARMING
 from zoosup.runtime.loop.reconciler import HEARTBEAT, LOOKOUT, REST
 from zoosup.runtime.state import overrides
 from zoosup.runtime.state.inbox import FactLearned, ShutdownAsked, UsageMeasured
@@ -581,11 +582,11 @@ async def at_rest(host, zoo, file):
     return times
 
 
-async def test_at_rest_a_turn_is_taken_each_half_minute_and_none_for_a_look_that_shows_what_the_last_one_did(
+async def test_at_rest_a_turn_is_taken_each_minute_and_none_for_a_look_that_shows_what_the_last_one_did(
     host, zoo, file
 ):
     times = await at_rest(host, zoo, file)
-    await asyncio.sleep(300)
+    await asyncio.sleep(10 * REST)
     assert 10 == pytest.approx(len(times), abs=1)
     assert zoo.reconciler.heartbeat() <= LOOKOUT
 
@@ -612,8 +613,18 @@ async def test_at_rest_a_model_that_holds_more_is_seen_with_the_next_look(host, 
     (process,) = host.living.values()
     before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
     process.holding += 2 * MIB
-    await asyncio.sleep(SETTLED + LOOKOUT)
+    await asyncio.sleep(RESTING + LOOKOUT)
     assert before + 2 * MIB == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+
+
+async def test_at_rest_a_model_that_takes_what_is_free_is_seen_sooner(host, zoo, file):
+    await at_rest(host, zoo, file)
+    await asyncio.sleep(SETTLED)
+    (process,) = host.living.values()
+    before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+    process.holding += 2 * NOISE
+    await asyncio.sleep(SETTLED + LOOKOUT)
+    assert before + 2 * NOISE == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
 
 
 async def test_free_memory_that_moves_is_seen_by_people_within_a_heartbeat(host, zoo, file):

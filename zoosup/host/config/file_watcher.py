@@ -16,7 +16,7 @@ from zoosup.host.config.text_file import UnreadableError, read_text
 from zoosup.host.ports.host import Content
 from zoosup.host.system.threads import DaemonThreads
 
-POLL = 1.0
+POLL = 2.0
 """Seconds between looks when nothing hints at a change."""
 
 SETTLE = 0.010

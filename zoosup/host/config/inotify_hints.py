@@ -12,7 +12,7 @@ from pathlib import Path
 
 from watchfiles import watch
 
-STEP = 50
+STEP = 75
 """Milliseconds between looks at the notifications: a hint takes 60, at 0.15 % of a core (step 20: 30, 0.35 %)."""
 
 DEBOUNCE = 50  # milliseconds: at most so long are changes that follow each other gathered into one hint
@@ -92,7 +92,7 @@ class Hints(threading.Thread):
     def _complain(self, error: Exception) -> None:
         if not self._complained:
             self._complained = True
-            _log.warning("changes of %s are noticed by looking every second: %s", self._path, error)
+            _log.warning("changes of %s are noticed by looking every two seconds: %s", self._path, error)
 
 
 def _try_a_thread() -> None:

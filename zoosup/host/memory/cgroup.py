@@ -119,9 +119,17 @@ def _ancestors(relative: str) -> Iterator[str]:
 
 
 def limits(cgroups: tuple[Cgroup, ...], host_total: int) -> list[CgroupLimit]:
-    """Those of the cgroups that bound anything below `host_total`, bytes; OSError where one has gone away."""
-    read = (_limit_v2 if cgroup.unified else _limit_v1 for cgroup in cgroups)
-    found = (reader(cgroup, host_total) for reader, cgroup in zip(read, cgroups, strict=True))
+    """Those of the cgroups that bound anything below `host_total`, bytes; OSError where one has gone away.
+
+    They come from ours upwards, as `find_cgroups` has them.
+    """
+    found = [_limit_v2(cgroup, host_total) for cgroup in cgroups if cgroup.unified]
+    for cgroup in cgroups:
+        if not cgroup.unified:
+            limit, all_above = _limit_v1(cgroup, host_total)
+            found.append(limit)
+            if all_above >= host_total:
+                break  # each look at one costs the kernel a walk through all below it
     return [limit for limit in found if limit is not None]
 
 
@@ -138,21 +146,22 @@ def _limit_v2(cgroup: Cgroup, host_total: int) -> CgroupLimit | None:
     return CgroupLimit(cgroup.name, limit, free, f"{at}/memory.pressure")
 
 
-def _limit_v1(cgroup: Cgroup, host_total: int) -> CgroupLimit | None:
+def _limit_v1(cgroup: Cgroup, host_total: int) -> tuple[CgroupLimit | None, int]:
     """As version 2; without a limit the kernel writes a number near 2^63. Reclaimable slab is not told here.
 
-    `hierarchical_memory_limit` also shows the limit of an ancestor that a container can't see.
+    And the lowest limit of it and all above, 0 where that is not told: `hierarchical_memory_limit` also shows the
+    limit of an ancestor that a container can't see.
     """
     at = cgroup.directory
     stat = _stat(read_whole(f"{at}/memory.stat"))
+    all_above = stat.get("hierarchical_memory_limit", 0)
     limit = integer(read_whole(f"{at}/memory.limit_in_bytes"))
-    limit = min(limit, stat.get("hierarchical_memory_limit", limit))
+    limit = min(limit, all_above or limit)
     if limit >= host_total:
-        return None
+        return None, all_above
     cache = stat["total_inactive_file"] + stat["total_active_file"]
-    return CgroupLimit(
-        cgroup.name, limit, limit - max(0, integer(read_whole(f"{at}/memory.usage_in_bytes")) - cache)
-    )
+    free = limit - max(0, integer(read_whole(f"{at}/memory.usage_in_bytes")) - cache)
+    return CgroupLimit(cgroup.name, limit, free), all_above
 
 
 def _bound(text: bytes) -> int | None:

@@ -27,7 +27,7 @@ from zoosup.host.ports.host import PoolReading
 GIB = 1 << 30
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_LISTED_PAGES = re.compile(rb"^ +count: +(\d+)$", re.MULTILINE)
+_LISTED_PAGES = re.compile(rb" count: +(\d+)")
 
 
 class RamGauge:

@@ -21,6 +21,9 @@ AWAITED = 0.1
 SETTLED = 10.0
 """The same when none is."""
 
+RESTING = 60.0
+"""The same when, besides, as much memory is free as at the last look."""
+
 WARMING = 5.0
 """Seconds after its readiness in which a model still counts as loading: what it holds has not been seen yet."""
 
@@ -31,6 +34,7 @@ class MeasurePace:
     def __init__(self, zoo: Zoo) -> None:
         self._zoo = zoo
         self._measured_at = self._told_at = float("-inf")
+        self._found_free: dict[str, int] = {}  # by pool, when they were asked
         self._is_calm = False  # until the next turn: time alone makes none load
 
     def turned(self) -> None:
@@ -43,7 +47,9 @@ class MeasurePace:
         least = AWAITED if awaited else LOADING
         if waited < least or not (self._zoo.live() or self._holds_in_use()):
             return False
-        return awaited or waited >= SETTLED or self._is_stirred()
+        if awaited or waited >= RESTING or (waited >= SETTLED and self._has_moved()):
+            return True
+        return self._is_stirred()
 
     def is_awaited(self, decided: Plan) -> bool:
         """Whether somebody waits for memory to be back while more comes free, which the models may have held."""
@@ -77,12 +83,22 @@ class MeasurePace:
             self._is_calm = not any(_is_loading(model, run, now) for model, run in self._zoo.live())
         return not self._is_calm
 
+    def _has_moved(self) -> bool:
+        """Whether so much else is free than at the last look that one of the models may hold it, or have held it."""
+        free = self._free()
+        return free.keys() != self._found_free.keys() or any(
+            abs(now - self._found_free[pool]) > NOISE for pool, now in free.items()
+        )
+
+    def _free(self) -> dict[str, int]:
+        return {each.id: each.available for each in self._zoo.memory.readings if each.available is not None}
+
     def _holds_in_use(self) -> list[RoomHold]:
         return [hold for hold in self._zoo.holds.by_id.values() if hold.booked and hold.owner]
 
     def restart(self) -> None:
         """They are asked now."""
-        self._measured_at = self._zoo.clock.now()
+        self._measured_at, self._found_free = self._zoo.clock.now(), self._free()
 
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:

@@ -25,6 +25,7 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.runs import Run
+from zoosup.core.state.usage import Learned
 from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.clock import Clock
@@ -246,21 +247,23 @@ class Zoo:
 
     def _learn(self, before: Model, after: Model, fact: Fact) -> None:
         """Let the book hear of what a run has shown, and the model of what the book says."""
-        now, run, new = self.clock.now(), after.run, False
+        now, run, taught = self.clock.now(), after.run, None
         if isinstance(fact, Measured) and run is not None:
-            new = run.leaving is None and self.usage_history.watch(run, now)
+            taught = run if run.leaving is None and self.usage_history.watch(run, now) else None
         elif isinstance(fact, Gone) and before.run is not None and run is None:
             end = after.last_exit if after.last_exit is not before.last_exit else None
-            new = self.usage_history.end(before.run, now, end)
-        if new:
-            taught = run or before.run
-            self.refresh_learned(
-                n
-                for n in self.spec.models
-                if taught is not None and self.models[n].learned.fingerprint == taught.fingerprint
-            )
+            taught = before.run if self.usage_history.end(before.run, now, end) else None
+        if taught is not None:
+            self._take_over(self.usage_history.of(taught.fingerprint))
         elif isinstance(fact, Inspected):
             self.refresh_learned([after.name])
+
+    def _take_over(self, lessons: Learned) -> None:
+        """Give them to every model whose runs they are of."""
+        for name in self.spec.models:
+            model = self.models[name]
+            if model.learned.fingerprint == lessons.fingerprint and model.learned != lessons:
+                self.models[name] = replace(model, learned=lessons)
 
     def refresh_learned(self, names: Iterable[str] | None = None) -> None:
         """Give models (None: all) what has been learned of what the file says of them now."""

@@ -65,6 +65,7 @@ class Gateway:
         self._access_log = AccessLog()
         self._listener = Listener("gateway.listen", self._serve, _BACKLOG, handed)
         self._ticking: asyncio.TimerHandle | None = None
+        self._in_use = False  # whether anybody was connected at the last tick
 
     @property
     def address(self) -> str | None:
@@ -83,7 +84,6 @@ class Gateway:
     async def start(self) -> None:
         """Begin; nobody can connect before `configure` or `rebind`."""
         self._state.closing = False
-        self._tick()
 
     async def configure(
         self, spec: GatewaySpec | None, keys: tuple[str, ...], fleet: Fleet | None = None
@@ -171,14 +171,22 @@ class Gateway:
         await asyncio.sleep(0)
 
     def _tick(self) -> None:
+        """Let time pass, for as long as anybody is connected and once more: who has just been is not among them yet."""
         loop = asyncio.get_running_loop()
         self._state.now = now = loop.time()
         self._pools.tick(now)
         self._context.connections.tick(now)
-        self._ticking = loop.call_later(self._context.limits.tick, self._tick)
+        was_in_use = self._in_use
+        self._in_use = bool(self._context.connections.clients or self._pools.by_run)
+        again = self._in_use or was_in_use
+        self._ticking = loop.call_later(self._context.limits.tick, self._tick) if again else None
 
     async def _serve(self, sock: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        return await loop.create_server(
-            lambda: ServerConnection(self._context, self._router), sock=sock, backlog=_BACKLOG
-        )
+        return await loop.create_server(self._accepted, sock=sock, backlog=_BACKLOG)
+
+    def _accepted(self) -> ServerConnection:
+        if self._ticking is None:
+            self._in_use = True
+            self._tick()
+        return ServerConnection(self._context, self._router)
