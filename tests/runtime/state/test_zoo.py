@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.builders import GIB, ManualClock, a_run, a_zoo, make_ready, spec_of, text_of
+from zoosup.core.memory import reclaim
 from zoosup.core.state.facts import Exited, Gone, Held, Inspected, ProbedReady, StopBegun
 from zoosup.core.state.observed import Switch, SwitchOutcome
 from zoosup.core.state.phases import ExitReason, Override, Phase, Reason
@@ -180,7 +181,49 @@ def test_a_sample_goes_to_what_cools_down_in_that_pool_and_unknown_is_no_sample(
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
     clock.pass_time(1.0)
     zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 7 * GIB, "virtual"),))
-    assert ((102.0, 7 * GIB),) == next(iter(zoo.memory.cooldowns.values())).samples
+    assert [(102.0, 7 * GIB)] == [each for each in samples(zoo) if each[0] > 100.0]
+
+
+def seen(free, **gpu):
+    kind = "vram" if gpu else "ram"
+    return (PoolReading(f"{kind}:0" if gpu else kind, kind, kind.upper(), 32 * GIB, free, "virtual", **gpu),)
+
+
+def samples(zoo):
+    (watch,) = zoo.memory.cooldowns.values()
+    return watch.samples
+
+
+def test_the_last_sample_before_all_were_gone_counts_beside_the_next():
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, "a"))
+    zoo.sample(seen(6 * GIB))
+    clock.pass_time(0.5)
+    zoo.memory.cool_down("a", a_run(zoo, "a"), {})
+    assert reclaim.agreed(next(iter(zoo.memory.cooldowns.values()))) is None
+    clock.pass_time(0.5)
+    zoo.sample(seen(7 * GIB))
+    assert ((100.0, 6 * GIB), (101.0, 7 * GIB)) == samples(zoo)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"processes": {41: GIB}, "at": 99.0}, {"processes": {}, "at": 100.5}, ((100.5, 7 * GIB),)),
+        ({"processes": {}, "at": 99.0}, {"processes": {}, "at": 99.5}, ((99.0, 6 * GIB),)),
+        ({"processes": {}, "at": 99.0}, {"processes": {}, "at": 100.5}, ((99.0, 6 * GIB), (100.5, 7 * GIB))),
+    ],
+    ids=["the driver still listed it", "made before it was gone", "as it should be"],
+)
+def test_of_a_gpu_the_second_sample_is_one_that_was_made_after_all_were_gone(before, after, expected):
+    clock = ManualClock()
+    zoo = a_zoo(clock, text_of(AB, "a"))
+    zoo.sample(seen(6 * GIB, **before))
+    run = replace(a_run(zoo, "a"), reserved={"vram:0": GIB})
+    zoo.memory.cool_down("a", run, {}, frozenset({41}))
+    clock.pass_time(1.0)
+    zoo.sample(seen(7 * GIB, **after))
+    assert expected == samples(zoo)
 
 
 def test_a_start_ends_every_cool_down_of_its_pools():

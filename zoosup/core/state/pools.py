@@ -71,8 +71,9 @@ class Cooldown:
 
     `baseline` is what was available before the stop began (None: the model crashed before it could be taken, so
     that a difference proves nothing); `expected` the bytes that should come back. `samples` are (time, available),
-    oldest first, all taken after `since`, when the last member was gone. `pids` were its members: while the driver
-    still lists one of them nothing is sampled, for the driver has not let go of its memory.
+    oldest first. One may be from before `since`, when the last member was gone: of two the lesser counts, so that it
+    can't make anything of more. `pids` were its members: while the driver still lists one of them nothing is sampled,
+    for the driver has not let go of its memory.
     """
 
     node: str

@@ -3,7 +3,7 @@
 Changes only by the methods here; the journal hears of what people should know. Knows neither models nor who needs what.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from zoosup.core.memory import reclaim
@@ -37,6 +37,7 @@ class Pools:
     journal: Journal
     budget: BudgetSpec = field(default_factory=BudgetSpec)
     readings: tuple[PoolReading, ...] = ()
+    read_at: float = 0.0
     devices: tuple[str, ...] = ()  # makes and drivers of the GPUs
     cooldowns: dict[tuple[str, str], Cooldown] = field(default_factory=dict)  # by pool and run
     pressures: dict[str, Pressure] = field(default_factory=dict)  # by pool
@@ -63,10 +64,10 @@ class Pools:
         Cool-downs keep the samples they need, and pressure is followed. `stalled`: the share of the last second in
         which everything waited for memory.
         """
-        self.readings = readings
+        self.readings, self.read_at = readings, self.clock.now()
         devices = tuple(sorted({r.device for r in readings if r.device}))
         changed, self.devices = devices != self.devices, devices
-        now = self.clock.now()
+        now = self.read_at
         self.rises.sample(readings, now)
         self.pressures = {
             pool.id: pressure.followed(self.pressures.get(pool.id), pool, now, stalled)
@@ -76,7 +77,7 @@ class Pools:
         for key, watch in self.cooldowns.items():
             reading = pools.get(watch.pool)
             if reading is not None and reading.available is not None and _says_something(reading, watch):
-                at = self.clock.now() if reading.at is None else reading.at
+                at = now if reading.at is None else reading.at
                 self.cooldowns[key] = replace(watch, samples=reclaim.sampled(watch, at, reading.available))
         return changed
 
@@ -90,8 +91,23 @@ class Pools:
             # Of one that has loaded nobody may be able to say how much; then it is what it was booked with.
             held = min(reserved, measured.get(pool, reserved if loaded else 0))
             self.cooldowns[pool, run.id] = Cooldown(
-                run.node, pool, model, self.clock.now(), held, baseline.get(pool), pids=pids
+                run.node,
+                pool,
+                model,
+                self.clock.now(),
+                held,
+                baseline.get(pool),
+                self._seen(pool, pids),
+                pids,
             )
+
+    def _seen(self, pool: str, gone: AbstractSet[int]) -> tuple[tuple[float, int], ...]:
+        """The last sample, from before all of a run were gone: beside the next one it is as good as one after it."""
+        return tuple(
+            (self.read_at if each.at is None else each.at, each.available)
+            for each in self.readings
+            if each.id == pool and each.available is not None and _has_let_go(each, gone)
+        )
 
     def await_sleep(self, model: str, run: Run, baseline: Mapping[str, int]) -> None:
         """Begin to wait for the memory of a run that has gone to sleep; `baseline` was available before."""
@@ -179,10 +195,12 @@ def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
 
     A figure that is read more often than it is made would else agree with itself.
     """
-    if reading.processes is not None and not watch.pids.isdisjoint(reading.processes):
-        return False
-    latest = watch.samples[-1][0] if watch.samples else watch.since
-    return reading.at is None or reading.at > latest
+    latest = max(watch.since, watch.samples[-1][0] if watch.samples else watch.since)
+    return _has_let_go(reading, watch.pids) and (reading.at is None or reading.at > latest)
+
+
+def _has_let_go(reading: PoolReading, pids: AbstractSet[int]) -> bool:
+    return reading.processes is None or pids.isdisjoint(reading.processes)
 
 
 def have_moved(before: tuple[PoolReading, ...], now: tuple[PoolReading, ...]) -> bool:
