@@ -4,6 +4,7 @@ No figure is taken from zoosup's own word; its status is read only to know when 
 """
 
 import os
+import re
 import signal
 import statistics
 import time
@@ -17,6 +18,9 @@ from tests.bench import peers
 from tests.bench.child_log import command, ms, signal_floor, spawn_floor, wait_note
 from tests.bench.figures import Figure
 from tests.e2e.driver import Zoosup, free_ports
+from zoosup.core.estimation.learned import HEALTHY
+from zoosup.host.probes.cadence import SELDOM
+from zoosup.runtime.loop.measure_pace import RESTING
 
 MIB = 1 << 20
 IDLE_MODELS = 100
@@ -134,7 +138,8 @@ def crash(short: bool, folder: Path) -> Iterator[Figure]:
 
 def idle(short: bool, folder: Path) -> Iterator[Figure]:
     """What the supervisors cost while 100 models run and nothing happens."""
-    seconds = 8 if short else 30
+    # What rests is looked at once a minute; until it has been healthy for one, more often.
+    settle, seconds = (SELDOM + 2, 20) if short else (HEALTHY + RESTING, 60)
     names = [f"m{i}" for i in range(IDLE_MODELS)]
     cpu: dict[str, list[float]] = {}
     private: dict[str, list[float]] = {}
@@ -142,7 +147,7 @@ def idle(short: bool, folder: Path) -> Iterator[Figure]:
         models = {n: command(folder / f"idle-{n}", "${PORT}") for n in names}
         zoo = stack.enter_context(_zoosup(folder / "idle", models, ", ".join(names)))
         assert zoo.process is not None
-        cpu["zoosup"], private["zoosup"] = _cost(psutil.Process(zoo.process.pid), seconds)
+        cpu["zoosup"], private["zoosup"] = _cost(psutil.Process(zoo.process.pid), seconds, settle)
     for peer, run in peers.PEERS.items():
         home = folder / f"idle-{peer}"
         home.mkdir()
@@ -157,10 +162,21 @@ def idle(short: bool, folder: Path) -> Iterator[Figure]:
         yield Figure(name, unit, costs.pop("zoosup"), goal, costs)
 
 
-def _cost(process: psutil.Process, seconds: float) -> tuple[list[float], list[float]]:
-    """CPU of a core in percent and private memory in MiB of the supervisor alone, after it has settled."""
-    time.sleep(2)
+def _cost(process: psutil.Process, seconds: float, settle: float = 2.0) -> tuple[list[float], list[float]]:
+    """CPU of a core in percent and private memory in MiB of the supervisor alone, after it has settled.
+
+    Of its memory what it has written, where that is told: how much program text is shared depends on who else runs.
+    """
+    time.sleep(settle)
     before, began = sum(process.cpu_times()[:2]), time.monotonic()
     time.sleep(seconds)
     used = sum(process.cpu_times()[:2]) - before
-    return [100 * used / (time.monotonic() - began)], [process.memory_full_info().uss / MIB]
+    return [100 * used / (time.monotonic() - began)], [_private(process) / MIB]
+
+
+def _private(process: psutil.Process) -> int:
+    try:
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    except OSError:
+        return int(process.memory_full_info().uss)
+    return 1024 * int(re.findall(r"^Private_Dirty: +(\d+) kB$", text, re.MULTILINE)[0])
