@@ -64,6 +64,9 @@ WRITTEN = 0.02
 SHORTEST_WAIT = 0.001
 """Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
 
+FRESH = 0.003
+"""Seconds for which a reading of the memory serves the next plan of the same turn, which books what the last did."""
+
 PLANS_AT_ONCE = 20
 """Plans carried out in one turn before others get their say; a plan that never settles must not stop the loop."""
 
@@ -235,8 +238,9 @@ class Reconciler:
 
     def _plan_until_settled(self) -> tuple[Observed, Plan]:
         """Plan, book and act until a plan changes nothing more; the last plan, and what it was made on."""
-        for _ in range(PLANS_AT_ONCE):
-            self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
+        for number in range(PLANS_AT_ONCE):
+            if not number or self._zoo.clock.now() - self._zoo.memory.read_at > FRESH:
+                self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             note_demand(self._zoo, self.leases.demand())
             observed = self._zoo.observed()
             decided = plan(self._zoo.spec, observed)
