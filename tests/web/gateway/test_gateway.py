@@ -39,6 +39,28 @@ async def test_it_can_be_switched_off_and_on(harness: GatewayHarness):
     assert (await harness.ask(post()))[0] == 200
 
 
+class TestNobodyThere:
+    @pytest.fixture
+    def limits(self):
+        return Limits(tick=0.01, kept=0.02)
+
+    async def test_it_takes_no_time_but_while_somebody_is_connected(
+        self, harness: GatewayHarness, monkeypatch
+    ):
+        ticks = []
+        monkeypatch.setattr(harness.gateway._pools, "tick", ticks.append)
+        await asyncio.sleep(0.1)
+        assert not ticks
+        wire = await harness.wire()
+        await until(lambda: len(ticks) > 5)
+        wire.writer.close()
+        await until(lambda: not harness.gateway._context.connections.clients)
+        await asyncio.sleep(0.05)
+        seen = len(ticks)
+        await asyncio.sleep(0.1)
+        assert seen == len(ticks)
+
+
 async def test_at_its_end_answers_under_way_are_finished(harness: GatewayHarness):
     go = asyncio.Event()
 

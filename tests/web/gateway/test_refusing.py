@@ -130,7 +130,7 @@ class TestBodies:
 class TestPatience:
     @pytest.fixture
     def limits(self):
-        return Limits(tick=0.01, arrival=0.1, silence=0.1, idle=0.3, linger=0.1)
+        return Limits(tick=0.01, arrival=0.1, silence=0.1, idle=0.3, linger=0.1, kept=0.02)
 
     async def test_a_head_that_trickles_has_its_time_and_no_more(self, harness: GatewayHarness):
         wire = await harness.wire()
@@ -150,6 +150,13 @@ class TestPatience:
         wire.send(post())
         await wire.answer()
         assert await wire.rest() == b""
+
+    async def test_after_a_time_without_anybody_it_is_as_patient_as_before(self, harness: GatewayHarness):
+        await harness.ask(post())
+        await until(lambda: harness.gateway._ticking is None)
+        wire = await harness.wire()
+        wire.send(HEAD[:-4])
+        assert (await wire.rest()).startswith(b"HTTP/1.1 408")
 
     async def test_a_model_may_take_as_long_as_it_likes(self, harness: GatewayHarness):
         async def script(asked, reader, writer):
