@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.engine import ContainerState, EngineUnreachableError, LogPiece
 from zoosup.host.container.log_copier import LogCopier
 from zoosup.host.storage.model_logs import ModelLogs
+
+JSON_FILE = {"log_driver": "json-file"}
 
 Started = Callable[..., Any]
 
@@ -226,6 +229,26 @@ async def test_docker_turns_its_log_over_meanwhile(docker: RealEngine, tmp_path:
     await api.aclose()
 
 
+async def test_docker_whose_log_is_cut_under_it_is_asked_anew(
+    docker: RealEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As logrotate does it with `copytruncate`; Docker then gives nothing more, and doesn't say so."""
+    monkeypatch.setattr("zoosup.host.container.log_copier.SILENCE", 1.0)
+    api = ApiEngine(docker.address)
+    made = await api.create(
+        tiny("print", "first", "sleep", "6", "count", "400", "10000", "sleep", "60", options=JSON_FILE)
+    )
+    await api.start(made)
+    log = tmp_path / "a.log"
+    async with copying(api, made, log):
+        await has(log, b"first\n")
+        await asyncio.sleep(3)
+        os.truncate((await api._api.ask("GET", f"containers/{made}/json"))["LogPath"], 0)
+        await has(log, b"line 000399\n")
+    assert log.read_bytes() == b"first\n" + lines(400)
+    await api.aclose()
+
+
 class Source:
     """An engine whose answers are written down."""
 
@@ -241,8 +264,52 @@ class Source:
         for batch in answer:
             yield batch
 
+    async def last_logged(self, container_id: str) -> float | None:
+        return None
+
     async def inspect(self, container_id: str) -> ContainerState | None:
         return None
+
+
+class StuckSource(Source):
+    """One whose first answer never ends, though there is more to give from the `ready`th question on."""
+
+    def __init__(self, ready: int, *answers: list[list[LogPiece]] | Exception) -> None:
+        super().__init__(*answers)
+        self.ready = ready
+        self.looks: list[float] = []
+
+    async def log_batches(self, container_id: str, since: float) -> AsyncGenerator[list[LogPiece], None]:
+        async for batch in super().log_batches(container_id, since):
+            yield batch
+        if len(self.asked) == 1:
+            await asyncio.Event().wait()
+
+    async def last_logged(self, container_id: str) -> float | None:
+        self.looks.append(asyncio.get_running_loop().time())
+        return 200.0 if len(self.looks) >= self.ready else 100.5
+
+
+@pytest.mark.looptime
+async def test_an_engine_that_is_stuck_is_asked_anew_and_one_that_has_nothing_to_say_seldom(
+    tmp_path: Path,
+) -> None:
+    first, last = LogPiece(100.5, b"first\n"), LogPiece(200.0, b"last\n")
+    source = StuckSource(8, [[first]], [[first, last]])
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == b"first\nlast\n"
+    pauses = [later - earlier for earlier, later in pairwise(source.looks)]
+    assert pauses == pytest.approx([60, 120, 240, 480, 600, 600, 600], abs=1)
+
+
+@pytest.mark.looptime
+async def test_while_it_waits_for_a_silent_engine_it_can_be_ended(tmp_path: Path) -> None:
+    source = StuckSource(1000, [[LogPiece(100.5, b"first\n")]])
+    async with copying(source, "c", tmp_path / "a.log") as task:
+        await asyncio.sleep(1000)
+        assert not task.done()
+    assert task.cancelled()
+    assert len(source.asked) == 1
 
 
 async def test_the_last_words_that_an_engine_left_out_are_asked_for_again(tmp_path: Path) -> None:

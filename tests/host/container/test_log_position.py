@@ -73,3 +73,21 @@ def test_a_clock_set_back_makes_it_ask_for_all_until_it_has_caught_up() -> None:
 def test_a_record_that_was_written_in_part_is_completed() -> None:
     progress = LogProgress(LogPosition(0, 3, 3))
     assert progress.new([LogPiece(BASE, b"abcdef"), LogPiece(BASE, b"gh")]) == b"defgh"
+
+
+def test_what_follows_a_cut_of_the_log_is_all_new() -> None:
+    before = LogProgress(LogPosition())
+    before.new([LogPiece(BASE + 5.5, b"gone by now\n")])
+    progress = LogProgress(before.position)
+    assert progress.new([LogPiece(BASE + 6.0, b"a\n"), LogPiece(BASE + 6.1, b"b\n")]) == b"a\nb\n"
+
+
+def test_a_later_record_than_all_it_was_given_shows_that_it_is_behind() -> None:
+    progress = LogProgress(LogPosition())
+    assert progress.is_behind(BASE)
+    progress.new([LogPiece(BASE + 5.5, b"a\n"), LogPiece(BASE + 5.4, b"b\n")])
+    assert not progress.is_behind(BASE + 5.5)
+    assert progress.is_behind(BASE + 5.500001)
+    again = LogProgress(progress.position)
+    assert not again.is_behind(BASE + 5.9), "of a second that was begun nobody knows"
+    assert again.is_behind(BASE + 6.1)

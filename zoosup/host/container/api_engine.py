@@ -168,6 +168,14 @@ class ApiEngine:
         if batch := log.end():
             yield batch
 
+    async def last_logged(self, container_id: str) -> float | None:
+        """When the last record of its log was printed, in epoch seconds; None where there is none."""
+        log = self._log_of(await self._inspected(container_id))
+        params = {"stdout": "true", "stderr": "true", "timestamps": "true", "tail": "1"}
+        async with self._api.stream("GET", f"containers/{container_id}/logs", params) as response:
+            found = log.feed(await self._api.while_it_lives(response.content.read()))
+        return max((each.at for each in [*found, *log.end()]), default=None)
+
     async def aclose(self) -> None:
         """Close the connection."""
         await self._api.aclose()

@@ -108,6 +108,10 @@ class LogSource(Protocol):
         """What was printed from `since` (epoch seconds; 0: all) and what follows, until the container ends."""
         ...
 
+    async def last_logged(self, container_id: str) -> float | None:
+        """When the last record of its log was printed, in epoch seconds; None where there is none."""
+        ...
+
     async def inspect(self, container_id: str) -> ContainerState | None:
         """How it is; None when the engine doesn't have it."""
         ...

@@ -10,7 +10,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -18,12 +18,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError, LogSource
+from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError, LogPiece, LogSource
 from zoosup.host.container.log_position import LogPosition, LogProgress
 from zoosup.host.system.threads import in_own_thread
 
 AGAIN = 1.0
 """Seconds until an engine that is away is asked again, and a disk that is full written to."""
+
+SILENCE = 30.0
+"""Seconds after its last word after which an engine is asked whether there is more; then after twice as many."""
+
+LONGEST_SILENCE = 600.0
 
 _GATHER = 0.05  # seconds in which lines gather, so that each does not cost a write
 _MUCH = 16384  # bytes after which it goes on at once
@@ -72,7 +77,10 @@ class LogCopier:
         """Copy from the last position to the stream's end; whether there was anything new."""
         progress = LogProgress(await self._patiently(self._copy.open))
         anything = False
-        async with aclosing(self._source.log_batches(self._container, progress.ask_from)) as batches:
+        async with (
+            aclosing(self._source.log_batches(self._container, progress.ask_from)) as given,
+            aclosing(self._until_stuck(given, progress)) as batches,
+        ):
             async for batch in batches:
                 if data := progress.new(batch):
                     anything = True
@@ -81,6 +89,33 @@ class LogCopier:
                     if len(data) < _MUCH:
                         await asyncio.sleep(_GATHER)
         return anything
+
+    async def _until_stuck(
+        self, given: AsyncGenerator[list[LogPiece], None], progress: LogProgress
+    ) -> AsyncGenerator[list[LogPiece], None]:
+        """What comes, until the engine has more than it gives: then it has to be asked anew.
+
+        Docker gives nothing any more, and doesn't say so, once somebody has cut the log's file (moby#45728); earlier
+        ones nor after they have turned it over (moby#39235).
+        """
+        silence = SILENCE
+        while True:
+            coming = asyncio.ensure_future(anext(given, None))
+            try:
+                while not (await asyncio.wait({coming}, timeout=silence))[0]:
+                    latest = await self._source.last_logged(self._container)
+                    if latest is not None and progress.is_behind(latest) and not coming.done():
+                        return
+                    silence = min(2 * silence, LONGEST_SILENCE)
+                batch = coming.result()
+            finally:
+                if not coming.done():
+                    coming.cancel()
+                    await asyncio.wait({coming})
+            if batch is None:
+                return
+            silence = SILENCE
+            yield batch
 
     async def _write(self, data: bytes, position: LogPosition) -> None:
         rest = memoryview(data)

@@ -32,7 +32,9 @@ class LogProgress:
         self._since = start.since
         self._skip = start.skip
         self._total = start.total - start.skip  # what is skipped is counted again
+        self._copied_to = start.since + MARGIN if start.since else 0
         self._newest = 0
+        self._latest = self._copied_to + 1.0 if start.since else 0.0  # of a second begun before, all
         self._bytes: dict[int, int] = {}  # by second, of those from the margin on
         self._set_back = False
 
@@ -40,6 +42,10 @@ class LogProgress:
     def ask_from(self) -> float:
         """The time from which to ask the engine: one second early, as engines differ about the moment itself."""
         return max(0.0, self._since - 1.0)
+
+    def is_behind(self, at: float) -> bool:
+        """Whether a record of that time can't have been given yet."""
+        return at > self._latest
 
     @property
     def position(self) -> LogPosition:
@@ -54,8 +60,11 @@ class LogProgress:
 
     def _new(self, piece: LogPiece) -> bytes:
         second = int(piece.at)
+        self._latest = max(self._latest, piece.at)
         if self._skip and second < self._since:
             return b""
+        if self._copied_to and second > self._copied_to:
+            self._skip = 0  # what it was to skip is no longer in the log
         known = min(self._skip, len(piece.data))
         self._skip -= known
         self._count(second, len(piece.data))
