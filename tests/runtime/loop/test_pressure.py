@@ -101,7 +101,8 @@ async def test_a_model_that_went_waits_until_the_memory_is_there_again(host, zoo
     assert 1 == host.events("a").count("spawn")
     host.foreign = 2 * GIB
     await zoo.until("a", "ready", within=10)
-    assert pressure(zoo)[-1] == ("Over", None)
+    over = next(e for e in reversed(zoo.journal.since()) if e.type == "Pressure")
+    assert ("Over", None, {"pool": "ram"}) == (over.reason, over.model, over.data)
     assert said(zoo) is None
 
 
