@@ -94,6 +94,26 @@ def refuse(error):
 
 
 @linux
+def test_who_is_of_the_kernels_own_is_read_once(monkeypatch):
+    table, read, asked = ProcTable(), proc_table._read, []
+    rows = table.scan()
+    own = {f"/proc/{pid}/stat" for pid, row in rows.items() if row.kernel}
+    monkeypatch.setattr(proc_table, "_read", lambda path: (asked.append(path), read(path))[1])
+    assert {pid: row for pid, row in rows.items() if row.kernel}.items() <= table.scan().items()
+    assert not own.intersection(asked)
+    assert f"/proc/{os.getpid()}/stat" in asked
+
+
+@linux
+def test_a_pid_of_the_kernels_that_was_given_to_a_program_is_read_anew(child):
+    table = ProcTable()
+    table.scan()
+    thread = table.look(child.pid)._replace(name="kworker", kernel=True)
+    table._kernel = {child.pid: (os.lstat(f"/proc/{child.pid}").st_ino + 1, thread)}
+    assert ("sleep", False) == (table.scan()[child.pid].name, table.scan()[child.pid].kernel)
+
+
+@linux
 def test_a_fork_moves_the_count_of_forks():
     before = ProcTable().forks()
     subprocess.run(["true"], check=True)

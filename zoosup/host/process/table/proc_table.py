@@ -26,6 +26,7 @@ _MEMORY_FIELDS = (b"\nRssAnon:", b"\nRssShmem:", b"\nVmSwap:")
 _FILE_FIELD = b"\nRssFile:"
 _ENVIRON = 1 << 20  # bytes of an environment that are searched
 _EXEC = 0.05  # seconds that are waited for the end of an exec, which takes a tenth of a millisecond
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h, as proc(5) shows it
 _CONTAINER_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -40,6 +41,8 @@ class Row(NamedTuple):
     state: str
     threads: int
     name: str
+    kernel: bool = False
+    """Whether it is a thread of the kernel's, which has no program and is of no run."""
 
     @property
     def living(self) -> bool:
@@ -102,11 +105,20 @@ class Table(Protocol):
 class ProcTable:
     """Linux. A pass over 200 processes costs 2-3 ms."""
 
+    def __init__(self) -> None:
+        self._kernel: Mapping[int, tuple[int, Row]] = {}  # inode and row by pid
+
     def scan(self, known: Rows = MappingProxyType({})) -> Rows:
-        """One pass over /proc/*/stat."""
-        # Not pathlib, which takes twice as long: this is the hot path.
-        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
-        return _rows(pids, known, self.look)
+        """One pass over /proc/*/stat, but for those of the kernel's own that were there before.
+
+        A host of many processors has a thousand of them and more. /proc gives each process another inode.
+        """
+        with os.scandir("/proc") as entries:
+            inodes = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+        kernel = {pid: row for pid, (inode, row) in self._kernel.items() if inodes.get(pid) == inode}
+        rows = _rows(inodes, {**kernel, **known}, self.look)
+        self._kernel = {pid: (inodes[pid], row) for pid, row in rows.items() if row.kernel}
+        return rows
 
     def forks(self) -> int | None:
         """The pid that was given away last, threads' among them: the last word of /proc/loadavg."""
@@ -131,6 +143,7 @@ class ProcTable:
             state=fields[0].decode("ascii"),
             threads=int(fields[17]),
             name=stat[opening + 1 : closing].decode("utf-8", "replace"),
+            kernel=bool(int(fields[6]) & _KERNEL_THREAD),
         )
 
     def run_id(self, pid: int, *, wait: bool = True) -> str | None:
