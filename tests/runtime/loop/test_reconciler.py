@@ -582,7 +582,7 @@ async def at_rest(host, zoo, file):
     return times
 
 
-async def test_at_rest_a_turn_is_taken_each_minute_and_none_for_a_look_that_shows_what_the_last_one_did(
+async def test_at_rest_a_turn_is_taken_each_half_minute_and_none_for_a_look_that_shows_what_the_last_one_did(
     host, zoo, file
 ):
     times = await at_rest(host, zoo, file)

@@ -46,7 +46,7 @@ HEARTBEAT = 2.0
 LOOKOUT = 1.0
 """Seconds between looks at memory while a model lives."""
 
-REST = 60.0
+REST = 30.0
 """Seconds after which a turn is taken though nothing moves: with a hundred models it costs some 20 ms."""
 
 REST_IN_A_FLEET = 12.0
