@@ -43,7 +43,7 @@ def file_of(path: str, name: str) -> str:
     return f"{path.rpartition('/')[0]}/{name}" if "/" in path and not name.startswith("/") else name
 
 
-@lru_cache(maxsize=4)  # the file is looked at every second
+@lru_cache(maxsize=4)  # the file is looked at every two seconds
 def patterns(text: str) -> tuple[str, ...]:
     """What a main file includes: paths and patterns as they stand; none where it has none that could be read."""
     if KEY not in text:

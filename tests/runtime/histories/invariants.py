@@ -202,7 +202,7 @@ class Invariants:
             self.crashes.pop(name, None)
 
     def _applied(self, supervisor: SupervisorHarness) -> None:
-        """An edit may forgive any crash, and what it says anew of `active` or `on_demand: true` lifts a person's word.
+        """An edit may forgive any crash, and what it says anew of `active` lifts a person's word.
 
         A new zoosup that begins with the same file has no such excuse.
         """
@@ -212,7 +212,10 @@ class Invariants:
         self.crashes.clear()
         active = supervisor.zoo.spec.active
         on_demand = {name for name, model in supervisor.zoo.spec.models.items() if model.on_demand}
-        self.stopped_by_hand -= (set(active) ^ set(self._active)) | (on_demand - self._on_demand)
+        # Stopped while the file said the same, it has no word of a person's that would hold it; else that one holds.
+        models = supervisor.zoo.models
+        free = {n for n in on_demand - self._on_demand if models[n].override is not Override.STOP}
+        self.stopped_by_hand -= (set(active) ^ set(self._active)) | free
         self.stopped_by_hand &= set(supervisor.zoo.spec.models)
         self._active, self._on_demand = active, on_demand
 

@@ -55,6 +55,17 @@ def test_one_that_is_off_and_is_stopped_by_hand_starts_for_clients_once_the_file
     virtual_time.run(live_through(events))
 
 
+def test_one_that_is_active_and_is_stopped_by_hand_stays_so_though_the_file_has_it_on_demand_too():
+    """Found by the seed of the first whole look: the file says nothing new of whether it is to run."""
+    events = [
+        (Call("a", hold=40.0), 3.0),
+        (ByHand("stop", "a"), 1.0),
+        (EditModel("a", asked("4GiB")), 0.3),
+        (Call("a"), 3.0),
+    ]
+    virtual_time.run(live_through(events, ON_DEMAND))
+
+
 def test_what_is_seen_of_a_models_files_is_taken_in_while_it_is_believed_though_its_message_wakes_nobody():
     """Found by seed 2: nothing else moved, so that each look was twelve seconds old when it was heard of."""
     dies = FaultProfile(spawn=0.002, load=0.2, start="dies")

@@ -627,6 +627,18 @@ async def test_at_rest_a_model_that_takes_what_is_free_is_seen_sooner(host, zoo,
     assert before + 2 * NOISE == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
 
 
+async def test_at_rest_one_that_gives_back_what_a_stranger_takes_is_seen_sooner(host, zoo, file):
+    await at_rest(host, zoo, file)
+    await asyncio.sleep(SETTLED)
+    (process,) = host.living.values()
+    before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+    process.holding -= 2 * NOISE
+    await asyncio.sleep(1.5 * LOOKOUT)
+    host.foreign += 2 * NOISE
+    await asyncio.sleep(SETTLED + LOOKOUT)
+    assert before - 2 * NOISE == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+
+
 async def test_free_memory_that_moves_is_seen_by_people_within_a_heartbeat(host, zoo, file):
     times = await at_rest(host, zoo, file)
     await asyncio.sleep(SETTLED)  # just after a turn, the next may be far

@@ -6,10 +6,12 @@ import socket
 import pytest
 
 from tests.web.gateway.conftest import OK, STREAM, GatewayHarness, post, until
+from tests.web.gateway.fake_leasing import FakeLeasing
 from tests.web.gateway.test_ending import SSE
 from zoosup.errors import ZoosupError
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.web.gateway.context.limits import Limits
+from zoosup.web.gateway.server import Gateway
 
 
 async def test_it_moves_and_those_who_are_there_stay(harness: GatewayHarness):
@@ -43,6 +45,33 @@ class TestNobodyThere:
     @pytest.fixture
     def limits(self):
         return Limits(tick=0.01, kept=0.02)
+
+    async def test_who_is_not_among_its_clients_yet_when_the_last_tick_comes_has_his_time(
+        self, harness: GatewayHarness
+    ):
+        """As on uvloop, whose loop runs what is due before it makes a connection."""
+        gateway = harness.gateway
+        gateway._accepted()
+        gateway._in_use = False  # as after a tick that has found nobody
+        gateway._accepted()
+        gateway._ticking.cancel()
+        gateway._tick()
+        assert gateway._ticking is not None
+
+    async def test_at_its_end_the_last_spans_are_sent_though_nobody_was_there(self):
+        class Spans:
+            closed = 0
+
+            async def close(self):
+                self.closed += 1
+
+        spans = Spans()
+        gateway = Gateway(FakeLeasing({}), tracing=spans)
+        await gateway.start()
+        await gateway.configure(None, ())
+        for _ in range(2):
+            await gateway.stop(0.0)
+        assert 1 == spans.closed
 
     async def test_it_takes_no_time_but_while_somebody_is_connected(
         self, harness: GatewayHarness, monkeypatch

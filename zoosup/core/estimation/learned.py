@@ -5,12 +5,12 @@
     a guess    one healthy run takes its place; a peak above it raises it at once
 
 What is learned is the highest peak of the last runs and 5 % more, 10 % while there are fewer than three. A peak is
-sampled every few seconds, so that a run of seconds may have held more than was seen: only one that was ready for a
-minute can lower anything. In RAM a peak is what the processes hold by themselves. Weights that are mapped are not in
-it, yet have to stay in memory as long as the model computes on the CPU; so they come on top wherever a peak takes the
-place of a greater estimate. They don't where it raises one: llama.cpp may have copied them into its own order, and
-they would count twice. Over GPUs a model is taken to be spread evenly, as the fullest of them shows. Knows neither
-the weights nor the file: what was estimated without runs, and what is mapped, is handed in.
+sampled every few seconds, at rest where free memory moves, so that a run of seconds may have held more than was seen:
+only one that was ready for a minute can lower anything. In RAM a peak is what the processes hold by themselves. Weights
+that are mapped are not in it, yet have to stay in memory as long as the model computes on the CPU; so they come on top
+wherever a peak takes the place of a greater estimate. They don't where it raises one: llama.cpp may have copied them
+into its own order, and they would count twice. Over GPUs a model is taken to be spread evenly, as the fullest of them
+shows. Knows neither the weights nor the file: what was estimated without runs, and what is mapped, is handed in.
 """
 
 import json

@@ -6,6 +6,8 @@ First comes the proof that the tree is gone; that is the ladder's. Then, never b
   settled short  what is available has not moved for 1.5 s: go on without the credit
   max            the time is over
 
+The first of two samples may be from before the end: the lesser counts.
+
 A fourth outcome, satisfied, is found where a successor is weighed: its own sum holds on two samples. A wait for the
 whole estimate may never end: what comes back was measured at 80-97 % of the footprint, within the noise of others.
 Differences are signed, because somebody else may allocate meanwhile. Knows nothing of successors.

@@ -30,6 +30,7 @@ class Cgroup:
     directory: str
     name: str  # as the kernel calls it, for people
     unified: bool  # version 2
+    mount: str
 
 
 def read_whole(path: str) -> bytes:
@@ -67,7 +68,7 @@ def find_cgroups(membership: str, mountinfo: str, root: str) -> Iterator[Cgroup]
             directory = f"{base}/{relative}".rstrip("/")
             if (Path(directory) / _LIMIT_FILES[kind]).exists():
                 name = str(PurePosixPath(mount_root) / relative)
-                yield Cgroup(directory, name, kind == "cgroup2")
+                yield Cgroup(directory, name, kind == "cgroup2", base)
 
 
 _LIMIT_FILES = {"cgroup2": "memory.max", "cgroup": "memory.limit_in_bytes"}
@@ -124,12 +125,13 @@ def limits(cgroups: tuple[Cgroup, ...], host_total: int) -> list[CgroupLimit]:
     They come from ours upwards, as `find_cgroups` has them.
     """
     found = [_limit_v2(cgroup, host_total) for cgroup in cgroups if cgroup.unified]
+    unbound: set[str] = set()  # mounts in which nothing further up binds
     for cgroup in cgroups:
-        if not cgroup.unified:
+        if not cgroup.unified and cgroup.mount not in unbound:
             limit, all_above = _limit_v1(cgroup, host_total)
             found.append(limit)
-            if all_above >= host_total:
-                break  # each look at one costs the kernel a walk through all below it
+            if all_above >= host_total:  # each look at one costs the kernel a walk through all below it
+                unbound.add(cgroup.mount)
     return [limit for limit in found if limit is not None]
 
 

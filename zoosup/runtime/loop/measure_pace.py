@@ -22,7 +22,7 @@ SETTLED = 10.0
 """The same when none is."""
 
 RESTING = 60.0
-"""The same when, besides, as much memory is free as at the last look."""
+"""The same when, besides, as much memory is free as at the last look, and nobody has become healthy since."""
 
 WARMING = 5.0
 """Seconds after its readiness in which a model still counts as loading: what it holds has not been seen yet."""
@@ -47,7 +47,7 @@ class MeasurePace:
         least = AWAITED if awaited else LOADING
         if waited < least or not (self._zoo.live() or self._holds_in_use()):
             return False
-        if awaited or waited >= RESTING or (waited >= SETTLED and self._has_moved()):
+        if awaited or waited >= RESTING or (waited >= SETTLED and (self._has_moved() or self._teaches())):
             return True
         return self._is_stirred()
 
@@ -85,6 +85,8 @@ class MeasurePace:
 
     def _has_moved(self) -> bool:
         """Whether so much else is free than at the last look that one of the models may hold it, or have held it."""
+        if max(self._zoo.memory.rises.known().values(), default=0) > NOISE:
+            return True  # somebody has given back what somebody else has taken since
         free = self._free()
         return free.keys() != self._found_free.keys() or any(
             abs(now - self._found_free[pool]) > NOISE for pool, now in free.items()

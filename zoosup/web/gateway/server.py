@@ -65,6 +65,7 @@ class Gateway:
         self._access_log = AccessLog()
         self._listener = Listener("gateway.listen", self._serve, _BACKLOG, handed)
         self._ticking: asyncio.TimerHandle | None = None
+        self._begun = False
         self._in_use = False  # whether anybody was connected at the last tick
 
     @property
@@ -83,7 +84,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Begin; nobody can connect before `configure` or `rebind`."""
-        self._state.closing = False
+        self._begun, self._state.closing = True, False
 
     async def configure(
         self, spec: GatewaySpec | None, keys: tuple[str, ...], fleet: Fleet | None = None
@@ -156,8 +157,9 @@ class Gateway:
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
-            if self._context.tracing is not None:
-                await self._context.tracing.close()
+        if self._begun and self._context.tracing is not None:
+            await self._context.tracing.close()
+        self._begun = False
 
     async def _break_off(self) -> None:
         clients = self._context.connections.clients
@@ -171,7 +173,7 @@ class Gateway:
         await asyncio.sleep(0)
 
     def _tick(self) -> None:
-        """Let time pass, for as long as anybody is connected and once more: who has just been is not among them yet."""
+        """Let time pass, for as long as anybody is connected, and once more."""
         loop = asyncio.get_running_loop()
         self._state.now = now = loop.time()
         self._pools.tick(now)
@@ -189,4 +191,5 @@ class Gateway:
         if self._ticking is None:
             self._in_use = True
             self._tick()
+        self._in_use = True  # the next tick may come before it is among the clients
         return ServerConnection(self._context, self._router)

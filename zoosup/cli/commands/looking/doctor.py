@@ -167,7 +167,7 @@ def _limit(value: int) -> str:
 
 
 def _inotify(limit: Path = _LISTENERS) -> Iterator[Finding]:
-    """Linux alone has these limits; without a free instance zoosup polls the file each second or so."""
+    """Linux alone has these limits; without a free instance zoosup polls the file each two seconds or so."""
     if sys.platform != "linux":
         return
     try:
