@@ -106,6 +106,7 @@ class SimulatedHost:
     _inspecting: set[str] = field(default_factory=set)
     _wake_at: float | None = None
     _free: int | None = None  # when it was last sampled
+    _seen: tuple[tuple[float, int], ...] = ()  # the last sample
     _looking: bool = False
 
     # the truth
@@ -297,7 +298,7 @@ class SimulatedHost:
         if self.readable:
             free = self.free()
             self.risen += max(0, free - (free if self._free is None else self._free))
-            self._free = free
+            self._free, self._seen = free, ((self.now, free),)
             for key, watch in self.cooldowns.items():
                 self.cooldowns[key] = replace(watch, samples=reclaim.sampled(watch, self.now, self.free()))
 
@@ -489,7 +490,8 @@ class SimulatedHost:
         self.tell(process.model, Gone(run.id, end, self.now, policy, 0.0))
         for pool, reserved in run.reserved.items():
             held = min(reserved, run.measured.get(pool, 0))
-            watch = Cooldown(run.node, pool, model.name, self.now, held, self._baselines.get(run.id))
+            before = self._baselines.get(run.id)
+            watch = Cooldown(run.node, pool, model.name, self.now, held, before, self._seen)
             self.cooldowns[pool, run.id] = watch
         self.pauses.append([self.now, self.spec.switch.cooldown.min])
 
