@@ -16,6 +16,7 @@ from tests.runtime.histories.random_events import (
     Messages,
     ModelEntry,
     Rewrite,
+    SetActive,
     Sick,
     Surroundings,
 )
@@ -64,6 +65,21 @@ def test_one_that_is_active_and_is_stopped_by_hand_stays_so_though_the_file_has_
         (Call("a"), 3.0),
     ]
     virtual_time.run(live_through(events, ON_DEMAND))
+
+
+def test_one_that_was_rolled_back_and_is_stopped_by_hand_stays_so_whatever_the_next_edit_is_about():
+    """Found by seed 31415926535: nobody wanted it at that moment, so that a person's word was not kept."""
+    dies = FaultProfile(spawn=0.002, load=0.2, start="dies")
+    events = [
+        (SetActive(("b",)), 8.0),
+        (Become("a", dies), 0.0),
+        (SetActive(("a",)), 25.0),
+        (Become("a", FaultProfile(spawn=0.002, load=1.0, stop=1000.0, stuck=True)), 0.0),
+        (ByHand("restart", "a"), 3.0),
+        (ByHand("stop", "a"), 25.0),
+        (SetActive(("a", "b")), 0.0),
+    ]
+    virtual_time.run(live_through(events))
 
 
 def test_what_is_seen_of_a_models_files_is_taken_in_while_it_is_believed_though_its_message_wakes_nobody():

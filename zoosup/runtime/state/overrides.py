@@ -47,13 +47,15 @@ def note_demand(zoo: Zoo, demand: Mapping[str, Demand]) -> None:
 
 
 def override(zoo: Zoo, name: str, override: Override) -> None:
-    """A person's word: where the file, or what a roll-back has made of it, says the same it needs no override."""
+    """A person's word: where the file and what a roll-back has made of it say the same it needs no override."""
     wanted = name in switching.effective(zoo.spec.active, zoo.switch)
     # An open switch keeps it serving and may bring it back, so that nobody else has said yet that it is to end.
     kept = zoo.switch is not None and zoo.switch.outcome is SwitchOutcome.OPEN and name in zoo.switch.outgoing
     # One that a request may start is not off because nobody wants it at present.
     on_demand = name in zoo.spec.models and zoo.spec.models[name].on_demand
-    agrees = wanted if override is Override.START else not (wanted or kept or on_demand)
+    # What was rolled back is tried again with the next edit, whatever that is about.
+    listed = name in zoo.spec.active
+    agrees = wanted if override is Override.START else not (wanted or listed or kept or on_demand)
     zoo.tell(name, Overridden(None if agrees else override))
     if override is Override.START:
         zoo.tell(name, Forgiven())
