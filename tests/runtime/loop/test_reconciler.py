@@ -608,35 +608,26 @@ async def test_one_that_has_just_become_ready_brings_no_turns_either_and_its_hea
     assert run.healthy
 
 
-async def test_at_rest_a_model_that_holds_more_is_seen_with_the_next_look(host, zoo, file):
-    await at_rest(host, zoo, file)
-    (process,) = host.living.values()
-    before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
-    process.holding += 2 * MIB
-    await asyncio.sleep(RESTING + LOOKOUT)
-    assert before + 2 * MIB == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+@pytest.mark.parametrize(
+    ("more", "stranger", "within"),
+    [(2 * MIB, 0, RESTING), (2 * NOISE, 0, SETTLED), (-2 * NOISE, 2 * NOISE, SETTLED)],
+    ids=["a little more", "what is free", "less, which a stranger takes"],
+)
+async def test_at_rest_what_a_model_holds_is_seen_the_sooner_the_more_has_moved(
+    host, zoo, file, more, stranger, within
+):
+    def held():
+        return zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
 
-
-async def test_at_rest_a_model_that_takes_what_is_free_is_seen_sooner(host, zoo, file):
-    await at_rest(host, zoo, file)
-    await asyncio.sleep(SETTLED)
-    (process,) = host.living.values()
-    before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
-    process.holding += 2 * NOISE
-    await asyncio.sleep(SETTLED + LOOKOUT)
-    assert before + 2 * NOISE == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
-
-
-async def test_at_rest_one_that_gives_back_what_a_stranger_takes_is_seen_sooner(host, zoo, file):
     await at_rest(host, zoo, file)
     await asyncio.sleep(SETTLED)
-    (process,) = host.living.values()
-    before = zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
-    process.holding -= 2 * NOISE
-    await asyncio.sleep(1.5 * LOOKOUT)
-    host.foreign += 2 * NOISE
-    await asyncio.sleep(SETTLED + LOOKOUT)
-    assert before - 2 * NOISE == zoo.publisher.snapshot["models"]["a"]["memory"]["ram"]["held"]
+    (process,), before = host.living.values(), held()
+    process.holding += more
+    if stranger:
+        await asyncio.sleep(1.5 * LOOKOUT)
+        host.foreign += stranger
+    await asyncio.sleep(within + LOOKOUT)
+    assert before + more == held()
 
 
 async def test_free_memory_that_moves_is_seen_by_people_within_a_heartbeat(host, zoo, file):

@@ -178,10 +178,10 @@ def test_a_sample_goes_to_what_cools_down_in_that_pool_and_unknown_is_no_sample(
     zoo = a_zoo(clock, text_of(AB, "a"))
     zoo.memory.cool_down("a", a_run(zoo, "a"), {})
     clock.pass_time(1.0)
-    zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, None, "virtual"),))
+    zoo.sample(seen(None))
     clock.pass_time(1.0)
-    zoo.sample((PoolReading("ram", "ram", "RAM", 32 * GIB, 7 * GIB, "virtual"),))
-    assert [(102.0, 7 * GIB)] == [each for each in samples(zoo) if each[0] > 100.0]
+    zoo.sample(seen(7 * GIB))
+    assert ((100.0, 30 * GIB), (102.0, 7 * GIB)) == samples(zoo)
 
 
 def seen(free, **gpu):

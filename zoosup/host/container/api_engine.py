@@ -26,6 +26,7 @@ from zoosup.host.system.threads import in_own_thread
 
 _GONE, _CONFLICT = 404, 409
 _AT_ONCE = 8  # containers that are inspected at a time
+_LOG = {"stdout": "true", "stderr": "true", "timestamps": "true"}
 _PAUSE = 0.1  # seconds between looks at whether a removal has come to its end
 
 
@@ -158,7 +159,7 @@ class ApiEngine:
         By as many pieces as have come at once.
         """
         log = self._log_of(await self._inspected(container_id))
-        params = {"stdout": "true", "stderr": "true", "follow": "true", "timestamps": "true"}
+        params = _LOG | {"follow": "true"}
         if since > 0:
             params["since"] = f"{since:.9f}"
         async with self._api.stream("GET", f"containers/{container_id}/logs", params) as response:
@@ -171,8 +172,9 @@ class ApiEngine:
     async def last_logged(self, container_id: str) -> float | None:
         """When the last record of its log was printed, in epoch seconds; None where there is none."""
         log = self._log_of(await self._inspected(container_id))
-        params = {"stdout": "true", "stderr": "true", "timestamps": "true", "tail": "1"}
-        async with self._api.stream("GET", f"containers/{container_id}/logs", params) as response:
+        async with self._api.stream(
+            "GET", f"containers/{container_id}/logs", _LOG | {"tail": "1"}
+        ) as response:
             found = log.feed(await self._api.while_it_lives(response.content.read()))
         return max((each.at for each in [*found, *log.end()]), default=None)
 

@@ -10,6 +10,8 @@ from zoosup.core.state.holds import RoomHold
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Phase, Reason
 from zoosup.core.state.runs import Run, Sleep, SleepStage
+from zoosup.host.ports.host import PoolReading
+from zoosup.runtime.state.memory.pools import have_moved
 from zoosup.runtime.state.zoo import Zoo
 
 LOADING = 1.0
@@ -34,7 +36,7 @@ class MeasurePace:
     def __init__(self, zoo: Zoo) -> None:
         self._zoo = zoo
         self._measured_at = self._told_at = float("-inf")
-        self._found_free: dict[str, int] = {}  # by pool, when they were asked
+        self._seen: tuple[PoolReading, ...] = ()  # when they were asked
         self._is_calm = False  # until the next turn: time alone makes none load
 
     def turned(self) -> None:
@@ -47,13 +49,12 @@ class MeasurePace:
         least = AWAITED if awaited else LOADING
         if waited < least or not (self._zoo.live() or self._holds_in_use()):
             return False
-        if awaited or waited >= RESTING or (waited >= SETTLED and (self._has_moved() or self._teaches())):
-            return True
-        return self._is_stirred()
+        stale = waited >= RESTING or (waited >= SETTLED and (self._has_moved() or self._teaches()))
+        return awaited or stale or self._is_stirred()
 
     def is_awaited(self, decided: Plan) -> bool:
         """Whether somebody waits for memory to be back while more comes free, which the models may have held."""
-        if max(self._zoo.memory.rises.known().values(), default=0) <= NOISE:
+        if not self._has_risen():
             return False  # nobody waits for so little
         verdicts = [*decided.verdicts.values(), *decided.holds.values()]
         return any(v.reason is Reason.COOL_DOWN for v in verdicts)
@@ -85,22 +86,18 @@ class MeasurePace:
 
     def _has_moved(self) -> bool:
         """Whether so much else is free than at the last look that one of the models may hold it, or have held it."""
-        if max(self._zoo.memory.rises.known().values(), default=0) > NOISE:
-            return True  # somebody has given back what somebody else has taken since
-        free = self._free()
-        return free.keys() != self._found_free.keys() or any(
-            abs(now - self._found_free[pool]) > NOISE for pool, now in free.items()
-        )
+        return self._has_risen() or have_moved(self._seen, self._zoo.memory.readings, NOISE)
 
-    def _free(self) -> dict[str, int]:
-        return {each.id: each.available for each in self._zoo.memory.readings if each.available is not None}
+    def _has_risen(self) -> bool:
+        """Whether so much has come free since the last look, though somebody else may have taken it."""
+        return max(self._zoo.memory.rises.known().values(), default=0) > NOISE
 
     def _holds_in_use(self) -> list[RoomHold]:
         return [hold for hold in self._zoo.holds.by_id.values() if hold.booked and hold.owner]
 
     def restart(self) -> None:
         """They are asked now."""
-        self._measured_at, self._found_free = self._zoo.clock.now(), self._free()
+        self._measured_at, self._seen = self._zoo.clock.now(), self._zoo.memory.readings
 
 
 def _is_loading(model: Model, run: Run, now: float) -> bool:

@@ -64,9 +64,6 @@ WRITTEN = 0.02
 SHORTEST_WAIT = 0.001
 """Seconds: a plan's time that is a rounding error away must not become a turn for each rounding error."""
 
-FRESH = 0.003
-"""Seconds for which a reading of the memory serves the next plan of the same turn, which books what the last did."""
-
 PLANS_AT_ONCE = 20
 """Plans carried out in one turn before others get their say; a plan that never settles must not stop the loop."""
 
@@ -159,9 +156,8 @@ class Reconciler:
             await self._state_saver.save_now(self._zoo)
 
     def _done(self) -> bool:
-        if self._intake.models_kept:
-            return True
-        return self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
+        ended = self._zoo.shutdown and all(run.stuck for _, run in self._zoo.live())
+        return ended or self._intake.models_kept
 
     async def _wait(self) -> bool:
         now = self._zoo.clock.now()
@@ -239,7 +235,7 @@ class Reconciler:
     def _plan_until_settled(self) -> tuple[Observed, Plan]:
         """Plan, book and act until a plan changes nothing more; the last plan, and what it was made on."""
         for number in range(PLANS_AT_ONCE):
-            if not number or self._zoo.clock.now() - self._zoo.memory.read_at > FRESH:
+            if not number or not self._zoo.memory.is_fresh:
                 self._zoo.sample(self._host.gauge.read(), self._host.gauge.stalled())
             note_demand(self._zoo, self.leases.demand())
             observed = self._zoo.observed()

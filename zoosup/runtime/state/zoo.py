@@ -25,7 +25,6 @@ from zoosup.core.state.facts import (
 )
 from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
 from zoosup.core.state.runs import Run
-from zoosup.core.state.usage import Learned
 from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.clock import Clock
@@ -254,16 +253,12 @@ class Zoo:
             end = after.last_exit if after.last_exit is not before.last_exit else None
             taught = before.run if self.usage_history.end(before.run, now, end) else None
         if taught is not None:
-            self._take_over(self.usage_history.of(taught.fingerprint))
+            lessons = self.usage_history.of(taught.fingerprint)
+            for name in self.spec.models:
+                if self.models[name].learned.fingerprint == lessons.fingerprint:
+                    self.models[name] = replace(self.models[name], learned=lessons)
         elif isinstance(fact, Inspected):
             self.refresh_learned([after.name])
-
-    def _take_over(self, lessons: Learned) -> None:
-        """Give them to every model whose runs they are of."""
-        for name in self.spec.models:
-            model = self.models[name]
-            if model.learned.fingerprint == lessons.fingerprint and model.learned != lessons:
-                self.models[name] = replace(model, learned=lessons)
 
     def refresh_learned(self, names: Iterable[str] | None = None) -> None:
         """Give models (None: all) what has been learned of what the file says of them now."""

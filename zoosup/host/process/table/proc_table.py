@@ -41,8 +41,7 @@ class Row(NamedTuple):
     state: str
     threads: int
     name: str
-    kernel: bool = False
-    """Whether it is a thread of the kernel's, which has no program and is of no run."""
+    kernel: bool = False  # whether it is a thread of the kernel's, which has no program and is of no run
 
     @property
     def living(self) -> bool:

@@ -24,6 +24,9 @@ from zoosup.spec.syntax.units import describe_size
 NEAR = 4
 """The part of the reserve (one in four) above it within which a pool is watched as if it were short."""
 
+FRESH = 0.003
+"""Seconds for which a reading is as good as a new one."""
+
 MOVED = 64
 """The part of a pool (one in so many) by which free memory has to move to be news."""
 
@@ -153,6 +156,11 @@ class Pools:
             )
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether the last reading serves the next plan of a turn too, which books what the last plan did."""
+        return self.clock.now() - self.read_at <= FRESH
+
+    @property
     def nearly_short(self) -> bool:
         """Whether a pool in which models may live is short, or near enough to be looked at more often."""
         return any(
@@ -203,11 +211,16 @@ def _has_let_go(reading: PoolReading, pids: AbstractSet[int]) -> bool:
     return reading.processes is None or pids.isdisjoint(reading.processes)
 
 
-def have_moved(before: tuple[PoolReading, ...], now: tuple[PoolReading, ...]) -> bool:
-    """Whether what is free is so much other than it was that people should see it."""
+def have_moved(
+    before: tuple[PoolReading, ...], now: tuple[PoolReading, ...], most: int | None = None
+) -> bool:
+    """Whether what is free is other than it was by more than `most` bytes; None: so much that people should see it."""
     known = {reading.id: reading for reading in before}
     return known.keys() != {reading.id for reading in now} or any(
-        _differ(known[reading.id].available, reading.available, reading.total // MOVED) for reading in now
+        _differ(
+            known[reading.id].available, reading.available, reading.total // MOVED if most is None else most
+        )
+        for reading in now
     )
 
 
