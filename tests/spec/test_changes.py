@@ -1,8 +1,11 @@
 """Every field has a class, and the class is what happens. The fields are found, not listed: a new one needs a case."""
 
+import gc
+
 import pytest
 from pydantic import BaseModel
 
+from zoosup.spec import changes
 from zoosup.spec.changes import (
     change_class,
     changed,
@@ -376,6 +379,18 @@ def test_the_restart_fields_are_these():
         "command": ("serve", "${PORT}"), "env": {"A": "b"}, "cwd": None, "port": "auto", "gpus": "auto",
     }  # fmt: skip
     assert expected == fields
+
+
+def test_they_are_found_once_for_each_spec_and_kept_no_longer_than_it():
+    spec = ModelSpec(command=("serve",))
+    fields = restart_fields(spec)
+    assert restart_fields(spec) is fields
+    other = spec.model_copy(update={"command": ("another",)})
+    assert restart_fields(other)["command"] == ("another",)
+    kept = len(changes._FOUND)
+    del spec, other
+    gc.collect()
+    assert len(changes._FOUND) == kept - 2
 
 
 def test_the_words_of_a_short_form_are_not_compared_for_a_later_version_may_choose_others():

@@ -3,6 +3,7 @@
 Knows how to walk the models and read the class written at each field; refuses to know any field by name.
 """
 
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -67,7 +68,21 @@ def restart_fields(model: ModelSpec) -> Mapping[str, Any]:
     They are compared one by one, never hashed: a hash changes when an upgrade adds a field with a default,
     which once made the kubelet restart every container. Of a mapping whose keys alone do so (which GPUs), the keys. Nor
     are the words compared that a short form comes to: a later version may choose others for the same.
+
+    They are found once for each spec: a zoo that was edited asks for those of all its models several times a turn.
     """
+    fields = _FOUND.get(id(model))
+    if fields is None:
+        fields = _FOUND[id(model)] = _restart_fields(model)
+        weakref.finalize(model, _FOUND.pop, id(model)).atexit = False
+    return fields
+
+
+_FOUND: dict[int, Mapping[str, Any]] = {}
+"""By the identity of a living spec, which has no hash. A copy that is changed is another one."""
+
+
+def _restart_fields(model: ModelSpec) -> Mapping[str, Any]:
     expanded = model.expanded
     fields = {
         ".".join(path): _value(model, path)
