@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -169,17 +169,24 @@ class Zoosup:
         return []
 
     def clean_up(self) -> None:
-        """End whatever the test has left, by pids that were seen below the supervisor."""
+        """End whatever the test has left: what was seen below the supervisor, and what it began as it was looked at."""
         if self.process is None:
             return
         self._remember()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for child in self._seen.values():
+        for child in (*self._seen.values(), *self._marked()):
             with suppress(psutil.NoSuchProcess):  # psutil compares start times, so a reused pid is safe
                 child.kill()
         shutil.rmtree(self.state, ignore_errors=True)
+
+    def _marked(self) -> Iterator[psutil.Process]:
+        """Those that bear its state directory in their environment."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("ZOOSUP_STATE_DIR") == str(self.state):
+                    yield process
 
     def _remember(self) -> None:
         with suppress(psutil.NoSuchProcess):
