@@ -30,6 +30,26 @@ def test_the_package_runs_as_a_module(tmp_path):
     assert (0, "zoosup 0.1.0\n") == (done.returncode, done.stdout)
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_ends_as_ever(tmp_path, closed):
+    (tmp_path / "zoo.yaml").write_text("active: []\nmodels: {}\n")
+    line = f'"{sys.executable}" -m zoosup check zoo.yaml {closed}'
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+async def test_a_supervisor_whose_streams_are_closed_supervises(tmp_path):
+    (tmp_path / "zoo.yaml").write_text("active: []\nmodels: {}\ngateway: false\nstatus: {listen: null}\n")
+    line = f'exec "{sys.executable}" -m zoosup --state-dir state run zoo.yaml <&- >&- 2>&-'
+    running = await asyncio.create_subprocess_exec("sh", "-c", line, cwd=tmp_path)
+    async with asyncio.timeout(30):
+        while not (tmp_path / "state" / "control.sock").exists():
+            assert running.returncode is None
+            await asyncio.sleep(0.05)
+        running.terminate()
+        assert 0 == await running.wait()
+
+
 def test_the_version_loads_nothing_that_takes_time():
     code = "import sys; from zoosup.cli.main import main; main(['--version'])"
     code = f"try:\n exec({code!r})\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"

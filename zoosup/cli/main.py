@@ -13,6 +13,8 @@ from zoosup.cli.args.tree import parser
 from zoosup.errors import ExitCode, InvalidFileError, ZoosupError
 
 _OUTPUT_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_STREAMS = 3
+"""stdin, stdout and stderr have the first numbers."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGINT or SIGPIPE ended."""
@@ -20,6 +22,7 @@ BROKEN_PIPE = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line and return the exit code."""
+    _stand_in_for_closed_streams()
     _never_fail_to_print()
     try:
         code = _run(arguments)
@@ -60,6 +63,16 @@ def _complain(error: ZoosupError) -> None:
     # A problem of the file begins with file:line:column, which editors and terminals make a link.
     text = str(error) if isinstance(error, InvalidFileError) else f"zoosup: {error}"
     print(text, file=sys.stderr)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """`zoosup run <&- >&- 2>&-`: Python has None for such a stream, and its number would be the next file's."""
+    while (free := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
+        os.set_inheritable(free, True)
+    os.close(free)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _never_fail_to_print() -> None:
