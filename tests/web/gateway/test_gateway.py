@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.web.gateway.conftest import OK, STREAM, GatewayHarness, post, until
+from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, post, until
 from tests.web.gateway.fake_leasing import FakeLeasing
 from tests.web.gateway.test_ending import SSE
 from zoosup.errors import ZoosupError
@@ -24,14 +24,15 @@ async def test_it_moves_and_those_who_are_there_stay(harness: GatewayHarness):
     assert (await harness.ask(post()))[0] == 200
 
 
-async def test_an_address_that_is_taken_changes_nothing(harness: GatewayHarness):
+async def test_an_address_that_is_taken_leaves_it_where_it_is_by_the_new_rules(harness: GatewayHarness):
     before = harness.gateway.address
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ZoosupError, match=r"gateway\.listen"):
             await harness.gateway.configure(Settings(listen=listen), ("key",))
     assert harness.gateway.address == before
-    assert (await harness.ask(post()))[0] == 200
+    assert (await harness.ask(post()))[0] == 401
+    assert (await harness.ask(post(CHAT, "/v1/chat/completions", "x-api-key: key")))[0] == 200
 
 
 async def test_it_can_be_switched_off_and_on(harness: GatewayHarness):

@@ -100,6 +100,39 @@ async def test_an_address_that_is_taken_is_told_and_tried_again(harness):
     assert [("Refused", "GatewayListen"), ("Applied", "GatewayListen")] == words
 
 
+@pytest.fixture
+def taken():
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        yield f"127.0.0.1:{stranger.getsockname()[1]}"
+
+
+async def test_a_key_that_is_taken_back_counts_no_more_where_the_new_address_can_not_be_had(harness, taken):
+    harness.save({"listen": "127.0.0.1:0", "api_keys": ["one", "two"]})
+    await harness.until(lambda: harness.keeper._put.keys == ("one", "two"))
+    harness.save({"listen": taken, "api_keys": ["two", "three"]})
+    await harness.until(lambda: harness.zoo.gateway.trouble)
+    assert [401, 401, 200, 200] == [await harness.ask(key) for key in (None, "one", "two", "three")]
+
+
+async def test_what_needs_no_key_on_an_address_that_can_not_be_had_needs_one_on_that_of_other_hosts(
+    harness, taken
+):
+    harness.save({"listen": "0.0.0.0:0", "api_keys": ["one"]})
+    await harness.until(lambda: harness.keeper._put.keys == ("one",))
+    harness.save({"listen": taken})
+    await harness.until(lambda: harness.zoo.gateway.trouble)
+    assert [401, 200] == [await harness.ask(key) for key in (None, "one")]
+
+
+async def test_a_key_of_the_key_file_is_no_model_s_where_the_address_can_not_be_had(harness, taken, tmp_path):
+    (tmp_path / "keys").write_text("one\n")
+    harness.save({"listen": taken, "api_key_file": str(tmp_path / "keys")})
+    await harness.until(lambda: harness.zoo.gateway.trouble)
+    assert ("one",) == harness.keeper.secrets
+
+
 async def test_keys_of_the_file_count_at_once(harness):
     harness.save({"listen": "127.0.0.1:0", "api_keys": ["one", "two"]})
     await harness.until(lambda: harness.keeper._put.keys == ("one", "two"))

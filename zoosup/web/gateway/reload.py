@@ -65,15 +65,13 @@ class GatewayKeeper:
         self._changed = changed
         self._routing = routing
         self._put: _Put | None = None
+        self._secrets: tuple[str, ...] = ()
         self._closing = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The keys in force, those of the key file among them, and the fleet's token."""
-        if self._put is None:
-            return ()
-        token = () if self._put.fleet is None or not self._put.fleet.token else (self._put.fleet.token,)
-        return (*self._put.keys, *token)
+        """The keys that count, those of the key file among them, and the fleet's token, wherever it listens."""
+        return self._secrets
 
     async def begin(self) -> None:
         """Open it; ExposedError where that would hand every model to other hosts. Other trouble is told, not raised."""
@@ -125,6 +123,7 @@ class GatewayKeeper:
                 f"gateway: {rules.listen} can be reached by other hosts and no key is asked for; "
                 "expected gateway.api_keys, a key file that has one, gateway.open: true, or a loopback address"
             )
+        self._secrets = (*keys, fleet.token) if fleet is not None and fleet.token else keys
         await self._gateway.configure(rules, keys, fleet)
         self._put = wanted
         return trouble

@@ -13,6 +13,7 @@ from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.api.leasing import Leasing
 from zoosup.runtime.api.routing import Routing
 from zoosup.spec.model.gateway import AccessLogStyle, GatewaySpec
+from zoosup.spec.model.values.kinds import is_loopback
 from zoosup.spec.syntax.addresses import split_address
 from zoosup.web.gateway.caller import Caller
 from zoosup.web.gateway.context.connections import Connection
@@ -91,7 +92,7 @@ class Gateway:
     ) -> None:
         """Put a spec in force, None: no gateway. `keys` are all that count, those of the key file too.
 
-        `fleet`: the other hosts. ZoosupError when the address can't be had; everything is then as it was.
+        `fleet`: the other hosts. ZoosupError when the address can't be had: then the rest is in force where it is.
         """
         before = self._spec, self._keys, self._fleet
         self._put_in_force(
@@ -100,7 +101,12 @@ class Gateway:
         try:
             await self.rebind(spec.listen if spec is not None else None)
         except ZoosupError:
-            self._put_in_force(*before)
+            where = before[0].listen
+            # A key that is taken back counts no more, wherever clients connect.
+            if keys or is_loopback(where):
+                self._put_in_force((spec or GatewaySpec()).model_copy(update={"listen": where}), keys, fleet)
+            else:  # what needs no key on the new address would be open to other hosts on this one
+                self._put_in_force(*before)
             raise
 
     def _put_in_force(self, spec: GatewaySpec, keys: tuple[str, ...], fleet: Fleet | None) -> None:
