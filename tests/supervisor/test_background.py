@@ -18,26 +18,49 @@ class Web:
     """A status server whose address is taken until somebody lets go of it."""
 
     def __init__(self):
-        self.taken, self.asked = True, []
+        self.taken, self.asked, self.address = True, [], "127.0.0.1:8"
 
     def configure(self, status):
         pass
 
     async def rebind(self, listen):
+        if listen is None:
+            self.address = None
+            return
         self.asked.append(listen)
         if self.taken:
             raise ZoosupError(f"status.listen {listen}: Address already in use")
 
 
-async def test_an_address_that_can_not_be_had_is_tried_again_and_told():
-    zoo, web, publisher = a_zoo(ManualClock(), text_of({}, [])), Web(), Publisher()
-    supervisor = SimpleNamespace(
-        zoo=zoo,
-        web=web,
-        publisher=publisher,
-        settings=SimpleNamespace(listen=lambda listen: listen),
+def _supervisor():
+    return SimpleNamespace(
+        zoo=a_zoo(ManualClock(), text_of({}, [])),
+        web=Web(),
+        publisher=Publisher(),
+        settings=SimpleNamespace(listen=lambda listen: listen, gateway=lambda listen: listen),
         inbox=SimpleNamespace(wake=lambda: None),
     )
+
+
+@pytest.mark.parametrize(("wanted", "left"), [("127.0.0.1:8", None), ("127.0.0.1:7", "127.0.0.1:8")])
+async def test_the_status_server_lets_go_of_an_address_that_the_file_gives_the_gateway(wanted, left):
+    supervisor = _supervisor()
+    zoo = supervisor.zoo
+    following = asyncio.create_task(_follow_status_section(supervisor))
+    await asyncio.sleep(1)
+    moved = zoo.spec.status.model_copy(update={"listen": "127.0.0.1:9"})
+    gateway = zoo.spec.gateway.model_copy(update={"listen": wanted})
+    zoo.spec = zoo.spec.model_copy(update={"status": moved, "gateway": gateway})
+    await asyncio.sleep(LISTEN_EVERY + 1)
+    assert left == supervisor.web.address
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+
+
+async def test_an_address_that_can_not_be_had_is_tried_again_and_told():
+    supervisor = _supervisor()
+    zoo, web, publisher = supervisor.zoo, supervisor.web, supervisor.publisher
     following = asyncio.create_task(_follow_status_section(supervisor))
     await asyncio.sleep(1)
     assert [] == web.asked

@@ -15,6 +15,7 @@ from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import malloc
 from zoosup.runtime.startup import config_source
 from zoosup.runtime.state.inbox import Message, ShutdownAsked
+from zoosup.spec.syntax.addresses import split_address
 from zoosup.supervisor.assembly import Supervisor
 from zoosup.supervisor.shutdown import leave_models_when_asked
 
@@ -97,11 +98,22 @@ async def _follow_status_section(supervisor: Supervisor) -> None:
             await web.rebind(supervisor.settings.listen(known.listen))
         except Exception as error:  # noqa: BLE001 - whatever it is, the models are not to suffer
             trouble = str(error)
+            if _gateway_waits_for(web.address, supervisor):
+                await web.rebind(None)
         if trouble != zoo.status_trouble:
             zoo.status_trouble = trouble
             if trouble:
                 zoo.journal.add("Refused", None, "StatusListen", trouble)
             supervisor.inbox.wake()
+
+
+def _gateway_waits_for(address: str | None, supervisor: Supervisor) -> bool:
+    """Whether the file gives the gateway this one's port: where the two change places, one has to let go first."""
+    gateway = supervisor.zoo.spec.gateway
+    wanted = supervisor.settings.gateway(gateway.listen if gateway else None)
+    return (
+        address is not None and wanted is not None and split_address(address)[1] == split_address(wanted)[1]
+    )
 
 
 async def _keep_fleet(supervisor: Supervisor) -> None:
