@@ -15,6 +15,9 @@ from zoosup.host.ports.host import Host
 LOG_LINES = 40
 """Lines of a dead model's output that go with the event of its death."""
 
+LINE = 1000
+"""Characters of each of them: a bar of progress, or a dump, is one line of megabytes, and every event of it is kept."""
+
 PATIENCE = 5.0
 """Seconds that each question about a dead run may take: a disk that hangs must not keep its memory booked."""
 
@@ -53,7 +56,7 @@ class ExitDiagnosis:
     async def _last_words(self, model: str) -> tuple[str, ...]:
         with suppress(OSError):  # a TimeoutError too: a log that can't be read keeps no run from being gone
             async with asyncio.timeout(PATIENCE):
-                return await self._host.logs.tail(model, LOG_LINES)
+                return tuple(map(_shown, await self._host.logs.tail(model, LOG_LINES)))
         return ()
 
     async def _amiss(self, run: Run) -> tuple[Reason | None, str]:
@@ -66,3 +69,9 @@ class ExitDiagnosis:
         """Nobody of ours sent SIGKILL, and the kernel has killed somebody since: not proof, but near enough to say."""
         before, now = self._oom_kills.get(run.id, self._oom_kills_at_first), self._host.gauge.oom_kills()
         return before is not None and now is not None and now > before
+
+
+def _shown(line: str) -> str:
+    """A line as a terminal leaves it: what was written over is gone, and of a long one the end is told."""
+    last = line.rstrip("\r").rpartition("\r")[2]
+    return last if len(last) <= LINE else f"…{last[1 - LINE :]}"
