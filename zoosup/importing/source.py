@@ -146,4 +146,8 @@ def read_yaml(text: str, file: str, report: Report) -> Node:
         report.add(
             Origin(file, documents[1].start_mark.line + 1), "a second document begins; it is passed over"
         )
-    return _Reader(file, report).node(documents[0], 0)
+    root = _Reader(file, report).node(documents[0], 0)
+    for what, node in (("the file", root), ("models", root.get("models"))):
+        if node.table is None and (node.value is not None or node.items):
+            report.add(node.at, f"{what} is no mapping: nothing of it is carried over")
+    return root
