@@ -201,6 +201,13 @@ async def test_who_comes_through_a_proxy_of_this_host_is_told_no_log_lines(harne
         assert b"secret words" not in (await harness.ask(post(body, "/v1/chat/completions", line)))[2]
 
 
+async def test_who_speaks_tls_is_answered_at_once(harness: GatewayHarness):
+    wire = await harness.wire()
+    wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32))
+    status, _, body = await wire.answer()
+    assert (400, True) == (status, b"expected an address with http://" in body)
+
+
 async def test_a_vanished_client_is_noticed_by_the_kernel(harness: GatewayHarness):
     """F42."""
     await harness.ask(post())

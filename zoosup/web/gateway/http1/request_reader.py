@@ -19,6 +19,9 @@ from zoosup.web.gateway.http1.heads.request_head import Head, RejectedError, Req
 _LINE_ENDS = 64
 """Bytes behind a request that are no beginning of another where they are line ends; reading goes on."""
 
+_TLS = b"\x16\x03"
+"""How a TLS handshake begins: without an answer its client would wait until the time for a head is over."""
+
 
 class RequestReader(asyncio.Protocol, ABC):
     """The reading half of a client's connection.
@@ -121,6 +124,10 @@ class RequestReader(asyncio.Protocol, ABC):
         if (end if end >= 0 else len(data)) - at > limits.head:
             raise RejectedError(431, f"a head has at most {limits.head} bytes")
         if end < 0:
+            if data.startswith(_TLS, at):
+                raise RejectedError(
+                    400, "this is TLS, which is not spoken here; expected an address with http://"
+                )
             self._at = at
             return None
         request = self._incoming = self._request_of(data[at:end])
