@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import GUARD
 from tests.cli.fakes import GIB, hold, snapshot
 from zoosup.errors import ZoosupError
+from zoosup.web.api.server import WebServer
 
 NOT_YET = hold(
     "waiting", reason="WaitingForEviction", message="waits for a to leave", memory={}, until=None, command="",
@@ -59,6 +60,39 @@ async def test_that_it_is_being_written_down_is_nobodys_business(shell, runtime,
     held(runtime)
     async with asyncio.timeout(GUARD):
         assert (b"in\n", b"") == await process.communicate()
+
+
+async def test_who_waits_asks_the_zoosup_that_follows_anew(shell, runtime, server, monkeypatch):
+    runtime.publisher.publish(snapshot(holds={"h1": NOT_YET}))
+    process = await shell.start("hold", "--ram", "8GiB", "--", "echo", "in")
+    await process.stderr.readline()
+    await server.stop()
+    assert (await process.stderr.readline()).endswith(b"; still waiting\n")
+    runtime.publisher.publish(snapshot())
+    hold_as_ever = runtime.commands.hold
+
+    async def hold_at_once(asked):
+        held(runtime)
+        return await hold_as_ever(asked)
+
+    monkeypatch.setattr(runtime.commands, "hold", hold_at_once)
+    following = WebServer(runtime, control=server._control_path)
+    await following.start(None)
+    async with asyncio.timeout(GUARD):
+        assert (b"in\n", b"") == await process.communicate()
+    assert 2 == len(runtime.commands.wishes)
+    await following.stop()
+
+
+async def test_one_that_is_given_back_while_it_waits_is_1(shell, runtime, server):
+    runtime.publisher.publish(snapshot(holds={"h1": NOT_YET}))
+    process = await shell.start("hold", "--ram", "8GiB", "--", "echo", "in")
+    await process.stderr.readline()
+    runtime.publisher.publish(snapshot())
+    async with asyncio.timeout(GUARD):
+        out, err = await process.communicate()
+    assert (1, b"", b"zoosup: no hold 'h1'; there are none\n") == (process.returncode, out, err)
+    assert 1 == len(runtime.commands.wishes)
 
 
 async def test_one_that_is_refused_while_it_waits_is_1_with_the_sum(shell, runtime, server):

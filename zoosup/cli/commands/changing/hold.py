@@ -19,10 +19,13 @@ from typing import NoReturn
 from zoosup.cli.client import Client
 from zoosup.cli.context import client, print_json
 from zoosup.cli.render.holds import Hold, in_words
-from zoosup.errors import ExitCode, UsageError, ZoosupError
+from zoosup.errors import ExitCode, NoSuchHoldError, UnreachableError, UsageError, ZoosupError
 
 INTERVAL = 0.1
 """Seconds between two looks at a hold that is waited for."""
+
+PATIENCE = 90.0
+"""Seconds without an answer while a hold is waited for: an upgrade of zoosup lets answers end first, 60 s at most."""
 
 _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 
@@ -37,7 +40,7 @@ def hold(given: argparse.Namespace) -> int:
     if not (given.ram or given.vram):
         raise UsageError("expected --ram or --vram: how much is to be held")
     program = _program(given.command)
-    found = _wait_for(asked, asked.post("holds", body=json.dumps(_request(given)).encode()))
+    found = _wait_for(asked, json.dumps(_request(given)).encode())
     if given.command:
         _become(program, given.command, found)
     if given.json:
@@ -67,18 +70,39 @@ def _program(command: Sequence[str]) -> str:
     return found
 
 
-def _wait_for(asked: Client, found: Hold) -> Hold:
+def _wait_for(asked: Client, request: bytes) -> Hold:
     """Until it is had; what is waited for is said, each reason once."""
-    said = ""
+    found: Hold = asked.post("holds", body=request)
+    said, lost_at = "", None
     while found["state"] == "waiting":
         if found["reason"] and found["message"] != said:  # without one it is had, and only being written down
             said = found["message"]
             print(f"zoosup: hold {found['id']} {said}", file=sys.stderr)
         time.sleep(INTERVAL)
-        found = asked.get("holds", found["id"])
+        try:
+            found = _looked_at(asked, found, request if lost_at is not None else None)
+            lost_at = None
+        except UnreachableError as error:
+            now = time.monotonic()
+            if lost_at is None:
+                lost_at = now
+                print(f"zoosup: {error}; still waiting", file=sys.stderr)
+            elif now - lost_at >= PATIENCE:
+                raise
     if found["state"] == "refused":
         raise ZoosupError(f"no room: {found['message']}")
     return found
+
+
+def _looked_at(asked: Client, found: Hold, again: bytes | None) -> Hold:
+    """The hold as it is now. A zoosup that has followed another knows of none that waits: it is asked `again`."""
+    try:
+        now: Hold = asked.get("holds", found["id"])
+    except NoSuchHoldError:
+        if again is None:
+            raise
+        now = asked.post("holds", body=again)
+    return now
 
 
 def _become(program: str, command: Sequence[str], found: Hold) -> NoReturn:
