@@ -354,6 +354,7 @@ REFUSALS = {
     "restart: {max: 1s}": ("restart.max", "initial is above max"),
     "restart: {initial: 0s}": ("restart.initial", "above 0s"),
     "restart: {limit: {count: 3}}": ("restart.limit.within", "is missing"),
+    "max_inflight: -1": ("max_inflight", "got -1, expected a whole number of 0 to 1000000"),
     "description: 5": ("description", "got 5, expected a string; put quotes around it"),
     "alias: [a]": ("alias", "unknown key; did you mean aliases?"),
 }

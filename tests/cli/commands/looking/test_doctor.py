@@ -29,7 +29,7 @@ async def test_it_tells_memory_limits_file_and_tools(shell):
     (shell.home / "zoo.yaml").write_text(GOOD % free_port())
     code, found = await findings(shell)
     assert 0 == code
-    assert "zoo.yaml: 1 models, active: a" == found["zoo.yaml"]["message"]
+    assert "zoo.yaml: 1 model, active: a" == found["zoo.yaml"]["message"]
     assert "ok" == found["RAM"]["state"]
     for word in ("free by", "reserve", "budget"):
         assert word in found["RAM"]["message"]

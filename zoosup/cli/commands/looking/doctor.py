@@ -115,7 +115,8 @@ def _file(ours: "Settings") -> tuple["ZooSpec | None", Finding]:
         more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
         return None, Finding("zoo.yaml", FAIL, problems[0] + more, "zoosup check says all that is wrong")
     active = ", ".join(spec.active) or "none"
-    return spec, Finding("zoo.yaml", OK, f"{path}: {len(spec.models)} models, active: {active}")
+    number = len(spec.models) + len(spec.externals)
+    return spec, Finding("zoo.yaml", OK, f"{path}: {number} model{'s' * (number != 1)}, active: {active}")
 
 
 def _running(ours: "Settings") -> tuple[Finding, Snapshot | None]:

@@ -52,14 +52,18 @@ def factor(value: Any) -> float:
 
 def count(value: Any) -> int:
     """Read a whole number above 0."""
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_COUNT:
-        return value
-    raise expected(f"a whole number of 1 to {MAX_COUNT}")
+    return _whole(value, 1)
 
 
 def count_or_none(value: Any) -> int:
     """Read a whole number of 0 or more."""
-    return 0 if value == 0 and value is not False and isinstance(value, int) else count(value)
+    return _whole(value, 0)
+
+
+def _whole(value: Any, least: int) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= MAX_COUNT:
+        return value
+    raise expected(f"a whole number of {least} to {MAX_COUNT}")
 
 
 def port(value: Any) -> int | Literal["auto"]:
