@@ -50,6 +50,26 @@ async def test_a_supervisor_whose_streams_are_closed_supervises(tmp_path):
         assert 0 == await running.wait()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "drain",
+        "undrain",
+        "hold --release",
+        "stop",
+        "logs",
+        "use a",
+        "status",
+        "wait a",
+        "estimate",
+        "sessions clear",
+    ],
+)
+async def test_a_name_that_a_script_has_left_empty_is_none(shell, words):
+    ended = await shell(*words.split(), "")
+    assert (64, True) == (ended.code, "got '', expected a name" in ended.err)
+
+
 def test_the_version_loads_nothing_that_takes_time():
     code = "import sys; from zoosup.cli.main import main; main(['--version'])"
     code = f"try:\n exec({code!r})\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"

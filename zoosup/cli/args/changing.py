@@ -5,7 +5,7 @@ import argparse
 from zoosup.cli.args.completion import add_file, add_model
 from zoosup.cli.args.parser import Parser
 from zoosup.cli.args.shared import FILE, Add, add_json, common_options
-from zoosup.cli.args.values import duration, size, time_span
+from zoosup.cli.args.values import duration, name, size, time_span
 
 
 def add_changing(add: Add) -> None:
@@ -35,7 +35,7 @@ def add_changing(add: Add) -> None:
         ("undrain", "let a host that was drained have models again"),
     ):
         command = add(verb, "commands.changing.fleet:drain", text)
-        command.add_argument("node", nargs="?", help="which, by its name (default: this one)")
+        command.add_argument("node", nargs="?", type=name, help="which, by its name (default: this one)")
         command.set_defaults(verb=verb, timeout=None)
         if verb == "drain":
             command.add_argument(
@@ -85,5 +85,5 @@ def _add_hold(hold: argparse.ArgumentParser) -> None:
     hold.add_argument("command", nargs="*", metavar="-- CMD", help="run this in the room; it ends with it")
     what = hold.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="show what is held, and what is waited for")
-    what.add_argument("--release", metavar="ID", help="give a hold's room back")
+    what.add_argument("--release", type=name, metavar="ID", help="give a hold's room back")
     add_json(hold)

@@ -7,6 +7,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from zoosup.cli.args.values import name
+
 SHELLS = ("bash", "zsh", "fish")
 NAMES = "__models"
 """The command that prints the names of models, for scripts alone."""
@@ -37,7 +39,7 @@ def add_directory(command: Container, *names: str, **more: Any) -> None:
 
 def add_model(command: Container, *names: str, **more: Any) -> None:
     """An argument that is completed with the names of models."""
-    _add(command, names, MODEL, {"metavar": "MODEL", **more})
+    _add(command, names, MODEL, {"metavar": "MODEL", "type": name, **more})
 
 
 def _add(command: Container, names: Sequence[str], complete: Complete, more: Mapping[str, Any]) -> None:

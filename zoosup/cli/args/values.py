@@ -17,6 +17,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def name(text: str) -> str:
+    """The name of something: a script's variable that is not set must not stand for none, which is all or this one."""
+    if not text:
+        raise argparse.ArgumentTypeError("got '', expected a name")
+    return text
+
+
 @dataclass(frozen=True)
 class Since:
     """Where events begin: after number `seq`, or at wall time `at`; both 0: wherever."""
