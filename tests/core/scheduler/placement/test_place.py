@@ -150,6 +150,17 @@ def test_a_later_one_does_not_take_the_room_of_an_earlier_one_in_back_off():
     assert "hold b pending ExceedsBudget" in acts(spec, host)
 
 
+@pytest.mark.parametrize(
+    "first", [crashed(3, NOW + 60), unseen(), amiss(Reason.ENGINE_UNREACHABLE, "no engine")]
+)
+@pytest.mark.parametrize(
+    ("size", "beside"), [("30GiB", {}), ("12GiB", {"z": ready()})], ids=["by itself", "beside those who stay"]
+)
+def test_an_earlier_one_that_can_not_fit_keeps_no_room_whatever_else_is_amiss(first, size, beside):
+    spec = a_zoo({"z": "12GiB", "a": size, "b": "4GiB"}, [*beside, "a", "b"])
+    assert "start b" in acts(spec, a_host(spec, a=first, **beside))
+
+
 def test_a_later_one_does_take_the_room_of_an_earlier_one_that_is_given_up():
     spec = a_zoo({"a": "12GiB", "b": "12GiB"}, ["a", "b"])
     assert ["start b"] == acts(spec, a_host(spec, a=resting(Phase.FAILED, Reason.CRASH_LOOP)))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum, auto
 
 from zoosup.core.estimation.need import need_of
-from zoosup.core.memory.gpu_layouts import Layout, NoSuchGpuError, layouts
+from zoosup.core.memory.gpu_layouts import NOWHERE, Layout, NoSuchGpuError, layouts
 from zoosup.core.memory.sleep_footprint import waking
 from zoosup.core.scheduler.cycle import Cycle
 from zoosup.core.scheduler.placement.fit import Candidate
@@ -63,12 +63,12 @@ def renewal(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Verdict |
 
 
 def intended_layout(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Layout:
-    """The layout that room is kept for while it can't be placed yet: the first that could ever fit."""
+    """The layout that room is kept for while it can't be placed yet: the first that may be had one day, if one may."""
     try:
         candidates = list(_candidates(cycle, model, spec, node))
     except NoSuchGpuError:
-        return Layout(need_of(model, spec).amounts)
-    return next((c for c in candidates if c.could_ever_fit()), candidates[0]).layout
+        return NOWHERE
+    return next((c.layout for c in candidates if c.may_fit()), NOWHERE)
 
 
 def _candidates(cycle: Cycle, model: Model, spec: ModelSpec, node: str) -> Iterator[Candidate]:

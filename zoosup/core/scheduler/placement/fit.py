@@ -75,9 +75,9 @@ class Candidate:
             return Verdict(Reason.PORT, self._port_stays(staying), self._sums())
         return None if self._fits(without) else self._short(without).verdict
 
-    def could_ever_fit(self) -> bool:
-        """Whether it would fit on a host that held nothing else."""
-        return all(amount <= self.ledgers[pool].ceiling for pool, amount in self.amounts.items())
+    def may_fit(self) -> bool:
+        """Whether it would fit here were all stopped that may be, and no stranger about."""
+        return not self._never()
 
     def order(self, ledger: Ledger, share: int) -> tuple[int, ...]:
         """How well `share` bytes would stand on a GPU: where it could start at once the fullest, else the emptiest."""
