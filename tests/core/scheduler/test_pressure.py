@@ -316,6 +316,13 @@ def test_one_that_gives_back_next_to_nothing_goes_only_where_no_other_gives_more
     assert ["stop a MemoryPressure"] == acts(spec, pressed(host, low=3.0))
 
 
+def test_one_that_holds_nothing_never_goes_for_others_that_hold_little():
+    spec = zoo_of("a", "b", "c", a="4GiB", b="4GiB", c="4GiB")
+    little, nothing = ready(holds="300MiB"), ready(measured={"ram": 0})
+    host = a_host(spec, free="900MiB", a=little, b=little, c=nothing)
+    assert "b" == victim(spec, pressed(host, low=3.0))
+
+
 def test_a_hard_stop_asks_nobody_to_finish_first():
     asked = a_model("4GiB", stop={"before": {"http": "POST /drain"}})
     spec = zoo_of("a", a=asked)
