@@ -60,13 +60,19 @@ REAL_ENGINES = frozenset({"docker_session", "engine", "podman_session"})
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a worker of many the order is that in which work is given out; elsewhere it is that of the files."""
     for item in items:
-        if not REAL_ENGINES.isdisjoint(getattr(item, "fixturenames", ())):
+        if not (REAL_ENGINES - _parameters(item)).isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.e2e)
         if item.get_closest_marker("looptime") is not None:
             # It would turn the loop 42 times before each step of its clock, for others than asyncio's own tasks.
             item.add_marker(pytest.mark.looptime(noop_cycles=0))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _rank(item.path.relative_to(HERE)))
+
+
+def _parameters(item: pytest.Item) -> set[str]:
+    """Names that a test gives to values of its own."""
+    given = [mark.args[0] for mark in item.iter_markers("parametrize")]
+    return {n.strip() for names in given for n in (names.split(",") if isinstance(names, str) else names)}
 
 
 def _rank(test: Path) -> int:
