@@ -32,6 +32,7 @@ class HalfEngine:
         self.fails = {"create": create, "start": start}
         self.away = away
         self.labels, self.made, self.running, self.gone = {}, False, False, False
+        self.asked = []
 
     def _done(self, call):
         if self.fails[call] is not None:
@@ -56,6 +57,7 @@ class HalfEngine:
         return self._state() if self.made and container_id == ID else None
 
     async def find(self, labels):
+        self.asked.append(labels)
         self._answer()
         return (self._state(),) if self.made and labels.items() <= self.labels.items() else ()
 
@@ -79,6 +81,9 @@ class OneEngine:
         self.engine = engine
 
     def by_api(self, name):
+        return self.engine
+
+    def of_kept(self, kept):
         return self.engine
 
     async def close(self):

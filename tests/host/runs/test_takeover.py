@@ -4,8 +4,12 @@ import asyncio
 
 import pytest
 
+from tests.host.conftest import RUN
 from tests.host.runs.test_container_end import ID, ScriptedEngine, tie_of
+from tests.host.runs.test_failed_starts import HalfEngine, begun, launch  # noqa: F401 - a fixture
+from zoosup.host.ports.host import Ladder, RecordedRun
 from zoosup.host.runs import takeover
+from zoosup.host.runs.container_start import INSTANCE_LABEL
 from zoosup.host.runs.engines import Engines
 from zoosup.host.runs.takeover import Takeover
 from zoosup.host.runs.tie import Kept, TieFiles
@@ -29,3 +33,25 @@ async def test_what_an_engine_makes_late_for_one_who_was_killed_is_removed(
         engine.there = True
     await asyncio.wait_for(sweeping, 20)
     assert (False, {}) == (engine.there, files.load())
+
+
+@pytest.mark.parametrize("runs_on", [True, False])
+async def test_who_runs_on_is_taken_over_with_its_container_and_what_has_ended_is_removed(
+    begun,  # noqa: F811
+    tmp_path,
+    runs_on,
+):
+    engine = HalfEngine()
+    before, _ = await begun(engine)
+    await before.adopt({}, "mark")
+    await before.spawn(launch(tmp_path))
+    await before.close()
+    engine.running = runs_on
+
+    runs, _ = await begun(engine)
+    found = await runs.adopt({RUN: RecordedRun(launch(tmp_path), None)}, "mark")
+    while {INSTANCE_LABEL: "mark"} not in engine.asked:
+        await asyncio.sleep(0)
+    assert ({RUN: 0} if runs_on else {}, runs_on) == (found, engine.made)
+    assert "" == (await runs.terminate(RUN, Ladder("TERM", 1.0))).survivors
+    assert not engine.made
