@@ -34,6 +34,15 @@ def test_a_row_says_what_the_system_says(kind, child):
 
 
 @pytest.mark.parametrize("kind", TABLES)
+def test_a_group_of_its_own_is_no_session_of_its_own(kind):
+    process = subprocess.Popen(["/bin/sleep", "600"], process_group=0)
+    row = kind().look(process.pid)
+    process.kill()
+    process.wait()
+    assert (process.pid, os.getsid(0)) == (row.pgid, row.sid)
+
+
+@pytest.mark.parametrize("kind", TABLES)
 def test_a_zombie_is_seen_but_does_not_live(kind):
     process = subprocess.Popen(["true"])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
