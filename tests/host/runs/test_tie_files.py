@@ -20,6 +20,13 @@ def test_what_is_kept_is_loaded_and_once_forgotten_leaves_nothing(files, tmp_pat
     assert [] == list((tmp_path / "ties").iterdir())
 
 
+def test_what_is_known_later_is_kept_in_place_of_what_was_known_before(files):
+    files.keep("r1", Kept("unix:///run/docker.sock"))
+    later = Kept("unix:///run/docker.sock", container_id="c" * 64, apart=True)
+    files.keep("r1", later)
+    assert {"r1": later} == files.load()
+
+
 def test_a_disk_that_refuses_leaves_nothing_of_a_run_that_is_forgotten(files, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
