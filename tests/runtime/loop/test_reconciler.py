@@ -591,6 +591,13 @@ async def test_at_rest_a_turn_is_taken_each_half_minute_and_none_for_a_look_that
     assert zoo.reconciler.heartbeat() <= LOOKOUT
 
 
+async def test_while_a_disk_refuses_a_turn_is_taken_each_heartbeat_also_at_rest(host, zoo, file, monkeypatch):
+    times = await at_rest(host, zoo, file)
+    monkeypatch.setattr(zoo.zoo.journal, "_trouble", "no room")
+    await asyncio.sleep(10 * HEARTBEAT)
+    assert 10 == pytest.approx(len(times), abs=1)
+
+
 async def test_one_that_has_just_become_ready_brings_no_turns_either_and_its_health_is_noticed(
     host, zoo, file
 ):
