@@ -260,5 +260,6 @@ def test_sessions_of_a_server_that_can_not_keep_any_are_told_of(top, body, warni
 )
 def test_a_variable_that_shows_other_gpus_than_it_is_booked_on_is_told(env, fields, warned):
     env = env if env.startswith("{") else f"{{{env}}}"
-    told = model(f"env: {env}\n    {fields}", "x").warnings
-    assert [True] * warned == ["stands, and gpus names others" in each.what for each in told]
+    told = [str(each) for each in model(f"env: {env}\n    {fields}", "x").warnings]
+    assert [True] * warned == ["stands, and gpus names others" in each for each in told]
+    assert all(each.startswith("z:8:") for each in told)
