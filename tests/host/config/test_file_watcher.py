@@ -602,6 +602,18 @@ def test_the_directory_of_every_hop_is_watched_and_its_parent(tmp_path: Path) ->
     assert expected == names(places_on_the_way(root / "etc/x/zoo.yaml"), root)
 
 
+def test_as_many_links_are_followed_as_every_kernel_follows(tmp_path: Path) -> None:
+    root, hops = tmp_path.resolve(), [str(number) for number in range(32)]
+    path = root / "zoo.yaml"
+    path.write_text("a\n")
+    for hop in hops:
+        (root / hop).mkdir()
+        (root / hop / "zoo.yaml").symlink_to(path)
+        path = root / hop / "zoo.yaml"
+    assert "a\n" == path.read_text()
+    assert {*hops, "."} == names(places_on_the_way(path), root)
+
+
 def test_links_in_a_circle_come_to_an_end(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
