@@ -55,3 +55,15 @@ async def test_who_runs_on_is_taken_over_with_its_container_and_what_has_ended_i
     assert ({RUN: 0} if runs_on else {}, runs_on) == (found, engine.made)
     assert "" == (await runs.terminate(RUN, Ladder("TERM", 1.0))).survivors
     assert not engine.made
+
+
+async def test_a_container_is_on_record_before_it_is_made(begun, tmp_path):  # noqa: F811
+    class LookingEngine(HalfEngine):
+        async def create(self, config):
+            self.on_record = TieFiles(tmp_path / "containers").load()
+            return await super().create(config)
+
+    engine = LookingEngine()
+    runs, _ = await begun(engine)
+    await runs.spawn(launch(tmp_path))
+    assert {RUN: Kept(engine.address)} == engine.on_record
