@@ -82,6 +82,11 @@ def test_what_an_older_release_leaves_out_has_its_default():
     assert words.Answer(view=words.FleetView()) == from_wire(words.Answer, {"view": {}})
 
 
+@pytest.mark.parametrize("word", [words.Assignment(), words.HostReport("a"), words.FleetView()])
+def test_what_no_controller_has_said_is_older_than_all_that_one_says(word):
+    assert {0} == {getattr(word, each, 0) for each in ("generation", "epoch", "number")}
+
+
 def test_a_word_that_gets_a_field_reads_what_had_none():
     @dataclass(frozen=True, slots=True)
     class Later(words.Choice):
