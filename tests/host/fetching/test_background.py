@@ -37,6 +37,7 @@ class Looking:
 
     def __init__(self, hub, home, fetches):
         self.env = dict(os.environ) | {"HOME": str(home), "HF_ENDPOINT": hub.url, "XDG_CACHE_HOME": ""}
+        self.fetches = fetches
         look = WeightLook(WeightReader(), caches.locate)
         self.inspector = HostInspector(look, port_owner.holder, FitParams(), None, fetches)
         self.spec = ModelSpec.model_validate(
@@ -90,6 +91,16 @@ async def test_a_start_waits_with_the_bytes_that_have_come_until_they_are_all_th
     [(_, there)] = found.weights.located
     assert there.path.endswith("m-Q8_0.gguf")
     await none_left()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_only_who_needs_all_files_of_a_repository_has_them_fetched(looking, hub, whole):
+    hub.pause = 60.0
+    looking.fetches.ask(NAME, looking.env, whole=whole)
+    async with asyncio.timeout(GUARD):
+        while not (found := children()):
+            await asyncio.sleep(0.05)
+    assert [whole] == ["--whole" in each.cmdline() for each in found]
 
 
 async def test_what_a_models_interpreter_is_to_import_is_none_of_the_fetching_ones(looking, hub, tmp_path):
