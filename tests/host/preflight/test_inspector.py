@@ -351,6 +351,21 @@ async def test_weights_are_looked_at_whatever_is_declared(path: Path, tmp_path: 
     assert [100] == [facts.size for _, facts in found.weights.files]
 
 
+@pytest.mark.parametrize("kind", ["the look before a start", "that after an end", "at weights alone"])
+async def test_what_a_look_was_at_is_not_kept_beyond_it(path: Path, kind: str) -> None:
+    program(path / "llama-server")
+    spec = ModelSpec(command=["llama-server", "-m", str(path / "m.gguf")])
+    looks = host_inspector()
+    match kind:
+        case "the look before a start":
+            await looks.inspect(spec, {"PATH": str(path)}, None, 0.0)
+        case "that after an end":
+            await looks.amiss(spec, {"PATH": str(path)}, None)
+        case _:
+            await looks.weights(spec, {"PATH": str(path)})
+    assert "its files" == looks.looking_at(spec)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere TIME_WAIT is no hindrance")
 async def test_a_port_in_time_wait_is_not_told_as_held_by_anybody(path: Path) -> None:
     program(path / "server")

@@ -98,12 +98,9 @@ class HostInspector:
         self, spec: ModelSpec, env: Mapping[str, str], port: int | None, now: float, *, bring: bool = False
     ) -> Preflight:
         """The first thing amiss, or none, and what is known of the weights; `env`, `port`, `bring` as in `amiss`."""
-        try:
-            reason, message = await self.amiss(spec, env, port, bring=bring) or (None, "")
-            # Also where the file declares what it needs: an OOM is counted for these weights and no others.
-            return Preflight(now, reason, message, await self.weights(spec, env))
-        finally:
-            self._at.pop(id(spec), None)
+        reason, message = await self.amiss(spec, env, port, bring=bring) or (None, "")
+        # Also where the file declares what it needs: an OOM is counted for these weights and no others.
+        return Preflight(now, reason, message, await self.weights(spec, env))
 
     def looking_at(self, spec: ModelSpec) -> str:
         """What the look under way for this model is at, for people."""
@@ -116,13 +113,16 @@ class HostInspector:
 
         `bring`: an image that may be pulled, and weights that may be fetched, are on their way from then on.
         """
-        found = await self._threads.run(partial(self._first_amiss, spec, env, port))
-        if isinstance(found, _Nowhere):
-            return self._fetched(spec, env, found, bring=bring)
-        if found is not None or self._containers is None:
-            return found
-        self._at[id(spec)] = "its container engine"
-        return await self._containers.amiss(spec, env, bring=bring)
+        try:
+            found = await self._threads.run(partial(self._first_amiss, spec, env, port))
+            if isinstance(found, _Nowhere):
+                return self._fetched(spec, env, found, bring=bring)
+            if found is not None or self._containers is None:
+                return found
+            self._at[id(spec)] = "its container engine"
+            return await self._containers.amiss(spec, env, bring=bring)
+        finally:
+            self._at.pop(id(spec), None)
 
     def _fetched(self, spec: ModelSpec, env: Mapping[str, str], of: _Nowhere, *, bring: bool) -> Amiss:
         if not spec.fetch or self._fetches is None or not of.name.startswith(HUB):
@@ -137,9 +137,12 @@ class HostInspector:
         if server is None:
             return WeightFacts()
         self._at[id(spec)] = f"its weights ({', '.join(server.files)})"
-        cwd = _directory(spec, None)
-        found = await self._threads.run(partial(self._weights.facts, spec, env, cwd))
-        return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
+        try:
+            cwd = _directory(spec, None)
+            found = await self._threads.run(partial(self._weights.facts, spec, env, cwd))
+            return replace(found, fitted=await self._fit_params.ask(spec, env, cwd, found))
+        finally:
+            self._at.pop(id(spec), None)
 
     def free_port(self, taken: frozenset[int]) -> int:
         """A TCP port on 127.0.0.1 that nobody listens on, none of `taken`; OSError when there is none."""
