@@ -76,6 +76,25 @@ def test_one_executed_anew_keeps_its_own_pid_its_models_and_their_exit_codes(zoo
     zoo.wait_phase("a", "ready")
 
 
+def test_who_asks_again_and_again_ends_no_zoosup_that_is_executed_anew(zoo):
+    pid = zoo.pid("a")
+    for _ in range(60):
+        zoo.process.send_signal(signal.SIGUSR2)
+        zoo.process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+        assert None is zoo.process.poll()
+    ready_again(zoo, pid)
+
+
+def test_one_told_to_end_while_it_is_executed_anew_ends_its_models(zoo):
+    pid = zoo.pid("a")
+    zoo.process.send_signal(signal.SIGUSR2)
+    poll(lambda: not (zoo.state / "control.sock").exists(), "zoosup to be executed anew")
+    time.sleep(0.05)
+    assert 0 == zoo.terminate()
+    poll(lambda: not alive(pid), "its model to end")
+
+
 def test_sigquit_ends_zoosup_alone(zoo):
     pid = zoo.pid("a")
     zoo.process.send_signal(signal.SIGQUIT)

@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import sys
+from pathlib import Path
 
 import uvloop
 
@@ -17,6 +18,7 @@ from zoosup.host.system import descriptors, malloc
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.runtime.events.own_thread_lines import OwnThreadLines
+from zoosup.supervisor import signals
 from zoosup.supervisor.main_loop import supervise
 from zoosup.supervisor.settings import Settings, unknown_variables
 
@@ -25,6 +27,7 @@ _log = logging.getLogger("zoosup")
 
 def run(settings: Settings) -> int:
     """Supervise until SIGTERM; the exit code. ZoosupError for whatever keeps it from starting."""
+    signals.take_held_back()
     _log_to_stderr(settings)
     path = settings.zoo_file().absolute()
     for warning in unknown_variables(os.environ):
@@ -35,7 +38,7 @@ def run(settings: Settings) -> int:
     store.lock()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(supervise(settings, path, store, handed))
+            code = runner.run(_supervise(settings, path, store, handed))
     finally:
         store.close()
     if code is None:
@@ -43,6 +46,15 @@ def run(settings: Settings) -> int:
         descriptors.restore_limit()
         argv = [sys.executable, *sys.orig_argv[1:]]
         os.execve(argv[0], argv, {**os.environ, **handed.hand_on()})  # noqa: S606 - what we were started as
+    return code
+
+
+async def _supervise(
+    settings: Settings, path: Path, store: StateDirectory, handed: HandedSockets
+) -> int | None:
+    code = await supervise(settings, path, store, handed)
+    if code is None:
+        signals.hold_back()  # while the loop still obeys them
     return code
 
 
