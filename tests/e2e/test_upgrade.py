@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -93,6 +95,25 @@ def test_one_told_to_end_while_it_is_executed_anew_ends_its_models(zoo):
     time.sleep(0.05)
     assert 0 == zoo.terminate()
     poll(lambda: not alive(pid), "its model to end")
+
+
+def test_one_whose_program_is_half_installed_goes_on(zoosup, tmp_path):
+    port, status = free_ports(2)
+    zoo = zoosup(ZOO.format(port=port, status=status), status)
+    program = tmp_path / "program"
+    program.write_text(Path(zoo.command[0]).read_text())
+    zoo.command = (sys.executable, str(program), *zoo.command[1:])
+    zoo.start()
+    zoo.wait_phase("a", "ready")
+    pid, began = zoo.pid("a"), time.time()
+    there = program.rename(tmp_path / "old")
+    zoo.process.send_signal(signal.SIGUSR2)
+    poll(lambda: "it would not start" in zoo.log.read_text(), "the trouble to be told")
+    assert zoo.status()["config"]["loaded_at"] < began
+    there.rename(program)
+    zoo.process.send_signal(signal.SIGUSR2)
+    zoo.wait(lambda s: (s["config"]["loaded_at"] or 0) > began, "zoosup to be executed anew")
+    ready_again(zoo, pid)
 
 
 def test_sigquit_ends_zoosup_alone(zoo):

@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from zoosup.host.storage.state_dir import StateDirectory
-from zoosup.host.system import descriptors, malloc
+from zoosup.host.system import descriptors, malloc, own_program
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.runtime.events.own_thread_lines import OwnThreadLines
@@ -44,7 +44,7 @@ def run(settings: Settings) -> int:
     if code is None:
         # The models stay our children, so that not even their exit codes are lost in an upgrade.
         descriptors.restore_limit()
-        argv = [sys.executable, *sys.orig_argv[1:]]
+        argv = own_program.words()
         os.execve(argv[0], argv, {**os.environ, **handed.hand_on()})  # noqa: S606 - what we were started as
     return code
 

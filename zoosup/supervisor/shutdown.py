@@ -7,6 +7,7 @@ import asyncio
 import logging
 
 from zoosup.errors import ExitCode
+from zoosup.host.system import own_program
 from zoosup.runtime.state.inbox import ShutdownAsked
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.zoo import ZooSpec
@@ -24,10 +25,12 @@ _log = logging.getLogger("zoosup")
 async def leave_models_when_asked(supervisor: Supervisor) -> None:
     """Have what is being answered end before zoosup ends alone, while the models are still looked after.
 
-    It may take as long as where zoosup ends with its models. Asked once more, it does not wait.
+    It may take as long as where zoosup ends with its models. Asked once more, it does not wait. Where the program that
+    it would be executed anew as does not start, nothing ends.
     """
     asked, zoo = supervisor.leave_asked, supervisor.zoo
-    exec_anew = await asked.get()
+    while (exec_anew := await asked.get()) and (why := await asyncio.to_thread(own_program.trouble)):
+        _log.error("zoosup is not executed anew, for it would not start: %s", why)
     grace = longest_answer(zoo.declared)
     _log.info("zoosup ends alone; what is being answered has up to %g s to end", grace)
     supervisor.gateway_keeper.close("zoosup ends alone, once what is being answered has come to its end")

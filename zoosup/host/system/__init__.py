@@ -8,6 +8,7 @@
     programs     programs that are run for what they answer
     tls          whose certificates are believed
     shortage     what zoosup itself may be short of
+    own_program  what zoosup was started as, and whether it would start again
 
 Refuses to know what any of it is for.
 """
