@@ -174,7 +174,10 @@ def test_an_answer_that_takes_longer_comes_to_its_end_before_zoosup_goes(zoosup,
         asked = pool.submit(clients.stream, "a")
         zoo.wait(lambda s: s["models"]["a"]["inflight"], "the answer to begin")
         zoo.process.send_signal(number)
-        poll(lambda: "the gateway does not listen: zoosup ends alone" in readyz(zoo), "it to say so")
+        poll(
+            lambda: "the gateway does not listen where zoo.yaml says: zoosup ends alone" in readyz(zoo),
+            "it to say so",
+        )
         assert zoo.model("a")["inflight"]
         asked.result(timeout=DEADLINE)
     assert ([], 1) == (clients.bad, clients.answered)

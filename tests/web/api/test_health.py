@@ -62,7 +62,7 @@ TOO_LARGE = {"reason": "ExceedsBudget", "message": "needs 90 GiB", "refused": Tr
 
 async def test_readyz_waits_for_the_gateway(harness):
     harness.runtime.publisher.publish(snapshot(conditions=[GATEWAY_DOWN], converged=False))
-    said = "the gateway does not listen: 127.0.0.1:8080 is in use"
+    said = "the gateway does not listen where zoo.yaml says: 127.0.0.1:8080 is in use"
     assert (503, f"not ready\n{said}\n".encode()) == await harness.get("/readyz")
     assert 503 == (await harness.get("/readyz?models=a"))[0]
     assert [said] == (await harness.json("/healthz"))[1]["wrong"]

@@ -183,7 +183,7 @@ def _general(snapshot: Snapshot) -> Iterable[str]:
         yield "the fleet has not said yet what this host is to run"
     for each in snapshot["conditions"]:
         if each["type"] == "GatewayListening" and not each["status"]:
-            yield f"the gateway does not listen: {each['message']}"
+            yield f"the gateway does not listen where zoo.yaml says: {each['message']}"
 
 
 def _outdated(snapshot: Snapshot) -> Iterable[str]:

@@ -105,7 +105,10 @@ def test_who_made_room_for_clients_is_not_waited_for():
 @pytest.mark.parametrize("goal", ["ready", "converged"])
 def test_a_gateway_that_does_not_listen_is_waited_for(goal):
     found = check_goal(snapshot(conditions=[GATEWAY_DOWN], converged=False), goal, [])
-    assert (False, ["the gateway does not listen: 127.0.0.1:8080 is in use"]) == (found.met, found.missing)
+    assert (False, ["the gateway does not listen where zoo.yaml says: 127.0.0.1:8080 is in use"]) == (
+        found.met,
+        found.missing,
+    )
 
 
 async def test_a_model_that_can_not_be_had_ends_it_at_once_with_1_and_the_sum(shell, runtime, server):

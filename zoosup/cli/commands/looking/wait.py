@@ -168,7 +168,7 @@ def _made_room(model: Model) -> bool:
 
 def _gateway(snapshot: Snapshot) -> list[str]:
     down = [c for c in snapshot["conditions"] if c["type"] == "GatewayListening" and not c["status"]]
-    return [f"the gateway does not listen: {each['message']}" for each in down]
+    return [f"the gateway does not listen where zoo.yaml says: {each['message']}" for each in down]
 
 
 def _sentence(name: str, model: Model) -> str:
