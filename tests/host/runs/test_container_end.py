@@ -21,15 +21,16 @@ AWAY = EngineUnreachableError("no answer on /run/docker.sock")
 class ScriptedEngine:
     """One container; `deaf` to these signals, `fails` with this at each call."""
 
-    def __init__(self, deaf=(), fails=None, code=0):
-        self.deaf, self.fails, self.code = deaf, fails, code
+    def __init__(self, deaf=(), fails=None, code=0, stop_signal=""):
+        self.deaf, self.fails, self.code, self.stop_signal = deaf, fails, code, stop_signal
         self.running, self.there = True, True
         self.signals = []
         self.looks = 0
 
     def _state(self):
         code = None if self.running else self.code
-        return ContainerState(ID, "zoo", "r1", 7 if self.running else None, self.running, code, False, "")
+        pid, stop_signal = 7 if self.running else None, self.stop_signal
+        return ContainerState(ID, "zoo", "r1", pid, self.running, code, False, "", stop_signal)
 
     def _answer(self):
         if self.fails is not None:
@@ -59,8 +60,8 @@ def tie_of(engine, **changes):
     return Tie(launch, engine, **({"led_by_client": False, "container_id": ID} | changes))
 
 
-def ending(engine, grace, **changes):
-    return ContainerEnding(tie_of(engine, **changes), Ladder("TERM", grace), lambda _: engine.running)
+def ending(engine, grace, signal="TERM", **changes):
+    return ContainerEnding(tie_of(engine, **changes), Ladder(signal, grace), lambda _: engine.running)
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -68,6 +69,15 @@ async def test_who_obeys_is_asked_once_and_never_killed(apart):
     engine = ScriptedEngine()
     assert "" == await ending(engine, 30.0, apart=apart).go(None)
     assert ["TERM"] == engine.signals
+
+
+@pytest.mark.parametrize(
+    ("of_image", "of_file", "sent"), [("QUIT", "TERM", "QUIT"), ("", "TERM", "TERM"), ("QUIT", "INT", "INT")]
+)
+async def test_it_is_asked_by_the_signal_of_its_image_unless_the_file_names_one(of_image, of_file, sent):
+    engine = ScriptedEngine(stop_signal=of_image)
+    assert "" == await ending(engine, 30.0, of_file).go(None)
+    assert [sent] == engine.signals
 
 
 @pytest.mark.looptime

@@ -54,6 +54,13 @@ async def test_a_ladder_under_way_can_be_shortened(harness: Harness):
     assert [] == harness.containers("r1")
 
 
+async def test_it_is_asked_by_the_signal_that_ends_its_image(harness: Harness):
+    """With the host's pids: the first of its own would never see a signal that it has no handler for."""
+    await harness.start("r1", "deaf", "sleep", "0", pid="host", stop_signal="SIGINT")
+    ended = await asyncio.wait_for(harness.end("r1", grace=600.0), 60)
+    assert ("", "SIGINT") == (ended.survivors, ended.exit and ended.exit.signal)
+
+
 @pytest.mark.parametrize(("code", "expected"), [(0, "Completed"), (3, "Error"), (139, "Signaled")])
 async def test_how_it_ended_is_told(harness: Harness, code, expected):
     await harness.start("r1", "exit", str(code))

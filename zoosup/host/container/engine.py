@@ -51,7 +51,8 @@ class ContainerState:
     """What the engine says of a container.
 
     `pid` is its init's on the host, None where there is none. `exit_code` is None while it runs and before its first
-    start. `error` is the engine's reason where a start has failed.
+    start. `error` is the engine's reason where a start has failed. `stop_signal` ("INT") is what its image or its
+    options say that ends it; "" where they say nothing.
     """
 
     id: str
@@ -62,6 +63,7 @@ class ContainerState:
     exit_code: int | None
     oom_killed: bool
     error: str
+    stop_signal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

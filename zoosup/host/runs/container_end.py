@@ -23,6 +23,7 @@ from zoosup.host.runs.tie import Tie
 GIVE_UP = 10.0
 """Seconds after the first SIGKILL after which a container counts as stuck."""
 
+_USUAL = "TERM"  # what zoo.yaml says where it says nothing
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.2
 _KILL_AGAIN = 1.0
@@ -85,7 +86,7 @@ class ContainerEnding:
             now = time.monotonic()
             if self.left > 0:
                 if not asked:
-                    await self._tie.engine.signal(state.id, self._signal)
+                    await self._tie.engine.signal(state.id, self._signal_for(state))
                     asked = True
             else:
                 killed_at = min(killed_at, now)
@@ -97,6 +98,10 @@ class ContainerEnding:
             await self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         return ""
+
+    def _signal_for(self, state: ContainerState) -> str:
+        """What its image says that ends it, as with the engine's own stop, unless zoo.yaml says what does."""
+        return state.stop_signal or self._signal if self._signal == _USUAL else self._signal
 
     async def _runs(self, state: ContainerState) -> bool:
         """By its init's pid where that can be seen, which costs nothing; else by its engine's word."""
