@@ -21,6 +21,7 @@ from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, RefusedError
 from zoosup.errors import ZoosupError
 from zoosup.runtime.leasing.fleet_routing import PATIENCE, SILENT, FleetRouting
+from zoosup.runtime.leasing.host_queue import DECIDES
 from zoosup.runtime.leasing.leases import Leases
 
 pytestmark = pytest.mark.looptime
@@ -292,7 +293,7 @@ class TestOnlyHost:
             fleet.clock.pass_time(SILENT)
             await asyncio.sleep(0.5)
         assert "c" == client.lease.node
-        assert 10 <= fleet.zoo.clock.now() - began < 10 + 2 * SILENT
+        assert 10 <= fleet.zoo.clock.now() - began < 10 + DECIDES + 2 * SILENT
 
 
 class TestActive:
@@ -353,6 +354,18 @@ class TestActive:
                     client.refused(error.refusal)
         assert Code.MODEL_NOT_HERE == client.refusal.code
         assert 10 <= fleet.zoo.clock.now() - began < 10 + 2 * SILENT
+
+    async def test_who_asks_as_a_host_dies_has_the_fleet_s_word_where_else_it_begins(self, fleet):
+        """The fleet gives the host up at the end of its lease, and has to decide and to say so."""
+        fleet.see(b={"m": READY}, placements={"m": ("b",)})
+        client = Client()
+        fleet.routing.ask("m", client).unreachable()
+        fleet.clock.pass_time(10.3)
+        await asyncio.sleep(0.5)
+        client.lease.unreachable()
+        fleet.see(lost=("b",), b={"m": READY}, c={"m": STARTING}, placements={"m": ("c",)})
+        await asyncio.sleep(0.5)
+        assert ("c", None) == (client.lease.node, client.refusal)
 
     async def test_a_host_whose_gateway_does_not_listen_yet_is_waited_for_too(self, fleet):
         fleet.see(b={"m": READY}, placements={"m": ("b",)})

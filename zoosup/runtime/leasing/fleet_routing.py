@@ -24,7 +24,7 @@ from zoosup.runtime.api.routing import RoutedHolder
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.runtime.leasing import host_words
 from zoosup.runtime.leasing.host_lease import ChoiceTicket, HostLease, HostTicket
-from zoosup.runtime.leasing.host_queue import HostQueue
+from zoosup.runtime.leasing.host_queue import DECIDES, HostQueue
 from zoosup.runtime.leasing.host_table import HostTable, Peer, Row
 from zoosup.runtime.leasing.leases import Leases, serving_run
 from zoosup.runtime.state.zoo import Zoo
@@ -231,7 +231,7 @@ class FleetRouting:
         if fleet is None or len(self._queue) >= rules.max_queue:
             return False
         waited = 0.0 if since is None else self._zoo.clock.now() - since
-        return waited < min(fleet.spec.lost_after, rules.queue_timeout)
+        return waited < min(fleet.spec.lost_after + DECIDES, rules.queue_timeout)
 
     def _queued(self, got: HostLease | ChoiceTicket | None) -> HostLease | ChoiceTicket | None:
         if isinstance(got, HostTicket):

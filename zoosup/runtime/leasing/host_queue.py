@@ -12,6 +12,9 @@ from zoosup.runtime.leasing.host_lease import HostTicket
 LOOK = 0.1
 """Seconds between looks at who may be asked now."""
 
+DECIDES = 1.0
+"""Seconds from the end of a host's lease in which all hear where else its models begin."""
+
 
 class HostQueue:
     """All that wait. `ask_again` finds each a host, refuses it, or gives it back by `add`, to be asked for later."""
