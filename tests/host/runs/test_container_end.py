@@ -24,13 +24,14 @@ class ScriptedEngine:
     def __init__(self, deaf=(), fails=None, code=0, stop_signal=""):
         self.deaf, self.fails, self.code, self.stop_signal = deaf, fails, code, stop_signal
         self.running, self.there = True, True
+        self.place = ""
         self.signals = []
         self.looks = 0
 
     def _state(self):
         code = None if self.running else self.code
         pid, stop_signal = 7 if self.running else None, self.stop_signal
-        return ContainerState(ID, "zoo", "r1", pid, self.running, code, False, "", stop_signal)
+        return ContainerState(ID, "zoo", "r1", pid, self.running, code, False, "", stop_signal, self.place)
 
     def _answer(self):
         if self.fails is not None:

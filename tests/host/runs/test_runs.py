@@ -136,6 +136,22 @@ async def test_a_container_of_ours_that_nothing_names_is_removed(harness: Harnes
     assert 1 == len(harness.containers("r1"))
 
 
+async def test_a_container_of_another_state_directory_of_that_path_is_left_alone(harness: Harness):
+    """As of a zoosup in a container of its own, with the same engine."""
+    named = ("--label", f"zoosup.instance={MARK}", "--label", "zoosup.run=r9", "--label")
+    await harness.start("r1", "sleep", "0")
+    for place in ("zoosup.place=1.1", f"zoosup.place={harness.runs._files.place()}"):
+        harness.engine.cli(
+            "run", "-d", "--network", "host", *named, place, "zoosup-test/tiny:1", "sleep", "0"
+        )
+    await harness.again()
+    await harness.eventually(lambda: len(harness.containers("r9")) == 1)
+    (left,) = harness.containers("r9")
+    place = harness.engine.cli("inspect", "--format", '{{index .Config.Labels "zoosup.place"}}', left).strip()
+    harness.engine.cli("rm", "-f", left)
+    assert ("1.1", 1) == (place, len(harness.containers("r1")))
+
+
 async def test_a_refusal_is_told_in_the_engines_own_words(harness: Harness):
     if harness.by_client:
         pytest.skip("its client tells them in the log")

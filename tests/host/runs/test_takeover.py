@@ -1,6 +1,7 @@
 """Containers of an earlier zoosup, in an engine that does what a test tells it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -67,3 +68,19 @@ async def test_a_container_is_on_record_before_it_is_made(begun, tmp_path):  # n
     runs, _ = await begun(engine)
     await runs.spawn(launch(tmp_path))
     assert {RUN: Kept(engine.address)} == engine.on_record
+
+
+@pytest.mark.parametrize(
+    ("place", "named", "removed"),
+    [("1.1", False, False), ("1.1", True, True), ("", False, True), ("own", False, True)],
+)
+async def test_what_another_state_directory_of_the_same_path_has_is_left_alone(
+    tmp_path, place, named, removed
+):
+    """One that an earlier release has made says nothing of its place; one that is named is ours anyhow."""
+    files, engine = TieFiles(tmp_path / "containers"), ScriptedEngine()
+    engine.place = files.place() if place == "own" else place
+    tie = tie_of(engine)
+    tie = tie if named else replace(tie, launch=replace(tie.launch, run_id="r2"))
+    await Takeover(Engines({}), files).sweep("mark", (), (tie,))
+    assert removed is not engine.there

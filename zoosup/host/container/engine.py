@@ -7,6 +7,9 @@ from typing import Any, Protocol
 RUN_LABEL = "zoosup.run"
 """The label that has a run's id."""
 
+PLACE_LABEL = "zoosup.place"
+"""The label that has which state directory its run is of: two may have one path, each in a container of its own."""
+
 
 class EngineUnreachableError(OSError):
     """The engine is away, hangs, or doesn't let us in; the message says what was tried and what to do."""
@@ -52,7 +55,7 @@ class ContainerState:
 
     `pid` is its init's on the host, None where there is none. `exit_code` is None while it runs and before its first
     start. `error` is the engine's reason where a start has failed. `stop_signal` ("INT") is what its image or its
-    options say that ends it; "" where they say nothing.
+    options say that ends it; "" where they say nothing. `place` as in PLACE_LABEL; "": of an earlier release.
     """
 
     id: str
@@ -64,6 +67,7 @@ class ContainerState:
     oom_killed: bool
     error: str
     stop_signal: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from zoosup.host.container.engine import RUN_LABEL, ContainerState
+from zoosup.host.container.engine import PLACE_LABEL, RUN_LABEL, ContainerState
 
 _NEVER_STARTED = frozenset({"created", "configured", "initialized"})
 
@@ -26,19 +26,21 @@ def _state_of(found: Mapping[str, Any]) -> ContainerState:
     running = bool(state.get("Running", state.get("Status") == "running"))
     pid = int(state.get("Pid") or 0)
     config = found.get("Config") or {}
+    labels = config.get("Labels") or {}
     code = int(state.get("ExitCode") or 0)
     error = str(state.get("Error") or "")
     begun = str(state.get("Status", "")).lower() not in _NEVER_STARTED or code != 0
     return ContainerState(
         id=str(found["Id"]),
         name=str(found.get("Name", "")).removeprefix("/"),
-        run_id=str((config.get("Labels") or {}).get(RUN_LABEL, "")),
+        run_id=str(labels.get(RUN_LABEL, "")),
         pid=pid if running and pid > 0 else None,
         running=running,
         exit_code=code if begun and not running else None,
         oom_killed=bool(state.get("OOMKilled")),
         error=error,
         stop_signal=_signal(config.get("StopSignal")),
+        place=str(labels.get(PLACE_LABEL, "")),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoosup.core.state.phases import ExitReason
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.engine import (
+    PLACE_LABEL,
     RUN_LABEL,
     ContainerConfig,
     ContainerState,
@@ -29,20 +30,25 @@ _FOR_GOOD = frozenset({400, 404, 422, 501})
 """Statuses that come again at every try: a bad option, no such image, what the engine can't do."""
 
 
-def labels_of(launch: Launch, instance: str) -> dict[str, str]:
+def labels_of(launch: Launch, instance: str, place: str) -> dict[str, str]:
     """What says whose a container is."""
-    return {RUN_LABEL: launch.run_id, INSTANCE_LABEL: instance, MODEL_LABEL: launch.model}
+    return {
+        RUN_LABEL: launch.run_id,
+        INSTANCE_LABEL: instance,
+        MODEL_LABEL: launch.model,
+        PLACE_LABEL: place,
+    }
 
 
 def shown_words(model: str, words: Sequence[str]) -> Sequence[str]:
     """What would be executed, for people: a client's with what is added, where nobody knows the run yet."""
     if parse_run(words) is None:
         return words
-    labels = {RUN_LABEL: "RUN", INSTANCE_LABEL: "INSTANCE", MODEL_LABEL: model}
+    labels = {RUN_LABEL: "RUN", INSTANCE_LABEL: "INSTANCE", MODEL_LABEL: model, PLACE_LABEL: "PLACE"}
     return with_additions(words, cidfile="CIDFILE", labels=labels, env={}).words
 
 
-def config_of(launch: Launch, container: ContainerLaunch, instance: str) -> ContainerConfig:
+def config_of(launch: Launch, container: ContainerLaunch, instance: str, place: str = "") -> ContainerConfig:
     """What the engine is asked to make. Its name has the run's id in it, so that it is never taken."""
     slug = re.sub(r"[^A-Za-z0-9_.-]", "-", launch.model)[:40]
     return ContainerConfig(
@@ -50,7 +56,7 @@ def config_of(launch: Launch, container: ContainerLaunch, instance: str) -> Cont
         image=container.image,
         args=container.args,
         env=container.env,
-        labels=labels_of(launch, instance),
+        labels=labels_of(launch, instance, place),
         volumes=container.volumes,
         inner_port=container.inner_port,
         host=container.host,

@@ -53,7 +53,7 @@ class Runs:
         self._following = Following(self._processes, self._files, self._ended_apart)
         self._on_exit = on_exit
         self._wall = wall
-        self._mark = ""
+        self._mark = self._place = ""
         self._ties: dict[str, Tie] = {}
         self._starts: dict[str, asyncio.Task[int]] = {}
         self._endings: dict[str, tuple[ContainerEnding, asyncio.Task[Ended]]] = {}
@@ -103,7 +103,7 @@ class Runs:
         """Find runs of an earlier zoosup again; OSError when the process table can't be read."""
         self._mark = mark
         takeover = await in_own_thread(partial(Takeover, self._engines, self._files))
-        ties = takeover.ties(recorded_runs)
+        self._place, ties = takeover.place, takeover.ties(recorded_runs)
         containers = {run_id: tie.ids for run_id, tie in ties.items() if tie.container_id}
         found = dict(await self._processes.adopt(recorded_runs, mark, containers))
         unseen = [tie for run_id, tie in ties.items() if run_id not in found]
@@ -171,7 +171,7 @@ class Runs:
         await self._keep(tie, Kept(address=engine.address or container.engine))
         self._ties[launch.run_id] = tie
         try:
-            config = config_of(launch, container, self._mark)
+            config = config_of(launch, container, self._mark, self._place)
             state = await start_container(engine, config, partial(setattr, tie, "container_id"))
         except SpawnError as error:
             return await self._taken_back(tie, error)
@@ -185,7 +185,7 @@ class Runs:
         prepared = with_additions(
             launch.argv,
             cidfile=str(await in_own_thread(partial(self._files.cidfile, launch.run_id))),
-            labels=labels_of(launch, self._mark),
+            labels=labels_of(launch, self._mark, self._place),
             env=_shown(launch, client),
         )
         cidfile = Path(launch.cwd or ".", prepared.cidfile)

@@ -1,7 +1,8 @@
 """Containers of an earlier zoosup: which run has which, which run on, and what is left of those that don't.
 
 What a record or a file of ours names is found again; what bears our label and is named by neither is removed, as soon
-as its engine answers. Refuses to take an engine that doesn't answer for one that has nothing.
+as its engine answers, unless another state directory of that path has it by its label. Refuses to take an engine that
+doesn't answer for one that has nothing.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ class Takeover:
         self._engines = engines
         self._files = files
         self.kept: Mapping[str, Kept] = files.load()
+        self.place = files.place()
 
     def ties(self, recorded_runs: Mapping[str, RecordedRun]) -> dict[str, Tie]:
         """Of all runs that had a container, by run id; those of which there is no record too."""
@@ -75,24 +77,28 @@ class Takeover:
 
         `living` changes meanwhile: a run that begins in between is no remains.
         """
-        await self._sweep_all(ties, mark, living)
+        named = {tie.run_id for tie in ties}
+        await self._sweep_all(ties, mark, living, named)
         gone = [tie for tie in ties if tie.run_id not in living]
         if cut_off := [tie for tie in gone if not tie.container_id]:
             await asyncio.sleep(_MAKING)
-            await self._sweep_all(cut_off, mark, living)
+            await self._sweep_all(cut_off, mark, living, named)
         for tie in gone:
             await in_own_thread(partial(self._files.forget, tie.run_id))
 
-    async def _sweep_all(self, ties: Iterable[Tie], mark: str, living: Container[str]) -> None:
+    async def _sweep_all(
+        self, ties: Iterable[Tie], mark: str, living: Container[str], named: Container[str]
+    ) -> None:
         engines = {id(tie.engine): tie.engine for tie in ties}
-        await asyncio.gather(*(self._sweep(engine, mark, living) for engine in engines.values()))
+        await asyncio.gather(*(self._sweep(engine, mark, living, named) for engine in engines.values()))
 
-    async def _sweep(self, engine: Engine, mark: str, living: Container[str]) -> None:
+    async def _sweep(self, engine: Engine, mark: str, living: Container[str], named: Container[str]) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
                 for state in await engine.find({INSTANCE_LABEL: mark}):
-                    if state.run_id not in living:
+                    ours = state.run_id in named or state.place in {"", self.place}
+                    if ours and state.run_id not in living:
                         _log.info("container %s is left of a run that is gone: removed", state.name)
                         await engine.remove(state.id)
             except EngineUnreachableError as error:

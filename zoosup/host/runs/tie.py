@@ -80,6 +80,13 @@ class TieFiles:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
+    def place(self) -> str:
+        """Which state directory this is, among all of this host; its path may be another's too. May block."""
+        with suppress(OSError):
+            found = self._directory.parent.stat()
+            return f"{found.st_dev}.{found.st_ino}"
+        return ""
+
     def cidfile(self, run_id: str) -> Path:
         """Where a client is told to write the id; it must not exist."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
