@@ -18,6 +18,11 @@ def why_unreachable(head: str, store: Path | None, error: OSError) -> tuple[str,
 
 def why_silent(words: str, token: Path, seconds: float) -> tuple[str, str]:
     """By what the link has printed, while the head's port answers."""
-    if "InvalidAuthToken" in words or "AuthenticationError" in words:
+    if is_of_token(words):
         return "WrongToken", f"the head does not take this host's token: {token} has to be the same on all"
     return "NoAnswer", f"the head's port answers, and nothing else for {seconds:g} s"
+
+
+def is_of_token(words: str) -> bool:
+    """Whether Ray says that a token is not taken."""
+    return "InvalidAuthToken" in words or "AuthenticationError" in words
