@@ -133,6 +133,18 @@ async def test_a_refusal_has_the_clients_own_words(tmp_path: Path) -> None:
             await asked
 
 
+async def test_a_removal_that_the_engine_has_begun_itself_is_waited_for(tmp_path: Path) -> None:
+    """As after `run --rm`: the client has ended, and the engine takes its time."""
+    ended = [{"Id": "a" * 64, "State": {"Status": "removing", "Running": False}}]
+    begun = "echo 'Error response from daemon: removal of container aaa is already in progress' >&2; exit 1"
+    gone = "echo 'Error: No such container: aaa' >&2; exit 1"
+    looks = f"echo >> {tmp_path}/looks; [ $(wc -l < {tmp_path}/looks) -lt 4 ]"
+    inspected = f"if {looks}; then echo '{json.dumps(ended)}'; else {gone}; fi"
+    client = script(tmp_path / "docker", f"case $1 in container) {inspected};; *) {begun};; esac")
+    await client.remove("a" * 64)
+    assert 4 == (tmp_path / "looks").read_text().count("\n")
+
+
 async def test_a_client_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(EngineUnreachableError, match="No such file"):
         await ClientEngine((str(tmp_path / "nerdctl"),), {}).find(RUN)

@@ -7,6 +7,7 @@ Refuses to parse anything but `inspect`'s JSON, and to start or make containers:
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from subprocess import SubprocessError
@@ -26,6 +27,8 @@ _AT_ONCE = 8  # containers in one `inspect`: what a client may print is bounded
 _UNKNOWN = ("no such container", "no such object", "no container with name or id")
 _BY_CLIENT = 0  # a client has no status of HTTP
 _WORDS = 300  # characters of what a client prints
+_BEGUN = "already in progress"  # a removal by somebody else, such as the engine's own after --rm
+_PAUSE = 0.1  # seconds between looks at whether that has come to its end
 
 
 class ClientEngine:
@@ -69,8 +72,17 @@ class ClientEngine:
         """Kill it if it runs and remove it; returns when the engine no longer has it."""
         await self.signal(container_id, "KILL")  # else Podman would first wait for it to end by itself
         printed = await self._run("rm", "--force", "--volumes", container_id, within=LATE)
-        if printed.code != 0 and await self.inspect(container_id) is not None:
+        if printed.code != 0 and not await self._is_gone_soon(container_id, printed):
             raise EngineRefusedError(_BY_CLIENT, _said(printed))
+
+    async def _is_gone_soon(self, container_id: str, refused: Printed) -> bool:
+        """Whether a removal that somebody else has begun comes to its end."""
+        until = time.monotonic() + (LATE if _BEGUN in refused.err.lower() else 0.0)
+        while await self.inspect(container_id) is not None:
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(_PAUSE)
+        return True
 
     async def _inspect(self, ids: list[str]) -> list[ContainerState]:
         """Those of them that there are."""
