@@ -10,6 +10,12 @@ from zoosup.runtime.events.log_sink import JsonLines, TextLines, log_event, sent
 
 DIED = {"exit": {"reason": "Error", "code": 1, "log": ["loading weights", "out of file descriptors"]}}
 
+HELP, MORE = "See 'docker run --help'.", "Run 'docker run --help' for more information"
+
+
+def died(*log: str) -> dict[str, object]:
+    return {"exit": {"reason": "Error", "code": 1, "log": list(log)}}
+
 
 def an_event(type_: str, model: str | None, reason: str, message: str, data=None) -> Event:
     return Event(7, 1_700_000_000.0, type_, model, reason, message, data or {})
@@ -37,6 +43,18 @@ def an_event(type_: str, model: str | None, reason: str, message: str, data=None
         (
             an_event("Gone", "a", "Crashed", "exited with code 1", DIED),
             "a: gone (Crashed): exited with code 1; it last wrote: out of file descriptors",
+        ),
+        (
+            an_event("Gone", "a", "Crashed", "exited with code 125", died("docker: Conflict.", HELP)),
+            "a: gone (Crashed): exited with code 125; it last wrote: docker: Conflict.",
+        ),
+        (
+            an_event("Gone", "a", "Crashed", "exited with code 125", died("docker: no.", "", MORE, " ")),
+            "a: gone (Crashed): exited with code 125; it last wrote: docker: no.",
+        ),
+        (
+            an_event("Gone", "a", "Crashed", "exited with code 1", died("", "")),
+            "a: gone (Crashed): exited with code 1",
         ),
         (an_event("Gone", "a", "NotWanted", "Signaled", DIED), "a: gone (NotWanted): Signaled"),
         (an_event("Gone", "a", "Crashed", "", {"exit": None}), "a: gone (Crashed)"),

@@ -13,6 +13,7 @@ from zoosup.runtime.events.journal import Event
 LOGGER = logging.getLogger("zoosup")
 
 _LEVELS = {"Refused": logging.ERROR, "Stuck": logging.ERROR}
+_NO_NEWS = re.compile(r"\s*$|(See|Run) 'docker .*--help'")  # docker's last line says where there is help
 
 
 def log_event(event: Event) -> None:
@@ -48,7 +49,8 @@ def _last_words(event: Event) -> str:
     end = event.data.get("exit") or {}
     if event.reason not in {"Crashed", "StartupDeadline", "LivenessFailed"} or not end.get("log"):
         return ""
-    return f"; it last wrote: {end['log'][-1]}"
+    said = [line for line in end["log"] if not _NO_NEWS.match(line)]
+    return f"; it last wrote: {said[-1]}" if said else ""
 
 
 class JsonLines(logging.Formatter):
