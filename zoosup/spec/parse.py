@@ -140,7 +140,7 @@ class _Reader:
         own = self._models(sections.get("models"), sections.pop("defaults", None), scope)
         named = [own, *found] if own is not None else found
         self._check_active(sections.get("active"), sections.pop("models", None), named)
-        check_names(named)
+        written = check_names(named)
         check_spans(named, in_fleet="fleet" in sections)
         models = {name: model for each in named for name, model in each.read.items() if model is not None}
         top = YamlMapping(root.start, root.end, entries=sections)
@@ -151,7 +151,7 @@ class _Reader:
         ours = {name: model for name, model in models.items() if isinstance(model, ModelSpec)}
         others = {name: model for name, model in models.items() if isinstance(model, ExternalModelSpec)}
         spec = read.model_copy(update={"models": ours, "externals": others})
-        check_gateway(spec, Location(top, root.place, ()).step("gateway"), self._problems)
+        check_gateway(spec, Location(top, root.place, ()).step("gateway"), written, self._problems)
         return spec
 
     def _refuse_apart(self, sections: dict[str, Entry]) -> None:

@@ -50,3 +50,14 @@ def test_the_key_of_a_name_stands_once_too(first):
 
 def test_a_text_may_stand_twice_for_it_says_nothing_of_whose_it_is():
     assert [] == told("{api_keys: [k, k]}")
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    ["{default_model: active}", "{default_model: b}", "{api_keys: [{name: n, key: k, models: [a, b, v]}]}"],
+)
+def test_a_model_with_a_mistake_of_its_own_is_a_model_all_the_same(gateway):
+    text = MODELS.replace("command: x", "command: x, port: no")
+    with pytest.raises(SpecError) as told:
+        parse(f"active: [a]\n{text}gateway: {gateway}\n", path="z", environ={})
+    assert ["models.a.port"] == [problem.path for problem in told.value.problems]

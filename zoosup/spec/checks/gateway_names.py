@@ -3,15 +3,20 @@
 Knows models, aliases and variants as they are once all is read. Never shows a key.
 """
 
+from collections.abc import Set as AbstractSet
+
 from zoosup.spec.model.served import ACTIVE, default_name, served_names
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.syntax.problems import Problems
 from zoosup.spec.wording import Location, did_you_mean
 
 
-def check_gateway(spec: ZooSpec, at: Location, problems: Problems) -> None:
-    """Say of each name that means nothing, or too much; `at` is where the gateway's part stands."""
-    known = frozenset(served_names(spec))
+def check_gateway(spec: ZooSpec, at: Location, written: AbstractSet[str], problems: Problems) -> None:
+    """Say of each name that means nothing, or too much; `at` is where the gateway's part stands.
+
+    `written` are the names of all models, also of those whose own mistakes are told already.
+    """
+    known = frozenset(served_names(spec)) | written
     _check_default_model(spec, at, known, problems)
     _check_key_names(spec, at.step("api_keys"), problems)
     _check_key_models(spec, at.step("api_keys"), known, problems)

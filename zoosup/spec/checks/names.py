@@ -64,12 +64,13 @@ def check_spans(files: Sequence[NamedModels], *, in_fleet: bool) -> None:
                 file.problems.add(place, f"models.{name}.spans", what, "fleet, or spans left out")
 
 
-def check_names(files: Sequence[NamedModels]) -> None:
-    """Say of each name that stands twice, in one file or in two."""
+def check_names(files: Sequence[NamedModels]) -> frozenset[str]:
+    """Say of each name that stands twice, in one file or in two; all names, also of models that could not be read."""
     known = dict[str, _Known]()
     _check_models(files, known)
     for file in files:
         _check_others(file, known)
+    return frozenset(known)
 
 
 def _check_models(files: Sequence[NamedModels], known: dict[str, _Known]) -> None:
