@@ -7,7 +7,7 @@ import pytest
 from tests.core.zoo import GIB, NOW, a_model, parked, parking
 from zoosup.core.lifecycle.sleep import booking
 from zoosup.core.lifecycle.transitions import apply
-from zoosup.core.state.facts import Adopted, Measured, WakeBegun
+from zoosup.core.state.facts import Adopted, Measured, ProbedReady, Rebooked, WakeBegun, Woken
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.runs import Run, Sleep, SleepStage
 
@@ -23,6 +23,15 @@ def test_one_that_wakes_is_booked_in_each_pool_with_the_greater_of_what_it_holds
     woken = apply(model, WakeBegun("a-1", {"ram": GIB, "vram:x": 3 * GIB, "vram:y": 0}, NOW))
     assert {"ram": 2 * GIB, "vram:x": 3 * GIB, "vram:y": 0} == woken.run.reserved
     assert (Phase.STARTING, "wakes", NOW) == (woken.phase, woken.message, woken.run.booked_at)
+
+
+def test_one_that_wakes_is_booked_at_once_with_more_by_the_file_and_with_less_once_it_is_ready():
+    model = parked(reserved={"ram": 2 * GIB, "vram:x": 0})("a", a_model())
+    waking = apply(model, WakeBegun("a-1", {"ram": 4 * GIB, "vram:x": GIB}, NOW))
+    said = apply(waking, Rebooked("a-1", {"ram": 3 * GIB, "vram:x": 2 * GIB}))
+    assert {"ram": 4 * GIB, "vram:x": 2 * GIB} == said.run.reserved
+    ready = apply(apply(said, Woken("a-1", NOW)), ProbedReady("a-1", NOW))
+    assert {"ram": 3 * GIB, "vram:x": 2 * GIB} == ready.run.reserved
 
 
 def test_what_sleeps_is_booked_with_what_it_is_known_to_hold_or_is_measured_to_if_that_is_more():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from zoosup.core.state.facts import Booked
-from zoosup.core.state.runs import Run
+from zoosup.core.state.facts import Booked, FellAsleep, ProbedReady, SleepBegun, WakeBegun, Woken
+from zoosup.core.state.runs import Run, Sleep, SleepStage
 from zoosup.runtime.clock import Clock
 from zoosup.runtime.events.journal import Journal
 from zoosup.runtime.publish.condition_status import ConditionTimes
@@ -45,6 +45,22 @@ def test_what_is_declared_counts_at_once_and_stays_until_something_else_is_decla
     assert (3, "declared") == booked(zoo)
     zoo.take_over(a_file(), "")
     assert (3, "declared") == booked(zoo)
+
+
+@pytest.mark.parametrize(("declared", "meanwhile"), [(7, 7), (3, 5)])
+def test_what_is_declared_counts_at_once_for_one_that_wakes_and_less_once_it_has(zoo, declared, meanwhile):
+    asleep = Sleep(SleepStage.FALLING, {"ram": 5 * GIB}, {"ram": GIB}, True, 1.0)
+    zoo.tell("a", ProbedReady("m1", 1.0))
+    zoo.tell("a", SleepBegun("m1", asleep, {"ram": 5 * GIB}, "makes room for b"))
+    zoo.tell("a", FellAsleep("m1", 1.0))
+    zoo.take_over(a_file({"ram": "4GiB"}), "")
+    assert 1 == booked(zoo)[0]
+    zoo.tell("a", WakeBegun("m1", {"ram": 5 * GIB}, 1.0))
+    zoo.take_over(a_file({"ram": f"{declared}GiB"}), "")
+    assert (meanwhile, "declared") == booked(zoo)
+    zoo.tell("a", Woken("m1", 1.0))
+    zoo.tell("a", ProbedReady("m1", 1.0))
+    assert (declared, "declared") == booked(zoo)
 
 
 def test_a_run_whose_weights_nobody_has_looked_at_yet_shows_what_it_was_booked_with(zoo):

@@ -47,6 +47,12 @@ def wake_begun(model: Model, fact: WakeBegun) -> Model:
     return replace(model, phase=Phase.STARTING, reason="", message="wakes", run=woken)
 
 
+def rebooked(run: Run, sleep: Sleep, need: Mapping[str, int]) -> Run:
+    """The file says meanwhile what it needs awake: more counts at once, less once it is ready."""
+    both = {pool: max(amount, run.reserved.get(pool, 0)) for pool, amount in need.items()}
+    return replace(run, reserved={**run.reserved, **both}, sleep=replace(sleep, awake=need))
+
+
 def woken(model: Model, fact: Woken) -> Model:
     """It has been asked to wake, and is to be asked whether it is ready."""
     run = model.run

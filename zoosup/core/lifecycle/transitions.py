@@ -23,7 +23,15 @@ from typing import Any
 from zoosup.core.estimation import learned
 from zoosup.core.lifecycle.exits import describe, gone
 from zoosup.core.lifecycle.load_progress import LoadSample, advanced, last_load
-from zoosup.core.lifecycle.sleep import adopted_asleep, booking, fell_asleep, sleep_begun, wake_begun, woken
+from zoosup.core.lifecycle.sleep import (
+    adopted_asleep,
+    booking,
+    fell_asleep,
+    rebooked,
+    sleep_begun,
+    wake_begun,
+    woken,
+)
 from zoosup.core.state import facts
 from zoosup.core.state.loads import LastLoad
 from zoosup.core.state.observed import Model
@@ -219,10 +227,13 @@ def _grown(booked: Mapping[str, int], held: Mapping[str, int]) -> tuple[Mapping[
 
 
 def _rebooked(model: Model, fact: facts.Rebooked) -> Model:
-    assert model.run is not None  # noqa: S101 - `apply` has compared the run's id
+    run = model.run
+    assert run is not None  # noqa: S101 - `apply` has compared the run's id
     # Not what it holds now, but the most that it was seen to: it may hold that again.
-    held = {p: max(model.run.measured.get(p, 0), model.run.peak.get(p, 0)) for p in fact.reserved}
+    held = {p: max(run.measured.get(p, 0), run.peak.get(p, 0)) for p in fact.reserved}
     reserved, outgrown = _grown(fact.reserved, held)
+    if run.sleep is not None:
+        return replace(model, run=replace(rebooked(run, run.sleep, reserved), source="declared"))
     return _with_run(model, reserved=reserved, outgrown=outgrown, source="declared")
 
 

@@ -47,6 +47,10 @@ class SleepStage(StrEnum):
     WOKEN = "woken"  # that has been answered; it is not ready yet
 
 
+WAKING = frozenset({SleepStage.WAKING, SleepStage.WOKEN})
+"""The stages on the way back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sleep:
     """A run's sleep, from the request for it until the run is ready again; bytes by pool id.

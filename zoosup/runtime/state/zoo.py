@@ -24,7 +24,7 @@ from zoosup.core.state.facts import (
     Rebooked,
 )
 from zoosup.core.state.observed import Demand, Model, Observed, Switch, SwitchOutcome
-from zoosup.core.state.runs import Run
+from zoosup.core.state.runs import WAKING, Run
 from zoosup.host.ports.host import PoolReading
 from zoosup.runtime.api.gateway import ListenStatus
 from zoosup.runtime.clock import Clock
@@ -173,11 +173,12 @@ class Zoo:
     def _rebook(self) -> None:
         """What the file declares counts at once, for live runs too; where it says auto, a run keeps its booking."""
         for model, run in self.live():
-            if run.sleep is not None:
+            if run.sleep is not None and run.sleep.stage not in WAKING:
                 continue  # what it holds asleep is its booking, and what it needs is asked when it wakes
+            awake = run if run.sleep is None else replace(run, reserved=run.sleep.awake)
             spec = self.spec.models.get(model.name)
             if spec is not None and spec.memory != "auto" and not outdated(run.spec, spec):
-                amounts = rebooked(need(spec, model.weights, model.learned), run)
+                amounts = rebooked(need(spec, model.weights, model.learned), awake)
                 self.tell(model.name, Rebooked(run.id, dict(amounts)))
 
     def _lift_overrides(self, changed: Iterable[str]) -> None:
