@@ -347,6 +347,24 @@ async def test_a_second_wish_to_leave_shortens_the_grace(host, zoo, file):
     assert asyncio.get_running_loop().time() - asked < 2.1
 
 
+@pytest.mark.parametrize(("grace", "ends_within"), [("2s", 2.1), ("3m", 120)])
+async def test_a_shorter_grace_in_the_file_holds_for_who_is_on_the_way_out_too(
+    host, zoo, file, grace, ends_within
+):
+    host.behave("a", ignores_term=True)
+    stop = "    stop: {grace: 2m}\n"
+    host.save(file({"a": "1GiB"}, "a") + stop)
+    await zoo.until("a", "ready")
+    host.save(file({"a": "1GiB"}, "[]") + stop)
+    await zoo.until("a", "stopping")
+    await asyncio.sleep(1)
+    host.save(file({"a": "1GiB"}, "[]") + stop.replace("2m", grace))
+    asked = asyncio.get_running_loop().time()
+    await zoo.until("a", "stopped")
+    took = asyncio.get_running_loop().time() - asked
+    assert ends_within - 2 < took < ends_within + 0.1
+
+
 async def test_the_last_good_file_and_the_wishes_are_kept(host, zoo, file):
     text = file({"a": "1GiB"}, "a")
     host.save(text)

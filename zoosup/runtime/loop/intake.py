@@ -33,6 +33,7 @@ from zoosup.runtime.state.inbox import (
 from zoosup.runtime.state.overrides import obey
 from zoosup.runtime.state.run_usage import note_usage
 from zoosup.runtime.state.zoo import Zoo
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.parse import spec_hash
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,18 @@ class Intake:
         elif spec_hash(message.text) == self._zoo.applied.hash:
             self._zoo.accept(message.revision)
         else:
+            before = self._zoo.spec
             self._zoo.take_over(message.spec, message.text, message.revision)
+            self._hasten_the_leaving(before)
+
+    def _hasten_the_leaving(self, before: ZooSpec) -> None:
+        """A shorter grace in the file holds for whom the ladder is at work on, too, from now on."""
+        for model, run in self._zoo.live():
+            spec = self._zoo.spec.models.get(model.name)
+            if spec is None or run.leaving is None or not run.leaving.ladder:
+                continue
+            if spec.stop.grace < before.models.get(model.name, run.spec).stop.grace:
+                self._host.processes.hasten(run.id, spec.stop.grace)
 
     def _obey(self, message: CommandGiven) -> None:
         name = message.model
