@@ -145,9 +145,28 @@ def test_with_several_new_ones_all_have_to_be_ready():
     assert DONE == judged(switched("a", "b c"), a=ready(), b=ready(), c=ready()).outcome
 
 
-def test_with_several_new_ones_those_that_can_not_run_are_not_waited_for():
-    done = judged(switched("a", "b c"), a=ready(), b=ready(), c=TOO_BIG)
+PUT_AWAY = [by_hand(Override.STOP), by_hand(Override.STOP, leaving()), by_hand(Override.UNLOAD)]
+
+
+@pytest.mark.parametrize("other", [TOO_BIG, *PUT_AWAY])
+def test_with_several_new_ones_those_that_can_not_or_are_not_to_run_are_not_waited_for(other):
+    done = judged(switched("a", "b c"), a=ready(), b=ready(), c=other)
     assert (DONE, "b took over from a") == (done.outcome, done.message)
+
+
+@pytest.mark.parametrize("other", PUT_AWAY)
+def test_the_old_one_comes_back_for_one_that_failed_though_another_was_put_away_by_hand(other):
+    failed = crashed(2, 2000.0, failed_start=FAILED)
+    undone = judged(switched("a", "b c"), a=resting(), b=failed, c=other)
+    assert (ROLLED_BACK, "b: no such tensor. Back to a until the file changes") == (
+        undone.outcome, undone.message,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("old", [ready(), resting()])
+@pytest.mark.parametrize("new", PUT_AWAY)
+def test_who_puts_the_new_one_away_by_hand_has_not_asked_for_the_old_one(old, new):
+    assert OPEN == judged(switched("a", "b"), a=old, b=new).outcome
 
 
 @pytest.mark.parametrize("old", [ready(), leaving(), resting()])

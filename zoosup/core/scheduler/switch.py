@@ -71,11 +71,12 @@ def judge(
     robbed = [m for m in coming if touched and not settling and _robbed(m)]
     hopeless = [m for m in coming if m in failed or m in robbed or m.phase is Phase.FAILED or _refused(m)]
     ready = [m for m in coming if m.phase is Phase.READY]
-    if ready and len(ready) + len(hopeless) == len(coming):
+    aside = [m for m in coming if m in hopeless or _put_away(m)]
+    if ready and all(m in ready or m in aside for m in coming):
         return replace(switch, outcome=SwitchOutcome.DONE, message=_arrived(switch, ready))
-    if len(hopeless) < len(coming) or not rollback:
+    if len(aside) < len(coming) or not rollback:
         return switch
-    if touched or failed:
+    if hopeless and (touched or failed):
         return replace(switch, outcome=SwitchOutcome.ROLLED_BACK, message=_why(switch, hopeless))
     return switch
 
@@ -110,6 +111,11 @@ def _failed_start(model: Model, switch: Switch) -> Exit | None:
     """How its run ended before it was ready, if this switch has tried it."""
     tried = model.run is None and model.failed_start not in switch.old_failures
     return model.failed_start if tried else None
+
+
+def _put_away(model: Model) -> bool:
+    """By hand, so that it does not come until somebody says so."""
+    return model.override in {Override.STOP, Override.UNLOAD}
 
 
 def _refused(model: Model) -> bool:
