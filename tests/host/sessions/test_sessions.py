@@ -11,9 +11,9 @@ import pytest
 from tests.core.sessions.models import a_model
 from tests.host.sessions.slot_double import NO_ROOM, SlotDouble
 from zoosup.core.sessions.slots import TWICE
-from zoosup.core.sessions.worth import AGAIN
+from zoosup.core.sessions.worth import AGAIN, Paces
 from zoosup.host.ports.sessions import SessionsMoved, SlotServer
-from zoosup.host.sessions.folder import folder_name, folders
+from zoosup.host.sessions.folder import Folder, folder_name, folders
 from zoosup.host.sessions.sessions import SlotSessions
 
 GIB = 2**30
@@ -333,6 +333,13 @@ async def test_other_words_have_other_paces(sessions, double, server):
     double.held, double.prompts, double.slow = {0: 1000, 1: None}, (1000, 0.01), {"save": 0.05}
     await sessions.save(server(), GIB, 5)
     assert (0,) == (await sessions.save(server("-ctk q8_0"), GIB, 5)).slots
+
+
+def test_before_anything_is_known_of_its_words_a_server_is_as_fast_as_the_last_that_was_seen(tmp_path):
+    folder = Folder(tmp_path)
+    for words, skipped in (("a", 1), ("b", 2), ("a", 3)):
+        folder.note_paces(words, Paces(skipped=skipped))
+        assert Paces(skipped=skipped) == folder.paces(words) == folder.paces()
 
 
 async def test_what_other_models_kept_is_removed(sessions, tmp_path):
