@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.core.zoo import GIB, a_host, a_model, a_zoo, decide, leaving, starting, switched
+from tests.core.zoo import GIB, a_host, a_model, a_zoo, decide, leaving, on_demand, starting, switched
 from zoosup.host.ports.host import Warmed
 from zoosup.runtime.operations.prewarm import Prewarmer, in_words
+from zoosup.spec.model.gateway import GatewaySpec
 
 ZOO = a_zoo({"a": "12GiB", "b": "12GiB", "c": "12GiB"}, ["b"])
 
@@ -102,3 +103,11 @@ def test_what_goes_on_when_zoosup_ends_is_ended(harness):
 )
 def test_it_is_one_sentence_in_the_journal(done, said):
     assert said == in_words(done)
+
+
+def test_what_is_read_for_somebody_likely_is_ended_then_too(harness):
+    spec = a_zoo({"a": on_demand()}, []).model_copy(update={"gateway": GatewaySpec(prewarm="likely")})
+    host = a_host(spec, free="14GiB")
+    harness.prewarming.follow(spec, host, decide(spec, host), ["a"])
+    harness.prewarming.close()
+    assert [True] == [warming.cancelled for _, _, warming in harness.warmer.begun]
