@@ -74,6 +74,15 @@ async def test_a_model_on_demand_leaves_for_it_and_what_it_waits_for_is_told(hos
     await zoo.until("a", "ready")
 
 
+async def test_who_has_room_waits_no_longer_for_what_the_last_one_has_not_given_back(host, zoo, file):
+    host.behave("a", holds=14 * GIB)
+    await begin(zoo, host, file, {"a": "14GiB"}, "[a]", ON_DEMAND)
+    asked = await zoo.commands.hold(HoldRequest(ram=7 * GIB))
+    await had(zoo, asked["id"])
+    [event] = [each for each in zoo.journal.since(0) if each.type == "CoolDown"]
+    assert ("a", "Satisfied") == (event.model, event.reason)
+
+
 async def test_active_models_leave_for_a_forced_one_and_come_back_after_its_time(host, zoo, file):
     await begin(zoo, host, file, {"a": "14GiB"}, "[a]")
     asked = await zoo.commands.hold(HoldRequest(ram=7 * GIB, forced=True, lasts=100.0))
