@@ -86,7 +86,8 @@ async def test_who_has_room_waits_no_longer_for_what_the_last_one_has_not_given_
 async def test_active_models_leave_for_a_forced_one_and_come_back_after_its_time(host, zoo, file):
     await begin(zoo, host, file, {"a": "14GiB"}, "[a]")
     asked = await zoo.commands.hold(HoldRequest(ram=7 * GIB, forced=True, lasts=100.0))
-    await had(zoo, asked["id"])
+    found = await had(zoo, asked["id"])
+    assert 100 == pytest.approx(found["until"] - found["held_since"], abs=0.2)
     began = asyncio.get_running_loop().time()
     assert ("pending", "WaitingForMemory") == (zoo.phase("a"), zoo.reason("a"))
     assert f"less hold {asked['id']} 7 GiB" in zoo.zoo.models["a"].message

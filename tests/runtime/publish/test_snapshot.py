@@ -18,15 +18,23 @@ from zoosup.runtime.publish.snapshot import build, end_event
 from zoosup.runtime.state.overrides import override
 from zoosup.spec.model.process.lifetime import RestartSpec
 
-TOP = {"version", "instance", "config", "converged", "conditions", "pools", "models"}
+TOP = {
+    "version", "instance", "node", "pid", "at", "phase", "config", "gateway", "converged", "switch", "conditions",
+    "pools", "models", "holds", "fleet",
+}  # fmt: skip
 CONFIG = {"path", "generation", "observed_generation", "hash", "revision", "loaded_at", "error"}
-POOL = {"id", "kind", "name", "total", "free", "budget", "reserved", "held", "foreign"}
+POOL = {
+    "node", "id", "kind", "name", "source", "unified", "total", "free", "reserve", "budget", "reserved", "held",
+    "foreign", "models", "holds",
+}  # fmt: skip
 MODEL = {
     "phase", "reason", "message", "active", "pid", "port", "url", "run_id", "started_at", "ready_at", "restarts",
-    "backoff_until", "last_exit", "memory", "conditions", "why",
+    "backoff_until", "last_exit", "memory", "conditions", "why", "override", "refused", "description", "aliases",
+    "task", "variants", "weights", "gpus", "external", "on_demand", "inflight", "waiting", "last_used", "load_time",
+    "progress", "warm", "crashes",
 }  # fmt: skip
-MEMORY = {"need", "source", "reserved", "held", "peak", "mapped"}
-EXIT = {"reason", "code", "signal", "at", "words"}
+MEMORY = {"need", "source", "terms", "note", "reserved", "held", "peak", "mapped"}
+EXIT = {"reason", "code", "signal", "at", "words", "message", "log"}
 CONDITION = {"type", "status", "reason", "message", "words", "problem", "since"}
 
 FILE = text_of({"a": {}, "b": {"memory": {"ram": "40GiB"}}}, ["a", "b"])
