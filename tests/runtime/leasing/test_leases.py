@@ -157,6 +157,19 @@ async def test_a_busy_model_finishes_what_it_answers_before_it_is_stopped(host, 
     await zoo.until("a", "stopped", within=2)
 
 
+async def test_once_a_busy_model_is_given_back_it_leaves_at_once_for_who_waits(host, zoo):
+    await put(zoo, host, text(extra="gateway: {min_residency: 0s}", a="", b=""))
+    first = Client(zoo, "a")
+    await first.answered()
+    second = Client(zoo, "b")
+    await asyncio.sleep(10.3)
+    began = asyncio.get_running_loop().time()
+    first.lease.release()
+    await zoo.until("a", "stopping")
+    assert asyncio.get_running_loop().time() - began < 0.1
+    assert "granted" == await second.answered()
+
+
 async def test_what_is_not_over_when_the_drain_time_is_is_cut_and_told_why(host, zoo):
     await put(zoo, host, text(a="stop: {drain: 5s}", b=""))
     answering = Client(zoo, "a")
