@@ -8,6 +8,7 @@ import pytest
 from tests.host.conftest import RUN
 from tests.host.runs.test_container_end import ID, ScriptedEngine, tie_of
 from tests.host.runs.test_failed_starts import HalfEngine, begun, launch  # noqa: F401 - a fixture
+from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError
 from zoosup.host.ports.host import Ladder, RecordedRun
 from zoosup.host.runs import takeover
 from zoosup.host.runs.container_start import INSTANCE_LABEL
@@ -84,3 +85,22 @@ async def test_what_another_state_directory_of_the_same_path_has_is_left_alone(
     tie = tie if named else replace(tie, launch=replace(tie.launch, run_id="r2"))
     await Takeover(Engines({}), files).sweep("mark", (), (tie,))
     assert removed is not engine.there
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("trouble", "looks"), [(EngineRefusedError(500, "no"), 1), (EngineUnreachableError("no answer"), 2)]
+)
+async def test_an_engine_that_does_not_answer_is_asked_again_and_one_that_refuses_is_not(
+    tmp_path, trouble, looks
+):
+    class OnceInTrouble(ScriptedEngine):
+        async def find(self, labels):
+            try:
+                return await super().find(labels)
+            finally:
+                self.fails = None
+
+    engine = OnceInTrouble(fails=trouble)
+    await Takeover(Engines({}), TieFiles(tmp_path)).sweep("mark", (), (tie_of(engine),))
+    assert looks == engine.looks
