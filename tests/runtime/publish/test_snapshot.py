@@ -35,6 +35,9 @@ MODEL = {
 }  # fmt: skip
 MEMORY = {"need", "source", "terms", "note", "reserved", "held", "peak", "mapped"}
 EXIT = {"reason", "code", "signal", "at", "words", "message", "log"}
+SUM = {
+    "pool", "need", "budget", "reserve", "total", "available", "reserved", "promised", "credit", "foreign", "short",
+}  # fmt: skip
 CONDITION = {"type", "status", "reason", "message", "words", "problem", "since"}
 
 FILE = text_of({"a": {}, "b": {"memory": {"ram": "40GiB"}}}, ["a", "b"])
@@ -198,6 +201,17 @@ def test_a_plan_shows_actions_verdicts_and_sums(clock):
     verdict = ahead["models"]["a"]
     assert ("stopped", "waits", "Checking") == (verdict["phase_now"], verdict["verdict"], verdict["reason"])
     assert json.loads(json.dumps(ahead)) == ahead
+
+
+def test_a_verdict_says_why_with_every_term_of_the_sum(clock):
+    zoo = a_zoo(clock, FILE)
+    zoo.tell("b", Inspected(Preflight(clock.now)))
+    verdict = next_pass(zoo)["models"]["b"]
+    assert {"phase_now", "verdict", "reason", "message", "words", "sums", "need"} == set(verdict)
+    assert "ram is short of" in verdict["message"]
+    (terms,) = verdict["sums"]
+    assert ("ram", 40 * GIB) == (terms["pool"], terms["need"])
+    assert SUM == set(terms)
 
 
 def test_a_plan_in_which_only_looks_are_due_changes_nothing(clock):
