@@ -164,6 +164,20 @@ def test_a_host_that_ends_is_followed_by_the_next_and_breaks_what_it_answers(fle
         assert (200, f"always on {other}") == (status, said.get("model")), said
 
 
+def test_a_host_that_hangs_breaks_what_it_answers_once_the_fleet_has_given_it_up(fleet: Fleet):
+    fleet.courier.assigned["b"] = ["always"]
+    fleet.know("b", "always")
+    with closing(fleet.connect("a")) as stream:
+        answer = fleet.stream(stream)
+        assert b"always on b" in answer.read1(65536)
+        fleet.courier.frozen.add("b")
+        os.kill(fleet.zoos["b"].process.pid, signal.SIGSTOP)
+        fleet.courier.lost.add("b")
+        with pytest.raises(IncompleteRead) as broken:
+            answer.read()
+    assert b"always on host b: the fleet has given the host up" in broken.value.partial
+
+
 def _both(fleet: Fleet) -> set[str]:
     with ThreadPoolExecutor(4) as asking:
         return {said["model"] for _, said in asking.map(lambda _: fleet.ask("a", "always"), range(8))}

@@ -236,6 +236,11 @@ async def test_each_host_is_tried_once_by_one_request(fleet):
     assert "the host that has m" in got.why()
 
 
+async def test_one_that_is_lost_or_unknown_may_be_gone(fleet):
+    fleet.see(lost=("b",), b={"m": READY}, c={"m": READY})
+    assert [True, False, True] == [fleet.routing.may_be_gone(node) for node in ("b", "c", "d")]
+
+
 async def test_a_lost_host_and_one_without_a_gateway_are_not_asked(fleet):
     fleet.see(lost=("b",), b={"m": READY}, c={"m": READY})
     assert "c" == fleet.ask()

@@ -73,6 +73,7 @@ class FakeRouting:
     out: list[FakeHostLease] = field(default_factory=list)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     headers: Any = ()
+    gone: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.find, self.cards = self.leasing.find, self.leasing.cards
@@ -80,6 +81,9 @@ class FakeRouting:
     def present(self, headers: Any) -> None:
         self.headers = headers
         self.upstreams.clear()
+
+    def may_be_gone(self, node: str) -> bool:
+        return node in self.gone
 
     def is_here(self, model: str) -> bool:
         return model in self.leasing.ports

@@ -1,6 +1,7 @@
 """Requests that another host's gateway answers: what it is sent, what comes back, and what no client can pretend."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -335,3 +336,52 @@ async def test_a_form_is_the_one_that_was_sent(hosts):
     sent = post(body, "/v1/audio/transcriptions").replace(b"application/json", TYPE.encode())
     assert 200 == (await a.ask(sent))[0]
     assert body == b.backend.asked[0].body
+
+
+class TestAHostThatTheFleetHasGivenUp:
+    """It hangs, and keeps its connections: its kernel answers for it. Or it is only cut off from the others."""
+
+    @pytest.fixture
+    def limits(self):
+        return Limits(tick=0.01, sign_of_life=0.1)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def hanging(hosts):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            hosts.addresses["hung"] = server.getsockname()[1]
+            yield
+
+    async def test_one_that_hangs_is_waited_for_until_the_fleet_has_given_it_up(self, hosts):
+        a, _ = await hosts.pair()
+        with self.hanging(hosts):
+            a.routing.hosts["qwen"] = ["hung", "b"]
+            wire = await a.wire()
+            wire.send(post())
+            await asyncio.sleep(0.3)
+            assert wire.reader.at_eof() is False
+            assert 1 == len(a.routing.out)
+            a.routing.gone.add("hung")
+            status, _, body = await wire.answer()
+        error = json.loads(body)["error"]
+        assert (502, "upstream_error") == (status, error["code"])
+        assert "qwen on host hung: the fleet has given the host up" in error["message"]
+
+    async def test_what_does_no_harm_twice_is_asked_of_the_next_one(self, hosts):
+        a, _ = await hosts.pair()
+        with self.hanging(hosts):
+            a.routing.hosts["qwen"] = ["hung", "b"]
+            a.routing.gone.add("hung")
+            status, _, _ = await a.ask(b"GET /upstream/qwen/props HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert 200 == status
+
+    async def test_one_that_still_says_something_has_all_the_time_it_takes(self, hosts):
+        a, b = await hosts.pair()
+
+        async def slowly(_asked, _reader, writer):
+            await asyncio.sleep(0.5)
+            writer.write(OK)
+
+        b.backend.script = slowly
+        a.routing.gone.add("b")
+        assert 200 == (await a.ask(post()))[0]

@@ -36,6 +36,9 @@ class Routing(Listing, Protocol):
     def look(self, model: str, holder: Holder) -> Lease | None:
         """A lease of a host where it runs, which counts nowhere as use; None: this host."""
 
+    def may_be_gone(self, node: str) -> bool:
+        """Whether the fleet has given that host up, or knows of none of that name."""
+
     def present(self, headers: tuple[tuple[str, str], ...]) -> None:
         """Have every request that goes to another gateway bear these, from now on."""
 

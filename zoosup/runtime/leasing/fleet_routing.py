@@ -86,6 +86,10 @@ class FleetRouting:
             return ""
         return f"{self._node} neither runs {model} nor may start it now"
 
+    def may_be_gone(self, node: str) -> bool:
+        """See `api.Routing`."""
+        return not self._hosts().there((node,))
+
     def present(self, headers: tuple[tuple[str, str], ...]) -> None:
         """See `api.Routing`."""
         self._headers = headers
@@ -97,10 +101,8 @@ class FleetRouting:
     def lease_returned(self, lease: HostLease) -> None:
         """See `HostLeaseOwner`."""
         where = lease.node, lease.of
-        left = self._out[where] - 1
-        if left:
-            self._out[where] = left
-        else:
+        self._out[where] -= 1
+        if not self._out[where]:
             del self._out[where]
 
     def next_host(self, lease: HostLease) -> HostLease | ChoiceTicket | None:
@@ -199,9 +201,8 @@ class FleetRouting:
     def _may_serve(self, model: str) -> bool:
         """Whether a request may have it answer here; `spec` has the fleet's word of that."""
         spec, known = self._zoo.spec, self._zoo.spec.models.get(model)
-        if known is not None and (known.on_demand or (model in spec.active and not is_part(known))):
-            return True
-        return model in spec.externals or self._starts_here(model)
+        may = known is not None and (known.on_demand or (model in spec.active and not is_part(known)))
+        return may or model in spec.externals or self._starts_here(model)
 
     def _may_ask(self, peer: Peer, model: str, tried: frozenset[str]) -> bool:
         if peer.node in tried:

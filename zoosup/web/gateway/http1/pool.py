@@ -7,7 +7,7 @@ which connections may be encrypted, or to the gateway of another host. Refuses t
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from zoosup.host.system.tls import Authorities, in_words
 from zoosup.runtime.api.leasing import Lease
@@ -17,6 +17,8 @@ from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.heads.request_head import Head, Request
 from zoosup.web.gateway.http1.heads.upstream_head import Addressee
 from zoosup.web.gateway.http1.socket_options import GATEWAY, have_the_kernel_look
+
+_T = TypeVar("_T")
 
 _REMEMBERED = 512
 
@@ -38,6 +40,7 @@ class ConnectionPool:
         self._all: set[ClientConnection] = set()
         self._opening = 0
         self._openings: dict[Head, bytes] = {}
+        self._looking: asyncio.Task[bool] | None = None  # for a sign of life
 
     def follow(self, upstream: Upstream) -> None:
         """The file says something else of what the server is sent."""
@@ -101,6 +104,25 @@ class ConnectionPool:
         if self.upstream.node:
             have_the_kernel_look(connection.transport, GATEWAY)
         opened(connection)
+
+    async def shows_life(self) -> bool:
+        """Whether whoever listens there says anything within `Limits.sign_of_life`; asked once for all who ask."""
+        if self._looking is None or self._looking.done():
+            self._looking = self._pools.work(self._look_for_life())
+        return await asyncio.shield(self._looking)
+
+    async def _look_for_life(self) -> bool:
+        writer = None
+        try:
+            async with asyncio.timeout(self._pools.context.limits.sign_of_life):
+                reader, writer = await asyncio.open_connection(self._host, self._port)
+                writer.write(f"GET /health HTTP/1.1\r\nHost: {self.address}\r\n\r\n".encode())
+                return bool(await reader.read(1))
+        except OSError:  # TimeoutError is one
+            return False
+        finally:
+            if writer is not None:
+                writer.transport.abort()
 
     async def _tls(self) -> ssl.SSLContext | None:
         url = self.upstream.url
@@ -168,7 +190,7 @@ class ConnectionPools:
         self.context = context
         self.by_run: dict[str, ConnectionPool] = {}
         self.authorities = Authorities()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def of(self, lease: Lease) -> ConnectionPool:
         """The pool of the run that a lease is for."""
@@ -191,11 +213,12 @@ class ConnectionPools:
         for pool in tuple(self.by_run.values()):
             pool.trim(now - self.context.limits.kept)
 
-    def work(self, connecting: Coroutine[Any, Any, None]) -> None:
-        """Run it to its end; a task that nobody holds may be collected."""
-        task = asyncio.get_running_loop().create_task(connecting)
+    def work(self, working: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Run it to its end, or to that of all pools; a task that nobody holds may be collected."""
+        task = asyncio.get_running_loop().create_task(working)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def forget_if_empty(self, pool: ConnectionPool) -> None:
         """Drop a pool without connections; the run may be over."""

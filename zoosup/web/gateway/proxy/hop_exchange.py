@@ -11,6 +11,7 @@ from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.api.routing import Routing
 from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.hop import is_elsewhere, lines
+from zoosup.web.gateway.http1.client_connection import ClientConnection
 from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.pool import ConnectionPools
 from zoosup.web.gateway.http1.server_connection import ServerConnection
@@ -26,7 +27,7 @@ class HopExchange(Exchange):
     `meant`: the model that the other gateway must be told, "" where the request says it.
     """
 
-    __slots__ = ("_here", "_own_lines", "_routing")
+    __slots__ = ("_doubted", "_here", "_own_lines", "_routing")
 
     def __init__(  # noqa: PLR0913, PLR0917 - an exchange's, and what becomes of it
         self,
@@ -43,6 +44,7 @@ class HopExchange(Exchange):
         super().__init__(context, pools, client, request, model)
         self._routing = routing
         self._here = here
+        self._doubted = False  # its host is being asked for a sign of life
         self._own_lines = request.more_lines = lines(self.client, request.head.caller.name, meant)
 
     def begin(self, *, looks: bool = False) -> None:
@@ -113,7 +115,22 @@ class HopExchange(Exchange):
         return self._is_harmless()
 
     def tick(self) -> None:
-        """How long an answer may take is for the other gateway to say: it knows when its model was asked."""
+        """How long an answer may take is for the other gateway to say, which knows when its model was asked.
+
+        Where the fleet has given its host up, it is asked for a sign of life: one that hangs, or whose zoosup is
+        stopped, keeps its connections, and would never answer; one that is only cut off from the others will.
+        """
+        upstream = self._upstream
+        if upstream is not None and not self._doubted and self._routing.may_be_gone(self._node):
+            self._doubted = True
+            self._pools.work(self._doubt(upstream))
+
+    async def _doubt(self, upstream: ClientConnection) -> None:
+        silent = not await self._pool.shows_life()
+        self._doubted = False
+        if silent and self._upstream is upstream:
+            said = "the fleet has given the host up, and its gateway does not say a word"
+            self.cut(Refusal(Code.UPSTREAM_ERROR, f"{self._model} on host {self._node}: {said}"))
 
     def _fail(self, message: str) -> None:
         said = f"{self._model} on host {self._node}: {message}"
