@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from zoosup.runtime.persistence.record_writer import LAST_WRITES
+
 pytestmark = pytest.mark.looptime
 
 
@@ -146,7 +148,7 @@ async def test_an_orderly_end_waits_for_what_is_being_written(host, zoo, file):
     remove = host.remove
 
     async def slow(run_id):
-        await asyncio.sleep(3)
+        await asyncio.sleep(LAST_WRITES - 1)
         await remove(run_id)
 
     host.remove = slow

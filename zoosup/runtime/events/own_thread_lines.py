@@ -17,6 +17,22 @@ _LOOK_AGAIN = 0.02
 """Seconds between looks at whether there is room again."""
 
 
+class _NoLock:
+    """What is asked for as a lock, by Python 3.13 and newer with `with`, and never waited for."""
+
+    def acquire(self) -> None:
+        """Nobody else has it."""
+
+    def release(self) -> None:
+        """Nobody waits for it."""
+
+    def __enter__(self) -> None:
+        """Nobody else has it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nobody waits for it."""
+
+
 class OwnThreadLines(logging.Handler):
     """Writes lines to a descriptor for one thread, which waits while half of what the descriptor holds is unread.
 
@@ -30,7 +46,7 @@ class OwnThreadLines(logging.Handler):
 
     def createLock(self) -> None:  # noqa: N802 - logging's name
         """Have none: a thread that is stuck would keep it."""
-        self.lock = None
+        self.lock = _NoLock()  # type: ignore[assignment]  # logging asks no more of it
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line; one that nobody can take is lost."""
