@@ -12,9 +12,10 @@ from tests.runtime.histories.invariants import Invariants, OutOfOrderError, need
 from tests.runtime.histories.supervisor_harness import SupervisorHarness
 from tests.runtime.histories.unreliable_host import UnreliableHost
 from zoosup.core.state.observed import Demand, Model
-from zoosup.core.state.phases import Cause, Override, Phase
+from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.refusal import Code, Refusal, RefusedError
 from zoosup.runtime.leasing.model_queue import GrantedLease, QueuedTicket
+from zoosup.runtime.leasing.refusals import STRANGERS
 from zoosup.runtime.loop.reconciler import HEARTBEAT
 from zoosup.spec.model.gateway import GatewaySpec
 from zoosup.spec.model.zoo import ZooSpec
@@ -255,6 +256,8 @@ class Clients:
         elif refusal.code == Code.MODEL_LOADING_TIMEOUT:
             waited = self.host.now() - client.since
             least = rules(zoo.spec).queue_timeout - 0.001
+            if name in zoo.models and zoo.models[name].reason is Reason.PORT:
+                least = min(least, STRANGERS - 0.001)
             self.check(waited >= least, f"{client} is sent away after {waited} s")
             self.check(
                 waited <= client.limit + DUE, f"{client} is told after {waited} s, due was {client.limit}"

@@ -326,7 +326,8 @@ class History:
         for name in [n for n, spec in self.supervisor.zoo.spec.models.items() if spec.on_demand]:
             fits = self._fits(name)
             client = self.clients.call(self.supervisor, Call(name))[0]
-            await self.pass_time(LATE)
+            # Where wake-ups get lost, both the demand and what was seen of its files are noticed late.
+            await self.pass_time(2 * LATE if self.supervisor.inbox.lost else LATE)
             assert fits is not False or client.refusal is not None, f"{client} can never be served, and waits"
             await self.pass_time(TURN)
             if fits is not False:

@@ -110,3 +110,18 @@ def test_no_record_is_left_of_runs_that_end_while_their_last_records_are_being_w
         (Crash("d"), 25.0),
     ]
     virtual_time.run(live_through(events))
+
+
+def test_who_can_never_be_had_is_told_so_as_late_as_two_lost_wake_ups_make_it():
+    """Found by seed 271828182845904523536: one for the demand, one for what was seen of its files."""
+    models = (("c", asked("15GiB")), ("b", replace(asked("40GiB"), command="better")))
+    file = File(models, (), "20GiB", rules=(("queue_timeout", "5s"),))
+    events = [(Call("b"), 8.0), (Rewrite(file), 0.02), (Messages(lost=True, doubled=False), 1.0)]
+    virtual_time.run(live_through(events, ON_DEMAND))
+
+
+def test_who_waits_for_a_port_that_one_started_by_hand_has_is_told_after_ten_seconds():
+    """Found by the same seed: as where a stranger has it."""
+    models = tuple((name, replace(asked("4GiB"), port=8000)) for name in "bc")
+    file = File(models, (), "64GiB", rules=(("queue_timeout", "60s"),))
+    virtual_time.run(live_through([(ByHand("start", "c"), 0.0), (Rewrite(file), 3.0)], ON_DEMAND))
