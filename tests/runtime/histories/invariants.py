@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.runtime.histories.supervisor_harness import SupervisorHarness
 from tests.runtime.histories.unreliable_host import GIB, Process, UnreliableHost
+from zoosup.core.scheduler.switch import effective
 from zoosup.core.state.observed import Model
 from zoosup.core.state.phases import Cause, Override, Phase
 from zoosup.core.state.runs import Run, SleepStage
@@ -284,9 +285,12 @@ def need_of(spec: ModelSpec) -> int:
 
 
 def pinned(zoo: Zoo, name: str) -> bool:
-    """Whether no request may displace it while it is wanted: the file says so, or a person has started it."""
+    """Whether no request may displace it while it is wanted: the file says so, or a person has started it.
+
+    Of a switch that is rolled back the old ones are wanted in place of the new ones.
+    """
     spec, model = zoo.spec.models.get(name), zoo.models[name]
-    by_file = name in zoo.spec.active and spec is not None and not spec.on_demand
+    by_file = name in effective(zoo.spec.active, zoo.switch) and spec is not None and not spec.on_demand
     return model.override is not Override.STOP and (by_file or model.override is Override.START)
 
 

@@ -125,3 +125,19 @@ def test_who_waits_for_a_port_that_one_started_by_hand_has_is_told_after_ten_sec
     models = tuple((name, replace(asked("4GiB"), port=8000)) for name in "bc")
     file = File(models, (), "64GiB", rules=(("queue_timeout", "60s"),))
     virtual_time.run(live_through([(ByHand("start", "c"), 0.0), (Rewrite(file), 3.0)], ON_DEMAND))
+
+
+def test_one_that_a_roll_back_brings_back_may_displace_who_comes_later_in_active():
+    """Found by seed 5772156649: a is wanted in the place of c, which died, so that it comes before d."""
+    first = File(
+        (("a", ModelEntry("1GiB", grace="1s")), ("c", ModelEntry("1GiB"))), ("a",), "10GiB", rollback=False
+    )
+    grown = (("a", ModelEntry("6GiB", command="better")), ("d", ModelEntry("6GiB", grace="1s")))
+    events = [
+        (Rewrite(first), 0.0),
+        (Rewrite(File(grown, ("c", "d"), "10GiB")), 0.0),
+        (EditModel("c", ModelEntry("4GiB", restart="limited")), 0.0),
+        (Become("c", FaultProfile(spawn=0.002, load=0.2, start="dies")), 0.0),
+        (ByHand("start", "c"), 25.0),
+    ]
+    virtual_time.run(live_through(events))
