@@ -21,8 +21,10 @@ def script(request, tmp_path):
 
 
 def run(script, **environment):
+    # Where these tests themselves run in an environment of another name, that one is not to be touched.
+    ours = {name: value for name, value in os.environ.items() if name != "VENV"}
     return subprocess.run(
-        [script], env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+        [script], env=ours | environment, capture_output=True, text=True, check=False, timeout=60
     )
 
 
