@@ -16,7 +16,7 @@ from zoosup.core.fleet.words import Answer, Choice, HostReport
 from zoosup.fleet.ray_controller import AT_ONCE, NAME, RayController, actor_name
 from zoosup.fleet.ray_settings import NAMESPACE
 from zoosup.fleet.transport import FleetError
-from zoosup.fleet.trouble import is_of_token
+from zoosup.fleet.trouble import is_of_token, wrong_token
 
 _T = TypeVar("_T")
 
@@ -142,10 +142,7 @@ async def _answered(call: Awaitable[_T], within: float) -> _T:
 def _refusal(error: Exception) -> tuple[str, str]:
     text, said = _line(error), f"{error} {error.__cause__}"
     if is_of_token(said):
-        return (
-            "WrongToken",
-            "the head does not take this host's token: that of fleet.token_file has to be the same on all",
-        )
+        return wrong_token("that of fleet.token_file")
     if "ersion mismatch" in said:
         return "VersionMismatch", f"the head runs another Ray or another Python: {text}"
     return "Refused", text

@@ -19,10 +19,15 @@ def why_unreachable(head: str, store: Path | None, error: OSError) -> tuple[str,
 def why_silent(words: str, token: Path, seconds: float) -> tuple[str, str]:
     """By what the link has printed, while the head's port answers."""
     if is_of_token(words):
-        return "WrongToken", f"the head does not take this host's token: {token} has to be the same on all"
+        return wrong_token(str(token))
     return "NoAnswer", f"the head's port answers, and nothing else for {seconds:g} s"
 
 
 def is_of_token(words: str) -> bool:
     """Whether Ray says that a token is not taken."""
     return "InvalidAuthToken" in words or "AuthenticationError" in words
+
+
+def wrong_token(file: str) -> tuple[str, str]:
+    """The head's token is another; `file`: where this host's stands."""
+    return "WrongToken", f"the head does not take this host's token: {file} has to be the same on all"

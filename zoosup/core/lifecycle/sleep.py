@@ -47,7 +47,7 @@ def wake_begun(model: Model, fact: WakeBegun) -> Model:
     return replace(model, phase=Phase.STARTING, reason="", message="wakes", run=woken)
 
 
-def rebooked(run: Run, sleep: Sleep, need: Mapping[str, int]) -> Run:
+def rebooked_awake(run: Run, sleep: Sleep, need: Mapping[str, int]) -> Run:
     """The file says meanwhile what it needs awake: more counts at once, less once it is ready."""
     both = {pool: max(amount, run.reserved.get(pool, 0)) for pool, amount in need.items()}
     return replace(run, reserved={**run.reserved, **both}, sleep=replace(sleep, awake=need))

@@ -27,7 +27,7 @@ from zoosup.core.lifecycle.sleep import (
     adopted_asleep,
     booking,
     fell_asleep,
-    rebooked,
+    rebooked_awake,
     sleep_begun,
     wake_begun,
     woken,
@@ -233,7 +233,7 @@ def _rebooked(model: Model, fact: facts.Rebooked) -> Model:
     held = {p: max(run.measured.get(p, 0), run.peak.get(p, 0)) for p in fact.reserved}
     reserved, outgrown = _grown(fact.reserved, held)
     if run.sleep is not None:
-        return replace(model, run=replace(rebooked(run, run.sleep, reserved), source="declared"))
+        return replace(model, run=replace(rebooked_awake(run, run.sleep, reserved), source="declared"))
     return _with_run(model, reserved=reserved, outgrown=outgrown, source="declared")
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ from zoosup.host.container.engine import (
     EngineUnreachableError,
     LogPiece,
     PullProgress,
+    is_removed,
 )
 from zoosup.host.container.image_pull import LayerSums, credentials, reference
 from zoosup.host.container.inspection import state_of
@@ -27,7 +27,6 @@ from zoosup.host.system.threads import in_own_thread
 _GONE, _CONFLICT = 404, 409
 _AT_ONCE = 8  # containers that are inspected at a time
 _LOG = {"stdout": "true", "stderr": "true", "timestamps": "true"}
-_PAUSE = 0.1  # seconds between looks at whether a removal has come to its end
 
 
 class ApiEngine:
@@ -107,7 +106,8 @@ class ApiEngine:
         try:
             await self._api.ask("DELETE", path, {"force": "true", "v": "true"}, within=LATE)
         except EngineRefusedError as error:
-            if error.status != _GONE and not await self._is_gone_soon(container_id, error):
+            under_way = error.status == _CONFLICT
+            if error.status != _GONE and not await is_removed(self, container_id, under_way=under_way):
                 raise
 
     async def wait(self, container_id: str) -> int:
@@ -192,14 +192,3 @@ class ApiEngine:
     async def _inspected(self, container_id: str) -> dict[str, Any]:
         found: dict[str, Any] = await self._api.ask("GET", f"containers/{container_id}/json")
         return found
-
-    async def _is_gone_soon(self, container_id: str, refused: EngineRefusedError) -> bool:
-        """Whether a removal that somebody else has begun comes to its end."""
-        if refused.status != _CONFLICT:
-            return await self.inspect(container_id) is None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LATE):
-                while await self.inspect(container_id) is not None:  # noqa: ASYNC110 - nothing tells it
-                    await asyncio.sleep(_PAUSE)
-                return True
-        return False

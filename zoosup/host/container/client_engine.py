@@ -7,12 +7,17 @@ Refuses to parse anything but `inspect`'s JSON, and to start or make containers:
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from subprocess import SubprocessError
 
-from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
+from zoosup.host.container.engine import (
+    REMOVAL,
+    ContainerState,
+    EngineRefusedError,
+    EngineUnreachableError,
+    is_removed,
+)
 from zoosup.host.container.inspection import state_of
 from zoosup.host.system.programs.bounded_run import Printed, run
 from zoosup.host.system.threads import in_own_thread
@@ -20,15 +25,11 @@ from zoosup.host.system.threads import in_own_thread
 WITHIN = 15.0
 """Seconds for a question; a client has to start first."""
 
-LATE = 120.0
-"""Seconds for a removal."""
-
 _AT_ONCE = 8  # containers in one `inspect`: what a client may print is bounded
 _UNKNOWN = ("no such container", "no such object", "no container with name or id")
 _BY_CLIENT = 0  # a client has no status of HTTP
 _WORDS = 300  # characters of what a client prints
 _BEGUN = "already in progress"  # a removal by somebody else, such as the engine's own after --rm
-_PAUSE = 0.1  # seconds between looks at whether that has come to its end
 
 
 class ClientEngine:
@@ -71,18 +72,10 @@ class ClientEngine:
     async def remove(self, container_id: str) -> None:
         """Kill it if it runs and remove it; returns when the engine no longer has it."""
         await self.signal(container_id, "KILL")  # else Podman would first wait for it to end by itself
-        printed = await self._run("rm", "--force", "--volumes", container_id, within=LATE)
-        if printed.code != 0 and not await self._is_gone_soon(container_id, printed):
+        printed = await self._run("rm", "--force", "--volumes", container_id, within=REMOVAL)
+        under_way = _BEGUN in printed.err.lower()
+        if printed.code != 0 and not await is_removed(self, container_id, under_way=under_way):
             raise EngineRefusedError(_BY_CLIENT, _said(printed))
-
-    async def _is_gone_soon(self, container_id: str, refused: Printed) -> bool:
-        """Whether a removal that somebody else has begun comes to its end."""
-        until = time.monotonic() + (LATE if _BEGUN in refused.err.lower() else 0.0)
-        while await self.inspect(container_id) is not None:
-            if time.monotonic() >= until:
-                return False
-            await asyncio.sleep(_PAUSE)
-        return True
 
     async def _inspect(self, ids: list[str]) -> list[ContainerState]:
         """Those of them that there are."""

@@ -1,8 +1,15 @@
 """What is asked of a container engine, and what it answers. Refuses to know how it is reached."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+REMOVAL = 120.0
+"""Seconds for a removal, ours or one that somebody else has begun."""
+
+_PAUSE = 0.1  # seconds between looks at whether it has come to its end
 
 RUN_LABEL = "zoosup.run"
 """The label that has a run's id."""
@@ -121,3 +128,15 @@ class LogSource(Protocol):
     async def inspect(self, container_id: str) -> ContainerState | None:
         """How it is; None when the engine doesn't have it."""
         ...
+
+
+async def is_removed(engine: Engine, container_id: str, *, under_way: bool) -> bool:
+    """Whether the engine has it no more; a removal that is `under_way`, by whomever, gets `REMOVAL` for its end."""
+    if not under_way:
+        return await engine.inspect(container_id) is None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REMOVAL):
+            while await engine.inspect(container_id) is not None:  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(_PAUSE)
+            return True
+    return False

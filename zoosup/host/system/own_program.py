@@ -3,8 +3,12 @@
 Half-way through an upgrade it would not, and the models would have nobody. Refuses to know who asks, and when.
 """
 
-import subprocess
+import os
 import sys
+import threading
+from pathlib import Path
+
+from zoosup.host.system.programs.bounded_run import run
 
 PATIENCE = 30.0
 """Seconds that it may take to say its version: a fraction of one, unless the disk or the host is slow."""
@@ -20,12 +24,10 @@ def trouble() -> str:
     all_of_them = words()
     program = all_of_them[: len(all_of_them) - len(sys.argv[1:])]
     try:
-        tried = subprocess.run(  # noqa: S603 - what we were started as
-            [*program, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        tried = run([*program, "--version"], os.environ, Path(), PATIENCE, threading.Event())
+    except OSError as error:
         return str(error)
-    if tried.returncode == 0:
+    if tried.code == 0:
         return ""
-    said = tried.stderr.strip().splitlines()
-    return said[-1] if said else f"it ends with code {tried.returncode}"
+    said = tried.err.strip().splitlines()
+    return tried.problem or (said[-1] if said else f"it ends with code {tried.code}")

@@ -24,9 +24,7 @@ class Limits:
     farewell: float = 10.0  # what a client may take to fetch the end of its answer
     connect: float = 10.0  # a connection to a model
     hop: float = 2.0  # one to the gateway of another host: there is a next
-    sign_of_life: float = (
-        5.0  # what the gateway of a host that the fleet has given up may take to say anything
-    )
+    sign_of_life: float = 5.0  # what the gateway of a host that was given up may take to say anything
     kept: float = 4.0  # an unused connection to a model: uvicorn and cpp-httplib close theirs after 5
     quiet: float = 2.0  # a streaming client's wait before it is told that the model is loading
     quiet_at_most: float = 10.0  # the same, of a model that usually takes long
