@@ -1,9 +1,10 @@
 """Draws small changes of zoosup's judgement, runtime, file format and host at random, and shows which go unnoticed.
 
-    python tests/mutations/sample.py [--seed S] [--count 150] [--list] [--jobs N] [FILE…]
+    python tests/mutations/sample.py [--seed S] [--count 150] [--list] [--jobs N] [--reach MAP] [FILE…]
 
-For each the nearest tests are run, then those of its room, then those above, until one fails. Exits 1 when one is
-noticed by none and is not in `judged.toml`. The same seed draws the same from the same sources, which are only read.
+The everyday suite is run once, to see which tests run which line. For each change those that run its line are run then,
+the nearest first, until one fails. Exits 1 when one is noticed by none and is not in `judged.toml`. The same seed draws
+the same from the same sources, which are only read.
 """
 
 # ruff: noqa: T201  it reports to a person
@@ -26,9 +27,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, so that the repository is no package path yet
 
-from tests.mutations import mutants, noticing, trial
+from tests.mutations import mutants, reach, trial
 from tests.mutations.mutants import Change
 from tests.mutations.planted import ROOT
+from tests.mutations.reach import Reach
 
 AREAS = ("core", "runtime", "spec", "host")
 JUDGED = Path(__file__).with_name("judged.toml")
@@ -87,8 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="zoosup-mutants-") as folder:
         pristine = Path(folder, "pristine")
         trial.copy(ROOT, pristine)
+        database = given.reach or Path(folder, "reach")
+        if not database.exists():
+            reach.learn(pristine, database, given.jobs)
         judgements = []
-        for each in try_all(drawn, pristine, given.jobs):
+        for each in try_all(drawn, pristine, Reach(database, pristine), given.jobs):
             print(each, flush=True)
             judgements.append(each)
     return _report(judgements)
@@ -139,30 +144,34 @@ def judged(path: Path = JUDGED) -> dict[tuple[str, str, str], str]:
 # what becomes of them
 
 
-def try_all(drawn: Sequence[Mutant], pristine: Path, jobs: int) -> Iterator[Judgement]:
+def try_all(drawn: Sequence[Mutant], pristine: Path, near: Reach, jobs: int) -> Iterator[Judgement]:
     """The judgements as they come, so many tried at once."""
     known = judged()
     excuses = {each: known.get((each.file, each.text, str(each.change)), "") for each in drawn}
     yield from (Judgement(each, excuse=excuse) for each, excuse in excuses.items() if excuse)
     # Each in a process of its own: whoever runs a trial becomes the parent of all orphans below it.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as workers:
-        running = [workers.submit(judge, each, pristine) for each, excuse in excuses.items() if not excuse]
+        running = [
+            workers.submit(judge, each, near.stages(each.file, each.change.line), pristine)
+            for each, excuse in excuses.items()
+            if not excuse
+        ]
         for done in as_completed(running):
             yield done.result()
 
 
-def judge(mutant: Mutant, pristine: Path) -> Judgement:
-    """Run what should notice it, the nearest first, until something fails that passes without it."""
+def judge(mutant: Mutant, stages: Sequence[Sequence[str]], pristine: Path) -> Judgement:
+    """Run what should notice it, stage by stage, until something fails that passes without it."""
     began = time.monotonic()
     killer, doubt = "", ""
-    for tests in noticing.stages(mutant.file, pristine):
+    for tests in stages:
         killer, doubt = _ask(tests, mutant, pristine)
         if killer or doubt:
             break
     return Judgement(mutant, time.monotonic() - began, killer, doubt=doubt)
 
 
-def _ask(tests: tuple[str, ...], mutant: Mutant, pristine: Path, *, again: bool = False) -> tuple[str, str]:
+def _ask(tests: Sequence[str], mutant: Mutant, pristine: Path, *, again: bool = False) -> tuple[str, str]:
     """Who noticed it, and what makes that doubtful: it has to fail once more alone, and to pass without the change."""
     try:
         killer = _run(tests, pristine, mutant)
@@ -179,16 +188,16 @@ def _ask(tests: tuple[str, ...], mutant: Mutant, pristine: Path, *, again: bool 
     return killer, ""
 
 
-def _run(tests: tuple[str, ...], pristine: Path, mutant: Mutant | None = None) -> str:
+def _run(tests: Sequence[str], pristine: Path, mutant: Mutant | None = None) -> str:
     place = pristine.parent / f"trial-{os.getpid()}"
-    alone = _alone(pristine.parent / "lock") if noticing.is_of_the_whole_machine(tests) else nullcontext()
+    alone = _alone(pristine.parent / "lock") if reach.is_of_the_whole_machine(tests) else nullcontext()
     with alone:
         return trial.run(
             tests, pristine, place, mutant.plant if mutant is not None else None, limit=LIMIT
         ).failed
 
 
-def _is_sound(tests: tuple[str, ...], pristine: Path) -> bool:
+def _is_sound(tests: Sequence[str], pristine: Path) -> bool:
     """Whether the unchanged sources can at least be tested."""
     try:
         _run(("--co", *tests), pristine)
@@ -212,6 +221,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, metavar="S", help="of the draw; another one each time without it")
     parser.add_argument("--count", type=int, default=150, metavar="N", help="so many changes")
     parser.add_argument("--list", action="store_true", help="show what would be drawn, run nothing")
+    parser.add_argument(
+        "--reach", type=Path, metavar="MAP", help="who runs which line, as written there by a run before"
+    )
     cores = min(os.cpu_count() or 1, MOST_JOBS)
     parser.add_argument("--jobs", type=int, default=cores, metavar="N", help="tried at once")
     return parser.parse_args(arguments)

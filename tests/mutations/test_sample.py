@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations import mutants, noticing, sample
+from tests.mutations import mutants, reach, sample
 from tests.mutations.mutants import Change
 from tests.mutations.planted import LISTS, ROOT
 
@@ -97,27 +97,30 @@ def test_the_same_seed_draws_the_same_and_another_one_others():
     assert 20 == len({(each.file, each.change.line) for each in first})
 
 
-def test_the_nearest_tests_come_first():
-    own, room, *above = noticing.stages("zoosup/core/memory/ledger.py", ROOT)
-    assert ("tests/core/memory/test_ledger.py",) == own
-    assert "tests/core/memory/test_reclaim.py" in room
-    assert not {*own} & {*room}
-    assert above == [noticing.HIGHER["core"]]
-
-
-@pytest.mark.parametrize("file", sample.modules())
-def test_every_module_has_tests_that_exist(file):
-    stages = noticing.stages(file, ROOT)
-    assert stages
-    assert all((ROOT / test).exists() for tests in stages for test in tests)
-
-
 @pytest.mark.parametrize(("file", "line", "change"), sample.judged())
 def test_what_was_judged_can_still_be_drawn(file, line, change):
     source = (ROOT / file).read_text()
     lines = source.splitlines()
     found = {(lines[each.line - 1].strip(), str(each)) for each in mutants.changes(source)}
     assert (line, change) in found
+
+
+def test_who_runs_the_least_is_the_nearest_and_a_statement_is_all_its_lines(checkout, tmp_path):
+    (checkout / "zoosup/core/sums.py").write_text(
+        "SIZE = 7\n\n\n" + SOURCE.replace("a + b", "(\n    a\n    + b)")
+    )
+    (checkout / "tests/core/test_all.py").write_text(
+        "from zoosup.core.sums import add, square\n\n\ndef test_all():\n    assert square(1) == add(0, 1)\n"
+    )
+    reach.learn(checkout, tmp_path / "map", 0)
+    seen = reach.Reach(tmp_path / "map", checkout)
+    narrow, broad = "tests/core/test_sums.py::test_sum", "tests/core/test_all.py::test_all"
+    assert [[narrow, broad]] == seen.stages("zoosup/core/sums.py", 7)  # the second line of a statement
+    assert [[narrow, broad]] == seen.stages("zoosup/core/sums.py", 4)  # a function's head
+    assert [[broad]] == seen.stages("zoosup/core/sums.py", 11)
+    files = ["tests/core/test_sums.py", "tests/core/test_all.py"]
+    assert [[*files, narrow, broad]] == seen.stages("zoosup/core/sums.py", 15)  # run by nobody
+    assert [[*files, narrow, broad]] == seen.stages("zoosup/core/sums.py", 1)  # run as it is imported
 
 
 ADD = "def add(a, b):\n    return a + b\n"

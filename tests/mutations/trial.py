@@ -76,7 +76,7 @@ def run(
             plant(place)
         began = time.monotonic()
         try:
-            status, output = cage.run(_command(tests), cwd=place, env=_environment(place), limit=limit)
+            status, output = cage.run(_command(tests), cwd=place, env=environment(place), limit=limit)
         except cage.TooLongError:
             raise NoEndError(f"no end within {limit:.0f} s") from None
         return Outcome(_killer(status, output), time.monotonic() - began)
@@ -90,11 +90,15 @@ def _command(tests: Iterable[str]) -> list[str]:
     return [sys.executable, "-m", "pytest", *options, *tests]
 
 
-def _environment(place: Path) -> dict[str, str]:
-    """First of all the copy, also in programs that tests start elsewhere: zoosup may be installed from the checkout."""
+def environment(place: Path) -> dict[str, str]:
+    """First of all the copy, also in programs that tests start elsewhere: zoosup may be installed from the checkout.
+
+    Bytecode is kept beside it: one change is compiled anew, not zoosup and all tests.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     ours = {"HYPOTHESIS_PROFILE": "unshrunk"} | ours
-    return ours | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ours | {"PYTHONPATH": str(place), "PYTHONPYCACHEPREFIX": str(place.parent / "bytecode")}
 
 
 def _killer(status: int, output: str) -> str:
