@@ -146,7 +146,7 @@ def _sleeping(
         sleep = Sleep(stage, whole, rest, known, since, whole)
         held = rest if stage is SleepStage.ASLEEP else whole
         facts = {"reserved": held, "measured": held, "sleep": sleep, "ready_since": None} | kw
-        return running(phase, reason=Cause.MADE_ROOM, **facts)(name, spec)
+        return running(phase, **{"reason": Cause.MADE_ROOM, **facts})(name, spec)
 
     return state
 

@@ -323,6 +323,8 @@ REFUSALS = {
     "gpus: all": ("gpus", "got all, expected auto, none"),
     "gpus: true": ("gpus", "got true, expected auto, none"),
     "gpus: []": ("gpus", "got a list, expected auto, none"),
+    f"gpus: {'x' * 40}": ("gpus", f"got {'x' * 40}, expected auto, none"),
+    f"gpus: {'x' * 41}": ("gpus", f"got {'x' * 40}…, expected auto, none"),
     "gpus: [0, '0']": ("gpus", "names a GPU twice"),
     "gpus: [GPU 0]": ("gpus", "'GPU 0' names no GPU"),
     "gpus: none\n    memory: {ram: 1GiB, vram: 1GiB}": ("gpus", "is none, and memory.vram is not 0"),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.core.sessions.models import a_model
 from tests.host.sessions.slot_double import NO_ROOM, SlotDouble
+from zoosup.core.sessions.files import draft_name
 from zoosup.core.sessions.slots import TWICE
 from zoosup.core.sessions.worth import AGAIN, Paces
 from zoosup.host.ports.sessions import SessionsMoved, SlotServer
@@ -126,6 +127,18 @@ async def restored_without_time(sessions, server):
 
 def damaged(data, how):
     return {"empty": b"", "cut": data[:-1], "no end": data[:-9] + bytes(9), "noise": b"noise" + data[5:]}[how]
+
+
+def test_a_file_that_has_grown_is_another_though_its_ends_are_the_same(tmp_path):
+    folder = Folder(tmp_path / "m")
+    tmp_path.joinpath("m").mkdir()
+    folder.path.joinpath(draft_name("0" * 16, 0)).write_bytes(bytes(9 * 2**20))
+    folder.keep("0" * 16, 0)
+    [kept] = folder.files()
+    assert folder.is_whole(kept)
+    [file] = folder.path.iterdir()
+    file.write_bytes(bytes(9 * 2**20 + 1))
+    assert not folder.is_whole(kept)
 
 
 @pytest.mark.parametrize("how", ["empty", "cut", "no end", "noise"])

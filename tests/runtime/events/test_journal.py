@@ -17,11 +17,13 @@ class Paper:
         self.rows = rows or []
         self.last = last or (self.rows[-1][0] if self.rows else 0)
         self.asked: list[tuple[object, ...]] = []
+        self.asked_first = 0
         self.on_read: Callable[[], object] = lambda: None
         self.listener: Callable[[str, str], None] | None = None
         self.closed = False
 
     async def begin(self, newest: int) -> tuple[int, list[Row]]:
+        self.asked_first = newest
         return self.last, self.rows[-newest:]
 
     def listen(self, listener: Callable[[str, str], None]) -> None:
@@ -136,6 +138,11 @@ class TestOnTopOfAnArchive:
         assert ([1, 2, 3, 4, 5], 8) == (numbers(journal.since()), journal.last)
         new = journal.add("Tick", "a", "", "new")
         assert (9, [new], new.as_row()) == (new.seq, told, archive.rows[-1])
+
+    async def test_only_as_many_are_taken_up_as_memory_keeps(self) -> None:
+        archive = Paper([row(seq) for seq in range(1, 6)])
+        assert [3, 4, 5] == numbers((await opened(archive, limit=3)).since())
+        assert 3 == archive.asked_first
 
     async def test_events_before_the_opening_would_take_numbers_twice(self) -> None:
         journal = Journal(archive=Paper())

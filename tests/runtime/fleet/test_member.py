@@ -119,3 +119,12 @@ async def test_a_question_that_nobody_answers_ends(member):
     with pytest.raises(ZoosupError, match="not answered for 10 s"):
         await member.choose("a1")
     assert [] == (await member.report(0, 0))["questions"]
+
+
+async def test_what_a_report_waited_for_is_waited_for_no_longer_once_it_is_out(member):
+    await quiet()
+    tasks = len(asyncio.all_tasks())
+    for at in range(3):
+        await member.report(at, 0)
+    await asyncio.sleep(0)
+    assert tasks == len(asyncio.all_tasks())

@@ -27,9 +27,9 @@ from tests.core.zoo import (
     why,
 )
 from zoosup.core.lifecycle.transitions import apply
-from zoosup.core.state.actions import FallAsleep, Wake
+from zoosup.core.state.actions import FallAsleep, Hold, Wake
 from zoosup.core.state.facts import Adopted, FellAsleep, Measured, ProbedReady, SleepBegun, WakeBegun, Woken
-from zoosup.core.state.phases import Cause, Override, Phase
+from zoosup.core.state.phases import Cause, Override, Phase, Reason
 from zoosup.core.state.runs import Sleep, SleepStage
 from zoosup.core.state.usage import HeldAsleep
 
@@ -47,6 +47,13 @@ def zoo(active=(), budget="20GiB", **models):
 
 
 # to sleep
+
+
+def test_one_who_could_not_be_woken_only_sleeps_again_once_nobody_asks_for_it():
+    spec = zoo(a=sleepy())
+    refused = a_host(spec, a=parked(reason=Reason.EVICTION))
+    assert (Hold("a", Phase.ASLEEP, Cause.MADE_ROOM, "asleep"),) == decide(spec, refused).actions
+    assert () == decide(spec, a_host(spec, a=parked())).actions
 
 
 def test_eviction_parks_before_it_stops():
