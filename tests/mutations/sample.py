@@ -193,7 +193,11 @@ def _run(tests: Sequence[str], pristine: Path, mutant: Mutant | None = None) -> 
     alone = _alone(pristine.parent / "lock") if reach.is_of_the_whole_machine(tests) else nullcontext()
     with alone:
         return trial.run(
-            tests, pristine, place, mutant.plant if mutant is not None else None, limit=LIMIT
+            ("-m", "not e2e", *tests),
+            pristine,
+            place,
+            mutant.plant if mutant is not None else None,
+            limit=LIMIT,
         ).failed
 
 

@@ -358,6 +358,14 @@ REFUSALS = {
     "restart: {limit: {count: 3}}": ("restart.limit.within", "is missing"),
     "max_inflight: -1": ("max_inflight", "got -1, expected a whole number of 0 to 1000000"),
     "description: 5": ("description", "got 5, expected a string; put quotes around it"),
+    "set_params: [a]": ("set_params", "got a list, expected a mapping of names of parameters to values"),
+    "strip_params: [model]": (
+        "strip_params",
+        "names of parameters other than model, which upstream_model sets",
+    ),
+    "strip_params: ['']": ("strip_params", "names of parameters other than model"),
+    "upstream_headers: [a]": ("upstream_headers", "expected a mapping of names of headers to values"),
+    "upstream_model: ''": ("upstream_model", "got '', expected a string that is not empty, or null"),
     "alias: [a]": ("alias", "unknown key; did you mean aliases?"),
 }
 
@@ -416,6 +424,9 @@ SECTIONS = {
     "active: [[a]]\nmodels: {}": "active.0: got a list, expected the name of a model",
     "active: []\nmodels:": "models: got nothing, expected a mapping of names to models; {} for none",
     "active: []\nmodels: []": "models: got a list, expected a mapping of names to models; {} for none",
+    "active: []\nmodels: {}\ninclude: ['']": "include: got a list, expected a list of files such as [models.d/*.yaml]",
+    "active: []\nmodels: {}\ninclude: [5]": "include: got a list, expected a list of files such as",
+    "active: []\ndefaults: []\nmodels: {a: {external: {url: 'http://h'}}}": "defaults: got a list, expected a mapping",
     "active: []\nmodels: {a: }": "models.a: got nothing, expected a mapping",
     "active: []\nmodels: {}\ndefaults: 5": "defaults: got 5, expected a mapping",
     "active: []\nmodels: {}\ndefaults: {prot: 5}": "defaults.prot: unknown key; did you mean port?",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.spec.test_parse import read, refused
 from zoosup.spec.model.external import BaseUrl
 
 
@@ -35,3 +36,33 @@ def test_a_clients_path_becomes_one_of_that_server(url, path, target):
 def test_an_address_is_taken_apart(url, where):
     found = BaseUrl.of(url)
     assert where == (found.tls, found.host, found.port, found.authority)
+
+
+@pytest.mark.parametrize(
+    ("more", "ready", "said"),
+    [
+        (
+            "",
+            "{http: a b}",
+            "models.m.ready.http: got a b, expected a path that begins with /, without blanks",
+        ),
+        ("", "{http: /é}", "models.m.ready.http: got /é, expected a path that begins with /"),
+        (
+            ", models: {x: ''}",
+            "{}",
+            "models.m.external.models.x: got '', expected the name that the model bears",
+        ),
+        (", models: {x: [a]}", "{}", "models.m.external.models.x: got a list, expected the name"),
+        (', models: {x: "a\\nb"}', "{}", "models.m.external.models.x: got 'a\\nb', expected the name"),
+    ],
+)
+def test_what_it_can_not_have_is_refused(more, ready, said):
+    server = f"{{external: {{url: 'http://box2:8000'{more}}}, ready: {ready}}}"
+    (line,) = refused(f"active: []\nmodels:\n  m: {server}\n")
+    assert said in line
+
+
+def test_without_a_path_of_its_own_its_list_of_models_is_asked_for():
+    server = "{external: {url: 'http://box2:8000'}, ready: {http: null}}"
+    [found] = read(f"active: []\nmodels:\n  m: {server}\n").externals.values()
+    assert found.ready.http is None

@@ -76,6 +76,13 @@ def test_a_mistake_in_a_form_is_told_alone():
         ("llama: {weights: /m, loras: [/l]}", "expected adapters of the form"),
         ("llama: {weights: /m, loras: [{path: '/a,b'}]}", "has an adapter with a comma in its path"),
         ("llama: {weights: /m, loras: [{path: /a, scale: big}]}", "whose scale is no number"),
+        ("llama: {weights: /m, loras: /l}", "expected a list of adapters such as"),
+        ("llama: {weights: /m, loras: [{path: 's3://a'}]}", "expected a path"),
+        (
+            "vllm: {weights: o/r, loras: [{path: /a, name: 5}]}",
+            "whose name is no text, expected a name without =",
+        ),
+        ("vllm: {weights: o/r, loras: [{path: /a, name: a=b}]}", "whose name is no text"),
         ("llama: {weights: /m, cache_ram: 100}", "expected a size with a unit"),
         ("llama: {weights: /m, wieghts: x}", "unknown key; did you mean weights?"),
         ("llama: {weights: /m, args: 'a | b'}", "holds the shell's |"),
