@@ -104,3 +104,14 @@ async def test_an_engine_that_does_not_answer_is_asked_again_and_one_that_refuse
     engine = OnceInTrouble(fails=trouble)
     await Takeover(Engines({}), TieFiles(tmp_path)).sweep("mark", (), (tie_of(engine),))
     assert looks == engine.looks
+
+
+@pytest.mark.parametrize(
+    ("argv", "by_client"),
+    [(("docker", "run", "x"), True), (("podman", "run", "x"), True), (("serve",), None)],
+)
+def test_whose_tie_was_never_kept_is_known_by_its_record(tmp_path, argv, by_client):
+    """One that was killed before it could write down what its client is."""
+    record = RecordedRun(replace(launch(tmp_path), argv=argv, container=None), "7@1")
+    ties = Takeover(Engines({}), TieFiles(tmp_path)).ties({RUN: record})
+    assert by_client == (ties[RUN].led_by_client if ties else None)
