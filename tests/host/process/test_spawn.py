@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -205,6 +206,7 @@ async def test_a_signal_that_we_ignore_is_not_ignored_by_the_child(tmp_path):
     code = f"""
 import asyncio, signal, sys
 from pathlib import Path
+from types import SimpleNamespace
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
     signal.signal(number, signal.SIG_IGN)
 from zoosup.host.ports.launch import Launch
@@ -274,3 +276,17 @@ async def end_early(harness):
 def test_the_way_by_fork_keeps_its_lock_no_longer():
     """Python's vfork would stop the whole program until the exec has returned."""
     assert vars(subprocess)["_USE_VFORK"] is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has a umask for each thread")
+@pytest.mark.parametrize(
+    ("library", "serves"),
+    [
+        ({"posix_spawn_file_actions_addclosefrom_np": None, "unshare": lambda _: 0}, True),
+        ({"posix_spawn_file_actions_addclosefrom_np": None, "unshare": lambda _: -1}, False),
+        ({"unshare": lambda _: 0}, False),
+    ],
+)
+def test_it_is_used_where_the_system_has_it_and_lets_a_thread_be_apart(monkeypatch, library, serves):
+    monkeypatch.setattr(posix_spawn, "_libc", SimpleNamespace(**library))
+    assert serves == posix_spawn.can_spawn()

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 
@@ -67,8 +68,10 @@ def test_where_nobody_reads_there_is_room_left_for_others_and_it_goes_on_when_so
 
         thread = threading.Thread(target=write, daemon=True)
         thread.start()
+        busy = time.process_time()
         thread.join(0.3)
         assert thread.is_alive()
+        assert time.process_time() - busy < 0.25  # it doesn't turn in circles meanwhile
         os.set_blocking(writing, False)
         assert 10_000 == os.write(writing, b"y" * 10_000)
         os.set_blocking(writing, True)

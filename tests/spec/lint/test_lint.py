@@ -3,6 +3,7 @@
 import pytest
 
 from zoosup.core.sessions.words import unfit
+from zoosup.spec.fragments import Fragment, join
 from zoosup.spec.lint.lint import lint
 from zoosup.spec.parse import parse
 
@@ -211,6 +212,15 @@ def test_a_port_of_the_fleet_can_never_be_had_by_another(listen, port, says):
     top = f"gateway: {{listen: '{listen}'}}\nfleet: {{head: '127.0.0.2:6379', token_file: /t}}"
     errors = " ".join(map(str, found(FLEET % (top, f", port: {port}")).errors))
     assert says in errors if says else not errors
+
+
+def test_what_is_said_of_hosts_names_the_file_in_which_the_model_stands():
+    text = join(
+        "active: []\ngateway: false\nmodels: {}\n",
+        [Fragment("b.yaml", "models: {b: {command: x, hosts: h}}")],
+    )
+    (said,) = found(text).warnings
+    assert str(said).startswith("b.yaml:1:34: models.b.hosts: has no effect without fleet")
 
 
 KEPT = "sessions: {keep: true}"
