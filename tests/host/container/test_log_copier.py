@@ -341,3 +341,14 @@ async def test_a_note_that_is_no_note_is_begun_anew(tmp_path: Path) -> None:
         Source([[LogPiece(1.0, b"x\n")]], [[LogPiece(1.0, b"x\n")]]), "c", tmp_path / "a.log"
     ).run()
     assert (tmp_path / "a.log").read_bytes() == b"x\n"
+    noted = json.loads((tmp_path / "a.log.position").read_text())
+    assert (noted["container"], noted["size"]) == ("c", 2)
+
+
+async def test_the_next_copier_goes_on_by_the_note(tmp_path: Path) -> None:
+    first, last = LogPiece(100.5, b"first\n"), LogPiece(200.7, b"last\n")
+    await LogCopier(Source([[first]], []), "c", tmp_path / "a.log").run()
+    source = Source([[first, last]])
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == b"first\nlast\n"
+    assert source.asked[0] == 97.0

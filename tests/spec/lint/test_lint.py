@@ -220,7 +220,7 @@ def test_what_is_said_of_hosts_names_the_file_in_which_the_model_stands():
         [Fragment("b.yaml", "models: {b: {command: x, hosts: h}}")],
     )
     (said,) = found(text).warnings
-    assert str(said).startswith("b.yaml:1:34: models.b.hosts: has no effect without fleet")
+    assert str(said).startswith("b.yaml:1:33: models.b.hosts: has no effect without fleet")
 
 
 KEPT = "sessions: {keep: true}"
