@@ -63,6 +63,7 @@ def test_what_is_changed(source, new):
         "x = f'{a + b}'",
         "def __repr__(self): return 1 + 2",
         "assert x == 1",
+        "raise RuntimeError('internal error: x')",
         "__slots__ = ('a', 'b')",
         "x = None",
         "X = A | B",

@@ -10,7 +10,7 @@ from zoosup.core.state.runs import Exit
 from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
 from zoosup.host.ports.host import Ladder
 from zoosup.host.ports.launch import Launch
-from zoosup.host.runs.container_end import ContainerEnding, remove_remains
+from zoosup.host.runs.container_end import ContainerEnding, containers_of, remove_remains
 from zoosup.host.runs.tie import Tie
 
 ID = "c" * 64
@@ -193,3 +193,38 @@ async def test_what_an_engine_has_not_made_when_its_client_was_killed_may_come_l
     tie = tie_of(engine, led_by_client=True, container_id="", exit=KILLED)
     assert "" == await remove_remains(tie, 7.0)
     assert (not there, False) == (tie.may_come_late, engine.there)
+
+
+class Labelled:
+    """An engine that finds these by their label, and these by their id."""
+
+    def __init__(self, by_label, by_id):
+        self.by_label, self.by_id = by_label, by_id
+        self.inspected = []
+
+    async def find(self, labels):
+        assert {"zoosup.run": "r1"} == labels
+        return tuple(map(state_of_one, self.by_label))
+
+    async def inspect(self, container_id):
+        self.inspected.append(container_id)
+        return state_of_one(container_id) if container_id in self.by_id else None
+
+
+def state_of_one(container_id):
+    return ContainerState(container_id, "zoo", "r1", None, False, 0, False, "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("known", "by_label", "by_id", "found", "asked"),
+    [
+        ("a", "ab", "", "ab", ""),  # nobody is asked for who has been found
+        ("a", "b", "a", "ba", "a"),  # its labels are gone, or the engine's list is late
+        ("a", "b", "", "b", "a"),
+        ("", "b", "", "b", ""),
+    ],
+)
+async def test_what_the_engine_has_is_found_by_label_and_by_id(known, by_label, by_id, found, asked):
+    engine = Labelled(by_label, by_id)
+    states = await containers_of(tie_of(engine, container_id=known))
+    assert (list(found), list(asked)) == ([each.id for each in states], engine.inspected)

@@ -28,6 +28,7 @@ def mounted(monkeypatch, tmp_path):
 
     def mount(kind):
         mounts = [SimpleNamespace(mountpoint="/", fstype="ext4")]
+        mounts.append(SimpleNamespace(mountpoint=str(tmp_path), fstype="zfs"))  # and the next one over it
         mounts.append(SimpleNamespace(mountpoint=str(tmp_path), fstype=kind))
         mounts.append(SimpleNamespace(mountpoint=f"{tmp_path}/other", fstype="tmpfs"))
         monkeypatch.setattr(lock_file.psutil, "disk_partitions", lambda **_: mounts)

@@ -242,6 +242,17 @@ async def test_who_could_not_reach_a_run_keeps_the_place_it_had(host, zoo):
     await second.answered()
 
 
+async def test_who_could_never_reach_its_run_is_refused_when_its_time_is_over(host, zoo):
+    await put(zoo, host, text(a="", extra="gateway: {queue_timeout: 30s}"))
+    client = Client(zoo, "a")
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(60):
+        while "granted" == await client.answered():
+            client.lease.unreachable()
+            client.lease = None
+    assert (Code.QUEUE_FULL, 30) == (client.refusal.code, pytest.approx(client.at - began, abs=1))
+
+
 async def test_answered_clients_are_kept_by_nobody(host, zoo):
     """F44."""
     await put(zoo, host, text(a=""))
