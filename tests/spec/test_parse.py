@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from zoosup.errors import ExitCode
 from zoosup.spec.model.memory import MemorySpec, Strategy
@@ -48,6 +49,14 @@ def refused(text, environ=ENVIRON):
 
 def model(text):
     return read(f"active: []\nmodels:\n  m:\n{text}\n").models["m"]
+
+
+def test_what_has_been_read_stays_as_it_is():
+    spec = read(WHOLE)
+    for part in (spec, spec.budget, spec.models["qwen3:8b"], spec.models["qwen3:8b"].restart):
+        for name in type(part).model_fields:
+            with pytest.raises(ValidationError, match="frozen"):
+                setattr(part, name, None)
 
 
 def test_a_whole_file_is_read_as_it_says():

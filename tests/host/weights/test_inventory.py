@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.weight_files import safetensors
 from tests.host.weights.homes import COMMIT, furnish, hub_file, ollama_model, variant
 from zoosup.host.weights.inventory import HUB, LLAMA, LM_STUDIO, OLLAMA, stored
 
@@ -96,6 +97,16 @@ def test_a_snapshot_without_main_is_the_first_there_is(tmp_path):
     (found,) = look(tmp_path, HF_HOME=str(tmp_path))
     assert (str(path), "o/r") == (found.path, found.repository)
     assert COMMIT in found.path
+
+
+def test_a_repository_is_a_model_by_its_tensors_and_its_config(tmp_path):
+    hub = tmp_path / "hub"
+    hub_file(hub, "o/tensors", "model.safetensors", safetensors([8]))
+    hub_file(hub, "o/config", "config.json", b"{}")
+    assert [] == look(tmp_path, HF_HOME=str(tmp_path))
+    hub_file(hub, "o/both", "model.safetensors", safetensors([16]))
+    hub_file(hub, "o/both", "config.json", b"{ }")
+    assert ["both"] == [each.name for each in look(tmp_path, HF_HOME=str(tmp_path))]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"layers": 3}', '{"layers": [3, {"digest": 5}]}'])

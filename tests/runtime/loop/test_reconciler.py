@@ -333,6 +333,7 @@ async def test_leaving_stops_every_model_and_ends(host, zoo, file):
     await zoo.leave()
     assert {} == host.living
     assert ("stopped", "stopped") == (zoo.phase("a"), zoo.phase("b"))
+    assert ["Asked"] == [each.reason for each in zoo.zoo.journal.since() if each.type == "Shutdown"]
 
 
 async def test_a_second_wish_to_leave_shortens_the_grace(host, zoo, file):

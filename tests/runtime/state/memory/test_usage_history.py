@@ -270,7 +270,10 @@ def test_the_same_is_written_as_the_same_object():
     book.end(a_run(), 100.0, None)
     first = book.written()
     assert not book.watch(a_run(), 200.0)
+    assert not book.end(a_run(), 200.0, None)
     assert first is book.written()
+    assert book.end(a_run(peak={"ram": 2 * GIB}), 200.0, None)
+    assert first is not book.written()
 
 
 GOOD = {"floor": 0, "runs": [{
