@@ -55,3 +55,5 @@ def test_mounts_are_read(text):
 
 def test_a_tmpfs_hides_what_lies_below():
     assert Volume("", "/m", ("size=1g",)) == tmpfs("/m:size=1g")
+    assert Volume("", "/m", ("size=1g", "mode=700")) == tmpfs("/m:size=1g,mode=700")
+    assert Volume("", "/m", ()) == tmpfs("/m")
