@@ -76,6 +76,7 @@ def learn(pristine: Path, database: Path, processes: int) -> None:
     ]
     covered = ["--cov=zoosup", "--cov-branch", "--cov-context=test", "--cov-report="]
     environment = trial.environment(pristine) | {"COVERAGE_FILE": str(database)}
+    del environment["PYTHONDONTWRITEBYTECODE"]  # its copies start faster with it
     command = [sys.executable, "-m", "pytest", *options, *covered, "tests"]
     status, output = cage.run(command, cwd=pristine, env=environment, limit=LIMIT)
     if not database.exists():

@@ -91,7 +91,7 @@ def test_a_text_that_is_another_by_now_is_refused():
 
 
 def test_the_same_seed_draws_the_same_and_another_one_others():
-    files = sample.modules()
+    files = sample.modules()[::9]
     first = sample.draw(7, 20, files)
     assert first == sample.draw(7, 20, files)
     assert first != sample.draw(8, 20, files)

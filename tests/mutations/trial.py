@@ -48,7 +48,7 @@ class NoEndError(ProvesNothingError):
 
 
 def copy(source: Path, target: Path) -> None:
-    """Make `target` a checkout in which the tests can run."""
+    """Make `target` a checkout in which the tests can run, with the bytecode that `source` has."""
     target.mkdir()
     for part in PARTS:
         if (source / part).is_dir():
@@ -56,7 +56,7 @@ def copy(source: Path, target: Path) -> None:
                 source / part,
                 target / part,
                 symlinks=True,
-                ignore=shutil.ignore_patterns("__pycache__", ".*"),
+                ignore=shutil.ignore_patterns(".*"),
             )
         else:
             shutil.copy2(source / part, target / part)
@@ -91,14 +91,11 @@ def _command(tests: Iterable[str]) -> list[str]:
 
 
 def environment(place: Path) -> dict[str, str]:
-    """First of all the copy, also in programs that tests start elsewhere: zoosup may be installed from the checkout.
-
-    Bytecode is kept beside it: one change is compiled anew, not zoosup and all tests.
-    """
+    """First of all the copy, also in programs that tests start elsewhere: zoosup may be installed from the checkout."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     ours = {"HYPOTHESIS_PROFILE": "unshrunk"} | ours
-    ours.pop("PYTHONDONTWRITEBYTECODE", None)
-    return ours | {"PYTHONPATH": str(place), "PYTHONPYCACHEPREFIX": str(place.parent / "bytecode")}
+    ours.pop("PYTHONPYCACHEPREFIX", None)  # a copy brings its own
+    return ours | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _killer(status: int, output: str) -> str:
