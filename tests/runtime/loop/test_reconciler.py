@@ -336,6 +336,20 @@ async def test_leaving_stops_every_model_and_ends(host, zoo, file):
     assert ["Asked"] == [each.reason for each in zoo.zoo.journal.since() if each.type == "Shutdown"]
 
 
+async def test_a_look_that_a_start_waits_for_is_told_though_it_shows_nothing_new(
+    host, zoo, file, monkeypatch
+):
+    host.save(file({"a": "1GiB"}, "a"))
+    await zoo.until("a", "ready")
+    await asyncio.sleep(200)
+    asked = []
+    monkeypatch.setattr(zoo.reconciler._operations, "measure", lambda *, news_only: asked.append(news_only))
+    zoo.reconciler._measure_if_due(60.0)
+    await asyncio.sleep(0.2)
+    zoo.reconciler._measure_if_due(awaited=True)
+    assert [True, False] == asked
+
+
 async def test_a_second_wish_to_leave_shortens_the_grace(host, zoo, file):
     host.behave("a", ignores_term=True)
     host.save(file({"a": "1GiB"}, "a"))
