@@ -12,6 +12,11 @@ from zoosup.web.gateway.context.limits import Limits
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
+WHOLE = (
+    b'{"id": "c", "object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop",\r\n'
+    b' "message": {"role": "assistant", "content": "hi\\nthere"}}], "usage": {"completion_tokens": 2}}\n'
+)
+
 
 def of_run(lease: FakeLease, run_id: str) -> FakeLease:
     lease.run_id = run_id
@@ -465,6 +470,55 @@ class TestLoading:
         harness.script(head + b"Content-Length: %d\r\n\r\n" % len(error) + error)
         harness.leasing.arrive("absent", harness.backend.port)
         assert b"data: " + error + b"\n\n" in await wire.until(b"0\r\n\r\n")
+
+    @pytest.mark.parametrize("kind", [b"Content-Type: application/json\r\n", b""])
+    @pytest.mark.parametrize("pause", [0.0, 0.02])
+    async def test_an_answer_that_is_no_stream_comes_as_one(
+        self, harness: GatewayHarness, kind: bytes, pause: float
+    ):
+        """A server that ignores `stream`: its client reads events by now, in which bare JSON would be nothing."""
+        body = WHOLE
+
+        async def script(asked, reader, writer):
+            writer.write(b"HTTP/1.1 200 OK\r\n" + kind + b"Content-Length: %d\r\n\r\n" % len(body) + body[:9])
+            await writer.drain()
+            await asyncio.sleep(pause)
+            writer.write(body[9:])
+
+        wire = await self._wait(harness)
+        await wire.until(b"\n\n\r\n")
+        harness.script(script)
+        harness.leasing.arrive("absent", harness.backend.port)
+        first, done, end = (await wire.until(b"0\r\n\r\n")).split(b"\n\n")[-3:]
+        assert (done, end) == (b"data: [DONE]", b"\r\n0\r\n\r\n")
+        chunk = json.loads(first.partition(b"data: ")[2])
+        assert chunk["object"] == "chat.completion.chunk"
+        assert chunk["choices"][0]["delta"]["content"] == "hi\nthere"
+        assert chunk["usage"]["completion_tokens"] == 2
+        wire.send(post())
+        harness.script(OK)
+        assert (await wire.answer())[0] == 200
+
+    async def test_an_answer_that_can_be_no_event_comes_as_an_error(self, harness: GatewayHarness):
+        wire = await self._wait(harness)
+        await wire.until(b"\n\n\r\n")
+        harness.script(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<p>Hi\r\n")
+        harness.leasing.arrive("absent", harness.backend.port)
+        told = await wire.until(b"0\r\n\r\n")
+        assert b"upstream_error" in told
+        assert b"<p>" not in told
+
+    async def test_a_stream_that_does_not_say_it_is_one_goes_on_as_it_comes(self, harness: GatewayHarness):
+        async def script(asked, reader, writer):
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n")
+            await writer.drain()
+            await reader.read(1)
+
+        wire = await self._wait(harness)
+        await wire.until(b"\n\n\r\n")
+        harness.script(script)
+        harness.leasing.arrive("absent", harness.backend.port)
+        await wire.until(b"data: a\n\n")
 
     async def test_a_refusal_comes_as_an_event(self, harness: GatewayHarness):
         wire = await self._wait(harness)

@@ -36,7 +36,7 @@ def refused(call, *args):
         ("/images/generations", "json", "image", True),
         ("/images/edits", "form", "image", True),
         ("/images/variations", "form", "image", False),
-        ("/audio/speech", "json", "audio", True),
+        ("/audio/speech", "json", "audio", False),
         ("/audio/transcriptions", "form", "audio", True),
         ("/audio/translations", "form", "audio", False),
     ],

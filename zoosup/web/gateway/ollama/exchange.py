@@ -68,7 +68,7 @@ class OllamaExchange(Exchange):
         def waiting(why: str) -> bytes:
             return self._line.waiting(time.time(), why, aloud=aloud)
 
-        return Words(waiting, lambda _, body: _error(body), response_head.LINES)
+        return Words(waiting, lambda _, body: _error(body), head=response_head.LINES)
 
     def _send(self, lease: Lease) -> None:
         if self._asked.stay is not None:
@@ -108,7 +108,7 @@ class OllamaExchange(Exchange):
             self._head = head
             self._context.counters.answered(self._model, request.head.caller.name, self._status)
             self._told(_OK, b"")
-            self._comments.answered(self._status)
+            self._comments.answered(self._status, streams=True)
         if rest:
             self.write(rest)
 

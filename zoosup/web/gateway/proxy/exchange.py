@@ -111,7 +111,7 @@ class Exchange(Upload):
             request.record.headed(upstream.status)
         if self._comments is not None:
             self._told(_OK, b"")
-            self._comments.answered(upstream.status)
+            self._comments.answered(upstream.status, streams=response_head.is_events(head))
             if rest:
                 self._comments.write(rest)
             return

@@ -14,21 +14,25 @@ from zoosup.web.gateway.http1.handlers import Sink
 from zoosup.web.gateway.http1.heads import response_head
 from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.proxy import rendering
+from zoosup.web.gateway.proxy.whole_answer import as_events, begins_events
 from zoosup.web.gateway.route import Dialect
 
 _OK = 200
 _LONGEST_ERROR = 64 * 1024
+_LONGEST_WHOLE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """`waiting` says why there is nothing yet; `failure` is the event for an error that the model answers.
 
-    `head` is that of the answer, without what depends on the request.
+    `whole` are the events for an answer that is no stream; `head` is that of the answer, without what depends on the
+    request.
     """
 
     waiting: Callable[[str], bytes]
     failure: Callable[[int, bytes], bytes]
+    whole: Callable[[bytes], bytes] = bytes
     head: bytes = response_head.LOADING
 
 
@@ -51,7 +55,11 @@ def words(style: LoadingStyle, request: Request, model: str) -> Words | None:
         said = f"{model} answered {status}: {body.decode('utf-8', 'replace').strip()}"
         return rendering.sse_error(said, "upstream_error", dialect, status)
 
-    return Words(waiting, failure)
+    def whole(body: bytes) -> bytes:
+        said = f"{model} was asked for a stream, and its answer is none"
+        return as_events(body, dialect) or rendering.sse_error(said, "upstream_error", dialect)
+
+    return Words(waiting, failure, whole)
 
 
 class KeepaliveComments:
@@ -65,7 +73,9 @@ class KeepaliveComments:
         self._last_chunk = response_head.LAST_CHUNK
         self._last: float | None = None
         self._status = _OK
-        self._error: list[bytes] = []
+        self._passes = True  # what comes is of a stream, and goes on as it comes
+        self._kept: list[bytes] = []  # of what is none, until it is complete
+        self._room = 0
 
     def open(self, request: Request, *, keep: bool) -> None:
         """Send the head; `keep`: the connection lives on."""
@@ -81,26 +91,34 @@ class KeepaliveComments:
             self._last = now
             self._client.write(self.event(self._words.waiting(why)))
 
-    def answered(self, status: int) -> None:
-        """The model answers."""
+    def answered(self, status: int, *, streams: bool) -> None:
+        """The model answers; `streams`: what it says is a stream of events, by its head."""
         self._status = status
+        self._passes = streams and status == _OK
+        self._room = _LONGEST_WHOLE if status == _OK else _LONGEST_ERROR
 
     def write(self, data: bytes, /) -> None:
         """The next piece of the model's body."""
-        if self._status == _OK:
+        if self._status == _OK and not self._kept and begins_events(data):
+            self._passes = True
+        if self._passes:
             self._client.write(self._framed(data))
-        elif sum(map(len, self._error)) < _LONGEST_ERROR:
-            self._error.append(data)
+        elif self._room > 0:
+            self._room -= len(data)
+            self._kept.append(data)
 
     def finish(self) -> None:
         """The model's answer is complete."""
-        if self._status != _OK:
-            self.refuse(self._words.failure(self._status, b"".join(self._error)))
-        else:
+        kept = b"".join(self._kept)
+        if self._passes:
             self._client.write(self._last_chunk)
+        elif self._status != _OK:
+            self.refuse(self._words.failure(self._status, kept))
+        else:
+            self.refuse(self._words.whole(kept))
 
     def refuse(self, event: bytes) -> None:
-        """The whole answer is an error: say it, and end the stream as it should end."""
+        """The whole answer is an error, or came whole: say it, and end the stream as it should end."""
         self._client.write(self.event(event) + self._last_chunk)
 
     def event(self, event: bytes) -> bytes:

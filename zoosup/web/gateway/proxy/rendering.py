@@ -154,14 +154,20 @@ def sse_error(message: str, code: str, dialect: Dialect = Dialect.OPENAI, status
 
 def own_error(body: bytes, dialect: Dialect) -> bytes | None:
     """A model's own error as an event, with all its fields: agents act on them. None where it is no JSON object."""
+    document = json_object(body)
+    if document is None or "error" not in document:
+        return None
+    named = b"" if dialect in {Dialect.OPENAI, Dialect.CHAT} else b"event: error\n"
+    return named + b"data: " + as_json(document) + b"\n"
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """What a model has answered, where that is a JSON object."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if not isinstance(document, dict) or "error" not in document:
-        return None
-    named = b"" if dialect in {Dialect.OPENAI, Dialect.CHAT} else b"event: error\n"
-    return named + b"data: " + as_json(document) + b"\n"
+    return document if isinstance(document, dict) else None
 
 
 def _entry(card: ModelCard) -> dict[str, Any]:

@@ -41,7 +41,8 @@ _ENDPOINTS: dict[str, Route] = {
     "images/generations": Route(Kind.ENDPOINT, _JSON, Task.IMAGE, streams=True),
     "images/edits": Route(Kind.ENDPOINT, _FORM, Task.IMAGE, streams=True),
     "images/variations": Route(Kind.ENDPOINT, _FORM, Task.IMAGE),
-    "audio/speech": Route(Kind.ENDPOINT, _JSON, Task.AUDIO, streams=True),
+    # `stream` of speech means sound that comes as it is made: words in between would spoil it.
+    "audio/speech": Route(Kind.ENDPOINT, _JSON, Task.AUDIO),
     "audio/transcriptions": Route(Kind.ENDPOINT, _FORM, Task.AUDIO, streams=True),
     "audio/translations": Route(Kind.ENDPOINT, _FORM, Task.AUDIO),
 }
