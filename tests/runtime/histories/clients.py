@@ -188,9 +188,9 @@ class Clients:
                 found.release()
             return
         self.check(not must, f"{client} has to wait though its model serves")
-        self.check(
-            waiting < rules(client.supervisor.zoo.spec).max_queue, f"{client} is one too many in the queue"
-        )
+        spec, own = client.supervisor.zoo.spec, len(self.waiting(client.model))
+        most = rules(spec).max_queue
+        self.check(waiting < most or own * len(spec.models) < most, f"{client} is one too many in the queue")
         client.ticket = found
         if client.quits == "queue":
             asyncio.get_running_loop().call_later(1.0, client.impatient)

@@ -54,11 +54,11 @@ class Client:
 class Fleet:
     """This host, called "me", and what it knows of others."""
 
-    def __init__(self, **models):
+    def __init__(self, max_queue=256, **models):
         self.clock = ManualClock()
         spec = {name: {"on_demand": True} | each for name, each in models.items()}
         active = [name for name, each in spec.items() if each.pop("active", False)]
-        self.zoo = a_zoo(self.clock, text_of(spec, active, fleet=FLEET))
+        self.zoo = a_zoo(self.clock, text_of(spec, active, fleet=FLEET, gateway={"max_queue": max_queue}))
         self.leases = Leases(self.zoo, lambda: None)
         self.asked = []
         self.choice = Choice("b")
@@ -182,7 +182,7 @@ async def test_who_went_meanwhile_is_sent_nowhere(fleet):
 
 
 async def test_no_host_can_have_it_and_the_sums_are_told(fleet):
-    fleet.see(b={})
+    fleet.see(b={"m": ModelReport("stopped")})
     fleet.choice = Choice(refusal="me: needs 4 GiB, has 1; b: needs 4 GiB, has 2")
     client = fleet.ask()
     await asyncio.sleep(0.1)
@@ -274,6 +274,39 @@ class TestOnlyHost:
         await asyncio.sleep(0.5)
         assert ("b", []) == (client.lease.node, fleet.asked)
 
+    @pytest.mark.parametrize(
+        ("lost", "code", "said"),
+        [
+            (("b",), Code.MODEL_NOT_HERE, "m: b: is lost"),
+            ((), Code.INSUFFICIENT_MEMORY, "m: b: needs 4 GiB of RAM, 1 GiB may be had"),
+        ],
+    )
+    async def test_one_that_is_lost_is_not_said_to_lack_memory(self, fleet, lost, code, said):
+        """Nobody answers for the fleet, and b is the only host that may have it."""
+        fleet.see(lost=lost, b={"m": ModelReport("stopped", need=ModelNeed(ram=4 * GIB))}, c={})
+        view, fleet.choice = fleet.zoo.fleet.view, ZoosupError("nobody answers")
+        fleet.zoo.fleet.view = replace(
+            view, spec=FleetSpec(models=(FleetModel("m", on_demand=True, hosts=("b",)),))
+        )
+        client = Client()
+        fleet.routing.ask("m", client)
+        await asyncio.sleep(0.5)
+        assert code == client.refusal.code
+        assert said in client.refusal.message
+
+    async def test_who_waits_for_one_model_keeps_no_client_of_another_out(self, fleet):
+        fleet = Fleet(m={}, n={}, max_queue=2)
+        fleet.see(b={"m": READY, "n": READY}, c={})
+        fleet.choice = Choice(refusal="none is there")
+        clients = [(Client(), name) for name in "mmmn"]
+        for client, name in clients:
+            fleet.routing.ask(name, client).unreachable()
+            fleet.clock.pass_time(SILENT)
+        await asyncio.sleep(0.05)
+        assert ["waits", "waits", "refused", "waits"] == [
+            "refused" if client.refusal else "waits" for client, _ in clients
+        ]
+
     @pytest.mark.parametrize("says", [{}, {"m": ModelReport("stopped")}])
     async def test_once_it_has_none_another_is_chosen(self, fleet, says):
         fleet.see(b={"m": READY}, c={})
@@ -319,11 +352,12 @@ class TestActive:
         [
             ({"placements": {"m": ("b",)}, "lost": ("b",)}, Code.MODEL_NOT_HERE, "m runs on b, which can't be"),
             ({"refusals": {"m": "b: 4 of 3 GiB"}}, Code.INSUFFICIENT_MEMORY, "m runs on no host: b: 4 of 3 GiB"),
+            ({"refusals": {"m": "b: is lost"}, "lost": ("b",)}, Code.MODEL_NOT_HERE, "m runs on no host: b: is l"),
             ({}, Code.MODEL_NOT_HERE, "m runs on no host yet, as far as me knows"),
         ],
     )  # fmt: skip
     async def test_why_nobody_has_it_is_told(self, fleet, known, code, said):
-        fleet.see(b={}, **known)
+        fleet.see(b={"m": ModelReport("stopped")}, **known)
         with pytest.raises(RefusedError) as caught:
             fleet.routing.ask("m", Client())
         assert code == caught.value.refusal.code

@@ -361,6 +361,19 @@ async def test_one_more_than_may_wait_is_refused_and_told_when_to_try_again(host
     assert {"granted"} == {await c.answered() for c in clients[:3]}
 
 
+async def test_a_full_queue_of_one_model_keeps_no_client_of_another_out(host, zoo):
+    """`a` is ready, and answers as many as it may; `b` is waited for by all that may wait."""
+    await put(zoo, host, text(a="max_inflight: 1", b="", extra="gateway: {max_queue: 2}"))
+    first = Client(zoo, "a")
+    assert "granted" == await first.answered()
+    many = [Client(zoo, "b") for _ in range(3)]
+    assert [None, None, Code.QUEUE_FULL] == [c.refusal and c.refusal.code for c in many]
+    second, third = Client(zoo, "a"), Client(zoo, "a")
+    assert (None, Code.QUEUE_FULL) == (second.refusal, third.refusal and third.refusal.code)
+    first.lease.release()
+    assert "granted" == await second.answered()
+
+
 async def test_a_model_that_can_never_fit_is_refused_with_the_sum_and_costs_nobody_anything(host, zoo):
     await put(
         zoo,

@@ -52,6 +52,18 @@ def choose(
     return Choice(chosen) if chosen else Choice(refusal=_why(shared, hosts, rooms))
 
 
+def is_weighed(view: FleetView, model: str) -> bool:
+    """Whether any host comes into question for it: then it is room that it lacks, if it can't be had."""
+    shared = next((each for each in view.spec.models if each.name == model), None)
+    return shared is not None and any(
+        may_run(shared, host.report)
+        and not (host.lost or host.report.leaving or host.report.assignment.drained)
+        and (found := host.report.models.get(model)) is not None
+        and not found.missing
+        for host in view.hosts.values()
+    )
+
+
 def _joined(hosts: Mapping[str, Host], model: str, promised: Mapping[str, str]) -> str:
     """Where it runs, the ready first, or is about to; "" where that is nowhere."""
     found = []

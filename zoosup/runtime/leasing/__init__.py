@@ -3,6 +3,7 @@
     leases         where the gateway asks: a lease at once, a place in the queue, or a refusal
     catalogue      what a name means, and what clients may know of each model
     model_queue    one model's leases and tickets, in order
+    queue_limit    how many may wait, so that clients of one model keep none of another out
     drains         runs that are to end: waiting until nobody uses them, telling those who do
     notify         telling clients, whose faults cost nobody else their turn
     external_lease one client's use of a server elsewhere, for which nobody waits

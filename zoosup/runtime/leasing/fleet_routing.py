@@ -10,7 +10,6 @@ Refuses to know how the fleet is asked, and HTTP.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import replace
 
 from zoosup.core.fleet.choose import choose
 from zoosup.core.fleet.words import Choice, FleetView
@@ -163,7 +162,7 @@ class FleetRouting:
         spec, hosts = self._zoo.declared.models.get(model), self._hosts()
         on_demand = spec is not None and spec.on_demand
         away = hosts.running(model) - {self._node} if on_demand else hosts.there(row.placed)
-        if away and (on_demand or not self._may_serve(model)) and self._may_wait(since):
+        if away and (on_demand or not self._may_serve(model)) and self._may_wait(model, since):
             return HostTicket(model, holder, self._zoo.clock.now() if since is None else since)
         if on_demand:
             return self._wait_for_choice(model, holder, tried | away)
@@ -221,15 +220,15 @@ class FleetRouting:
         """RefusedError where none that is to run it can be asked, and this host may not; no request starts it."""
         if self._may_serve(model) or model not in self._zoo.declared.active:
             return
-        why = self._hosts().view.refusals.get(model, "")
-        raise RefusedError(host_words.runs_nowhere(model, row.placed, why, self._node))
+        view = self._hosts().view
+        raise RefusedError(host_words.runs_nowhere(model, row.placed, view, self._node))
 
     # a host that is away
 
-    def _may_wait(self, since: float | None) -> bool:
+    def _may_wait(self, model: str, since: float | None) -> bool:
         """Whether a host that is not lost yet may still come back before the fleet gives it up."""
         fleet, rules = self._zoo.fleet, gateway(self._zoo.spec)
-        if fleet is None or len(self._queue) >= rules.max_queue:
+        if fleet is None or self._queue.is_full(self._zoo.declared, model):
             return False
         waited = 0.0 if since is None else self._zoo.clock.now() - since
         return waited < min(fleet.spec.lost_after + DECIDES, rules.queue_timeout)
@@ -289,12 +288,11 @@ class FleetRouting:
         elif peer is not None and self._may_ask(peer, model, tried):
             holder.granted(self._lease(peer, model, holder, tried))
         else:
-            holder.refused(host_words.of_choice(model, choice, self._node))
+            holder.refused(host_words.of_choice(model, choice, self._hosts().without(tried), self._node))
 
     def _best_known(self, model: str, tried: frozenset[str]) -> Choice:
         """What the fleet would choose, as far as this host knows; who knows nobody is alone."""
-        view = self._hosts().view
-        left = {node: host for node, host in view.hosts.items() if node not in tried}
-        if not left and self._may_serve(model):
+        left = self._hosts().without(tried)
+        if not left.hosts and self._may_serve(model):
             return Choice(self._node)
-        return choose(replace(view, hosts=left), model, self._node)
+        return choose(left, model, self._node)

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 
 from zoosup.runtime.leasing.host_lease import HostTicket
+from zoosup.runtime.leasing.queue_limit import is_full
+from zoosup.spec.model.zoo import ZooSpec
 
 LOOK = 0.1
 """Seconds between looks at who may be asked now."""
@@ -24,8 +26,10 @@ class HostQueue:
         self._waiting: list[HostTicket] = []
         self._looking: asyncio.Task[None] | None = None
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    def is_full(self, spec: ZooSpec, model: str) -> bool:
+        """Whether one more that waits for a model is one too many."""
+        own = sum(ticket.model == model for ticket in self._waiting)
+        return is_full(spec, len(self._waiting), own)
 
     def add(self, ticket: HostTicket) -> None:
         """Wait: the last in the queue."""

@@ -3,8 +3,8 @@
 Pure. Refuses to know what this host itself runs, and which requests are under way.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, replace
 
 from zoosup.core.fleet.words import FleetView, HostReport, HostView, ModelReport
 from zoosup.core.state.phases import Phase
@@ -73,6 +73,10 @@ class HostTable:
         """Those of these hosts that are not lost; a zoosup that begins is there before its gateway is."""
         hosts = self.view.hosts
         return frozenset(node for node in nodes if node in hosts and not hosts[node].lost)
+
+    def without(self, nodes: Container[str]) -> FleetView:
+        """The view as if these hosts were not in it."""
+        return replace(self.view, hosts={n: host for n, host in self.view.hosts.items() if n not in nodes})
 
     def running(self, model: str) -> frozenset[str]:
         """The hosts that are not lost and have it, or are starting it, whether or not they can be asked."""

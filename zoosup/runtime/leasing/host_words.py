@@ -6,7 +6,8 @@ Pure. Refuses to know which host is whose turn.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zoosup.core.fleet.words import Choice
+from zoosup.core.fleet.choose import is_weighed
+from zoosup.core.fleet.words import Choice, FleetView
 from zoosup.core.state.phases import Phase
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.runtime.api.listing import ModelCard, Running
@@ -30,20 +31,26 @@ def among_hosts(card: ModelCard, hosts: HostTable) -> ModelCard:
     return replace(card, phase=Phase.READY, running=running, load_time=card.load_time or known.load_time)
 
 
-def runs_nowhere(model: str, placed: Sequence[str], why: str, node: str) -> Refusal:
-    """Of an active model on none of the hosts that `node` can reach: `placed` are to run it, or `why` nobody can."""
+def runs_nowhere(model: str, placed: Sequence[str], view: FleetView, node: str) -> Refusal:
+    """Of an active model on none of the hosts that `node` can reach: `placed` are to run it, or nobody can."""
     if placed:
         said = f"{model} runs on {', '.join(placed)}, which can't be reached from {node} now"
         return Refusal(Code.MODEL_NOT_HERE, said, retry_after=AGAIN)
-    if why:
-        return Refusal(Code.INSUFFICIENT_MEMORY, f"{model} runs on no host: {why}")
+    if why := view.refusals.get(model):
+        return _nowhere(model, f"{model} runs on no host: {why}", view)
     said = f"{model} runs on no host yet, as far as {node} knows"
     return Refusal(Code.MODEL_NOT_HERE, said, retry_after=AGAIN)
 
 
-def of_choice(model: str, choice: Choice, node: str) -> Refusal:
+def of_choice(model: str, choice: Choice, view: FleetView, node: str) -> Refusal:
     """Of one that nobody was asked for: the host that was chosen can't be reached from `node`, or none can have it."""
     if choice.node:
         said = f"{model} is to run on {choice.node}, which can't be reached from {node} now"
         return Refusal(Code.MODEL_NOT_HERE, said, retry_after=AGAIN)
-    return Refusal(Code.INSUFFICIENT_MEMORY, f"{model}: {choice.refusal}", retry_after=LOOK_AGAIN)
+    return _nowhere(model, f"{model}: {choice.refusal}", view)
+
+
+def _nowhere(model: str, why: str, view: FleetView) -> Refusal:
+    """It lacks memory only where a host that may have it is there."""
+    code = Code.INSUFFICIENT_MEMORY if is_weighed(view, model) else Code.MODEL_NOT_HERE
+    return Refusal(code, why, retry_after=LOOK_AGAIN)

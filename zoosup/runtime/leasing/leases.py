@@ -22,6 +22,7 @@ from zoosup.runtime.leasing.drains import Drains
 from zoosup.runtime.leasing.external_lease import ExternalLease
 from zoosup.runtime.leasing.model_queue import GrantedLease, LookingLease, ModelQueue, QueuedTicket
 from zoosup.runtime.leasing.notify import notify
+from zoosup.runtime.leasing.queue_limit import is_full
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.span_forms import is_part
 
@@ -67,7 +68,7 @@ class Leases:
             if run is not None:
                 self._last_asked = model
                 return GrantedLease(queue, run, holder)
-        if self._waiting >= gateway(self._zoo.spec).max_queue:
+        if is_full(self._zoo.spec, self._waiting, len(queue.tickets)):
             raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
         ticket = self._ticket(queue, holder, self._zoo.clock.now())
         self._note_order(queue)

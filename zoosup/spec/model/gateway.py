@@ -107,7 +107,11 @@ class GatewaySpec(SpecPart):
         ),
     ] = None
     max_queue: Annotated[
-        kinds.Count, at_once("So many requests may wait, for all models together; one more is refused.")
+        kinds.Count,
+        at_once(
+            "So many requests may wait, for all models together; one more is refused, unless its model has less than "
+            "its equal share of them."
+        ),
     ] = 256
     patience: Annotated[
         kinds.Duration,
