@@ -361,6 +361,37 @@ async def test_one_more_than_may_wait_is_refused_and_told_when_to_try_again(host
     assert {"granted"} == {await c.answered() for c in clients[:3]}
 
 
+async def test_who_waits_for_a_model_that_is_renamed_waits_on_for_it_by_its_new_name(host, zoo):
+    """The old name is an alias of it from then on."""
+    await put(zoo, host, text(a="", other="max_inflight: 1"))
+    busy = Client(zoo, "other")
+    await busy.answered()
+    first, last = Client(zoo, "a"), Client(zoo, "a")
+    await asyncio.sleep(2)
+    last.ticket.cancel()
+    await put(zoo, host, text(b="aliases: [a]", other="max_inflight: 1"))
+    late = Client(zoo, "a")
+    await asyncio.sleep(2)
+    assert [None, None] == [first.refusal, late.refusal]
+    assert "b is" in first.ticket.why()
+    busy.lease.release()
+    assert ["granted", "granted"] == [await first.answered(), await late.answered()]
+    assert {"b"} == {first.lease.model, late.lease.model}
+    assert last.lease is None
+    assert 0 == zoo.reconciler.leases._waiting
+
+
+async def test_who_has_reached_nobody_waits_on_for_a_model_that_is_renamed(host, zoo):
+    await put(zoo, host, text(a=""))
+    client = Client(zoo, "a")
+    await client.answered()
+    await put(zoo, host, text(b="aliases: [a]"))
+    await asyncio.sleep(0.5)
+    again = client.lease.unreachable()
+    assert "b" == again.model
+    assert "granted" == await client.answered()
+
+
 async def test_a_full_queue_of_one_model_keeps_no_client_of_another_out(host, zoo):
     """`a` is ready, and answers as many as it may; `b` is waited for by all that may wait."""
     await put(zoo, host, text(a="max_inflight: 1", b="", extra="gateway: {max_queue: 2}"))

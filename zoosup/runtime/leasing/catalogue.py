@@ -17,6 +17,7 @@ from zoosup.runtime.api.listing import ModelCard, Running, Served
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.served import Meaning, default_name, served_names
+from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.span_forms import is_part
 
 _RUNNING = frozenset({Phase.READY, Phase.UNREADY})
@@ -87,6 +88,13 @@ def by_kind(sizes: Mapping[str, int]) -> tuple[int, int]:
     """Bytes of RAM and of GPUs, out of those by pool."""
     on_gpus = sum(size for pool, size in sizes.items() if pool.startswith(VRAM))
     return sum(sizes.values()) - on_gpus, on_gpus
+
+
+def new_name(spec: ZooSpec, model: str) -> str:
+    """What a model is called in this file, where it has been renamed and keeps the name as an alias."""
+    if model in spec.models:
+        return model
+    return next((name for name, each in spec.models.items() if model in each.aliases), model)
 
 
 def _weights(spec: ModelSpec, weights: WeightFacts | None) -> FileFacts | None:

@@ -8,6 +8,7 @@ memory: what demand starts and displaces is decided by the plan, which reads it 
 from bisect import insort_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 
 from zoosup.core.scheduler.demand import gateway
 from zoosup.core.state.observed import Demand, Model
@@ -17,7 +18,7 @@ from zoosup.core.state.runs import Run
 from zoosup.runtime.api.leasing import Holder
 from zoosup.runtime.api.upstream import HERE, Upstream
 from zoosup.runtime.leasing import refusals
-from zoosup.runtime.leasing.catalogue import Catalogue
+from zoosup.runtime.leasing.catalogue import Catalogue, new_name
 from zoosup.runtime.leasing.drains import Drains
 from zoosup.runtime.leasing.external_lease import ExternalLease
 from zoosup.runtime.leasing.model_queue import GrantedLease, LookingLease, ModelQueue, QueuedTicket
@@ -42,9 +43,8 @@ class Leases:
         self._zoo = zoo
         self._wake = wake
         self._queues: dict[str, ModelQueue] = {}
-        self._arrivals: deque[QueuedTicket] = (
-            deque()
-        )  # of all models, the oldest first; those answered are left in it
+        # Of all models, the oldest first; those answered are left in it.
+        self._arrivals: deque[QueuedTicket] = deque()
         self._waiting = 0
         self._wanted: frozenset[str] | None = None  # by the last plan; None before there was one
         self._last_asked = ""
@@ -68,6 +68,7 @@ class Leases:
             if run is not None:
                 self._last_asked = model
                 return GrantedLease(queue, run, holder)
+        queue = self._by_new_name(queue)
         if is_full(self._zoo.spec, self._waiting, len(queue.tickets)):
             raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
         ticket = self._ticket(queue, holder, self._zoo.clock.now())
@@ -83,8 +84,7 @@ class Leases:
             return ExternalLease(server, holder, None)
         run = serving_run(self._zoo.models.get(model)) if model in self._zoo.spec.models else None
         if run is None or self._zoo.shutdown:
-            known = self._zoo.models.get(model)
-            raise RefusedError(refusals.not_loaded(known, model))
+            raise RefusedError(refusals.not_loaded(self._zoo.models.get(model), model))
         queue = self._queues.setdefault(model, ModelQueue(self, model))
         self._open(queue)  # so that it knows what the file says
         return LookingLease(queue, run, holder)
@@ -122,11 +122,10 @@ class Leases:
         queue = self._queues[lease.model]
         now = self._zoo.clock.now()
         queue.silent_until = now + SILENT
+        queue = self._by_new_name(queue)
         ticket = self._ticket(queue, lease.holder, now if lease.since is None else lease.since)
-        insort_left(
-            queue.tickets, ticket, key=_since
-        )  # before those who came with it, and have not been served
-        insort_left(self._arrivals, ticket, key=_since)
+        queue.insert(ticket)
+        insort_left(self._arrivals, ticket, key=attrgetter("since"))
         return ticket
 
     def ticket_withdrawn(self, ticket: QueuedTicket) -> None:
@@ -184,6 +183,8 @@ class Leases:
         for name, queue in list(self._queues.items()):
             queue.closed = closed.get(name)
             if queue.tickets:
+                self._by_new_name(queue)
+            if queue.tickets:
                 self._serve(queue)
                 self._refuse_the_hopeless(name, queue)
             elif not (queue.leases or queue.looks) and name not in self._zoo.models:
@@ -206,13 +207,19 @@ class Leases:
     def _silences(self) -> Iterable[float]:
         """When runs that could not be reached are tried again."""
         now = self._zoo.clock.now()
-        return (
-            queue.silent_until
-            for queue in self._queues.values()
-            if queue.tickets and queue.silent_until > now
-        )
+        return (q.silent_until for q in self._queues.values() if q.tickets and q.silent_until > now)
 
     # inside
+
+    def _by_new_name(self, queue: ModelQueue) -> ModelQueue:
+        """That of the same model, where an edit has renamed it: whoever waits, waits there."""
+        name = new_name(self._zoo.spec, queue.model)
+        if name == queue.model:
+            return queue
+        renamed = self._queues.setdefault(name, ModelQueue(self, name))
+        renamed.take_over(queue)
+        self._wake()
+        return renamed
 
     def _open(self, queue: ModelQueue) -> Run | None:
         """The run that one more client may use now."""
@@ -283,10 +290,6 @@ class Leases:
             queue.used_before,
             queue.stay[1] if run is not None and queue.stay[0] == run.id else None,
         )
-
-
-def _since(ticket: QueuedTicket) -> float:
-    return ticket.since
 
 
 def serving_run(model: Model | None) -> Run | None:

@@ -3,9 +3,11 @@
 Knows their order and nothing of models: who may have a lease is `leases`' business, which owns every queue.
 """
 
+from bisect import insort_left
 from collections import deque
 from dataclasses import dataclass, field
 from math import inf
+from operator import attrgetter
 from typing import Protocol
 
 from zoosup.core.state.observed import Model
@@ -182,6 +184,17 @@ class ModelQueue:
         if client != self.last_client or not client:
             self.used_before = self.last_used
         self.last_used, self.last_client = now, client
+
+    def take_over(self, other: "ModelQueue") -> None:
+        """Whoever waits there waits here, each in the place of when it came."""
+        for ticket in reversed(other.tickets):
+            ticket.model = self.model
+            self.insert(ticket)
+        other.tickets.clear()
+
+    def insert(self, ticket: QueuedTicket) -> None:
+        """Wait in the place of when it came, before those who came with it and have not been served."""
+        insort_left(self.tickets, ticket, key=attrgetter("since"))
 
     def may_serve(self, ticket: QueuedTicket) -> bool:
         """Whether it is its turn, among the clients of all models."""
