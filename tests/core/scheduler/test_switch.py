@@ -17,7 +17,15 @@ from tests.core.zoo import (
     starting,
     switched,
 )
-from zoosup.core.scheduler.switch import ActiveChange, begin, effective, judge, retained, successors
+from zoosup.core.scheduler.switch import (
+    ActiveChange,
+    begin,
+    effective,
+    judge,
+    may_come_back,
+    retained,
+    successors,
+)
 from zoosup.core.state.observed import SwitchOutcome
 from zoosup.core.state.phases import Override, Phase, Reason
 
@@ -279,3 +287,21 @@ def test_one_that_was_given_up_is_not_waited_for():
     failed = resting(Phase.FAILED, Reason.CRASH_LOOP, "crashed 3 times")
     assert ROLLED_BACK == judged(switched("a", "b"), b=failed).outcome
     assert OPEN == judged(switched("a", "b c"), b=failed, c=starting()).outcome
+
+
+@pytest.mark.parametrize(
+    ("state", "may"),
+    [
+        (starting(), True),
+        (MEMORY, True),
+        (ready(), False),
+        (starting(override=Override.STOP), False),
+        (starting(override=Override.UNLOAD), False),
+    ],
+)
+def test_who_has_gone_may_come_back_while_somebody_is_coming(state, may):
+    models = a_host(a_zoo(ZOO), b=state).models
+    assert may is may_come_back(switched("a", "b"), "a", models)
+    assert not may_come_back(switched("a", "b"), "c", models)
+    assert not may_come_back(switched("a", "b", outcome=DONE), "a", models)
+    assert not may_come_back(None, "a", models)

@@ -432,6 +432,49 @@ async def test_a_model_that_is_off_is_refused(host, zoo):
     assert Code.MODEL_DISABLED == Client(zoo, "a").refusal.code
 
 
+class TestGapOfASwitch:
+    """`b` is to run in place of `a`, which may come back; neither is on demand."""
+
+    def _file(self, active, extra=""):
+        return text(active, extra, a="", b="").replace("on_demand: true", "on_demand: false")
+
+    async def _begin(self, host, zoo, extra=""):
+        await put(zoo, host, self._file("a"))
+        await zoo.until("a", "ready")
+        host.save(self._file("b", extra))
+        await zoo.until("a", "stopping")
+
+    async def test_who_asks_for_the_one_that_goes_is_answered_by_it_if_it_comes_back(self, host, zoo):
+        host.behave("b", dies_after=0.5)
+        await self._begin(host, zoo)
+        client = Client(zoo, "a")
+        await zoo.until("b", "starting")
+        late = Client(zoo, "a")
+        assert "a makes room for b" in late.ticket.why()
+        assert ["granted", "granted"] == [await client.answered(), await late.answered()]
+
+    async def test_once_the_other_is_ready_it_is_refused(self, host, zoo):
+        await self._begin(host, zoo)
+        client = Client(zoo, "a")
+        assert Code.MODEL_DISABLED == await client.answered()
+        assert "b took over" in client.refusal.message
+        assert ("ready", "stopped") == (zoo.phase("b"), zoo.phase("a"))
+        assert Code.MODEL_DISABLED == Client(zoo, "a").refusal.code
+
+    async def test_where_nothing_is_rolled_back_it_is_refused_at_once(self, host, zoo):
+        await self._begin(host, zoo, "switch: {rollback: false}")
+        assert Code.MODEL_DISABLED == Client(zoo, "a").refusal.code
+
+    async def test_where_a_person_has_stopped_the_other_nobody_waits(self, host, zoo):
+        host.behave("b", load=60.0)
+        await self._begin(host, zoo)
+        client = Client(zoo, "a")
+        await zoo.until("b", "starting")
+        assert client.refusal is None
+        await zoo.commands.stop("b")
+        assert Code.MODEL_DISABLED == await client.answered(within=5)
+
+
 async def test_a_model_stopped_by_hand_is_refused_until_it_is_started_by_hand(host, zoo):
     await put(zoo, host, text(a=""))
     await (client := Client(zoo, "a")).answered()

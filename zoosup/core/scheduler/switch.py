@@ -91,6 +91,14 @@ def retained(switch: Switch | None, name: str, declared: Container[str], models:
     return name in declared or any(_coming(models[n]) for n in switch.incoming if n in models)
 
 
+def may_come_back(switch: Switch | None, name: str, models: Mapping[str, Model]) -> bool:
+    """Whether one that has to go may yet be brought back: nobody in its place has arrived, and somebody is coming."""
+    if switch is None or switch.outcome is not SwitchOutcome.OPEN or name not in switch.outgoing:
+        return False
+    coming = [models.get(m, _NOTHING) for m in switch.incoming]
+    return not (all(map(_put_away, coming)) or any(m.phase is Phase.READY for m in coming))
+
+
 def successors(switch: Switch | None, name: str) -> str:
     """Who took over from a model that a switch has done with; nothing for any other."""
     if switch is None or switch.outcome is not SwitchOutcome.DONE or name not in switch.outgoing:

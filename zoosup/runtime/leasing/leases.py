@@ -147,8 +147,7 @@ class Leases:
 
     def why(self, model: str) -> str:
         """What the clients of a model wait for."""
-        known = self._zoo.models.get(model)
-        return refusals.wait_in_words(known, model)
+        return refusals.awaited(self._zoo, model)
 
     def waits(self, model: str) -> bool:
         """Whether anybody waits here for a model."""

@@ -5,6 +5,7 @@ the model's message.
 """
 
 from zoosup.core.lifecycle.load_progress import in_words
+from zoosup.core.scheduler import switch as switching
 from zoosup.core.scheduler.verdicts import GIVEN_UP
 from zoosup.core.state.observed import NO_DEMAND, Model
 from zoosup.core.state.phases import Cause, Override, Phase, Reason
@@ -59,14 +60,22 @@ def why_not(zoo: Zoo, name: str, since: float, wanted: frozenset[str] | None) ->
         return Refusal(Code.MODEL_NOT_FOUND, f"{name} is no longer in the file", final=True)
     if model.override is Override.STOP:
         return Refusal(Code.MODEL_DISABLED, f"{name} was stopped by hand", final=True)
-    if wanted is not None and not (spec.on_demand or name in wanted or model.phase in _SERVES):
-        return Refusal(Code.MODEL_DISABLED, f"{name} is neither active nor on_demand in zoo.yaml", final=True)
+    runs = spec.on_demand or wanted is None or name in wanted or model.phase in _SERVES
+    if not (runs or _may_come_back(zoo, name)):
+        took_over = switching.successors(zoo.switch, name)
+        said = f"{name} is neither active nor on_demand in zoo.yaml" + (f": {took_over}" if took_over else "")
+        return Refusal(Code.MODEL_DISABLED, said, final=True)
     refusal = of_phase(model, since, zoo.clock.now())
     if refusal is not None and refusal.code == Code.INSUFFICIENT_MEMORY and not _was_asked(zoo, name):
         return (
             None  # weighed as one that rests, which others of `active` may keep out for ever: no client's sum
         )
     return refusal
+
+
+def _may_come_back(zoo: Zoo, name: str) -> bool:
+    """Whether it makes room in a switch that may yet be rolled back."""
+    return zoo.spec.switch.rollback and switching.may_come_back(zoo.switch, name, zoo.models)
 
 
 def _was_asked(zoo: Zoo, name: str) -> bool:
@@ -122,6 +131,14 @@ def overdue(model: Model | None, name: str, limit: float) -> Refusal:
     if model is not None and model.reason in _MEMORY:
         return Refusal(Code.INSUFFICIENT_MEMORY, f"{waited}: {model.message}", retry_after=LOOK_AGAIN)
     return Refusal(Code.MODEL_LOADING_TIMEOUT, f"{waited}: {why}", retry_after=_load(model))
+
+
+def awaited(zoo: Zoo, name: str) -> str:
+    """What the clients of a model wait for."""
+    model = zoo.models.get(name)
+    if zoo.switch is not None and _may_come_back(zoo, name) and (model is None or model.phase not in _SERVES):
+        return f"{name} makes room for {', '.join(zoo.switch.incoming)}, and comes back should that not start"
+    return wait_in_words(model, name)
 
 
 def wait_in_words(model: Model | None, name: str) -> str:
