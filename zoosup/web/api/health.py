@@ -181,9 +181,14 @@ def _general(snapshot: Snapshot) -> Iterable[str]:
         yield f"zoosup is {snapshot['phase']}"
     if (fleet := snapshot.get("fleet")) and not fleet["assigned"]:
         yield "the fleet has not said yet what this host is to run"
+    yield from of_gateway(snapshot)
+
+
+def of_gateway(snapshot: Snapshot) -> Iterable[str]:
+    """Why the gateway is not to be had where zoo.yaml says; nothing where it is."""
     for each in snapshot["conditions"]:
         if each["type"] == "GatewayListening" and not each["status"]:
-            yield f"the gateway does not listen where zoo.yaml says: {each['message']}"
+            yield _condition(each)
 
 
 def _outdated(snapshot: Snapshot) -> Iterable[str]:

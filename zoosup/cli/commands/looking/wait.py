@@ -21,6 +21,7 @@ from zoosup.errors import (
     WaitTimeoutError,
     ZoosupError,
 )
+from zoosup.web.api.health import of_gateway
 
 INTERVAL = 0.1
 """Seconds between two looks; one costs the supervisor a fraction of a millisecond."""
@@ -120,17 +121,17 @@ def _converged(snapshot: Snapshot) -> GoalCheck:
         for name, model in models.items()
         if model["phase"] not in {"ready", "parked", "stopped"} and not model.get("external")
     ]
-    missing = [*_gateway(snapshot), *(_sentence(name, models[name]) for name in unsettled)]
+    missing = [*of_gateway(snapshot), *(_sentence(name, models[name]) for name in unsettled)]
     refused = [name for name, model in models.items() if is_refused(model) and _is_wanted(model)]
     hopeless = [_sentence(name, models[name]) for name in refused]
-    return GoalCheck(False, missing or ["zoosup is still at work"], _gateway(snapshot), hopeless)
+    return GoalCheck(False, missing or ["zoosup is still at work"], [*of_gateway(snapshot)], hopeless)
 
 
 def _ready(snapshot: Snapshot, names: Sequence[str]) -> GoalCheck:
     models: Mapping[str, Model] = snapshot["models"]
     chosen = names or [name for name, model in models.items() if model["active"] and not _made_room(model)]
     wrong = [name for name in chosen if models[name]["phase"] != "ready"]
-    gateway = [] if names else _gateway(snapshot)
+    gateway = [] if names else [*of_gateway(snapshot)]
     missing = [*gateway, *(_sentence(name, models[name]) for name in wrong)]
     hopeless = [text for name in wrong if (text := _hopeless(name, models[name]))]
     asleep = [f"{name} is stopped until a request asks for it" for name in wrong if _rests(models[name])]
@@ -164,11 +165,6 @@ def _made_room(model: Model) -> bool:
     return bool(model.get("on_demand")) and (
         model["reason"] in {"WaitingForEviction", "Unloaded"} or model["phase"] == "parked"
     )
-
-
-def _gateway(snapshot: Snapshot) -> list[str]:
-    down = [c for c in snapshot["conditions"] if c["type"] == "GatewayListening" and not c["status"]]
-    return [f"the gateway does not listen where zoo.yaml says: {each['message']}" for each in down]
 
 
 def _sentence(name: str, model: Model) -> str:
