@@ -375,6 +375,49 @@ class TestAHostThatTheFleetHasGivenUp:
             status, _, _ = await a.ask(b"GET /upstream/qwen/props HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert 200 == status
 
+    async def test_a_websocket_to_one_that_hangs_is_broken_off(self, hosts):
+        """As a stopped process: what it has accepted stays open, and it accepts and says nothing more."""
+        a, _ = await hosts.pair()
+
+        async def switch(_reader, writer):
+            server.close()
+            accepted.append(writer)
+            writer.write(SWITCHED)
+
+        accepted = []
+
+        server = await asyncio.start_server(switch, "127.0.0.1", 0)
+        port = hosts.addresses["hung"] = server.sockets[0].getsockname()[1]
+        a.routing.hosts["qwen"] = ["hung"]
+        wire = await a.wire()
+        wire.send(WS)
+        await wire.until(b"X: y\r\n")
+        with socket.create_server(("127.0.0.1", port)):
+            await asyncio.sleep(0.3)
+            assert 1 == len(a.routing.out), "nobody doubts it"
+            a.routing.gone.add("hung")
+            with contextlib.suppress(ConnectionError):
+                await wire.rest()
+        await until(lambda: a.routing.out == [])
+        accepted[0].close()
+
+    async def test_a_websocket_to_one_that_still_says_something_stays(self, hosts):
+        a, b = await hosts.pair()
+
+        async def echo(asked, reader, writer):
+            writer.write(SWITCHED)
+            while data := await reader.read(100):
+                writer.write(data.upper())
+
+        b.script(echo)
+        wire = await a.wire()
+        wire.send(WS)
+        await wire.until(b"X: y\r\n")
+        a.routing.gone.add("b")
+        await asyncio.sleep(0.3)
+        wire.send(b"frame")
+        assert (await wire.until(b"FRAME")).endswith(b"FRAME")
+
     async def test_one_that_still_says_something_has_all_the_time_it_takes(self, hosts):
         a, b = await hosts.pair()
 

@@ -59,6 +59,20 @@ async def test_what_is_answered_in_time_is_not_touched_and_a_wait_is_no_answer(h
     await until(lambda: not harness.leasing.queue)
 
 
+async def test_another_protocol_is_spoken_for_as_long_as_it_takes(harness: GatewayHarness):
+    async def switch(asked, reader, writer):
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        await asyncio.sleep(3 * LIMIT)
+        writer.write(b"late")
+
+    harness.script(switch)
+    wire = await harness.wire()
+    lines = b"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    wire.send(b"GET /upstream/qwen/ws HTTP/1.1\r\n" + lines)
+    assert (await wire.until(b"late")).endswith(b"late")
+    await wire.hang_up()
+
+
 class TestWithoutOne:
     @pytest.fixture
     def settings(self):

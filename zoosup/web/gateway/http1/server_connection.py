@@ -137,11 +137,11 @@ class ServerConnection(RequestReader):
     def tick(self, now: float) -> None:
         """End it where it has taken too long."""
         limits = self._context.limits
+        if self.sink is not None:
+            self.sink.tick()
         if self._takeover is not None:
             self._takeover.tick(now)
             return
-        if self.sink is not None:
-            self.sink.tick()
         if self._ending:
             patience = limits.farewell if self.congested else limits.linger
         elif self.congested:

@@ -204,7 +204,7 @@ class Exchange(Upload):
 
     def tick(self) -> None:
         """End what takes longer than the file allows."""
-        limit = self._context.state.rules.request_timeout
+        limit = 0.0 if self._client.is_tunnel else self._context.state.rules.request_timeout
         if limit and self._upstream is not None and time.monotonic() - self._started_at >= limit:
             said = f"{self._model}: the answer took longer than gateway.request_timeout, {limit:g} s"
             self._break(Refusal(Code.REQUEST_TIMEOUT, said, final=True))

@@ -118,7 +118,8 @@ class HopExchange(Exchange):
         """How long an answer may take is for the other gateway to say, which knows when its model was asked.
 
         Where the fleet has given its host up, it is asked for a sign of life: one that hangs, or whose zoosup is
-        stopped, keeps its connections, and would never answer; one that is only cut off from the others will.
+        stopped, keeps its connections, and would never answer; one that is only cut off from the others will. So too
+        where another protocol is spoken by now.
         """
         upstream = self._upstream
         if upstream is not None and not self._doubted and self._routing.may_be_gone(self._node):
