@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.web.gateway.conftest import CHAT, ID, GatewayHarness, post, until
+from tests.web.gateway.conftest import CHAT, ID, GatewayHarness, Wire, post, until
 from zoosup.core.state.refusal import Code, Refusal
 from zoosup.web.gateway.context.limits import Limits
 
@@ -263,6 +263,41 @@ class TestPages:
             b"Access-Control-Request-Method: POST\r\n\r\n"
         )
         assert (status, headers["access-control-allow-origin"]) == (204, "https://chat.example")
+
+
+class TestStillSending:
+    """A client that reads its answer only once it has sent all: a reset would take the answer from it."""
+
+    @pytest.fixture
+    def limits(self):
+        return Limits(tick=0.01, linger=0.1, silence=1.0)
+
+    async def _refused(self, harness: GatewayHarness) -> Wire:
+        wire = await harness.wire()
+        wire.send(b"POST /v1/nope HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
+        return wire
+
+    async def test_it_is_heard_out_while_it_goes_on(self, harness: GatewayHarness):
+        wire = await self._refused(harness)
+        for _ in range(20):
+            wire.send(b"x" * 1000)
+            await asyncio.sleep(0.03)
+            assert harness.gateway.counters.connections == 1
+        assert b"unknown_url" in await wire.rest()
+        await until(lambda: harness.gateway.counters.connections == 0)
+
+    async def test_but_not_for_ever(self, harness: GatewayHarness):
+        wire = await self._refused(harness)
+        async with asyncio.timeout(5):
+            while harness.gateway.counters.connections:
+                wire.send(b"x" * 1000)
+                await asyncio.sleep(0.03)
+
+
+async def test_a_head_whose_lines_end_in_lf_alone_is_refused_at_once(harness: GatewayHarness):
+    told = await harness.told(b"GET /health HTTP/1.1\nHost: localhost\n\n")
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"CR LF" in told
 
 
 async def test_an_unknown_model_is_answered_with_those_there_are(harness: GatewayHarness):

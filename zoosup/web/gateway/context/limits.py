@@ -20,7 +20,7 @@ class Limits:
     idle: float = 75.0  # a kept-alive connection without a request
     tunnel: float = 3600.0  # a tunnel in which neither side says anything
     stall: float = 300.0  # a client that takes nothing of its answer
-    linger: float = 2.0  # what a refused client may still send, so that it gets to read why
+    linger: float = 2.0  # without a byte of a refused client, which is heard out so that it gets to read why
     farewell: float = 10.0  # what a client may take to fetch the end of its answer
     connect: float = 10.0  # a connection to a model
     hop: float = 2.0  # one to the gateway of another host: there is a next

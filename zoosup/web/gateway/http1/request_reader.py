@@ -37,6 +37,7 @@ class RequestReader(asyncio.Protocol, ABC):
         "_context",
         "_data",
         "_ending",
+        "_heard",
         "_held",
         "_incoming",
         "_known",
@@ -60,6 +61,7 @@ class RequestReader(asyncio.Protocol, ABC):
         self._incoming: Request | None = None  # its head has been read, its body has not
         self._chunks = Chunks()
         self._ending = False  # all is said; what still comes is of no interest
+        self._heard = 0.0  # when something has last come that is of no interest
         self._held = False  # the model takes no more of the body for now
         self._paused = self._busy = False
         self._since = 0.0  # when what is going on began, or last went on
@@ -68,6 +70,7 @@ class RequestReader(asyncio.Protocol, ABC):
         """Take what has come."""
         self._context.counters.received += len(data)
         if self._ending:
+            self._heard = self._context.state.now
             return
         if self._data:
             data = self._data[self._at :] + data
@@ -128,6 +131,8 @@ class RequestReader(asyncio.Protocol, ABC):
                 raise RejectedError(
                     400, "this is TLS, which is not spoken here; expected an address with http://"
                 )
+            if data.find(b"\n\n", at) >= 0:
+                raise RejectedError(400, "the lines of a head end in CR LF")
             self._at = at
             return None
         request = self._incoming = self._request_of(data[at:end])
@@ -209,6 +214,10 @@ class RequestReader(asyncio.Protocol, ABC):
         if self._paused and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
+
+    def _farewell_since(self) -> float:
+        """When who was told all has last sent something: a reset would take the answer from it; but not for ever."""
+        return min(max(self._since, self._heard), self._since + self._context.limits.silence)
 
     @abstractmethod
     def _request_of(self, head: bytes) -> Request:

@@ -152,7 +152,7 @@ class ServerConnection(RequestReader):
             patience = limits.silence
         else:
             patience = limits.arrival if self._data else limits.idle
-        if now - self._since >= patience:
+        if now - (self._farewell_since() if self._ending else self._since) >= patience:
             self._too_slow()
 
     def _too_slow(self) -> None:
