@@ -66,6 +66,8 @@ def test_a_body_names_its_model_whatever_else_it_holds(body, model, stream):
         (b'{"model":1}', "invalid_type"),
         (b'{"model":' + b"9" * 5000 + b"}", "invalid_type"),
         (b'{"model":["a"]}', "invalid_type"),
+        (b'{"model":' + b"[" * 1500 + b"]" * 1500 + b"}", "invalid_type"),
+        (b'{"model":' + b"[" * 9000 + b"]" * 9000 + b"}", "invalid_type"),
         (b'{"model":"a","model":{}}', "invalid_type"),
     ],
 )

@@ -96,7 +96,7 @@ def text(value: bytes) -> str:
         name = json.loads(value)
     except UnicodeDecodeError:
         raise _denied("invalid_json", "model is not UTF-8") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         name = None
     if not isinstance(name, str):
         raise _denied("invalid_type", "model is not a string; expected the name of a model")
