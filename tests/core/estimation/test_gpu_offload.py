@@ -36,6 +36,11 @@ def test_who_offloads_nothing_has_no_part_on_gpus(options):
     assert estimated(f"{BASE} {options}").on_gpus is None
 
 
+def test_of_weights_that_nobody_has_read_no_part_is_known_either():
+    of = need(ModelSpec.model_validate({"command": BASE}), WeightFacts())
+    assert (None, False) == (of.on_gpus, of.certain)
+
+
 @pytest.mark.parametrize("fields", [{"gpus": "none"}, {"env": {"CUDA_VISIBLE_DEVICES": ""}}])
 def test_who_is_shown_no_gpu_has_no_part_on_gpus(fields):
     spec = ModelSpec.model_validate({"command": BASE, **fields})

@@ -58,3 +58,8 @@ def test_a_scale_is_told_apart():
 
 def test_which_files_are_looked_at():
     assert ("/w/m.gguf", "/w/l.gguf") == weight_files(a_model(f"{PLAIN} --lora /w/l.gguf"))
+
+
+def test_of_a_container_on_another_hosts_engine_nothing_is_known():
+    unknown = a_model("command: docker -H tcp://box2:2375 run -v /w:/w i/llama.cpp:server -m /w/m.gguf")
+    assert ("", ()) == (fingerprint(unknown, FILES), weight_files(unknown))

@@ -86,6 +86,8 @@ def test_an_event_reads_as_a_sentence(event, expected):
         ("Gone", "LivenessFailed", logging.WARNING),
         ("Gone", "NotWanted", logging.INFO),
         ("Phase", "ready", logging.INFO),
+        ("Journal", "NotKept", logging.ERROR),
+        ("Journal", "Recovered", logging.INFO),
     ],
 )
 def test_what_went_wrong_is_logged_at_a_level_that_says_so(type_, reason, level, caplog):

@@ -120,6 +120,46 @@ async def test_one_that_takes_no_scales_is_replaced_by_one_with_the_new_ones():
     await run.close()
 
 
+@pytest.mark.parametrize(
+    ("listed", "why"),
+    [
+        (b"[]", "GET /lora-adapters lists 0 adapters"),
+        (b"<html>", "GET /lora-adapters answered no list of adapters"),
+        (b'[{"scale": 0.5}]', "GET /lora-adapters answered no list of adapters"),
+        (b'[{"id": 0, "scale": null}]', "GET /lora-adapters answered no list of adapters"),
+        (b"[7]", "GET /lora-adapters answered no list of adapters"),
+        (b'[{"id": 1e999, "scale": 0.5}]', "GET /lora-adapters answered no list of adapters"),
+    ],
+)
+async def test_one_that_lists_none_of_its_adapters_takes_no_scales(listed, why):
+    server = Server(0.5)
+    run = Followed(server, "[{path: /a, scale: 0.5}]")
+
+    async def exchange(endpoint, method, path, body, within):
+        assert "GET" == method
+        return 200, listed
+
+    server.exchange = exchange
+    await run.follow("[{path: /a, scale: 0.75}]")
+    (posted,) = run.posted
+    assert posted.fact.message.endswith(f"takes no other scales: {why}")
+    await run.close()
+
+
+async def test_adapters_are_told_apart_by_their_ids_in_whichever_order_they_are_listed():
+    server = Server(0.5, 1.0)
+    run, answer = Followed(server, BOTH), server.exchange
+
+    async def turned(endpoint, method, path, body, within):
+        status, found = await answer(endpoint, method, path, body, within)
+        return status, json.dumps(json.loads(found)[::-1]).encode() if method == "GET" else found
+
+    server.exchange = turned
+    await run.follow("[{path: /a, scale: 0.75}, {path: /b}]")
+    assert [0.75, 1.0] == server.scales
+    await run.close()
+
+
 async def test_one_that_does_not_answer_is_asked_again():
     server = Server(0.5, silent=2)
     run = Followed(server, "[{path: /a, scale: 0.5}]")

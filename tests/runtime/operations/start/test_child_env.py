@@ -4,9 +4,18 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.runtime.builders import ManualClock, a_run, a_zoo
 from zoosup.core.state.weights import Located
-from zoosup.runtime.operations.start.child_env import RUN_ID, environment_of, launch_of
+from zoosup.runtime.operations.start.child_env import (
+    RUN_ID,
+    Secrets,
+    WithoutSecrets,
+    contained,
+    environment_of,
+    launch_of,
+)
 
 TEXT = """
 active: []
@@ -39,3 +48,28 @@ def test_a_run_is_shown_its_gpus_and_what_its_model_says_of_them_stands_above():
     run = replace(a_run(a_zoo(ManualClock(), text), "a"), gpus=("GPU-aa",), gpu_env=ours)
     shown = {"HIP_VISIBLE_DEVICES": "1", "MINE": "x", "GGML_VK_VISIBLE_DEVICES": "0", RUN_ID: run.id}
     assert shown == environment_of({"GGML_VK_VISIBLE_DEVICES": "7"}, run)
+
+
+def test_a_secret_is_not_there_whichever_way_one_looks():
+    shown = WithoutSecrets({"KEY": "gateway-key", "HOME": "/root"}, lambda: Secrets(("gateway-key",)))
+    assert (1, ["HOME"], None, "/root") == (len(shown), list(shown), shown.get("KEY"), shown["HOME"])
+    assert "KEY" not in shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "elsewhere"),
+    [
+        ("command: [serve]", False),
+        ("container: {image: i, port: 8080}", True),
+        ("container: {image: i}", False),
+        ("command: [docker, run, i]", True),
+        ("command: [docker, run, --network=host, i]", False),
+        ("command: [./wrapper], stop: {command: [docker, stop, a]}", True),
+        ("command: [./wrapper], stop: {command: [/usr/bin/podman, stop, a]}", True),
+        ("command: [./wrapper], stop: {command: [./end]}", False),
+        ("command: [/usr/bin/docker, compose, up]", True),
+    ],
+)
+def test_whose_port_belongs_to_a_container_shows_in_its_command_or_in_how_it_is_stopped(fields, elsewhere):
+    text = f"{{active: [], models: {{a: {{{fields}}}}}}}"
+    assert contained(a_zoo(ManualClock(), text).spec.models["a"]) is elsewhere
