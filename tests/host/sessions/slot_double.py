@@ -60,6 +60,9 @@ class SlotDouble:
     async def _slots(self, request):
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
             return _error(401, "Invalid API Key")
+        if isinstance(self.fault.get("slots"), tuple):
+            status, said = self.fault["slots"]
+            return web.Response(status=status, body=said)
         if self.fault.get("slots"):
             return _error(501, "This server does not support slots endpoint. Start it with `--slots`")
         return web.json_response([self._slot(slot, tokens) for slot, tokens in self.held.items()])

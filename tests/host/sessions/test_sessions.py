@@ -249,6 +249,26 @@ async def test_a_server_that_hides_its_slots_is_told_of(sessions, double, server
     assert "--no-slots" in moved.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (200, b"<html>", "GET /slots: the answer is no JSON"),
+        (200, b"[" * 100_000, "GET /slots: the answer is no JSON"),
+        (200, b"{}", "GET /slots: "),
+        (500, b"gone \n wrong", "GET /slots answered 500: gone wrong"),
+        (500, b'{"error": "gone"}', 'GET /slots answered 500: {"error": "gone"}'),
+        (500, b"[" * 100_000, "GET /slots answered 500: [["),
+    ],
+)
+async def test_a_server_that_answers_with_something_else_is_told_of_in_its_words(
+    sessions, double, server, status, said, told
+):
+    double.fault["slots"] = status, said
+    (problem,) = (await sessions.save(server(), GIB, 5)).problems
+    assert problem.startswith(told)
+    assert len(problem) < 500
+
+
 async def test_its_key_is_presented(sessions, double, server):
     double.key, double.held = "k", {0: 600, 1: None}
     assert "401" in (await sessions.save(server(), GIB, 5)).problems[0]

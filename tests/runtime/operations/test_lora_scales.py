@@ -128,6 +128,7 @@ async def test_one_that_takes_no_scales_is_replaced_by_one_with_the_new_ones():
         (b'[{"scale": 0.5}]', "GET /lora-adapters answered no list of adapters"),
         (b'[{"id": 0, "scale": null}]', "GET /lora-adapters answered no list of adapters"),
         (b"[7]", "GET /lora-adapters answered no list of adapters"),
+        (b"[" * 100_000, "GET /lora-adapters answered no list of adapters"),
         (b'[{"id": 1e999, "scale": 0.5}]', "GET /lora-adapters answered no list of adapters"),
     ],
 )

@@ -62,7 +62,7 @@ async def _ask(
 ) -> Any:
     try:
         return json.loads(await _text(client, server, method, path, body))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SlotError(f"{method} {path}: the answer is no JSON") from None
 
 
@@ -86,7 +86,7 @@ async def _text(
 def _reason(status: int, text: bytes) -> str:
     try:
         said = str(json.loads(text)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = text.decode(errors="replace")
     hint = " (is it started with --no-slots?)" if status == _UNSUPPORTED else ""
     return f": {' '.join(said.split())[:_TELLING]}{hint}"

@@ -130,7 +130,7 @@ def _adapters(answer: bytes, at_least: int) -> list[dict[str, Any]]:
     """What is listed, in the order of the ids; _RefusedError for what is no such list."""
     try:
         listed = [{"id": int(each["id"]), "scale": float(each["scale"])} for each in json.loads(answer)]
-    except (ValueError, OverflowError, KeyError, TypeError):
+    except (ValueError, OverflowError, KeyError, TypeError, RecursionError):
         raise _RefusedError(f"GET {PATH} answered no list of adapters") from None
     if len(listed) < at_least:
         raise _RefusedError(f"GET {PATH} lists {len(listed)} adapters")
