@@ -141,7 +141,7 @@ class VirtualHost:
         self.text, self.file_error = text, ""
         self._changed.set()
 
-    def hear(self, authority: str, ok: bool, message: str = "") -> None:
+    def hear(self, authority: str, ok: bool | None, message: str = "") -> None:
         """A server elsewhere answers something else now."""
         self.remote[authority] = (ok, message)
         self.remote_changed, changed = asyncio.Event(), self.remote_changed
@@ -303,7 +303,7 @@ class VirtualHost:
         self.remote_asked.append((endpoint, ready))
         while True:
             verdict, changed = self.remote.get(endpoint.url.authority, (None, None)), self.remote_changed
-            if verdict[0] is not None:
+            if verdict != (None, None):
                 yield ProbeResult(*verdict)
             await changed.wait()
 

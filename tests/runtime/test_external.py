@@ -77,6 +77,18 @@ async def test_its_news_are_events(running, host):
     assert [("ready", ""), ("unready", "no answer within 5 s")] == told
 
 
+async def test_a_probe_that_could_not_be_made_says_nothing_of_it(running, host, caplog):
+    host.hear("box2:8000", True)
+    await shown(running, "phase", "ready")
+    host.hear("box2:8000", None, "no descriptors are left")
+    await asyncio.sleep(1)
+    found = running.publisher.snapshot["models"]["box"]
+    assert ("ready", "") == (found["phase"], found["message"])
+    assert ["ready"] == [e.reason for e in running.journal.since() if e.model == "box"]
+    (said,) = [record.getMessage() for record in caplog.records if "probe" in record.getMessage()]
+    assert said.endswith("says nothing of box: no descriptors are left")
+
+
 async def test_it_is_lent_to_whoever_asks_whatever_a_probe_says(running):
     leases = running.reconciler.leases
     lease = leases.ask("box", Client())

@@ -190,6 +190,19 @@ async def test_no_host_can_have_it_and_the_sums_are_told(fleet):
     assert "b: needs 4 GiB, has 2" in client.refusal.message
 
 
+async def test_a_host_that_was_chosen_and_is_out_of_reach_is_named_and_may_be_asked_again(fleet):
+    fleet.see(b={})
+    fleet.choice = Choice("c")
+    client = fleet.ask()
+    await asyncio.sleep(0.1)
+    told = client.refusal
+    assert (Code.MODEL_NOT_HERE, "m is to run on c, which can't be reached from me now") == (
+        told.code,
+        told.message,
+    )
+    assert told.retry_after is not None
+
+
 @pytest.mark.parametrize("silence", [ZoosupError("nobody"), None])
 async def test_without_the_controller_the_last_view_decides(fleet, silence):
     small, needs = ModelReport(need=ModelNeed(ram=GIB)), ModelReport(need=ModelNeed(ram=2 * GIB))

@@ -226,6 +226,22 @@ async def test_a_look_is_neither_demand_nor_use(host, zoo):
     assert Phase.STOPPED == zoo.phase("a")
 
 
+async def test_a_look_that_reaches_nobody_is_over_and_waits_for_nothing(host, zoo):
+    await put(zoo, host, text(a=""))
+    client = Client(zoo, "a")
+    await client.answered()
+    look = zoo.reconciler.leases.look("a", client)
+    with pytest.raises(RefusedError) as caught:
+        look.unreachable()
+    assert (Code.UPSTREAM_ERROR, "a can't be reached") == (
+        caught.value.refusal.code,
+        caught.value.refusal.message,
+    )
+    host.kill("a")
+    await asyncio.sleep(5)
+    assert 1 == len(client.cuts), "of the request alone, for the look is over"
+
+
 async def test_who_could_not_reach_a_run_keeps_the_place_it_had(host, zoo):
     """X2: a run whose port refuses is given to nobody for a moment; the queue is served by whoever comes next."""
     await put(zoo, host, text(a="max_inflight: 1"))

@@ -39,6 +39,7 @@ async def test_readyz_asked_for_an_unknown_model_says_so(harness):
         ({"config": {"generation": 0, "observed_generation": 0}}, b"no zoo.yaml has been applied yet"),
         ({"phase": "starting"}, b"zoosup is starting"),
         ({"phase": "stopping"}, b"zoosup is stopping"),
+        ({"fleet": {"assigned": False}}, b"the fleet has not said yet what this host is to run"),
     ],
 )
 async def test_readyz_waits_for_the_spec_to_be_applied(harness, change, missing):

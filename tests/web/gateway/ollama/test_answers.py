@@ -108,6 +108,25 @@ def test_a_call_that_is_cut_off_is_left_out_and_one_that_is_none_is_an_error():
         streamed(cut, delta("tool_calls"))
 
 
+@pytest.mark.parametrize("arguments", ["[1]", "7", '"a"', "true"])
+def test_arguments_that_are_json_and_no_object_are_none(arguments):
+    call = delta(tool_calls=[{"index": 0, "function": {"name": "add", "arguments": arguments}}])
+    with pytest.raises(AnswerError, match="it calls add with what is no JSON object"):
+        streamed(call, delta("tool_calls"))
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        (Form.EMBED, {"model": "m:latest", "embeddings": []}),
+        (Form.EMBEDDINGS, {"embedding": []}),
+        (Form.CHAT, piece() | {"done": True, "done_reason": "load"}),
+    ],
+)
+def test_who_only_wants_the_model_there_is_answered_in_the_form_that_was_asked(form, told):
+    assert told == json.loads(answers.unasked(Line(form, "m:latest"), AT, "load"))
+
+
 def test_an_error_in_a_stream_ends_it_and_nothing_says_that_it_is_complete():
     broken = {"error": {"message": "out of memory", "code": 500}}
     assert [piece(content="x"), {"error": "out of memory"}] == streamed(

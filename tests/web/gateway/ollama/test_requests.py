@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zoosup.web.gateway.errors import DeniedError
-from zoosup.web.gateway.ollama import keep_alive
+from zoosup.web.gateway.ollama import fields, keep_alive
 from zoosup.web.gateway.ollama.api import known_as
 from zoosup.web.gateway.ollama.requests import Form, asked
 
@@ -252,6 +252,15 @@ def test_what_is_nested_too_deeply_is_refused_or_read(depth):
     )
     with suppress(DeniedError):
         assert "m" == json.loads(asked(Form.CHAT, body).named("m"))["model"]
+
+
+def test_a_body_that_is_translated_has_a_length_of_its_own(monkeypatch):
+    body = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'
+    monkeypatch.setattr(fields, "LONGEST", len(body))
+    asked(Form.CHAT, body)
+    with pytest.raises(DeniedError, match=r"/v1/ takes more") as caught:
+        asked(Form.CHAT, body + b" ")
+    assert (413, "body_too_large") == (caught.value.status, caught.value.code)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a":1}x', b"\xff", b"[" * 100_000])

@@ -290,3 +290,20 @@ def test_an_alias_is_listed_once_however_many_variants_its_model_has():
     ]
     listed = json.loads(rendering.models_document(cards, aliases=True))["data"]
     assert ["a", "b", "a-fast"] == [each["id"] for each in listed]
+
+
+@pytest.mark.parametrize(
+    ("body", "event"),
+    [
+        (b'{"error": {"code": 5}, "more": 1}', b'data: {"error":{"code":5},"more":1}\n\n'),
+        (b'{"detail": "no"}', None),
+        (b'["error"]', None),
+        (b"error", None),
+        (b"\xff", None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_a_models_own_error_is_told_with_all_its_fields_where_it_is_one(body, event):
+    assert event == rendering.own_error(body, Dialect.CHAT)
+    named = None if event is None else b"event: error\n" + event
+    assert named == rendering.own_error(body, Dialect.ANTHROPIC)
