@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from zoosup.host.config import fragments
 from zoosup.host.config.file_watcher import ConfigWatch, read_content
 from zoosup.host.config.fragments import watched, whole
 from zoosup.host.config.text_file import UnreadableError
@@ -37,6 +38,16 @@ def test_files_are_taken_in_the_order_of_the_patterns_and_of_their_names_each_on
     (main.parent / "models.d/d.yaml").mkdir()
     text = MAIN.replace("[models.d/*.yaml]", "[z.yaml, models.d/*.yaml, models.d/b.yaml]")
     assert ["z.yaml", "models.d/a.yaml", "models.d/b.yaml"] == names(main, text)
+
+
+def test_there_is_a_bound_to_how_many_files_are_read(main, monkeypatch):
+    monkeypatch.setattr(fragments, "MOST", 2)
+    for name in ("a", "b"):
+        put(main, f"models.d/{name}.yaml")
+    assert 2 == len(names(main))
+    put(main, "models.d/c.yaml")
+    with pytest.raises(UnreadableError, match=r"zoo\.yaml includes more than 2 files"):
+        whole(main, MAIN)
 
 
 def test_a_pattern_that_nothing_matches_is_nothing(main):

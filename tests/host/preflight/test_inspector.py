@@ -115,6 +115,11 @@ async def test_a_program_below_a_file_is_an_answer_and_not_an_exception(path: Pa
     assert Reason.NOT_EXECUTABLE == reason
 
 
+async def test_a_name_that_no_file_can_have_is_said_to_be_so(path: Path) -> None:
+    long = f"{path}/{'x' * 300}"
+    assert (Reason.NOT_EXECUTABLE, f"{long} can't be looked at: File name too long") == await look(path, long)
+
+
 async def test_a_missing_interpreter_is_named_with_the_script(path: Path) -> None:
     program(path / "server", "#!/opt/python9/bin/python -u\n")
     expected = f"{path}/server needs /opt/python9/bin/python -u, and /opt/python9/bin/python is missing"

@@ -137,6 +137,16 @@ def test_a_whole_repository_is_its_directory_once_it_is_complete(caches):
     assert "is in no cache" in caches.missing("hf://o/none", whole=True)
 
 
+@pytest.mark.parametrize("files", [["model.safetensors"], ["m-Q4_0.gguf"]])
+def test_a_repository_without_a_configuration_is_no_model(caches, files):
+    caches.hub("o/r", files)
+    assert "is in no cache" in caches.missing("hf://o/r", whole=True)
+
+
+def test_a_path_names_no_origin(caches):
+    assert "/w/m.gguf names no weights" == caches.missing("/w/m.gguf")
+
+
 # Ollama
 
 MODEL_DIGEST, EYES = "sha256:" + "1" * 64, "sha256:" + "2" * 64

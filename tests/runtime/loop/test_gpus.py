@@ -8,6 +8,7 @@ import pytest
 from tests.runtime.conftest import Supervised, VirtualHost
 from zoosup.core.state.runs import Run
 from zoosup.host.ports.host import PoolReading
+from zoosup.runtime.fleet.report import need_of
 from zoosup.runtime.state.run_usage import holdings
 from zoosup.spec.model.model import ModelSpec
 
@@ -316,3 +317,22 @@ async def test_what_a_guess_took_on_its_gpu_is_what_it_is_booked_with_the_next_t
 def booked(zoo, model="a"):
     run = zoo.zoo.models[model].run
     return {pool.partition(":")[0]: amount for pool, amount in run.reserved.items()}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "told"),
+    [
+        ("memory: {ram: 1GiB, vram: 4GiB}", (None, ())),
+        ("memory: {ram: 1GiB, vram: 4GiB}, gpus: 2", (2, ())),
+        ("memory: {ram: 1GiB, vram: 4GiB}, gpus: [GPU-b]", (1, ("GPU-b",))),
+        ("memory: {ram: 1GiB}, gpus: none", (0, ())),
+    ],
+)
+async def test_the_fleet_is_told_on_how_many_gpus_a_model_runs_and_on_which_if_that_is_said(
+    host, zoo, gpus, told
+):
+    host.save(f"active: []\nmodels:\n  a: {{command: [serve, a], {gpus}}}\n")
+    await asyncio.sleep(1)
+    model = zoo.zoo.models["a"]
+    need = need_of(zoo.zoo, model, zoo.zoo.spec.models["a"])
+    assert told == (need.gpus, need.cards)
