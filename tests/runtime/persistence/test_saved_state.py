@@ -370,3 +370,16 @@ def test_a_last_load_that_can_not_be_read_costs_nothing_else(kept):
     state = {"models": {"a": {"last_load": kept, "load_time": 7.0}}}
     after = recalled(ManualClock(), state).models["a"]
     assert (None, 7.0) == (after.last_load, after.load_time)
+
+
+@pytest.mark.parametrize(
+    "page", [3, {}, {"runs": 7, "floor": 0}, {"runs": [], "floor": -1}, {"runs": [{}], "floor": 0}]
+)
+def test_what_was_learned_and_can_not_be_read_is_left_out_and_said(page, caplog):
+    state = {"lessons": {"4e1f": page, "77aa": {"runs": [], "floor": 5}}}
+    with caplog.at_level(logging.WARNING, "zoosup"):
+        zoo = recalled(ManualClock(), state)
+    assert ["what was learned as 4e1f can't be read and is left out"] == [
+        r.getMessage() for r in caplog.records
+    ]
+    assert ["77aa"] == list(a_state(zoo)["lessons"])
