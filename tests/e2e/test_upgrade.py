@@ -39,6 +39,18 @@ def zoo(zoosup):
     return zoo
 
 
+SIGNALLED_AS_IT_IMPORTS = """\
+import os, sys
+from zoosup.cli.main import main
+class Signals:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), {number:d})
+sys.meta_path.insert(0, Signals())
+sys.exit(main(["run", {file!r}]))
+"""
+
+
 def ready_again(zoo, pid):
     zoo.wait(lambda s: s["pid"] == zoo.process.pid and s["converged"], "the new zoosup to have taken over")
     assert pid == zoo.pid("a")
@@ -51,6 +63,21 @@ def test_a_killed_zoosup_is_replaced_and_no_model_restarts(zoo):
     assert alive(pid)
     zoo.start()
     ready_again(zoo, pid)
+
+
+@pytest.mark.parametrize(
+    ("number", "lives"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGQUIT, True)]
+)
+@pytest.mark.parametrize("module", ["zoosup.supervisor.run", "zoosup.supervisor.main_loop"])
+def test_one_told_to_end_before_it_listens_ends_the_models_of_the_one_before(zoo, module, number, lives):
+    pid = zoo.pid("a")
+    zoo.process.kill()
+    zoo.process.wait()
+    code = SIGNALLED_AS_IT_IMPORTS.format(module=module, number=number, file=str(zoo.file))
+    zoo.command = (sys.executable, "-c", code)
+    zoo.start()
+    assert 0 == zoo.process.wait(timeout=DEADLINE), zoo.log.read_text()
+    assert lives == alive(pid)
 
 
 def test_a_zoosup_told_to_keep_its_models_leaves_them_to_the_next(zoosup):

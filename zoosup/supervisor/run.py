@@ -14,11 +14,10 @@ from pathlib import Path
 import uvloop
 
 from zoosup.host.storage.state_dir import StateDirectory
-from zoosup.host.system import descriptors, malloc, own_program
+from zoosup.host.system import descriptors, early_signals, malloc, own_program
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.runtime.events.own_thread_lines import OwnThreadLines
-from zoosup.supervisor import signals
 from zoosup.supervisor.main_loop import supervise
 from zoosup.supervisor.settings import Settings, unknown_variables
 
@@ -27,7 +26,6 @@ _log = logging.getLogger("zoosup")
 
 def run(settings: Settings) -> int:
     """Supervise until SIGTERM; the exit code. ZoosupError for whatever keeps it from starting."""
-    signals.take_held_back()
     _log_to_stderr(settings)
     path = settings.zoo_file().absolute()
     for warning in unknown_variables(os.environ):
@@ -54,7 +52,7 @@ async def _supervise(
 ) -> int | None:
     code = await supervise(settings, path, store, handed)
     if code is None:
-        signals.hold_back()  # while the loop still obeys them
+        early_signals.hold_back()  # while the loop still obeys them
     return code
 
 

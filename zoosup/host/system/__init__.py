@@ -2,6 +2,7 @@
 
     sd_notify    tells the init system that zoosup is ready, how it goes, and that it is alive
     listen_fds   listening sockets that are handed to us, and on
+    early_signals  signals that come before zoosup can obey them
     descriptors  how many files may be open: for zoosup, and for its children
     malloc       keeps the C library's heap in one place and gives back what is free
     threads      threads for work that may hang
