@@ -349,6 +349,29 @@ def test_an_edited_model_that_has_grown_does_not_take_the_room_of_an_earlier_one
     assert [] == acts(spec, a_host(spec, a=ready(spec=a_model("4GiB")), b=ready()))
 
 
+@pytest.mark.parametrize("look", [None, NOW - 60])
+def test_nobody_is_started_on_the_room_that_an_edited_model_will_need_once_it_has_been_looked_at(look):
+    spec = a_zoo({"a": edited("16GiB"), "b": "12GiB", "c": "2GiB"}, ["a", "b", "c"])
+    model, seen = ready(spec=a_model("4GiB")), unseen(look)(..., ...).preflight
+    host = a_host(spec, a=lambda n, s: replace(model(n, s), preflight=seen))
+    assert ["inspect a", "hold b pending WaitingForTurn", "hold c pending WaitingForTurn"] == acts(spec, host)
+    assert "waits until what the file now says of a has been looked at" == why(spec, host, "b")
+
+
+def test_nobody_leaves_for_the_room_that_an_edited_model_may_need():
+    spec = a_zoo({"a": edited("12GiB"), "b": "6GiB", "c": on_demand("8GiB")}, ["a", "b"])
+    model = ready(spec=a_model("4GiB"))
+    host = a_host(spec, a=lambda n, s: replace(model(n, s), preflight=None), c=ready())
+    assert ["inspect a", "hold b pending WaitingForTurn"] == acts(spec, host)
+
+
+def test_an_edited_model_that_will_need_less_has_no_more_promised_while_it_is_looked_at():
+    spec = a_zoo({"a": edited("4GiB"), "b": "8GiB", "c": "8GiB"}, ["a", "b", "c"])
+    model = ready(spec=a_model("12GiB"))
+    host = a_host(spec, a=lambda n, s: replace(model(n, s), preflight=None))
+    assert ["inspect a", "start b"] == acts(spec, host)[:2]
+
+
 # by hand
 
 

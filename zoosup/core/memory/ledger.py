@@ -58,6 +58,11 @@ def asleep(model: str) -> str:
     return f"{model} asleep"
 
 
+def renewed(model: str) -> str:
+    """Who holds the room that is kept for a running model's next process, beyond what the model has itself."""
+    return f"{model} renewed"
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """One candidate weighed against one pool: every term of (B) and (M), for people and programs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from zoosup.core.estimation.need import need_of
 from zoosup.core.memory.gpu_layouts import still_booked
-from zoosup.core.memory.ledger import Holding, Ledger, asleep
+from zoosup.core.memory.ledger import Holding, Ledger, asleep, renewed
 from zoosup.core.memory.other_gpus import elsewhere
 from zoosup.core.memory.sleep_footprint import Sleeper
 from zoosup.core.memory.unified import in_ram
@@ -57,6 +57,7 @@ class Cycle:
         default_factory=set
     )  # of those who leave, who comes back: room is kept for them
     starting: set[str] = field(default_factory=set)
+    renewing: dict[str, str] = field(default_factory=dict)  # whose room is kept besides, and who that is
     closed: dict[str, float] = field(
         default_factory=dict
     )  # busy models, and who comes later than when queues
@@ -187,6 +188,15 @@ class Cycle:
         for pool, amount in self.counted(amounts, node).items():
             if (node, pool) in self.ledgers:
                 self._raise_to(name, self.ledgers[node, pool], amount)
+
+    def promise_renewal(self, name: str, amounts: Mapping[str, int], node: str) -> None:
+        """Keep what the next process of one that runs will need beyond what it has: before long it is replaced."""
+        for pool, amount in self.counted(amounts, node).items():
+            ledger = self.ledgers.get((node, pool))
+            more = amount - ledger.needs({name}).get(name, 0) if ledger is not None else 0
+            if ledger is not None and more > 0:
+                ledger.add(renewed(name), Holding(more, 0))
+                self.renewing[renewed(name)] = name
 
     def fall_asleep(self, run: Run, sleeper: Sleeper) -> None:
         """Keep room for what a run holds awake and asleep, and count on what it gives back."""

@@ -60,7 +60,7 @@ class Reason(StrEnum):
     EXCEEDS_BUDGET = "ExceedsBudget"  # can't fit, whatever may be stopped for it
     GPU_MISSING = "GpuMissing"  # the file gives it GPUs that this host doesn't have at present
     PORT = "PortInUse"  # its fixed port is held by somebody else
-    TURN = "WaitingForTurn"  # another model is starting alone: one need is a guess, or they share a GPU
+    TURN = "WaitingForTurn"  # an earlier one is looked at, or starts alone: a need is a guess, or they share a GPU
     HOSTS = "WaitingForHosts"  # it takes several, and not all of them have their part of it yet
     BACK_OFF = "BackOff"
     NOT_EXECUTABLE = "NotExecutable"

@@ -167,6 +167,8 @@ class Candidate:
         leaving = self.cycle.leaving
         if forced <= leaving and self._fits(self.cycle.freeing):
             return self._not_now(Reason.EVICTION, _waits_for(sorted(self._awaited(forced))))
+        if self._awaits_renewals(self.cycle.freeing):
+            return self._after_renewals()
         preemptible = set(self.preemption.now)
         staying = forced - leaving - preemptible
         if not staying <= self.preemption.later.keys():
@@ -205,10 +207,21 @@ class Candidate:
 
     def _short(self, without: AbstractSet[str]) -> Placement:
         """Not even with all of those gone: strangers hold the memory, or it can't be read."""
+        if self._awaits_renewals(without):
+            return self._after_renewals()
         unknown = any(ledger.pool.available is None for ledger in self.ledgers.values())
         sums = self._sums(without)
         verdict = Verdict(Reason.MEMORY_UNKNOWN if unknown else Reason.MEMORY, explain(sums), sums)
         return Placement(self.node, verdict, self.layout)
+
+    def _awaits_renewals(self, without: AbstractSet[str]) -> bool:
+        renewing = self.cycle.renewing.keys()
+        return bool(renewing) and self._fits(without | renewing)
+
+    def _after_renewals(self) -> Placement:
+        """Nobody leaves, and no stranger is blamed, for room that is kept until it is known whether it is needed."""
+        names = ", ".join(sorted(self.cycle.renewing.values()))
+        return self._not_now(Reason.TURN, f"waits until what the file now says of {names} has been looked at")
 
     def _port_stays(self, staying: AbstractSet[str]) -> str:
         return f"port {self.spec.port} is used by {', '.join(sorted(staying))}, which stays"

@@ -187,7 +187,10 @@ def _wake(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
 
 def _renew(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
     """Its process has to be replaced when what it was started with has changed, if the new one can run."""
-    if not outdated(run.spec, spec) or not _inspected(cycle, model, spec):
+    if not outdated(run.spec, spec):
+        return
+    if not _inspected(cycle, model, spec):
+        _keep_room_to_renew(cycle, model, run, spec)
         return
     if needed := cycle.observed.span(model.name).needed:
         _stays_outdated(cycle, model, Reason.HOSTS, needed)
@@ -201,8 +204,14 @@ def _renew(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
         _stays_outdated(cycle, model, refusal.reason, refusal.message)
     elif _is_stale(cycle, model):
         _inspect(cycle, model, spec)
+        _keep_room_to_renew(cycle, model, run, spec)
     else:
         cycle.leave(model, Cause.SPEC_CHANGED, f"{changed(run.spec, spec)} changed in the file")
+
+
+def _keep_room_to_renew(cycle: Cycle, model: Model, run: Run, spec: ModelSpec) -> None:
+    """While its files are looked at: a later model that starts in that room would leave again for it."""
+    cycle.promise_renewal(model.name, intended_layout(cycle, model, spec, run.node).amounts, run.node)
 
 
 def _stays_outdated(cycle: Cycle, model: Model, reason: ModelReason, message: str) -> None:
