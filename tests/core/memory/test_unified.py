@@ -115,7 +115,7 @@ def test_room_held_on_it_stands_in_ram():
 def test_the_guard_sees_that_ram_comes_back_with_the_gpu():
     spec = gpu_zoo({"a": on_gpu("10GiB"), "b": on_gpu("0B")}, ["b"], budget={"ram": "30GiB"})
     host = unified_host(spec, held=10, a=placed({"GPU-u": "10GiB"}), free="1GiB")
-    node = replace(host.nodes[0], pressures=(Pressure("ram", NOW - 60, NOW - 60),))
+    node = replace(host.nodes[0], pressures=(Pressure("ram", NOW - 60, NOW - 60, None, NOW - 60, 0, NOW),))
     decided = decide(spec, replace(host, nodes=(node,)))
     (shortage,) = [s for s in decided.shortages if s.pool.id == "ram"]
     assert 11 * GIB == shortage.held

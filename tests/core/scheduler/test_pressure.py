@@ -55,7 +55,8 @@ def pressed(
     """The host after so many seconds under the reserve, and under half of it."""
     since = [None if seconds is None else host.now - seconds for seconds in (short, low)]
     nodes = tuple(
-        replace(n, pressures=tuple(Pressure(p.id, *since, stalled) for p in n.pools)) for n in host.nodes
+        replace(n, pressures=tuple(Pressure(p.id, *since, stalled, since[0], 0, host.now) for p in n.pools))
+        for n in host.nodes
     )
     return replace(host, nodes=nodes, demand=demand or {})
 
@@ -102,7 +103,8 @@ def history(pool: Pool, *readings: tuple[float, int | None]) -> Pressure:
 
 
 def test_a_pool_is_short_since_it_fell_under_its_reserve():
-    assert Pressure("ram", 2.0, 3.0) == history(POOL, (1.0, 2 * GIB), (2.0, GIB), (3.0, GIB - 1), (4.0, 0))
+    known = history(POOL, (1.0, 2 * GIB), (2.0, GIB), (3.0, GIB - 1), (4.0, 0))
+    assert Pressure("ram", 2.0, 3.0, None, 2.0, 0, 4.0) == known
 
 
 def test_a_pool_that_has_just_reached_its_reserve_again_still_counts_as_short():
@@ -115,7 +117,27 @@ def test_a_moment_above_half_the_reserve_begins_the_count_anew():
 
 
 def test_a_reading_that_fails_ends_all_pressure():
-    assert Pressure("ram") == history(POOL, (1.0, 0), (2.0, None))
+    assert Pressure("ram", read_at=2.0) == history(POOL, (1.0, 0), (2.0, None))
+
+
+def test_a_dip_begins_the_count_anew_though_the_pool_has_counted_as_short_for_long():
+    known = history(POOL, (1.0, GIB), (2.0, 2 * GIB + MIB), (9.0, 2 * GIB - MIB))
+    assert (1.0, 9.0) == (known.short_since, known.settled_since)
+
+
+@pytest.mark.parametrize(
+    ("readings", "settled_since"),
+    [
+        ([(1.0, 0), (1.5, 500 * MIB)], 1.0),  # less than a third of what is missing
+        ([(1.0, 0), (1.5, 700 * MIB)], 1.5),
+        ([(1.0, 0), (1.5, 700 * MIB), (2.0, 1400 * MIB)], 2.0),
+        ([(1.0, 0), (1.5, 400 * MIB), (2.0, 700 * MIB)], 2.0),
+        ([(1.0, 700 * MIB), (1.5, 0), (2.0, 600 * MIB)], 1.0),
+        ([(1.0, 2 * GIB - 80 * MIB), (1.5, 2 * GIB - 30 * MIB)], 1.0),  # noise
+    ],
+)
+def test_memory_that_comes_back_by_itself_begins_the_count_anew(readings, settled_since):
+    assert settled_since == history(POOL, *readings).settled_since
 
 
 def test_the_kernels_stalls_are_no_gpus():
@@ -270,7 +292,7 @@ def test_before_that_it_stays():
 
 def test_stalls_under_the_reserve_are_pressure_at_once():
     spec = zoo_of("a", a="4GiB")
-    host = pressed(a_host(spec, free="1.9GiB", a=ready(holds="9GiB")), short=0.1, stalled=0.2)
+    host = pressed(a_host(spec, free="1.9GiB", a=ready(holds="9GiB")), short=0.25, stalled=0.2)
     assert ["stop a MemoryPressure"] == acts(spec, host)
     assert "everything stalls 20% of the time" in why(spec, host, None, "MemoryPressure")
 
@@ -418,6 +440,23 @@ def test_one_that_is_loading_can_go_too():
     assert ["stop b MemoryPressure"] == acts(spec, host)
 
 
+def test_nobody_goes_while_memory_comes_back_by_itself():
+    spec = zoo_of("a", a="4GiB", b=SPARE)
+    host = pressed(a_host(spec, free="900MiB", a=ready(), b=ready()), low=9.0)
+    (pressed_pool,) = host.nodes[0].pressures
+    for ago, goes in ((0.0, None), (0.1, None), (0.25, "b")):
+        coming = replace(pressed_pool, settled_since=NOW - ago)
+        assert goes == victim(spec, replace(host, nodes=(replace(host.nodes[0], pressures=(coming,)),)))
+
+
+def test_an_old_reading_confirms_no_shortage():
+    """A driver that hangs says the same for seconds."""
+    spec = zoo_of(b=SPARE)
+    host = with_gpu(a_host(spec, b=ready()), 100 * MIB)
+    old = replace(host.nodes[0].pressures[0], read_at=NOW - 9.0)
+    assert victim(spec, replace(host, nodes=(replace(host.nodes[0], pressures=(old,)),))) is None
+
+
 # GPUs
 
 
@@ -428,7 +467,7 @@ def with_gpu(host: Observed, available: int) -> Observed:
     run = models["b"].run
     models["b"] = replace(models["b"], run=replace(run, measured={**run.measured, gpu.id: 8 * GIB}))
     (node,) = host.nodes
-    short = (Pressure(gpu.id, NOW - 9.0, NOW - 9.0),)
+    short = (Pressure(gpu.id, NOW - 9.0, NOW - 9.0, None, NOW - 9.0, 0, NOW),)
     return replace(host, nodes=(replace(node, pools=(*node.pools, gpu), pressures=short),), models=models)
 
 

@@ -29,6 +29,9 @@ from zoosup.spec.syntax.units import describe_size
 SETTLED = 1.0
 """Seconds under the reserve before an idle model is stopped for it: a compiler's peak is no pressure."""
 
+STEADY = 0.2
+"""Seconds without memory that comes back by itself before any other is stopped: a stranger's end takes its time."""
+
 HARD_SECONDS = 3.0
 STALLED = 0.15
 """The share of a second in which everything stalls that counts as pressure; PSI's own example for a trigger."""
@@ -77,22 +80,34 @@ def critical_below(pool: Pool) -> int:
     return min(max(_LEAST_CRITICAL, share), pool.reserve // 4)
 
 
-def followed(before: Pressure | None, pool: Pool, now: float, stalled: float | None) -> Pressure:
-    """What is known of a pool's pressure after one more reading of it."""
+def followed(before: Pressure | None, pool: Pool, at: float, stalled: float | None) -> Pressure:
+    """What is known of a pool's pressure after one more reading of it, made at `at`."""
     known = before or Pressure(pool.id)
     bound = pool.reserve + (pool.reserve // RELIEF if known.short_since is not None else 0)
     return Pressure(
         pool.id,
-        _since(known.short_since, pool, bound, now),
-        _since(known.low_since, pool, pool.reserve // 2, now),
+        _since(known.short_since, pool, bound, at),
+        _since(known.low_since, pool, pool.reserve // 2, at),
         None if pool.kind == "vram" else stalled,
+        *_settled(known, pool, at),
+        at,
     )
 
 
-def _since(since: float | None, pool: Pool, bound: int, now: float) -> float | None:
+def _since(since: float | None, pool: Pool, bound: int, at: float) -> float | None:
     if pool.available is None or pool.available >= bound:
         return None
-    return now if since is None else since
+    return at if since is None else since
+
+
+def _settled(known: Pressure, pool: Pool, at: float) -> tuple[float | None, int]:
+    """Since when nothing has come back that is worth a model, and what was available at least since then."""
+    if pool.available is None or pool.available >= pool.reserve:
+        return None, 0
+    comes_back = max(NOISE, WORTH * (pool.reserve - known.least))
+    if known.settled_since is None or pool.available - known.least >= comes_back:
+        return at, pool.available
+    return known.settled_since, min(known.least, pool.available)
 
 
 def shortages(cycle: Cycle) -> tuple[Shortage, ...]:
@@ -186,9 +201,13 @@ class _ShortPool:
         if self._level is Level.CRITICAL:
             killed = any(run.leaving is not None and run.leaving.at_once for run in going)
             return not killed and all(now - c.since >= PROOF for c in cooling)
-        since = self._pressure.short_since
-        settled = since is not None and now - since >= SETTLED
-        return not cooling and not any(map(self._helps, going)) and (settled or self._level is Level.HARD)
+        least = STEADY if self._level is Level.HARD else SETTLED
+        return not cooling and not any(map(self._helps, going)) and self._settled_for() >= least
+
+    def _settled_for(self) -> float:
+        """Seconds from the first reading that showed what the last one still shows."""
+        since = self._pressure.settled_since
+        return 0.0 if since is None else self._pressure.read_at - since
 
     def _helps(self, run: Run) -> bool:
         """Whether what this run gives back has to be seen first: it was sent for that, or holds enough."""

@@ -98,6 +98,9 @@ class Pressure:
     short_since: float | None = None  # available has been less than the reserve
     low_since: float | None = None  # less than half of it
     stalled: float | None = None
+    settled_since: float | None = None  # less than the reserve, and no memory has come back by itself
+    least: int = 0  # what was available at least since then, in bytes
+    read_at: float = 0.0  # when what is known was last read
 
 
 @dataclass(frozen=True, slots=True)

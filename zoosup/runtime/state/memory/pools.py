@@ -72,15 +72,17 @@ class Pools:
         changed, self.devices = devices != self.devices, devices
         now = self.read_at
         self.rises.sample(readings, now)
+        pools = {r.id: r for r in readings}
         self.pressures = {
-            pool.id: pressure.followed(self.pressures.get(pool.id), pool, now, stalled)
+            pool.id: pressure.followed(
+                self.pressures.get(pool.id), pool, _made_at(pools[pool.id], now), stalled
+            )
             for pool in self.pools()
         }
-        pools = {r.id: r for r in readings}
         for key, watch in self.cooldowns.items():
             reading = pools.get(watch.pool)
             if reading is not None and reading.available is not None and _says_something(reading, watch):
-                at = now if reading.at is None else reading.at
+                at = _made_at(reading, now)
                 self.cooldowns[key] = replace(watch, samples=reclaim.sampled(watch, at, reading.available))
         return changed
 
@@ -107,7 +109,7 @@ class Pools:
     def _seen(self, pool: str, gone: AbstractSet[int]) -> tuple[tuple[float, int], ...]:
         """The last sample, from before all of a run were gone: beside the next one it is as good as one after it."""
         return tuple(
-            (self.read_at if each.at is None else each.at, each.available)
+            (_made_at(each, self.read_at), each.available)
             for each in self.readings
             if each.id == pool and each.available is not None and _has_let_go(each, gone)
         )
@@ -196,6 +198,10 @@ class Pools:
         risen = self.rises.known()
         pools = tuple(replace(p, risen=risen[p.id]) if p.id in risen else p for p in self.pools())
         return Node(self.host, pools, tuple(self.cooldowns.values()), tuple(self.pressures.values()))
+
+
+def _made_at(reading: PoolReading, now: float) -> float:
+    return now if reading.at is None else reading.at
 
 
 def _says_something(reading: PoolReading, watch: Cooldown) -> bool:
