@@ -9,6 +9,7 @@ from tests.core.zoo import (
     NOW,
     a_model,
     an_exit,
+    by_hand,
     crashed,
     leaving,
     parked,
@@ -330,6 +331,32 @@ def test_the_policy_says_which_exits_are_final(policy, code, phase):
     if phase is Phase.FAILED:
         assert (Reason.EXITED, 0) == (model.reason, model.restarts)
         assert f"exited with code {code}; restart.policy {policy} does not bring it back" == model.message
+
+
+ON_DEMAND = a_model(on_demand=True, restart={"policy": "on-failure"})
+
+
+@pytest.mark.parametrize("policy", ["on-failure", "never"])
+def test_one_on_demand_that_has_served_and_ends_in_good_order_waits_for_the_next_request(policy):
+    end = an_exit(0, reason=ExitReason.COMPLETED)
+    served = replace(a(ready(spec=ON_DEMAND)), backoff=Backoff(1, 0.0))
+    model = apply(apply(served, Exited("a-1", end, NOW)), gone(policy=RestartSpec(policy=policy)))
+    assert (Phase.STOPPED, Override.UNLOAD, end) == (model.phase, model.override, model.last_exit)
+    assert (0, served.backoff) == (model.restarts, served.backoff)
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (starting(spec=ON_DEMAND), 0),  # it never served: whoever asked would have it started again and again
+        (by_hand(Override.START, ready(spec=ON_DEMAND)), 0),  # pinned: nobody has to ask for it
+        (ready(spec=a_model()), 0),
+    ],
+)
+def test_whoever_else_ends_in_good_order_is_not_brought_back(state, code):
+    end = an_exit(code, reason=ExitReason.COMPLETED)
+    model = apply(apply(a(state), Exited("a-1", end, NOW)), gone(policy=RestartSpec(policy="on-failure")))
+    assert (Phase.FAILED, Reason.EXITED) == (model.phase, model.reason)
 
 
 def test_a_crash_loop_beyond_the_limit_is_given_up():

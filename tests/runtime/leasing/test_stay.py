@@ -5,7 +5,10 @@ from math import inf
 
 import pytest
 
+from tests.runtime.conftest import WALL
 from tests.runtime.leasing.test_leases import Client, put, text
+from zoosup.core.state.phases import ExitReason
+from zoosup.core.state.runs import Exit
 
 pytestmark = pytest.mark.looptime
 
@@ -57,6 +60,36 @@ async def test_it_stays_until_it_has_to_make_room(host, zoo):
     other = Client(zoo, "b")
     assert "granted" == await other.answered()
     assert "stopped" == zoo.phase("a")
+
+
+def end_in_good_order(host):
+    (process,) = host.living.values()
+    host._end(process, Exit(ExitReason.COMPLETED, WALL, code=0, message="exited with code 0"))
+
+
+@pytest.mark.parametrize("active", ["[]", "a"])
+async def test_one_that_ends_in_good_order_comes_with_the_next_request(host, zoo, successor, active):
+    await put(zoo, host, text(active, a="restart: {policy: on-failure}"))
+    for _ in range(4):
+        await used(zoo)
+        end_in_good_order(host)
+        await zoo.until("a", "stopped")
+        await asyncio.sleep(100)
+        assert ("stopped", "Unloaded") == (zoo.phase("a"), zoo.reason("a"))
+    zoo = await successor()
+    await asyncio.sleep(100)
+    assert "stopped" == zoo.phase("a")
+    await used(zoo)
+    assert "ready" == zoo.phase("a")
+
+
+async def test_who_waits_for_one_that_ends_in_good_order_is_served_by_the_next_run(host, zoo):
+    await put(zoo, host, text(a="restart: {policy: on-failure}, max_inflight: 1"))
+    first, second = Client(zoo, "a"), Client(zoo, "a")
+    assert "granted" == await first.answered()
+    end_in_good_order(host)
+    assert "granted" == await second.answered()
+    assert 2 == host.events("a").count("spawn")
 
 
 async def given_back_beside_another(zoo, host):

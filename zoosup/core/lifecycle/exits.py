@@ -9,7 +9,7 @@ from dataclasses import replace
 from zoosup.core.lifecycle import backoff
 from zoosup.core.state.facts import Gone
 from zoosup.core.state.observed import Model
-from zoosup.core.state.phases import Cause, ExitReason, Phase, Reason
+from zoosup.core.state.phases import Cause, ExitReason, Override, Phase, Reason
 from zoosup.core.state.runs import Exit, Run
 from zoosup.core.state.usage import Ooms
 from zoosup.spec.model.process.lifetime import RestartSpec
@@ -42,7 +42,20 @@ def gone(model: Model, fact: Gone) -> Model:
         run=None,
         last_exit=end or model.last_exit,
     )
-    return rested if end is None or cause not in CRASHES else _crashed(rested, run, end, fact)
+    if end is None or cause not in CRASHES:
+        return rested
+    if _has_served_its_time(model, run, end, fact.policy):
+        return replace(rested, override=Override.UNLOAD)
+    return _crashed(rested, run, end, fact)
+
+
+def _has_served_its_time(model: Model, run: Run, end: Exit, policy: RestartSpec) -> bool:
+    """Whether it has given its memory back by itself, in good order: whoever asks for it next has it started.
+
+    As systemd does it for a service that a socket starts. One that was never ready would be started again and again.
+    """
+    by_itself = policy.policy != "always" and end.reason is ExitReason.COMPLETED and run.ready_at is not None
+    return by_itself and run.spec.on_demand and model.override is None
 
 
 def _crashed(model: Model, run: Run, end: Exit, fact: Gone) -> Model:

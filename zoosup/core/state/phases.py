@@ -75,7 +75,7 @@ class Reason(StrEnum):
     ROLLED_BACK = "RolledBack"  # could not become ready; the models before it were brought back
     NOT_WANTED = "NotWanted"
     STOPPED_BY_HAND = "StoppedByHand"
-    UNLOADED = "Unloaded"  # by hand; a request loads it again
+    UNLOADED = "Unloaded"  # by hand, by a client or by itself; a request loads it again
     SHUTDOWN = "Shutdown"
     INTERNAL_ERROR = "InternalError"  # a bug of zoosup's met it in this pass; the other models go on
 

@@ -32,7 +32,7 @@ REASONS: Mapping[str, str] = {
     Reason.ROLLED_BACK: "could not become ready, so those before it came back",
     Reason.NOT_WANTED: "not wanted",
     Reason.STOPPED_BY_HAND: "stopped by hand",
-    Reason.UNLOADED: "unloaded by hand, until a request asks for it",
+    Reason.UNLOADED: "unloaded, until a request asks for it",
     Reason.SHUTDOWN: "zoosup ends",
     Reason.INTERNAL_ERROR: "a bug of zoosup's",
     Cause.RESTARTED_BY_HAND: "restarted by hand",
