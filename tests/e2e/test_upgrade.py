@@ -1,7 +1,9 @@
 """zoosup ends, is killed or is executed anew: its models don't notice."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.e2e.driver import DEADLINE, alive, free_ports, listens, poll
+from tests.e2e.driver import BIN, DEADLINE, alive, free_ports, listens, poll
 from tests.e2e.fleet_clients import Clients
 
 pytestmark = pytest.mark.e2e
@@ -103,6 +105,33 @@ def test_one_executed_anew_keeps_its_own_pid_its_models_and_their_exit_codes(zoo
     poll(lambda: zoo.model("a")["last_exit"], "the end of the model to be known")
     assert "SIGSEGV" == zoo.model("a")["last_exit"]["signal"]
     zoo.wait_phase("a", "ready")
+
+
+def test_who_follows_its_logs_and_events_goes_on_while_it_is_executed_anew(zoo):
+    began, log = time.time(), zoo.state / "logs" / "a.log"
+    commands = ("logs", "a", "-f", "-n", "0"), ("events", "-f", "--json")
+    followers = [
+        subprocess.Popen([str(BIN / "zoosup"), *words], env=zoo.env, stdout=subprocess.PIPE)
+        for words in commands
+    ]
+    assert followers[1].stdout.readline()
+    time.sleep(3)
+    zoo.process.send_signal(signal.SIGUSR2)
+    for number in range(40):
+        with log.open("a") as file:
+            file.write(f"line {number}\n")
+        time.sleep(0.1)
+    zoo.wait(lambda s: (s["config"]["loaded_at"] or 0) > began, "zoosup to be executed anew")
+    time.sleep(2)
+    for follower in followers:
+        follower.terminate()
+    printed, events = (follower.communicate()[0].decode() for follower in followers)
+    lines = [line for line in printed.splitlines() if line.startswith("line ")]
+    assert [f"line {number}" for number in range(40)] == lines
+    numbers = [json.loads(line)["seq"] for line in events.splitlines()]
+    assert list(range(numbers[0], numbers[0] + len(numbers))) == numbers
+    assert any('"Kept"' in line for line in events.splitlines())
+    assert any('"Adopted"' in line for line in events.splitlines())
 
 
 def test_who_asks_again_and_again_ends_no_zoosup_that_is_executed_anew(zoo):

@@ -9,6 +9,7 @@
     units            the texts for systemd and launchd
     weights          where weights are that the file names by their origin, where no supervisor is asked
     watcher          looks at a supervisor again and again, for a screen
+    absence          how long a supervisor that is away is waited for
     disk             what the state directory tells where no supervisor runs
     render           what commands print for people
     light_imports    keeps `run` from loading what it never uses

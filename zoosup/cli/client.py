@@ -40,8 +40,6 @@ _OK = 200
 _CHUNK = 1 << 16
 
 SHARED = Path("/tmp")  # noqa: S108 - where the substitute for a long path is; whose it is, is looked at
-SUPERVISOR_STOPPED = "the supervisor has stopped"
-"""What is said where a stream of the supervisor's ends."""
 
 
 class Client:
@@ -65,6 +63,15 @@ class Client:
     def delete(self, *steps: str) -> Any:
         """DELETE an address; its JSON."""
         return json.loads(self._whole("DELETE", _target(steps, {}), None))
+
+    def greet(self) -> None:
+        """See that somebody listens, and ask nothing."""
+        connection = _Connection(self.path, ANSWER_WITHIN)
+        try:
+            with _reaching(self.path):
+                connection.connect()
+        finally:
+            connection.close()
 
     @contextmanager
     def stream(

@@ -1,9 +1,10 @@
-"""What the state directory still tells where no supervisor runs: what models wrote, and what happened.
+"""What the state directory tells by itself, where no supervisor runs too: what models wrote, and what happened.
 
 Reads only. Refuses to guess where there is nothing: that no supervisor answers is then the answer.
 """
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ def log(state: Path, model: str, lines: int, *, previous: bool) -> bytes | None:
     if not logs.path(model, previous=previous).is_file():
         return None
     return "".join(f"{each}\n" for each in asyncio.run(logs.tail(model, lines, previous=previous))).encode()
+
+
+def followed_log(state: Path, model: str, lines: int) -> Iterator[bytes] | None:
+    """The last lines that a model wrote, then what it writes; b"" while that is nothing. None: no logs are kept."""
+    from zoosup.host.storage import log_end  # noqa: PLC0415 - only where a log is followed
+    from zoosup.host.storage.model_logs import ModelLogs  # noqa: PLC0415
+
+    directory = state / "logs"
+    return log_end.follow(ModelLogs(directory).path(model), lines) if directory.is_dir() else None
 
 
 def events(state: Path, since: int, model: str | None, limit: int) -> list[dict[str, Any]]:

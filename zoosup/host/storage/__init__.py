@@ -6,7 +6,8 @@
     run_records        a small file for each run, written before its spawn
     journal_writer     events, written by a thread of its own: backlog (journal_backlog), then SQLite (journal_db)
     shared_secret      what all zoosups of one user on this host know, and nobody else
-    model_logs         the output of models: a file a run, bounded, followed (tail), with room of its own (log_space)
+    model_logs         the output of models: a file a run, bounded, with room of its own (log_space); its end
+                       (log_end) and what is appended (tail)
 
 A disk in trouble delays nobody and is never fatal. Refuses to know what any of it means.
 """

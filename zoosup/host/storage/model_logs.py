@@ -21,6 +21,7 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 from zoosup.host.storage import log_space
+from zoosup.host.storage.log_end import copy_of, decoded, last_lines
 from zoosup.host.storage.tail import Tail
 from zoosup.host.system.threads import DaemonThreads
 
@@ -30,8 +31,6 @@ BOUND = 20 << 20
 _THREADS = 4
 _FOLLOW_PAUSE = 0.15
 _CHUNK = 1 << 20
-_TAIL_BLOCK = 64 << 10
-_TAIL_BOUND = 1 << 20  # what a tail reads at most: a progress bar can be one line of megabytes
 _LAST_WORDS = 16 << 10  # bytes of a log that are kept where the disk has no room for more
 _ROOMY = 4  # times its size must be free for a log to be copied: the copy must not be what fills the disk
 _LONGEST_NAME = 200  # of 255 that file systems allow; suffixes come on top
@@ -72,7 +71,7 @@ class ModelLogs:
 
     async def tail(self, model: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
         """The last lines, oldest first, of at most 1 MiB; () when there is no file."""
-        return await self._do(lambda: _tail(self.path(model, previous=previous), lines))
+        return await self._do(lambda: decoded(last_lines(self.path(model, previous=previous), lines)))
 
     async def follow(self, model: str) -> AsyncGenerator[bytes, None]:
         """Yield what is appended from now on, at most 150 ms late, across cuts and new runs, until closed.
@@ -104,7 +103,7 @@ class ModelLogs:
             each.mkdir(mode=0o700, exist_ok=True)
         log, previous = self.path(model), self.path(model, previous=True)
         _move(log, previous)
-        _move(_copy_of(log), _copy_of(previous))
+        _move(copy_of(log), copy_of(previous))
         with contextlib.suppress(FileNotFoundError), previous.open("r+b") as file:
             log_space.release(file.fileno())
         with open(log, "ab", opener=_private) as file:
@@ -168,10 +167,6 @@ def is_caseless(directory: Path) -> bool:
     return False
 
 
-def _copy_of(log: Path) -> Path:
-    return log.with_name(f"{log.name}.1")
-
-
 def _move(source: Path, target: Path) -> None:
     """Replace the target by the source, or by nothing when there is no source."""
     try:
@@ -197,13 +192,13 @@ def _cut(log: Path, bound: int) -> None:
         log_space.reserve(descriptor, had)  # at once, before others take what has become free
     if not copied:
         _log.warning("%s is cut without a copy of more than its end", log)
-        with contextlib.suppress(OSError), open(_copy_of(log), "wb", opener=_private) as file:
+        with contextlib.suppress(OSError), open(copy_of(log), "wb", opener=_private) as file:
             file.write(end)
 
 
 def _copied(source: BinaryIO, log: Path, bound: int) -> bool:
     try:
-        _copy(source, _copy_of(log), 2 * bound)
+        _copy(source, copy_of(log), 2 * bound)
     except OSError as error:
         _log.warning("can't copy %s: %s", log, error)
         return False
@@ -235,27 +230,3 @@ def _copy(source: BinaryIO, target: Path, most: int) -> None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _tail(log: Path, lines: int) -> tuple[str, ...]:
-    """Read backwards; a file that was cut lately is continued in its `.1`."""
-    if lines <= 0:
-        return ()
-    data = _end(log, lines, _TAIL_BOUND)
-    if data.count(b"\n") < lines and len(data) < _TAIL_BOUND:
-        data = _end(_copy_of(log), lines, _TAIL_BOUND - len(data)) + data
-    found = data.removesuffix(b"\n").split(b"\n") if data else []
-    return tuple(line.removesuffix(b"\r").decode("utf-8", "replace") for line in found[-lines:])
-
-
-def _end(path: Path, lines: int, bound: int) -> bytes:
-    """The end of a file with at least so many lines, unless it or the bound (bytes) has fewer."""
-    data = b""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        while position > 0 and data.count(b"\n") <= lines and len(data) < bound:
-            step = min(_TAIL_BLOCK, position, bound - len(data))
-            position -= step
-            file.seek(position)
-            data = file.read(step) + data
-    return data

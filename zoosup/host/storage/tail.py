@@ -21,11 +21,12 @@ class Tail:
         self._closed = False
         self._lock = threading.Lock()  # closing must not take the descriptor from under a read
 
-    def open_at_end(self) -> None:
-        """Begin at the end of what is there; a file that is not there yet will be read from its beginning."""
+    def open_at_end(self) -> int:
+        """Begin at the end of what is there, so many bytes; a file that is not there yet is read from its beginning."""
         with self._lock:
             if self._open():
                 self._position = self._size()
+            return self._position
 
     def read(self) -> bytes:
         """Return the next bytes, at most 64 KiB; b"" when there are none for now."""

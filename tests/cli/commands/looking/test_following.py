@@ -7,8 +7,10 @@ import time
 import pytest
 
 from tests.cli.conftest import GUARD
-from zoosup.cli.commands.looking.events import parsed
+from zoosup.cli.absence import LONGEST
+from zoosup.cli.commands.looking.events import REMEMBERED, _Seen, parsed
 from zoosup.web.api.followers import StreamLimits
+from zoosup.web.api.server import WebServer
 
 
 async def test_logs_are_printed_byte_for_byte(shell, runtime, server):
@@ -27,16 +29,59 @@ async def test_logs_of_an_unknown_model_are_4(shell, server):
     assert "no model 'nobody'" in ended.err
 
 
-async def test_followed_logs_show_also_half_a_line_and_end_with_the_supervisor(shell, runtime, server):
+async def test_followed_logs_show_also_half_a_line(shell, runtime, server):
     runtime.logs.lines["a"] = ["old"]
     process = await shell.start("logs", "a", "-f")
     async with asyncio.timeout(GUARD):
         assert b"old\n" == await process.stdout.readline()
         runtime.logs.arrivals.put_nowait(b"loading 50 %")
         assert b"loading 50 %" == await process.stdout.readexactly(12)
+    process.kill()
+    await process.wait()
+
+
+async def test_followed_logs_go_on_while_one_supervisor_takes_over_from_another(shell, runtime, server):
+    log = shell.home / "state" / "logs" / "a.log"
+    log.parent.mkdir()
+    log.write_bytes(b"1\n2\n3\r\nhalf")
+    process = await shell.start("logs", "a", "-f", "-n", "2")
+    async with asyncio.timeout(GUARD):
+        assert b"3\r\nhalf" == await process.stdout.readexactly(7)
         await server.stop()
-        _, err = await process.communicate()
-    assert (69, b"zoosup: the supervisor has stopped\n") == (process.returncode, err)
+        with log.open("ab") as file:
+            file.write(b" a line\n")
+        assert b" a line\n" == await process.stdout.readline()
+        await asyncio.sleep(1.5)
+        after = await successor(shell, runtime)
+        with log.open("ab") as file:
+            file.write(b"new\n")
+        assert b"new\n" == await process.stdout.readline()
+    process.kill()
+    assert (b"", b"") == await process.communicate()
+    await after.stop()
+
+
+async def successor(shell, runtime):
+    server = WebServer(runtime, control=shell.home / "state" / "control.sock")
+    await server.start(None)
+    return server
+
+
+async def test_who_follows_ends_once_no_supervisor_comes(shell, runtime, server):
+    (shell.home / "state" / "logs").mkdir()
+    commands = ("logs", "a", "-f"), ("events", "-f"), ("status", "--watch")
+    processes = [await shell.start(*words) for words in commands]
+    async with asyncio.timeout(GUARD):
+        await asyncio.sleep(3)
+        await server.stop()
+        began = time.monotonic()
+        ended = [await process.communicate() for process in processes]
+    assert LONGEST - 1 < time.monotonic() - began < 2 * LONGEST
+    assert [69, 69, 69] == [process.returncode for process in processes]
+    said = (
+        "zoosup: the supervisor has stopped; waiting for the next one\nzoosup: the supervisor has stopped\n"
+    )
+    assert 3 * [said] == [err.decode() for _, err in ended]
 
 
 async def test_logs_cannot_be_followed_of_a_run_that_has_ended(shell, server):
@@ -79,18 +124,39 @@ async def test_a_time_that_is_none_is_refused(shell, server):
     assert "got 'yesterday', expected an event's number" in ended.err
 
 
-async def test_followed_events_begin_with_the_newest_and_go_on(shell, runtime, server):
+async def test_followed_events_go_on_while_one_supervisor_takes_over_from_another(shell, runtime, server):
     for n in range(30):
         runtime.journal.add("Tick", None, "", str(n))
     process = await shell.start("events", "-f", "--json")
+
+    async def read(count):
+        return [json.loads(await process.stdout.readline())["message"] for _ in range(count)]
+
     async with asyncio.timeout(GUARD):
-        past = [json.loads(await process.stdout.readline())["message"] for _ in range(20)]
+        assert [str(n) for n in range(10, 30)] == await read(20)
         runtime.journal.add("Tick", None, "", "new")
-        assert "new" == json.loads(await process.stdout.readline())["message"]
+        assert ["new"] == await read(1)
         await server.stop()
-        await process.communicate()
-    assert [str(n) for n in range(10, 30)] == past
-    assert 69 == process.returncode
+        for n in range(40):
+            runtime.journal.add("Tick", None, "", f"meanwhile {n}")
+        await asyncio.sleep(1)
+        after = await successor(shell, runtime)
+        runtime.journal.add("Tick", None, "", "after")
+        assert [*(f"meanwhile {n}" for n in range(40)), "after"] == await read(41)
+    process.kill()
+    assert (b"", b"") == await process.communicate()
+    await after.stop()
+
+
+def test_events_whose_numbers_come_again_after_a_kill_are_new():
+    seen = _Seen()
+    first = [{"seq": seq, "at": float(seq)} for seq in range(7, 200)]
+    assert [*first[:50]] == [event for event in first[:50] if seen.is_new(event)]
+    assert 6 == seen.past()["since"]
+    assert not [event for event in first[:50] if seen.is_new(event)]
+    assert seen.is_new({"seq": 56, "at": 99.5})
+    assert [*first[50:]] == [event for event in first[50:] if seen.is_new(event)]
+    assert 199 - REMEMBERED <= seen.past()["since"] <= 199
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

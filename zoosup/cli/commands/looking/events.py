@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zoosup.cli import disk
-from zoosup.cli.client import SUPERVISOR_STOPPED, Client
+from zoosup.cli.absence import STOPPED, Absence
+from zoosup.cli.client import Client
 from zoosup.cli.context import client, require, settings
 from zoosup.cli.render import terminal
 from zoosup.cli.render.events import event_line
@@ -19,6 +20,8 @@ USUAL_LIMIT = 1000
 EVERYTHING = 1_000_000
 """More events than any journal keeps."""
 
+REMEMBERED = 100
+"""Events of late that are known again when a supervisor comes back."""
 
 FOLLOWED_LIMIT = 20
 """Events shown before the new ones when nobody said how many."""
@@ -31,11 +34,44 @@ def events(given: argparse.Namespace) -> int:
         found = _selected(given, asked)
         _print(given, [event for event in found if event["at"] >= given.since.at])
         return ExitCode.DONE
-    with asked.stream("events", model=given.model, **_past(given, FOLLOWED_LIMIT)) as chunks:
-        for event in parsed(chunks):
-            if event["at"] >= given.since.at:
-                _print(given, [event])
-    raise UnreachableError(SUPERVISOR_STOPPED)
+    for event in _followed(given, asked):
+        if event["at"] >= given.since.at:
+            _print(given, [event])
+    raise UnreachableError(STOPPED)
+
+
+def _followed(given: argparse.Namespace, asked: Client) -> Iterator[dict[str, Any]]:
+    """Those to come, each once, also of a supervisor that takes over from the one that was asked first."""
+    away, seen, past = Absence(), _Seen(), _past(given, FOLLOWED_LIMIT)
+    while True:
+        try:
+            with asked.stream("events", model=given.model, **past) as chunks:
+                away.over()
+                yield from filter(seen.is_new, parsed(chunks))
+        except UnreachableError as error:
+            away.endure(error)
+        else:
+            away.endure(UnreachableError(STOPPED))
+        past = seen.past() or past
+
+
+class _Seen:
+    """The events of late. A supervisor that is killed may not have written its last ones: their numbers come again."""
+
+    def __init__(self) -> None:
+        self._at: dict[int, float] = {}
+
+    def is_new(self, event: Mapping[str, Any]) -> bool:
+        """Whether it was not seen yet; from now on it was."""
+        new: bool = self._at.get(event["seq"]) != event["at"]
+        self._at[event["seq"]] = event["at"]
+        if len(self._at) > REMEMBERED:
+            del self._at[next(iter(self._at))]
+        return new
+
+    def past(self) -> dict[str, int | None] | None:
+        """Where to go on, a little before the last one; None where there was none."""
+        return {"since": min(self._at) - 1, "limit": EVERYTHING} if self._at else None
 
 
 def _selected(given: argparse.Namespace, asked: Client) -> list[dict[str, Any]]:

@@ -2,11 +2,20 @@
 
 import argparse
 import sys
+import time
+from collections.abc import Iterator
 
 from zoosup.cli import disk
-from zoosup.cli.client import SUPERVISOR_STOPPED, Client
+from zoosup.cli.absence import STOPPED, Absence
+from zoosup.cli.client import Client
 from zoosup.cli.context import client, settings
 from zoosup.errors import ExitCode, UnreachableError, UsageError
+
+PAUSE = 0.15
+"""Seconds between looks at what a model has written."""
+
+LOOK = 1.0
+"""Seconds between looks at whether the supervisor is there."""
 
 
 def logs(given: argparse.Namespace) -> int:
@@ -17,11 +26,36 @@ def logs(given: argparse.Namespace) -> int:
         return ExitCode.DONE
     if given.previous:
         raise UsageError("--previous and --follow: the run before has ended, expected one of them")
+    asked.text("logs", given.model, lines=0)  # NoSuchModelError, or nobody runs
+    chunks = disk.followed_log(settings(given).state_directory, given.model, given.lines)
+    for chunk in _streamed(given, asked) if chunks is None else _paced(chunks, asked):
+        out.write(chunk)
+        out.flush()
+    raise UnreachableError(STOPPED)
+
+
+def _paced(chunks: Iterator[bytes], asked: Client) -> Iterator[bytes]:
+    """What is read from the disk, for as long as a supervisor is there, or comes back."""
+    away, look_at = Absence(), 0.0
+    for chunk in chunks:
+        if chunk:
+            yield chunk
+        elif time.monotonic() < look_at:
+            time.sleep(PAUSE)
+        else:
+            try:
+                asked.greet()
+            except UnreachableError as error:
+                away.endure(error)
+            else:
+                away.over()
+                look_at = time.monotonic() + LOOK
+
+
+def _streamed(given: argparse.Namespace, asked: Client) -> Iterator[bytes]:
+    """What the supervisor reads, where its logs are out of our reach."""
     with asked.stream("logs", given.model, lines=given.lines, follow=1, silence=None) as chunks:
-        for chunk in chunks:
-            out.write(chunk)
-            out.flush()
-    raise UnreachableError(SUPERVISOR_STOPPED)
+        yield from chunks
 
 
 def _tail(given: argparse.Namespace, asked: Client) -> bytes:

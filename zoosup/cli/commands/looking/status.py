@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from zoosup.cli.absence import Absence
 from zoosup.cli.client import Client
 from zoosup.cli.commands.changing.fleet import show as show_fleet
 from zoosup.cli.context import client, print_json, require
@@ -15,7 +16,7 @@ from zoosup.cli.render.screen import Seen, screen
 from zoosup.cli.render.status.detail import detail
 from zoosup.cli.render.status.overview import listing, page
 from zoosup.cli.watcher import INTERVAL, Watcher
-from zoosup.errors import ExitCode
+from zoosup.errors import ExitCode, UnreachableError
 
 
 def status(given: argparse.Namespace) -> int:
@@ -59,10 +60,15 @@ def _watch(given: argparse.Namespace, asked: Client) -> int:
 
 
 def _report_changes(given: argparse.Namespace, asked: Client) -> int:
-    """A line of JSON, or a listing, for each change; ends when the supervisor does."""
-    before = None
+    """A line of JSON, or a listing, for each change; ends when the supervisor does, and none comes after it."""
+    before, away = None, Absence()
     while True:
-        snapshot = _look(asked)
+        try:
+            snapshot = _look(asked)
+        except UnreachableError as error:
+            away.endure(error)
+            continue
+        away.over()
         shown = snapshot if given.model is None else snapshot["models"].get(given.model)
         now = {key: value for key, value in shown.items() if key != "at"} if shown else None
         if now != before:
