@@ -79,3 +79,11 @@ def test_a_run_that_had_to_go_for_want_of_memory_says_so_and_is_no_crash():
     assert ("ram: 1 GiB missing", 143, 0) == (
         rested.last_exit.message, rested.last_exit.code, rested.restarts
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("ready_for", "count"), [(599.0, 2), (600.0, 1)])
+def test_an_oom_long_after_the_last_one_is_the_first_again(ready_for, count):
+    """What it was given after the last one has sufficed, as crashes are forgotten after `reset_after`."""
+    before = a(ready(fingerprint="f", ready_since=NOW - ready_for), ooms=Ooms("f", 1))
+    after = ended(before, KILLED)
+    assert (Ooms("f", count), Phase.FAILED if count > 1 else Phase.STOPPED) == (after.ooms, after.phase)

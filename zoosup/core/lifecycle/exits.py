@@ -67,15 +67,16 @@ def _crashed(model: Model, run: Run, end: Exit, fact: Gone) -> Model:
     counted = replace(model, backoff=state, failed_start=failed_start)
     given_up = _given_up(counted, end, fact.policy)
     if end.reason is ExitReason.OOM_KILLED:
-        counted = replace(counted, ooms=_ooms(model, run))
+        counted = replace(counted, ooms=_ooms(model, run, healthy=crash.ready_for >= fact.policy.reset_after))
         given_up = _starved(counted.ooms, run) or given_up
     if given_up is None:
         return replace(counted, restarts=model.restarts + 1)
     return replace(counted, phase=Phase.FAILED, reason=given_up[0], message=given_up[1])
 
 
-def _ooms(model: Model, run: Run) -> Ooms:
-    before = model.ooms.count if model.ooms.fingerprint == run.fingerprint else 0
+def _ooms(model: Model, run: Run, *, healthy: bool) -> Ooms:
+    """Counted once more. After a healthy run it is the first again: what it was given after the last has sufficed."""
+    before = model.ooms.count if model.ooms.fingerprint == run.fingerprint and not healthy else 0
     return Ooms(run.fingerprint, before + 1)
 
 
