@@ -17,7 +17,7 @@ import pytest
 from tests.containers.engines import RealEngine
 from tests.host.container.conftest import tiny
 from zoosup.host.container.api_engine import ApiEngine
-from zoosup.host.container.engine import ContainerState, EngineUnreachableError, LogPiece
+from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError, LogPiece
 from zoosup.host.container.log_copier import LogCopier
 from zoosup.host.storage.model_logs import ModelLogs
 
@@ -74,6 +74,18 @@ async def test_a_terminals_output_is_copied(api: ApiEngine, started: Started, tm
     made = await started("print", "first", "count", "3", "0", options={"tty": True})
     await LogCopier(api, made, tmp_path / "a.log").run()
     assert (tmp_path / "a.log").read_bytes() == b"first\r\n" + lines(3).replace(b"\n", b"\r\n")
+
+
+async def test_of_one_whose_output_is_kept_nowhere_nothing_is_asked_for(
+    api: ApiEngine, started: Started, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = await started("print", "first", "sleep", "0", options={"log_driver": "none"})
+    async with asyncio.timeout(30):
+        await LogCopier(api, made, tmp_path / "a.log").run()
+    assert (await api.inspect(made)).running
+    assert ["its output is kept nowhere (log_driver none)"] == [
+        each.getMessage().rpartition("refuses it: ")[2] for each in caplog.records
+    ]
 
 
 async def test_what_is_printed_is_there_soon(api: ApiEngine, started: Started, tmp_path: Path) -> None:
@@ -333,6 +345,30 @@ async def test_it_complains_once_of_an_engine_that_is_away(
         "container cccccccccccc: its engine is away: the socket does not exist"
     ]
     assert (tmp_path / "a.log").read_bytes() == b"x\n"
+
+
+class RefusingSource(Source):
+    """One whose container runs, and that says no for so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(*times * [EngineRefusedError(500, "can't read")])
+        self.looks: list[float] = []
+
+    async def inspect(self, container_id: str) -> ContainerState | None:
+        return None
+
+    async def log_batches(self, container_id: str, since: float) -> AsyncGenerator[list[LogPiece], None]:
+        self.looks.append(asyncio.get_running_loop().time())
+        async for batch in super().log_batches(container_id, since):
+            yield batch
+
+
+@pytest.mark.looptime
+async def test_an_engine_that_says_no_is_asked_ever_more_seldom(tmp_path: Path) -> None:
+    source = RefusingSource(9)
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    pauses = [later - earlier for earlier, later in pairwise(source.looks)]
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.5)
 
 
 async def test_a_note_that_is_no_note_is_begun_anew(tmp_path: Path) -> None:

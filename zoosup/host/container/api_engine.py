@@ -24,7 +24,7 @@ from zoosup.host.container.inspection import state_of
 from zoosup.host.container.log_stream import FramedLog, TerminalLog
 from zoosup.host.system.threads import in_own_thread
 
-_GONE, _CONFLICT = 404, 409
+_GONE, _CONFLICT, _NOT_KEPT = 404, 409, 501
 _AT_ONCE = 8  # containers that are inspected at a time
 _LOG = {"stdout": "true", "stderr": "true", "timestamps": "true"}
 
@@ -156,9 +156,12 @@ class ApiEngine:
     ) -> AsyncGenerator[list[LogPiece], None]:
         """What was printed from `since` (epoch seconds; 0: all) and what follows, until the container ends.
 
-        By as many pieces as have come at once.
+        By as many pieces as have come at once. Refused with 501 where they are kept nowhere.
         """
-        log = self._log_of(await self._inspected(container_id))
+        found = await self._inspected(container_id)
+        if _log_driver(found) == "none":
+            raise EngineRefusedError(_NOT_KEPT, "its output is kept nowhere (log_driver none)")
+        log = self._log_of(found)
         params = _LOG | {"follow": "true"}
         if since > 0:
             params["since"] = f"{since:.9f}"
@@ -185,10 +188,13 @@ class ApiEngine:
     def _log_of(self, found: Mapping[str, Any]) -> FramedLog | TerminalLog:
         if (found.get("Config") or {}).get("Tty"):
             return TerminalLog()
-        kept = ((found.get("HostConfig") or {}).get("LogConfig") or {}).get("Type")
         docker = podman_version(self._api.version) is None
-        return FramedLog(repeats=docker, ends_lost=docker and kept == "local")
+        return FramedLog(repeats=docker, ends_lost=docker and _log_driver(found) == "local")
 
     async def _inspected(self, container_id: str) -> dict[str, Any]:
         found: dict[str, Any] = await self._api.ask("GET", f"containers/{container_id}/json")
         return found
+
+
+def _log_driver(found: Mapping[str, Any]) -> str:
+    return str(((found.get("HostConfig") or {}).get("LogConfig") or {}).get("Type"))

@@ -25,6 +25,9 @@ from zoosup.host.system.threads import in_own_thread
 AGAIN = 1.0
 """Seconds until an engine that is away is asked again, and a disk that is full written to."""
 
+LONGEST_REFUSAL = 60.0
+"""Seconds until an engine is asked again that has said no, at most: it is asked after twice as many each time."""
+
 SILENCE = 30.0
 """Seconds after its last word after which an engine is asked whether there is more; then after twice as many."""
 
@@ -33,7 +36,7 @@ LONGEST_SILENCE = 600.0
 _GATHER = 0.05  # seconds in which lines gather, so that each does not cost a write
 _MUCH = 16384  # bytes after which it goes on at once
 _RECORD = 256  # bytes of a note, always as many: to write it anew takes no room on the disk
-_GONE = 404
+_NEVER = frozenset({404, 501})  # it is gone; its log can't be read
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ class LogCopier:
         self._container = container_id
         self._copy = _Copy(container_id, path)
         self._complaint = ""
+        self._pause = AGAIN / 2
 
     async def run(self) -> None:
         """Copy until the container has ended and all of it is there; to be begun once it is started.
@@ -55,7 +59,7 @@ class LogCopier:
         """
         try:
             while not await self._is_complete():  # noqa: ASYNC110 - nothing tells it
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(self._pause)
         finally:
             self._copy.close()
 
@@ -67,10 +71,13 @@ class LogCopier:
             state = await self._source.inspect(self._container)
         except EngineUnreachableError as error:
             self._complain(f"its engine is away: {error}")
+            self._pause = AGAIN
             return False
         except EngineRefusedError as error:
             self._complain(f"its engine refuses it: {error}")
-            return error.status == _GONE
+            self._pause = min(2 * self._pause, LONGEST_REFUSAL)
+            return error.status in _NEVER
+        self._pause = AGAIN
         return state is None or not state.running
 
     async def _follow(self) -> bool:
