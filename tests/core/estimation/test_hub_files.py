@@ -3,7 +3,7 @@
 import pytest
 
 from zoosup.core.estimation.hub_files import chosen, part_names, whole
-from zoosup.spec.model.values.weight_names import HubName, OllamaName, named_among, read_name
+from zoosup.spec.model.values.weight_names import HubName
 
 QUANTS = ["m-BF16.gguf", "m-Q4_K_M.gguf", "m-Q4_K_S.gguf", "m-Q8_0.gguf", "mmproj-F16.gguf", "imatrix.gguf"]
 PARTS = [f"UD-Q2/m-UD-Q2-{i:05}-of-00003.gguf" for i in (1, 2, 3)]
@@ -82,31 +82,3 @@ def test_a_whole_repository_is_without_what_other_frameworks_load():
     ]  # fmt: skip
     assert ("config.json", *files[2:5], "tokenizer.json") == whole(files)
     assert ("config.json", "pytorch_model.bin") == whole(["pytorch_model.bin", "config.json"])
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("hf://o/r", HubName("o/r")),
-        ("hf://o/r@v1", HubName("o/r", revision="v1")),
-        ("hf://o/r:Q4_K_M@refs/pr/1", HubName("o/r", tag="Q4_K_M", revision="refs/pr/1")),
-        ("hf://o/r/sub/m.gguf@main", HubName("o/r", file="sub/m.gguf", revision="main")),
-        ("ollama://qwen3", OllamaName("qwen3")),
-        ("ollama://me/m:8b", OllamaName("m", "8b", "me")),
-        ("ollama://hf.co/o/r:Q4_K_M", OllamaName("r", "Q4_K_M", "o", "hf.co")),
-        ("hf://o/r/../x", None),
-        ("hf://o", None),
-        ("hf://../x", None),
-        ("hf://o/r@../x", None),
-        ("ollama://../../etc/passwd", None),
-        ("/srv/m.gguf", None),
-        ("https://o/r", None),
-    ],
-)
-def test_a_name_is_read_as_it_is_written_and_leads_out_of_no_cache(text, name):
-    assert name == read_name(text)
-
-
-def test_names_are_found_in_a_command_and_within_a_word_for_a_shell():
-    words = ("bash", "-c", "whisper-server -m hf://o/w/ggml.bin --x", "hf://o/r:Q4", "http://x/y")
-    assert ("hf://o/w/ggml.bin", "hf://o/r:Q4") == named_among(words)
