@@ -22,18 +22,24 @@ def form(keys, shared=""):
         ("n-gpu-layers = 9999", "gpu_layers", 999),
         ("gpu-layers = all", "gpu_layers", "all"),
         ("fa = true", "flash", "on"),
+        ("fa = Enabled", "flash", "on"),
+        ("fa = 0", "flash", "off"),
         ("flash-attn = auto", "flash", "auto"),
         ("ctk = q8_0", "kv", ("q8_0", "f16")),
         ("ctk = q8_0\nctv = q8_0", "kv", ("q8_0", "q8_0")),
         ("cache-ram = 2048", "cache_ram", 2**31),
         ("cram = 0", "cache_ram", 0),
         ("cpu-moe = true", "cpu_moe", True),
+        ("cpu-moe = on", "cpu_moe", True),
         ("ncmoe = 12", "cpu_moe", 12),
         ("md = d.gguf", "draft", "/srv/d.gguf"),
         ("mmproj = ./p.gguf", "mmproj", "/srv/p.gguf"),
         ("embeddings = true", "task", "embed"),
         ("rerank = true", "task", "rerank"),
+        ("rerank = 1", "task", "rerank"),
         ("chat-template-file = /t.jinja", "chat_template", "/t.jinja"),
+        ("chat-template-file = t.jinja", "chat_template", "/srv/t.jinja"),
+        ("chat-template = chatml", "chat_template", "chatml"),
         ("np = 4", "parallel", 4),
     ],
 )
@@ -53,7 +59,28 @@ def test_options_that_the_short_form_has(key, field, value):
         ("no-mmap = false", ("--mmap",)),
         ("t = 8", ("-t", "8")),
         ("ub = 256", ("-ub", "256")),
-        ("fit = on", ("-fit", "on")),
+        ("fit = on", ("--fit", "on")),
+        ("fit = true", ("--fit", "on")),
+        ("fit = 0", ("--fit", "off")),
+        ("reasoning = false", ("--reasoning", "off")),
+        ("log-colors = auto", ("--log-colors", "auto")),
+        ("jinja = on", ("--jinja",)),
+        ("jinja = 1", ("--jinja",)),
+        ("no-webui = enabled", ("--no-webui",)),
+        ("no-webui = off", ("--webui",)),
+        ("mmap = 0", ("--no-mmap",)),
+        ("metrics = on", ("--metrics",)),
+        ("metrics = false", ()),
+        ("mlock = 0", ()),
+        ("embedding = off", ()),
+        ("poll = 1", ("--poll", "1")),
+        ("kvu = off", ("--no-kv-unified",)),
+        ("no-kvu = on", ("--no-kv-unified",)),
+        ("nkvo = true", ("--no-kv-offload",)),
+        ("nkvo = false", ("--kv-offload",)),
+        ("cb = false", ("--no-cont-batching",)),
+        ("lcs = /c", ("-lcs", "/c")),
+        ("lora = a.gguf", ("--lora", "/srv/a.gguf")),
         ("cache-ram = -1", ("--cache-ram", "-1")),
         ("ctk = q3", ("--cache-type-k", "q3")),
         ('chat-template-kwargs = {"a": "b # c"}', ("--chat-template-kwargs", '{"a": "b')),
@@ -90,6 +117,13 @@ def test_a_section_without_weights_is_left_out():
     found = presets("[x]\ntemp = 1\n")
     assert {} == found.spec.models
     assert ["m.ini:1: x is left out: it names no weights"] == found.remarks
+
+
+@pytest.mark.parametrize("path", [r"D:\m\a.gguf", "C:/m/a.gguf", r"\\box\m\a.gguf"])
+def test_a_section_with_paths_of_windows_is_left_out(path):
+    found = presets(f"[x]\nm = {path}\n[y]\nm = /y.gguf\n")
+    assert ["y"] == list(found.spec.models)
+    assert ["m.ini:1: x is left out: its paths are for Windows, where zoosup does not run"] == found.remarks
 
 
 def test_names_aliases_and_what_starts_by_itself():

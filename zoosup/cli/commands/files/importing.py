@@ -19,7 +19,7 @@ from zoosup.importing.draft import Draft, Host
 from zoosup.importing.eternal_zoo.folder import Folder, import_folder
 from zoosup.importing.eternal_zoo.yaml_file import import_yaml
 from zoosup.importing.llama_swap.whole import Given, import_llama_swap
-from zoosup.importing.presets import import_presets
+from zoosup.importing.presets.models_ini import import_presets
 from zoosup.importing.report import Report
 
 _ETERNAL_ZOO = "~/.eternal-zoo/models"
