@@ -19,6 +19,10 @@ def turned(text, inside=None):
         ("docker run --publish=9000:80 i --port 80", "docker run -p 127.0.0.1:${PORT}:80 i --port 80"),
         ("docker run --network inner i --port 8000", "docker run -p 127.0.0.1:${PORT}:8000 i --port 8000"),
         ("docker run --network inner i --port=80", "docker run -p 127.0.0.1:${PORT}:80 i --port=80"),
+        (
+            "docker run --network container:swap i --port ${PORT}",
+            "docker run -p 127.0.0.1:${PORT}:${PORT} i --port ${PORT}",
+        ),
         ("docker run --network host i", "docker run --network host i"),
         (
             "sudo -n podman run -d --gpus all i --port 1",

@@ -154,9 +154,27 @@ def test_names_with_other_parameters_are_variants():
     assert ("other",) == found.aliases
 
 
-@pytest.mark.parametrize("url", ["http://box:1", "http://box", "http://[fd00::2]:1"])
+@pytest.mark.parametrize(
+    "url", ["http://box:1", "http://box", "http://[fd00::2]:1", "https://box", "https://box:8443/api"]
+)
 def test_a_proxy_to_another_host_is_a_server_elsewhere(url):
-    assert url == one(f"proxy: '{url}/'", cmd="serve").spec.externals["m"].external.url
+    found = one(f"proxy: '{url}/'", cmd="serve")
+    assert url == found.spec.externals["m"].external.url
+    assert [
+        "c.yaml:3: m: its proxy is on another host; it is a server elsewhere now, at " + url
+    ] == found.remarks
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "box.local", "192.168.1.5"])
+def test_a_proxy_at_the_port_that_was_chosen_for_it_is_a_server_here(host):
+    found = one(f"proxy: 'http://{host}:${{PORT}}'", cmd="bash ./serve.sh ${PORT}")
+    assert ("bash", "./serve.sh", "${PORT}") == found.spec.models["m"].command
+    assert found.said(f"llama-swap asked it at {host}; here it has to listen on 127.0.0.1")
+
+
+def test_a_fixed_port_of_the_hosts_other_loopback_addresses_is_here_too():
+    found = one("proxy: http://127.0.0.3:9001", cmd="serve --port 9001")
+    assert ("serve", "--port", "${PORT}") == found.spec.models["m"].command
 
 
 def test_a_command_that_serves_nothing_is_a_server_elsewhere():
@@ -239,6 +257,11 @@ def test_what_is_preloaded_is_active_by_name_or_alias_once():
     assert found.said("hooks: 'x' is no model")
 
 
+def test_what_is_preloaded_by_the_name_of_a_variant_is_its_model():
+    found = one(VARIANTS, top="hooks: {on_startup: {preload: ['m:think']}}")
+    assert (("m",), []) == (found.spec.active, found.said("hooks"))
+
+
 @pytest.mark.parametrize(
     "text", ["hooks:", "hooks: {on_startup: {preload: }}", "hooks: {on_startup: {preload: []}}", ""]
 )
@@ -264,11 +287,16 @@ def test_keys_of_clients_and_what_they_see_meanwhile():
 
 
 def test_keys_that_nobody_knows_are_said_and_passed_over():
-    found = one("readyTimeout: 1\nttl: soon", top="port: 80\nlisten: x\nlogLevel: debug\nprofiles: {a: [m]}")
+    top = (
+        "port: 80\nlisten: x\nlogLevel: debug\nprofiles: {a: [m]}\nui: {}\n"
+        "routing: {scheduler: {use: fifo, settings: {fifo: {priority: {m: 1}}}}}"
+    )
+    found = one("readyTimeout: 1\nttl: soon\ncompat: {ignoreWebsockets: true}", top=top)
     assert {"port", "listen", "readyTimeout"} == {
         each.split(" is no key")[0].rpartition(" ")[2] for each in found.said("is no key of llama-swap's")
     }
-    assert found.said("profiles has no counterpart")
+    for each in ("profiles", "ui", "the scheduler", "m: compat of a model"):
+        assert found.said(f"{each} has no counterpart")
     assert found.said("ttl 'soon' is no number")
 
 

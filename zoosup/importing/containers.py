@@ -108,9 +108,10 @@ def _written(option: Option) -> tuple[str, ...]:
     return (f"--{option.name}" if option.value == TRUE else f"--{option.name}={option.value}",)
 
 
-def _listens(inside: Sequence[str]) -> int | None:
-    """The port that its own words say."""
-    return next((int(value) for _, _, value in values_of(inside, {"--port"}) if is_port(value)), None)
+def _listens(inside: Sequence[str]) -> str | None:
+    """The port that its own words say: a number, or the one that is chosen for it."""
+    said = (value for _, _, value in values_of(inside, {"--port"}))
+    return next((value for value in said if value == "${PORT}" or is_port(value)), None)
 
 
 def stop_words(words: Sequence[str]) -> tuple[list[str] | None, str]:

@@ -3,6 +3,8 @@
 Refuses to know any other key.
 """
 
+from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from zoosup.importing.containers import turned_inward
@@ -23,7 +25,30 @@ from zoosup.spec.engine.client import find_client
 from zoosup.spec.engine.run import parse_run
 from zoosup.spec.syntax.addresses import join_address
 
-_LOCAL = frozenset({"127.0.0.1", "localhost", "0.0.0.0", "::1", "::", ""})  # noqa: S104 - compared, not bound
+_ASKED_HERE = frozenset({"127.0.0.1", "localhost", "0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    """Where llama-swap looks for a server; `at_port` where that is the port which it chose itself."""
+
+    scheme: str = "http"
+    host: str = ""
+    port: int | None = None
+    path: str = ""
+    at_port: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{join_address(self.host or '127.0.0.1', self.port)}{self.path}"
+
+    @property
+    def local(self) -> bool:
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return self.host in {"localhost", ""}
+        return address.is_loopback or address.is_unspecified
 
 
 def read_command(entry: ModelEntry) -> str | None:
@@ -39,13 +64,18 @@ def read_command(entry: ModelEntry) -> str | None:
         raise RefusedError(
             "compose starts it: publish its port on 127.0.0.1 and give `docker run …` as the command"
         )
-    host, port, path = _proxy(entry)
-    if path:
-        entry.note(f"proxy has the path {path}, which clients have to use themselves here")
+    proxy = _proxy(entry)
     bare = find_client(words) is None
-    if is_dummy(words) or (bare and host not in _LOCAL):
-        return f"http://{join_address(host or '127.0.0.1', port)}"
-    words = _bare(entry, words, port) if bare else _contained(entry, words, host, port)
+    dummy = is_dummy(words)
+    if dummy or (bare and not proxy.local and not proxy.at_port):
+        why = "its command starts nothing that serves" if dummy else "its proxy is on another host"
+        entry.say(f"{why}; it is a server elsewhere now, at {proxy.url}")
+        return proxy.url
+    if proxy.path:
+        entry.note(f"proxy has the path {proxy.path}, which clients have to use themselves here")
+    if bare and proxy.host not in _ASKED_HERE:
+        entry.note(f"llama-swap asked it at {proxy.host}; here it has to listen on 127.0.0.1")
+    words = _bare(entry, words, proxy.port) if bare else _contained(entry, words, proxy)
     if is_relative(words):
         entry.model.fields["cwd"] = entry.of.directory
         entry.model.comments["cwd"] = "its paths are relative: is this where llama-swap was started?"
@@ -53,14 +83,20 @@ def read_command(entry: ModelEntry) -> str | None:
     return None
 
 
-def _proxy(entry: ModelEntry) -> tuple[str, int | None, str]:
+def _proxy(entry: ModelEntry) -> _Proxy:
     text = entry.text("proxy")
     try:
         found = urlsplit(text.replace("${PORT}", "0"))
-        return found.hostname or "", found.port or None, found.path.rstrip("/")
+        return _Proxy(
+            found.scheme or "http",
+            found.hostname or "",
+            found.port or None,
+            found.path.rstrip("/"),
+            "${PORT}" in text,
+        )
     except ValueError:
         entry.say(f"proxy {text!r} is no address")
-        return "", None, ""
+        return _Proxy()
 
 
 def _bare(entry: ModelEntry, words: list[str], port: int | None) -> list[str]:
@@ -77,14 +113,14 @@ def _bare(entry: ModelEntry, words: list[str], port: int | None) -> list[str]:
     return words
 
 
-def _contained(entry: ModelEntry, words: list[str], host: str, port: int | None) -> list[str]:
+def _contained(entry: ModelEntry, words: list[str], proxy: _Proxy) -> list[str]:
     run = parse_run(words)
     if run is None:
         entry.note(
             "a container that something else has made: its port has to be published on 127.0.0.1:${PORT}"
         )
-        return with_port(words, [port] if port else [])[0]
-    elsewhere = port if host not in _LOCAL else None
+        return with_port(words, [proxy.port] if proxy.port else [])[0]
+    elsewhere = None if proxy.local else proxy.port
     turned = turned_inward(run, elsewhere)
     if turned is None:
         raise RefusedError("nothing says at which port its container listens: publish it with -p")

@@ -20,7 +20,7 @@ _KEYS = frozenset(
     {
         "macros", "cmd", "name", "description", "env", "proxy", "checkEndpoint", "ttl", "useModelName", "filters",
         "aliases", "metadata", "concurrencyLimit", "sendLoadingState", "timeouts", "unlisted", "cmdStop",
-        "unloadTimeout", "capabilities",
+        "unloadTimeout", "capabilities", "compat",
     }
 )  # fmt: skip
 _GPU = re.compile(r"\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+")
@@ -56,7 +56,6 @@ def _read(entry: ModelEntry) -> Model:
 def _external(entry: ModelEntry, url: str) -> Model:
     """A server that somebody else runs: its names and parameters, and nothing of a process."""
     entry.model.fields["external"] = {"url": url}
-    entry.say(f"its command starts nothing that serves; it is a server elsewhere now, at {url}")
     read_parameters(entry)
     read_names(entry)
     path = entry.text("checkEndpoint").strip()
@@ -128,7 +127,7 @@ def _times(entry: ModelEntry) -> None:
     limit = entry.node.get("concurrencyLimit").whole
     if limit is not None and limit > 0:
         entry.model.fields["max_inflight"] = min(limit, 1_000_000)
-    for key in ("timeouts", "sendLoadingState"):
+    for key in ("timeouts", "sendLoadingState", "compat"):
         if entry.node.get(key).given:
             entry.say(f"{key} of a model has no counterpart", entry.node.get(key).at)
 

@@ -27,7 +27,9 @@ _SILENT = frozenset(
 )  # fmt: skip
 """Keys that are carried over, or that nothing here depends on."""
 
-_NO_COUNTERPART = frozenset({"profiles", "selectors", "store", "performance", "requestTimeout"})
+_NO_COUNTERPART = frozenset(
+    {"profiles", "selectors", "store", "performance", "requestTimeout", "ui", "upstream"}
+)
 _LISTEN = "llama-swap listens on all addresses; here only this host may connect. For others: gateway.listen, api_keys."
 
 
@@ -126,15 +128,20 @@ def _resolved(wanted: str, ids: dict[str, str], draft: Draft) -> str | None:
     name = ids.get(wanted, wanted)
     if draft.named(name) is not None:
         return name
-    by_alias = (
-        each for each in draft.models if isinstance(each, Model) and wanted in each.fields.get("aliases", ())
+    also = (
+        each.name
+        for each in draft.models
+        if isinstance(each, Model)
+        and (wanted in each.fields.get("aliases", ()) or wanted in each.fields.get("variants", ()))
     )
-    return next((each.name for each in by_alias), None)
+    return next(also, None)
 
 
 def _groups(root: Node, ids: dict[str, str], draft: Draft, report: Report) -> None:
     """Groups and matrix stand for what memory allows: here it is memory that decides; what they said is a comment."""
-    router = root.get("routing").get("router")
+    router, scheduler = (root.get("routing").get(key) for key in ("router", "scheduler"))
+    if scheduler.get("settings").given:
+        report.add(scheduler.at, "the scheduler has no counterpart: who waits is served in order")
     for groups in (root.get("groups"), router.get("settings").get("groups"), router.get("groups")):
         for entry in groups.entries():
             _group(entry, ids, draft, report)
