@@ -94,10 +94,12 @@ class Order:
             raise FetchError(f"{self.name.repo} takes {wanted} more, and {there} has {left} free")
 
     def _begun(self) -> Iterator[int]:
-        """Bytes of them that earlier tries have brought."""
+        """Bytes of them that earlier tries have brought, or another commit that has the same."""
         for file in self.missing:
-            with suppress(KeyError, FileNotFoundError):  # a small file, or one that has not been begun
-                yield self.folder.unfinished(self.repository.etags[file]).stat().st_size
+            etag = self.repository.etags.get(file)  # None: a small file
+            for path in () if etag is None else (self.folder.blob(etag), self.folder.unfinished(etag)):
+                with suppress(FileNotFoundError):
+                    yield path.stat().st_size
 
 
 def order(hub: Hub, name: HubName, cache: Path, *, whole: bool = False) -> Order:

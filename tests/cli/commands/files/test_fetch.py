@@ -278,6 +278,16 @@ async def test_a_part_of_another_file_makes_no_room(shell, hub):
     assert "more, and" in (await shell("fetch", "hf://o/r/m-Q8_0.gguf")).err
 
 
+async def test_what_another_commit_has_brought_takes_no_room(shell, hub):
+    blob = cache(shell) / "blobs" / hashlib.sha256(FILES["m-Q8_0.gguf"]).hexdigest()
+    blob.parent.mkdir(parents=True)
+    with blob.open("wb") as file:
+        file.truncate(1 << 43)
+    hub.sizes = {"m-Q8_0.gguf": 1 << 43}
+    said = (await shell("fetch", "hf://o/r/m-Q8_0.gguf")).err
+    assert ("more, and" in said, "it is not to be trusted" in said) == (False, True)
+
+
 @pytest.mark.parametrize("out", ["../../../../../out-Q6_K.gguf", "/out-Q6_K.gguf", "./out-Q6_K.gguf"])
 async def test_a_file_whose_name_leads_out_of_its_repository_is_none_of_it(shell, hub, out):
     hub.files[out] = MODEL
