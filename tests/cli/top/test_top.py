@@ -155,6 +155,20 @@ async def test_models_are_filtered_by_what_their_row_says():
         assert 3 == len(names(app))
 
 
+async def test_a_long_name_leaves_the_other_columns_their_room():
+    long = f"Qwen3-{'very-' * 20}Q4_K_M"
+    async with run(Source(seen({long: model("ready"), f"{long}-b": model("ready")})), (80, 24)) as (
+        app,
+        pilot,
+    ):
+        await pilot.pause()
+        row = [str(cell) for cell in app._table().get_row(long)]
+        assert ("Qwen3-very-v…", "Q4_K_M", "ready") == (row[0][:13], row[0][-6:], row[1])
+        assert len(row[0]) <= 26
+        await pilot.press("slash", *"very-very-very-q4_k_m-b")
+        await until(lambda: [f"{long}-b"] == names(app), pilot)
+
+
 async def test_a_filter_begun_from_a_model_goes_back_to_the_models():
     async with run(Source()) as (app, pilot):
         await pilot.press("enter", "slash", *"chat")

@@ -109,7 +109,8 @@ class TopApp(App[None]):
         below = home.query_one("#below", Static)
         width, height = below.content_size
         below.update(panels.below(self.seen, max(20, width), max(2, height)))
-        self._show_models(panels.rows(self.seen, home.query_one("#find", Input).value))
+        wanted = home.query_one("#find", Input).value
+        self._show_models(panels.rows(self.seen, wanted, self._table().size.width))
         if isinstance(self.screen, ModelScreen):
             self.screen.show(self.seen)
 

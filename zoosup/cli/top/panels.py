@@ -17,6 +17,8 @@ Model = Mapping[str, Any]
 
 COLUMNS = ("MODEL", "PHASE", "MEMORY", "REQUESTS", "SINCE", "WHY")
 
+_SHORTEST_NAME = 16
+
 _LEAVING = ("serves", "finishes", "stops", "memory is back")
 _COMING = ("waits", "loads", "ready")
 _LEFT = {"starting": 0, "ready": 0, "unready": 0, "draining": 1, "parking": 1, "stopping": 2}
@@ -70,20 +72,24 @@ def _lane(name: str, stages: tuple[str, ...], at: int) -> Line:
     return line((f"{name:<20} ", "bold"), *shown)
 
 
-def rows(seen: Seen, wanted: str) -> dict[str, tuple[Text, ...]]:
-    """The models' cells by name, the urgent ones first; those alone in which the text `wanted` stands."""
+def rows(seen: Seen, wanted: str, width: int) -> dict[str, tuple[Text, ...]]:
+    """The models' cells by name, the urgent ones first; those alone in which the text `wanted` stands.
+
+    A long name has a third of the width at most: what it is doing stands behind it.
+    """
     models = sorted(seen.snapshot["models"].items(), key=lambda each: overview.urgency(each[1]))
-    found = {name: _cells(name, model, seen.snapshot["at"]) for name, model in models}
+    longest = max(_SHORTEST_NAME, width // 3)
+    found = {name: _cells(name, model, seen.snapshot["at"], longest) for name, model in models}
     text = wanted.strip().lower()
-    return {n: cells for n, cells in found.items() if text in " ".join(c.plain for c in cells).lower()}
+    return {n: cells for n, cells in found.items() if text in " ".join((n, *map(str, cells))).lower()}
 
 
-def _cells(name: str, model: Model, now: float) -> tuple[Text, ...]:
+def _cells(name: str, model: Model, now: float, longest: int) -> tuple[Text, ...]:
     style = PHASE_STYLES.get(model["phase"], "")
     since = model["ready_at"] or model["started_at"]
     _, loading = load(model, now)
     return (
-        Text(name, "dim" if model["phase"] == "stopped" else "bold"),
+        Text(_short(name, longest), "dim" if model["phase"] == "stopped" else "bold"),
         Text(model["phase"], style),
         Text(" + ".join(map(_memory, model["memory"].values())) or NONE),
         Text(requests(model).removeprefix("requests: ") or NONE, "cyan"),
@@ -92,6 +98,14 @@ def _cells(name: str, model: Model, now: float) -> tuple[Text, ...]:
             loading or why(model) or role(model), style if why(model) and model["phase"] != "ready" else "dim"
         ),
     )
+
+
+def _short(name: str, longest: int) -> str:
+    """A name with its middle left out: its end tells it from others of its kind."""
+    if len(name) <= longest:
+        return name
+    end = longest // 2
+    return f"{name[: longest - end - 1]}…{name[-end:]}"
 
 
 def _memory(memory: Mapping[str, Any]) -> str:
