@@ -634,3 +634,8 @@ def test_a_container_out_of_zoosups_hands_is_refused_where_it_stands(option):
 
 def test_a_container_out_of_zoosups_hands_stays_readable_where_it_was_accepted_once():
     assert ("docker", "run", "-d", "x") == ModelSpec(command=("docker", "run", "-d", "x")).command
+
+
+def test_a_text_of_vars_that_names_itself_is_refused():
+    text = "active: []\nvars: {a: 'x${a}', b: '${a}'}\nmodels: {}\n"
+    assert ["zoo.yaml:2:11: vars.a: ${a} is not in vars, expected env.NAME or a name above"] == refused(text)

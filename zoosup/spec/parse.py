@@ -174,10 +174,10 @@ class _Reader:
             return variables
         for name, variable in entry.value.entries.items():
             if isinstance(variable.value, YamlScalar) and isinstance(variable.value.value, str):
-                variables[name] = ""
                 try:
                     variables[name] = render(scope.expand(variable.value.text), {})
                 except TemplateError as error:
+                    variables[name] = ""
                     self._problems.add(
                         variable.value.place, f"vars.{name}", str(error), "env.NAME or a name above"
                     )
