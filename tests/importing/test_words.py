@@ -59,6 +59,22 @@ def test_a_fixed_port_becomes_the_models_own(words, turned, named):
     assert (turned.split(), named) == with_port(words.split(), [8012])
 
 
+@pytest.mark.parametrize(
+    ("line", "turned"),
+    [
+        (
+            "source x && exec serve -m /m --port 8012 --jinja",
+            "source x && exec serve -m /m --port ${PORT} --jinja",
+        ),
+        ("exec serve --port=8012", "exec serve --port=${PORT}"),
+        ("serve -p 8012; curl http://[::1]:8012/x", "serve -p ${PORT}; curl http://[::1]:${PORT}/x"),
+        ("serve --port 80123 --n 8012", "serve --port 80123 --n 8012"),
+    ],
+)
+def test_the_port_in_a_line_for_a_shell_is_found_too(line, turned):
+    assert (["bash", "-c", turned], line != turned) == with_port(["bash", "-c", line], [8012])
+
+
 def test_ports_that_options_name():
     assert [1, 2] == literal_ports(["s", "--port", "1", "--listen-port=2", "-p", "x", "--port", "99999999"])
 

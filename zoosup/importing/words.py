@@ -21,6 +21,7 @@ _KEPT_OUTSIDE = re.compile(r"\$\{env\.[A-Za-z_][A-Za-z0-9_]*\}")
 _BRACE = re.compile(r"\$\{")
 _HOST_OPTIONS = frozenset({"--host", "--listen", "--listen-ip", "--hostname", "--listen-host"})
 _PORT_OPTIONS = frozenset({"--port", "--listen-port", "-p", "--server-port", "--http-port"})
+_PORT_IN_LINE = "|".join(sorted(_PORT_OPTIONS))
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104 - compared, not bound
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _WINDOWS = re.compile(r"(?:^|[\s\"'=])[A-Za-z]:[\\/]|\.exe\b|\\\\[A-Za-z0-9]")
@@ -80,7 +81,10 @@ def is_dummy(words: Sequence[str]) -> bool:
 
 
 def with_port(words: Iterable[str], ports: Iterable[int]) -> tuple[list[str], bool]:
-    """The words with `${PORT}` for these numbers, behind options and in addresses; and whether they name it."""
+    """The words with `${PORT}` for these numbers, behind options and in addresses; and whether they name it.
+
+    A word with blanks is a line for a shell, which has options of its own.
+    """
     numbers = {str(port) for port in ports}
     before = ""
     out, found = [], False
@@ -98,6 +102,7 @@ def with_port(words: Iterable[str], ports: Iterable[int]) -> tuple[list[str], bo
                     if "://" in changed
                     else changed
                 )
+                changed = re.sub(rf"(?<=\s)({_PORT_IN_LINE})(\s+|=){number}(?!\w)", r"\1\2${PORT}", changed)
         found = found or changed != word or "${PORT}" in word
         out.append(changed)
         before = word
