@@ -140,6 +140,10 @@ def test_what_depends_on_where_it_is_started(words, relative):
         ("'D:/x/y'", True),
         ("http://x:80/", False),
         ("a C:x", False),
+        (r"\\box\models\a.gguf", True),
+        (r"l -m '\\box.lan\m$\a.gguf'", True),
+        (r"""l --chat-template "{{- '\\n<tool>\\n' + \"\\n\\n# Tools\\n\" }}\n" """, False),
+        (r'l -ot "blk\\.\\d+\\.ffn=CPU"', False),
     ],
 )
 def test_windows_is_seen_by_its_paths(text, windows):

@@ -24,7 +24,7 @@ _PORT_OPTIONS = frozenset({"--port", "--listen-port", "-p", "--server-port", "--
 _PORT_IN_LINE = "|".join(sorted(_PORT_OPTIONS))
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104 - compared, not bound
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
-_WINDOWS = re.compile(r"(?:^|[\s\"'=])[A-Za-z]:[\\/]|\.exe\b|\\\\[A-Za-z0-9]")
+_WINDOWS = re.compile(r"(?:^|[\s\"'=])(?:[A-Za-z]:[\\/]|\\\\[\w.$-]+\\\w)|\.exe\b")
 _EMBEDDING = frozenset({"--embedding", "--embeddings"})
 _RERANKING = frozenset({"--rerank", "--reranking"})
 _BY_PROGRAM = {"whisper-server": "audio", "sd-server": "image"}
