@@ -55,6 +55,12 @@ def test_without_anything_it_is_the_demonstration_server_and_says_how_to_go_on()
     assert "llama: {weights: hf://" in found.text
 
 
+def test_weights_whose_name_no_file_can_hold_are_left_out():
+    found = made(programs=LLAMA, weights=(replace(CHAT, path="/w/na\udcffme.gguf"),))
+    assert "is left out: its name is not UTF-8" in found.text
+    assert ["demo"] == list(found.spec.models)
+
+
 def test_the_example_in_its_comments_is_a_model_that_may_be_put_below():
     found = made()
     begin = found.text.index("#   qwen3-4b:")

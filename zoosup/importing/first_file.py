@@ -78,7 +78,7 @@ def first_file(seen: Seen, report: Report) -> Draft:
 
 def _model(weights: StoredWeights, names: Names, seen: Seen) -> Model | LeftOut:
     at = Origin(f"{weights.cache}, {_size(weights.size)}", 0)
-    why = weights.problem
+    why = weights.problem or ("" if _is_text(weights.path) else "its name is not UTF-8: give it another")
     server = None if why else _served(weights, seen)
     if server is None:
         why = why or f"no {_WANTED[weights.kind]} here, on PATH or as an image"
@@ -178,6 +178,15 @@ def _go_on(models: list[Model], seen: Seen) -> Iterator[str]:
     yield "(pip install 'zoosup[fetch]'), and then starts it:"
     yield ""
     yield from _EXAMPLE
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file can hold the path; of any other bytes Python makes what can't be written."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _literal(text: str) -> str:

@@ -92,6 +92,15 @@ def test_lm_studio_is_found_where_it_was_moved_to(tmp_path):
     assert ["chosen-by-hand"] == put(tmp_path / "disk", "chosen-by-hand")
 
 
+def test_a_repository_of_lm_studio_is_its_folder_which_no_server_would_find_by_a_name(tmp_path):
+    folder = tmp_path / ".lmstudio/models/mlx-community/Q-4bit"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    (found,) = look(tmp_path)
+    assert ("Q-4bit", str(folder), "") == (found.name, found.path, found.repository)
+
+
 def test_a_snapshot_without_main_is_the_first_there_is(tmp_path):
     path = hub_file(tmp_path / "hub", "o/r", "a.gguf", variant(1), revision="v2")
     (found,) = look(tmp_path, HF_HOME=str(tmp_path))
@@ -109,7 +118,9 @@ def test_a_repository_is_a_model_by_its_tensors_and_its_config(tmp_path):
     assert ["both"] == [each.name for each in look(tmp_path, HF_HOME=str(tmp_path))]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"layers": 3}', '{"layers": [3, {"digest": 5}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "[" * 100_000, '{"layers": 3}', '{"layers": [3, {"digest": 5}]}']
+)
 def test_a_manifest_that_says_nothing_is_passed_over(tmp_path, text):
     path = tmp_path / ".ollama/models/manifests/registry.ollama.ai/library/m/latest"
     path.parent.mkdir(parents=True)

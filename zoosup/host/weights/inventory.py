@@ -46,7 +46,10 @@ def stored(env: Mapping[str, str]) -> list[StoredWeights]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a file lies: whose cache, the folder that holds all that its links point to, and its repository."""
+    """Where a file lies: whose cache, the folder that holds all that its links point to, and its repository.
+
+    That only in the hub's own cache, where a server finds it by that name; any other it would download.
+    """
 
     cache: str
     folder: Path
@@ -82,7 +85,7 @@ class _Look:
         """PUBLISHER/REPO/FILE.gguf."""
         for publisher in _folders(root):
             for repo in _folders(publisher):
-                yield from self._repository(repo, _Place(LM_STUDIO, repo, f"{publisher.name}/{repo.name}"))
+                yield from self._repository(repo, _Place(LM_STUDIO, repo))
 
     def ollama(self, root: Path) -> Iterator[StoredWeights]:
         """manifests/HOST/NAMESPACE/MODEL/TAG, which name blobs by their digest."""
@@ -108,7 +111,8 @@ class _Look:
             yield from self._file(file, file.name, place, beside)
         tensors = [each for each in files if each.suffix == ".safetensors"]
         if tensors and "config.json" in named and self._is_new(tensors[0]):
-            name, size = place.repository.rpartition("/")[2], sum(map(_size, tensors))
+            name = (place.repository or folder.name).rpartition("/")[2]
+            size = sum(map(_size, tensors))
             yield _found(folder, name, REPOSITORY, place, size)
 
     def _file(self, file: Path, name: str, place: _Place, beside: list[Path]) -> Iterator[StoredWeights]:

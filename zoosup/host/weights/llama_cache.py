@@ -34,7 +34,7 @@ def listings(root: Path, name: HubName) -> Iterator[Listing]:
         yield _listing(root, name.repo, name.file, "")
         return
     manifest = root / f"manifest={name.repo.replace('/', '=')}={name.tag or 'latest'}.json"
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         said = json.loads(_text(manifest))
         if file := _named(said, "ggufFile"):
             yield _listing(root, name.repo, file, _named(said, "mmprojFile"))

@@ -18,7 +18,7 @@ _LONGEST = 1 << 20
 def roots(env: Mapping[str, str]) -> tuple[Path, ...]:
     """The folder of its settings, else the usual one."""
     own = _home(home(env))
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
         chosen = json.loads(_text(own / "settings.json")).get("downloadsFolder")
         if isinstance(chosen, str) and chosen:
             return (Path(chosen),)

@@ -59,7 +59,7 @@ def _manifest(path: Path) -> Any:
             f"can't be read in Ollama's store ({path}): permission denied; let zoosup's user read it, or set "
             "OLLAMA_MODELS to a store of your own"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"can't be read in Ollama's store ({path}): {error}") from None
 
 
