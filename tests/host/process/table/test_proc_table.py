@@ -241,6 +241,14 @@ def test_a_zombie_of_macos_has_no_group(monkeypatch, child):
     assert (child.pid, 0, 0) == (row.pid, row.pgid, row.sid)
 
 
+@pytest.mark.skipif(psutil.version_info < (7, 1), reason="its create_time() stands still on macOS")
+def test_a_step_of_the_clock_makes_nobody_another_process(monkeypatch, child):
+    table = PsutilTable()
+    before = table.look(child.pid)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: 86_400.0)
+    assert before.start == table.look(child.pid).start
+
+
 def test_each_system_has_its_table(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert isinstance(host_table(), PsutilTable)

@@ -1,7 +1,7 @@
 """Who a process is, so that a pid used anew is never taken for the process that had it before.
 
-Knows the boot session and the start time that the kernel keeps. Refuses to use `psutil.create_time()` on
-Linux: it is derived from the wall clock and moves with it; the raw start ticks of /proc/pid/stat do not.
+Knows the boot session and the start time that the kernel keeps. Refuses to use `psutil.create_time()`: it is derived
+from the wall clock and moves with it, of macOS since psutil 7.1; the raw start ticks of /proc/pid/stat do not.
 """
 
 import subprocess
@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,9 @@ def boot_session() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603 - fixed
+
+
+def started(process: psutil.Process) -> int:
+    """When it began, in microseconds by the clock of that moment: by what psutil itself knows a process again."""
+    _, began = getattr(process, "_ident", (0, None))
+    return round((process.create_time() if began is None else began) * 1_000_000)

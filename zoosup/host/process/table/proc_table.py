@@ -16,6 +16,8 @@ from typing import NamedTuple, Protocol
 
 import psutil
 
+from zoosup.host.process.table.identity import started
+
 RUN_ID_VARIABLE = "ZOOSUP_RUN_ID"
 """What a run's processes carry in their environment."""
 
@@ -207,17 +209,15 @@ class PsutilTable:
     def look(self, pid: int) -> Row | None:
         """One process; its group and session come from the system call, psutil has neither."""
         try:
-            process = psutil.Process(pid)
-            with process.oneshot():
-                status, created = process.status(), process.create_time()
+            with (process := psutil.Process(pid)).oneshot():
+                status, start = process.status(), started(process)
                 ppid, name = process.ppid(), process.name()
         except (psutil.Error, OSError):
             return None
         pgid = sid = 0
         with suppress(OSError):  # a zombie of macOS has neither any more
             pgid, sid = os.getpgid(pid), os.getsid(pid)
-        state = _STATES.get(status, "R")
-        return Row(pid, ppid, pgid, sid, round(created * 1_000_000), state, 1, name)
+        return Row(pid, ppid, pgid, sid, start, _STATES.get(status, "R"), 1, name)
 
     def run_id(self, pid: int, *, wait: bool = True) -> str | None:  # noqa: ARG002 - nobody tells when it is over
         """Only processes of this user can be asked; one that shows nothing may be in the midst of an exec."""
