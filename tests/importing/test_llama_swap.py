@@ -177,6 +177,12 @@ def test_a_fixed_port_of_the_hosts_other_loopback_addresses_is_here_too():
     assert ("serve", "--port", "${PORT}") == found.spec.models["m"].command
 
 
+@pytest.mark.parametrize("proxy", ["127.0.0.1:9000", "localhost:9000", "ftp://[::bad", "http://h:99999"])
+def test_a_proxy_that_is_no_address_is_said(proxy):
+    found = one(f"proxy: '{proxy}'")
+    assert [f"c.yaml:3: m: proxy {proxy!r} is no address"] == found.remarks
+
+
 def test_a_command_that_serves_nothing_is_a_server_elsewhere():
     rest = "proxy: http://10.0.0.9:1234\ncheckEndpoint: none\nttl: 5\naliases: [far]\nuseModelName: org/m"
     found = one(rest, cmd="sleep infinity")

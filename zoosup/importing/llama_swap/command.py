@@ -85,18 +85,17 @@ def read_command(entry: ModelEntry) -> str | None:
 
 def _proxy(entry: ModelEntry) -> _Proxy:
     text = entry.text("proxy")
+    if not text:
+        return _Proxy()
     try:
         found = urlsplit(text.replace("${PORT}", "0"))
-        return _Proxy(
-            found.scheme or "http",
-            found.hostname or "",
-            found.port or None,
-            found.path.rstrip("/"),
-            "${PORT}" in text,
-        )
+        port = found.port or None
     except ValueError:
+        port, found = None, urlsplit("")
+    if not found.hostname:  # also host:port alone, of which urlsplit makes something else
         entry.say(f"proxy {text!r} is no address")
         return _Proxy()
+    return _Proxy(found.scheme, found.hostname, port, found.path.rstrip("/"), "${PORT}" in text)
 
 
 def _bare(entry: ModelEntry, words: list[str], port: int | None) -> list[str]:

@@ -90,3 +90,13 @@ async def test_presets_and_a_folder_of_eternal_zoo(shell):
 async def test_another_program_is_refused(shell):
     ended = await shell("import", "ollama", "x")
     assert 64 == ended.code
+
+
+@pytest.mark.parametrize(
+    ("source", "text"), [("llama-swap", ""), ("eternal-zoo", "a: 1\n"), ("llama.cpp", "")]
+)
+async def test_a_file_without_a_model_is_said(shell, source, text):
+    (shell.home / "f").write_text(text)
+    ended = await shell("import", source, "f")
+    assert 0 == ended.code
+    assert f"f: no model stands there: is it of {source}?" in ended.err

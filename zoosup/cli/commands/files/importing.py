@@ -20,7 +20,7 @@ from zoosup.importing.eternal_zoo.folder import Folder, import_folder
 from zoosup.importing.eternal_zoo.yaml_file import import_yaml
 from zoosup.importing.llama_swap.whole import Given, import_llama_swap
 from zoosup.importing.presets.models_ini import import_presets
-from zoosup.importing.report import Report
+from zoosup.importing.report import Origin, Report
 
 _ETERNAL_ZOO = "~/.eternal-zoo/models"
 _DEPTH = 3
@@ -34,6 +34,8 @@ def import_files(given: argparse.Namespace) -> int:
         raise _exists(Path(given.output))  # before minutes of measuring
     report = Report()
     draft = _draft(given, report)
+    if not draft.models:
+        report.add(Origin(given.files[0], 0), f"no model stands there: is it of {given.source}?")
     text = written(draft, report)
     if given.measure:
         from zoosup.cli.commands.files.measuring import measure  # noqa: PLC0415 - only where models are run
