@@ -1,9 +1,12 @@
 """Limits of open files: raised for zoosup, as they were for its children."""
 
+import resource
 import subprocess
 import sys
 
 import pytest
+
+from zoosup.host.system import descriptors
 
 PROGRAM = """
 import resource, subprocess, sys, time
@@ -30,3 +33,23 @@ def test_a_child_has_the_limit_that_we_were_given_and_so_has_what_we_become(tmp_
         [sys.executable, "-c", PROGRAM, str(tmp_path / "log")], capture_output=True, text=True, check=True
     )
     assert ["(200, 300)", "(200, 300)"] == done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("soft", "wanted"), [(256, [10_240]), (65_536, [])])
+def test_where_no_bound_is_refused_it_is_what_macos_takes_and_never_less_than_before(
+    monkeypatch, soft, wanted
+):
+    infinity, taken = resource.RLIM_INFINITY, []
+
+    def refuse(_, limits):
+        if limits[0] == infinity:
+            raise ValueError("current limit exceeds maximum limit")
+        taken.append(limits)
+
+    monkeypatch.setattr(descriptors, "_given", [])
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, infinity))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    descriptors.raise_limit()
+    assert [(most, infinity) for most in wanted] == taken
+    descriptors.restore_limit()
+    assert [(soft, infinity)] * len(wanted) == taken[len(wanted) :]

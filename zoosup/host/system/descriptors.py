@@ -8,15 +8,24 @@ import contextlib
 import resource
 import sys
 
+OPEN_MAX = 10_240
+"""The most that macOS takes where its hard limit is "infinity", which it refuses; setrlimit(2) there."""
+
 _given: list[tuple[int, int]] = []
 
 
 def raise_limit() -> None:
-    """As many as we may have: each process that is watched or ended costs one, and the usual 1024 is for desktops."""
+    """As many as we may have: each process that is watched or ended costs one, and the usual 1024 is for desktops.
+
+    In a terminal of macOS it is 256, of which a hundred clients would leave none.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS refuses its own "infinity"
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        _given[:] = [(soft, hard)]
+    for most in (hard, OPEN_MAX):
+        if soft < most or most == resource.RLIM_INFINITY:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+                _given[:] = [(soft, hard)]
+                return
 
 
 def restore_limit() -> None:
