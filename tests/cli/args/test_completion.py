@@ -16,7 +16,8 @@ from zoosup.cli.args import completion
 from zoosup.cli.args.tree import parser
 
 GUARD = 30
-FILE = "active: []\nmodels: {guest: {command: sleep 9}, visitor: {command: sleep 9}}\n"
+NAMES = ("guest", "visitor", "gemma3:12b", "gemma3:4b")
+FILE = "active: []\nmodels:\n" + "".join(f"  {each}: {{command: sleep 9}}\n" for each in NAMES)
 TYPED = [
     ("sta", {"start", "status"}),
     ("unit la", {"launchd"}),
@@ -61,23 +62,37 @@ async def test_fish_completes(home, typed, offered):
     assert offered == {line.split("\t")[0].rstrip("/") for line in answer.splitlines()}
 
 
+TYPES = [
+    ("unit la", "unit launchd"),
+    ("--vers", "--version"),
+    ("wait --for re", "wait --for ready"),
+    ("start gu", "start guest"),
+    ("check zo", "check zoo.yaml"),
+    ("start gemma3:1", "start gemma3:12b"),
+    ("start gem", "start gemma3:"),
+]
+
+
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("unit la", "unit launchd"),
-        ("--vers", "--version"),
-        ("wait --for re", "wait --for ready"),
-        ("start gu", "start guest"),
-        ("check zo", "check zoo.yaml"),
-    ],
-)
+@pytest.mark.parametrize(("typed", "completed"), TYPES)
 async def test_zsh_completes(home, typed, completed):
-    """What stands on the line after the key, in a terminal: its completion runs nowhere else."""
     begin = 'autoload -Uz compinit; compinit -D -u; eval "$(zoosup --print-completion zsh)"; print RE""ADY\n'
+    types(home, ["zsh", "-f", "-i"], begin, typed, completed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [*TYPES, ("use gemma3:4b gemma3:1", "use gemma3:4b gemma3:12b")]
+)
+async def test_bash_completes_what_is_typed(home, typed, completed):
+    begin = 'eval "$(zoosup --print-completion bash)"; echo RE""ADY\n'
+    types(home, ["bash", "--norc", "-i"], begin, typed, completed)
+
+
+def types(home, shell, begin, typed, completed):
+    """What stands on the line after the key, in a terminal: completion as a person meets it runs nowhere else."""
     keyboard, terminal = pty.openpty()
     process = subprocess.Popen(
-        ["zsh", "-f", "-i"], stdin=terminal, stdout=terminal, stderr=terminal,
+        shell, stdin=terminal, stdout=terminal, stderr=terminal,
         cwd=home.home, env=home.environment(), start_new_session=True,
     )  # fmt: skip
     os.close(terminal)
@@ -93,9 +108,9 @@ async def test_zsh_completes(home, typed, completed):
 
 
 def shown(keyboard, text):
-    """Read until the terminal shows it, whatever a line editor moves in between."""
+    """Read until the terminal shows it, whatever a line editor moves and rings in between."""
     seen, end = "", time.monotonic() + GUARD
-    while text not in seen.replace("\r", ""):
+    while text not in seen.replace("\r", "").replace("\a", ""):
         assert time.monotonic() < end, f"{text!r} is not shown: {seen!r}"
         if select.select([keyboard], [], [], 0.1)[0]:
             seen += os.read(keyboard, 65536).decode(errors="replace")
@@ -123,7 +138,7 @@ def test_names_are_asked_for_when_they_are_wanted_not_when_a_shell_starts(tmp_pa
 async def test_names_are_the_supervisors_where_one_runs(home, runtime):
     from zoosup.web.api.server import WebServer  # noqa: PLC0415
 
-    assert "guest\nvisitor\n" == (await home("__models")).out
+    assert [*NAMES] == (await home("__models")).out.splitlines()
     server = WebServer(runtime, control=home.home / "state" / "control.sock")
     await server.start(None)
     try:

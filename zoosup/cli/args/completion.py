@@ -26,6 +26,26 @@ MODEL: Complete = {
     "preamble": {"bash": f'_zoosup_models() {{ compgen -W "$({_ASK})" -- "$1"; }}'},
 }
 
+_BASH = r"""
+# bash begins a new word at each colon, of which names of models may have some: those words are put together again.
+_zoosup() {
+  local line="${COMP_LINE:0:COMP_POINT}"
+  if [[ "$line" != *:* || "$COMP_WORDBREAKS" != *:* ]]; then
+    _shtab_zoosup
+    return
+  fi
+  local -a COMP_WORDS
+  read -ra COMP_WORDS <<< "$line"
+  [[ "$line" == *[[:blank:]] ]] && COMP_WORDS+=("")
+  local COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+  local word="${COMP_WORDS[COMP_CWORD]}"
+  _shtab_zoosup
+  [[ "$word" == *:* ]] && COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*:}"}"}")
+  return 0
+}
+
+complete -o bashdefault -F _zoosup zoosup"""
+
 
 def add_file(command: Container, *names: str, **more: Any) -> None:
     """An argument that is completed with paths."""
@@ -59,5 +79,5 @@ class PrintCompletion(argparse.Action):
         """Print it."""
         import shtab  # noqa: PLC0415 - for this one answer
 
-        print(shtab.complete(parser, str(values)))
+        print(shtab.complete(parser, str(values)) + _BASH * (values == "bash"))
         parser.exit()
