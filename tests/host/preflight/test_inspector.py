@@ -54,6 +54,22 @@ async def test_nothing_amiss(path: Path) -> None:
     )
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the removed directory of a process can be asked on Linux"
+)
+async def test_where_our_own_directory_has_been_removed_absolute_paths_are_found_still(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(path / "server")
+    (path / "gone").mkdir()
+    monkeypatch.chdir(path / "gone")
+    (path / "gone").rmdir()
+    assert FINE == await look(path, "server")
+    assert Reason.NOT_EXECUTABLE == (await look(path, "./server"))[0]
+    spec = ModelSpec(command=["llama-server", "-m", "/nowhere.gguf"])
+    assert () == (await host_inspector().weights(spec, {"PATH": str(path)})).files
+
+
 async def test_a_program_that_is_not_in_path_is_said_with_where_it_was_looked_for(path: Path) -> None:
     expected = (Reason.NOT_EXECUTABLE, f"llama-server was not found in PATH ({path})")
     assert expected == await look(path, "llama-server")

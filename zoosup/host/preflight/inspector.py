@@ -25,6 +25,7 @@ from zoosup.core.state.weights import Found, WeightFacts
 from zoosup.host.preflight.llama_fit_params import FitParams
 from zoosup.host.preflight.weight_look import WeightLook
 from zoosup.host.preflight.which import find_program, not_executable
+from zoosup.host.system.directory import absolute
 from zoosup.host.system.threads import DaemonThreads
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.model.values.weight_names import HUB, read_name
@@ -194,7 +195,7 @@ class HostInspector:
 
 
 def _directory(spec: ModelSpec, port: int | None) -> Path:
-    return Path(_filled(spec.cwd or ".", port)).absolute()
+    return absolute(Path(_filled(spec.cwd or ".", port)))
 
 
 def _filled(text: str, port: int | None) -> str:

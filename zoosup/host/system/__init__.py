@@ -4,6 +4,7 @@
     listen_fds   listening sockets that are handed to us, and on
     early_signals  signals that come before zoosup can obey them
     descriptors  how many files may be open: for zoosup, and for its children
+    directory    the directory that zoosup was started in, which may be gone
     malloc       keeps the C library's heap in one place and gives back what is free
     threads      threads for work that may hang
     programs     programs that are run for what they answer

@@ -23,6 +23,7 @@ import psutil
 from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.state.weights import Found
 from zoosup.host.ports.host import Warmed
+from zoosup.host.system.directory import absolute
 from zoosup.host.weights import reader
 from zoosup.spec.model.model import ModelSpec
 from zoosup.spec.syntax.templates import render
@@ -97,7 +98,7 @@ class Reading:
 def files(spec: ModelSpec, located: Found = ()) -> Iterator[Path]:
     """Every file of the weights that the command names, in the order in which a server reads them."""
     server = understand(spec, located)
-    cwd = Path(render(spec.cwd or ".", {"PORT": "0"})).absolute()
+    cwd = absolute(Path(render(spec.cwd or ".", {"PORT": "0"})))
     for named in server.files if server is not None else ():
         yield from reader.parts(cwd / named)
 
