@@ -62,7 +62,8 @@ async def looking(hub, tmp_path):
 
 
 def children():
-    return [each for each in psutil.Process().children() if NAME in " ".join(each.cmdline())]
+    alive = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in alive if NAME in " ".join(each.cmdline())]
 
 
 async def none_left():

@@ -154,4 +154,5 @@ def test_a_form_without_a_model_gets_none_and_a_file_of_that_name_is_none():
     expected = form(file, ('name="model"', "groß".encode()), ('name="temperature"', b"1"))
     changed = rewrite(sent, spec(upstream_model="groß"), TYPE)
     assert expected == changed
-    assert (unnamed := form(file)) is rewrite(unnamed, spec(upstream_model="up"), TYPE)
+    unnamed = form(file)
+    assert unnamed is rewrite(unnamed, spec(upstream_model="up"), TYPE)
