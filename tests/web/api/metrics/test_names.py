@@ -34,7 +34,7 @@ def eventful() -> Runtime:
         runtime.clients.prompt_tokens,
         runtime.clients.completion_tokens,
     ):
-        counted["a", "x"] += 1
+        counted["a", "x"] = 1
     runtime.clients.forwarded["a", "box2"] = 1
     runtime.clients.cancelled["a"] = runtime.clients.broken["a"] = 1
     for found in (runtime.clients.waits, runtime.clients.first_bytes, runtime.clients.answers):

@@ -42,8 +42,8 @@ async def test_what_clients_of_the_gateway_were_answered_is_counted(harness):
     clients.refusals["a", "queue_full"] = 3
     clients.cancelled["a"] = 2
     clients.forwarded["a", "box2"] = 5
-    clients.prompt_tokens["a", "alice"] += 12
-    clients.completion_tokens["a", "alice"] += 34
+    clients.prompt_tokens["a", "alice"] = 12
+    clients.completion_tokens["a", "alice"] = 34
     clients.connections, clients.sent = 7, 4096
     found = await scrape(harness)
     assert 1 == found["zoosup_gateway_requests_total", "key=alice", "model=a", "status=200"]

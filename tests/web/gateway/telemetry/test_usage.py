@@ -45,6 +45,16 @@ def tokens(answer, piece=10_000):
             b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2},"timings":{"predicted_n":9}}',
             Tokens(1, 2),
         ),
+        (
+            b'{"usage":{"completion_tokens":2,"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":9}},"timings":{}}',
+            Tokens(1, 2),
+        ),
+        (
+            b'{"usage":{"prompt_tokens":1,"prompt_tokens_details":{"a":9},"completion_tokens":2,"b":{"c":0}}}',
+            Tokens(1, 2),
+        ),
+        (b'{"usage" : {"prompt_tokens": 1, "completion_tokens": 2}}', Tokens(1, 2)),
+        (b'{"prompt_tokens":1,"completion_tokens":2}', Tokens()),
         (b'{"timings":{"cache_n":4,"prompt_n":3,"predicted_n":2}}', Tokens(7, 2)),
         (b'{"usage":null,"timings":{"prompt_n":3,"predicted_n":2}}', Tokens(3, 2)),
         (BEGUN + EVENTS + ANTHROPIC, Tokens(25, 15)),

@@ -36,8 +36,8 @@ class Counters:
     waits: Histograms = field(default_factory=_histograms)
     first_bytes: Histograms = field(default_factory=_histograms)
     answers: Histograms = field(default_factory=_histograms)
-    prompt_tokens: Counter[tuple[str, str]] = field(default_factory=Counter)  # by model and key
-    completion_tokens: Counter[tuple[str, str]] = field(default_factory=Counter)
+    prompt_tokens: dict[tuple[str, str], int] = field(default_factory=dict)  # by model and key
+    completion_tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     in_flight: int = 0  # requests that hold a lease
     waiting: int = 0
     connections: int = 0
@@ -61,6 +61,6 @@ class Counters:
         """Count the tokens of one complete answer."""
         who = model, key_name
         if tokens.prompt is not None:
-            self.prompt_tokens[who] += tokens.prompt
+            self.prompt_tokens[who] = self.prompt_tokens.get(who, 0) + tokens.prompt
         if tokens.completion is not None:
-            self.completion_tokens[who] += tokens.completion
+            self.completion_tokens[who] = self.completion_tokens.get(who, 0) + tokens.completion

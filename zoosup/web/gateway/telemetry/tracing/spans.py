@@ -15,6 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from zoosup.runtime.events.journal import Journal
 from zoosup.web.gateway.telemetry.access_log.record import Ending, Record
 from zoosup.web.gateway.telemetry.tracing.starts import Start, starts
+from zoosup.web.gateway.telemetry.usage import NOTHING_SAID
 
 _METHODS = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
@@ -141,11 +142,11 @@ class TracedRecord(Record):
         span, self._answer = self._answer, None
         if span is None:
             return
-        prompt, completion = self.tokens() if self.ended is not None else (None, None)
-        if prompt is not None:
-            span.set_attribute("gen_ai.usage.input_tokens", prompt)
-        if completion is not None:
-            span.set_attribute("gen_ai.usage.output_tokens", completion)
+        took = self.tokens() if self.ended is not None else NOTHING_SAID
+        if took.prompt is not None:
+            span.set_attribute("gen_ai.usage.input_tokens", took.prompt)
+        if took.completion is not None:
+            span.set_attribute("gen_ai.usage.output_tokens", took.completion)
         if error:
             _fail(span, error)
         span.end()
