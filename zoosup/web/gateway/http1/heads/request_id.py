@@ -6,7 +6,6 @@ process and a number: they are no secret, and cost a request no more than counti
 
 import re
 import secrets
-from collections.abc import Callable
 from itertools import count
 
 NAME = b"x-request-id"
@@ -17,8 +16,12 @@ _LINE = b"\r\n" + BEGINNING
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _NEW = BEGINNING + secrets.token_hex(6).encode() + b"-%x\r\n"
 
-new_line: Callable[[], bytes] = map(_NEW.__mod__, count(1)).__next__
-"""The line of an id that no other request has. No function of ours: each request asks for one."""
+_numbers = count(1)
+
+
+def new_line() -> bytes:
+    """The line of an id that no other request has."""
+    return _NEW % next(_numbers)
 
 
 def line_of(given: bytes) -> bytes:
