@@ -1,6 +1,7 @@
 """How many tokens an answer says it has taken, from what it begins and ends with."""
 
 import time
+from io import BytesIO
 
 import pytest
 
@@ -20,9 +21,9 @@ QUOTED = rb'{"choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":1}"}
 
 
 def tokens(answer, piece=10_000):
-    meter = Meter(counts_tokens=True)
+    meter = Meter(counts_tokens=True).through(BytesIO())
     for at in range(0, len(answer), piece):
-        meter.note(answer[at : at + piece])
+        meter.write(answer[at : at + piece])
     return meter.tokens()
 
 
@@ -91,10 +92,10 @@ def test_where_nothing_is_said_nothing_is_known(answer):
 
 
 def test_not_much_is_kept():
-    meter = Meter(counts_tokens=True)
+    meter = Meter(counts_tokens=True).through(BytesIO())
     for _ in range(100):
-        meter.note(b"x" * 100_000)
-        meter.note(b"y")
+        meter.write(b"x" * 100_000)
+        meter.write(b"y")
     kept = [meter._beginning, *meter._pieces]
     assert sum(map(len, kept)) <= 2048 + 4096 + 2
     assert kept[-1].endswith(b"y")
@@ -108,6 +109,6 @@ def test_a_text_made_to_be_searched_for_long_is_not():
 
 
 def test_where_tokens_are_not_counted_nothing_is_kept():
-    meter = Meter(counts_tokens=False)
-    meter.note(OPENAI)
+    meter = Meter(counts_tokens=False).through(BytesIO())
+    meter.write(OPENAI)
     assert (NOTHING_SAID, [], len(OPENAI)) == (meter.tokens(), meter._pieces, meter.sent)

@@ -107,7 +107,7 @@ class OllamaExchange(Exchange):
         if self._comments is not None:
             self._head = head
             self._context.counters.answered(self._model, request.head.caller.name, self._status)
-            self._told(_OK, b"")
+            self._told(_OK)
             self._comments.answered(self._status, streams=True)
         if rest:
             self.write(rest)

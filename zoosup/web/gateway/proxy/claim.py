@@ -128,11 +128,9 @@ class Claim(ABC):
             self._context.counters.in_flight -= 1
             lease.release()
 
-    def _told(self, status: int, head: bytes) -> None:
+    def _told(self, status: int) -> None:
         """Note what the client is told, where that is asked for."""
-        record, meter = self._request.record, self._request.meter
-        if meter is not None:
-            meter.note(head)
+        record = self._request.record
         if record is not None:
             record.status, record.model = status, self._model
 

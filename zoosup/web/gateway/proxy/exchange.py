@@ -110,7 +110,7 @@ class Exchange(Upload):
         if request.record is not None:
             request.record.headed(upstream.status)
         if self._comments is not None:
-            self._told(_OK, b"")
+            self._told(_OK)
             self._comments.answered(upstream.status, streams=response_head.is_events(head))
             if rest:
                 self._comments.write(rest)
@@ -125,12 +125,13 @@ class Exchange(Upload):
             head, connection = self._unusual(head)
             own = connection + own
         answer = response_head.passed_on(head, request.head.told, own, rest)
-        self._client.transport.write(answer)
         if upstream.complete and request.record is None:
+            self._client.transport.write(answer)
             request.answer = answer  # nothing follows for a meter to see; without one it takes 1 us less
         else:
             upstream.sink = request.through(self._client.transport)
-            self._told(upstream.status, answer)
+            upstream.sink.write(answer)
+            self._told(upstream.status)
 
     def _unusual(self, head: bytes) -> tuple[bytes, bytes]:
         """A head as it suits its client, and what is said of the connection."""
@@ -147,7 +148,7 @@ class Exchange(Upload):
         client, upstream = self._client, self._upstream
         assert upstream is not None  # noqa: S101 - it is whom we hear this from
         self._context.counters.answered(self._model, self._request.head.caller.name, upstream.status)
-        self._told(upstream.status, b"")
+        self._told(upstream.status)
         if self._request.record is not None:
             self._request.record.headed(upstream.status)
         upstream.leave()

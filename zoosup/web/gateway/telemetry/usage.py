@@ -56,7 +56,7 @@ class Meter:
     `sent` is bytes. `counts_tokens`: what the answer begins and ends with is kept, to be searched at its end.
     """
 
-    __slots__ = ("_beginning", "_kept", "_pieces", "_sink", "_tokens", "sent")
+    __slots__ = ("_beginning", "_full", "_pieces", "_sink", "_tokens", "sent")
 
     def __init__(self, *, counts_tokens: bool) -> None:
         self.sent = 0
@@ -64,7 +64,7 @@ class Meter:
         self._tokens: Tokens | None = None if counts_tokens else NOTHING_SAID
         self._beginning = b""  # of what is too long to be kept
         self._pieces: list[bytes] = []
-        self._kept = 0  # bytes in the pieces
+        self._full = _MOST  # what `sent` is at most while the pieces are short enough
 
     def through(self, sink: _Sink) -> "Meter":
         """Where bytes go that are written to this."""
@@ -72,24 +72,18 @@ class Meter:
         return self
 
     def write(self, data: bytes, /) -> None:
-        """The next piece of the answer."""
-        self.note(data)
-        self._sink.write(data)
-
-    def note(self, data: bytes) -> None:
-        """A piece of the answer has been sent."""
-        size = len(data)
-        self.sent += size
+        """The next piece of the answer; each of a stream's events is one."""
+        self.sent += len(data)
         if self._tokens is None:
             self._pieces.append(data)
-            self._kept += size
-            if self._kept > _MOST:
+            if self.sent > self._full:
                 self._cut()
+        self._sink.write(data)
 
     def _cut(self) -> None:
         text = b"".join(self._pieces)
         self._beginning = self._beginning or text[:_BEGINNING] + b"\n"  # what follows did not stand beside it
-        self._pieces, self._kept = [text[-_ENDING:]], _ENDING
+        self._pieces, self._full = [text[-_ENDING:]], self.sent + _MOST - _ENDING
 
     def tell(self, tokens: Tokens) -> None:
         """Whoever has put the answer into other words says what it took."""

@@ -79,7 +79,7 @@ class Record(Meter):
     def answer(self, model: str, status: int, code: str, data: bytes) -> None:
         """The gateway itself has answered; `code`: with a refusal; `model`: in the place of this one."""
         self.model, self.status = model, status
-        self.note(data)
+        self.sent += len(data)
         self.end(Ending.REFUSED if code else Ending.ANSWERED, code)
 
     def end(self, ended: Ending, code: str = "") -> None:
