@@ -77,7 +77,9 @@ class GrantedLease(_RunLease):
     __slots__ = ("since",)
 
     def __init__(self, queue: "ModelQueue", run: Run, holder: Holder, since: float | None = None) -> None:
-        _RunLease.__init__(self, queue, run, holder)  # each request makes one: super() takes ten times the steps
+        _RunLease.__init__(
+            self, queue, run, holder
+        )  # each request makes one: super() takes ten times the steps
         self.since = since
         queue.leases.add(self)
 

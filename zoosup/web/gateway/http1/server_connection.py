@@ -11,7 +11,7 @@ from zoosup.core.state.refusal import Refusal
 from zoosup.web.gateway.context.context import Context
 from zoosup.web.gateway.errors import DeniedError
 from zoosup.web.gateway.hop import FAREWELL
-from zoosup.web.gateway.http1.handlers import BodySink, Takeover
+from zoosup.web.gateway.http1.handlers import Takeover
 from zoosup.web.gateway.http1.heads.request_head import Request
 from zoosup.web.gateway.http1.heads.request_id import id_in, new_line
 from zoosup.web.gateway.http1.request_reader import RequestReader
@@ -30,7 +30,7 @@ class RequestHandler(Protocol):
         """
 
     def on_request(self, connection: "ServerConnection", request: Request) -> None:
-        """Answer it, or attach to its connection who will. Its body is here, unless its head says `streamed`."""
+        """Answer it, or have the connection's `sink` do so. Its body is here, unless its head says `streamed`."""
 
     def denied(self, error: DeniedError, request: Request) -> Response:
         """What is answered to one that is refused for its own sake."""
@@ -124,9 +124,7 @@ class ServerConnection(RequestReader):
         pattern = None if known is None else known.pattern
         if known is not None and pattern is not None and (body := pattern.body_in(data)) is not None:
             self._context.counters.received += len(data)
-            request = Request(known, len(body), body)
-            request.id_line = pattern.id_line or request.id_line
-            self._handler.on_request(self, request)
+            self._handler.on_request(self, Request(known, len(body), body, pattern.id_line))
             return
         super().data_received(data)
 
@@ -177,10 +175,6 @@ class ServerConnection(RequestReader):
         request.denied = self._handler.denied(error, request)
 
     # Answering
-
-    def attach(self, sink: BodySink) -> None:
-        """From here on this one answers the request under way."""
-        self.sink = sink
 
     def answer(self, response: Response, request: Request, model: str = "") -> None:
         """Give an answer that comes from no model, and go on."""

@@ -142,27 +142,16 @@ class Router(OllamaRequests):
         self._named(client, request, named)
 
     def _named(self, client: ServerConnection, request: Request, named: Named) -> None:
-        if self._state.routing is None:
-            self._to_model(client, request, named, self._meaning(request.head, named.model))
-        else:
-            self._named_in_fleet(client, request, named)
-
-    def _named_in_fleet(self, client: ServerConnection, request: Request, named: Named) -> None:
         head = request.head
-        name = self._name_by(head, named.model)
-        served, looks = self._meaning(head, name), head.route.looks
-        if self._stays(head, served.model, looks=looks):
+        name = named.model if head.hop is None else self._name_by(head, named.model)
+        served, looks = self._known(head, name), head.route.looks
+        if served.task is not None:
+            check_task(head.route, served.model, served.task)
+        if self._state.routing is None or self._stays(head, served.model, looks=looks):
             self._to_model(client, request, named, served)
         else:
             here = partial(self._to_model, client, request, named, served)
             self._pass_on(client, request, served.model, here, name=name, looks=looks)
-
-    def _meaning(self, head: Head, name: str) -> Served:
-        """The model that is meant, which is for what is asked."""
-        served = self._known(head, name)
-        if served.task is not None:
-            check_task(head.route, served.model, served.task)
-        return served
 
     def _to_model(self, client: ServerConnection, request: Request, named: Named, served: Served) -> None:
         """Hand a request to a model of this host, with zoo.yaml's changes of its body."""

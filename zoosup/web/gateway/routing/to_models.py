@@ -87,7 +87,7 @@ class ToModels:
         self._work(client, request, len(body), lambda: rewrite(body, changes, kind), go_on)
 
     def _begin(self, client: ServerConnection, exchange: Exchange, *, looks: bool = False) -> None:
-        client.attach(exchange)
+        client.sink = exchange
         exchange.begin(looks=looks)
 
     def _work(
@@ -113,7 +113,7 @@ class ToModels:
     ) -> None:
         """Do what takes long in a thread; if the client is still there afterwards, go on."""
         reading = _BodyReading()
-        client.attach(reading)
+        client.sink = reading
 
         def done(future: "asyncio.Future[_T]") -> None:
             if client.sink is not reading:

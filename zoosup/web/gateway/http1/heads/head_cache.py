@@ -31,10 +31,7 @@ class HeadCache:
         length = as_length(digits) if head.has_body and not head.chunked else 0
         if length is None:
             return None
-        request = Request(head, length)
-        if given:
-            request.id_line = given
-        return request
+        return Request(head, length, id_line=given)
 
     def remember(self, raw: bytes, head: Head, pattern_up_to: int) -> None:
         """Admit such heads from now on. With `pattern_up_to` above 0 connections know it again, up to that length."""

@@ -12,11 +12,10 @@ _NAMES = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 class HeadPattern:
     """A head cut around its length, which is at most `most`."""
 
-    __slots__ = ("_after", "_around", "_before", "_least", "_longest", "_most", "_start")
-
-    id_line = b""  # of the id that the head bears which was seen last
+    __slots__ = ("_after", "_around", "_before", "_least", "_longest", "_most", "_start", "id_line")
 
     def __init__(self, before: bytes, after: bytes, most: int) -> None:
+        self.id_line = b""  # of the id that the head bears which was seen last
         self._most = most
         self._before, self._after = before, after + b"\r\n\r\n"
         self._around = len(before) + len(self._after)
@@ -45,7 +44,7 @@ class HeadPattern:
 class NamedPattern(HeadPattern):
     """One that bears an id besides, another each time: `before`, the length, `between`, the id, `after`."""
 
-    __slots__ = ("_between", "_end", "id_line")
+    __slots__ = ("_between", "_end")
 
     def __init__(self, before: bytes, between: bytes, after: bytes, most: int) -> None:
         super().__init__(before, between, most)
