@@ -63,11 +63,11 @@ class Leases:
             if server is not None and not self._zoo.shutdown:
                 return ExternalLease(server, holder, self._zoo.clock.now)
             queue = self._queues[model] = ModelQueue(self, model)
-        if not queue.tickets and queue.closed is None:
-            run = self._open(queue)
-            if run is not None:
-                self._last_asked = model
-                return GrantedLease(queue, run, holder)
+        if not queue.tickets and queue.closed is None and (run := self._open(queue)) is not None:
+            self._last_asked = model
+            lease = GrantedLease(queue, run, holder)
+            queue.leases.add(lease)
+            return lease
         queue = self._by_new_name(queue)
         if is_full(self._zoo.spec, self._waiting, len(queue.tickets)):
             raise RefusedError(refusals.queue_full(self._waiting, self._zoo.models.get(model)))
@@ -82,12 +82,21 @@ class Leases:
         server = self._zoo.externals.get(model)
         if server is not None and not self._zoo.shutdown:
             return ExternalLease(server, holder, None)
-        run = serving_run(self._zoo.models.get(model)) if model in self._zoo.spec.models else None
+        known = self._zoo.models.get(model)
+        run = serving_run(known) if model in self._zoo.spec.models else None
         if run is None or self._zoo.shutdown:
-            raise RefusedError(refusals.not_loaded(self._zoo.models.get(model), model))
-        queue = self._queues.setdefault(model, ModelQueue(self, model))
+            raise RefusedError(refusals.not_loaded(known, model))
+        queue = self._queue(model)
         self._open(queue)  # so that it knows what the file says
-        return LookingLease(queue, run, holder)
+        lease = LookingLease(queue, run, holder)
+        queue.looks.add(lease)
+        return lease
+
+    def _queue(self, model: str) -> ModelQueue:
+        queue = self._queues.get(model)
+        if queue is None:
+            queue = self._queues[model] = ModelQueue(self, model)
+        return queue
 
     def _ticket(self, queue: ModelQueue, holder: Holder, since: float) -> QueuedTicket:
         refusal = self._refusal_of(queue.model, since)
@@ -164,12 +173,12 @@ class Leases:
         """What is asked of each model that was ever asked for."""
         while self._zoo.used_before:
             name, at = self._zoo.used_before.popitem()
-            queue = self._queues.setdefault(name, ModelQueue(self, name))
+            queue = self._queue(name)
             queue.last_used = max(at, queue.last_used or at)
         while self._zoo.stays_before:
             name, seconds = self._zoo.stays_before.popitem()
             if (run := self._zoo.models[name].run) is not None:
-                self._queues.setdefault(name, ModelQueue(self, name)).stay = run.id, seconds
+                self._queue(name).stay = run.id, seconds
         return {name: self._demand(name, queue) for name, queue in self._queues.items()}
 
     def settle(self, wanted: tuple[str, ...], closed: Mapping[str, float]) -> None:
@@ -191,8 +200,8 @@ class Leases:
 
     def next_timeout(self) -> float | None:
         """When somebody is to be refused who has waited for too long, or a run is tried again."""
-        overdue = self._overdue_at()
-        return min((at for at in (overdue, *self._silences()) if at is not None), default=None)
+        times = self._overdue_at(), *self._silences()
+        return min((at for at in times if at is not None), default=None)
 
     def _overdue_at(self) -> float | None:
         while self._arrivals and not self._arrivals[0].open:
@@ -215,7 +224,7 @@ class Leases:
         name = new_name(self._zoo.spec, queue.model)
         if name == queue.model:
             return queue
-        renamed = self._queues.setdefault(name, ModelQueue(self, name))
+        renamed = self._queue(name)
         renamed.take_over(queue)
         self._wake()
         return renamed
@@ -237,13 +246,11 @@ class Leases:
         return run
 
     def _serve(self, queue: ModelQueue) -> None:
-        while queue.tickets and queue.may_serve(queue.tickets[0]):
-            run = self._open(queue)
-            if run is None:
-                return
+        while queue.tickets and queue.may_serve(queue.tickets[0]) and (run := self._open(queue)) is not None:
             since = queue.tickets[0].since
             holder = self._next(queue)
             lease = GrantedLease(queue, run, holder, since)
+            queue.leases.add(lease)
             if not notify(holder.granted, lease):
                 lease.release()
 

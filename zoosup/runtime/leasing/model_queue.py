@@ -42,16 +42,20 @@ class QueueOwner(Protocol):
 
 
 class _RunLease:
-    """What leases of a run have in common: whose it is, and where it listens."""
+    """What leases of a run have in common: whose it is, and where it listens. Who makes one puts it in its queue.
 
-    __slots__ = ("_queue", "_run", "holder", "run_id", "upstream")
+    `since`: when who has it began to wait, if it did.
+    """
+
+    __slots__ = ("_queue", "_run", "holder", "run_id", "since", "upstream")
 
     host = HOST
 
-    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder) -> None:
+    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder, since: float | None = None) -> None:
         self._queue = queue
         self._run = run
         self.holder = holder
+        self.since = since
         self.run_id = run.id
         self.upstream = queue.upstream
 
@@ -72,16 +76,9 @@ class _RunLease:
 
 
 class GrantedLease(_RunLease):
-    """One client's claim on a run, from when it is made; see `api.Lease`. `since`: when it began to wait, if it did."""
+    """One client's claim on a run; see `api.Lease`."""
 
-    __slots__ = ("since",)
-
-    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder, since: float | None = None) -> None:
-        _RunLease.__init__(
-            self, queue, run, holder
-        )  # each request makes one: super() takes ten times the steps
-        self.since = since
-        queue.leases.add(self)
+    __slots__ = ()
 
     def release(self) -> None:
         """Give it back, once; a second call does nothing."""
@@ -100,10 +97,6 @@ class LookingLease(_RunLease):
     """A look at a run: neither demand nor use; see `api.Leasing.look`."""
 
     __slots__ = ()
-
-    def __init__(self, queue: "ModelQueue", run: Run, holder: Holder) -> None:
-        super().__init__(queue, run, holder)
-        queue.looks.add(self)
 
     def release(self) -> None:
         """It is over."""

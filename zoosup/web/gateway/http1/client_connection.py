@@ -165,8 +165,7 @@ class ClientConnection(asyncio.Protocol):
         if self._buffer or self._informational:
             head, rest = self._cut(data)
         else:
-            end = data.find(b"\r\n\r\n")
-            head, rest = data[:end], data[end + 4 :]
+            head, _, rest = data.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1."):
             self.fail("its answer does not begin with HTTP/1")
             return

@@ -20,7 +20,11 @@ _OK = 200
 
 
 class Claim(ABC):
-    """A Holder of at most one lease. `_comments`: while it waited, its client was told something."""
+    """A Holder of at most one lease. `_comments`: while it waited, its client was told something.
+
+    `client` is whose key it has presented, where there are several; else the address it comes from, which many may
+    share.
+    """
 
     __slots__ = (
         "_client",
@@ -32,6 +36,7 @@ class Claim(ABC):
         "_model",
         "_request",
         "_wait",
+        "client",
     )
 
     def __init__(self, context: Context, client: ServerConnection, request: Request, model: str) -> None:
@@ -39,16 +44,12 @@ class Claim(ABC):
         self._client = client
         self._request = request
         self._model = model
+        self.client = request.head.client or client.peer
         self._comments: KeepaliveComments | None = None
         self._lease: Lease | None = None
         self._wait: Wait | None = None
         self._keep = request.head.keep_alive
         self._ended = False
-
-    @property
-    def client(self) -> str:
-        """Whose key it has presented, where there are several; else the address it comes from, which many may share."""
-        return self._request.head.client or self._client.peer
 
     def begin(self, *, looks: bool = False) -> None:
         """Ask for the model; from here on, everything else is told to this claim. `looks`: it is no demand."""

@@ -88,6 +88,7 @@ _FAST |= dict.fromkeys(
 _MODEL_PREFIXES = (b"/v1/models/", b"/models/")
 
 _ABSOLUTE = re.compile(rb"[hH][tT][tT][pP]://(?P<authority>[^/?#@]+)(?P<origin>[/?].*)?", re.DOTALL)
+_SLASH = re.compile(rb"/")
 _VISIBLE = re.compile(rb"[!-~]+")
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
 _DOTS = frozenset({".", ".."})
@@ -162,7 +163,7 @@ def split_upstream(rest: bytes, is_known: Callable[[str], bool]) -> tuple[str, b
     the name. DeniedError with 400 where what is left could be read as another host's address.
     """
     path, mark, query = rest.partition(b"?")
-    ends = [at for at, byte in enumerate(path[:_LONGEST_ENCODED]) if byte == ord("/")]
+    ends = [slash.start() for slash in _SLASH.finditer(path, 0, _LONGEST_ENCODED)]
     ends += [len(path)] if len(path) < _LONGEST_ENCODED or not ends else []
     names = [(unquote(path[:end]), end) for end in ends]
     known = [(name, end) for name, end in names if is_known(name)]
