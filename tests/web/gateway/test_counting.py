@@ -30,7 +30,8 @@ def keys() -> tuple[str, ...]:
 
 def counted(harness: GatewayHarness) -> tuple[dict[Any, int], dict[Any, int]]:
     counters = harness.gateway.counters
-    return dict(counters.prompt_tokens), dict(counters.completion_tokens)
+    found = counters.tokens.items()
+    return {who: took.prompt for who, took in found}, {who: took.completion for who, took in found}
 
 
 async def test_the_tokens_of_each_answer_of_a_connection(harness: GatewayHarness):

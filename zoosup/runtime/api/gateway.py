@@ -10,6 +10,13 @@ from typing import Protocol
 from zoosup.runtime.events.histogram import Histogram
 
 
+class TokenCount(Protocol):
+    """Tokens of prompts, and of answers."""
+
+    prompt: int
+    completion: int
+
+
 class GatewayCounters(Protocol):
     """What the gateway has counted since it began, by model ("" for its own answers); read only."""
 
@@ -50,12 +57,8 @@ class GatewayCounters(Protocol):
         """Time from asking a model's server to the end of its answer."""
 
     @property
-    def prompt_tokens(self) -> Mapping[tuple[str, str], int]:
-        """By model and name of the client's key, as the answers say."""
-
-    @property
-    def completion_tokens(self) -> Mapping[tuple[str, str], int]:
-        """The same of the answers."""
+    def tokens(self) -> Mapping[tuple[str, str], TokenCount]:
+        """As the answers say, by model and name of the client's key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from zoosup.runtime.publish.fleet_status import fleet_data
 from zoosup.runtime.state.applied import Applied
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.web.api.metrics import models, scrape
+from zoosup.web.gateway.telemetry.usage import Tokens
 
 README = Path(__file__).parents[4] / "README.md"
 ROW = re.compile(r"^\| `(zoosup_\w+)` \| (.*?) \| (.*?) \|", re.MULTILINE)
@@ -29,12 +30,8 @@ def eventful() -> Runtime:
     models_ = {"a": crashed, "b": model("ready")}
     runtime.publisher.publish(snapshot(models_, conditions=problems, holds={"h1": hold()}, fleet=fleet()))
     runtime.clients.answered("a", "", 200)
-    for counted in (
-        runtime.clients.refusals,
-        runtime.clients.prompt_tokens,
-        runtime.clients.completion_tokens,
-    ):
-        counted["a", "x"] = 1
+    runtime.clients.refusals["a", "x"] = 1
+    runtime.clients.took("a", "x", Tokens(1, 1))
     runtime.clients.forwarded["a", "box2"] = 1
     runtime.clients.cancelled["a"] = runtime.clients.broken["a"] = 1
     for found in (runtime.clients.waits, runtime.clients.first_bytes, runtime.clients.answers):

@@ -4,6 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.web.fakes import GIB, NOW, Runtime, condition, model, pool, snapshot
+from zoosup.web.gateway.telemetry.usage import Tokens
 
 
 async def scrape(harness) -> dict[tuple[str, ...], float]:
@@ -42,8 +43,7 @@ async def test_what_clients_of_the_gateway_were_answered_is_counted(harness):
     clients.refusals["a", "queue_full"] = 3
     clients.cancelled["a"] = 2
     clients.forwarded["a", "box2"] = 5
-    clients.prompt_tokens["a", "alice"] = 12
-    clients.completion_tokens["a", "alice"] = 34
+    clients.took("a", "alice", Tokens(12, 34))
     clients.connections, clients.sent = 7, 4096
     found = await scrape(harness)
     assert 1 == found["zoosup_gateway_requests_total", "key=alice", "model=a", "status=200"]

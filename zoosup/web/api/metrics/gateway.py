@@ -48,11 +48,12 @@ def _durations(clients: GatewayCounters) -> Iterator[Metric]:
 
 
 def _tokens(clients: GatewayCounters) -> Iterator[Metric]:
-    for name, text, found in (
-        ("prompt", "Tokens of prompts, as the answers say.", clients.prompt_tokens),
-        ("completion", "Tokens of answers, as they say.", clients.completion_tokens),
+    found = list(clients.tokens.items())
+    for name, text, rows in (
+        ("prompt", "Tokens of prompts, as the answers say.", [(who, took.prompt) for who, took in found]),
+        ("completion", "Tokens of answers, as they say.", [(who, took.completion) for who, took in found]),
     ):
-        yield counter(f"zoosup_gateway_{name}_tokens", text, ("model", "key"), list(found.items()))
+        yield counter(f"zoosup_gateway_{name}_tokens", text, ("model", "key"), rows)
 
 
 def _traffic(clients: GatewayCounters) -> Iterator[Metric]:

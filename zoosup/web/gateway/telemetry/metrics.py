@@ -19,6 +19,18 @@ def _histograms() -> Histograms:
 
 
 @dataclass(slots=True)
+class TokenCount:
+    """Of prompts, and of answers."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
+def _token_counts() -> defaultdict[tuple[str, str], TokenCount]:
+    return defaultdict(TokenCount)
+
+
+@dataclass(slots=True)
 class Counters:
     """Since the gateway began. By model ("" for its own answers), and by the name of the client's key ("": none).
 
@@ -36,8 +48,9 @@ class Counters:
     waits: Histograms = field(default_factory=_histograms)
     first_bytes: Histograms = field(default_factory=_histograms)
     answers: Histograms = field(default_factory=_histograms)
-    prompt_tokens: dict[tuple[str, str], int] = field(default_factory=dict)  # by model and key
-    completion_tokens: dict[tuple[str, str], int] = field(default_factory=dict)
+    tokens: defaultdict[tuple[str, str], TokenCount] = field(
+        default_factory=_token_counts
+    )  # by model and key
     in_flight: int = 0  # requests that hold a lease
     waiting: int = 0
     connections: int = 0
@@ -59,8 +72,8 @@ class Counters:
 
     def took(self, model: str, key_name: str, tokens: Tokens) -> None:
         """Count the tokens of one complete answer."""
-        who = model, key_name
+        counted = self.tokens[model, key_name]
         if tokens.prompt is not None:
-            self.prompt_tokens[who] = self.prompt_tokens.get(who, 0) + tokens.prompt
+            counted.prompt += tokens.prompt
         if tokens.completion is not None:
-            self.completion_tokens[who] = self.completion_tokens.get(who, 0) + tokens.completion
+            counted.completion += tokens.completion

@@ -102,10 +102,21 @@ class Meter:
 def tokens_in(text: bytes) -> Tokens:
     """What the last `usage` of an answer says; where it says half of it, the one before says the rest.
 
-    Anthropic's streams tell of the prompt when they begin, of the answer when they end.
+    Most say all by OpenAI's names, and are read in one go.
     """
-    if (usual := _usual_in(text)) is not None:
-        return usual
+    _, found, after = text.rpartition(_USAGE_IS)
+    said, _, rest = after.partition(b"}")
+    if _BRACE in said[1:]:  # of details, which llama.cpp says last
+        said += b"}" + rest.partition(b"}")[0]
+    try:
+        usual = _usual.decode(said + b"}") if found else NOTHING_SAID
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        usual = NOTHING_SAID
+    return _looked_for(text) if usual.prompt is None or usual.completion is None else usual
+
+
+def _looked_for(text: bytes) -> Tokens:
+    """Each half of what is said, by any names; Anthropic's streams tell of the prompt first, of the answer last."""
     prompt = completion = None
     at, looks = text.rfind(_USAGE), 0
     while at >= 0 and looks < _LOOKS:
@@ -117,19 +128,6 @@ def tokens_in(text: bytes) -> Tokens:
                 return Tokens(int(prompt[1]), int(completion[1]))
         at = text.rfind(_USAGE, 0, at)
     return Tokens(_count(prompt), _count(completion)) if prompt or completion else _timed(text)
-
-
-def _usual_in(text: bytes) -> Tokens | None:
-    """What the last `usage` says, if it says all by OpenAI's names, as most do: read in one go."""
-    _, found, after = text.rpartition(_USAGE_IS)
-    said, _, rest = after.partition(b"}")
-    if _BRACE in said[1:]:  # of details, which llama.cpp says last
-        said += b"}" + rest.partition(b"}")[0]
-    try:
-        usual = _usual.decode(said + b"}") if found else NOTHING_SAID
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return None if usual.prompt is None or usual.completion is None else usual
 
 
 def _timed(text: bytes) -> Tokens:
