@@ -166,7 +166,7 @@ class ClientConnection(asyncio.Protocol):
             head, rest = self._cut(data)
         else:
             head, _, rest = data.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1."):
+        if head[:7] != b"HTTP/1.":
             self.fail("its answer does not begin with HTTP/1")
             return
         if self._expect.bodiless:

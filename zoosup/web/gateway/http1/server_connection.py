@@ -121,12 +121,11 @@ class ServerConnection(RequestReader):
     def data_received(self, data: bytes) -> None:
         """Take what has come: most often a whole request whose head is like that of the one before."""
         known, self._known = self._known, None
-        pattern = None if known is None else known.pattern
-        if known is not None and pattern is not None and (body := pattern.body_in(data)) is not None:
+        if known is not None and (pattern := known.pattern) and (body := pattern.body_in(data)) is not None:
             self._context.counters.received += len(data)
             self._handler.on_request(self, Request(known, len(body), body, pattern.id_line))
             return
-        super().data_received(data)
+        RequestReader.data_received(self, data)  # super() takes more steps
 
     def forget(self) -> None:
         """Settings have changed: whatever its next request looks like, it is looked at."""

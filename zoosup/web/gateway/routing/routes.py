@@ -165,9 +165,10 @@ def split_upstream(rest: bytes, is_known: Callable[[str], bool]) -> tuple[str, b
     path, mark, query = rest.partition(b"?")
     ends = [slash.start() for slash in _SLASH.finditer(path, 0, _LONGEST_ENCODED)]
     ends += [len(path)] if len(path) < _LONGEST_ENCODED or not ends else []
-    names = [(unquote(path[:end]), end) for end in ends]
+    text = path.decode("latin-1")  # all of it is ASCII, and what has no % is taken as it is
+    names = [(unquote(text[:end]), end) for end in ends]
     known = [(name, end) for name, end in names if is_known(name)]
-    name, end = known[-1] if known else (unquote(path[: ends[0]]), ends[0])
+    name, end = known[-1] if known else names[0]
     left = path[end:] or b"/"
     if left.startswith(b"//"):
         raise DeniedError(400, "invalid_url", f"after {shown(path[:end])} comes more than one slash")
