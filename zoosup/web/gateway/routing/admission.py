@@ -68,7 +68,7 @@ class Admission:
             Kind.HEALTH, dialect=dialect_of(head.target)
         )  # until it is known, for what is said meanwhile
         head.told = self._cors_lines(head)
-        request = Request(head, head.content_length)
+        request = Request(head, head.content_length, id_line=head.id_line)
         try:
             self._admit(head)
             if request.length > self._rules.rules.max_body:

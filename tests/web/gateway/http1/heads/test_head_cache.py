@@ -8,7 +8,9 @@ import pytest
 from tests.web.gateway.conftest import CHAT, OK, STREAM, GatewayHarness, Wire, named, post, until
 from zoosup.spec.model.gateway import GatewaySpec as Settings
 from zoosup.spec.model.model import ModelSpec
+from zoosup.web.gateway.http1.heads.head_cache import HeadCache
 from zoosup.web.gateway.http1.heads.head_pattern import HeadPattern, NamedPattern
+from zoosup.web.gateway.http1.heads.request_head import Head
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -373,3 +375,12 @@ async def test_an_id_of_the_clients_own_is_each_requests(harness: GatewayHarness
     assert fresh == used
     plain = [each for each in ids if each in {"a", "b", "c", "c.1-2_3"}]
     assert plain == [at_model for _, at_model in used if at_model != "the-same"]
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\nContent-Length: 0"])
+def test_who_bears_no_id_is_not_given_that_of_another_who_says_the_same(end):
+    cache, bare = HeadCache(), b"GET /v1/models HTTP/1.1\r\nHost: a" + end
+    named = bare + b"\r\nx-request-id: theirs"
+    cache.remember(named, Head(named), 0)
+    assert b"theirs" not in cache.request(bare).id_line
+    assert b"x-request-id: theirs\r\n" == cache.request(named).id_line

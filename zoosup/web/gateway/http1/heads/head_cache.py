@@ -23,6 +23,9 @@ class HeadCache:
 
     def request(self, raw: bytes) -> Request | None:
         """A request with this head, without the empty line; None where none like it was admitted."""
+        head = self._heads.get(raw)
+        if head is not None and not head.has_body:  # nothing had to be cut out, as of most that have no body
+            return Request(head, 0)
         before, digits, after = cut_at_length(raw)
         key, given = request_id.cut(before + after)
         head = self._heads.get(key)
@@ -52,5 +55,5 @@ def _pattern(before: bytes, after: bytes, given: bytes, most: int) -> HeadPatter
     """How the next like it looks: with an id of its own, where this one bears one behind its length."""
     between, line, rest = after.partition(given.removesuffix(b"\r\n")) if given else (after, b"", b"")
     if not line:
-        return HeadPattern(before, after, most)
+        return HeadPattern(before, after, most, given)
     return NamedPattern(before, between + request_id.BEGINNING, rest, most)

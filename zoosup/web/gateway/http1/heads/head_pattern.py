@@ -14,8 +14,8 @@ class HeadPattern:
 
     __slots__ = ("_after", "_around", "_before", "_least", "_longest", "_most", "_start", "id_line")
 
-    def __init__(self, before: bytes, after: bytes, most: int) -> None:
-        self.id_line = b""  # of the id that the head bears which was seen last
+    def __init__(self, before: bytes, after: bytes, most: int, id_line: bytes = b"") -> None:
+        self.id_line = id_line  # of the id that the head bears which was seen last
         self._most = most
         self._before, self._after = before, after + b"\r\n\r\n"
         self._around = len(before) + len(self._after)

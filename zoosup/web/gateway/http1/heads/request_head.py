@@ -257,7 +257,7 @@ class Request:
 
     def __init__(self, head: Head, length: int, body: bytes | None = None, id_line: bytes = b"") -> None:
         self.head = head
-        self.id_line = id_line or head.id_line or new_line()
+        self.id_line = id_line or new_line()
         self.length = length
         self.parts: list[bytes] = [] if body is None else [body]
         self.size = 0 if body is None else length  # of the body, as far as it has come
