@@ -37,9 +37,7 @@ class Exchange(Upload):
     def __init__(
         self, context: Context, pools: ConnectionPools, client: ServerConnection, request: Request, model: str
     ) -> None:
-        Upload.__init__(
-            self, context, client, request, model
-        )  # each request makes one: super() takes more steps
+        Upload.__init__(self, context, client, request, model)  # super() takes more steps
         self._pools = pools
         self._pool: ConnectionPool
         self._upstream, self._sent = None, False

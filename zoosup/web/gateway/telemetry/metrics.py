@@ -48,9 +48,8 @@ class Counters:
     waits: Histograms = field(default_factory=_histograms)
     first_bytes: Histograms = field(default_factory=_histograms)
     answers: Histograms = field(default_factory=_histograms)
-    tokens: defaultdict[tuple[str, str], TokenCount] = field(
-        default_factory=_token_counts
-    )  # by model and key
+    # By model and key.
+    tokens: defaultdict[tuple[str, str], TokenCount] = field(default_factory=_token_counts)
     in_flight: int = 0  # requests that hold a lease
     waiting: int = 0
     connections: int = 0

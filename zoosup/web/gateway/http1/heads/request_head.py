@@ -56,29 +56,10 @@ class Head:
 
     # Each request reads them, with a tenth of the steps that it took were they their class's or in a dictionary.
     __slots__ = (
-        "__dict__",
-        "_credentials",
-        "_kept",
-        "caller",
-        "chunked",
-        "client",
-        "encoded",
-        "expects_continue",
-        "found",
-        "has_body",
-        "hop",
-        "id_line",
-        "keep_alive",
-        "lines",
-        "method",
-        "modern",
-        "pattern",
-        "route",
-        "streamed",
-        "target",
-        "told",
-        "upgrade",
-    )
+        "__dict__", "_credentials", "_kept", "caller", "chunked", "client", "encoded", "expects_continue",
+        "found", "has_body", "hop", "id_line", "keep_alive", "lines", "method", "modern", "pattern", "route",
+        "streamed", "target", "told", "upgrade",
+    )  # fmt: skip
 
     def __init__(self, head: bytes) -> None:
         self.route: Route
