@@ -6,7 +6,7 @@ import pytest
 
 from tests.fleet.conftest import LOST_AFTER, fleet_yaml
 from tests.runtime.conftest import GIB
-from zoosup.runtime.leasing.leases import serving_run
+from zoosup.runtime.leasing.catalogue import serving_run
 
 pytestmark = pytest.mark.looptime
 

@@ -10,8 +10,9 @@ from zoosup.core.estimation.context_length import context_length
 from zoosup.core.estimation.servers.command_line import understand
 from zoosup.core.scheduler.demand import idle_until
 from zoosup.core.state.observed import NO_DEMAND, Model
-from zoosup.core.state.phases import Phase
+from zoosup.core.state.phases import Override, Phase
 from zoosup.core.state.pools import VRAM
+from zoosup.core.state.runs import Run
 from zoosup.core.state.weights import FileFacts, WeightFacts
 from zoosup.runtime.api.listing import ModelCard, Running, Served
 from zoosup.runtime.state.zoo import Zoo
@@ -20,6 +21,7 @@ from zoosup.spec.model.served import Meaning, default_name, served_names
 from zoosup.spec.model.zoo import ZooSpec
 from zoosup.spec.span_forms import is_part
 
+_READY, _STOP = Phase.READY, Override.STOP  # looking up an enum's member takes time
 _RUNNING = frozenset({Phase.READY, Phase.UNREADY})
 
 
@@ -88,6 +90,14 @@ def by_kind(sizes: Mapping[str, int]) -> tuple[int, int]:
     """Bytes of RAM and of GPUs, out of those by pool."""
     on_gpus = sum(size for pool, size in sizes.items() if pool.startswith(VRAM))
     return sum(sizes.values()) - on_gpus, on_gpus
+
+
+def serving_run(model: Model | None) -> Run | None:
+    """The run that clients may use, whatever else there is."""
+    if model is None or model.phase is not _READY or model.override is _STOP:
+        return None
+    run = model.run
+    return run if run is not None and run.leaving is None and not is_part(run.spec) else None
 
 
 def new_name(spec: ZooSpec, model: str) -> str:

@@ -22,10 +22,11 @@ from zoosup.runtime.api.listing import ModelCard
 from zoosup.runtime.api.routing import RoutedHolder
 from zoosup.runtime.api.upstream import Upstream
 from zoosup.runtime.leasing import host_words
+from zoosup.runtime.leasing.catalogue import serving_run
 from zoosup.runtime.leasing.host_lease import ChoiceTicket, HostLease, HostTicket
 from zoosup.runtime.leasing.host_queue import DECIDES, HostQueue
 from zoosup.runtime.leasing.host_table import HostTable, Peer, Row
-from zoosup.runtime.leasing.leases import Leases, serving_run
+from zoosup.runtime.leasing.leases import Leases
 from zoosup.runtime.state.zoo import Zoo
 from zoosup.spec.span_forms import is_part
 

@@ -11,23 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 
 from zoosup.core.scheduler.demand import gateway
-from zoosup.core.state.observed import Demand, Model
-from zoosup.core.state.phases import Override, Phase
+from zoosup.core.state.observed import Demand
 from zoosup.core.state.refusal import Refusal, RefusedError
 from zoosup.core.state.runs import Run
 from zoosup.runtime.api.leasing import Holder
 from zoosup.runtime.api.upstream import HERE, Upstream
 from zoosup.runtime.leasing import refusals
-from zoosup.runtime.leasing.catalogue import Catalogue, new_name
+from zoosup.runtime.leasing.catalogue import Catalogue, new_name, serving_run
 from zoosup.runtime.leasing.drains import Drains
 from zoosup.runtime.leasing.external_lease import ExternalLease
 from zoosup.runtime.leasing.model_queue import GrantedLease, LookingLease, ModelQueue, QueuedTicket
 from zoosup.runtime.leasing.notify import notify
 from zoosup.runtime.leasing.queue_limit import is_full
 from zoosup.runtime.state.zoo import Zoo
-from zoosup.spec.span_forms import is_part
-
-_READY, _STOP = Phase.READY, Override.STOP  # looking up an enum's member takes time
 
 SILENT = 0.5
 """Seconds for which a run is given to nobody whose port has refused: its end may be news that is under way."""
@@ -296,11 +292,3 @@ class Leases:
             queue.used_before,
             queue.stay[1] if run is not None and queue.stay[0] == run.id else None,
         )
-
-
-def serving_run(model: Model | None) -> Run | None:
-    """The run that clients may use, whatever else there is."""
-    if model is None or model.phase is not _READY or model.override is _STOP:
-        return None
-    run = model.run
-    return run if run is not None and run.leaving is None and not is_part(run.spec) else None
