@@ -100,6 +100,7 @@ class ApiEngine:
 
     async def remove(self, container_id: str) -> None:
         """Kill it if it runs and remove it; returns when the engine no longer has it."""
+        await self._api.docker()
         if podman_version(self._api.version) is not None:
             await self.signal(container_id, "KILL")  # else Podman would first wait for it to end by itself
         path = f"containers/{container_id}"
