@@ -14,6 +14,7 @@ from tests.host.container.conftest import RUN
 from zoosup.host.container.api_engine import ApiEngine
 from zoosup.host.container.client_engine import ClientEngine
 from zoosup.host.container.engine import EngineRefusedError, EngineUnreachableError
+from zoosup.host.system.programs.bounded_run import Printed
 
 LABELS = ("--label", "zoosup.run=r1", "--network", "host")
 
@@ -87,6 +88,109 @@ async def test_a_daemon_that_is_away_or_hangs_is_unreachable(docker: RealEngine)
     assert found.id == made
 
 
+GONE = "echo 'Error: No such container: aaa' >&2; exit 1"
+
+
+def noting(place: Path, text: str) -> ClientEngine:
+    """One that notes its words, a line each call, and then does this."""
+    return script(place / "docker", f'echo "$*" >> {place}/calls\n{text}')
+
+
+def calls(place: Path) -> list[str]:
+    return (place / "calls").read_text().splitlines()
+
+
+def inspected(*ids: str, running: bool = True) -> str:
+    return json.dumps([{"Id": each, "State": {"Running": running, "Pid": 1}} for each in ids])
+
+
+async def test_what_has_the_labels_is_listed_running_or_not_and_looked_at_by_eights(tmp_path: Path) -> None:
+    ids = [f"{number:064}" for number in range(17)]
+    shown = 'shift 2; printf "["; for id; do printf \'%s{"Id":"%s","State":{}}\' "$comma" $id; comma=,; done; echo "]"'
+    client = noting(tmp_path, f"case $1 in ps) echo {' '.join(ids)};; *) {shown};; esac")
+    assert ids == [each.id for each in await client.find({"zoosup.run": "r1", "zoosup.instance": "i"})]
+    listed, *looks = calls(tmp_path)
+    filters = "--filter label=zoosup.run=r1 --filter label=zoosup.instance=i"
+    assert listed == f"ps --all --quiet --no-trunc {filters}"
+    assert looks == [f"container inspect {' '.join(ids[at : at + 8])}" for at in (0, 8, 16)]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+async def test_one_is_killed_before_it_is_removed_with_its_volumes(tmp_path: Path, code: int) -> None:
+    """Of one that is gone nothing is said: by Docker with a failure, by Podman without."""
+    client = noting(tmp_path, f"case $1 in container) {GONE};; *) exit {code};; esac")
+    await client.remove("aaa")
+    asked = [each for each in calls(tmp_path) if not each.startswith("container")]
+    assert asked == ["kill --signal KILL aaa", "rm --force --volumes aaa"]
+    assert (code > 0) == ("container inspect aaa" in calls(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        ("Error: No such container: aaa", False),
+        ("Error: no such object: aaa", False),
+        ('Error: no container with name or ID "aaa" found: no such container', False),
+        ('Error: no container with name or ID "aaa" found', False),
+        ("Cannot connect to the Docker daemon", True),
+    ],
+)
+async def test_only_who_says_so_has_no_such_container(tmp_path: Path, words: str, there: bool) -> None:
+    client = script(tmp_path / "docker", f"echo '{words}' >&2; echo '[]'; exit 1")
+    if there:
+        with pytest.raises(EngineUnreachableError, match=words):
+            await client.inspect("aaa")
+    else:
+        assert await client.inspect("aaa") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("echo told; echo 'it is broken' >&2; exit 1", "it is broken"),
+        ("echo told; exit 1", "told"),
+        ("exit 3", "exit code 3"),
+        ("printf '%0400d' 7 >&2; exit 1", "0" * 300),
+    ],
+)
+async def test_why_nothing_is_known_is_told_in_the_clients_words_within_a_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(EngineUnreachableError) as told:
+        await script(tmp_path / "docker", text).find({})
+    assert str(told.value) == f"{tmp_path}/docker: {words}"
+
+
+async def test_a_removal_may_take_longer_than_an_answer(tmp_path: Path) -> None:
+    script(tmp_path / "docker", f"case $1 in rm) sleep 1;; container) echo '{inspected('aaa')}';; esac")
+    client = ClientEngine((str(tmp_path / "docker"),), {"PATH": "/usr/bin:/bin"}, within=0.6)
+    await client.remove("aaa")
+
+
+async def test_an_answer_has_a_quarter_of_a_minute_and_a_removal_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def run(argv: tuple[str, ...], env: object, cwd: object, limit: float, given_up: object) -> Printed:
+        limits.append((argv[1], limit))
+        return Printed("", "", 0)
+
+    monkeypatch.setattr("zoosup.host.container.client_engine.run", run)
+    await ClientEngine(("docker",), {}).remove("aaa")
+    assert limits == [("kill", 15.0), ("rm", 120.0)]
+
+
+async def test_a_client_runs_where_and_with_what_its_command_does(tmp_path: Path) -> None:
+    place = tmp_path / "docker"
+    place.write_text(f"#!/bin/sh\nenv > {tmp_path}/env; pwd > {tmp_path}/cwd\n")
+    place.chmod(0o755)
+    env = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": "tcp://box:1"}
+    assert await ClientEngine((str(place),), env).find({}) == ()
+    assert (tmp_path / "cwd").read_text() == "/\n"
+    assert "DOCKER_HOST=tcp://box:1" in (tmp_path / "env").read_text().splitlines()
+    await ClientEngine((str(place),), env, tmp_path).find({})
+    assert (tmp_path / "cwd").read_text() == f"{tmp_path}\n"
+
+
 def script(place: Path, text: str) -> ClientEngine:
     place.write_text(f"#!/bin/sh\n{text}\n")
     place.chmod(0o755)
@@ -129,8 +233,9 @@ async def test_a_refusal_has_the_clients_own_words(tmp_path: Path) -> None:
         tmp_path / "docker", f"case $1 in container) echo '{json.dumps(running)}';; *) {denied};; esac"
     )
     for asked in (client.signal("a" * 64, "TERM"), client.remove("a" * 64)):
-        with pytest.raises(EngineRefusedError, match="permission denied by policy"):
+        with pytest.raises(EngineRefusedError, match=r"\Apermission denied by policy\Z") as refused:
             await asked
+        assert refused.value.status == 0, "a client has none of HTTP"
 
 
 async def test_a_removal_that_the_engine_has_begun_itself_is_waited_for(tmp_path: Path) -> None:
