@@ -16,7 +16,7 @@ HELD = 300 << 20
 
 @dataclass
 class LivingEngine(EngineDouble):
-    """`pid` is its init's, 0: on another host. `deaf` to these signals. What has an answer written down does nothing."""
+    """`pid` is its init's, 0: on another host. `deaf` to these signals. A call that has an answer does nothing."""
 
     pid: int = 0
     deaf: tuple[str, ...] = ()

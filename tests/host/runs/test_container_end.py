@@ -1,7 +1,10 @@
 """The way down for a container, by an engine that does what a test tells it."""
 
 import asyncio
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +13,7 @@ from zoosup.core.state.runs import Exit
 from zoosup.host.container.engine import ContainerState, EngineRefusedError, EngineUnreachableError
 from zoosup.host.ports.host import Ladder
 from zoosup.host.ports.launch import Launch
-from zoosup.host.runs.container_end import ContainerEnding, containers_of, remove_remains
+from zoosup.host.runs.container_end import ContainerEnding, as_it_ended, containers_of, remove_remains
 from zoosup.host.runs.tie import Tie
 
 ID = "c" * 64
@@ -228,3 +231,108 @@ async def test_what_the_engine_has_is_found_by_label_and_by_id(known, by_label, 
     engine = Labelled(by_label, by_id)
     states = await containers_of(tie_of(engine, container_id=known))
     assert (list(found), list(asked)) == ([each.id for each in states], engine.inspected)
+
+
+@pytest.fixture
+async def virtual(monkeypatch):
+    """The loop, whose time is the only one here."""
+    loop = asyncio.get_running_loop()
+    for module in "runs.container_end", "process.stop.grace":
+        monkeypatch.setattr(f"zoosup.host.{module}.time", SimpleNamespace(monotonic=loop.time))
+    return loop
+
+
+class LateEngine(ScriptedEngine):
+    """Learns of the end at the `late`th look, or has the container no more by then."""
+
+    def __init__(self, late, gone=False, **given):
+        super().__init__(**given)
+        self.late, self.gone = late, gone
+
+    async def inspect(self, container_id):
+        self.looks += 1
+        if self.looks >= self.late:
+            self.running = False
+            self.there = not self.gone
+        return await super().inspect(container_id)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("late", "gone", "told"), [(3, False, 5), (3, True, None), (10**6, False, "runs")])
+async def test_how_it_ended_is_waited_for_a_moment(late, gone, told, virtual):
+    engine = LateEngine(late, gone, code=5)
+    began = virtual.time()
+    found = await as_it_ended(tie_of(engine), engine._state())
+    assert told == (found and ("runs" if found.running else found.exit_code))
+    assert virtual.time() - began == pytest.approx(1.0 if told == "runs" else 3 * 0.02, abs=0.03)
+
+
+async def test_one_that_its_engine_has_no_more_is_not_asked_for():
+    engine = ScriptedEngine()
+    assert await as_it_ended(tie_of(engine), None) is None
+    engine.running = False
+    assert engine._state() == await as_it_ended(tie_of(engine), engine._state())
+
+
+@pytest.mark.looptime
+async def test_who_survives_is_killed_each_second_for_ten_and_then_told(virtual):
+    engine = ScriptedEngine(deaf=("TERM", "KILL"))
+    began = virtual.time()
+    assert "runs on after SIGKILL" in await ending(engine, 0.0).go(None)
+    assert (10, {"KILL"}) == (len(engine.signals), set(engine.signals))
+    assert virtual.time() - began == pytest.approx(10.0, abs=0.3)
+
+
+@pytest.mark.looptime
+async def test_it_is_looked_at_less_and_less_often(virtual):
+    engine = ScriptedEngine(deaf=("TERM",))
+    looks = []
+
+    def lives(_):
+        looks.append(virtual.time())
+        return engine.running
+
+    assert "" == await ContainerEnding(tie_of(engine), Ladder("TERM", 2.0), lives).go(None)
+    pauses = [later - earlier for earlier, later in pairwise(looks)]
+    assert [0.02, 0.03, 0.045, 0.0675] == pytest.approx(pauses[:4], abs=0.002)
+    assert max(pauses) == pytest.approx(0.2, abs=0.002)
+
+
+async def test_one_without_a_pid_of_this_host_is_asked_of_its_engine():
+    class Elsewhere(ScriptedEngine):
+        def _state(self):
+            return replace(super()._state(), pid=None)
+
+    engine = Elsewhere()
+    going = ContainerEnding(tie_of(engine), Ladder("TERM", 30.0), lambda _: False)
+    assert ("", ["TERM"]) == (await going.go(None), engine.signals)
+
+
+async def test_what_has_told_how_it_ended_tells_no_more():
+    engine = ScriptedEngine(code=3)
+    engine.running = False
+    tie = tie_of(engine, exit=KILLED)
+    assert "" == await remove_remains(tie, 7.0)
+    assert (KILLED, ID) == (tie.exit, tie.container_id)
+
+
+async def test_an_engine_that_refuses_to_remove_is_told():
+    words = "the engine refuses to remove its container: broken"
+    assert words == await remove_remains(tie_of(ScriptedEngine(fails=EngineRefusedError(500, "broken"))), 7.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "looks"),
+    [
+        ({"container_id": ID}, 1),
+        ({"container_id": "", "led_by_client": True, "exit": Exit(ExitReason.ERROR, 0.0, code=125)}, 1),
+        ({"container_id": "", "led_by_client": True, "exit": KILLED}, 2),
+        ({"container_id": ""}, 2),
+    ],
+)
+async def test_only_what_may_come_late_is_looked_for_twice(monkeypatch, changes, looks):
+    monkeypatch.setattr("zoosup.host.runs.container_end._LATE_CREATION", 0.0)
+    engine = ScriptedEngine()
+    engine.there = engine.running = False
+    assert "" == await remove_remains(tie_of(engine, **changes), 7.0)
+    assert looks == engine.looks

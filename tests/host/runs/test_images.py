@@ -6,7 +6,7 @@ import pytest
 
 from zoosup.core.state.phases import Reason
 from zoosup.host.container.engine import EngineRefusedError, PullProgress
-from zoosup.host.runs.images import FRESH, Images
+from zoosup.host.runs.images import Images
 from zoosup.spec.model.process.container import PullPolicy as Policy
 
 MIB = 1 << 20
@@ -78,7 +78,9 @@ async def test_always_pulls_what_is_there_and_takes_it_for_new_for_a_while(image
     assert Reason.PULLING_IMAGE == (await images.amiss(engine, "x", Policy.ALWAYS))[0]
     await settled()
     assert await images.amiss(engine, "x", Policy.ALWAYS) is None
-    images.clock[0] += FRESH + 1
+    images.clock[0] += 299.0
+    assert await images.amiss(engine, "x", Policy.ALWAYS) is None
+    images.clock[0] += 1.0
     assert Reason.PULLING_IMAGE == (await images.amiss(engine, "x", Policy.ALWAYS))[0]
 
 
@@ -100,3 +102,44 @@ async def test_a_plan_has_nothing_pulled(images):
     await settled()
     assert (Reason.PULLING_IMAGE, "the image x is pulled before a start") == found
     assert 0 == engine.pulls
+
+
+async def test_one_that_tells_no_bytes_is_told_by_its_engines_words(images):
+    class Wordy(Registry):
+        async def pull(self, image):
+            yield PullProgress(0, 0, "Copying blob")
+            await self.goes_on.wait()
+
+    engine = Wordy()
+    await images.amiss(engine, "x", Policy.MISSING)
+    await settled()
+    assert "pulling x: Copying blob" == (await images.amiss(engine, "x", Policy.MISSING))[1]
+
+
+async def test_what_is_under_way_is_told_as_that_whatever_the_policy(images):
+    engine = Registry()
+    await images.amiss(engine, "x", Policy.MISSING)
+    await settled()
+    for policy, bring in (Policy.NEVER, True), (Policy.MISSING, False):
+        assert "pulling x: 3 MiB of 12 MiB" == (await images.amiss(engine, "x", policy, bring=bring))[1]
+    assert (Reason.IMAGE_MISSING, Reason.PULLING_IMAGE) == (
+        (await images.amiss(engine, "other", Policy.NEVER))[0],
+        (await images.amiss(Registry(there=True), "x", Policy.ALWAYS, bring=False))[0],
+    )
+
+
+async def test_two_engines_pull_the_same_image_each():
+    images, engines = Images(), (Registry(), Registry())
+    for engine in engines:
+        await images.amiss(engine, "x", Policy.MISSING)
+    await settled()
+    assert [1, 1] == [engine.pulls for engine in engines]
+    await images.close()
+
+
+async def test_what_is_under_way_is_given_up_in_the_end():
+    images, engine = Images(), Registry()
+    await images.amiss(engine, "x", Policy.MISSING)
+    await settled()
+    await images.close()
+    assert {asyncio.current_task()} == asyncio.all_tasks()
