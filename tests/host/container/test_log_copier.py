@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.containers.engines import RealEngine
@@ -388,3 +390,156 @@ async def test_the_next_copier_goes_on_by_the_note(tmp_path: Path) -> None:
     await LogCopier(source, "c", tmp_path / "a.log").run()
     assert (tmp_path / "a.log").read_bytes() == b"first\nlast\n"
     assert source.asked[0] == 97.0
+
+
+async def test_nobody_else_may_read_the_copy_or_the_note(tmp_path: Path) -> None:
+    await LogCopier(Source([[LogPiece(1.0, b"x\n")]]), "c", tmp_path / "a.log").run()
+    assert {0o600} == {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+
+
+async def test_a_note_is_as_long_as_it_was_so_that_a_full_disk_has_room_for_it(tmp_path: Path) -> None:
+    note = tmp_path / "a.log.position"
+    for answers in [], [[LogPiece(1e9, b"x" * 1000)]]:
+        await LogCopier(Source(answers), "c" * 64, tmp_path / "a.log").run()
+        assert note.stat().st_size == 256
+
+
+async def test_the_note_of_another_container_is_not_gone_on_from(tmp_path: Path) -> None:
+    await LogCopier(Source([[LogPiece(100.5, b"old\n")]]), "before", tmp_path / "a.log").run()
+    source = Source([[LogPiece(100.6, b"new\n")]])
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    assert (source.asked[0], (tmp_path / "a.log").read_bytes()) == (0.0, b"old\nnew\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        # killed between the write and its note
+        (b"first\nla", b"first\nlast\n"),
+        # cut in place, and gone on with before it was noted
+        (b"la", b"last\n"),
+        (b"", b"last\n"),
+    ],
+)
+async def test_what_was_written_but_not_noted_counts(tmp_path: Path, written: bytes, given: bytes) -> None:
+    first, last = LogPiece(100.5, b"first\n"), LogPiece(100.7, b"last\n")
+    await LogCopier(Source([[first]]), "c", tmp_path / "a.log").run()
+    (tmp_path / "a.log").write_bytes(written)
+    await LogCopier(Source([[first, last]]), "c", tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == given
+
+
+class Patient(Source):
+    """A source whose container runs for so many looks, or is refused so."""
+
+    def __init__(self, looks: int, *answers: list[list[LogPiece]] | Exception) -> None:
+        super().__init__(*answers)
+        self.left = looks
+        self.refusal: EngineRefusedError | None = None
+
+    async def inspect(self, container_id: str) -> ContainerState | None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.left -= 1
+        return ContainerState("c", "zoo", "r1", 7, self.left > 0, None, False, "")
+
+
+async def test_it_ends_with_the_container_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoosup.host.container.log_copier.AGAIN", 0.01)
+    source = Patient(3, [[LogPiece(1.0, b"a\n")]], [], [[LogPiece(9.0, b"b\n")]], [])
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    assert (source.left, (tmp_path / "a.log").read_bytes()) == (0, b"a\nb\n")
+
+
+@pytest.mark.parametrize(("status", "ends"), [(404, True), (500, False)])
+async def test_a_refusal_is_told_once_and_only_that_of_one_that_is_gone_ends_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    ends: bool,
+) -> None:
+    monkeypatch.setattr("zoosup.host.container.log_copier.AGAIN", 0.01)
+    source = Patient(1)
+    source.refusal = EngineRefusedError(status, "no")
+    async with copying(source, "c" * 64, tmp_path / "a.log") as task:
+        async with asyncio.timeout(20):
+            while not task.done() and len(source.asked) < 5:
+                await asyncio.sleep(0.01)
+        assert task.done() == ends
+    assert [each.getMessage() for each in caplog.records] == [
+        "container cccccccccccc: its engine refuses it: no"
+    ]
+
+
+async def test_what_it_complained_of_and_then_could_do_is_complained_of_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("zoosup.host.container.log_copier.AGAIN", 0.01)
+    away = EngineUnreachableError("away")
+    source = Source(away, [[LogPiece(1.0, b"x\n")]], away, [])
+    await LogCopier(source, "c", tmp_path / "a.log").run()
+    assert 2 == len(caplog.records)
+
+
+async def test_a_disk_that_is_full_is_waited_for_and_written_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("zoosup.host.container.log_copier.AGAIN", 0.01)
+    room = [3, None, 2, None]
+    write = os.write
+
+    def full(descriptor: int, data: memoryview) -> int:
+        most = room.pop(0) if room else len(data)
+        if most is None:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data[:most])
+
+    monkeypatch.setattr("zoosup.host.container.log_copier.os.write", full)
+    await LogCopier(Source([[LogPiece(1.0, b"abcdefgh\n")]]), "c", tmp_path / "a.log").run()
+    assert (tmp_path / "a.log").read_bytes() == b"abcdefgh\n"
+    assert [each.getMessage() for each in caplog.records] == [
+        "container c: can't write its log: [Errno 28] No space left on device"
+    ]
+    assert json.loads((tmp_path / "a.log.position").read_text())["size"] == 9
+
+
+async def test_it_leaves_no_descriptor(tmp_path: Path) -> None:
+    before = psutil.Process().num_fds()
+    await LogCopier(Source([[LogPiece(1.0, b"x\n")]]), "c", tmp_path / "a.log").run()
+    assert psutil.Process().num_fds() <= before
+
+
+async def test_a_write_that_hangs_when_it_is_ended_gives_the_descriptors_back_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, goes_on, closed = threading.Event(), threading.Event(), threading.Event()
+    write, close = os.write, os.close
+
+    def slow(descriptor: int, data: memoryview) -> int:
+        hanging.set()
+        goes_on.wait(60)
+        return write(descriptor, data)
+
+    given_back = []
+
+    def noted(descriptor: int) -> None:
+        close(descriptor)
+        if goes_on.is_set():
+            given_back.append(descriptor)
+            if len(given_back) == 2:
+                closed.set()
+
+    copier = LogCopier(Source([[LogPiece(1.0, b"x\n")]]), "c", tmp_path / "a.log")
+    monkeypatch.setattr("zoosup.host.container.log_copier.os.write", slow)
+    monkeypatch.setattr("zoosup.host.container.log_copier.os.close", noted)
+    task = asyncio.ensure_future(copier.run())
+    await asyncio.to_thread(hanging.wait, 60)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    goes_on.set()
+    assert await asyncio.to_thread(closed.wait, 60)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        copier._copy.open()

@@ -53,6 +53,45 @@ def test_what_is_no_frame_is_an_error() -> None:
         FramedLog().feed(b"2023-11-14 some text")
 
 
+@pytest.mark.parametrize("head", [b"\x04\0\0\0", b"\1\1\0\0", b"\1\0\1\0", b"\1\0\0\1"])
+def test_nor_is_one_of_an_unknown_stream_or_with_more_in_its_head(head: bytes) -> None:
+    with pytest.raises(ValueError, match="not in frames"):
+        FramedLog().feed(head + b"\0\0\0\1x")
+
+
+@pytest.mark.parametrize("stream", [0, 1, 2, 3])
+def test_a_frame_is_of_one_of_four_streams(stream: int) -> None:
+    assert FramedLog().feed(frame(STAMP + b"x", stream)) == [LogPiece(AT, b"x")]
+
+
+def test_a_frame_that_was_cut_off_is_nothing() -> None:
+    log = FramedLog()
+    assert log.feed(frame(STAMP + b"x")[:-1]) == []
+    assert log.end() == []
+    assert log.feed(frame(STAMP + b"y")) == [LogPiece(AT, b"y")]
+
+
+def test_what_has_no_time_in_front_is_of_none() -> None:
+    assert FramedLog().feed(frame(b"hello")) == [LogPiece(0.0, b"hello")]
+    assert FramedLog().feed(frame(b"hello " + STAMP)) == [LogPiece(0.0, b"hello " + STAMP)]
+
+
+@pytest.mark.parametrize(("size", "parts"), [(4094, 1), (4095, 2), (5000, 2)])
+def test_a_part_of_a_terminals_line_has_a_least_size_and_what_looks_like_one_is_text(
+    size: int, parts: int
+) -> None:
+    pieces = TerminalLog().feed(STAMP + b"x" * size + STAMP + b"y\n")
+    assert len(pieces) == parts
+    assert b"".join(each.data for each in pieces).count(b"x") == size
+
+
+def test_the_end_of_a_terminals_log_is_given_once() -> None:
+    log = TerminalLog()
+    assert log.end() == []
+    log.feed(STAMP + b"x")
+    assert (log.end(), log.end()) == ([LogPiece(AT, b"x")], [])
+
+
 def test_a_long_line_of_a_terminal_comes_in_parts() -> None:
     log = TerminalLog()
     pieces = log.feed(STAMP + b"x" * 16384 + STAMP + b"y" * 10 + b"\r\n")
