@@ -29,6 +29,8 @@ class StandIn:
     sends: dict[str, bytes] = field(default_factory=dict)  # other content than it has announced
     sizes: dict[str, int] = field(default_factory=dict)  # other sizes in its list than in its headers
     ranges: bool = True
+    moved_to: str = ""  # the host that has the content
+    said: list[tuple[str, str]] = field(default_factory=list)  # path and Authorization of every question
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -48,6 +50,7 @@ class StandIn:
         await self._runner.cleanup()
 
     def _refusal(self, request):
+        self.said.append((request.path, request.headers.get("Authorization", "")))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401, headers={"X-Error-Code": "RepoNotFound"})
         if request.match_info.get("revision", "main") not in {"main", "v1", self.commit}:
@@ -83,7 +86,8 @@ class StandIn:
             "X-Linked-Size": str(len(content)),
         }
         if request.method == "HEAD":
-            return web.Response(headers=headers)
+            moved = {"Location": f"{self.moved_to}/there"} if self.moved_to else {}
+            return web.Response(status=302 if moved else 200, headers=headers | moved)
         return await self._send(request, name, self.sends.get(name, content), headers)
 
     async def _send(self, request, name, content, headers):

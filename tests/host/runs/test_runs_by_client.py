@@ -149,7 +149,7 @@ async def test_its_container_is_asked_to_end_and_removed_and_its_client_ends_by_
     assert [f"kill --signal TERM {ID}"] == box.calls("kill")[:1]
     assert [f"rm --force --volumes {ID}"] == box.calls("rm")
     assert [] == box.ties
-    assert [(RUN, ended.exit)] == box.exits
+    await eventually(lambda: [(RUN, ended.exit)] == box.exits)
 
 
 async def test_one_that_hears_nothing_is_killed_by_its_engine(box):
