@@ -140,3 +140,29 @@ async def test_one_that_says_much_is_heard_to_its_last_words():
         async with asyncio.timeout(GUARD):
             await fetched([sys.executable, "-c", code], os.environ, told.append)
     assert ["1 B of 2 B"] == told
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import sys; print('zoosup: no'); sys.exit(3)", "no"),
+        ("import sys; sys.exit(3)", "it ended with 3"),
+        ("import sys; print('{}'); print(' [1] '); sys.exit(3)", "[1]"),
+    ],
+)
+async def test_how_it_has_failed_is_told_by_its_last_words_or_its_code(code, said):
+    with pytest.raises(ErrandError) as told:
+        await fetched([sys.executable, "-c", code], os.environ, print)
+    assert said == str(told.value)
+
+
+async def test_one_that_can_not_be_started_is_told():
+    with pytest.raises(ErrandError, match=r"it can't be started: .*No such file"):
+        await fetched(["/no/such/program"], {}, print)
+
+
+async def test_one_runs_in_no_folder_of_ours_and_in_a_session_of_its_own_and_hears_nothing():
+    code = "import os, sys; print(os.getcwd(), os.getsid(0) == os.getpid(), sys.stdin.read(), os.environ['A'], sep='|')"
+    with pytest.raises(ErrandError) as told:
+        await fetched([sys.executable, "-c", f"{code}; sys.exit(1)"], {"A": "b"}, print)
+    assert "/|True||b" == str(told.value)

@@ -1,6 +1,7 @@
 """What a start needs brought: one try at a time, given up where nobody asks for it again."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -72,4 +73,49 @@ async def test_what_nobody_has_foreseen_is_a_failure_too_and_not_tried_in_haste(
     errands.ask("x", "fetching x", work)
     await asyncio.sleep(1.0)
     assert "fetching x failed, again in 9 s: RuntimeError" == errands.ask("x", "fetching x", work)
+    await errands.close()
+
+
+async def test_what_is_under_way_is_given_up_in_the_end():
+    errands, work, other = Errands(), Work(), Work()
+    errands.ask("x", "fetching x", work)
+    errands.ask("y", "fetching y", other)
+    await asyncio.sleep(0)
+    await errands.close()
+    assert (["given up"], ["given up"]) == (work.ended, other.ended)
+
+
+async def test_pauses_grow_to_five_minutes_and_are_short_again_after_it_was_had():
+    loop = asyncio.get_running_loop()
+    errands, work = Errands(now=loop.time), Work(fails="no")
+    work.goes_on.set()
+    pauses = []
+    for fails in ["no"] * 7 + ["", "no"]:
+        work.fails = fails
+        assert "fetching x: beginning" == errands.ask("x", "fetching x", work)
+        await asyncio.sleep(0.001)
+        said = errands.ask("x", "fetching x", work) if fails else "again in 0 s"
+        pauses.append(int(said.partition("again in ")[2].partition(" s")[0]))
+        await asyncio.sleep(pauses[-1])
+    assert [10, 20, 40, 80, 160, 300, 300, 0, 10] == pauses
+    await errands.close()
+
+
+async def test_how_long_ago_it_was_had_is_known():
+    loop = asyncio.get_running_loop()
+    errands, work = Errands(now=loop.time), Work()
+    assert math.inf == errands.since_done("x")
+    errands.ask("x", "fetching x", work)
+    assert math.inf == errands.since_done("x")
+    work.goes_on.set()
+    await asyncio.sleep(7.0)
+    assert 7.0 == pytest.approx(errands.since_done("x"), abs=0.1)
+    await errands.close()
+
+
+async def test_without_a_limit_it_goes_on_though_nobody_asks():
+    errands, work = Errands(), Work()
+    errands.ask("x", "fetching x", work)
+    await asyncio.sleep(3600.0)
+    assert errands.is_under_way("x")
     await errands.close()

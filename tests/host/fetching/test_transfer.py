@@ -1,8 +1,12 @@
 """One file of a hub that breaks off, lies or is moved, with no clock and no network."""
 
 import errno
+import fcntl
 import hashlib
+import os
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +140,71 @@ def test_room_is_looked_for_before_the_first_byte_less_what_has_come(asked, monk
     begun.write_bytes(CONTENT[: len(CONTENT) - 1001])
     with pytest.raises(FetchError):
         asked.check_room()
+
+
+def test_what_an_earlier_try_has_brought_is_gone_on_with_and_what_is_there_not_asked_for(asked):
+    sha = hashlib.sha256(CONTENT).hexdigest()
+    begun = asked.folder.unfinished(sha)
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(CONTENT[:3000])
+    hub = BrokenHub(len(CONTENT))
+    assert (CONTENT, [3000]) == (brought(hub, asked)[0], hub.begins)
+    assert not begun.exists()
+    asked.folder.link("c" * 40, FILE).unlink()
+    content, pauses, told = brought(hub, asked)
+    assert (CONTENT, [], [len(CONTENT)], [3000]) == (content, pauses, told, hub.begins)
+
+
+def test_a_name_is_a_relative_link_in_place_of_whatever_was_there(asked, tmp_path):
+    link = asked.folder.link("c" * 40, FILE)
+    link.parent.mkdir(parents=True)
+    for left in link, link.with_name(f".{FILE}.{os.getpid()}"):
+        left.symlink_to("nowhere")
+    brought(BrokenHub(len(CONTENT)), asked)
+    sha = hashlib.sha256(CONTENT).hexdigest()
+    assert Path("../../blobs", sha) == link.readlink()
+    assert [FILE] == [each.name for each in link.parent.iterdir()]
+    assert CONTENT == (tmp_path / "models--o--r/blobs" / sha).read_bytes()
+
+
+def test_who_brings_what_another_brings_is_told_and_waits(asked):
+    sha = hashlib.sha256(CONTENT).hexdigest()
+    lock = asked.folder.lock(sha)
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waited = []
+
+        def waiting():
+            waited.append(asked.folder.blob(sha).exists())
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        Transfer(BrokenHub(len(CONTENT)), waiting).bring(asked, FILE, lambda _: None)
+        assert [False] == waited
+        Transfer(BrokenHub(len(CONTENT)), waiting).bring(asked, FILE, lambda _: None)
+        assert [False] == waited
+
+
+@pytest.mark.parametrize(("said", "noted"), [("", {"main"}), ("v1", {"v1"}), ("c" * 40, set())])
+def test_a_branch_or_tag_is_noted_and_a_commit_is_its_own_name(asked, said, noted):
+    order = replace(asked, name=HubName("o/r", FILE, "", said))
+    Transfer(BrokenHub()).note(order)
+    refs = asked.folder.path / "refs"
+    assert noted == ({each.name for each in refs.iterdir()} if refs.exists() else set())
+    assert {"c" * 40} >= {(refs / each).read_text() for each in noted}
+
+
+def test_a_branch_that_can_not_be_noted_is_told(asked):
+    (asked.folder.path / "refs/main/x").mkdir(parents=True)
+    with pytest.raises(FetchError, match=r"refs/main can't be written: .*: Is a directory"):
+        Transfer(BrokenHub()).note(asked)
+
+
+def test_a_quota_is_a_full_disk_too(asked, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EDQUOT, "no", "there")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(FetchError, match="the disk is full; what has come stays"):
+        brought(BrokenHub(len(CONTENT)), asked)
+    assert CONTENT == asked.folder.unfinished(hashlib.sha256(CONTENT).hexdigest()).read_bytes()
