@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.sessions.models import a_model
 from tests.host.sessions.slot_double import NO_ROOM, SlotDouble
-from zoosup.core.sessions.files import draft_name
+from zoosup.core.sessions.files import READ, WRITTEN, draft_name
 from zoosup.core.sessions.slots import TWICE
 from zoosup.core.sessions.worth import AGAIN, Paces
 from zoosup.host.ports.sessions import SessionsMoved, SlotServer
@@ -392,3 +392,137 @@ async def test_there_is_nothing_to_remove_where_nothing_was_kept(tmp_path):
 def test_models_that_differ_in_capitals_only_have_two_folders():
     assert folder_name("Qwen/A:1").lower() != folder_name("qwen/a:1").lower()
     assert "%51wen%2f%41%3a1" == folder_name("Qwen/A:1")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = Folder(tmp_path / "root/m")
+    tmp_path.joinpath("root").mkdir()
+    made.make()
+    return made
+
+
+def kept(folder, slot, size, named="0" * 16):
+    folder.path.joinpath(draft_name(named, slot)).write_bytes(b"x" * size)
+    return folder.keep(named, slot)
+
+
+def test_what_is_half_done_is_taken_away_and_what_is_kept_stays(folder):
+    assert 5 == kept(folder, 0, 5)
+    folder.note_failures("a", 1)
+    [file] = folder.files()
+    half_done = draft_name("0" * 16, 1), f"{file.stem}{READ}", f"paces.json{WRITTEN}"
+    for name in half_done:
+        folder.path.joinpath(name).touch()
+    folder.make()
+    assert {f"{file.stem}.bin", "without-effect.json"} == {each.name for each in folder.path.iterdir()}
+
+
+def test_another_slot_or_another_server_keeps_its_file_when_one_is_kept(folder):
+    for slot, named in (0, "0" * 16), (1, "0" * 16), (0, "1" * 16):
+        kept(folder, slot, 5 + slot, named)
+    kept(folder, 0, 9)
+    assert [("0" * 16, 0, 9), ("0" * 16, 1, 6), ("1" * 16, 0, 5)] == sorted(
+        (each.fingerprint, each.slot, each.size) for each in folder.files()
+    )
+    kept(folder, 0, 9)
+    assert 3 == len(folder.files()), "the same once more"
+
+
+def test_all_can_be_cleared_and_the_folder_stays(folder):
+    kept(folder, 0, 5)
+    folder.note_paces("a", Paces(skipped=1))
+    folder.clear()
+    assert [] == list(folder.path.iterdir())
+    folder.clear()
+
+
+def test_only_so_many_bytes_are_kept(folder):
+    kept(folder, 0, 100)
+    os.utime(folder.path / f"{folder.files()[0].stem}.bin", (1, 1))
+    kept(folder, 1, 100)
+    folder.shrink(200)
+    assert 2 == len(folder.files())
+    folder.shrink(199)
+    assert [1] == [each.slot for each in folder.files()]
+
+
+def test_failures_are_counted_for_each_server_and_forgotten_at_none(folder):
+    folder.note_failures("a", 1)
+    folder.note_failures("b", 2)
+    assert (1, 2, 0) == tuple(map(folder.failures, "abc"))
+    folder.note_failures("b", 0)
+    assert '{"a": 1}' == (folder.path / "without-effect.json").read_text()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": "many"}', '{"a": null}', "\x80"])
+def test_a_note_that_is_none_counts_for_nothing(folder, text):
+    for name in "without-effect.json", "paces.json":
+        (folder.path / name).write_bytes(text.encode("latin-1"))
+    assert (0, Paces(), Paces()) == (folder.failures("a"), folder.paces("a"), folder.paces())
+    folder.note_failures("a", 1)
+    assert 1 == folder.failures("a")
+
+
+def test_paces_of_the_last_eight_servers_are_kept(folder):
+    for number in range(10):
+        folder.note_paces(str(number), Paces(skipped=number + 1))
+    folder.note_paces("3", Paces(skipped=100))
+    there = [folder.paces(str(number)).skipped for number in range(10)]
+    assert [0, 0, 3, 100, 5, 6, 7, 8, 9, 10] == there
+    folder.note_paces("new", Paces(skipped=7))
+    assert (0, 5, 7) == tuple(folder.paces(name).skipped for name in ("2", "4", "new"))
+
+
+def test_only_folders_are_models(tmp_path):
+    (tmp_path / "%51").mkdir()
+    (tmp_path / "notes.txt").touch()
+    assert ["Q"] == [model for model, _ in folders(tmp_path)]
+    assert [] == list(folders(tmp_path / "none"))
+    assert "abz09-_.%7b%60%2f" == folder_name("abz09-_.{`/")
+
+
+async def test_what_its_slots_are_doing_is_told_and_nothing_where_it_will_not_say(sessions, double, server):
+    double.held = {0: 600, 1: None}
+    assert [(0, 600), (1, None)] == [(each.id, each.tokens) for each in await sessions.slots(server())]
+    double.fault["slots"] = "hidden"
+    assert () == await sessions.slots(server())
+    asked = server()
+    await double.stop()
+    assert () == await sessions.slots(asked)
+    await double.start()
+
+
+async def test_a_disk_that_says_no_is_told_and_ends_nothing(sessions, double, server, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Folder, "note_failures", full)
+    assert await sessions.note_effect(server(), of_use=False) is False
+    monkeypatch.setattr("zoosup.host.sessions.folder.sweep", full)
+    await sessions.sweep({"m"})
+    assert 2 == sum("No space left on device" in each.getMessage() for each in caplog.records)
+    monkeypatch.setattr(Folder, "make", full)
+    moved = await sessions.save(server(), GIB, 5)
+    assert (("[Errno 28] No space left on device",), False) == (moved.problems, moved.broken_off)
+
+
+async def test_two_failures_take_away_only_what_the_same_words_have_kept(sessions, double, server):
+    double.held = {0: 600, 1: None}
+    for words in "", "-ctk q8_0":
+        await sessions.save(server(words), GIB, 5)
+    for _ in range(TWICE):
+        await sessions.note_effect(server(), of_use=False)
+    assert 1 == len(Folder(sessions.folder("m")).files())
+    assert (0,) == (await sessions.restore(server("-ctk q8_0"), 5)).slots
+
+
+async def test_time_that_it_took_is_told(sessions, double, server):
+    double.held, double.slow = {0: 600, 1: None}, {"save": 0.2}
+    assert 0.2 <= (await sessions.save(server(), GIB, 5)).seconds < 5
+
+
+async def test_no_proxy_of_the_environment_is_asked(sessions, double, server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    double.held = {0: 600, 1: None}
+    assert (0,) == (await sessions.save(server(), GIB, 5)).slots
