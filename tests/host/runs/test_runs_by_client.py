@@ -48,7 +48,7 @@ ps)
 container)
   [ -e there ] || { echo 'Error: No such container: ID' >&2; exit 1; }
   [ -e running ] && state='"Running":true' || state='"Running":false,"Status":"exited"'
-  state="$state,\"Pid\":$(cat pid || echo 0)"
+  state=$state',"Pid":'$(cat pid || echo 0)
   echo '[{"Id":"ID","Name":"/zoo","State":{'$state',"ExitCode":'$(cat code || echo 0)'}}]';;
 kill)
   case $3 in KILL) echo 137 > code;; *) [ -e deaf ] && exit 0; echo 143 > code;; esac
