@@ -20,8 +20,7 @@ from zoosup.host.runs.tie import Kept, TieFiles
 ID = "c" * 64
 
 # Its state is where HOME is. Not there: what a client would hear of the container's own processes.
-CLIENT = """\
-#!/bin/sh
+CLIENT = r"""#!/bin/sh
 cd "$HOME"
 echo "$*" >> calls
 case $1 in
@@ -48,8 +47,9 @@ ps)
 container)
   [ -e there ] || { echo 'Error: No such container: ID' >&2; exit 1; }
   [ -e running ] && state='"Running":true' || state='"Running":false,"Status":"exited"'
-  state=$state',"Pid":'$(cat pid || echo 0)
-  echo '[{"Id":"ID","Name":"/zoo","State":{'$state',"ExitCode":'$(cat code || echo 0)'}}]';;
+  state=$state',"Pid":'$(cat pid || echo 0)',"ExitCode":'$(cat code || echo 0)
+  labels=$(sed 's/\(.*\)=\(.*\)/"\1":"\2"/' labels | paste -sd ,)
+  echo '[{"Id":"ID","Name":"/zoo","Config":{"Labels":{'$labels'}},"State":{'$state'}}]';;
 kill)
   case $3 in KILL) echo 137 > code;; *) [ -e deaf ] && exit 0; echo 143 > code;; esac
   rm -f running;;
