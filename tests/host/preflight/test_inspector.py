@@ -13,6 +13,10 @@ from zoosup.core.state.runs import Preflight
 from zoosup.core.state.weights import WeightFacts
 from zoosup.host.preflight import inspector
 from zoosup.host.preflight.inspector import HostInspector
+from zoosup.host.preflight.llama_fit_params import FitParams
+from zoosup.host.preflight.weight_look import WeightLook
+from zoosup.host.weights import caches
+from zoosup.host.weights.reader import WeightReader
 from zoosup.spec.model.model import ModelSpec
 
 
@@ -401,3 +405,84 @@ async def test_a_port_in_time_wait_is_not_told_as_held_by_anybody(path: Path) ->
             client.recv(1)
     reason, message = await look(path, "server", port=port)
     assert (Reason.PORT, True) == (reason, "TIME_WAIT" in message)
+
+
+@pytest.mark.parametrize(
+    ("spec_port", "given", "named"), [("auto", 1234, 1234), (4321, None, 4321), ("auto", None, 0)]
+)
+async def test_a_path_with_the_port_in_it_is_looked_for_by_the_port_that_it_will_have(
+    path: Path, tmp_path: Path, spec_port: object, given: int | None, named: int
+) -> None:
+    program(path / "server")
+    spec = ModelSpec.model_validate(
+        {"command": ["server", "-m", "./${PORT}.gguf"], "cwd": str(tmp_path), "port": spec_port}
+    )
+    found = await host_inspector().inspect(spec, {"PATH": str(path)}, given, 0.0)
+    assert f"{tmp_path}/{named}.gguf (-m) is missing" == found.message
+
+
+async def test_all_that_path_has_and_can_not_be_run_is_named(tmp_path: Path) -> None:
+    program(tmp_path / "a/server", mode=0o644)
+    (tmp_path / "b/server").mkdir(parents=True)
+    reason, message = await look(Path(f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c"), "server")
+    expected = f"{tmp_path}/a/server is not executable (chmod +x it, or name its interpreter); "
+    assert (Reason.NOT_EXECUTABLE, f"{expected}{tmp_path}/b/server is a directory") == (reason, message)
+
+
+async def test_what_can_not_be_looked_at_is_told(path: Path, tmp_path: Path) -> None:
+    program(path / "server")
+    weights = tmp_path / f"{'x' * 300}.gguf"
+    reason, message = await look(path, "server", "-m", str(weights))
+    assert (Reason.FILE_MISSING, f"{weights} (-m) can't be looked at: File name too long") == (
+        reason,
+        message,
+    )
+
+
+@pytest.mark.parametrize(("padding", "seen"), [(200, True), (300, False)])
+async def test_only_as_much_of_the_first_line_as_the_kernel_reads_counts(
+    path: Path, padding: int, seen: bool
+) -> None:
+    program(path / "server", f"#!{' ' * padding}/no/such/interpreter\n")
+    assert seen == ((await look(path, "server"))[0] is not None)
+
+
+@pytest.mark.parametrize(
+    ("volume", "missing"),
+    [("{0}/none:/m", True), ("{0}:/m", False), ("named:/m", False), ("{0}/none:/m:ro", True)],
+)
+async def test_a_folder_that_a_container_is_to_have_must_be_there(
+    tmp_path: Path, volume: str, missing: bool
+) -> None:
+    spec = ModelSpec.model_validate({"container": {"image": "x", "volumes": [volume.format(tmp_path)]}})
+    found = await host_inspector().amiss(spec, {}, None)
+    assert ((Reason.FILE_MISSING, f"{tmp_path}/none (volumes) is missing") if missing else None) == found
+
+
+class Engine:
+    """What a start in a container needs: it has this amiss."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.looks: HostInspector | None = None
+
+    async def amiss(self, spec: ModelSpec, env: object, *, bring: bool) -> tuple[Reason, str]:
+        assert self.looks is not None
+        self.asked.append((env, bring, self.looks.looking_at(spec)))
+        return Reason.IMAGE_MISSING, "no image"
+
+
+async def test_a_containers_port_must_be_free_and_its_engine_is_asked_last() -> None:
+    spec = ModelSpec.model_validate({"container": {"image": "x"}})
+    engine = Engine()
+    looks = engine.looks = HostInspector(
+        WeightLook(WeightReader(), caches.locate), lambda host, port: "", FitParams(), engine
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = await looks.amiss(spec, {"A": "b"}, port)
+    assert (Reason.PORT, f"port {port} is not free yet: {inspector.LINGERS}") == found
+    assert [] == engine.asked
+    assert (Reason.IMAGE_MISSING, "no image") == await looks.amiss(spec, {"A": "b"}, port, bring=True)
+    assert [({"A": "b"}, True, "its container engine")] == engine.asked
+    assert "its files" == looks.looking_at(spec)
