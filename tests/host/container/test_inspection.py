@@ -52,6 +52,18 @@ def test_how_it_is(state, running, pid, code, error):
     assert (running, pid, code, error) == (found.running, found.pid, found.exit_code, found.error)
 
 
+@pytest.mark.parametrize(
+    ("said", "killed"), [({"OOMKilled": True}, True), ({"OOMKilled": False}, False), ({}, False)]
+)
+def test_whether_it_was_killed_for_want_of_memory(said, killed):
+    assert killed is state_of({"Id": "c", "State": DEAD | said}).oom_killed
+
+
+@pytest.mark.parametrize("status", ["created", "configured", "initialized", "Initialized"])
+def test_one_that_was_never_started_has_not_ended(status):
+    assert state_of({"Id": "c", "State": {"Status": status, "ExitCode": 0}}).exit_code is None
+
+
 def test_whose_it_is_stands_in_its_labels():
     labels = {RUN_LABEL: "a-1", PLACE_LABEL: "here"}
     found = state_of({"Id": "c", "Name": "/zoosup-a", "State": DEAD, "Config": {"Labels": labels}})

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 
@@ -158,3 +159,23 @@ async def test_a_hub_that_is_not_there_is_told(there):
     with pytest.raises(FetchError, match=f"{there.url} can't be asked for o/r: "):
         await asked(gone.repository, NAME)
     await there.start()
+
+
+def test_a_variable_that_means_nothing_to_the_library_is_told(monkeypatch):
+    def confused(_):
+        raise ValueError("invalid literal\n for int(): 'soon'")
+
+    monkeypatch.setattr("zoosup.host.fetching.hub.importlib.import_module", confused)
+    with pytest.raises(
+        FetchError, match=r"can't read its HF_ variables: invalid literal for int\(\): 'soon'"
+    ):
+        Hub({})
+
+
+async def test_what_the_library_does_not_say_of_a_file_is_told(there, monkeypatch):
+    made = hub(there)
+    for etag, size in (None, 10), ("e", None), ("a/b", 10):
+        found = SimpleNamespace(etag=etag, size=size, location=there.url)
+        monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *_, found=found, **__: found)
+        with pytest.raises(FetchError, match=f"{there.url} does not say what m.gguf of o/r is"):
+            await asked(made.source, OF, "m.gguf")
