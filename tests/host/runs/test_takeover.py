@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -115,3 +116,74 @@ def test_whose_tie_was_never_kept_is_known_by_its_record(tmp_path, argv, by_clie
     record = RecordedRun(replace(launch(tmp_path), argv=argv, container=None), "7@1")
     ties = Takeover(Engines({}), TieFiles(tmp_path)).ties({RUN: record})
     assert by_client == (ties[RUN].led_by_client if ties else None)
+
+
+class Timed(ScriptedEngine):
+    """Notes when it was looked at; away for the first so many looks."""
+
+    def __init__(self, away=0):
+        super().__init__()
+        self.away, self.times = away, []
+
+    async def find(self, labels):
+        self.times.append(asyncio.get_running_loop().time())
+        if len(self.times) <= self.away:
+            raise EngineUnreachableError("no answer")
+        return await super().find(labels)
+
+
+@pytest.mark.looptime
+async def test_an_engine_that_is_away_is_asked_less_and_less_often(tmp_path):
+    engine = Timed(away=8)
+    await Takeover(Engines({}), TieFiles(tmp_path)).sweep("mark", (), (tie_of(engine),))
+    pauses = [later - earlier for earlier, later in pairwise(engine.times)]
+    assert [5, 10, 20, 40, 80, 160, 300, 300] == pytest.approx(pauses, abs=0.5)
+    assert not engine.there
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("container_id", "pauses"), [("", [30.0]), (ID, [])])
+async def test_what_may_be_made_late_is_looked_for_half_a_minute_later(tmp_path, container_id, pauses):
+    engine = Timed()
+    engine.there = engine.running = False
+    await Takeover(Engines({}), TieFiles(tmp_path)).sweep(
+        "mark", (), (tie_of(engine, container_id=container_id),)
+    )
+    assert pauses == pytest.approx([later - earlier for earlier, later in pairwise(engine.times)], abs=0.5)
+
+
+async def test_who_lives_keeps_its_container_and_its_file(tmp_path):
+    files, engine = TieFiles(tmp_path / "ties"), ScriptedEngine()
+    files.keep("r1", Kept(client=("docker",)))
+    await Takeover(Engines({}), files).sweep("mark", {"r1"}, (tie_of(engine, container_id=""),))
+    assert (True, ["r1"], 1) == (engine.there, list(files.load()), engine.looks)
+
+
+@pytest.mark.parametrize(
+    ("fails", "running", "apart", "pid"),
+    [
+        (None, True, False, 7),
+        (None, False, False, None),
+        (EngineUnreachableError("no answer"), True, True, 0),
+        (EngineUnreachableError("no answer"), True, False, None),
+        (EngineRefusedError(500, "no"), True, True, None),
+    ],
+)
+async def test_one_of_which_no_process_was_found_runs_where_its_engine_says_so(
+    tmp_path, fails, running, apart, pid
+):
+    engine = ScriptedEngine(fails=fails)
+    engine.running = running
+    tie = tie_of(engine, container_id="", apart=apart)
+    assert pid == await Takeover(Engines({}), TieFiles(tmp_path)).still_runs(tie)
+    assert (ID if fails is None and running else "") == tie.container_id
+
+
+@pytest.mark.parametrize(("client", "by_client"), [(("docker",), True), ((), False)])
+def test_what_was_kept_goes_before_the_record_and_counts_without_one(tmp_path, client, by_client):
+    files = TieFiles(tmp_path / "ties")
+    files.keep(RUN, Kept("unix:///x.sock", client, {}, ID, apart=True))
+    for records in {}, {RUN: RecordedRun(launch(tmp_path), None)}:
+        [tie] = Takeover(Engines({}), files).ties(records).values()
+        assert (RUN, by_client, ID, True) == (tie.run_id, tie.led_by_client, tie.container_id, tie.apart)
+        assert bool(records) is (tie.launch == launch(tmp_path))
