@@ -369,3 +369,17 @@ async def test_who_gives_up_a_log_lets_go_of_its_connection(double, api):
     async with asyncio.timeout(20):
         while double.at_once:
             await asyncio.sleep(0.01)
+
+
+async def test_who_gives_up_a_wait_lets_go_of_its_connection(double, api):
+    double.answers[f"POST containers/{ID}/wait"] = 200, b" "
+    double.hangs.add(f"POST containers/{ID}/wait")
+    waiting = asyncio.create_task(api.wait(ID))
+    async with asyncio.timeout(20):
+        while not double.at_once:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        while double.at_once:
+            await asyncio.sleep(0.01)
