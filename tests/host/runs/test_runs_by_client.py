@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,7 @@ class Box:
         self.place = place
         self.exits = []
         self.made = []
+        self.pids = []
         (place / "bin").mkdir()
         (place / "docker").mkdir()
         client = place / "bin/docker"
@@ -89,6 +91,7 @@ class Box:
 
     async def started(self, *options, **given):
         pid = await self.runs.spawn(self.launch(*options, **given))
+        self.pids.append(pid)
         await eventually(lambda: b"hello\n" in (self.place / "m.log").read_bytes())
         return pid
 
@@ -121,6 +124,9 @@ async def box(tmp_path):
     await box.end(0.0)
     for each in box.made:
         await each.close()
+    for pid in box.pids:  # one that was adopted is no child's of the last zoosup, but of this process
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 async def test_its_client_is_told_where_to_write_the_id_and_whose_it_is(box):
