@@ -104,6 +104,14 @@ class TestNumbers:
         with opened(path) as file:
             assert 2 * AHEAD - 1 == file.last
 
+    def test_a_claim_that_reaches_half_way_is_not_renewed(self, path: Path) -> None:
+        with opened(path) as file:
+            file.claim(0)
+            file.claim(AHEAD // 2)
+            assert AHEAD == file.last
+            file.claim(AHEAD // 2 + 1)
+            assert AHEAD + AHEAD // 2 + 1 == file.last
+
     def test_a_clean_end_never_gives_back_what_was_written(self, path: Path) -> None:
         with opened(path) as file:
             file.write([line(7)])
@@ -159,6 +167,14 @@ class TestLines:
         assert f"{'x' * LONGEST}… ({LONGEST + 1} characters)" == row[5]
         assert {"omitted"} == set(row[6])
 
+    def test_what_is_just_as_long_as_may_be_is_kept_whole(self) -> None:
+        figures = {"log": "y" * (LONGEST - len('{"log":""}'))}
+        row = as_row(as_line((1, 0.0, "Gone", "a", "", "x" * LONGEST, figures)))
+        assert ("x" * LONGEST, figures) == row[5:]
+
+    def test_figures_that_are_no_plain_data_are_kept_as_their_words(self) -> None:
+        assert {"at": "/a/path"} == as_row(as_line((1, 0.0, "Gone", "a", "", "", {"at": Path("/a/path")})))[6]
+
     def test_figures_that_are_no_json_say_so(self) -> None:
         endless: dict[str, object] = {}
         endless["self"] = endless
@@ -181,3 +197,16 @@ def test_a_file_that_cannot_be_used_is_not_written_to(path: Path) -> None:
     with pytest.raises(DamagedError, match="it is of version 99, expected 1"):
         JournalDb(path, Bounds())
     assert before == path.read_bytes()
+
+
+def test_so_much_is_kept_unless_told_otherwise() -> None:
+    assert (50_000, 64 << 20) == (Bounds().rows, Bounds().bytes)
+
+
+def test_a_file_that_was_replaced_has_moved(path: Path) -> None:
+    with opened(path) as file:
+        assert not file.moved()
+        path.rename(path.with_name("elsewhere"))
+        assert file.moved()
+        path.touch()
+        assert file.moved()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosup.host.storage import journal_writer as archive_module
+from zoosup.host.storage import journal_backlog, journal_writer as archive_module
 from zoosup.host.storage.journal_backlog import Backlog
 from zoosup.host.storage.journal_db import AHEAD, Bounds, JournalDb, Line, Row, as_line, as_row
 from zoosup.host.storage.journal_writer import JournalWriter, Timing
@@ -617,6 +617,21 @@ class TestBacklog:
         for seq in range(1, 6):
             waiting.add(as_line(row(seq, message="x" * 400)))
         assert [4, 5] == numbers(waiting.between(0, END, None))
+
+    @pytest.mark.parametrize(("most", "most_bytes"), [(2, 1 << 20), (99, 2 * len("m" * 400 + '{"n":1}'))])
+    def test_just_as_much_as_may_wait_does(self, most: int, most_bytes: int) -> None:
+        waiting = Backlog(most=most, most_bytes=most_bytes)
+        for seq in (1, 2):
+            waiting.add(as_line(row(seq, message="m" * 400)))
+        assert (0, [1, 2]) == (waiting.lost(), numbers(waiting.between(0, 3, "a")))
+        assert [[], [2], [1]] == [
+            numbers(waiting.between(*given)) for given in ((0, 3, "b"), (1, 3, None), (0, 2, None))
+        ]
+        waiting.add(as_line(row(3, message="m" * 400)))
+        assert (1, [2, 3]) == (waiting.lost(), numbers(waiting.between(0, END, None)))
+
+    def test_ten_thousand_or_16_mib_wait_unless_told_otherwise(self) -> None:
+        assert (10_000, 16 << 20) == (journal_backlog.WAITING, journal_backlog.WAITING_BYTES)
 
     def test_forgetting_makes_room(self) -> None:
         waiting = Backlog(most_bytes=1000)

@@ -1,10 +1,14 @@
 """Two hosts with one home: what stands in a lock, and when it is believed though nothing is locked."""
 
+import errno
+import fcntl
+import os
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from zoosup.errors import LockedError
+from zoosup.errors import LockedError, ZoosupError
 from zoosup.host.storage import lock_file
 from zoosup.host.storage.state_dir import StateDirectory
 
@@ -31,7 +35,9 @@ def mounted(monkeypatch, tmp_path):
         mounts.append(SimpleNamespace(mountpoint=str(tmp_path), fstype="zfs"))  # and the next one over it
         mounts.append(SimpleNamespace(mountpoint=str(tmp_path), fstype=kind))
         mounts.append(SimpleNamespace(mountpoint=f"{tmp_path}/other", fstype="tmpfs"))
-        monkeypatch.setattr(lock_file.psutil, "disk_partitions", lambda **_: mounts)
+        monkeypatch.setattr(
+            lock_file.psutil, "disk_partitions", lambda **given: mounts if given.get("all") else mounts[:1]
+        )
 
     return mount
 
@@ -120,3 +126,84 @@ def test_whoever_holds_it_on_another_host_is_named(tmp_path, here):
     with pytest.raises(LockedError, match=r"another zoosup \(pid \d+ on one\) holds"):
         StateDirectory(tmp_path).lock()
     directory.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["4711\n", "4711\nmachine of one\n\none\n", "4711\n\nboot of one\none\n"],
+)
+def test_a_lock_that_says_too_little_of_its_host_hinders_nobody(tmp_path, here, mounted, text):
+    mounted("nfs")
+    here("two")
+    tmp_path.chmod(0o700)
+    (tmp_path / "lock").write_text(text)
+    assert starts(tmp_path) is True
+
+
+def test_whoever_takes_it_is_named_in_it_and_nobody_else(tmp_path, here):
+    here("one")
+    (tmp_path / "lock").write_text("somebody\n" * 99)
+    descriptor = lock_file.take(tmp_path / "lock")
+    expected = f"{os.getpid()}\nmachine of one\nboot of one\none\n"
+    assert expected == (tmp_path / "lock").read_text()
+    lock_file.release(descriptor)
+    assert "" == (tmp_path / "lock").read_text()
+
+
+def test_a_lock_in_which_nobody_stands_is_held_by_somebody_unknown(tmp_path):
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LockedError, match=r"another zoosup \(pid unknown\) holds"):
+            lock_file.take(tmp_path / "lock")
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("words")
+    (tmp_path / "lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(ZoosupError, match="can't be used"):
+        lock_file.take(tmp_path / "lock")
+    assert "words" == (tmp_path / "precious").read_text()
+
+
+def test_a_disk_that_knows_no_locks_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock_file.fcntl, "flock", refusing)
+    with pytest.raises(ZoosupError, match="lock can't be locked: No locks available"):
+        lock_file.take(tmp_path / "lock")
+
+
+def test_a_lock_is_given_back_though_the_disk_takes_no_more(tmp_path, monkeypatch):
+    first = lock_file.take(tmp_path / "lock")
+    with monkeypatch.context() as patch:
+        patch.setattr(lock_file.os, "ftruncate", refusing)
+        lock_file.release(first)
+    lock_file.release(lock_file.take(tmp_path / "lock"))
+
+
+def refusing(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def test_who_is_refused_keeps_no_descriptor(tmp_path, here, mounted, monkeypatch):
+    lock = tmp_path / "lock"
+    before = psutil.Process().num_fds()
+    held = lock_file.take(lock)
+    with pytest.raises(LockedError):
+        lock_file.take(lock)
+    os.close(held)
+    mounted("nfs")
+    here("two")
+    lock.write_text("4711\nmachine of one\nboot of one\none\n")
+    with pytest.raises(LockedError):
+        lock_file.take(lock)
+    monkeypatch.setattr(lock_file.fcntl, "flock", refusing)
+    with pytest.raises(ZoosupError):
+        lock_file.take(lock)
+    assert before == psutil.Process().num_fds()
+
+
+def test_what_only_linux_tells_is_nothing_elsewhere(tmp_path):
+    (tmp_path / "told").write_text("a machine\n")
+    (tmp_path / "garbled").write_bytes(b"\xff\n")
+    assert ["a machine", "", ""] == [
+        lock_file._first_line(str(tmp_path / name)) for name in ("told", "garbled", "none")
+    ]

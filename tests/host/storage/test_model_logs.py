@@ -10,8 +10,9 @@ from urllib.parse import unquote
 import psutil
 import pytest
 
-from zoosup.host.storage import log_space
+from zoosup.host.storage import log_space, model_logs
 from zoosup.host.storage.model_logs import ModelLogs, file_name, is_caseless
+from zoosup.host.storage.tail import Tail
 
 
 async def eventually(condition):
@@ -285,3 +286,132 @@ async def test_a_log_is_looked_into_only_when_it_has_grown(logs, monkeypatch):
     append(log, b"x" * (65 << 10))
     await logs.rotate()
     assert 0 == log.stat().st_size
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("size", "ahead", "is_cut", "needs_no_look"),
+    [
+        (2 * MIB, 2 * MIB, False, True),
+        (2 * MIB, 2 * MIB - 1, False, False),
+        (2 * MIB, MIB, False, False),
+        (2 * MIB, MIB - 1, True, False),  # it is about to fail
+        (10, 10, False, False),
+        (10, 9, True, False),
+        (8 * MIB, 2 * MIB, False, True),
+        (8 * MIB + 1, 2 * MIB, True, False),
+    ],
+)
+def test_a_log_is_cut_where_it_has_outgrown_its_bound_or_is_about_to_fail(
+    tmp_path, monkeypatch, size, ahead, is_cut, needs_no_look
+):
+    cut = []
+    monkeypatch.setattr(model_logs, "_room", lambda _: ahead)
+    monkeypatch.setattr(model_logs, "_cut", lambda log, bound: cut.append((log, bound)))
+    log = tmp_path / "m.log"
+    assert needs_no_look == ModelLogs(tmp_path, bound=8 * MIB)._has_room(log, size)
+    assert [(log, 8 * MIB)] * is_cut == cut
+
+
+@pytest.mark.parametrize(
+    ("free", "kept"),
+    [(4 * 40 << 10, 40 << 10), ((4 * 40 << 10) - 1, 16 << 10)],
+)
+async def test_a_copy_must_not_be_what_fills_the_disk(tmp_path, monkeypatch, free, kept):
+    logs = ModelLogs(tmp_path / "logs", bound=32 << 10)
+    log = await logs.begin("m")
+    text = bytes(range(32, 112)) * 512
+    append(log, text)
+    monkeypatch.setattr(log_space, "free", lambda _: free)
+    await logs.rotate()
+    copy = log.with_name("m.log.1")
+    assert text[-min(kept, 32 << 10) :] == copy.read_bytes()
+    assert (0, 0o600) == (log.stat().st_size, copy.stat().st_mode & 0o777)
+
+
+async def test_a_log_that_is_cut_keeps_the_room_that_it_had(logs, monkeypatch):
+    log, asked = await logs.begin("m"), []
+    append(log, b"x" * (65 << 10))
+    had = log.stat().st_blocks * 512
+    monkeypatch.setattr(log_space, "reserve", lambda _, at_least=0: asked.append(at_least))
+    await logs.rotate()
+    assert [had] == asked
+
+
+@pytest.mark.parametrize("room", [log_space.LEAST - 1, log_space.LEAST])
+async def test_without_room_no_log_is_begun(logs, monkeypatch, room):
+    monkeypatch.setattr(log_space, "reserve", lambda *_: room)
+    if room < log_space.LEAST:
+        with pytest.raises(OSError, match=r"No space left on device: .*m\.log"):
+            await logs.begin("m")
+    else:
+        assert (await logs.begin("m")).exists()
+
+
+async def test_the_log_of_the_run_before_gives_back_what_it_did_not_need(logs):
+    log = await logs.begin("m")
+    append(log, b"x" * 10)
+    await logs.begin("m")
+    previous = logs.path("m", previous=True)
+    assert (10, True) == (previous.stat().st_size, previous.stat().st_blocks * 512 <= 64 << 10)
+
+
+async def test_a_log_that_can_not_be_cut_keeps_no_other_from_it(logs, caplog, monkeypatch):
+    first, second = await logs.begin("a"), await logs.begin("b")
+    for each in (first, second):
+        append(each, b"x" * (65 << 10))
+    real = model_logs._cut
+
+    def cut(log, bound):
+        if log == first:
+            raise OSError(5, "Input/output error")
+        real(log, bound)
+
+    monkeypatch.setattr(model_logs, "_cut", cut)
+    await logs.rotate()
+    assert (65 << 10, 0) == (first.stat().st_size, second.stat().st_size)
+    assert f"can't cut {first}" in caplog.text
+
+
+async def test_what_no_log_ends_with_is_left_alone(logs):
+    log = await logs.begin("m")
+    others = [log.with_name(name) for name in ("m.previous.log", "m.log.1", "notes.txt")]
+    for each in others:
+        append(each, b"x" * (65 << 10))
+    await logs.rotate()
+    assert [65 << 10] * 3 == [each.stat().st_size for each in others]
+
+
+@pytest.mark.parametrize(("length", "cut"), [(200, False), (201, True)])
+def test_only_a_name_too_long_for_a_file_system_ends_in_its_hash(length, cut):
+    name = file_name("a" * length)
+    assert (200, cut) == (len(name), "%~" in name)
+
+
+def test_a_tail_is_read_in_pieces_of_64_kib_and_from_the_beginning_once_it_was_cut(tmp_path):
+    log = tmp_path / "m.log"
+    log.write_bytes(b"old")
+    tail = Tail(log)
+    tail.open_at_end()
+    append(log, b"x" * (64 << 10) + b"yz")
+    assert [64 << 10, b"yz", b""] == [len(tail.read()), tail.read(), tail.read()]
+    log.write_bytes(b"anew")
+    assert b"anew" == tail.read()
+    log.unlink()
+    assert b"" == tail.read()
+    log.write_bytes(b"another")
+    assert [b"another", b""] == [tail.read(), tail.read()]
+    tail.close()
+    append(log, b"more")
+    assert b"" == tail.read()
+
+
+def test_a_tail_that_was_closed_opens_nothing(tmp_path):
+    log = tmp_path / "m.log"
+    log.write_bytes(b"text")
+    tail, before = Tail(log), psutil.Process().num_fds()
+    tail.close()
+    tail.open_at_end()
+    assert (b"", before) == (tail.read(), psutil.Process().num_fds())

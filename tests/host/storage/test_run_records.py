@@ -78,6 +78,13 @@ async def test_of_writes_that_a_full_disk_has_cut_short_no_more_than_one_is_left
     assert [runs / "r9.json"] == list(runs.iterdir())
 
 
+async def test_what_an_earlier_write_has_left_is_no_part_of_the_next(records, runs):
+    runs.mkdir()
+    (runs / "draft").write_text("x" * 999)
+    await records.write("r1", {"model": "a"})
+    assert ({"r1": {"model": "a"}}, []) == records.load()
+
+
 async def test_a_record_may_be_read_by_its_owner_only(records, runs):
     await records.write("r1", {})
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (runs, runs / "r1.json")]

@@ -1,5 +1,6 @@
 """A secret of all of one user's zoosups: the same for all, made once, and never one that others may have read."""
 
+import os
 import threading
 
 import pytest
@@ -43,3 +44,31 @@ def test_where_it_cant_be_made_that_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ZoosupError, match="no secret can be kept in"):
         shared_secret(tmp_path / "file" / "token")
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o640, 0), (0o604, 0), (0o600, 1)])
+def test_one_that_anybody_else_can_read_or_owns_is_none(tmp_path, monkeypatch, mode, owner):
+    place = tmp_path / "token"
+    place.write_text("known")
+    place.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: place.stat().st_uid + owner)
+    with pytest.raises(ZoosupError, match="open to others"):
+        shared_secret(place)
+
+
+def test_the_folder_that_is_made_for_it_is_its_owners_alone(tmp_path):
+    place = shared_secret(tmp_path / "made" / "token")
+    assert 0o700 == place.parent.stat().st_mode & 0o777
+
+
+def test_of_two_that_make_it_at_once_one_wins(tmp_path, monkeypatch):
+    place, link = tmp_path / "token", os.link
+
+    def late(draft, target):
+        place.write_text("of the other")
+        place.chmod(0o600)
+        link(draft, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert "of the other" == shared_secret(place).read_text()
+    assert [place] == list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from zoosup.errors import ExitCode, LockedError, ZoosupError
@@ -286,6 +287,28 @@ async def test_the_same_state_again_is_not_written_again(state: StateDirectory) 
     assert inode == (state.path / "state.json").stat().st_ino
 
 
+async def test_a_save_is_on_disk_before_it_takes_the_place_of_the_last_and_its_name_is_so_after(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await state.save({"number": 1})
+    synced: list[tuple[bool, bytes, Any]] = []
+
+    def fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        place = Path(f"/proc/self/fd/{descriptor}")
+        content = b"" if stat.S_ISDIR(status.st_mode) or not place.exists() else place.read_bytes()
+        synced.append((stat.S_ISDIR(status.st_mode), content, state.load()["number"]))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    (state.path / "state.json.tmp").write_text("x" * 999)  # of a save that was cut short
+    before = psutil.Process().num_fds()
+    await state.save({"number": 2})
+    whole = (state.path / "state.json").read_bytes()
+    if sys.platform == "linux":
+        assert [(False, whole, 1), (True, b"", 2)] == synced
+    assert ({"number": 2}, before) == (state.load(), psutil.Process().num_fds())
+
+
 def test_kill_9_in_the_middle_of_saving_leaves_a_whole_state(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom zoosup.host.storage.state_dir import StateDirectory\n"
@@ -328,6 +351,17 @@ def test_without_home_the_password_database_tells_it() -> None:
 
 def test_the_control_socket_lies_in_the_directory_where_it_fits(tmp_path: Path) -> None:
     assert Path("/s/control.sock") == control_socket(Path("/s"))
+
+
+@pytest.mark.parametrize(("length", "is_within"), [(100, True), (101, False)])
+def test_a_sockets_path_may_have_so_many_bytes(length: int, is_within: bool) -> None:
+    place = Path("/" + "ö" * 3 + "d" * (length - len("/öööccc/control.sock")))
+    assert length == len(os.fsencode(place / "control.sock"))
+    assert is_within == (control_socket(place) == place / "control.sock")
+
+
+def test_the_socket_of_a_directory_that_is_not_there_yet_is_ones_own(tmp_path: Path) -> None:
+    assert Path(f"/tmp/zoosup-{os.geteuid()}") == control_socket(tmp_path / ("d" * 120)).parent
 
 
 def test_a_long_path_gets_a_short_private_socket_that_binds_and_is_found_again(

@@ -34,7 +34,7 @@ def read_text(path: Path) -> str:
 
 def _read(path: Path) -> bytes:
     # Not blocking: a named pipe would hold us until somebody writes to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a directory, read() speaks for itself

@@ -36,7 +36,7 @@ class Cgroup:
 def read_whole(path: str) -> bytes:
     """All of a small file of the kernel; OSError where it can't be read."""
     # Not Path.read_bytes: this runs at every pass, and the bare calls cost a third.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         chunks = [os.read(descriptor, 65536)]
         while chunks[-1]:

@@ -65,7 +65,7 @@ def _total(file: str) -> int | None:
 
 
 def _full(file: str) -> Mapping[bytes, bytes]:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_RDONLY)
     try:
         text = os.read(descriptor, 4096)
     finally:

@@ -70,7 +70,7 @@ class JournalDb:
         self._bounds = bounds
         if not path.exists():
             # Before SQLite opens it: closing a descriptor of its own would drop SQLite's locks (POSIX).
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self._path = path
         self._inode = path.stat().st_ino
         self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)

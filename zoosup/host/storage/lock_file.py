@@ -49,7 +49,7 @@ def take(path: Path) -> int:
     """
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise ZoosupError(f"the state directory {path.parent} can't be used: {error.strerror}") from None
         if _locked(descriptor, path):

@@ -66,7 +66,7 @@ class RecordDirectory:
         for each in (self._directory.parent, self._directory):
             each.mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up
         beside = self._directory / _DRAFT
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()

@@ -137,13 +137,13 @@ def _unwrapped(data: bytes) -> dict[str, Any]:
 def _replace(path: Path, data: bytes) -> None:
     """Write beside, make durable, rename over: a crash leaves the old content or the new, never a part."""
     beside = path.with_name(path.name + ".tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - opened by descriptor for its mode
         file.write(data)
         file.flush()
         os.fsync(descriptor)
     beside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

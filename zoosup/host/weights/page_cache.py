@@ -84,7 +84,7 @@ class Reading:
         self.done = Warmed(read, self.there - read, time.monotonic() - begun, problem)
 
     def _pull_file(self, path: Path) -> None:
-        descriptor, into = os.open(path, os.O_RDONLY | os.O_CLOEXEC), memoryview(bytearray(BUFFER))
+        descriptor, into = os.open(path, os.O_RDONLY), memoryview(bytearray(BUFFER))
         try:
             for length in _pieces(os.fstat(descriptor).st_size):
                 left = self._limit - self.there

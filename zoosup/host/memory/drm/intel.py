@@ -63,7 +63,7 @@ _HEAD = 16
 @lru_cache(maxsize=64)  # the question wakes a card that sleeps
 def _asked(card: Card) -> int:
     """Bytes of the card's own memory; 0 of integrated graphics."""
-    descriptor = os.open(card.render_node, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(card.render_node, os.O_RDWR)
     try:
         length = _query(descriptor, 0, 0)
         answer = ctypes.create_string_buffer(length)
