@@ -1,10 +1,12 @@
 """The caches that people have: each as the program that keeps it lays it out, and in which order they count."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.host.weight_files import gguf
+from zoosup.host.weights import ollama
 from zoosup.host.weights.caches import locate
 
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -194,3 +196,88 @@ def test_what_ollama_lacks_is_told_with_its_own_command(caches):
     assert "is not complete in Ollama's store" in caches.missing("ollama://qwen3")
     caches.write(".ollama/models/manifests/registry.ollama.ai/library/bad/latest", b"{")
     assert "can't be read in Ollama's store" in caches.missing("ollama://bad")
+
+
+def test_the_older_name_of_the_variable_is_heard_too(caches, tmp_path):
+    snapshot = caches.hub("o/r", ["m-Q4_K_M.gguf"], root=tmp_path / "a")
+    caches.env = {"HOME": "/nowhere", "HUGGINGFACE_HUB_CACHE": str(tmp_path / "a")}
+    assert str(snapshot / "m-Q4_K_M.gguf") == caches.find("hf://o/r").path
+
+
+def test_where_was_looked_is_told_and_each_folder_once(caches, tmp_path):
+    caches.env["LLAMA_CACHE"] = str(tmp_path / ".cache/llama.cpp")
+    said = caches.missing("hf://o/r")
+    assert (
+        f"({tmp_path}/.cache/llama.cpp, {tmp_path}/.cache/huggingface/hub, {tmp_path}/.lmstudio/models)"
+        in said
+    )
+
+
+def test_caches_that_know_no_revisions_have_none(caches):
+    caches.write(".lmstudio/models/o/r/m-Q4_0.gguf")
+    caches.write(".cache/llama.cpp/o_r_m-Q4_0.gguf")
+    assert caches.find("hf://o/r/m-Q4_0.gguf").path.endswith("o_r_m-Q4_0.gguf")
+    assert "is in no cache" in caches.missing("hf://o/r/m-Q4_0.gguf@main")
+
+
+@pytest.mark.parametrize("manifest", [b"{", b"[]", {"ggufFile": "m"}, {"ggufFile": {"rfilename": 3}}, {}])
+def test_a_manifest_of_llama_cpp_that_says_nothing_is_passed_over(caches, manifest):
+    caches.write(".cache/llama.cpp/o_r_m-Q4_0.gguf")
+    caches.write(".cache/llama.cpp/manifest=o=r=Q4_0.json", manifest)
+    assert "is in no cache" in caches.missing("hf://o/r:Q4_0")
+
+
+def test_on_macos_older_llama_cpp_has_its_cache_where_programs_have_theirs_there(caches, monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    model = caches.write("Library/Caches/llama.cpp/o_r_m-Q4_0.gguf")
+    assert str(model) == caches.find("hf://o/r/m-Q4_0.gguf").path
+
+
+def test_ollamas_store_is_the_users_or_that_of_its_service(caches, tmp_path, monkeypatch):
+    assert (tmp_path / ".ollama/models", Path("/usr/share/ollama/.ollama/models")) == ollama.roots(caches.env)
+    monkeypatch.setattr(ollama, "_SERVICE", tmp_path / "service/.ollama/models")
+    in_ollama(Caches(tmp_path / "service"), [("model", MODEL_DIGEST)])
+    assert caches.find("ollama://qwen3").path.startswith(f"{tmp_path}/service/")
+    caches.env["OLLAMA_MODELS"] = str(tmp_path / "other")
+    assert f"is not in Ollama's store ({tmp_path}/other)" in caches.missing("ollama://qwen3")
+
+
+def test_a_store_that_may_not_be_read_is_told_with_what_to_do(caches, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert "permission denied; let zoosup's user read it" in caches.missing("ollama://qwen3")
+
+
+def test_what_stands_in_the_way_of_a_manifest_is_none(caches):
+    caches.write(".ollama/models/manifests/registry.ollama.ai/library/qwen3")
+    assert "is not in Ollama's store" in caches.missing("ollama://qwen3")
+
+
+def test_a_blob_that_may_not_be_looked_at_is_told(caches, monkeypatch):
+    in_ollama(caches, [("model", MODEL_DIGEST)])
+
+    def refused(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert "Input/output error" in caches.missing("ollama://qwen3")
+
+
+def test_of_a_repository_that_lacks_many_files_a_few_are_named(caches):
+    snapshot = caches.hub("o/r", ["config.json"])
+    index = {"weight_map": {str(n): f"model-{n}.safetensors" for n in range(5)}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    said = caches.missing("hf://o/r", whole=True)
+    named = ", ".join(f"model-{n}.safetensors" for n in range(3))
+    assert f"is not complete: {named} missing in {snapshot}" in said
+
+
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin", "sub/weights.npz"])
+def test_a_repository_of_which_a_cache_has_no_weights_is_none(caches, weights):
+    """As whoever asks for its tokenizer or its config alone leaves it."""
+    caches.hub("o/r", ["config.json", "tokenizer.json", "tokenizer.model", "vocab.txt"])
+    assert "is in no cache" in caches.missing("hf://o/r", whole=True)
+    caches.hub("o/s", ["config.json", weights])
+    assert caches.find("hf://o/s", whole=True).path

@@ -147,3 +147,106 @@ def test_a_good_file_with_some_bytes_changed_is_read_or_refused(changes, more):
     for at, new in changes:
         data[at : at + len(new)] = new
     judged(bytes(data), len(data) + more)
+
+
+def tensors_of(kind, elements, size):
+    return weight_files.gguf({}, [("t", (elements,), kind, size)])
+
+
+BITS = {
+    "F32": (0, 1, 32), "F16": (1, 1, 16), "Q4_0": (2, 32, 4.5), "Q4_1": (3, 32, 5), "Q5_0": (6, 32, 5.5),
+    "Q5_1": (7, 32, 6), "Q8_0": (8, 32, 8.5), "Q8_1": (9, 32, 10), "Q2_K": (10, 256, 2.625),
+    "Q3_K": (11, 256, 3.4375), "Q4_K": (12, 256, 4.5), "Q5_K": (13, 256, 5.5), "Q6_K": (14, 256, 6.5625),
+    "Q8_K": (15, 256, 9.125), "IQ2_XXS": (16, 256, 2.0625), "IQ2_XS": (17, 256, 2.3125),
+    "IQ3_XXS": (18, 256, 3.0625), "IQ1_S": (19, 256, 1.5625), "IQ4_NL": (20, 32, 4.5), "IQ3_S": (21, 256, 3.4375),
+    "IQ2_S": (22, 256, 2.5625), "IQ4_XS": (23, 256, 4.25), "I8": (24, 1, 8), "I16": (25, 1, 16), "I32": (26, 1, 32),
+    "I64": (27, 1, 64), "F64": (28, 1, 64), "IQ1_M": (29, 256, 1.75), "BF16": (30, 1, 16), "TQ1_0": (34, 256, 1.6875),
+    "TQ2_0": (35, 256, 2.0625), "MXFP4": (39, 32, 4.25), "NVFP4": (40, 64, 4.5), "Q1_0": (41, 128, 1.125),
+}  # fmt: skip
+
+
+def test_every_type_has_so_many_bits_to_a_weight_in_rows_of_so_many():
+    assert {kind for kind, _, _ in BITS.values()} == set(gguf.BLOCKS)
+    for kind, row, bits in BITS.values():
+        assert 256 * bits / 8 == read(tensors_of(kind, 256, 1024 * 2)).tensors
+        if row > 1:
+            assert f"its blocks of {row} don't divide" in why(tensors_of(kind, row + 1, 4096))
+            assert row * bits / 8 == read(tensors_of(kind, row, 1024)).tensors
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "value"),
+    [
+        (0, "B", 200), (1, "b", -2), (2, "H", 60_000), (3, "h", -300), (4, "I", 2**31), (5, "i", -70_000),
+        (6, "f", 0.5), (7, "?", True), (10, "Q", 2**63), (11, "q", -(2**40)), (12, "d", 1e300),
+    ],
+)  # fmt: skip
+def test_every_kind_of_number_is_read(kind, code, value):
+    data = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack(f"<Q1sI{code}", 1, b"a", kind, value)
+    assert {"a": value} == read(data).metadata
+
+
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [
+        ("x" * gguf.MAX_STRING, "x" * (gguf.MAX_STRING + 1)),
+        ((1,) * gguf.MAX_ARRAY, (1,) * (gguf.MAX_ARRAY + 1)),
+    ],
+)
+def test_the_longest_that_is_kept(most, more):
+    assert {"a": most, "c": 7} == read(weight_files.gguf({"a": most, "b": more, "c": 7})).metadata
+
+
+def test_the_longest_name():
+    assert 1 == read(weight_files.gguf({"n" * 1024: 1})).metadata["n" * 1024]
+    assert "a name of 1025 bytes" == why(weight_files.gguf({"n" * 1025: 1}))
+
+
+def test_no_more_values_are_kept_than_are_of_use(monkeypatch):
+    monkeypatch.setattr(gguf, "MAX_KEPT", 4)
+    assert ["a", "b", "c"] == list(
+        read(weight_files.gguf({"a": (1, 2), "b": 1, "c": 1, "d": 1, "e": 1})).metadata
+    )
+
+
+def test_as_many_keys_and_tensors_may_be_claimed(monkeypatch):
+    monkeypatch.setattr(gguf, "MAX_KEYS", 1)
+    monkeypatch.setattr(gguf, "MAX_TENSORS", 1)
+    one = [("t", (1,), weight_files.F32, 4)]
+    assert {"a": 1} == read(weight_files.gguf({"a": 1}, one)).metadata
+    assert "it claims 2 keys and 1 tensors" == why(weight_files.gguf({"a": 1, "b": 1}, one))
+    assert "it claims 1 keys and 2 tensors" == why(weight_files.gguf({"a": 1}, one * 2))
+
+
+@pytest.mark.parametrize(
+    ("alignment", "is_fine"), [(1, True), (2**20, True), (2**20 + 1, False), ("x", False)]
+)
+def test_an_alignment_is_of_some_use(alignment, is_fine):
+    data = weight_files.gguf({"general.alignment": alignment}, [])
+    if is_fine:
+        assert alignment == read(data).metadata["general.alignment"]
+    else:
+        assert f"general.alignment is {alignment}" == why(data)
+
+
+def test_tensors_begin_where_the_alignment_lets_them():
+    def made(pad):
+        return weight_files.gguf({"general.alignment": 4096}, [("t", (32,), weight_files.F32, 128)], pad=pad)
+
+    whole = 4096 + 128
+    assert 128 == read(made(whole - len(made(0)))).tensors
+    said = f"truncated: its tensors end at byte {whole}, the file at {whole - 1}"
+    assert said == why(made(whole - 1 - len(made(0))))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "vocabulary"),
+    [
+        ("token_embd.weight", (1, 9), 9),
+        ("token_embd.weight", (9,), 0),
+        ("output.weight", (1, 9), 0),
+        ("token_embd.weight", (1, 9, 1, 1), 9),
+    ],
+)
+def test_the_vocabulary_is_the_second_dimension_of_the_embeddings(name, shape, vocabulary):
+    assert vocabulary == read(weight_files.gguf({}, [(name, shape, weight_files.F32, 36)])).vocabulary

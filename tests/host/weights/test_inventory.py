@@ -136,3 +136,79 @@ def test_what_may_not_be_read_is_passed_over(home):
 
 def test_an_empty_home_has_none(tmp_path):
     assert [] == look(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tasks"),
+    [
+        ({"general__architecture": each}, [])
+        for each in ("clip", "flux", "sd1", "sdxl", "sd3", "wan", "t5encoder", "whisper")
+    ]
+    + [({"general__type": each}, []) for each in ("adapter", "mmproj", "imatrix", "vocab")]
+    + [
+        ({"general__architecture": each}, ["embed"])
+        for each in ("bert", "nomic-bert-moe", "jina-bert-v2", "modern-bert", "gemma-embedding")
+    ]
+    + [
+        ({"llama__pooling_type": 0}, ["chat"]),
+        ({"llama__pooling_type": 3}, ["embed"]),
+        ({"llama__pooling_type": 4}, ["rerank"]),
+        ({"general__type": "model"}, ["chat"]),
+    ],
+)
+def test_what_a_file_is_for_is_told_by_its_header(tmp_path, metadata, tasks):
+    hub_file(tmp_path / "hub", "o/r", "a.gguf", variant(1, **metadata))
+    assert tasks == [each.task for each in look(tmp_path, HF_HOME=str(tmp_path))]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("My-ReRank-Q8_0.gguf", [("My-ReRank-Q8_0", "rerank")]),
+        ("My-Embed-Q8_0.gguf", [("My-Embed-Q8_0", "embed")]),
+        ("MMPROJ-a.gguf", []),
+        ("a-00001-of-00001.gguf", [("a", "chat")]),
+        ("a-00002-of-00002.gguf", []),
+        ("a.gguf.part", []),
+        ("ggml-a.bin", [("ggml-a", "chat")]),
+        ("a.bin", []),
+        ("ggml-a.txt", []),
+    ],
+)
+def test_what_a_file_is_called_tells_whether_it_is_a_model(tmp_path, name, found):
+    hub_file(tmp_path / "hub", "o/r", name, variant(1))
+    assert found == [(each.name, each.task) for each in look(tmp_path, HF_HOME=str(tmp_path))]
+
+
+def test_main_counts_before_whatever_else_a_repository_was_asked_for(tmp_path):
+    folder = tmp_path / "hub" / "models--o--r"
+    hub_file(tmp_path / "hub", "o/r", "a.gguf", variant(1), revision="main")
+    (folder / "refs/a").write_text("a" * 40)
+    (folder / "snapshots" / ("a" * 40)).mkdir()
+    assert ["a"] == [each.name for each in look(tmp_path, HF_HOME=str(tmp_path))]
+    (folder / "refs/main").write_bytes(b"\xff")
+    (folder / "refs/a").write_text("no commit")
+    (folder / "refs/z").write_text(COMMIT)
+    assert ["a"] == [each.name for each in look(tmp_path, HF_HOME=str(tmp_path))]
+
+
+def test_whatever_lies_in_a_cache_and_is_no_repository_is_passed_over(tmp_path):
+    hub_file(tmp_path / "hub", "o/r", "a.gguf", variant(1))
+    (tmp_path / "hub" / "models--o--r").rename(tmp_path / "hub" / "datasets--o--r")
+    assert [] == look(tmp_path, HF_HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize("settings", ["{", "[]", '{"downloadsFolder": 3}', '{"downloadsFolder": ""}', "{}"])
+def test_settings_of_lm_studio_that_say_nothing_leave_the_usual_folder(tmp_path, settings):
+    folder = tmp_path / ".lmstudio/models/p/r"
+    folder.mkdir(parents=True)
+    (folder / "a.gguf").write_bytes(variant(1))
+    (tmp_path / ".lmstudio/settings.json").write_text(settings)
+    assert [("a", "p/r")] == [(each.name, each.repository) for each in look(tmp_path)]
+
+
+def test_a_manifest_of_ollama_is_four_folders_deep(tmp_path):
+    root = tmp_path / ".ollama/models"
+    for name in ("registry.ollama.ai/library/m", "registry.ollama.ai/library/m2/latest/deeper"):
+        ollama_model(root, name, model=variant(1))
+    assert [] == look(tmp_path)

@@ -191,3 +191,58 @@ def test_weights_that_are_named_by_their_origin_are_read_where_they_were_found(t
     found = (("hf://o/r", Located(str(path), str(projector))),)
     assert [path, projector] == list(files(a_model("-m", "hf://o/r"), found))
     assert [] == list(files(a_model("-m", "hf://o/r")))
+
+
+def test_where_the_system_does_not_say_what_disks_have_read_all_counts_as_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(page_cache, "_fetched", lambda: None)
+    done = finished(PageWarmer().warm(a_model("-m", a_file(tmp_path / "m.gguf", 2)), ALL))
+    assert (2 * PIECE, 0) == (done.read, done.there)
+
+
+def test_nothing_is_read_where_nothing_is_allowed(tmp_path):
+    done = finished(PageWarmer().warm(a_model("-m", a_file(tmp_path / "m.gguf", 1)), 0))
+    assert (0, 0, "") == (done.read, done.there, done.problem)
+
+
+def test_a_disk_that_gives_less_than_it_was_asked_for_is_asked_again(monkeypatch):
+    asked = []
+
+    def readv(_, buffers):
+        asked.append(len(buffers[0]))
+        return min(len(buffers[0]), 3)
+
+    monkeypatch.setattr(os, "readv", readv)
+    assert 7 == page_cache._pull(9, 7, memoryview(bytearray(5)))
+    assert [5, 4, 1] == asked
+
+
+def test_a_file_that_has_been_cut_short_gives_what_it_has(tmp_path):
+    with (tmp_path / "m").open("wb+", buffering=0) as file:
+        file.write(b"12345")
+        file.seek(0)
+        assert 5 == page_cache._pull(file.fileno(), 9, memoryview(bytearray(4)))
+
+
+def test_no_file_stays_open(tmp_path):
+    path, before = a_file(tmp_path / "m.gguf", 1), psutil.Process().num_fds()
+    Reading(a_model("-m", path), ALL).run()
+    assert before == psutil.Process().num_fds()
+
+
+def test_on_macos_the_thread_works_in_the_background(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(os, "PRIO_DARWIN_THREAD", 3, raising=False)
+    monkeypatch.setattr(os, "PRIO_DARWIN_BG", 4096, raising=False)
+    monkeypatch.setattr(os, "setpriority", lambda *given: asked.append(given))
+    page_cache._step_back()
+    assert [(3, 0, 4096)] == asked
+
+
+def test_a_bug_is_told_and_ends_nothing(monkeypatch):
+    def broken(*_):
+        raise KeyError("oops")
+
+    monkeypatch.setattr(page_cache, "files", broken)
+    done = finished(PageWarmer().warm(a_model(), ALL))
+    assert (0, "internal error: KeyError('oops')") == (done.read, done.problem)

@@ -27,6 +27,7 @@ _OF_OTHERS = re.compile(
     r"original/|onnx/|openvino/|.*\.(?:gguf|h5|msgpack|onnx|ot|pt|pth|tflite)\Z|consolidated.*\Z|.*/?\.gitattributes\Z"
 )
 _PICKLED = re.compile(r".*\.bin\Z")
+_WEIGHTS = re.compile(r".*\.(?:safetensors|bin|npz|gguf|h5|msgpack|nemo|onnx|ckpt|ot|pt|pth|tflite)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ def whole(files: Iterable[str]) -> tuple[str, ...]:
     if any(file.endswith(".safetensors") for file in ours):
         ours = [file for file in ours if not _PICKLED.match(file)]
     return tuple(ours)
+
+
+def has_weights(files: Iterable[str]) -> bool:
+    """Whether any of them holds weights: of many a repository a cache has only the config, or the tokenizer."""
+    return any(_WEIGHTS.match(file) for file in files)
 
 
 def _by_quant(tag: str, files: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ Blocking: call it in a thread. Every look reads the disk anew, for caches change
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zoosup.core.estimation import hub_files
 from zoosup.core.state.weights import Located
 from zoosup.host.weights import hub_cache, llama_cache, lm_studio, ollama
 from zoosup.host.weights.listing import Listing
@@ -71,6 +72,8 @@ def _whole(listing: Listing) -> Located | str:
     missing = shards(listing.folder) - set(map(str, listing.files))
     if missing:
         return f"is not complete: {', '.join(sorted(missing)[:3])} missing in {listing.folder}"
+    if not hub_files.has_weights(listing.files):
+        return ""
     return Located(str(listing.folder), "", listing.folders(tuple(listing.files)))
 
 
