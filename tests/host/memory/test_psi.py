@@ -81,3 +81,20 @@ def test_whoever_looks_only_once_is_told_the_kernels_own_average(kernel: Kernel,
     (tmp_path / "other").write_text("full avg10=?\n")
     files = [str(kernel.file), str(tmp_path / "other"), str(tmp_path / "missing")]
     assert (0.015, None) == (average(files), average(files[1:]))
+
+
+def test_little_more_than_a_tenth_of_a_second_is_enough_and_a_share_is_between_nothing_and_all(
+    kernel: Kernel,
+) -> None:
+    kernel.share(0, 0.0)
+    assert 0.5 == kernel.share(0.125, 0.0625)
+    assert 1.0 == kernel.share(0.5, 9.0)
+    assert 0.0 == kernel.share(0.625, 0.0)
+
+
+def test_a_file_that_was_away_begins_anew(kernel: Kernel) -> None:
+    kernel.share(0, 0.0)
+    kernel.now += 0.5
+    kernel.file.unlink()
+    assert kernel.stalls.share([str(kernel.file)]) is None
+    assert kernel.share(1.0, 5.0) is None

@@ -391,3 +391,82 @@ def test_the_total_is_known_where_proc_can_not_be_read(tmp_path):
         reading.available,
         reading.total,
     )
+
+
+def test_a_limit_that_leaves_just_what_the_host_has_is_not_what_binds(host: Host) -> None:
+    host.membership("0::/pod\n", V2_MOUNT.format(root="/"))
+    host.v2("pod", limit=40 * GIB)
+    assert (40 * GIB, "MemAvailable") == (host.read().available, host.read().source)
+    host.v2("pod", limit=64 * GIB, current=60 * GIB)
+    assert "MemAvailable" == host.read().source
+
+
+def test_pages_on_the_processors_own_lists_are_free_too_and_no_more_than_there_is(host: Host) -> None:
+    page = os.sysconf("SC_PAGE_SIZE")
+    host.write(
+        "proc/zoneinfo", "Node 0\n    cpu: 0\n              count:    3\n              count: 4\n  high: 9\n"
+    )
+    assert 40 * GIB + 7 * page == host.read().available
+    host.meminfo(total=64 * GIB, available=64 * GIB - page)
+    assert 64 * GIB == host.read().available
+
+
+@pytest.mark.parametrize(
+    ("vmstat", "kills"),
+    [
+        ("oom_killer 9\noom_kill 3\nother 4\n", 3),
+        ("nr_free_pages 4\n", None),
+        ("oom_kill many\n", None),
+        (None, None),
+    ],
+)
+def test_how_often_the_kernel_has_killed_is_told_where_it_says_so(
+    host: Host, vmstat: str | None, kills: int | None
+) -> None:
+    if vmstat is not None:
+        host.write("proc/vmstat", vmstat)
+    assert kills == host.gauge().oom_kills()
+
+
+def test_who_asks_once_is_told_of_the_hosts_last_ten_seconds(host: Host) -> None:
+    gauge = host.gauge()
+    assert gauge.stalled_lately() is None
+    host.write("proc/pressure/memory", "full avg10=25.00 total=9\n")
+    assert 0.25 == gauge.stalled_lately()
+
+
+def test_version_2_without_reclaimable_slab_counts_the_cache_alone(host: Host) -> None:
+    host.membership("0::/pod\n", V2_MOUNT.format(root="/"))
+    host.v2("pod", limit=8 * GIB, current=5 * GIB)
+    host.write("/sys/fs/cgroup/pod/memory.stat", f"inactive_file {GIB}\nactive_file {2 * GIB}\n")
+    assert 6 * GIB == host.read().available
+
+
+def test_cache_beyond_what_is_used_gives_no_more_than_the_limit(host: Host) -> None:
+    host.membership("0::/pod\n", V2_MOUNT.format(root="/"))
+    host.v2("pod", limit=8 * GIB, current=GIB, cache=3 * GIB)
+    assert 8 * GIB == host.read().available
+    host.membership("4:memory:/zoo\n", V1_MOUNT.format(root="/"))
+    host.v1("zoo", limit=8 * GIB, usage=GIB, cache=3 * GIB)
+    assert 8 * GIB == host.read().available
+
+
+def test_a_path_out_of_the_mount_is_not_followed(host: Host) -> None:
+    host.membership("0::/a/../b\n", V2_MOUNT.format(root="/a"))
+    host.v2("", limit=4 * GIB)
+    host.v2("b", limit=2 * GIB)
+    (host.root / "sys/fs/cgroup/sub").mkdir()
+    assert 4 * GIB == host.read().available
+
+
+def test_a_cgroup_with_the_mounts_name_as_its_beginning_alone_is_not_below_it(host: Host) -> None:
+    host.membership("0::/pod2/c\n", V2_MOUNT.format(root="/pod"))
+    host.v2("", limit=4 * GIB)
+    host.v2("2/c", limit=2 * GIB)
+    assert (4 * GIB, "cgroup /pod limit 4 GiB") == (host.read().available, host.read().source)
+
+
+def test_a_look_leaves_no_file_open(host: Host) -> None:
+    gauge, before = host.gauge(), psutil.Process().num_fds()
+    gauge.read()
+    assert before == psutil.Process().num_fds()
