@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
 from zoosup.host.ports.probes import Endpoint, ProbeResult
 from zoosup.host.probes import checks, http_request
 from zoosup.host.probes.checks import ask_exec, ask_http, ask_tcp
+from zoosup.host.probes.prober import HttpProber
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -319,3 +321,72 @@ async def test_a_program_cancelled_while_it_is_being_started_is_killed_too(
 async def test_without_waitid_a_zombie_is_told_by_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "waitid")
     assert ProbeResult(True, "true exited with 0") == await ask_exec(("true",), os.environ, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "body", "said"),
+    [
+        (200, "/x", b"words", "answered 200"),
+        (299, "/x", b"", "answered 299"),
+        (300, "/x", b"words", "answered 300: redirected to /x"),
+        (304, "", b"words", "answered 304: redirected to nowhere"),
+        (399, "y" * 300, b"", f"answered 399: redirected to {'y' * 200}"),
+        (400, "/x", b" a \n b ", "answered 400: a b"),
+        (500, "", b"x " * 500, f"answered 500: {'x ' * 100}"),
+    ],
+)
+def test_what_an_answer_means_in_words(status: int, location: str, body: bytes, said: str) -> None:
+    answer = http_request.Answer(status, location, body)
+    assert ProbeResult(status == 200, f"GET / {said}") == checks.told(answer, "GET /")
+
+
+@pytest.mark.parametrize(
+    ("error", "ok", "said"),
+    [
+        *(
+            (OSError(n, "x"), None, f"GET /: zoosup can't ask: {os.strerror(n)}")
+            for n in sorted(checks._OWN_FAULTS)
+        ),
+        (ConnectionRefusedError(), False, "connection refused"),
+        (ConnectionResetError(), False, "GET /: the connection was closed without an answer"),
+        (BrokenPipeError(), False, "GET /: the connection was closed without an answer"),
+        (aiohttp.ServerDisconnectedError(), False, "GET /: the connection was closed without an answer"),
+        (http_request.NotHttpError(), False, "GET /: the answer is not HTTP"),
+        (
+            OSError(2, "No such file", "/ca"),
+            False,
+            "GET /: the certificates of /ca can't be used: No such file",
+        ),
+        (OSError(113, "No route\n to host"), False, "GET /: [Errno 113] No route to host"),
+        (ValueError("z" * 300), False, f"GET /: {'z' * 200}"),
+        (ValueError(), False, "GET /: ValueError"),
+    ],
+)
+def test_whose_fault_it_is_in_words(error: Exception, ok: bool | None, said: str) -> None:
+    assert ProbeResult(ok, said) == checks._refused(error, "GET /")
+
+
+def test_out_of_what_is_our_own_fault() -> None:
+    names = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EADDRNOTAVAIL", "EAGAIN")
+    assert {getattr(errno, name) for name in names} == checks._OWN_FAULTS
+
+
+async def test_what_is_exchanged_is_json_where_it_has_a_body_and_bounded() -> None:
+    asked = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 99999\r\n\r\n" + b"x" * 99_999)
+        await writer.drain()
+
+    prober = HttpProber()
+    async with serving(handler) as at:
+        status, body = await prober.exchange(at, "POST", "/x", b"{}", 5.0)
+        assert (302, True) == (status, 0 < len(body) <= http_request.BODY_LIMIT)
+        await prober.exchange(at, "GET", "/x", None, 5.0)
+    with pytest.raises(OSError, match="Cannot connect"):
+        await prober.exchange(at, "GET", "/x", None, 5.0)
+    await prober.close()
+    first, second = (set(each.lower().split(b"\r\n")) for each in asked)
+    assert {b"content-type: application/json", b"user-agent: zoosup", b"accept-encoding: identity"} < first
+    assert not any(line.startswith(b"content-type") for line in second)

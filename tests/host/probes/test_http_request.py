@@ -108,3 +108,26 @@ async def test_a_body_that_breaks_off_takes_nothing_from_the_status():
     assert ANSWERED == await ask(at, "GET", "/health")
     await left.wait()
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [("GET", None, b""), ("POST", None, b"0"), ("GET", {}, b"2"), ("DELETE", None, b"0")],
+)
+async def test_all_but_a_plain_get_say_how_long_they_are(method, body, length):
+    _, asked = await written(method, "/x", body)
+    found = [line for line in asked.split(b"\r\n") if line.startswith(b"Content-Length: ")]
+    assert ([b"Content-Length: " + length] if length else []) == found
+    assert (body is not None) == (b"Content-Type: application/json" in asked)
+
+
+async def test_where_it_redirects_to_is_told():
+    async with serving(b"HTTP/1.1 302 Found\r\nLOCATION: /there\r\nContent-Length: 0\r\n\r\n") as (at, _):
+        assert Answer(302, "/there", b"") == await ask(at, "GET", "/")
+
+
+async def test_a_long_body_is_not_waited_for():
+    async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", *[b""] * 100) as (at, _):
+        began = asyncio.get_running_loop().time()
+        assert ANSWERED == await ask(at, "GET", "/")
+        assert 0.09 <= asyncio.get_running_loop().time() - began < 0.9

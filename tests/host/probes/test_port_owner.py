@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -234,3 +235,80 @@ def test_on_macos_a_member_that_may_not_be_looked_into_makes_it_untold(
     monkeypatch.setattr(psutil.Process, "net_connections", denied)
     assert Ownership(None) == ownership("127.0.0.1", 8080, frozenset({os.getpid()}), tmp_path)
     assert "another process" == holder("127.0.0.1", 8080, tmp_path)
+
+
+def table(proc: Path, *rows: tuple[str, int, str, int], version: str = "tcp") -> None:
+    """The kernel's table with these: address, port, state, inode."""
+    lines = (f"  0: {at}:{port:04X} 0:0 {state} 0 0 0 0 0 {inode} 1\n" for at, port, state, inode in rows)
+    (proc / "net" / version).write_text("  sl  local_address rem_address\n" + "".join(lines))
+
+
+HERE, ANYWHERE = "0100007F", "00000000"
+
+
+@pytest.mark.usefixtures("linux")
+def test_all_that_listen_on_a_port_are_found_and_what_follows_is_not_read(proc: Path) -> None:
+    table(
+        proc,
+        (HERE, 8081, "0A", 1),
+        (HERE, 8080, "0A", 2),
+        (HERE, 9090, "0A", 3),
+        (HERE, 8080, "0A", 4),
+        (HERE, 8080, "01", 5),
+        (HERE, 8080, "0A", 6),
+    )
+    assert frozenset({2, 4}) == listening_sockets("127.0.0.1", 8080, proc)
+
+
+@pytest.mark.usefixtures("linux")
+def test_connections_do_not_hide_who_listens(proc: Path) -> None:
+    table(proc, (HERE, 9090, "01", 1), (HERE, 8080, "01", 2), (ANYWHERE, 8080, "0A", 3))
+    assert frozenset({3}) == listening_sockets("127.0.0.1", 8080, proc)
+
+
+@pytest.mark.usefixtures("linux")
+@pytest.mark.parametrize(
+    ("four", "six", "found"),
+    [
+        ([(HERE, 1), (ANYWHERE, 2)], [], {1}),
+        ([(ANYWHERE, 2)], [("0000000000000000FFFF00000100007F", 3)], {3}),
+        ([(ANYWHERE, 2)], [("0" * 32, 4)], {2}),
+        ([], [("0000000000000000FFFF000000000000", 5), ("0" * 32, 4)], {5}),
+        ([], [("0" * 32, 4)], {4}),
+        ([], [("00000000000000000000000001000000", 6)], set()),
+    ],
+)
+def test_the_most_special_address_gets_the_connection(
+    proc: Path, four: list[tuple[str, int]], six: list[tuple[str, int]], found: set[int]
+) -> None:
+    table(proc, *((at, 8080, "0A", inode) for at, inode in four))
+    table(proc, *((at, 8080, "0A", inode) for at, inode in six), version="tcp6")
+    assert found == listening_sockets("127.0.0.1", 8080, proc)
+
+
+@pytest.mark.usefixtures("linux")
+def test_a_worker_many_generations_away_is_ours_and_one_whose_parents_are_gone_is_not(proc: Path) -> None:
+    for pid in range(101, 130):
+        hold(proc, pid, parent=pid - 1)
+        if pid < 129:
+            (proc / str(pid) / "fd/3").unlink()
+    assert Ownership(True) == ownership("127.0.0.1", 8080, frozenset({100}), proc)
+    assert Ownership(False, "pid 129 (nginx)") == ownership("127.0.0.1", 8080, frozenset({99}), proc)
+
+
+@pytest.mark.usefixtures("linux")
+def test_what_is_known_of_a_stranger_is_told(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(proc, NOBODY)
+    assert f"pid {NOBODY} (nginx)" == holder("127.0.0.1", 8080, proc)
+    (proc / str(NOBODY) / "comm").unlink()
+    assert f"pid {NOBODY}" == holder("127.0.0.1", 8080, proc)
+    monkeypatch.setattr(psutil, "Process", lambda _: SimpleNamespace(name=lambda: "asked"))
+    assert f"pid {NOBODY} (asked)" == holder("127.0.0.1", 8080, proc)
+
+
+@pytest.mark.usefixtures("linux")
+def test_other_descriptors_than_sockets_are_none(proc: Path) -> None:
+    hold(proc, 10)
+    (proc / "10/fd/3").unlink()
+    (proc / "10/fd/4").symlink_to("pipe:[4711]")
+    assert Ownership(False, "another process") == ownership("127.0.0.1", 8080, frozenset({10}), proc)

@@ -331,3 +331,60 @@ async def test_of_one_that_listens_nowhere_nothing_more_is_said(
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(verdicts), 1.5)
         idle.kill()
+
+
+@pytest.mark.parametrize(
+    ("asked", "soon"),
+    [(ReadySpec(deadline=600), 3.0), (ReadySpec(deadline=4), 2.0), (LiveSpec(), 3.0)],
+)
+def test_people_want_to_know_more_before_the_deadline(asked: ReadySpec | LiveSpec, soon: float) -> None:
+    assert soon == probe._soon(asked)
+
+
+REFUSED = ProbeResult(False, "connection refused")
+
+
+@pytest.mark.looptime
+async def test_where_it_listens_instead_is_looked_for_after_a_while_and_now_and_then(
+    prober: HttpProber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+    loop = asyncio.get_running_loop()
+    elsewhere = probe._Elsewhere(Endpoint("127.0.0.1", 80, frozenset), prober._threads, 3.0)
+
+    async def look() -> str:
+        looked.append(round(loop.time() - began, 3))
+        return f"it is at {len(looked)}"
+
+    monkeypatch.setattr(elsewhere, "_look", look)
+    began = loop.time()
+    said = []
+    for _ in range(10):
+        said.append((await elsewhere.explain(REFUSED)).message)
+        await asyncio.sleep(1)
+    assert ([3.0, 8.0], ["connection refused"] * 3 + ["it is at 1"] * 5 + ["it is at 2"] * 2) == (
+        looked,
+        said,
+    )
+    other = ProbeResult(False, "GET /health answered 503")
+    assert other is await elsewhere.explain(other)
+    assert REFUSED is await elsewhere.explain(REFUSED)
+
+
+@pytest.mark.looptime
+async def test_a_stranger_is_searched_for_again_after_half_a_second(
+    prober: HttpProber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+
+    async def run(_: object) -> Ownership:
+        searched.append(1)
+        return Ownership(False, "pid 7 (x)")
+
+    monkeypatch.setattr(prober._threads, "run", run)
+    owner = probe._Owner(Endpoint("127.0.0.1", 80, lambda: frozenset({1})), prober._threads)
+    for pause in (0.25, 0.24, 0.02, 0.0):
+        said = await owner.confirm(ProbeResult(True, "ok"))
+        assert ProbeResult(False, "port 80 is answered by pid 7 (x), which is not this model") == said
+        await asyncio.sleep(pause)
+    assert 2 == len(searched)
