@@ -53,3 +53,47 @@ def test_where_no_bound_is_refused_it_is_what_macos_takes_and_never_less_than_be
     assert [(most, infinity) for most in wanted] == taken
     descriptors.restore_limit()
     assert [(soft, infinity)] * len(wanted) == taken[len(wanted) :]
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    """A system with such limits, and what is set."""
+    asked = []
+    monkeypatch.setattr(descriptors, "_given", [])
+    monkeypatch.setattr(descriptors.sys, "platform", "linux")
+    monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _: (200, 300))
+    monkeypatch.setattr(descriptors.resource, "setrlimit", lambda *given: asked.append(given))
+    monkeypatch.setattr(descriptors.resource, "prlimit", lambda *given: asked.append(given), raising=False)
+    return asked
+
+
+FILES = descriptors.resource.RLIMIT_NOFILE
+
+
+def test_what_was_raised_is_given_to_children_and_restored_once(limits):
+    descriptors.limit_child(7)
+    descriptors.restore_limit()
+    assert [] == limits
+    descriptors.raise_limit()
+    descriptors.limit_child(7)
+    descriptors.restore_limit()
+    descriptors.restore_limit()
+    assert [(FILES, (300, 300)), (7, FILES, (200, 300)), (FILES, (200, 300))] == limits
+    assert 200 == descriptors.allowed()
+
+
+def test_a_system_that_refuses_is_left_as_it_is(limits, monkeypatch):
+    def refused(*_):
+        raise ValueError("not allowed")
+
+    monkeypatch.setattr(descriptors.resource, "setrlimit", refused)
+    descriptors.raise_limit()
+    descriptors.limit_child(7)
+    assert [] == limits
+
+
+def test_elsewhere_no_limit_is_set_for_another_process(limits, monkeypatch):
+    descriptors.raise_limit()
+    monkeypatch.setattr(descriptors.sys, "platform", "darwin")
+    descriptors.limit_child(7)
+    assert [(FILES, (300, 300))] == limits

@@ -5,7 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import pytest
+
+from zoosup.host.system import listen_fds
 from zoosup.host.system.listen_fds import FIRST, OURS, HandedSockets
 
 NOTHING = HandedSockets({})
@@ -118,3 +122,98 @@ def test_what_is_kept_goes_on_listening_and_is_handed_to_the_program_that_takes_
             check=True,
         )
     assert [port, None] == json.loads(done.stdout)["taken"]
+
+
+def handed(monkeypatch, *sockets, **variables):
+    """One that was handed these, at the numbers that they have."""
+    first = min(each.fileno() for each in sockets)
+    assert [first + at for at in range(len(sockets))] == [each.fileno() for each in sockets]
+    monkeypatch.setattr(listen_fds, "FIRST", first)
+    given = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(sockets))} | variables
+    return HandedSockets(given)
+
+
+def in_a_row(count):
+    """Listening sockets with numbers that follow each other, which nobody else closes."""
+    made = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    places = [each.getsockname() for each in made]
+    base = 200
+    for at, each in enumerate(made):
+        os.dup2(each.fileno(), base + at)
+        each.close()
+    return [SimpleNamespace(fileno=lambda at=at: base + at) for at in range(count)], places
+
+
+def test_what_is_ours_by_name_is_closed_where_nobody_wants_it_and_the_others_are_named(monkeypatch):
+    numbers, places = in_a_row(3)
+    found = handed(monkeypatch, *numbers, LISTEN_FDNAMES=f"web:{OURS}")
+    assert [f"127.0.0.1:{port}" for _, port in sorted([places[0], places[2]])] == found.settle()
+    assert found.take(socket.AF_INET, places[1]) is None
+    for place in (places[0], places[2]):
+        with found.take(socket.AF_INET, place) as taken:
+            assert place == taken.getsockname()
+            assert not taken.get_inheritable()
+    assert [] == found.settle()
+    assert found.take(socket.AF_INET6, places[0]) is None
+    for each in found._theirs.values():
+        each.close()
+
+
+def test_what_is_handed_on_stands_in_the_environment_theirs_first(monkeypatch):
+    numbers, _ = in_a_row(2)
+    found = handed(monkeypatch, *numbers, LISTEN_FDNAMES=f"{OURS}:web")
+    put = []
+    monkeypatch.setattr(listen_fds.os, "dup2", lambda *given, **more: put.append((given[1], more)))
+    said = found.hand_on()
+    assert {
+        "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": f"theirs:{OURS}"
+    } == said  # fmt: skip
+    assert [(listen_fds.FIRST + at, {"inheritable": True}) for at in (0, 1)] == put
+    for each in (*found._theirs.values(), *found._ours.values()):
+        each.close()
+
+
+def test_what_is_known_already_is_kept_once():
+    sock, _ = listening()
+    with sock:
+        found = HandedSockets({})
+        found.keep([sock.fileno(), sock.fileno()])
+        (kept,) = found._ours.values()
+        assert kept.fileno() != sock.fileno()
+        assert [] == found.settle()
+        assert -1 == kept.fileno()
+
+
+@pytest.mark.parametrize(
+    ("variables", "count"),
+    [
+        ({"LISTEN_PID": "ours", "LISTEN_FDS": "2"}, 2),
+        ({"LISTEN_PID": "ours", "LISTEN_FDS": "-1"}, 0),
+        ({"LISTEN_PID": "ours", "LISTEN_FDS": "x"}, 0),
+        ({"LISTEN_PID": "ours"}, 0),
+        ({"LISTEN_PID": "1", "LISTEN_FDS": "2"}, 0),
+        ({"LISTEN_FDS": "2"}, 0),
+        ({}, 0),
+    ],
+)
+def test_only_what_is_for_this_process_counts(variables, count):
+    assert count == listen_fds._count({k: v.replace("ours", str(os.getpid())) for k, v in variables.items()})
+
+
+def test_what_is_no_socket_is_said(monkeypatch, tmp_path, caplog):
+    with (tmp_path / "file").open("w") as file:
+        handed(monkeypatch, file)
+    assert "is no socket: Socket operation on non-socket" in caplog.text
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_tcp_of_either_kind_listens_and_nothing_else(family, tmp_path):
+    host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    with socket.create_server((host, 0), family=family) as tcp:
+        assert listen_fds._listens(tcp)
+    with socket.socket(family, socket.SOCK_STREAM) as idle, socket.socket(family, socket.SOCK_DGRAM) as udp:
+        assert [False, False] == [listen_fds._listens(idle), listen_fds._listens(udp)]
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "s"))
+        unix.listen()
+        assert not listen_fds._listens(unix)

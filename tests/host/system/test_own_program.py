@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from zoosup.host.system import own_program
+from zoosup.host.system.programs.bounded_run import Printed
 
 
 @pytest.fixture
@@ -38,3 +39,18 @@ def test_an_interpreter_that_is_gone_is_told(started_as, monkeypatch):
     started_as("")
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     assert "/nonexistent/python" in own_program.trouble()
+
+
+@pytest.mark.parametrize(
+    ("tried", "said"),
+    [
+        (Printed("", "one\ntwo\n", 3), "two"),
+        (Printed("", "", 3), "it ends with code 3"),
+        (Printed("", "one\n", None, "no answer within 30 s"), "no answer within 30 s"),
+        (Printed("", "a warning\n", 0), ""),
+    ],
+)
+def test_why_it_would_not_start_in_words(started_as, monkeypatch, tried, said):
+    started_as("")
+    monkeypatch.setattr(own_program, "run", lambda *_: tried)
+    assert said == own_program.trouble()

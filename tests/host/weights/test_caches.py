@@ -227,6 +227,13 @@ def test_a_manifest_of_llama_cpp_that_says_nothing_is_passed_over(caches, manife
     assert "is in no cache" in caches.missing("hf://o/r:Q4_0")
 
 
+def test_a_file_that_is_named_and_not_there_is_not_another_that_the_cache_remembers(caches):
+    caches.write(".cache/llama.cpp/o_r_m-Q4_0.gguf")
+    caches.write(".cache/llama.cpp/manifest=o=r=latest.json", {"ggufFile": {"rfilename": "m-Q4_0.gguf"}})
+    assert caches.find("hf://o/r").path.endswith("o_r_m-Q4_0.gguf")
+    assert "is in no cache" in caches.missing("hf://o/r/other.gguf")
+
+
 def test_on_macos_older_llama_cpp_has_its_cache_where_programs_have_theirs_there(caches, monkeypatch):
     monkeypatch.setattr("sys.platform", "darwin")
     model = caches.write("Library/Caches/llama.cpp/o_r_m-Q4_0.gguf")

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.host.conftest import lives
+from zoosup.host.system.programs import bounded_run
 from zoosup.host.system.programs.bounded_run import LIMIT, run
 
 SHORT, LONG = 0.3, 30.0
@@ -89,3 +90,26 @@ def test_no_descriptor_stays_open():
         ran("print(1)")
         ran("import time; time.sleep(600)", within=0.05)
     assert before == psutil.Process().num_fds()
+
+
+def test_one_that_closes_its_output_is_waited_for_without_turning_in_circles(monkeypatch):
+    looks = []
+    has_ended = bounded_run.has_ended
+    monkeypatch.setattr(bounded_run, "has_ended", lambda pid: looks.append(pid) or has_ended(pid))
+    assert 4 == ran("import os, time; os.close(1); os.close(2); time.sleep(.4); os._exit(4)").code
+    assert len(looks) < 200
+
+
+def test_just_as_much_as_may_be_printed_is_too_much():
+    assert "" == ran(f"import os; os.write(1, b'x' * 65_000); print('x' * {LIMIT - 65_002})").problem
+    assert ran(f"import time; print('x' * {LIMIT - 1}, flush=True); time.sleep(60)").problem.startswith(
+        "more than 256 KiB"
+    )
+
+
+def test_it_has_the_environment_the_directory_and_nothing_to_read(tmp_path):
+    text = (
+        "import os, sys; print(os.getcwd(), os.environ['A'], sys.stdin.read(), os.getsid(0) == os.getpid())"
+    )
+    found = run((sys.executable, "-c", text), {"A": "b"}, tmp_path, LONG, threading.Event())
+    assert f"{tmp_path} b  True\n" == found.out
