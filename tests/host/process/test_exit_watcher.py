@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from zoosup.core.state.phases import ExitReason
 from zoosup.host.process.exit_watcher import KqueueWatcher, PidfdWatcher, PollingWatcher, host_watcher
 from zoosup.host.process.table.proc_table import host_table
 from zoosup.host.process.wait_status import describe, peek, reap
@@ -207,3 +208,37 @@ def test_a_child_that_still_runs_is_neither_read_nor_collected(child):
 def test_signals_are_named_where_they_have_a_name():
     assert ["SIGKILL", "signal 40"] == [describe(-9, 0.0).signal, describe(-40, 0.0).signal]
     assert "collected by somebody else" in describe(None, 0.0).message
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "fields", "said"),
+    [
+        (None, ExitReason.ERROR, (None, None), "exited; its status was collected by somebody else"),
+        (0, ExitReason.COMPLETED, (0, None), "exited with code 0"),
+        (1, ExitReason.ERROR, (1, None), "exited with code 1"),
+        (-9, ExitReason.SIGNALED, (None, "SIGKILL"), "killed by SIGKILL"),
+        (-1, ExitReason.SIGNALED, (None, "SIGHUP"), "killed by SIGHUP"),
+        (-50, ExitReason.SIGNALED, (None, "signal 50"), "killed by signal 50"),
+    ],
+)
+def test_how_a_child_ended_in_words(code, reason, fields, said):
+    found = describe(code, 7.0)
+    assert (reason, 7.0, fields, said) == (found.reason, found.at, (found.code, found.signal), found.message)
+
+
+async def test_who_can_not_be_looked_for_is_looked_for_again():
+    rows = iter(
+        [OSError(24, "Too many open files"), SimpleNamespace(living=True), SimpleNamespace(living=False)]
+    )
+    told = asyncio.Event()
+
+    def look(_):
+        row = next(rows)
+        if isinstance(row, OSError):
+            raise row
+        return row
+
+    watcher = PollingWatcher(asyncio.get_running_loop(), SimpleNamespace(look=look))
+    watcher.watch(7, lambda _: told.set())
+    await asyncio.wait_for(told.wait(), 20)
+    assert [] == list(rows)

@@ -134,3 +134,40 @@ def test_what_it_prints_is_kept_small_and_the_life_before_is_kept(make, tmp_path
     helper.end(0.0)
     begin(helper)
     assert {"ray.log", "ray.log.1"} == {each.name for each in (tmp_path / "logs").iterdir()}
+
+
+def test_a_log_that_is_just_full_is_kept(make, tmp_path):
+    helper, log = make(), tmp_path / "logs/ray.log"
+    assert "" == helper.last_words
+    helper.bound_log()  # there is none
+    log.parent.mkdir()
+    log.write_bytes(b"a" + b"x" * (LOG_LIMIT - 1))
+    helper.bound_log()
+    assert (LOG_LIMIT, "x" * 4096) == (log.stat().st_size, helper.last_words)
+    log.write_bytes(b"\xff" * 9)
+    assert "\N{REPLACEMENT CHARACTER}" * 9 == helper.last_words
+
+
+def test_what_a_helper_has_to_read_and_where_it_is_are_nobodys(make, tmp_path, owner):
+    helper = make()
+    code = (
+        "import os, sys; print(os.getcwd(), repr(sys.stdin.read()), os.getsid(0) == os.getpid(), "
+        "os.environ['ZOOSUP_HELPER']); print('err up', file=sys.stderr)"
+    )
+    begin(helper, code, what="w")
+    deadline = time.monotonic() + 20
+    while helper.is_running() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert {f"/ '' True {owner}-ray=w", "err up"} == set(helper.last_words.splitlines())
+    assert 0o700 == (tmp_path / "logs").stat().st_mode & 0o777
+
+
+def test_one_that_ends_when_it_is_asked_to_is_not_waited_for(make, owner):
+    helper = make()
+    begin(helper)
+    began = time.monotonic()
+    helper.end(60.0)
+    assert time.monotonic() - began < 20
+    assert [] == living(owner)
+    helper.end(60.0)  # nobody is left
+    assert not helper.is_running()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ import pytest
 from tests.host.conftest import RUN, SUITE
 from zoosup.core.state.phases import ExitReason
 from zoosup.host.ports.host import SpawnError
+from zoosup.host.ports.launch import Launch
 from zoosup.host.process import posix_spawn, spawn
 from zoosup.host.process.spawn import OOM_SCORE_ADJ
 
@@ -290,3 +292,67 @@ def test_the_way_by_fork_keeps_its_lock_no_longer():
 def test_it_is_used_where_the_system_has_it_and_lets_a_thread_be_apart(monkeypatch, library, serves):
     monkeypatch.setattr(posix_spawn, "_libc", SimpleNamespace(**library))
     assert serves == posix_spawn.can_spawn()
+
+
+PASSES, STAYS = ExitReason.ERROR, ExitReason.NOT_EXECUTABLE
+NO_MORE = "no further process is allowed at present (ulimit -u, or the container's pids limit)"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (ValueError("embedded null byte"), STAYS, "can't run 'model': embedded null byte"),
+        (OSError(errno.EACCES, "words"), STAYS, "can't run model: words"),
+        (OSError(errno.EINTR, "words"), PASSES, "can't run model: words"),
+        (OSError(errno.EIO, "words"), PASSES, "can't run model: words"),
+        (OSError(errno.ENFILE, "words"), PASSES, "can't run model: words"),
+        (OSError(errno.ENOMEM, "words"), PASSES, "can't run model: words"),
+        (OSError(errno.ENOSPC, "words"), PASSES, "can't run model: words"),
+        (OSError(errno.ESTALE, "words"), PASSES, "can't run model: words"),
+        (OSError(errno.EAGAIN, "words"), PASSES, f"can't run model: {NO_MORE}"),
+        (
+            OSError(errno.EMFILE, "words"),
+            PASSES,
+            "can't run model: zoosup has no file descriptor left (ulimit -n)",
+        ),
+        (OSError(errno.ETXTBSY, "words"), PASSES, "can't run model: the file is being written"),
+        (OSError(errno.ENOENT, "words"), STAYS, "can't run model: not found in PATH (/b)"),
+        (OSError(errno.EIO, "words", "/cwd"), PASSES, "can't change to the working directory /cwd: words"),
+    ],
+)
+def test_what_a_person_has_to_change_is_said_and_what_passes_is_an_ordinary_error(
+    tmp_path, error, reason, said
+):
+    launch = Launch("r", "m", ("model",), {"PATH": "/b"}, "/cwd", tmp_path / "log")
+    found = spawn._explain(error, launch)
+    ours = getattr(error, "errno", None) in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+    assert (reason, said, ours) == (found.reason, str(found), found.ours)
+
+
+def test_a_score_that_is_higher_already_stays(monkeypatch, tmp_path):
+    monkeypatch.setattr(spawn.sys, "platform", "linux")
+    monkeypatch.setattr(spawn, "Path", lambda _: tmp_path / "score")
+    for before, after in (("0", "500"), ("-1000", "500"), ("500", "500"), ("900", "900"), ("much", "much")):
+        (tmp_path / "score").write_text(before)
+        spawn._offer_to_oom_killer(7)
+        assert after == (tmp_path / "score").read_text()
+
+
+def test_signals_that_are_ignored_are_heard_by_children_and_others_are_left_as_they_are():
+    before = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        apart = threading.Thread(target=spawn.let_children_hear_signals)
+        apart.start()
+        apart.join()
+        assert signal.SIG_IGN == signal.getsignal(signal.SIGHUP)
+        spawn.let_children_hear_signals()
+        assert callable(signal.getsignal(signal.SIGHUP))
+        assert (signal.SIG_DFL, signal.SIG_DFL) == (
+            signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGCHLD)
+        )  # fmt: skip
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
