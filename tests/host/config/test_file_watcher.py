@@ -687,3 +687,68 @@ class TestRevision:
         elif said is not None:
             (tmp_path / ".revision").write_bytes(said)
         assert "" == (await ConfigWatch(tmp_path / "zoo.yaml").read()).revision
+
+
+class Typed(ConfigWatch):
+    """A file in which this stands after so many seconds."""
+
+    def __init__(self, *texts: tuple[float, str | None]) -> None:
+        super().__init__(Path("/zoo.yaml"))
+        self.texts = texts
+        self.began = asyncio.get_running_loop().time()
+
+    async def _content(self) -> Content:
+        now = asyncio.get_running_loop().time() - self.began
+        return Content([text for at, text in self.texts if at <= now + 1e-9][-1])
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("texts", "told", "settled", "after"),
+    [
+        ([(0, "a\n")], "a\n", "a\n", 0.0),  # nothing new needs no waiting
+        ([(0, "a\n")], None, "a\n", 0.01),
+        ([(0, "a")], None, "a", 0.25),
+        ([(0, "")], "a\n", "", 0.25),
+        ([(0, None)], "a\n", None, 0.25),
+        ([(0, None), (0.2, "a\n")], "a\n", "a\n", 0.2),
+        ([(0, "a"), (0.2, "a\n")], None, "a\n", 0.21),
+        ([(at / 100, f"{at}") for at in range(200)], None, "100", 1.0),
+    ],
+)
+async def test_what_is_in_the_file_is_believed_once_it_has_rested(
+    texts: list[tuple[float, str | None]], told: str | None, settled: str | None, after: float
+) -> None:
+    config = Typed(*texts)
+    found = await config._settled(None if told is None else Content(told))
+    assert settled == found.text
+    assert pytest.approx(after, abs=0.011) == asyncio.get_running_loop().time() - config.began
+
+
+def test_what_is_watched_are_the_directories_alone_and_nothing_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    monkeypatch.setattr(hints, "watch", lambda *places, **how: asked.append((places, how)) or ())
+    watching = Hints(tmp_path / "zoo.yaml", lambda: None)
+    watching._watch(places_on_the_way(tmp_path / "zoo.yaml"))
+    ((places, how),) = asked
+    assert {str(tmp_path.resolve()), str(tmp_path.resolve().parent)} == set(places)
+    expected = {"watch_filter": None, "step": 75, "debounce": 50, "raise_interrupt": False}
+    expected |= {"force_polling": False, "recursive": False, "ignore_permission_denied": True}
+    assert expected == {key: value for key, value in how.items() if key != "stop_event"}
+    assert how["stop_event"] is watching._again
+
+
+def test_a_way_upwards_is_followed(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    (root / "a/b").mkdir(parents=True)
+    (root / "c").mkdir()
+    (root / "a/b/zoo.yaml").symlink_to("../../c/zoo.yaml")
+    assert {"a/b", "a", "c", "."} == names(places_on_the_way(root / "a/b/zoo.yaml"), root)
+    assert hints._identified(root / "none") is None
+
+
+def test_a_revision_is_one_short_line(tmp_path: Path) -> None:
+    (tmp_path / ".revision").write_text(f" {'r' * 300}\nmore")
+    assert "r" * 199 == file_watcher.read_revision(tmp_path / "zoo.yaml")

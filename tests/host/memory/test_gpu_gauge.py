@@ -92,7 +92,7 @@ async def test_a_gpu_is_a_pool(bench):
         reading.index,
     )
     assert (24 * GIB, 20 * GIB, {7: GIB}) == (reading.total, reading.available, reading.processes)
-    assert ("NVML", 100.0) == (reading.source, reading.at)
+    assert ("NVML", 100.0, False) == (reading.source, reading.at, reading.unified)
 
 
 def test_before_the_first_answer_there_are_no_pools(bench):
@@ -241,3 +241,23 @@ async def test_whose_gpu_it_is_and_where_it_sits_is_told(bench):
         reading.unified,
         reading.source,
     )
+
+
+@pytest.mark.parametrize(
+    ("age", "available", "source"),
+    [
+        (2.9, 20 * GIB, "NVML"),
+        (3.1, 20 * GIB, "NVML, silent for 3 s"),
+        (9.9, 20 * GIB, "NVML, silent for 10 s"),
+        (10.1, None, "NVML, silent for 10 s"),
+    ],
+)
+def test_how_long_an_answer_is_believed(age, available, source):
+    found = gpu_gauge._reading(card(processes={7: GIB}), 5.0, age)
+    assert (source, available) == (found.source, found.available)
+    assert (None if available is None else {7: GIB}) == found.processes
+
+
+def test_so_often_is_asked_unless_told_otherwise():
+    found = (gpu_gauge.PERIOD, gpu_gauge.SPACING, gpu_gauge.AGAIN, gpu_gauge.ABSENT)
+    assert (1.0, 0.05, 5.0, 60.0) == found

@@ -210,3 +210,12 @@ def test_a_file_that_was_replaced_has_moved(path: Path) -> None:
         assert file.moved()
         path.touch()
         assert file.moved()
+
+
+def test_a_file_that_lacks_what_an_event_has_is_damaged_before_anything_is_asked_of_it(path: Path) -> None:
+    with opened(path) as file:
+        file.write([line(1)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as editor:
+        editor.execute("ALTER TABLE events DROP COLUMN data")
+    with pytest.raises(DamagedError, match="no such column: data"):
+        JournalDb(path, Bounds())

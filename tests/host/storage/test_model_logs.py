@@ -415,3 +415,28 @@ def test_a_tail_that_was_closed_opens_nothing(tmp_path):
     tail.close()
     tail.open_at_end()
     assert (b"", before) == (tail.read(), psutil.Process().num_fds())
+
+
+def test_what_is_written_to_a_log_after_it_was_removed_is_read_too(tmp_path):
+    log = tmp_path / "m.log"
+    tail = Tail(log)
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"before")
+        assert b"before" == tail.read()
+        log.unlink()
+        assert b"" == tail.read()
+        writer.write(b"after")
+        assert b"after" == tail.read()
+    tail.close()
+
+
+def test_a_log_that_was_replaced_is_let_go(tmp_path):
+    log = tmp_path / "m.log"
+    tail, before = Tail(log), psutil.Process().num_fds()
+    for text in (b"one", b"two", b"three"):
+        (tmp_path / "new").write_bytes(text)
+        (tmp_path / "new").replace(log)
+        assert text == tail.read()
+    assert before + 1 == psutil.Process().num_fds()
+    tail.close()
+    assert before == psutil.Process().num_fds()
