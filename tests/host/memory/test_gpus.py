@@ -190,3 +190,57 @@ def test_apples_gpu_is_a_part_of_ram(monkeypatch):
         one.unified,
     )
     assert (50 * GIB, 50 * GIB, None) == (one.total, one.available, one.processes)
+
+
+def test_apples_kernel_is_asked_by_name_and_what_it_does_not_know_is_nothing(monkeypatch):
+    def sysctlbyname(name, value, size, _new, _length):
+        if name != b"hw.memsize":
+            return -1
+        value.raw = (24 * GIB).to_bytes(8, "little") + value.raw[8:]
+        size._obj.value = 8
+        return 0
+
+    monkeypatch.setattr(apple.ctypes, "CDLL", lambda _: SimpleNamespace(sysctlbyname=sysctlbyname))
+    assert (24 * GIB).to_bytes(8, "little") == apple._read(b"hw.memsize")
+    (one,) = apple.Apple().look().cards
+    assert (16 * GIB, "GPU apple0 Apple GPU", "GPU-apple", "sysctl") == (
+        one.total,
+        one.name,
+        one.uuid,
+        one.source,
+    )
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_binding_is_loaded_where_there_is_its_library(monkeypatch, there):
+    def load(name):
+        assert "libnvidia-ml.so.1" == name
+        if not there:
+            raise OSError(name)
+
+    monkeypatch.setattr(gpus.ctypes, "CDLL", load)
+    nvml = NvmlIfThere()
+    if there:
+        said = SimpleNamespace(look=lambda: NVIDIA, close=lambda: None)
+        monkeypatch.setattr("zoosup.host.memory.nvml.Nvml", lambda: said)
+        assert NVIDIA is nvml.look() is nvml.look()
+        monkeypatch.setattr(gpus, "_nvml", lambda: pytest.fail("was begun twice"))
+        assert NVIDIA is nvml.look()
+    else:
+        with pytest.raises(GpusUnavailableError, match="NVML Shared Library Not Found"):
+            nvml.look()
+
+
+def test_everybodys_first_answer_is_waited_for_and_no_longer_than_was_said():
+    asked = []
+
+    def gauge(answers):
+        return SimpleNamespace(wait=lambda timeout: asked.append(timeout) or answers)
+
+    assert not Gpus([gauge(True), gauge(False), gauge(True)]).wait(5.0)
+    assert Gpus([gauge(True), gauge(True)]).wait(5.0)
+    assert all(4.0 < each <= 5.0 for each in asked)
+    assert 5 == len(asked)
+    asked.clear()
+    Gpus([gauge(False)]).wait(-1.0)
+    assert [0.0] == asked

@@ -114,7 +114,7 @@ class FakeQueue:
         for change in changes:
             if change.ident in self.zombies:
                 raise ProcessLookupError
-            self.wanted.append(change.ident)
+            self.wanted.append((change.ident, *change.asked))
         ready, self.ready = self.ready[:most], self.ready[most:]
         if ready:
             os.read(self.read_end, 1)
@@ -129,6 +129,10 @@ class FakeQueue:
         os.close(self.write_end)
 
 
+def kevent(ident, of, flags, notes):
+    return SimpleNamespace(ident=ident, asked=(of, flags, notes))
+
+
 @pytest.fixture
 def queue(monkeypatch):
     """A system with kqueue."""
@@ -137,7 +141,7 @@ def queue(monkeypatch):
     for name, value in names.items():
         monkeypatch.setattr(select, name, value, raising=False)
     monkeypatch.setattr(select, "kqueue", lambda: queue, raising=False)
-    monkeypatch.setattr(select, "kevent", lambda ident, *_: SimpleNamespace(ident=ident), raising=False)
+    monkeypatch.setattr(select, "kevent", kevent, raising=False)
     return queue
 
 
@@ -146,6 +150,8 @@ async def test_kqueue_hands_out_the_status(queue):
     notices, cancelled = Notices(), Notices()
     watcher.watch(77, notices.__call__)
     watcher.watch(77, cancelled.__call__)()
+    # once, with the status (EV_ADD and EV_ONESHOT, NOTE_EXIT and NOTE_EXITSTATUS)
+    assert [(77, -5, 1 | 16, 1 << 31 | 0x04000000)] * 2 == queue.wanted
     queue.exit(77, 3 << 8)
     await asyncio.wait_for(notices.come.wait(), 20)
     assert ([3 << 8], []) == (notices, cancelled)
