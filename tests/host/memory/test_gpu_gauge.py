@@ -1,5 +1,6 @@
 """The gauge of GPU memory: what it says while its thread asks, waits or hangs."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -261,3 +262,15 @@ def test_how_long_an_answer_is_believed(age, available, source):
 def test_so_often_is_asked_unless_told_otherwise():
     found = (gpu_gauge.PERIOD, gpu_gauge.SPACING, gpu_gauge.AGAIN, gpu_gauge.ABSENT)
     assert (1.0, 0.05, 5.0, 60.0) == found
+
+
+@pytest.mark.parametrize(("period", "is_asked_again"), [(1e6, False), (0.01, True)])
+async def test_where_nobody_reads_it_is_looked_once_a_period(bench, monkeypatch, period, is_asked_again):
+    monkeypatch.setattr(gpu_gauge, "PERIOD", period)
+    bench.gauge.start()
+    assert bench.gauge.wait(20)
+    if is_asked_again:
+        await eventually(lambda: bench.source.looks > 2)
+    else:
+        await asyncio.sleep(0.1)
+        assert 1 == bench.source.looks

@@ -3,6 +3,7 @@
 import ctypes
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,3 +75,17 @@ def test_a_library_without_these_knobs_is_left_alone(monkeypatch):
     monkeypatch.setattr(malloc, "_library", object())
     malloc.use_one_heap()
     malloc.give_back()
+
+
+def test_one_heap_is_asked_for_from_which_nothing_goes_back_by_itself(monkeypatch):
+    asked = []
+    library = SimpleNamespace(
+        mallopt=lambda *given: asked.append(given), malloc_trim=lambda pad: asked.append(pad.value)
+    )
+    monkeypatch.setattr(malloc, "_library", library)
+    malloc.use_one_heap()
+    malloc.give_back()
+    assert [(-8, 1), (-3, 32 << 20), (-1, 1 << 30), 0] == asked
+    del library.malloc_trim
+    malloc.use_one_heap()
+    assert 4 == len(asked)

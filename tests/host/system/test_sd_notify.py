@@ -290,3 +290,13 @@ def test_the_environment_that_was_given_stays_as_it_is():
     without_init_variables(environ)
 
     assert environ == {"NOTIFY_SOCKET": "/run/notify"}
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.0015, 1500), (90.0, 90_000_000), (604_800.0, 604_800_000_000)]
+)
+def test_a_time_of_some_use_is_asked_for_as_it_is(init, manager, seconds, expected):
+    init.extend_timeout(seconds)
+
+    assert [{"EXTEND_TIMEOUT_USEC": str(expected)}] == manager.heard()
