@@ -1,6 +1,8 @@
-"""Runs one command so that nothing it started lives on: a mutant may well leave orphans, that is what some are for.
+"""Runs one command so that nothing it started lives on, and nobody else dies of it.
 
-Linux: we become the parent of every orphan below us, so that none is missed. Elsewhere orphans are let go.
+A mutant may well leave orphans, that is what some are for; and one may kill all that it sees. On Linux that is itself
+alone, where the system lets us have a namespace of pids, and we become the parent of every orphan below us, so that
+none is missed. Elsewhere orphans are let go.
 """
 
 import ctypes
@@ -11,11 +13,19 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
+_APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+_AS_PID_1 = (
+    "sh",
+    "-c",
+    '"$@"; exit $?',
+    "sh",
+)  # which passes no signal on, and would be another process to the tests
 
 
 class TooLongError(Exception):
@@ -29,7 +39,7 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: flo
     output = cwd / "output-of-the-tests"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL
+            [*apart(), *command], cwd=cwd, env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL
         )
     try:
         status = _wait(process.pid, time.monotonic() + limit)
@@ -37,6 +47,16 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: flo
         _clear()
     process.returncode = status
     return status, output.read_text(errors="replace")
+
+
+@cache
+def apart() -> tuple[str, ...]:
+    """The words before a command that let it see no process but its own; () where the system has none."""
+    for words in (_APART, (*_APART, "--user", "--map-current-user")):
+        with suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run([*words, "true"], check=True, capture_output=True)
+            return *words, *_AS_PID_1
+    return ()
 
 
 def _adopt_orphans() -> None:

@@ -1,6 +1,7 @@
 """The list of planted bugs stays in step with the sources and the tests; running it is `run.py`'s business."""
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.mutations import cage
 from tests.mutations.planted import LISTS, ROOT, DoesNotApplyError, Mutation, planted
 
 EVERY = planted()
@@ -16,6 +18,7 @@ HERE = Path(__file__).parent
 
 SOURCE = "def add(a, b):\n    return a + b\n"
 TESTS = """
+import os
 import subprocess
 import sys
 
@@ -27,9 +30,10 @@ def test_sum():
 
 
 def test_nothing():
-    orphan = subprocess.Popen(["sleep", "600"], start_new_session=True, env={})
+    seconds = str(600 + int.from_bytes(os.urandom(4)))  # by which it is known in any namespace
+    orphan = subprocess.Popen(["sleep", seconds], start_new_session=True, env={})
     with open("../../orphan", "w") as file:
-        file.write(str(orphan.pid))
+        file.write(seconds)
     orphan.returncode = 0
 """
 
@@ -142,7 +146,34 @@ def test_anything_but_a_kill_is_1_and_told_at_the_end(checkout):
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system hands us the orphans below us")
 def test_no_orphan_of_a_mutant_lives_on(checkout):
     run(checkout, "surviving")
-    assert not psutil.pid_exists(int((checkout / "orphan").read_text()))
+    left = ["sleep", (checkout / "orphan").read_text()]
+    assert left not in [each.info["cmdline"] for each in psutil.process_iter(["cmdline"])]
+
+
+MURDER = """
+import psutil
+
+
+def test_all_are_killed():
+    for each in psutil.process_iter(["cmdline"]):
+        if each.info["cmdline"] == ["sleep", "%s"]:
+            each.kill()
+    raise AssertionError
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system has namespaces of pids")
+def test_a_mutant_that_kills_all_it_sees_meets_nobody_outside(checkout):
+    if not cage.apart():
+        pytest.skip("this system gives us no namespace of pids")
+    seconds = str(600 + int.from_bytes(os.urandom(4)))
+    (checkout / "tests/test_murder.py").write_text(MURDER % seconds)
+    bystander = subprocess.Popen(["sleep", seconds])
+    _, said = run(checkout, "senseless", "--by", "tests/test_murder.py")
+    assert "fail already: test_all_are_killed" in said
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
 
 
 def test_tests_that_fail_anyway_prove_nothing(checkout):
