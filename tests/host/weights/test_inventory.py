@@ -204,7 +204,7 @@ def test_settings_of_lm_studio_that_say_nothing_leave_the_usual_folder(tmp_path,
     folder.mkdir(parents=True)
     (folder / "a.gguf").write_bytes(variant(1))
     (tmp_path / ".lmstudio/settings.json").write_text(settings)
-    assert [("a", "p/r")] == [(each.name, each.repository) for each in look(tmp_path)]
+    assert [(LM_STUDIO, "a", str(folder / "a.gguf"))] == [(e.cache, e.name, e.path) for e in look(tmp_path)]
 
 
 def test_a_manifest_of_ollama_is_four_folders_deep(tmp_path):

@@ -37,6 +37,7 @@ def logs(given: argparse.Namespace) -> int:
 def _paced(chunks: Iterator[bytes], asked: Client) -> Iterator[bytes]:
     """What is read from the disk, for as long as a supervisor is there, or comes back."""
     away, look_at = Absence(), 0.0
+    away.over()  # it has just answered
     for chunk in chunks:
         if chunk:
             yield chunk
