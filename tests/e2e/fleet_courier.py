@@ -96,7 +96,7 @@ class Courier:
         for each, models in self.assigned.items():
             for model in models:
                 placements.setdefault(model, []).append(each)
-        spec = {"digest": "any", "generation": 1}
+        spec = self.reports[node]["spec"] | {"digest": "any", "generation": 1} if node in self.reports else {}
         view = {"spec": spec, "epoch": 1, "number": number, "hosts": hosts, "placements": placements}
         return {"assignment": told, "view": view, "version": number}
 
