@@ -388,6 +388,16 @@ def test_a_field_of_a_model_is_refused_by_its_path(field, refusal):
     assert message in line
 
 
+SIGNALS = """ABRT ALRM BUS CHLD CONT FPE HUP ILL INT IO KILL PIPE PROF QUIT SEGV SYS TERM TRAP URG USR1 USR2 VTALRM
+    WINCH XCPU XFSZ"""
+
+
+@pytest.mark.parametrize("name", SIGNALS.split())
+def test_a_signal_is_known_by_its_name_however_it_is_written(name):
+    for written in (name, f"SIG{name}", f"sig{name}".lower()):
+        assert name == model(f"    command: x\n    stop: {{signal: {written}}}").stop.signal
+
+
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
