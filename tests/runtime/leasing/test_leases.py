@@ -72,6 +72,19 @@ async def test_a_request_starts_its_model_and_is_granted_when_it_is_ready(host, 
     assert (20000, "127.0.0.1") == (client.lease.port, client.lease.host)
 
 
+async def test_who_has_a_run_or_looks_at_it_sends_it_what_the_file_says_now(host, zoo):
+    await put(zoo, host, text(a="upstream_headers: {X-Key: one}"))
+    first = Client(zoo, "a")
+    await first.answered()
+    looking = zoo.reconciler.leases.look("a", Client(zoo, "a"))
+    assert (("X-Key", "one"),) == first.lease.upstream.headers == looking.upstream.headers
+    host.save(text(a="upstream_headers: {X-Key: two}"))
+    await asyncio.sleep(5)
+    second = Client(zoo, "a")
+    assert (("X-Key", "two"),) == second.lease.upstream.headers
+    assert first.lease.run_id == second.lease.run_id
+
+
 async def test_many_requests_for_one_model_start_it_once(host, zoo):
     await put(zoo, host, text(a=""))
     clients = [Client(zoo, "a") for _ in range(50)]

@@ -1,6 +1,7 @@
 """A load is looked at while it goes on, and nothing is asked of anybody at rest."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,3 +93,22 @@ async def test_at_rest_nobody_is_asked(host, zoo, monkeypatch):
     asked.clear()
     await asyncio.sleep(120)
     assert [] == asked
+
+
+async def test_a_zoosup_that_is_closed_looks_no_more(host, zoo, monkeypatch):
+    await loading(zoo, host, 5)
+    watch, asked = zoo.reconciler._side_work._load_watch, []
+    before = host.bytes_read
+
+    async def counted(run_id):
+        asked.append(run_id)
+        return await before(run_id)
+
+    monkeypatch.setattr(watch, "_processes", SimpleNamespace(bytes_read=counted))
+    await asyncio.sleep(3 * EVERY)
+    assert len(asked) >= 2
+    monkeypatch.setattr(watch, "follow", lambda _: None)  # or the next turn would begin anew
+    await watch.close()
+    count = len(asked)
+    await asyncio.sleep(3 * EVERY)
+    assert count == len(asked)
