@@ -329,7 +329,8 @@ def test_macos_asks_psutil_and_opens_nothing_below_proc(host: Host, monkeypatch:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(sys, "platform", "darwin")
     (host.proc / "meminfo").unlink()
-    assert (16 * GIB, 9 * GIB) == (host.read().total, host.read().available)
+    source = "free and inactive pages"
+    assert PoolReading("ram", "ram", "RAM", 16 * GIB, 9 * GIB, source) == host.read()
 
 
 def test_this_host_is_read_without_error() -> None:
