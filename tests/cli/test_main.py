@@ -138,6 +138,21 @@ async def test_wrong_usage_is_one_line_and_64(shell, words, says):
     assert ended.err.startswith("zoosup: ")
 
 
+def test_a_file_in_a_directory_that_is_gone_is_told_in_one_line(tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    script = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
+    script += (
+        "from zoosup.cli.main import main; sys.exit(main(['run', 'zoo.yaml', '--state-dir', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert 64 == done.returncode, done.stderr
+    assert "zoo.yaml: the directory that this is run in is gone, expected a whole path" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 async def test_a_wrong_variable_is_named(shell):
     shell.env = {"ZOOSUP_LOG_FORMAT": "xml"}
     ended = await shell("status")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvloop
 
+from zoosup.errors import UsageError
 from zoosup.host.storage.state_dir import StateDirectory
 from zoosup.host.system import descriptors, early_signals, malloc, own_program
 from zoosup.host.system.listen_fds import HandedSockets
@@ -27,7 +28,7 @@ _log = logging.getLogger("zoosup")
 def run(settings: Settings) -> int:
     """Supervise until SIGTERM; the exit code. ZoosupError for whatever keeps it from starting."""
     _log_to_stderr(settings)
-    path = settings.zoo_file().absolute()
+    path = _in_full(settings.zoo_file())
     for warning in unknown_variables(os.environ):
         _log.warning("%s", warning)
     _prepare_process()
@@ -45,6 +46,15 @@ def run(settings: Settings) -> int:
         argv = own_program.words()
         os.execve(argv[0], argv, {**os.environ, **handed.hand_on()})  # noqa: S606 - what we were started as
     return code
+
+
+def _in_full(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: the directory that this is run in is gone, expected a whole path"
+        ) from None
 
 
 async def _supervise(

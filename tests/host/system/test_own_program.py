@@ -54,3 +54,12 @@ def test_why_it_would_not_start_in_words(started_as, monkeypatch, tried, said):
     started_as("")
     monkeypatch.setattr(own_program, "run", lambda *_: tried)
     assert said == own_program.trouble()
+
+
+def test_one_whose_directory_is_gone_would_not_find_its_file(started_as, monkeypatch, tmp_path):
+    started_as("")
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    place.rmdir()
+    assert "the directory that it was started in is gone" == own_program.trouble()

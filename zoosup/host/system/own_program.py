@@ -24,6 +24,10 @@ def trouble() -> str:
     all_of_them = words()
     program = all_of_them[: len(all_of_them) - len(sys.argv[1:])]
     try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "the directory that it was started in is gone"
+    try:
         tried = run([*program, "--version"], os.environ, Path(), PATIENCE, threading.Event())
     except OSError as error:
         return str(error)
