@@ -1,5 +1,7 @@
 """`zoosup plan` shows the whole way: pass after pass on a copy of the zoo, until nothing changes any more."""
 
+import asyncio
+
 import pytest
 
 from tests.runtime.leasing.test_leases import put
@@ -106,3 +108,45 @@ async def test_a_switch_among_all_that_an_edit_can_be_is_told_whole_and_in_order
     assert said == [step["words"] for step in told["steps"][:2]]
     assert (True, True) == (told["settled"], told["changes"])
     assert "admitted" == told["outcome"]["b"]["verdict"]
+
+
+@pytest.mark.parametrize("slow", [{"stop": 30.0}, {"release": 30.0}])
+async def test_memory_that_is_on_its_way_back_is_counted_on(host, zoo, file, slow):
+    models = {"a": "4GiB", "b": "4GiB"}
+    host.behave("a", holds=4 * 2**30, **slow)
+    host.save(file(models, "a", ROOM_FOR_ONE))
+    await zoo.until("a", "ready")
+    host.save(file(models, "[]", ROOM_FOR_ONE))
+    await zoo.until("a", "stopping")
+    await asyncio.sleep(2)
+    told = await foretold(zoo, file(models, "b", ROOM_FOR_ONE))
+    assert [("start", "b")] == steps(told)
+    assert (True, []) == (told["settled"], told["refused"])
+
+
+async def test_one_that_is_still_loading_has_loaded_in_the_copy_and_holds_what_it_is_promised(
+    host, zoo, file
+):
+    models, budget = {"a": "20GiB", "b": "8GiB"}, "budget: {ram: 32GiB}"
+    host.foreign = 6 * 2**30
+    host.behave("a", load=3600.0)
+    host.save(file(models, "a", budget))
+    await zoo.until("a", "starting")
+    told = await foretold(zoo, file(models, "[a, b]", budget))
+    assert ([], True) == (steps(told), told["settled"])
+    assert ("waits", "WaitingForMemory") == (
+        told["outcome"]["b"]["verdict"],
+        told["outcome"]["b"]["reason"],
+    )
+
+
+async def test_a_sleeper_that_is_wanted_wakes_and_what_it_holds_awake_is_counted(host, zoo):
+    sleepy(host, "a")
+    models = {"a": "", "b": "park: null"}
+    await put(zoo, host, text(**models))
+    await use(zoo, "a")
+    await use(zoo, "b")
+    assert "parked" == zoo.phase("a")
+    told = await foretold(zoo, text(active="[a]", **models))
+    assert [("stop", "b"), ("wake", "a")] == steps(told)
+    assert told["settled"]
