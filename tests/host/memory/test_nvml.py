@@ -219,3 +219,17 @@ def test_the_binding_finds_the_library_by_its_own_name(driver, library):
     env = os.environ | {"LD_LIBRARY_PATH": str(library.parent)}
     ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert "GPU 0 NVIDIA Fake\n" == ended.stdout
+
+
+def test_a_process_exists_that_we_may_not_signal_or_that_no_pid_can_name(monkeypatch):
+    assert nvml._exists(os.getpid())
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert not nvml._exists(child.pid)
+    assert nvml._exists(2**40)
+
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refused)
+    assert nvml._exists(1)
