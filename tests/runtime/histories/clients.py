@@ -188,7 +188,7 @@ class Clients:
                 found.release()
             return
         self.check(not must, f"{client} has to wait though its model serves")
-        spec, own = client.supervisor.zoo.spec, len(self.waiting(client.model))
+        spec, own = client.supervisor.zoo.spec, len(self.waiting(client.model)) - 1  # besides itself
         most = rules(spec).max_queue
         self.check(waiting < most or own * len(spec.models) < most, f"{client} is one too many in the queue")
         client.ticket = found
