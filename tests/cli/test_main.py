@@ -146,7 +146,7 @@ def test_a_file_in_a_directory_that_is_gone_is_told_in_one_line(tmp_path):
         "from zoosup.cli.main import main; sys.exit(main(['run', 'zoo.yaml', '--state-dir', sys.argv[1]]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert 64 == done.returncode, done.stderr
     assert "zoo.yaml: the directory that this is run in is gone, expected a whole path" in done.stderr
