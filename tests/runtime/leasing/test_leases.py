@@ -85,6 +85,14 @@ async def test_who_has_a_run_or_looks_at_it_sends_it_what_the_file_says_now(host
     assert first.lease.run_id == second.lease.run_id
 
 
+async def test_who_has_been_answered_is_let_go_by_its_ticket(host, zoo):
+    await put(zoo, host, text(a=""))
+    client = Client(zoo, "a")
+    assert (client, True) == (client.ticket.holder, client.ticket.open)
+    await client.answered()
+    assert (None, False) == (client.ticket.holder, client.ticket.open)
+
+
 async def test_many_requests_for_one_model_start_it_once(host, zoo):
     await put(zoo, host, text(a=""))
     clients = [Client(zoo, "a") for _ in range(50)]
