@@ -5,7 +5,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-GIB = 2**30
+GIB, MIB = 2**30, 2**20
+SLOT = "0000:03:00.0"
+"""Where the tree has its first card of AMD."""
 
 AMDGPU_IDS = """\
 # List of AMDGPU IDs
@@ -129,3 +131,9 @@ def fdinfo(driver="amdgpu", client=7, slot="0000:03:00.0", **sizes):
     lines = ["pos:\t0", "flags:\t02100002", f"drm-driver:\t{driver}", f"drm-client-id:\t{client}"]
     lines += [f"drm-pdev:\t{slot}"] if slot else []
     return "\n".join([*lines, *(f"drm-{key.replace('_', '-')}:\t{size}" for key, size in sizes.items())])
+
+
+def only(drm):
+    """The one card that a look finds."""
+    (card,) = drm.look().cards
+    return card

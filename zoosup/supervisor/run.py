@@ -15,7 +15,7 @@ import uvloop
 
 from zoosup.errors import UsageError
 from zoosup.host.storage.state_dir import StateDirectory
-from zoosup.host.system import descriptors, early_signals, malloc, own_program
+from zoosup.host.system import descriptors, directory, early_signals, malloc, own_program
 from zoosup.host.system.listen_fds import HandedSockets
 from zoosup.runtime.events.log_sink import JsonLines, TextLines
 from zoosup.runtime.events.own_thread_lines import OwnThreadLines
@@ -28,7 +28,9 @@ _log = logging.getLogger("zoosup")
 def run(settings: Settings) -> int:
     """Supervise until SIGTERM; the exit code. ZoosupError for whatever keeps it from starting."""
     _log_to_stderr(settings)
-    path = _in_full(settings.zoo_file())
+    path = directory.absolute(settings.zoo_file())
+    if not path.is_absolute():
+        raise UsageError(f"{path}: the directory that this is run in is gone, expected a whole path")
     for warning in unknown_variables(os.environ):
         _log.warning("%s", warning)
     _prepare_process()
@@ -46,15 +48,6 @@ def run(settings: Settings) -> int:
         argv = own_program.words()
         os.execve(argv[0], argv, {**os.environ, **handed.hand_on()})  # noqa: S606 - what we were started as
     return code
-
-
-def _in_full(path: Path) -> Path:
-    try:
-        return path.absolute()
-    except FileNotFoundError:
-        raise UsageError(
-            f"{path}: the directory that this is run in is gone, expected a whole path"
-        ) from None
 
 
 async def _supervise(

@@ -122,13 +122,3 @@ async def test_each_file_that_is_included_is_followed(main, step, hints):
     assert content.text != first.text
     assert whole(main, MAIN) == content.text
     await changes.aclose()
-
-
-def test_just_as_many_files_may_be_included(main, monkeypatch):
-    monkeypatch.setattr(fragments, "MOST", 2)
-    for name in ("a", "b"):
-        put(main, f"models.d/{name}.yaml")
-    assert 2 == len(names(main))
-    put(main, "models.d/c.yaml")
-    with pytest.raises(UnreadableError, match=r"zoo\.yaml includes more than 2 files"):
-        names(main)

@@ -11,9 +11,9 @@ The same view gives the same answer on every host, so that gateways do without a
 
 from collections.abc import Collection, Iterable, Mapping
 
-from zoosup.core.fleet.placement.hosts import Host, in_question, may_run, passed_over, told
+from zoosup.core.fleet.placement.hosts import Host, in_question, may_run, out_of_question, passed_over, told
 from zoosup.core.fleet.placement.room import HostRoom
-from zoosup.core.fleet.words import Choice, FleetModel, FleetView, HostReport, ModelReport
+from zoosup.core.fleet.words import Choice, FleetModel, FleetView, HostReport, HostView, ModelReport
 
 _NOBODY: Mapping[str, str] = {}
 
@@ -31,15 +31,12 @@ def choose(
     `promised`: hosts that were chosen for models a moment ago, of which no report tells yet. `drained`: likewise hosts
     that are to get empty.
     """
-    shared = next((each for each in view.spec.models if each.name == model), None)
+    shared = _shared(view, model)
     if shared is None:
         return Choice(refusal="the zoo.yaml of the fleet has no such model")
     if shared.spans > 1:
         return Choice(refusal=f"it takes {shared.spans} hosts at once, which no request starts")
-    hosts = {
-        name: Host(host.report, host.lost, host.report.assignment.drained or name in drained)
-        for name, host in sorted(view.hosts.items())
-    }
+    hosts = {name: _host(host, drained=name in drained) for name, host in sorted(view.hosts.items())}
     if joined := _joined(hosts, model, promised):
         return Choice(joined)
     open_hosts = {
@@ -54,14 +51,21 @@ def choose(
 
 def is_weighed(view: FleetView, model: str) -> bool:
     """Whether any host comes into question for it: then it is room that it lacks, if it can't be had."""
-    shared = next((each for each in view.spec.models if each.name == model), None)
+    shared = _shared(view, model)
     return shared is not None and any(
         may_run(shared, host.report)
-        and not (host.lost or host.report.leaving or host.report.assignment.drained)
-        and (found := host.report.models.get(model)) is not None
-        and not found.missing
+        and out_of_question(model, _host(host)) is None
+        and not host.report.models[model].missing
         for host in view.hosts.values()
     )
+
+
+def _shared(view: FleetView, model: str) -> FleetModel | None:
+    return next((each for each in view.spec.models if each.name == model), None)
+
+
+def _host(view: HostView, *, drained: bool = False) -> Host:
+    return Host(view.report, view.lost, drained or view.report.assignment.drained)
 
 
 def _joined(hosts: Mapping[str, Host], model: str, promised: Mapping[str, str]) -> str:

@@ -12,3 +12,8 @@ def absolute(path: Path) -> Path:
         return path.absolute()
     except FileNotFoundError:
         return path
+
+
+def is_gone() -> bool:
+    """Whether it has been removed."""
+    return not absolute(Path()).is_absolute()

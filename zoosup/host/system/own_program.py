@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from zoosup.host.system import directory
 from zoosup.host.system.programs.bounded_run import run
 
 PATIENCE = 30.0
@@ -23,9 +24,7 @@ def trouble() -> str:
     """Why it would not start now, for people; "" where it would. Blocks."""
     all_of_them = words()
     program = all_of_them[: len(all_of_them) - len(sys.argv[1:])]
-    try:
-        Path.cwd()
-    except FileNotFoundError:
+    if directory.is_gone():
         return "the directory that it was started in is gone"
     try:
         tried = run([*program, "--version"], os.environ, Path(), PATIENCE, threading.Event())

@@ -4,18 +4,10 @@ import sys
 
 import pytest
 
-from tests.host.fake_drm import GIB, fdinfo
+from tests.host.fake_drm import GIB, MIB, SLOT, fdinfo, only
 from zoosup.host.memory.drm import names
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="DRM is Linux's")
-
-MIB = 2**20
-SLOT = "0000:03:00.0"
-
-
-def only(drm):
-    (card,) = drm.look().cards
-    return card
 
 
 def test_a_card_of_amds_has_its_own_memory_and_names_that_stay(tree, drm):

@@ -5,18 +5,10 @@ import sys
 
 import pytest
 
-from tests.host.fake_drm import GIB, fdinfo
+from tests.host.fake_drm import GIB, MIB, fdinfo, only
 from zoosup.host.memory.drm import clients
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="DRM is Linux's")
-
-MIB = 2**20
-SLOT = "0000:03:00.0"
-
-
-def only(drm):
-    (card,) = drm.look().cards
-    return card
 
 
 def test_a_client_counts_once_however_many_have_it_open(tree, drm):

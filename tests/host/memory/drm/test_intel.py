@@ -6,18 +6,10 @@ import sys
 
 import pytest
 
-from tests.host.fake_drm import GIB, fdinfo
+from tests.host.fake_drm import GIB, fdinfo, only
 from zoosup.host.memory.drm import intel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="DRM is Linux's")
-
-MIB = 2**20
-SLOT = "0000:03:00.0"
-
-
-def only(drm):
-    (card,) = drm.look().cards
-    return card
 
 
 def test_a_card_of_intels_has_what_processes_leave_of_it(tree, drm):

@@ -6,20 +6,12 @@ import time
 
 import pytest
 
-from tests.host.fake_drm import GIB
+from tests.host.fake_drm import GIB, SLOT, only
 from zoosup.host.memory.drm import clients
 from zoosup.host.memory.drm.source import Drm
 from zoosup.host.memory.gpu_types import GpusUnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="DRM is Linux's")
-
-MIB = 2**20
-SLOT = "0000:03:00.0"
-
-
-def only(drm):
-    (card,) = drm.look().cards
-    return card
 
 
 def test_each_make_counts_its_own_by_slot(tree, drm):

@@ -34,17 +34,22 @@ def may_run(model: FleetModel, report: HostReport) -> bool:
     return all(report.labels.get(name) == value for name, value in model.labels.items())
 
 
-def passed_over(model: str, host: Host, *, new: bool = True) -> str | None:
-    """Why a host is none for a model, None where it is one; `new`: it does not run there, nor is it to."""
-    found = host.report.models.get(model)
+def out_of_question(model: str, host: Host, *, new: bool = True) -> str | None:
+    """Why a host is none for a model, whatever it holds; `new`: it does not run there, nor is it to."""
     if host.lost:
         return "is lost"
     if host.drained:
         return "is drained"
     if host.report.leaving and new:
         return "is shutting down"
-    if found is None:
-        return "has no such model in its zoo.yaml"
+    return None if model in host.report.models else "has no such model in its zoo.yaml"
+
+
+def passed_over(model: str, host: Host, *, new: bool = True) -> str | None:
+    """Why a host is none for a model, None where it is one; `new` as above."""
+    if why := out_of_question(model, host, new=new):
+        return why
+    found = host.report.models[model]
     if found.refused is not None:
         return found.refused
     return "lacks its weights" if found.missing else host.refused.get(model)

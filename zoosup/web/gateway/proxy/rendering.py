@@ -6,7 +6,7 @@ was sent before.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -154,7 +154,11 @@ def sse_error(message: str, code: str, dialect: Dialect = Dialect.OPENAI, status
 
 def own_error(body: bytes, dialect: Dialect) -> bytes | None:
     """A model's own error as an event, with all its fields: agents act on them. None where it is no JSON object."""
-    document = json_object(body)
+    return error_event(json_object(body), dialect)
+
+
+def error_event(document: Mapping[str, Any] | None, dialect: Dialect) -> bytes | None:
+    """The same of what it has answered, where that has been read."""
     if document is None or "error" not in document:
         return None
     named = b"" if dialect in {Dialect.OPENAI, Dialect.CHAT} else b"event: error\n"

@@ -6,7 +6,7 @@ Pure. Refuses to know how an answer is framed, and Anthropic's streams, which ar
 import re
 from typing import Any
 
-from zoosup.web.gateway.proxy.rendering import json_object, own_error
+from zoosup.web.gateway.proxy.rendering import error_event, json_object
 from zoosup.web.gateway.route import Dialect
 from zoosup.web.wire import as_json
 
@@ -20,10 +20,10 @@ def begins_events(body: bytes) -> bool:
 
 def as_events(body: bytes, dialect: Dialect) -> bytes | None:
     """A whole answer as the events of a stream, to their end; None where it can't be said so."""
-    error = own_error(body, dialect)
+    document = json_object(body)
+    error = error_event(document, dialect)
     if error is not None:
         return error
-    document = json_object(body)
     if document is None or dialect is Dialect.ANTHROPIC:
         return None
     if dialect is Dialect.RESPONSES:
