@@ -36,7 +36,7 @@ def logs(given: argparse.Namespace) -> int:
 
 def _paced(chunks: Iterator[bytes], asked: Client) -> Iterator[bytes]:
     """What is read from the disk, for as long as a supervisor is there, or comes back."""
-    away, look_at = Absence(), 0.0
+    away, look_at = Absence(), time.monotonic() + LOOK
     away.over()  # it has just answered
     for chunk in chunks:
         if chunk:
